@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+# find_package(vggt-attn) gives the targets vggt-attn::core, vggt-attn::model, …
+include(CMakePackageConfigHelpers)
+install(EXPORT vggt-attn NAMESPACE vggt-attn:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/vggt-attn
+        FILE vggt-attn-targets.cmake)
+file(WRITE ${PROJECT_BINARY_DIR}/vggt-attn-config.cmake
+"include(CMakeFindDependencyMacro)
+find_dependency(OpenMP COMPONENTS CXX)
+find_dependency(Threads)
+list(APPEND CMAKE_MODULE_PATH \${CMAKE_CURRENT_LIST_DIR})
+find_dependency(OneDNN)
+find_dependency(fmt)
+find_dependency(nlohmann_json)
+find_dependency(PNG)
+find_dependency(JPEG)
+find_dependency(PkgConfig)
+pkg_check_modules(WebP REQUIRED IMPORTED_TARGET libwebp)
+pkg_check_modules(deflate REQUIRED IMPORTED_TARGET libdeflate)
+pkg_check_modules(minizip REQUIRED IMPORTED_TARGET minizip)
+pkg_check_modules(hwy REQUIRED IMPORTED_TARGET libhwy)
+include(\${CMAKE_CURRENT_LIST_DIR}/vggt-attn-targets.cmake)
+")
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/vggt-attn-config-version.cmake
+                                 COMPATIBILITY SameMinorVersion)
+install(FILES ${PROJECT_BINARY_DIR}/vggt-attn-config.cmake
+              ${PROJECT_BINARY_DIR}/vggt-attn-config-version.cmake
+              ${PROJECT_SOURCE_DIR}/cmake/FindOneDNN.cmake
+        DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/vggt-attn)

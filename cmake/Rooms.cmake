@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+# vggt_room(NAME UNITS u… ROOMS r… [PUBLIC lib…] [PRIVATE lib…] [TEST_PRIVATE lib…])
+#
+# One static library of src/NAME: each unit is u.h, u.cc and u_test.cc. ROOMS are the rooms it may
+# include (tools/check_rooms.py holds the same table against the #includes). The tests of a room are one
+# program, NAME_tests; ctest calls each case NAME/Suite.Case.
+
+add_library(vggt_options INTERFACE)
+target_compile_options(vggt_options INTERFACE -Wall -Wextra -Werror)
+# GCC 12 sees overlaps in std::string concatenation that are not there (GCC bug 105651).
+target_compile_options(vggt_options INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>)
+# Kernels ask for fused multiply-add by name; elsewhere the same source gives the same digits everywhere.
+target_compile_options(vggt_options INTERFACE -ffp-contract=off)
+if(VGGT_SANITIZE)
+  target_compile_options(vggt_options INTERFACE -fsanitize=${VGGT_SANITIZE} -fno-sanitize-recover=all
+                                                -fno-omit-frame-pointer)
+  target_link_options(vggt_options INTERFACE -fsanitize=${VGGT_SANITIZE})
+endif()
+
+function(vggt_room NAME)
+  cmake_parse_arguments(ARG "" "" "UNITS;ROOMS;PUBLIC;PRIVATE;TEST_PRIVATE" ${ARGN})
+  list(TRANSFORM ARG_UNITS APPEND .cc OUTPUT_VARIABLE SOURCES)
+  list(TRANSFORM ARG_UNITS APPEND .h OUTPUT_VARIABLE HEADERS)
+  list(TRANSFORM ARG_ROOMS PREPEND vggt_ OUTPUT_VARIABLE ROOM_TARGETS)
+  add_library(vggt_${NAME} STATIC ${SOURCES} ${HEADERS})
+  set_target_properties(vggt_${NAME} PROPERTIES EXPORT_NAME ${NAME})
+  target_include_directories(
+    vggt_${NAME} PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/src>
+                        $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}/vggt-attn>)
+  target_link_libraries(vggt_${NAME} PUBLIC ${ROOM_TARGETS} ${ARG_PUBLIC}
+                        PRIVATE $<BUILD_INTERFACE:vggt_options> ${ARG_PRIVATE})
+  install(TARGETS vggt_${NAME} EXPORT vggt-attn ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+  install(FILES ${HEADERS} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/vggt-attn/${NAME})
+
+  if(VGGT_BUILD_TESTS)
+    list(TRANSFORM ARG_UNITS APPEND _test.cc OUTPUT_VARIABLE TESTS)
+    add_executable(${NAME}_tests ${TESTS})
+    target_link_libraries(${NAME}_tests PRIVATE vggt_${NAME} vggt_testing vggt_options ${ARG_TEST_PRIVATE})
+    vggt_discover_tests(${NAME}_tests ${NAME})
+  endif()
+endfunction()
+
+function(vggt_discover_tests TARGET PREFIX)
+  gtest_discover_tests(${TARGET} TEST_PREFIX ${PREFIX}/ DISCOVERY_MODE PRE_TEST
+                       PROPERTIES TIMEOUT 300)
+endfunction()
+
+if(VGGT_BUILD_TESTS)
+  include(GoogleTest)
+  # Golden files and a folder of its own for each test.
+  add_library(vggt_testing INTERFACE)
+  target_include_directories(vggt_testing INTERFACE ${PROJECT_SOURCE_DIR}/tests/support)
+  target_compile_definitions(vggt_testing INTERFACE
+                             VGGT_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+  target_link_libraries(vggt_testing INTERFACE GTest::gtest GTest::gmock GTest::gtest_main)
+endif()

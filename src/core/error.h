@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// The one exception type that the library throws.
+#pragma once
+
+#include <fmt/format.h>
+
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+namespace vggt {
+
+// What went wrong, where (file, tensor, JSON key, byte) and what to do about it.
+// what() joins the three into one line for people: "where: what. hint".
+class Error : public std::runtime_error {
+ public:
+  explicit Error(const std::string& what, const std::string& where = "",
+                 const std::string& hint = "");
+
+  const std::string& problem() const { return problem_; }
+  const std::string& where() const { return where_; }
+  const std::string& hint() const { return hint_; }
+
+ private:
+  std::string problem_, where_, hint_;
+};
+
+// The user asked to stop (Ctrl-C). Derived from nothing that a catch of Error would swallow.
+class Interrupted : public std::exception {
+ public:
+  const char* what() const noexcept override { return "interrupted"; }
+};
+
+// Throws Error about a failed system call, with the text of `error_number` (an errno).
+[[noreturn]] void ThrowSystemError(int error_number, const std::string& doing,
+                                   const std::string& where);
+
+// `bytes` for people: "812 B", "1.3 MB", "5.03 GB" (powers of 1000).
+std::string HumanBytes(double bytes);
+
+// `text` made safe to print on one line: control characters and invalid UTF-8 become "?", and what
+// is longer than `limit` characters ends in "…". For names and values that come from foreign files.
+std::string Printable(const std::string& text, size_t limit = 80);
+
+}  // namespace vggt

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+// Threads: OpenMP's pool, the same that oneDNN uses.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+
+namespace vggt {
+
+// How many threads parallel work uses. At first: what OMP_NUM_THREADS says, or the processors this
+// process may run on.
+int ThreadCount();
+
+// `count` ≥ 1; for everything after, oneDNN included.
+void SetThreadCount(int count);
+
+// Calls body(i) for each i in [0, count), each once, on any thread, `grain` neighbours at a time.
+// Returns when all are done. The first exception that a body throws is rethrown here; calls not yet
+// begun are then skipped. Not for nesting: inside a body it runs serially.
+void ParallelFor(size_t count, size_t grain, const std::function<void(size_t)>& body);
+
+}  // namespace vggt

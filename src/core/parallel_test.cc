@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/parallel.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <stdexcept>
+#include <vector>
+
+namespace vggt {
+namespace {
+
+TEST(Parallel, CallsEachIndexOnce) {
+  for (const int threads : {1, 2, 7}) {
+    SetThreadCount(threads);
+    EXPECT_EQ(ThreadCount(), threads);
+    for (const size_t count : {0, 1, 5, 100}) {
+      for (const size_t grain : {0, 1, 3, 1000}) {
+        std::vector<std::atomic<int>> calls(count);
+        ParallelFor(count, grain, [&](size_t i) { ++calls[i]; });
+        for (const auto& n : calls) EXPECT_EQ(n, 1);
+      }
+    }
+  }
+}
+
+TEST(Parallel, RethrowsTheFirstException) {
+  SetThreadCount(4);
+  std::atomic<int> calls = 0;
+  EXPECT_THROW(ParallelFor(1000, 1,
+                           [&](size_t i) {
+                             ++calls;
+                             if (i == 3) throw std::runtime_error("stop");
+                           }),
+               std::runtime_error);
+  EXPECT_GE(calls, 1);
+}
+
+}  // namespace
+}  // namespace vggt

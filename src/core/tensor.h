@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// Number types, shapes, buffers and views: plain data, row-major.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/file.h"
+
+namespace vggt {
+
+enum class DType { kF32, kF16, kBF16, kF64, kU8, kOther };
+
+// Bytes of one value; 0 for kOther.
+size_t DTypeSize(DType dtype);
+// "F32", "F16", "BF16", "F64", "U8" or "other".
+const char* DTypeName(DType dtype);
+
+using Shape = std::vector<int64_t>;
+
+// Number of values; an empty shape is a scalar, 1. Throws Error if it is negative or overflows.
+int64_t NumElements(const Shape& shape);
+// "[5, 930, 1024]".
+std::string ShapeText(const Shape& shape);
+
+// IEEE binary16 and bfloat16 as their bits. Rounding is to nearest, ties to even; NaN stays NaN.
+float F16ToF32(uint16_t bits);
+uint16_t F32ToF16(float value);
+float BF16ToF32(uint16_t bits);
+uint16_t F32ToBF16(float value);
+
+// Uninitialised floats, aligned to 64 bytes. Movable.
+class FloatBuffer {
+ public:
+  FloatBuffer() = default;
+  explicit FloatBuffer(size_t size);
+
+  float* data() { return data_.get(); }
+  const float* data() const { return data_.get(); }
+  size_t size() const { return size_; }
+  float& operator[](size_t i) { return data_.get()[i]; }
+  float operator[](size_t i) const { return data_.get()[i]; }
+  std::span<float> span() { return {data(), size_}; }
+  std::span<const float> span() const { return {data(), size_}; }
+
+ private:
+  struct Free {
+    void operator()(float* p) const;
+  };
+  std::unique_ptr<float[], Free> data_;
+  size_t size_ = 0;
+};
+
+// A tensor inside somebody else's bytes, not necessarily aligned.
+struct TensorView {
+  DType dtype = DType::kOther;
+  Shape shape;
+  // In values, one a dimension; empty means row-major without gaps.
+  std::vector<int64_t> strides;
+  // All the bytes that shape and strides can reach, from the first value on.
+  Bytes bytes;
+};
+
+// Writes the values of `view` (F32, F16, BF16 or F64) as float32, row-major, to out[0 … numel).
+// Throws Error for another dtype, or if `view.bytes` is shorter than its shape needs.
+void CopyToF32(const TensorView& view, float* out);
+
+}  // namespace vggt
