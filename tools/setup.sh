@@ -1,0 +1,66 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Installs the Debian packages that building needs. Debian 12; the names are the same on Ubuntu 24.04.
+# Silent and quick, without root, when nothing is missing.
+set -euo pipefail
+
+usage() {
+  cat <<'TEXT'
+Usage: tools/setup.sh [--tests] [--checks]
+
+Installs the packages that building vggt-attn needs, with apt-get, as root or through sudo.
+
+  --tests    also what the tests and benchmarks need
+  --checks   also what .ci/run needs: clang-format, clang-tidy, valgrind
+TEXT
+}
+
+packages=(
+  g++ cmake ninja-build pkg-config python3
+  libdnnl-dev libhwy-dev                                  # computing
+  libpng-dev libjpeg-dev libwebp-dev                      # pictures
+  libdeflate-dev libminizip-dev                           # compression
+  nlohmann-json3-dev libcli11-dev libfmt-dev              # text
+)
+for argument in "$@"; do
+  case $argument in
+    --tests) packages+=(libgtest-dev libgmock-dev libbenchmark-dev python3-numpy) ;;
+    # libomp-14-dev: the omp.h that clang-tidy reads in place of GCC's.
+    --checks) packages+=(git clang-format-14 clang-tidy-14 libomp-14-dev valgrind) ;;
+    -h | --help) usage && exit ;;
+    *) echo "tools/setup.sh: unknown argument '$argument'" >&2 && usage >&2 && exit 2 ;;
+  esac
+done
+
+refuse() {
+  printf 'tools/setup.sh: %s\nNeeded, by their names in Debian 12:\n  %s\n' "$1" "${missing[*]}" >&2
+  exit 1
+}
+
+missing=("${packages[@]}")
+command -v apt-get >/dev/null && command -v dpkg-query >/dev/null ||
+  refuse "this system has no apt-get. Install the packages below with its own package manager, then build
+with: cmake --preset release && cmake --build --preset release"
+
+installed=$(dpkg-query --show --showformat='${db:Status-Status} ${Package}\n' "${packages[@]}" 2>/dev/null || true)
+missing=()
+for package in "${packages[@]}"; do
+  grep --quiet --line-regexp --fixed-strings "installed $package" <<<"$installed" || missing+=("$package")
+done
+((${#missing[@]})) || exit 0
+
+if ((EUID == 0)); then
+  as_root=()
+elif command -v sudo >/dev/null; then
+  as_root=(sudo)
+else
+  refuse "packages are missing, and installing them takes root or sudo."
+fi
+
+echo "Installing ${#missing[@]} packages: ${missing[*]}"
+here=$(dirname "${BASH_SOURCE[0]}")
+log=$(mktemp -d)/apt.log
+apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get --option DPkg::Lock::Timeout=300)
+"$here/quietly.sh" "$log" "${apt[@]}" update
+"$here/quietly.sh" "$log" "${apt[@]}" install --yes --no-install-recommends "${missing[@]}"
+rm -r "$(dirname "$log")"
