@@ -1,0 +1,59 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# From nothing to attention maps: installs, builds, exports the bundled pictures with the bundled model.
+set -euo pipefail
+
+if (($#)); then
+  [[ $1 == -h || $1 == --help ]] || { echo "demo.sh: unknown argument '$1' (there is only --help)" >&2 && exit 2; }
+  cat <<'TEXT'
+Usage: ./demo.sh
+
+Installs missing Debian or Ubuntu packages (as root or through sudo), builds vggt-attn in build/, and
+exports the attention maps of the six pictures in examples/demo/images with the bundled model into
+attn_first2all_demo/. Quick when run again; an earlier demo export is replaced.
+TEXT
+  exit
+fi
+
+caller=$PWD
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+tools/setup.sh
+
+echo "Building vggt-attn in build/ (a minute or two, the first time) …"
+if [[ ! -f build/build.ninja ]]; then
+  tools/quietly.sh build/configure.log \
+    cmake --preset release -DVGGT_BUILD_TESTS=OFF -DVGGT_BUILD_BENCH=OFF
+fi
+tools/quietly.sh build/build.log cmake --build --preset release --target vggt-attn
+
+echo "Exporting what the bundled model looks at in six pictures of one still life …"
+build/vggt-attn export --image_set_name demo --num_images 6 --save_per_head --overwrite
+
+[[ $PWD == "$caller" ]] || printf '\nAll paths below are seen from %s\n' "$PWD"
+cat <<'TEXT'
+
+What was written, in attn_first2all_demo/:
+
+  images/                                  the six pictures; frame_00 is the one that asks
+  attn_maps/layer_01/heatmaps_uint8.npz    for each patch of frame_00 and each of 4 attention heads:
+    … to layer_06                          where it looks in all six pictures, as one uint8 array
+  attn_maps/layer_01_metadata.json …       each layer's grid, scale and pictures
+  attn_maps/layers_manifest.json           the list of the layers
+
+What to do next:
+
+  build/vggt-attn inspect attn_first2all_demo
+      tells what an export holds
+
+  /usr/bin/python3 tools/plot_maps.py attn_first2all_demo -o maps.png
+      draws where one patch looks (needs python3-numpy and python3-pil)
+
+  numpy.load("attn_first2all_demo/attn_maps/layer_06/heatmaps_uint8.npz")["heatmaps"]
+      in Python: [query patch, head, picture, row, column]
+
+  build/vggt-attn export --image_set_name mine --image_dir FOLDER
+      takes your own pictures and writes attn_first2all_mine/
+
+The bundled model is small and made for demonstration. README.md says how to get and use VGGT's own weights.
+TEXT

@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Installs what is missing, builds everything and runs all tests.
+set -euo pipefail
+
+preset=release
+case ${1-} in
+  "") ;;
+  --asan) preset=asan ;;
+  -h | --help)
+    cat <<'TEXT'
+Usage: ./test.sh [--asan]
+
+Installs missing Debian or Ubuntu packages (as root or through sudo), builds everything in build/ and runs
+all tests. --asan does the same in build-asan/ with AddressSanitizer and UndefinedBehaviorSanitizer.
+TEXT
+    exit
+    ;;
+  *) echo "test.sh: unknown argument '$1' (see --help)" >&2 && exit 2 ;;
+esac
+cd "$(dirname "${BASH_SOURCE[0]}")"
+build=build
+[[ $preset == release ]] || build=build-$preset
+
+tools/setup.sh --tests
+
+echo "Building in $build/ (several minutes, the first time) …"
+# The distribution's Python: the one that python3-numpy belongs to.
+tools/quietly.sh "$build/configure.log" \
+  cmake --preset "$preset" -DVGGT_BUILD_TESTS=ON -DVGGT_BUILD_BENCH=ON -DPython3_EXECUTABLE=/usr/bin/python3
+tools/quietly.sh "$build/build.log" cmake --build --preset "$preset"
+
+export ASAN_OPTIONS=detect_stack_use_after_return=1:check_initialization_order=1:strict_string_checks=1
+export UBSAN_OPTIONS=print_stacktrace=1
+ctest --preset "$preset" --progress
