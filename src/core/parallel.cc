@@ -13,6 +13,8 @@ int ThreadCount() { return omp_get_max_threads(); }
 
 void SetThreadCount(int count) { omp_set_num_threads(std::max(count, 1)); }
 
+int ThreadIndex() { return omp_get_thread_num(); }
+
 void ParallelFor(size_t count, size_t grain, const std::function<void(size_t)>& body) {
   const size_t chunk = std::max<size_t>(grain, 1);
   if (count <= chunk || ThreadCount() == 1 || omp_in_parallel()) {

@@ -14,6 +14,9 @@ int ThreadCount();
 // `count` ≥ 1; for everything after, oneDNN included.
 void SetThreadCount(int count);
 
+// Inside a body of ParallelFor: which thread runs it, in [0, ThreadCount()); outside: 0.
+int ThreadIndex();
+
 // Calls body(i) for each i in [0, count), each once, on any thread, `grain` neighbours at a time.
 // Returns when all are done. The first exception that a body throws is rethrown here; calls not yet
 // begun are then skipped. Not for nesting: inside a body it runs serially.

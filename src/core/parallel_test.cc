@@ -17,7 +17,11 @@ TEST(Parallel, CallsEachIndexOnce) {
     for (const size_t count : {0, 1, 5, 100}) {
       for (const size_t grain : {0, 1, 3, 1000}) {
         std::vector<std::atomic<int>> calls(count);
-        ParallelFor(count, grain, [&](size_t i) { ++calls[i]; });
+        ParallelFor(count, grain, [&](size_t i) {
+          ++calls[i];
+          EXPECT_GE(ThreadIndex(), 0);
+          EXPECT_LT(ThreadIndex(), threads);
+        });
         for (const auto& n : calls) EXPECT_EQ(n, 1);
       }
     }

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+// Rates of the kernels at VGGT-1B's shapes (five frames of 518×350: 4650 tokens), on all threads.
+// "flops" is the rate of multiplications and additions; compare with Matmul's, the limit.
+#include <benchmark/benchmark.h>
+
+#include <vector>
+
+#include "kernels/attention.h"
+#include "kernels/linear.h"
+#include "kernels/rope.h"
+#include "kernels/rowwise.h"
+
+namespace vggt {
+namespace {
+
+constexpr int64_t kTokens = 4650, kDim = 1024, kHeads = 16, kHeadDim = 64;
+
+std::vector<float> Values(size_t size) {
+  std::vector<float> values(size);
+  for (size_t i = 0; i < size; ++i)
+    values[i] = static_cast<float>(i * 2654435761U % 1000) / 500 - 1;
+  return values;
+}
+
+void SetRate(benchmark::State& state, double flops) {
+  state.counters["flops"] = benchmark::Counter(flops * static_cast<double>(state.iterations()),
+                                               benchmark::Counter::kIsRate);
+}
+
+void BM_Linear(benchmark::State& state) {
+  const int64_t in = state.range(0), out = state.range(1);
+  const auto epilogue = static_cast<LinearEpilogue>(state.range(2));
+  const auto weight = Values(in * out), bias = Values(out), x = Values(kTokens * in);
+  const Linear linear(in, out, weight.data(), bias.data(), epilogue);
+  std::vector<float> y(kTokens * out);
+  for (auto _ : state) linear.Run(kTokens, x.data(), y.data());
+  SetRate(state, 2.0 * kTokens * static_cast<double>(in * out));
+}
+BENCHMARK(BM_Linear)
+    ->ArgNames({"in", "out", "epilogue"})
+    ->Args({kDim, 3 * kDim, 0})
+    ->Args({kDim, kDim, 2})
+    ->Args({kDim, 4 * kDim, 1})
+    ->Args({4 * kDim, kDim, 2})
+    ->UseRealTime();
+
+void BM_Attention(benchmark::State& state) {
+  const int64_t tokens = state.range(1);
+  const AttentionShape shape{state.range(0), tokens, kHeads, kHeadDim, 3 * kDim};
+  const auto qkv = Values(shape.batch * tokens * shape.token_stride);
+  std::vector<float> out(shape.batch * tokens * kDim);
+  AttentionWorkspace workspace;
+  for (auto _ : state) {
+    Attention(shape, qkv.data(), qkv.data() + kDim, qkv.data() + 2 * kDim, out.data(), nullptr,
+              workspace);
+  }
+  SetRate(state, 4.0 * static_cast<double>(shape.batch * tokens * tokens * kDim));
+}
+BENCHMARK(BM_Attention)
+    ->ArgNames({"batch", "tokens"})
+    ->Args({5, 930})
+    ->Args({1, 4650})
+    ->Args({1, 18600})
+    ->UseRealTime();
+
+void BM_LayerNorm(benchmark::State& state) {
+  const auto x = Values(kTokens * kDim), weight = Values(kDim), bias = Values(kDim);
+  std::vector<float> y(x.size());
+  for (auto _ : state) {
+    LayerNorm(kTokens, kDim, x.data(), weight.data(), bias.data(), 1e-5F, y.data());
+  }
+  state.SetBytesProcessed(state.iterations() * 2 * static_cast<int64_t>(x.size()) * 4);
+}
+BENCHMARK(BM_LayerNorm)->UseRealTime();
+
+void BM_Rope(benchmark::State& state) {
+  auto x = Values(kTokens * kDim);
+  std::vector<int32_t> positions(2 * kTokens, 7);
+  const RopeTable table(kHeadDim, 40);
+  for (auto _ : state) Rope(table, kTokens, kHeads, kDim, positions.data(), x.data());
+  state.SetBytesProcessed(state.iterations() * 2 * static_cast<int64_t>(x.size()) * 4);
+}
+BENCHMARK(BM_Rope)->UseRealTime();
+
+}  // namespace
+}  // namespace vggt
+
+BENCHMARK_MAIN();

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+// The only door to oneDNN: its headers are included here and nowhere else, and the differences
+// between its versions 2 and 3 end here.
+#pragma once
+
+#include <oneapi/dnnl/dnnl.hpp>
+
+#include <functional>
+
+namespace vggt {
+
+// The processor as oneDNN knows it, and the one stream on it; made at first use, used by one
+// thread.
+const dnnl::engine& CpuEngine();
+dnnl::stream& CpuStream();
+
+enum class PostOp { kNone, kGelu, kAddToOutput };
+
+// A float32 product dst [M, N] = src [M, K] · weights [K, N] + bias [1, N], then `post_op`.
+// kGelu is the exact GELU (erf); kAddToOutput adds to what dst holds.
+dnnl::matmul::primitive_desc MatmulDesc(const dnnl::memory::desc& src,
+                                        const dnnl::memory::desc& weights,
+                                        const dnnl::memory::desc& bias,
+                                        const dnnl::memory::desc& dst, PostOp post_op);
+
+// Calls `body`; what oneDNN throws becomes an Error that says what was being done.
+void WithOneDnn(const char* doing, const std::function<void()>& body);
+
+}  // namespace vggt
