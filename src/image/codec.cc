@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "image/codec.h"
+
+#include <algorithm>
+#include <array>
+
+#include "core/error.h"
+#include "image/jpeg_codec.h"
+#include "image/png_codec.h"
+#include "image/webp_codec.h"
+
+namespace vggt {
+namespace {
+
+struct Signature {
+  size_t offset;
+  std::string_view bytes;
+  const char* what;
+};
+
+using namespace std::string_view_literals;
+constexpr std::array kNotRead = {
+    Signature{0, "GIF8"sv, "a GIF"},
+    Signature{0, "BM"sv, "a BMP"},
+    Signature{0, "II*\0"sv, "a TIFF or camera raw file"},
+    Signature{0, "MM\0*"sv, "a TIFF or camera raw file"},
+    Signature{4, "ftypavi"sv, "an AVIF"},
+    Signature{4, "ftyphei"sv, "an HEIC"},
+    Signature{4, "ftyphev"sv, "an HEIC"},
+    Signature{4, "ftypmif1"sv, "an HEIC"},
+    Signature{4, "ftypmsf1"sv, "an HEIC"},
+    Signature{4, "ftyp"sv, "a video or camera raw file"},
+    Signature{4, "jP  "sv, "a JPEG 2000"},
+    Signature{4, "JXL "sv, "a JPEG XL"},
+    Signature{0, "\xFF\x0A"sv, "a JPEG XL"},
+    Signature{0, "8BPS"sv, "a Photoshop file"},
+    Signature{0, "%PDF"sv, "a PDF"},
+    Signature{0, "\x76\x2F\x31\x01"sv, "an OpenEXR"},
+};
+
+bool Matches(const Signature& signature, std::string_view file) {
+  return file.substr(std::min(signature.offset, file.size())).starts_with(signature.bytes);
+}
+
+std::string LowerCase(std::string text) {
+  for (char& c : text) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return text;
+}
+
+[[noreturn]] void Refuse(Bytes file, const std::string& name) {
+  if (file.empty()) throw Error("the file is empty", name);
+  const std::string_view text(reinterpret_cast<const char*>(file.data()), file.size());
+  for (const Signature& signature : kNotRead) {
+    if (Matches(signature, text)) {
+      throw Error(fmt::format("is {}, which is not read", signature.what), name,
+                  "Convert it to PNG or JPEG.");
+    }
+  }
+  if (text.starts_with("version https://git-lfs")) {
+    throw Error("is a Git LFS pointer, not the picture itself", name,
+                "Fetch it with 'git lfs pull'.");
+  }
+  throw Error(fmt::format("is no picture; it begins with \"{}\"",
+                          Printable(std::string(text.substr(0, 16)))),
+              name, "PNG, JPEG and WebP are read.");
+}
+
+}  // namespace
+
+std::span<const std::string_view> PictureExtensions() {
+  static constexpr std::array kExtensions = {"png"sv, "jpg"sv, "jpeg"sv, "webp"sv};
+  return kExtensions;
+}
+
+bool IsPictureFile(const std::filesystem::path& path) {
+  const std::string extension = LowerCase(path.extension().string());
+  return std::ranges::any_of(
+      PictureExtensions(), [&](std::string_view e) { return extension == fmt::format(".{}", e); });
+}
+
+Picture DecodePicture(Bytes file, const std::string& name) {
+  if (IsPng(file)) return DecodePng(file, name);
+  if (IsJpeg(file)) return DecodeJpeg(file, name);
+  if (IsWebp(file)) return DecodeWebp(file, name);
+  Refuse(file, name);
+}
+
+Picture ReadPicture(const std::filesystem::path& path) {
+  const MappedFile file(path);
+  return DecodePicture(file.bytes(), path.string());
+}
+
+}  // namespace vggt

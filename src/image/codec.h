@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// Pictures of every format that is read, told apart by content. The pixels equal those of Pillow's
+//   image = Image.open(path)
+//   if image.mode == "RGBA": image = Image.alpha_composite(white, image)
+//   image.convert("RGB")
+// but for 16-bit grey, which Pillow clips and which is scaled here. EXIF rotation is not applied.
+#pragma once
+
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "core/file.h"
+#include "image/picture.h"
+
+namespace vggt {
+
+// The extensions of the formats read, lower case, without dot: png, jpg, jpeg, webp.
+std::span<const std::string_view> PictureExtensions();
+
+// Whether the name of `path` ends in one of PictureExtensions(), upper or lower case.
+bool IsPictureFile(const std::filesystem::path& path);
+
+// Throws Error naming `name` if `file` is no picture, of another format (then saying which),
+// damaged, incomplete, or larger than kMostPixels.
+Picture DecodePicture(Bytes file, const std::string& name);
+Picture ReadPicture(const std::filesystem::path& path);
+
+}  // namespace vggt

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "image/png_codec.h"
+
+#include <fmt/format.h>
+#include <png.h>
+
+#include <csetjmp>
+#include <cstdio>
+#include <vector>
+
+#include "core/error.h"
+
+namespace vggt {
+namespace {
+
+struct Reader {
+  png_structp png = nullptr;
+  png_infop info = nullptr;
+  Bytes left;
+  char problem[120] = "out of memory";
+
+  ~Reader() { png_destroy_read_struct(&png, &info, nullptr); }
+};
+
+void OnError(png_structp png, png_const_charp message) {
+  auto* reader = static_cast<Reader*>(png_get_error_ptr(png));
+  std::snprintf(reader->problem, sizeof(reader->problem), "%s", message);
+  png_longjmp(png, 1);
+}
+
+void OnWarning(png_structp, png_const_charp) {}
+
+void OnRead(png_structp png, png_bytep out, size_t size) {
+  auto* reader = static_cast<Reader*>(png_get_io_ptr(png));
+  if (size > reader->left.size()) png_error(png, "the file ends early");
+  std::memcpy(out, reader->left.data(), size);
+  reader->left = reader->left.subspan(size);
+}
+
+// Calls step(), out of which libpng may jump: it must hold nothing that needs a destructor.
+template <typename Step>
+bool Survives(Reader& reader, Step step) {
+  if (setjmp(png_jmpbuf(reader.png)) != 0) return false;
+  step();
+  return true;
+}
+
+[[noreturn]] void Fail(const char* problem, const std::string& name) {
+  throw Error(fmt::format("damaged PNG: {}", Printable(problem)), name,
+              "Copy or save the picture again.");
+}
+
+// How libpng hands out the pixels.
+enum class Layout { kRgb8, kRgba8, kGrey16 };
+
+Layout LayoutOf(const Reader& reader) {
+  const int colour = png_get_color_type(reader.png, reader.info);
+  const int depth = png_get_bit_depth(reader.png, reader.info);
+  if (colour == PNG_COLOR_TYPE_GRAY && depth == 16) return Layout::kGrey16;
+  const bool alpha = colour == PNG_COLOR_TYPE_RGB_ALPHA ||
+                     (colour == PNG_COLOR_TYPE_GRAY_ALPHA && depth == 16);  // RGBA to Pillow
+  return alpha ? Layout::kRgba8 : Layout::kRgb8;
+}
+
+void AskFor(Layout layout, png_structp png) {
+  if (layout == Layout::kGrey16) return;
+  png_set_palette_to_rgb(png);
+  png_set_strip_16(png);
+  png_set_gray_to_rgb(png);
+  if (layout == Layout::kRgb8) png_set_strip_alpha(png);
+}
+
+void ReadHeader(Reader& reader) {
+  png_set_read_fn(reader.png, &reader, OnRead);
+  png_set_user_limits(reader.png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
+  png_set_keep_unknown_chunks(reader.png, PNG_HANDLE_CHUNK_NEVER, nullptr, -1);
+  png_set_keep_unknown_chunks(reader.png, PNG_HANDLE_CHUNK_NEVER,
+                              reinterpret_cast<png_const_bytep>("tRNS"), 1);
+  png_read_info(reader.png, reader.info);
+}
+
+// Pixels beyond the palette are greys to Pillow.
+void FillPalette(const Reader& reader) {
+  if (png_get_color_type(reader.png, reader.info) != PNG_COLOR_TYPE_PALETTE) return;
+  png_colorp palette = nullptr;
+  int count = 0;
+  if (png_get_PLTE(reader.png, reader.info, &palette, &count) == 0) return;
+  const int most = 1 << png_get_bit_depth(reader.png, reader.info);
+  png_color filled[256];
+  for (int i = 0; i < most; ++i) {
+    const auto grey = static_cast<png_byte>(i);
+    filled[i] = i < count ? palette[i] : png_color{grey, grey, grey};
+  }
+  png_set_PLTE(reader.png, reader.info, filled, most);
+}
+
+void ReadPixels(const Reader& reader, Layout layout, std::span<uint8_t> pixels, size_t row_bytes) {
+  FillPalette(reader);
+  AskFor(layout, reader.png);
+  const int passes = png_set_interlace_handling(reader.png);
+  png_read_update_info(reader.png, reader.info);
+  if (png_get_rowbytes(reader.png, reader.info) != row_bytes) {
+    png_error(reader.png, "its rows have an unexpected size");
+  }
+  for (int pass = 0; pass < passes; ++pass) {
+    for (size_t row = 0; row < pixels.size(); row += row_bytes) {
+      png_read_row(reader.png, pixels.data() + row, nullptr);
+    }
+  }
+  png_read_end(reader.png, nullptr);
+}
+
+void Grey16ToRgb(Bytes big_endian, std::span<uint8_t> rgb) {
+  for (size_t i = 0; i < rgb.size(); ++i) {
+    const unsigned value = big_endian[i / 3 * 2] * 256U + big_endian[i / 3 * 2 + 1];
+    rgb[i] = static_cast<uint8_t>((value + 128) / 257);
+  }
+}
+
+}  // namespace
+
+bool IsPng(Bytes file) { return file.size() >= 8 && png_sig_cmp(file.data(), 0, 8) == 0; }
+
+Picture DecodePng(Bytes file, const std::string& name) {
+  Reader reader;
+  reader.left = file;
+  reader.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &reader, OnError, OnWarning);
+  if (reader.png != nullptr) reader.info = png_create_info_struct(reader.png);
+  if (reader.info == nullptr) Fail(reader.problem, name);
+  if (!Survives(reader, [&] { ReadHeader(reader); })) Fail(reader.problem, name);
+
+  const size_t width = png_get_image_width(reader.png, reader.info);
+  const size_t height = png_get_image_height(reader.png, reader.info);
+  CheckPictureSize(static_cast<int64_t>(width), static_cast<int64_t>(height), name);
+  // Deflate packs at most 1032 to 1: a header that promises more lies, and is not worth the memory.
+  if (png_get_rowbytes(reader.png, reader.info) * height / 1032 > file.size()) {
+    Fail("the file ends early", name);
+  }
+
+  Picture picture = BlankPicture(static_cast<int64_t>(width), static_cast<int64_t>(height), name);
+  const Layout layout = LayoutOf(reader);
+  const size_t row_bytes = width * (layout == Layout::kRgb8 ? 3 : layout == Layout::kRgba8 ? 4 : 2);
+  std::vector<uint8_t> raw(layout == Layout::kRgb8 ? 0 : row_bytes * height);
+  std::span<uint8_t> pixels = layout == Layout::kRgb8 ? picture.rgb : raw;
+  const bool complete = Survives(reader, [&] { ReadPixels(reader, layout, pixels, row_bytes); });
+  if (!complete) Fail(reader.problem, name);
+  if (layout == Layout::kRgba8) CompositeOnWhite(raw, picture.rgb);
+  if (layout == Layout::kGrey16) Grey16ToRgb(raw, picture.rgb);
+  return picture;
+}
+
+void WritePng(const std::filesystem::path& path, int width, int height,
+              std::span<const uint8_t> rgb) {
+  if (width < 1 || height < 1 || rgb.size() != size_t{3} * width * height) {
+    throw Error(fmt::format("{} bytes are not {} x {} RGB pixels", rgb.size(), width, height),
+                path.string());
+  }
+  png_image image = {};
+  image.version = PNG_IMAGE_VERSION;
+  image.width = static_cast<png_uint_32>(width);
+  image.height = static_cast<png_uint_32>(height);
+  image.format = PNG_FORMAT_RGB;
+  png_alloc_size_t size = PNG_IMAGE_PNG_SIZE_MAX(image);
+  std::vector<uint8_t> file(size);
+  if (png_image_write_to_memory(&image, file.data(), &size, 0, rgb.data(), 0, nullptr) == 0) {
+    const std::string problem = Printable(image.message);
+    png_image_free(&image);
+    throw Error("cannot make a PNG: " + problem, path.string());
+  }
+  WriteFileAtomic(path, Bytes(file).first(size));
+}
+
+}  // namespace vggt
