@@ -91,7 +91,7 @@ class Tally:
         self.hits, self.count = {}, 0
 
     def add(self, maps, x, target, queries, truth):
-        """truth [n, 2]: the places (x, y) in frame `target`, in patches, of the patches `queries`."""
+        """truth [n, 2]: places (x, y), in patches of frame `target`, of the patches `queries`."""
         found = {f"layer {i + 1}": m[:, target].argmax(1) for i, m in maps.items()}
         found |= raw_matches(x, target)
         wp = x.shape[-1] // PATCH
