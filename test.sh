@@ -25,9 +25,8 @@ build=build
 tools/setup.sh --tests
 
 echo "Building in $build/ (several minutes, the first time) …"
-# The distribution's Python: the one that python3-numpy belongs to.
 tools/quietly.sh "$build/configure.log" \
-  cmake --preset "$preset" -DVGGT_BUILD_TESTS=ON -DVGGT_BUILD_BENCH=ON -DPython3_EXECUTABLE=/usr/bin/python3
+  cmake --preset "$preset" -DVGGT_BUILD_TESTS=ON -DVGGT_BUILD_BENCH=ON
 tools/quietly.sh "$build/build.log" cmake --build --preset "$preset"
 
 export ASAN_OPTIONS=detect_stack_use_after_return=1:check_initialization_order=1:strict_string_checks=1
