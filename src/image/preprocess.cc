@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "image/preprocess.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "core/error.h"
+#include "core/parallel.h"
+#include "image/codec.h"
+#include "image/pil_resize.h"
+
+namespace vggt {
+namespace {
+
+constexpr size_t kOriginalsAtATime = 4;
+
+struct Frame {
+  FrameTransform transform;
+  Picture kept;  // resized and cropped
+};
+
+void CheckOptions(const PreprocessOptions& options) {
+  const int64_t most = int64_t{options.patch} * kMostPatches;
+  if (options.patch < 1 || options.target < options.patch || options.target > most ||
+      options.target % options.patch != 0) {
+    throw Error(fmt::format("image size {} does not fit patches of {} pixels", options.target,
+                            options.patch),
+                "",
+                fmt::format("Give a multiple of {0} from {0} to {1}, such as {2}.", options.patch,
+                            most, 37 * int64_t{options.patch}));
+  }
+}
+
+Frame ReadFrame(const std::filesystem::path& path, const PreprocessOptions& options) {
+  const Picture original = ReadPicture(path);
+  Frame frame;
+  frame.transform = PlanFrame(original.width, original.height, options, path.string());
+  const FrameTransform& t = frame.transform;
+  frame.kept =
+      ResizeBicubicRows(original, t.resized_width, t.resized_height, t.crop_top, t.crop_height);
+  return frame;
+}
+
+std::vector<Frame> ReadFrames(const std::vector<std::filesystem::path>& paths,
+                              const PreprocessOptions& options) {
+  std::vector<Frame> frames(paths.size());
+  for (size_t begin = 0; begin < paths.size(); begin += kOriginalsAtATime) {
+    ParallelFor(std::min(kOriginalsAtATime, paths.size() - begin), 1,
+                [&](size_t i) { frames[begin + i] = ReadFrame(paths[begin + i], options); });
+  }
+  return frames;
+}
+
+}  // namespace
+
+Point ModelFromOriginal(const FrameTransform& t, Point original) {
+  return {original.x * t.resized_width / t.original_width + t.pad_left,
+          original.y * t.resized_height / t.original_height - t.crop_top + t.pad_top};
+}
+
+Point OriginalFromModel(const FrameTransform& t, Point model) {
+  return {(model.x - t.pad_left) * t.original_width / t.resized_width,
+          (model.y - t.pad_top + t.crop_top) * t.original_height / t.resized_height};
+}
+
+bool ShowsOriginal(const FrameTransform& t, Point model) {
+  return model.x >= t.pad_left && model.x < t.pad_left + t.resized_width && model.y >= t.pad_top &&
+         model.y < t.pad_top + t.crop_height;
+}
+
+FrameTransform PlanFrame(int width, int height, const PreprocessOptions& options,
+                         const std::string& name) {
+  CheckOptions(options);
+  CheckPictureSize(width, height, name);
+  // As Python evaluates round(h * (target / w) / patch): the order decides ties, which go to even.
+  const double scale = static_cast<double>(options.target) / width;
+  const double patches = std::nearbyint(height * scale / options.patch);
+  const char* hint = "Crop it to a usual shape.";
+  if (patches < 1) {
+    throw Error(fmt::format("{}x{} pixels become 0 patches high at image size {}", width, height,
+                            options.target),
+                name, hint);
+  }
+  if (patches * options.patch > std::numeric_limits<int>::max()) {
+    throw Error(fmt::format("{}x{} pixels become {:.0f} patches high", width, height, patches),
+                name, hint);
+  }
+  const int resized_height = static_cast<int>(patches) * options.patch;
+  const int kept = std::min(resized_height, options.target);
+  return {.original_width = width,
+          .original_height = height,
+          .resized_width = options.target,
+          .resized_height = resized_height,
+          .crop_top = (resized_height - kept) / 2,
+          .crop_height = kept,
+          .model_width = options.target,
+          .model_height = kept};
+}
+
+PreprocessedFrames Preprocess(const std::vector<std::filesystem::path>& paths,
+                              const PreprocessOptions& options) {
+  CheckOptions(options);
+  if (paths.empty()) throw Error("there are no pictures to preprocess");
+  const std::vector<Frame> frames = ReadFrames(paths, options);
+  PreprocessedFrames out;
+  out.frames = static_cast<int>(frames.size());
+  out.width = options.target;
+  for (const Frame& frame : frames) out.height = std::max(out.height, frame.kept.height);
+  const size_t row_bytes = size_t{3} * out.width;
+  out.rgb.assign(frames.size() * out.height * row_bytes, 255);
+  for (size_t i = 0; i < frames.size(); ++i) {
+    FrameTransform transform = frames[i].transform;
+    transform.pad_top = (out.height - transform.crop_height) / 2;
+    transform.model_height = out.height;
+    const size_t first_row = i * out.height + transform.pad_top;
+    std::ranges::copy(frames[i].kept.rgb, out.rgb.data() + first_row * row_bytes);
+    out.transforms.push_back(transform);
+  }
+  return out;
+}
+
+}  // namespace vggt

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "image/preprocess.h"
+
+#include <gmock/gmock.h>
+
+#include <algorithm>
+#include <span>
+
+#include "image/codec.h"
+#include "image/png_codec.h"
+#include "testing.h"
+
+namespace vggt {
+namespace {
+
+using testing::ErrorOf;
+using testing::Golden;
+using ::testing::HasSubstr;
+using testing::TestDir;
+
+std::span<const uint8_t> FrameOf(const PreprocessedFrames& frames, int i) {
+  const size_t size = size_t{3} * frames.height * frames.width;
+  return std::span(frames.rgb).subspan(i * size, size);
+}
+
+void ExpectFrame(const PreprocessedFrames& frames, int i, const std::string& expected) {
+  const Picture picture = ReadPicture(Golden("preprocess/" + expected));
+  EXPECT_EQ(frames.width, picture.width) << expected;
+  EXPECT_EQ(frames.height, picture.height) << expected;
+  EXPECT_TRUE(std::ranges::equal(FrameOf(frames, i), picture.rgb)) << expected;
+}
+
+class PreprocessGolden : public ::testing::TestWithParam<const char*> {};
+
+TEST_P(PreprocessGolden, EqualsTheSpecification) {
+  const std::string name = GetParam();
+  ExpectFrame(Preprocess({Golden("preprocess/" + name)}, {}), 0, name + ".expected.png");
+}
+
+INSTANTIATE_TEST_SUITE_P(Pictures, PreprocessGolden,
+                         ::testing::Values("rgb.png", "rgba.png", "palette.png", "grey.png",
+                                           "grey_alpha.png", "one_bit.png", "upscale_small.png",
+                                           "downscale_large.png", "portrait.png", "panorama.png",
+                                           "exact_518x350.png", "half_even_height.png",
+                                           "baseline_420.jpg", "baseline_444.jpg",
+                                           "progressive.jpg", "grey.jpg", "cmyk.jpg",
+                                           "exif_rotated.jpg"));
+
+TEST(Preprocess, Grey16EqualsTheGreyItWasMadeOf) {
+  ExpectFrame(Preprocess({Golden("preprocess/grey16.png")}, {}), 0, "grey.png.expected.png");
+}
+
+TEST(Preprocess, PadsMixedSizesAsTheSpecification) {
+  const std::vector<std::string> names = {"rgb", "panorama", "portrait"};  // as mixed.json
+  std::vector<std::filesystem::path> paths;
+  for (const auto& name : names) paths.push_back(Golden("preprocess/" + name + ".png"));
+  const PreprocessedFrames frames = Preprocess(paths, {});
+  ASSERT_EQ(frames.frames, 3);
+  for (int i = 0; i < 3; ++i) ExpectFrame(frames, i, "mixed." + names[i] + ".expected.png");
+  // 1400 x 300 becomes 518 x 112 of 518.
+  EXPECT_EQ(frames.transforms[1].resized_height, 112);
+  EXPECT_EQ(frames.transforms[1].pad_top, 203);
+  EXPECT_EQ(frames.transforms[1].model_height, 518);
+  // 420 x 700 becomes 518 x 868, of which 175 rows are cut on either side.
+  EXPECT_EQ(frames.transforms[2].resized_height, 868);
+  EXPECT_EQ(frames.transforms[2].crop_top, 175);
+  EXPECT_EQ(frames.transforms[2].crop_height, 518);
+  EXPECT_EQ(frames.transforms[2].pad_top, 0);
+}
+
+TEST(Preprocess, KeepsTheOrderOfMorePicturesThanAreReadAtATime) {
+  const TestDir dir;
+  std::vector<std::filesystem::path> paths;
+  for (uint8_t i = 0; i < 11; ++i) {
+    paths.push_back(dir / fmt::format("{}.png", i));
+    WritePng(paths.back(), 1, 1, std::vector<uint8_t>(3, i));
+  }
+  const PreprocessedFrames frames = Preprocess(paths, {.target = 28});
+  ASSERT_EQ(frames.rgb.size(), 11U * 28 * 28 * 3);
+  for (int i = 0; i < 11; ++i) EXPECT_EQ(FrameOf(frames, i)[1000], i);
+}
+
+TEST(Preprocess, TiesGoToEvenPatches) {
+  const PreprocessOptions options;
+  EXPECT_EQ(PlanFrame(518, 343, options, "").resized_height, 24 * 14);  // 24.5
+  EXPECT_EQ(PlanFrame(518, 357, options, "").resized_height, 26 * 14);  // 25.5
+  EXPECT_EQ(PlanFrame(518, 344, options, "").resized_height, 25 * 14);
+  EXPECT_EQ(PlanFrame(518, 7, {.target = 1036}, "").resized_height, 14);
+}
+
+TEST(Preprocess, ATallPictureCostsOnlyWhatIsKept) {
+  const TestDir dir;
+  WritePng(dir / "tall.png", 1, 60'000, std::vector<uint8_t>(180'000, 9));
+  const PreprocessedFrames frames = Preprocess({dir / "tall.png"}, {});
+  EXPECT_EQ(frames.height, 518);
+  EXPECT_EQ(frames.transforms[0].resized_height, 31'080'000);
+  EXPECT_EQ(frames.rgb, std::vector<uint8_t>(518 * 518 * 3, 9));
+}
+
+TEST(Preprocess, RefusesShapesWithoutPatches) {
+  const TestDir dir;
+  WritePng(dir / "flat.png", 20'000, 3, std::vector<uint8_t>(180'000));
+  EXPECT_THAT(ErrorOf([&] { Preprocess({dir / "flat.png"}, {}); }),
+              HasSubstr("flat.png: 20000x3 pixels become 0 patches high at image size 518"));
+  EXPECT_THAT(ErrorOf([] { PlanFrame(74, 1, {}, "a"); }), HasSubstr("0 patches"));  // 0.5, to even
+  EXPECT_EQ(PlanFrame(73, 1, {}, "a").resized_height, 14);
+  EXPECT_THAT(ErrorOf([] { PlanFrame(1, 500'000'000, {}, "a"); }),
+              HasSubstr("a: 1x500000000 pixels become 18500000000 patches high"));
+}
+
+TEST(Preprocess, RefusesBadOptionsBeforeReading) {
+  for (const int target : {-14, 0, 13, 15, 14 * 301, 2147483646}) {
+    EXPECT_THAT(ErrorOf([&] { Preprocess({"missing.png"}, {.target = target}); }),
+                HasSubstr(fmt::format("image size {} does not fit patches of 14", target)));
+  }
+  EXPECT_THAT(ErrorOf([] { Preprocess({"missing.png"}, {.target = 0, .patch = 0}); }),
+              HasSubstr("patches of 0 pixels"));
+  EXPECT_THAT(ErrorOf([] { Preprocess({}, {}); }), HasSubstr("no pictures"));
+  EXPECT_THAT(ErrorOf([] { Preprocess({"missing.png"}, {}); }), HasSubstr("missing.png: no such"));
+}
+
+TEST(FrameTransform, MapsBothWays) {
+  FrameTransform t = PlanFrame(420, 700, {}, "");
+  t.pad_top = 7;
+  const Point centre = ModelFromOriginal(t, {210, 350});
+  EXPECT_DOUBLE_EQ(centre.x, 259);
+  EXPECT_DOUBLE_EQ(centre.y, 259 + 7);
+  const Point corner = ModelFromOriginal(t, {0, 0});
+  EXPECT_DOUBLE_EQ(corner.x, 0);
+  EXPECT_DOUBLE_EQ(corner.y, -175 + 7);
+  for (const Point p : {Point{0, 0}, {13.5, 691.25}, {420, 700}}) {
+    const Point back = OriginalFromModel(t, ModelFromOriginal(t, p));
+    EXPECT_NEAR(back.x, p.x, 1e-9);
+    EXPECT_NEAR(back.y, p.y, 1e-9);
+  }
+}
+
+TEST(FrameTransform, KnowsPadding) {
+  FrameTransform t = PlanFrame(1400, 300, {}, "");
+  t.pad_top = 203;
+  t.model_height = 518;
+  EXPECT_TRUE(ShowsOriginal(t, {0, 203}));
+  EXPECT_TRUE(ShowsOriginal(t, {517.5, 314.5}));
+  EXPECT_FALSE(ShowsOriginal(t, {10, 202.5}));
+  EXPECT_FALSE(ShowsOriginal(t, {10, 315}));
+  EXPECT_FALSE(ShowsOriginal(t, {518, 250}));
+}
+
+}  // namespace
+}  // namespace vggt
