@@ -42,13 +42,6 @@ bool Matches(const Signature& signature, std::string_view file) {
   return file.substr(std::min(signature.offset, file.size())).starts_with(signature.bytes);
 }
 
-std::string LowerCase(std::string text) {
-  for (char& c : text) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return text;
-}
-
 [[noreturn]] void Refuse(Bytes file, const std::string& name) {
   if (file.empty()) throw Error("the file is empty", name);
   const std::string_view text(reinterpret_cast<const char*>(file.data()), file.size());
@@ -74,10 +67,13 @@ std::span<const std::string_view> PictureExtensions() {
   return kExtensions;
 }
 
-bool IsPictureFile(const std::filesystem::path& path) {
-  const std::string extension = LowerCase(path.extension().string());
-  return std::ranges::any_of(
-      PictureExtensions(), [&](std::string_view e) { return extension == fmt::format(".{}", e); });
+std::string PictureExtension(const std::filesystem::path& path) {
+  std::string extension = path.extension().string();
+  for (char& c : extension) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  if (extension.starts_with('.')) extension.erase(0, 1);
+  return std::ranges::count(PictureExtensions(), extension) > 0 ? extension : "";
 }
 
 Picture DecodePicture(Bytes file, const std::string& name) {

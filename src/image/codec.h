@@ -19,8 +19,8 @@ namespace vggt {
 // The extensions of the formats read, lower case, without dot: png, jpg, jpeg, webp.
 std::span<const std::string_view> PictureExtensions();
 
-// Whether the name of `path` ends in one of PictureExtensions(), upper or lower case.
-bool IsPictureFile(const std::filesystem::path& path);
+// The one of PictureExtensions() that the name of `path` ends in, upper or lower case; "" if none.
+std::string PictureExtension(const std::filesystem::path& path);
 
 // Throws Error naming `name` if `file` is no picture, of another format (then saying which),
 // damaged, incomplete, or larger than kMostPixels.

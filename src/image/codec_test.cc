@@ -104,11 +104,12 @@ TEST(Codec, TellsByContentNotByName) {
 }
 
 TEST(Codec, KnowsPicturesByExtension) {
-  for (const char* name : {"a.png", "a.PNG", "a.b.jpg", "a.JpEg", "/x.y/a.webp"}) {
-    EXPECT_TRUE(IsPictureFile(name)) << name;
-  }
-  for (const char* name : {"a", "png", "a.pngx", "a.gif", ".png", "a.png/b", ""}) {
-    EXPECT_FALSE(IsPictureFile(name)) << name;
+  EXPECT_EQ(PictureExtension("a.png"), "png");
+  EXPECT_EQ(PictureExtension("a.b.JPG"), "jpg");
+  EXPECT_EQ(PictureExtension("/x.y/a.JpEg"), "jpeg");
+  EXPECT_EQ(PictureExtension("a.webp"), "webp");
+  for (const char* name : {"a", "png", "a.", "a.pngx", "a.gif", ".png", "a.png/b", ""}) {
+    EXPECT_EQ(PictureExtension(name), "") << name;
   }
 }
 

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "image/frames.h"
+
+#include <gmock/gmock.h>
+
+#include <algorithm>
+
+#include "testing.h"
+
+namespace vggt {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::ElementsAre;
+using testing::ErrorOf;
+using ::testing::HasSubstr;
+using testing::TestDir;
+
+std::vector<std::string> Names(const std::vector<fs::path>& paths) {
+  std::vector<std::string> names;
+  for (const fs::path& path : paths) names.push_back(path.filename().string());
+  return names;
+}
+
+TEST(ListPictures, TakesEveryFormatInTheOrderOfBytes) {
+  const TestDir dir;
+  for (const char* name : {"b.JPG", "a10.png", "a2.jpeg", "B.webp", "\xC3\xA4.png", "notes.txt",
+                           ".hidden.png", "png"}) {
+    dir.Write(name, "");
+  }
+  fs::create_directory(dir / "folder.png");
+  EXPECT_THAT(Names(ListPictures(dir.path(), "")),
+              ElementsAre("B.webp", "a10.png", "a2.jpeg", "b.JPG", "\xC3\xA4.png"));
+}
+
+TEST(ListPictures, NarrowsToOneExtensionInAnyCase) {
+  const TestDir dir;
+  for (const char* name : {"a.jpg", "b.JPG", "c.jpeg", "d.png"}) dir.Write(name, "");
+  for (const char* extension : {"jpg", "JPG", ".jpg", ".Jpg"}) {
+    EXPECT_THAT(Names(ListPictures(dir.path(), extension)), ElementsAre("a.jpg", "b.JPG"));
+  }
+}
+
+TEST(ListPictures, RefusesExtensionsThatAreNotRead) {
+  const TestDir dir;
+  dir.Write("a.gif", "");
+  for (const char* extension : {"gif", ".", "..png", "a.png", "/png", "*", "pn"}) {
+    EXPECT_THAT(ErrorOf([&] { ListPictures(dir.path(), extension); }),
+                HasSubstr("are not read. Give png, jpg, jpeg, webp, or none"))
+        << extension;
+  }
+}
+
+TEST(ListPictures, TellsApartWhyThereAreNone) {
+  const TestDir dir;
+  const auto refusal = [&](const fs::path& path, const char* extension) {
+    return ErrorOf([&] { ListPictures(path, extension); });
+  };
+  EXPECT_THAT(refusal(dir / "missing", ""), HasSubstr("missing: no such folder"));
+  EXPECT_THAT(refusal(dir.path(), ""), HasSubstr("there are no files in this folder"));
+  EXPECT_THAT(refusal(dir.Write("a.txt", ""), ""), HasSubstr("a.txt: is not a folder"));
+  EXPECT_THAT(refusal(dir / "a.txt" / "b", ""), HasSubstr("no such folder"));
+  EXPECT_THAT(refusal(dir.path(), ""),
+              HasSubstr("looked for .png, .jpg, .jpeg, .webp; other files: 1"));
+  dir.Write("a.png", "");
+  EXPECT_THAT(refusal(dir.path(), "jpg"),
+              HasSubstr("looked for .jpg; other files: 2. Give no extension"));
+}
+
+TEST(SelectEvenly, SpreadsOverTheWhole) {
+  EXPECT_THAT(SelectEvenly(25, 5), ElementsAre(0, 5, 10, 15, 20));
+  EXPECT_THAT(SelectEvenly(7, 3), ElementsAre(0, 2, 4));
+  EXPECT_THAT(SelectEvenly(3, 3), ElementsAre(0, 1, 2));
+  EXPECT_THAT(SelectEvenly(3, SIZE_MAX), ElementsAre(0, 1, 2));
+  EXPECT_THAT(SelectEvenly(SIZE_MAX, 2), ElementsAre(0, SIZE_MAX / 2));
+  EXPECT_THAT(SelectEvenly(3, 0), ElementsAre());
+  EXPECT_THAT(SelectEvenly(0, 3), ElementsAre());
+}
+
+TEST(SelectEvenly, GivesExactlyAsManyAsWantedAllDifferent) {
+  for (size_t count = 1; count <= 60; ++count) {
+    for (size_t wanted = 1; wanted <= count; ++wanted) {
+      const auto selected = SelectEvenly(count, wanted);
+      ASSERT_EQ(selected.size(), wanted);
+      for (size_t i = 0; i < wanted; ++i) ASSERT_EQ(selected[i], i * count / wanted);
+      EXPECT_TRUE(std::ranges::adjacent_find(selected) == selected.end());
+    }
+  }
+}
+
+TEST(MoveToFront, KeepsTheOthersOrder) {
+  std::vector<fs::path> paths = {"a", "b", "c", "d"};
+  MoveToFront(paths, 2);
+  EXPECT_THAT(paths, ElementsAre("c", "a", "b", "d"));
+  MoveToFront(paths, 0);
+  EXPECT_THAT(paths, ElementsAre("c", "a", "b", "d"));
+  MoveToFront(paths, 3);
+  EXPECT_THAT(paths, ElementsAre("d", "c", "a", "b"));
+  for (const int64_t index : {int64_t{-1}, int64_t{4}, INT64_MIN, INT64_MAX}) {
+    EXPECT_THAT(ErrorOf([&] { MoveToFront(paths, index); }),
+                HasSubstr(fmt::format("there is no picture {} among the 4 selected. Give an index "
+                                      "from 0 to 3.",
+                                      index)));
+  }
+}
+
+TEST(SelectFrames, ListsSelectsAndReorders) {
+  const TestDir dir;
+  for (int i = 0; i < 25; ++i) dir.Write(fmt::format("{:02}.png", i), "");
+  const SelectedFrames frames =
+      SelectFrames({.dir = dir.path(), .extension = "", .first_image = 3});
+  EXPECT_EQ(frames.in_folder, 25U);
+  EXPECT_THAT(Names(frames.paths), ElementsAre("15.png", "00.png", "05.png", "10.png", "20.png"));
+  EXPECT_EQ(SelectFrames({.dir = dir.path(), .extension = "png", .num_images = 1000}).paths.size(),
+            25U);
+}
+
+TEST(SelectFrames, RefusesImpossibleWishes) {
+  const TestDir dir;
+  dir.Write("a.png", "");
+  const auto refusal = [&](int64_t num_images, int64_t first_image) {
+    return ErrorOf([&] { SelectFrames({dir.path(), "", num_images, first_image}); });
+  };
+  EXPECT_THAT(refusal(0, 0), HasSubstr("0 pictures are wanted. Ask for at least one."));
+  EXPECT_THAT(refusal(-7, 0), HasSubstr("-7 pictures are wanted"));
+  EXPECT_THAT(refusal(5, 1), HasSubstr("there is no picture 1 among the 1 selected"));
+}
+
+}  // namespace
+}  // namespace vggt
