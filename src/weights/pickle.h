@@ -25,7 +25,7 @@ struct PickleValue {
     kList,    // items
     kDict,    // items: key, value, key, value, …; OrderedDict too
     kGlobal,  // text: "module name"
-    kCall,    // what calling callee with items would have made: never made
+    kCall,    // what calling callee with the tuple items[0] would have made: never made
     kStored,  // items[0]: the persistent id of something stored beside the pickle
     kOpaque,  // a value that no tensor needs: sets, integers beyond 64 bits
   };
@@ -35,9 +35,6 @@ struct PickleValue {
   std::string text;
   std::vector<const PickleValue*> items;
   const PickleValue* callee = nullptr;
-
-  // True for a call of the global `name` ("module name").
-  bool IsCallOf(const char* name) const;
 };
 
 // A pickle of protocol 2 to 4.
