@@ -58,6 +58,8 @@ class AtomicFile {
 
   void Write(Bytes bytes);
   void Commit();
+  // For libraries that write a file by its name.
+  const std::filesystem::path& temporary() const { return temporary_; }
 
  private:
   std::filesystem::path path_, temporary_;

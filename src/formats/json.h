@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+// JSON from files that are not trusted, and JSON to be read by people.
+#pragma once
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "core/error.h"
+#include "core/file.h"
+
+namespace vggt {
+
+using Json = nlohmann::json;
+using OrderedJson = nlohmann::ordered_json;  // keeps the order of insertion
+
+// Throws Error naming `source` and the byte if `text` is not JSON, is nested deeper than 64, or has
+// the same key twice in one object.
+Json ParseJson(std::string_view text, const std::string& source);
+
+// A file of at most 64 MB.
+Json ReadJsonFile(const std::filesystem::path& path);
+
+// Two spaces of indentation, a newline at the end; invalid UTF-8 becomes U+FFFD.
+std::string DumpJson(const OrderedJson& json);
+
+// "a number", "a list of 3": for messages.
+std::string DescribeJson(const Json& json);
+
+// The value of `key` in the object `json`. Throws Error naming source and key if it is missing or
+// of another type; a number with a fraction is no integer, and nothing is converted silently.
+template <typename T>
+T GetJson(const Json& json, const char* key, const std::string& source);
+
+template <>
+Json GetJson<Json>(const Json& json, const char* key, const std::string& source);
+template <>
+bool GetJson<bool>(const Json& json, const char* key, const std::string& source);
+template <>
+int64_t GetJson<int64_t>(const Json& json, const char* key, const std::string& source);
+template <>
+double GetJson<double>(const Json& json, const char* key, const std::string& source);
+template <>
+std::string GetJson<std::string>(const Json& json, const char* key, const std::string& source);
+template <>
+std::vector<Json> GetJson<std::vector<Json>>(const Json& json, const char* key,
+                                             const std::string& source);
+template <>
+std::vector<double> GetJson<std::vector<double>>(const Json& json, const char* key,
+                                                 const std::string& source);
+template <>
+std::vector<std::string> GetJson<std::vector<std::string>>(const Json& json, const char* key,
+                                                           const std::string& source);
+
+}  // namespace vggt

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "formats/npy.h"
+
+#include <fmt/ranges.h>
+
+#include <charconv>
+#include <regex>
+
+#include "core/error.h"
+
+namespace vggt {
+namespace {
+
+constexpr std::string_view kMagic = "\x93NUMPY";
+constexpr size_t kAlignment = 64;
+constexpr size_t kLongestHeader = 10'000;  // NumPy refuses longer ones, too
+constexpr size_t kMostDimensions = 32;
+
+// Bytes of one value of a plain type such as "<f4"; 0 for anything else.
+size_t ItemSize(const std::string& descr) {
+  static const std::regex plain("[<>|=][?bBiufc]([0-9]{1,2})");
+  std::smatch match;
+  if (!std::regex_match(descr, match, plain)) return 0;
+  return std::stoul(match[1]);
+}
+
+Shape ParseShape(const std::string& text, const Cursor& cursor) {
+  Shape shape;
+  const char *at = text.data(), *end = at + text.size();
+  while (at < end) {
+    int64_t extent = 0;
+    const auto [next, error] = std::from_chars(at, end, extent);
+    if (error != std::errc() || extent < 0 || shape.size() == kMostDimensions) {
+      cursor.Fail("the header's shape is malformed");
+    }
+    shape.push_back(extent);
+    at = next;
+    while (at < end && (*at == ',' || *at == ' ' || *at == 'L')) ++at;
+  }
+  return shape;
+}
+
+}  // namespace
+
+std::string NpyHeader(const std::string& descr, const Shape& shape) {
+  const std::string extents = shape.size() == 1 ? fmt::format("({},)", shape[0])
+                                                : fmt::format("({})", fmt::join(shape, ", "));
+  std::string header =
+      fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': {}, }}", descr, extents);
+  const size_t before = kMagic.size() + 2 + 2;
+  const size_t size = (before + header.size() + 1 + kAlignment - 1) / kAlignment * kAlignment;
+  header.resize(size - before - 1, ' ');
+  header += '\n';
+  std::string out(kMagic);
+  out += {1, 0, static_cast<char>(header.size() & 0xFF), static_cast<char>(header.size() >> 8)};
+  return out + header;
+}
+
+NpyArray ParseNpy(Bytes bytes, const std::string& source) {
+  Cursor cursor(bytes, source);
+  const Bytes magic = cursor.Take(kMagic.size(), "the magic");
+  if (!std::equal(magic.begin(), magic.end(), reinterpret_cast<const uint8_t*>(kMagic.data()))) {
+    cursor.Fail("is no .npy file");
+  }
+  const auto major = cursor.Read<uint8_t>("the version");
+  cursor.Read<uint8_t>("the version");
+  if (major < 1 || major > 3) cursor.Fail(fmt::format("version {}, expected 1 to 3", major));
+  const size_t header_size = major == 1 ? cursor.Read<uint16_t>("the header's size")
+                                        : cursor.Read<uint32_t>("the header's size");
+  if (header_size > kLongestHeader) cursor.Fail("the header is too long");
+  const Bytes header_bytes = cursor.Take(header_size, "the header");
+  const std::string header(header_bytes.begin(), header_bytes.end());
+
+  static const std::regex descr("'descr'\\s*:\\s*'([^']*)'");
+  static const std::regex order("'fortran_order'\\s*:\\s*(True|False)");
+  static const std::regex shape("'shape'\\s*:\\s*\\(([^)]*)\\)");
+  std::smatch d, o, s;
+  if (!std::regex_search(header, d, descr) || !std::regex_search(header, o, order) ||
+      !std::regex_search(header, s, shape)) {
+    cursor.Fail("the header is malformed, or its values are records");
+  }
+  NpyArray array{d[1], o[1] == "True", ParseShape(s[1], cursor), {}};
+  const size_t item = ItemSize(array.descr);
+  if (item == 0) cursor.Fail("values of type '" + Printable(array.descr) + "' are not read");
+  size_t size = 0;
+  if (__builtin_mul_overflow(static_cast<size_t>(NumElements(array.shape)), item, &size) ||
+      size != cursor.left()) {
+    cursor.Fail(fmt::format("shape {} of '{}' needs other than the {} bytes that follow",
+                            ShapeText(array.shape), Printable(array.descr), cursor.left()),
+                "The file is truncated or damaged.");
+  }
+  array.data = cursor.Take(size, "the values");
+  return array;
+}
+
+}  // namespace vggt

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// The safetensors format: https://github.com/huggingface/safetensors#format
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "core/file.h"
+#include "core/tensor.h"
+
+namespace vggt {
+
+struct SafetensorsFile {
+  std::map<std::string, TensorView> tensors;  // views into the bytes that were parsed
+  std::map<std::string, std::string> metadata;
+};
+
+// Checks all that the format promises: a JSON object within 100 MB, offsets without holes or
+// overlaps that end where the file ends, sizes that fit dtype and shape. Throws Error naming
+// `source`, and the tensor where there is one. Number types other than ours become DType::kOther.
+SafetensorsFile ParseSafetensors(Bytes bytes, const std::string& source);
+
+// True if `bytes` begin like a safetensors file: a plausible size, then "{".
+bool LooksLikeSafetensors(Bytes bytes);
+
+// Writes a file front to back, without holding it in memory; atomic.
+class SafetensorsWriter {
+ public:
+  struct Entry {
+    std::string name;
+    DType dtype;
+    Shape shape;
+  };
+
+  SafetensorsWriter(const std::filesystem::path& path, const std::vector<Entry>& entries,
+                    const std::map<std::string, std::string>& metadata);
+
+  // The values of the next entry, in the order announced. Throws Error if they are of another size.
+  void Append(Bytes bytes);
+  // Throws Error if an entry is missing.
+  void Commit();
+
+ private:
+  AtomicFile file_;
+  std::vector<Entry> entries_;
+  size_t next_ = 0;
+};
+
+}  // namespace vggt

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "formats/zip.h"
+
+#include <libdeflate.h>
+#include <minizip/unzip.h>
+#include <minizip/zip.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <memory>
+#include <set>
+
+#include "core/error.h"
+
+namespace vggt {
+namespace {
+
+constexpr uint64_t kMostEntries = 1'000'000;
+constexpr uint64_t kZip64From = 0xFFFFFFFF;
+// Heatmaps shrink little more at higher levels, which take several times as long.
+constexpr int kCompressionLevel = 1;
+
+struct CloseUnzip {
+  void operator()(void* file) const { unzClose(file); }
+};
+using UnzipHandle = std::unique_ptr<void, CloseUnzip>;
+
+[[noreturn]] void Damaged(const std::filesystem::path& path, const std::string& what) {
+  throw Error(what, path.string(), "The file is truncated or damaged.");
+}
+
+bool IsSafeName(const std::string& name) {
+  if (name.empty() || name.front() == '/' || name.find('\0') != std::string::npos) return false;
+  for (const auto& part : std::filesystem::path(name)) {
+    if (part == "..") return false;
+  }
+  return true;
+}
+
+ZipEntry ReadEntry(unzFile handle, const std::filesystem::path& path, uint64_t file_size) {
+  unz_file_info64 info;
+  if (unzGetCurrentFileInfo64(handle, &info, nullptr, 0, nullptr, 0, nullptr, 0) != UNZ_OK) {
+    Damaged(path, "its directory cannot be read");
+  }
+  ZipEntry entry;
+  entry.name.resize(info.size_filename + 1);
+  unzGetCurrentFileInfo64(handle, nullptr, entry.name.data(), entry.name.size(), nullptr, 0,
+                          nullptr, 0);
+  entry.name.resize(info.size_filename);
+  if (!IsSafeName(entry.name)) {
+    throw Error(fmt::format("holds an entry of the name '{}'", Printable(entry.name)),
+                path.string(), "Such names are not trusted.");
+  }
+  const std::string where = fmt::format("entry '{}'", Printable(entry.name));
+  if ((info.flag & 1) != 0) throw Error(where + " is encrypted", path.string());
+  if (info.compression_method != 0 && info.compression_method != Z_DEFLATED) {
+    throw Error(fmt::format("{} is compressed by method {}, neither stored nor deflated", where,
+                            info.compression_method),
+                path.string());
+  }
+  entry.stored = info.compression_method == 0;
+  entry.crc = static_cast<uint32_t>(info.crc);
+  entry.size = info.uncompressed_size;
+  entry.compressed_size = info.compressed_size;
+  if (entry.stored && entry.size != entry.compressed_size) Damaged(path, where + " has two sizes");
+  int method = 0, level = 0;
+  if (unzOpenCurrentFile2(handle, &method, &level, 1) != UNZ_OK) {
+    Damaged(path, where + " is not where the directory says");
+  }
+  entry.offset = unzGetCurrentFileZStreamPos64(handle);
+  unzCloseCurrentFile(handle);
+  if (entry.offset > file_size || entry.compressed_size > file_size - entry.offset) {
+    Damaged(path, where + " reaches past the end of the file");
+  }
+  return entry;
+}
+
+void CheckUnique(const std::vector<ZipEntry>& entries, const std::filesystem::path& path) {
+  std::set<std::string> names;
+  for (const ZipEntry& entry : entries) {
+    if (!names.insert(entry.name).second) {
+      throw Error(fmt::format("holds '{}' twice", Printable(entry.name)), path.string());
+    }
+  }
+}
+
+}  // namespace
+
+ZipReader::ZipReader(const std::filesystem::path& path) : file_(path) {
+  const UnzipHandle handle(unzOpen64(path.c_str()));
+  unz_global_info64 info;
+  if (handle == nullptr || unzGetGlobalInfo64(handle.get(), &info) != UNZ_OK) {
+    Damaged(path, "is no complete zip archive");
+  }
+  // A directory entry takes 46 bytes at least.
+  if (info.number_entry > std::min<uint64_t>(kMostEntries, file_.bytes().size() / 46)) {
+    Damaged(path, fmt::format("claims to hold {} entries", info.number_entry));
+  }
+  int status = unzGoToFirstFile(handle.get());
+  for (uint64_t i = 0; i < info.number_entry; ++i) {
+    if (status != UNZ_OK) Damaged(path, "its directory cannot be read");
+    entries_.push_back(ReadEntry(handle.get(), path, file_.bytes().size()));
+    status = unzGoToNextFile(handle.get());
+  }
+  CheckUnique(entries_, path);
+}
+
+const ZipEntry* ZipReader::Find(const std::string& name) const {
+  const auto found = std::find_if(entries_.begin(), entries_.end(),
+                                  [&](const ZipEntry& entry) { return entry.name == name; });
+  return found == entries_.end() ? nullptr : &*found;
+}
+
+std::string ZipReader::Where(const ZipEntry& entry) const {
+  return fmt::format("{}, entry '{}'", file_.path().string(), Printable(entry.name));
+}
+
+Bytes ZipReader::Stored(const ZipEntry& entry) const {
+  if (!entry.stored) throw Error("is compressed, expected a stored entry", Where(entry));
+  return file_.bytes().subspan(entry.offset, entry.size);
+}
+
+std::vector<uint8_t> ZipReader::Read(const ZipEntry& entry, uint64_t limit) const {
+  if (entry.size > limit) {
+    throw Error(fmt::format("is {}, more than the {} it may be",
+                            HumanBytes(static_cast<double>(entry.size)),
+                            HumanBytes(static_cast<double>(limit))),
+                Where(entry));
+  }
+  const Bytes raw = file_.bytes().subspan(entry.offset, entry.compressed_size);
+  std::vector<uint8_t> data(entry.stored ? 0 : entry.size);
+  if (entry.stored) {
+    data.assign(raw.begin(), raw.end());
+  } else {
+    const std::unique_ptr<libdeflate_decompressor, decltype(&libdeflate_free_decompressor)> inflate(
+        libdeflate_alloc_decompressor(), libdeflate_free_decompressor);
+    const auto result = libdeflate_deflate_decompress(inflate.get(), raw.data(), raw.size(),
+                                                      data.data(), data.size(), nullptr);
+    if (result != LIBDEFLATE_SUCCESS) {
+      throw Error("cannot be inflated to the size that is announced", Where(entry),
+                  "The file is damaged.");
+    }
+  }
+  if (libdeflate_crc32(0, data.data(), data.size()) != entry.crc) {
+    throw Error("does not match its checksum", Where(entry), "The file is damaged.");
+  }
+  return data;
+}
+
+namespace {
+
+std::vector<uint8_t> Deflate(const std::vector<uint8_t>& data) {
+  const std::unique_ptr<libdeflate_compressor, decltype(&libdeflate_free_compressor)> deflate(
+      libdeflate_alloc_compressor(kCompressionLevel), libdeflate_free_compressor);
+  std::vector<uint8_t> out(libdeflate_deflate_compress_bound(deflate.get(), data.size()));
+  out.resize(
+      libdeflate_deflate_compress(deflate.get(), data.data(), data.size(), out.data(), out.size()));
+  return out;
+}
+
+// minizip counts bytes in 32 bits a call.
+bool WriteAll(zipFile file, Bytes bytes) {
+  constexpr size_t kPiece = 1U << 30;
+  while (!bytes.empty()) {
+    const Bytes piece = bytes.first(std::min(bytes.size(), kPiece));
+    if (zipWriteInFileInZip(file, piece.data(), static_cast<unsigned>(piece.size())) != ZIP_OK) {
+      return false;
+    }
+    bytes = bytes.subspan(piece.size());
+  }
+  return true;
+}
+
+// Adds one entry; false if the file cannot take it.
+bool AddEntry(zipFile file, const ZipInput& entry, bool compress) {
+  uint64_t size = 0;
+  uint32_t crc = 0;
+  for (const Bytes& part : entry.parts) {
+    size += part.size();
+    crc = libdeflate_crc32(crc, part.data(), part.size());
+  }
+  std::vector<Bytes> parts = entry.parts;
+  std::vector<uint8_t> deflated;
+  if (compress) {
+    std::vector<uint8_t> whole;
+    whole.reserve(size);
+    for (const Bytes& part : parts) whole.insert(whole.end(), part.begin(), part.end());
+    deflated = Deflate(whole);
+    parts = {deflated};
+  }
+  zip_fileinfo info = {};  // no date: the same input gives the same bytes
+  info.tmz_date.tm_mday = 1;
+  info.tmz_date.tm_year = 1980;
+  const int method = compress ? Z_DEFLATED : 0;
+  const int zip64 = size >= kZip64From || deflated.size() >= kZip64From ? 1 : 0;
+  if (zipOpenNewFileInZip2_64(file, entry.name.c_str(), &info, nullptr, 0, nullptr, 0, nullptr,
+                              method, kCompressionLevel, 1, zip64) != ZIP_OK) {
+    return false;
+  }
+  const bool written = std::all_of(parts.begin(), parts.end(),
+                                   [&](const Bytes& part) { return WriteAll(file, part); });
+  return zipCloseFileInZipRaw64(file, size, crc) == ZIP_OK && written;
+}
+
+}  // namespace
+
+void WriteZip(const std::filesystem::path& path, std::span<const ZipInput> entries, bool compress) {
+  AtomicFile target(path);
+  errno = 0;
+  zipFile file = zipOpen64(target.temporary().c_str(), APPEND_STATUS_CREATE);
+  if (file == nullptr) ThrowSystemError(errno, "cannot create", path.string());
+  bool ok = true;
+  for (const ZipInput& entry : entries) ok = ok && AddEntry(file, entry, compress);
+  ok = zipClose(file, nullptr) == ZIP_OK && ok;
+  if (!ok) ThrowSystemError(errno != 0 ? errno : EIO, "cannot write", path.string());
+  target.Commit();
+}
+
+}  // namespace vggt

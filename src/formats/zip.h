@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// Zip archives: found through minizip, mapped, inflated and deflated by libdeflate.
+#pragma once
+
+#include <filesystem>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/file.h"
+
+namespace vggt {
+
+struct ZipEntry {
+  std::string name;
+  bool stored = false;  // otherwise deflated
+  uint32_t crc = 0;
+  uint64_t compressed_size = 0, size = 0;
+  uint64_t offset = 0;  // of the data in the file
+};
+
+// An archive opened for reading; zip64 too. Everything that the directory says has been checked:
+// each entry's bytes lie inside the file; names are unique, relative and without "..".
+class ZipReader {
+ public:
+  // Throws Error if the file is no zip archive, is damaged, or holds encrypted entries or such of
+  // another method than stored and deflated.
+  explicit ZipReader(const std::filesystem::path& path);
+
+  const std::vector<ZipEntry>& entries() const { return entries_; }
+  const ZipEntry* Find(const std::string& name) const;
+  const MappedFile& file() const { return file_; }
+
+  // The data of a stored entry, where they lie in the file; the checksum is not looked at.
+  // Throws Error if the entry is deflated.
+  Bytes Stored(const ZipEntry& entry) const;
+
+  // The data, inflated and checked against the checksum. Throws Error if they are damaged or larger
+  // than `limit`.
+  std::vector<uint8_t> Read(const ZipEntry& entry, uint64_t limit) const;
+
+ private:
+  std::string Where(const ZipEntry& entry) const;
+
+  MappedFile file_;
+  std::vector<ZipEntry> entries_;
+};
+
+struct ZipInput {
+  std::string name;
+  std::vector<Bytes> parts;  // the data, in order
+};
+
+// Writes an archive of these entries, all stored or all deflated, under a temporary name; readers
+// see the whole file or none. The same input gives the same bytes. Throws Error (disk full, …).
+void WriteZip(const std::filesystem::path& path, std::span<const ZipInput> entries, bool compress);
+
+}  // namespace vggt

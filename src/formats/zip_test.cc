@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "formats/zip.h"
+
+#include <gmock/gmock.h>
+
+#include "testing.h"
+
+namespace vggt {
+namespace {
+
+using testing::AsBytes;
+using testing::ErrorOf;
+using ::testing::HasSubstr;
+using testing::TestDir;
+
+constexpr uint64_t kLimit = 1 << 20;
+const std::string kText(5000, 'a');
+
+std::filesystem::path Make(const TestDir& dir, bool compress, const std::string& name = "x/b.bin") {
+  const ZipInput entries[] = {{"a.txt", {AsBytes(kText), AsBytes(kText)}}, {name, {}}};
+  WriteZip(dir / "f.zip", entries, compress);
+  return dir / "f.zip";
+}
+
+std::string AsText(const std::vector<uint8_t>& bytes) { return {bytes.begin(), bytes.end()}; }
+
+TEST(Zip, RoundTripStoredAndDeflated) {
+  for (const bool compress : {false, true}) {
+    const TestDir dir;
+    const ZipReader zip(Make(dir, compress));
+    ASSERT_EQ(zip.entries().size(), 2U);
+    const ZipEntry* a = zip.Find("a.txt");
+    ASSERT_NE(a, nullptr);
+    EXPECT_EQ(a->stored, !compress);
+    EXPECT_EQ(a->size, 10'000U);
+    EXPECT_EQ(AsText(zip.Read(*a, kLimit)), kText + kText);
+    EXPECT_TRUE(zip.Read(*zip.Find("x/b.bin"), kLimit).empty());
+    EXPECT_EQ(zip.Find("c"), nullptr);
+    if (compress) {
+      EXPECT_LT(a->compressed_size, 200U);
+      EXPECT_THAT(ErrorOf([&] { return zip.Stored(*a); }), HasSubstr("expected a stored entry"));
+    } else {
+      EXPECT_EQ(zip.Stored(*a).size(), 10'000U);
+    }
+    EXPECT_THAT(ErrorOf([&] { return zip.Read(*a, 9999); }), HasSubstr("more than the 10.0 kB"));
+  }
+}
+
+TEST(Zip, SameInputGivesSameBytes) {
+  const TestDir one, two;
+  EXPECT_EQ(ReadFile(Make(one, true)), ReadFile(Make(two, true)));
+}
+
+TEST(Zip, TruncatedAnywhereIsRefused) {
+  const TestDir dir;
+  const std::string whole = ReadFile(Make(dir, true));
+  // The last bytes tell the length of a comment that nobody reads.
+  constexpr size_t kCommentSize = 3;
+  for (size_t size = 0; size < whole.size() - kCommentSize; ++size) {
+    const auto path = dir.Write("cut.zip", whole.substr(0, size));
+    EXPECT_THAT(ErrorOf([&] { ZipReader zip(path); }), HasSubstr("truncated or damaged")) << size;
+  }
+}
+
+TEST(Zip, FlippedBytesNeverGiveWrongData) {
+  const TestDir dir;
+  const std::string whole = ReadFile(Make(dir, true));
+  for (size_t i = 0; i < whole.size(); ++i) {
+    std::string bad = whole;
+    bad[i] = static_cast<char>(bad[i] ^ 0x55);
+    try {
+      const ZipReader zip(dir.Write("bad.zip", bad));
+      const ZipEntry* a = zip.Find("a.txt");
+      if (a == nullptr) continue;  // its name was changed
+      EXPECT_EQ(AsText(zip.Read(*a, kLimit)), kText + kText) << i;
+    } catch (const Error&) {
+      continue;  // refused: as good
+    }
+  }
+}
+
+TEST(Zip, NamesThatLeadElsewhereAreRefused) {
+  for (const char* name : {"../x", "a/../../x", "/etc/x"}) {
+    const TestDir dir;
+    EXPECT_THAT(ErrorOf([&] { ZipReader zip(Make(dir, false, name)); }),
+                HasSubstr("names are not trusted"));
+  }
+  const TestDir dir;
+  EXPECT_THAT(ErrorOf([&] { ZipReader zip(Make(dir, false, "a.txt")); }),
+              HasSubstr("holds 'a.txt' twice"));
+}
+
+TEST(Zip, WritesNothingWhereItCannot) {
+  const TestDir dir;
+  EXPECT_THAT(ErrorOf([&] { WriteZip(dir / "no" / "f.zip", {}, false); }),
+              HasSubstr("cannot create"));
+  EXPECT_TRUE(dir.empty());
+  EXPECT_THAT(ErrorOf([&] { ZipReader zip(dir.Write("t", "hello")); }),
+              HasSubstr("no complete zip"));
+}
+
+}  // namespace
+}  // namespace vggt
