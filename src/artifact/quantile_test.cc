@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "artifact/quantile.h"
+
+#include <gmock/gmock.h>
+
+#include <algorithm>
+#include <cmath>
+#include <random>
+
+#include "testing.h"
+
+namespace vggt {
+namespace {
+
+// numpy.quantile's formula on a sorted copy.
+double Sorted(std::vector<float> values, double q) {
+  std::sort(values.begin(), values.end());
+  const double place = q * static_cast<double>(values.size() - 1);
+  const auto i = static_cast<size_t>(place);
+  const double t = place - static_cast<double>(i);
+  const float a = values[i], b = values[std::min(i + 1, values.size() - 1)], d = b - a;
+  return t < 0.5 ? a + d * t : b - d * (1 - t);
+}
+
+StridedValues Plain(const std::vector<float>& values) {
+  const auto n = static_cast<int64_t>(values.size());
+  return {values.data(), 1, n, n};
+}
+
+double Of(const std::vector<float>& values, double q) {
+  const ValueHistogram parts[] = {ValueHistogram(Plain(values))};
+  return Quantile(parts, q);
+}
+
+TEST(Quantile, EqualsSorting) {
+  std::mt19937 generator(1);
+  std::exponential_distribution<float> exponential(1000);
+  std::normal_distribution<float> normal(0, 3);
+  for (const size_t n : {1, 2, 3, 99, 100, 101, 102, 5000, 70001}) {
+    for (const bool probabilities : {true, false}) {
+      std::vector<float> values(n);
+      for (float& v : values) v = probabilities ? exponential(generator) : normal(generator);
+      for (const double q : {0.0, 0.01, 0.5, 0.99, 0.999, 1.0}) {
+        EXPECT_EQ(Of(values, q), Sorted(values, q)) << n << " values, q = " << q;
+      }
+    }
+  }
+}
+
+// Printed by numpy 1.24: numpy.quantile(numpy.array(values, numpy.float32), 0.99).
+TEST(Quantile, EqualsNumPy) {
+  EXPECT_EQ(Of({0.1F, 0.2F, 0.3F}, 0.99), 0.29800001174211505);
+  EXPECT_EQ(Of({1e-7F, 3e-4F, 0.25F, 0.125F, 0.0F}, 0.99), 0.245);
+}
+
+TEST(Quantile, ManyEqualValues) {
+  std::vector<float> values(1000, 0.25F);
+  EXPECT_EQ(Of(values, 0.99), 0.25);
+  values.resize(100000, 0);
+  EXPECT_EQ(Of(values, 0.99), Sorted(values, 0.99));
+  EXPECT_EQ(Of({-0.0F, 0.0F, -1.0F}, 0.5), 0);
+}
+
+TEST(Quantile, NeighboursInDifferentClasses) {
+  EXPECT_EQ(Of({0.0F, 1.0F}, 0.25), 0.25);
+  EXPECT_EQ(Of({0.0F, 1.0F}, 0.75), 0.75);
+}
+
+TEST(Quantile, StridesAndParts) {
+  std::mt19937 generator(2);
+  std::uniform_real_distribution<float> uniform(0, 1);
+  std::vector<float> values(7 * 3 * 11);  // [queries, heads, keys]
+  for (float& v : values) v = uniform(generator);
+  std::vector<ValueHistogram> heads;
+  for (int64_t h = 0; h < 3; ++h) heads.emplace_back(StridedValues{&values[h * 11], 7, 11, 33});
+  EXPECT_EQ(Quantile(heads, 0.99), Sorted(values, 0.99));
+  std::vector<float> second;
+  for (int64_t q = 0; q < 7; ++q) {
+    second.insert(second.end(), &values[q * 33 + 11], &values[q * 33 + 22]);
+  }
+  EXPECT_EQ(Quantile({&heads[1], 1}, 0.99), Sorted(second, 0.99));
+}
+
+TEST(Quantile, OfNothingIsAnError) {
+  EXPECT_THAT(testing::ErrorOf([] { return Of({}, 0.5); }), ::testing::HasSubstr("no values"));
+}
+
+}  // namespace
+}  // namespace vggt

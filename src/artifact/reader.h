@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// Opens classic exports, this project's and the Python toolkit's.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "artifact/schema.h"
+#include "core/tensor.h"
+
+namespace vggt {
+
+struct ExportLayer {
+  int64_t index = 0;  // from 0
+  std::string name;   // "layer_01"
+  LayerMetadata metadata;
+  std::filesystem::path array;  // where its maps lie
+};
+
+// The levels of one layer, as stored.
+struct StoredMaps {
+  Shape shape;  // [queries, frames, height, width] or [queries, heads, frames, height, width]
+  std::vector<uint8_t> levels;
+};
+
+// An export opened; nothing but its JSON has been read.
+struct Export {
+  std::filesystem::path maps_folder;  // its attn_maps/
+  std::string image_set_name;         // "" if it has no manifest
+  std::vector<ExportLayer> layers;    // ascending by index, at least one
+
+  // The folder that holds the copied picture of a frame, and its name.
+  std::filesystem::path ImagePath(const ExportLayer& layer, size_t frame) const;
+};
+
+// True if `path` is something that OpenExport takes, judged by its names alone.
+bool LooksLikeExport(const std::filesystem::path& path);
+
+// `path`: an export's folder, its attn_maps/, a layers_manifest.json or one layer's metadata.
+// Without a manifest the metadata files in the folder are taken. A manifest's paths may carry a
+// prefix that no longer exists, as the Python toolkit wrote them: the part below attn_maps/ counts.
+// Throws Error naming the file and key that is wrong.
+Export OpenExport(const std::filesystem::path& path);
+
+// Reads a layer's maps. Throws Error if they are not uint8 of the shape that the metadata
+// announces.
+StoredMaps ReadMaps(const ExportLayer& layer);
+
+}  // namespace vggt

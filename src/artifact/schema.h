@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+// The JSON of a classic export (docs/formats.md): what each layer's metadata and the manifest say.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/frame_transform.h"
+#include "formats/json.h"
+
+namespace vggt {
+
+// Of exports that this project writes; others' have none.
+inline constexpr int kFormatVersion = 1;
+
+struct ImageSize {
+  int64_t width = 0, height = 0;  // of the original picture, in pixels
+};
+
+// Where an export comes from. Absent in what others wrote.
+struct Provenance {
+  std::string generator;   // "vggt-attn 0.1.0"
+  std::string weights;     // file or name of the checkpoint
+  std::string family;      // "VGGT-1B" or "VGGT architecture"
+  std::string model_text;  // extents in words
+  int64_t depth = 0, dim = 0, num_heads = 0;
+  std::string precision;                      // "f32"
+  int64_t image_width = 0, image_height = 0;  // what the model saw
+};
+
+// layer_NN_metadata.json.
+struct LayerMetadata {
+  int64_t S = 0;                       // frames
+  int64_t H_p = 0, W_p = 0;            // patches
+  int64_t stride_h = 1, stride_w = 1;  // patches
+  int64_t H_ds = 0, W_ds = 0;          // of the maps
+  double layer_vmax99 = 0;
+  std::string normalized_by;  // "layer_vmax99", "per_head_vmax99" or "none"
+  bool per_head_data = false;
+  int64_t num_heads = 0;                 // only if per_head_data
+  std::vector<double> per_head_vmax99;   // only if per_head_data
+  std::string npz_path;                  // relative to attn_maps/
+  std::vector<std::string> image_paths;  // relative to attn_maps/, the query frame first
+  std::vector<ImageSize> image_sizes;
+  std::vector<FrameTransform> transforms;  // empty in what others wrote
+  std::optional<Provenance> provenance;
+};
+
+struct ManifestLayer {
+  int64_t index = 0;  // from 0
+  std::string name;   // "layer_01"
+  std::string metadata_path;
+  double layer_vmax99 = 0;
+};
+
+// layers_manifest.json.
+struct Manifest {
+  std::string image_set_name;
+  std::vector<ManifestLayer> layers;
+};
+
+// "layer_01", three digits from 100 layers on; `index` counts from 0.
+std::string LayerName(int64_t index);
+
+OrderedJson ToJson(const LayerMetadata& metadata);
+OrderedJson ToJson(const Manifest& manifest);
+// Throw Error naming `source` and the key if something is missing, of another type or out of range.
+LayerMetadata ParseLayerMetadata(const Json& json, const std::string& source);
+Manifest ParseManifest(const Json& json, const std::string& source);
+
+}  // namespace vggt

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "artifact/writer.h"
+
+#include <algorithm>
+
+#include "core/error.h"
+#include "core/file.h"
+#include "formats/npz.h"
+
+namespace vggt {
+namespace fs = std::filesystem;
+namespace {
+
+std::string Lower(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return text;
+}
+
+void CreateDirectory(const fs::path& path) {
+  std::error_code failed;
+  fs::create_directories(path, failed);
+  if (failed) ThrowSystemError(failed.value(), "cannot create", path.string());
+}
+
+}  // namespace
+
+std::vector<std::string> ImageCopyNames(const std::vector<fs::path>& pictures) {
+  const int digits = pictures.size() > 99 ? 3 : 2;
+  std::vector<std::string> names;
+  for (const fs::path& picture : pictures) {
+    names.push_back(fmt::format("../images/frame_{:0{}}{}", names.size(), digits,
+                                Lower(picture.extension().string())));
+  }
+  return names;
+}
+
+ExportWriter::ExportWriter(fs::path folder, std::string image_set_name, LayerMetadata common,
+                           bool compress)
+    : folder_(std::move(folder)), common_(std::move(common)), compress_(compress) {
+  manifest_.image_set_name = std::move(image_set_name);
+  CreateDirectory(Maps());
+}
+
+void ExportWriter::CopyImages(const std::vector<fs::path>& pictures) {
+  CreateDirectory(folder_ / "images");
+  const std::vector<std::string> names = ImageCopyNames(pictures);
+  for (size_t i = 0; i < pictures.size(); ++i) {
+    const MappedFile picture(pictures[i]);
+    WriteFileAtomic((Maps() / names[i]).lexically_normal(), picture.bytes());
+  }
+}
+
+void ExportWriter::WriteLayer(int64_t layer, const LayerMaps& maps) {
+  const std::string name = LayerName(layer);
+  LayerMetadata metadata = common_;
+  metadata.layer_vmax99 = maps.layer_vmax99;
+  metadata.normalized_by = maps.per_head ? "per_head_vmax99" : "layer_vmax99";
+  metadata.per_head_data = maps.per_head;
+  metadata.num_heads = maps.per_head ? maps.extents.heads : 0;
+  metadata.per_head_vmax99 = maps.per_head_vmax99;
+  metadata.npz_path = name + "/heatmaps_uint8.npz";
+  const std::string metadata_path = name + "_metadata.json";
+  CreateDirectory(Maps() / name);
+  WriteNpz(Maps() / metadata.npz_path, "heatmaps", "|u1", maps.shape(), maps.levels, compress_);
+  WriteFileAtomic(Maps() / metadata_path, DumpJson(ToJson(metadata)));
+  manifest_.layers.push_back({layer, name, metadata_path, maps.layer_vmax99});
+}
+
+uint64_t ExportWriter::Finish() {
+  std::sort(manifest_.layers.begin(), manifest_.layers.end(),
+            [](const auto& a, const auto& b) { return a.index < b.index; });
+  WriteFileAtomic(Maps() / "layers_manifest.json", DumpJson(ToJson(manifest_)));
+  uint64_t bytes = 0;
+  for (const auto& entry : fs::recursive_directory_iterator(folder_)) {
+    if (entry.is_regular_file()) bytes += entry.file_size();
+  }
+  return bytes;
+}
+
+}  // namespace vggt
