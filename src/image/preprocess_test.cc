@@ -119,32 +119,5 @@ TEST(Preprocess, RefusesBadOptionsBeforeReading) {
   EXPECT_THAT(ErrorOf([] { Preprocess({"missing.png"}, {}); }), HasSubstr("missing.png: no such"));
 }
 
-TEST(FrameTransform, MapsBothWays) {
-  FrameTransform t = PlanFrame(420, 700, {}, "");
-  t.pad_top = 7;
-  const Point centre = ModelFromOriginal(t, {210, 350});
-  EXPECT_DOUBLE_EQ(centre.x, 259);
-  EXPECT_DOUBLE_EQ(centre.y, 259 + 7);
-  const Point corner = ModelFromOriginal(t, {0, 0});
-  EXPECT_DOUBLE_EQ(corner.x, 0);
-  EXPECT_DOUBLE_EQ(corner.y, -175 + 7);
-  for (const Point p : {Point{0, 0}, {13.5, 691.25}, {420, 700}}) {
-    const Point back = OriginalFromModel(t, ModelFromOriginal(t, p));
-    EXPECT_NEAR(back.x, p.x, 1e-9);
-    EXPECT_NEAR(back.y, p.y, 1e-9);
-  }
-}
-
-TEST(FrameTransform, KnowsPadding) {
-  FrameTransform t = PlanFrame(1400, 300, {}, "");
-  t.pad_top = 203;
-  t.model_height = 518;
-  EXPECT_TRUE(ShowsOriginal(t, {0, 203}));
-  EXPECT_TRUE(ShowsOriginal(t, {517.5, 314.5}));
-  EXPECT_FALSE(ShowsOriginal(t, {10, 202.5}));
-  EXPECT_FALSE(ShowsOriginal(t, {10, 315}));
-  EXPECT_FALSE(ShowsOriginal(t, {518, 250}));
-}
-
 }  // namespace
 }  // namespace vggt
