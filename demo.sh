@@ -1,16 +1,19 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# From nothing to attention maps: installs, builds, exports the bundled pictures with the bundled model.
+# From nothing to attention maps: installs, builds, and exports the bundled pictures.
 set -euo pipefail
 
 if (($#)); then
-  [[ $1 == -h || $1 == --help ]] || { echo "demo.sh: unknown argument '$1' (there is only --help)" >&2 && exit 2; }
+  if [[ $1 != -h && $1 != --help ]]; then
+    echo "demo.sh: unknown argument '$1' (there is only --help)" >&2
+    exit 2
+  fi
   cat <<'TEXT'
 Usage: ./demo.sh
 
-Installs missing Debian or Ubuntu packages (as root or through sudo), builds vggt-attn in build/, and
-exports the attention maps of the six pictures in examples/demo/images with the bundled model into
-attn_first2all_demo/. Quick when run again; an earlier demo export is replaced.
+Installs missing Debian or Ubuntu packages (as root or through sudo), builds vggt-attn in build/,
+and exports the attention maps of the six pictures in examples/demo/images with the bundled model
+into attn_first2all_demo/. Quick when run again; an earlier demo export is replaced.
 TEXT
   exit
 fi
@@ -55,5 +58,5 @@ What to do next:
   build/vggt-attn export --image_set_name mine --image_dir FOLDER
       takes your own pictures and writes attn_first2all_mine/
 
-The bundled model is small and made for demonstration. README.md says how to get and use VGGT's own weights.
+The bundled model is small and made for demonstration. README.md says how to get and use VGGT's own.
 TEXT

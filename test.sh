@@ -11,8 +11,9 @@ case ${1-} in
     cat <<'TEXT'
 Usage: ./test.sh [--asan]
 
-Installs missing Debian or Ubuntu packages (as root or through sudo), builds everything in build/ and runs
-all tests. --asan does the same in build-asan/ with AddressSanitizer and UndefinedBehaviorSanitizer.
+Installs missing Debian or Ubuntu packages (as root or through sudo), builds everything in build/
+and runs all tests. --asan does the same in build-asan/ with AddressSanitizer and
+UndefinedBehaviorSanitizer.
 TEXT
     exit
     ;;
@@ -29,6 +30,6 @@ tools/quietly.sh "$build/configure.log" \
   cmake --preset "$preset" -DVGGT_BUILD_TESTS=ON -DVGGT_BUILD_BENCH=ON
 tools/quietly.sh "$build/build.log" cmake --build --preset "$preset"
 
-export ASAN_OPTIONS=detect_stack_use_after_return=1:check_initialization_order=1:strict_string_checks=1
+export ASAN_OPTIONS=detect_stack_use_after_return=1:check_initialization_order=1
 export UBSAN_OPTIONS=print_stacktrace=1
 ctest --preset "$preset" --progress

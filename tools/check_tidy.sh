@@ -3,9 +3,12 @@
 # Fails on any warning of clang-tidy 14, as .clang-tidy has it, in what build/ compiles.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-[[ -f build/compile_commands.json ]] || { echo "check_tidy.sh: no build/ here; run ./test.sh first" >&2 && exit 1; }
+if [[ ! -f build/compile_commands.json ]]; then
+  echo "tools/check_tidy.sh: nothing is built in build/; run ./test.sh first" >&2
+  exit 1
+fi
 
 # The compile commands are GCC's: clang does not know each of its warnings.
 check='clang-tidy-14 -p build --quiet --extra-arg=-Wno-unknown-warning-option "$0" 2>&1 |
   { grep -v "warnings generated" || true; }; exit "${PIPESTATUS[0]}"'
-git ls-files -z '*.cc' | xargs -0 -n 1 -P "$(nproc)" bash -c "$check"
+git ls-files -z 'src/*.cc' 'tests/*.cc' 'bench/*.cc' | xargs -0 -n 1 -P "$(nproc)" bash -c "$check"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Installs the Debian packages that building needs. Debian 12; the names are the same on Ubuntu 24.04.
+# Installs the packages that building needs, by their names in Debian 12 and Ubuntu 24.04.
 # Silent and quick, without root, when nothing is missing.
 set -euo pipefail
 
@@ -33,19 +33,22 @@ for argument in "$@"; do
 done
 
 refuse() {
-  printf 'tools/setup.sh: %s\nNeeded, by their names in Debian 12:\n  %s\n' "$1" "${missing[*]}" >&2
+  printf 'tools/setup.sh: %s\nNeeded, by their names in Debian 12:\n  %s\n' "$1" "${missing[*]}" |
+    fold --spaces --width=100 >&2
   exit 1
 }
 
 missing=("${packages[@]}")
 command -v apt-get >/dev/null && command -v dpkg-query >/dev/null ||
-  refuse "this system has no apt-get. Install the packages below with its own package manager, then build
-with: cmake --preset release && cmake --build --preset release"
+  refuse "this system has no apt-get. Install what is named below with its own package manager, then
+build with: cmake --preset release && cmake --build --preset release"
 
-installed=$(dpkg-query --show --showformat='${db:Status-Status} ${Package}\n' "${packages[@]}" 2>/dev/null || true)
+installed=$(dpkg-query --show --showformat='${db:Status-Status} ${Package}\n' "${packages[@]}" \
+  2>/dev/null || true)
 missing=()
 for package in "${packages[@]}"; do
-  grep --quiet --line-regexp --fixed-strings "installed $package" <<<"$installed" || missing+=("$package")
+  grep --quiet --line-regexp --fixed-strings "installed $package" <<<"$installed" ||
+    missing+=("$package")
 done
 ((${#missing[@]})) || exit 0
 
