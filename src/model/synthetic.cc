@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "model/synthetic.h"
+
+#include <cmath>
+
+#include "core/error.h"
+#include "core/parallel.h"
+#include "formats/safetensors.h"
+
+namespace vggt {
+namespace {
+
+constexpr uint64_t kGolden = 0x9E3779B97F4A7C15;  // splitmix64's increment
+
+uint64_t Fnv1a(const std::string& text) {
+  uint64_t hash = 0xCBF29CE484222325;
+  for (const char c : text) hash = (hash ^ static_cast<uint8_t>(c)) * 0x100000001B3;
+  return hash;
+}
+
+uint64_t SplitMix64(uint64_t z) {
+  z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9;
+  z = (z ^ (z >> 27)) * 0x94D049BB133111EB;
+  return z ^ (z >> 31);
+}
+
+struct Scale {
+  double mean, spread;
+};
+
+Scale ScaleOf(const std::string& name, const Shape& shape) {
+  if (name.ends_with("q_norm.weight") || name.ends_with("k_norm.weight")) return {1.5, 0.5};
+  if (name.ends_with("gamma")) return {0.3, 0.2};
+  if (name.find("norm") != std::string::npos && name.ends_with("weight")) return {1.0, 0.3};
+  if (name.ends_with("bias")) return {0.0, 0.1};
+  if (name.ends_with("weight")) {
+    const auto fan_in = static_cast<double>(NumElements({shape.begin() + 1, shape.end()}));
+    return {0.0, std::sqrt(3.0 / fan_in)};
+  }
+  return {0.0, 0.5};  // tokens and position embeddings
+}
+
+ModelConfig Extents(int64_t dim, int64_t depth, int64_t head_dim, int64_t encoder_depth) {
+  ModelConfig config;
+  config.dim = dim;
+  config.depth = depth;
+  config.head_dim = head_dim;
+  config.hidden = 4 * dim;
+  config.registers = 4;
+  config.encoder = encoder_depth > 0 ? EncoderKind::kDino : EncoderKind::kConvolution;
+  config.encoder_depth = encoder_depth;
+  config.encoder_registers = encoder_depth > 0 ? 4 : 0;
+  config.position_grid = encoder_depth > 0 ? 37 : 0;
+  return config;
+}
+
+// The values as they stand in a file.
+std::vector<uint8_t> Encode(const FloatBuffer& values, DType dtype) {
+  const size_t size = DTypeSize(dtype);
+  std::vector<uint8_t> bytes(values.size() * size);
+  if (dtype == DType::kF32) {
+    std::memcpy(bytes.data(), values.data(), bytes.size());
+    return bytes;
+  }
+  for (size_t i = 0; i < values.size(); ++i) {
+    const uint16_t bits = dtype == DType::kF16 ? F32ToF16(values[i]) : F32ToBF16(values[i]);
+    std::memcpy(&bytes[i * size], &bits, size);
+  }
+  return bytes;
+}
+
+}  // namespace
+
+const std::vector<SyntheticPreset>& SyntheticPresets() {
+  static const std::vector<SyntheticPreset> presets = {
+      {"vggt-1b", "VGGT-1B's extents: 909 million parameters", Extents(1024, 24, 64, 24)},
+      {"mini", "the bundled model's extents", Extents(128, 6, 32, 2)},
+      {"tiny-dino", "two layers with a small DINOv2 encoder", Extents(128, 2, 64, 2)},
+      {"tiny-conv", "three layers with a bare patch convolution", Extents(64, 3, 16, 0)},
+  };
+  return presets;
+}
+
+FloatBuffer SyntheticTensor(const std::string& name, const Shape& shape, uint64_t seed) {
+  const uint64_t start = Fnv1a(name) + seed * kGolden;
+  const Scale scale = ScaleOf(name, shape);
+  FloatBuffer values(NumElements(shape));
+  constexpr size_t kPiece = 1 << 16;
+  ParallelFor((values.size() + kPiece - 1) / kPiece, 1, [&](size_t piece) {
+    for (size_t i = piece * kPiece; i < std::min((piece + 1) * kPiece, values.size()); ++i) {
+      const uint64_t z = SplitMix64(start + (i + 1) * kGolden);
+      const double u = static_cast<double>(z >> 40) / (1 << 23) - 1;  // [-1, 1)
+      values[i] = static_cast<float>(scale.mean + scale.spread * u);
+    }
+  });
+  return values;
+}
+
+void WriteSyntheticCheckpoint(const std::filesystem::path& path, const ModelConfig& config,
+                              DType dtype, uint64_t seed) {
+  std::vector<SafetensorsWriter::Entry> entries;
+  for (const WantedTensor& tensor : WantedTensors(config)) {
+    entries.push_back({config.prefix + tensor.name, dtype, tensor.shape});
+  }
+  SafetensorsWriter writer(path, entries, {{"format", "pt"}});
+  for (const auto& entry : entries) {
+    writer.Append(Encode(SyntheticTensor(entry.name, entry.shape, seed), dtype));
+  }
+  writer.Commit();
+}
+
+}  // namespace vggt

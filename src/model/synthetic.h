@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// Checkpoints that anyone can make again: the specification's synthetic weights, for tests and
+// benchmarks at any size.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "model/config.h"
+
+namespace vggt {
+
+struct SyntheticPreset {
+  const char* name;
+  const char* about;
+  ModelConfig config;
+};
+
+// vggt-1b and smaller ones.
+const std::vector<SyntheticPreset>& SyntheticPresets();
+
+// Values of the tensor with this full name ("aggregator.…"), row-major: splitmix64 over (seed,
+// FNV-1a of the name, index), spread as suits the kind of tensor. Bit for bit the specification's
+// synthetic_tensor().
+FloatBuffer SyntheticTensor(const std::string& name, const Shape& shape, uint64_t seed);
+
+// Writes a safetensors file of all the tensors of `config`, as F32, F16 or BF16.
+void WriteSyntheticCheckpoint(const std::filesystem::path& path, const ModelConfig& config,
+                              DType dtype, uint64_t seed);
+
+}  // namespace vggt

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "model/synthetic.h"
+
+#include <gmock/gmock.h>
+
+#include "testing.h"
+
+namespace vggt {
+namespace {
+
+using testing::TestDir;
+
+// Values printed by the specification's synthetic_tensor(name, shape, seed)[:3].
+TEST(Synthetic, EqualsTheSpecificationBitForBit) {
+  const struct {
+    const char* name;
+    Shape shape;
+    uint64_t seed;
+    float values[3];
+  } cases[] = {
+      {"aggregator.camera_token", {1, 2, 1, 64}, 0, {-0.00321799517F, 0.076785624F, 0.172113359F}},
+      {"aggregator.frame_blocks.0.attn.qkv.weight",
+       {192, 64},
+       1,
+       {-0.0574470162F, 0.0778784081F, -0.0953064784F}},
+      {"aggregator.global_blocks.1.attn.k_norm.weight",
+       {16},
+       2,
+       {1.36623108F, 1.10437918F, 1.97677886F}},
+      {"aggregator.global_blocks.1.norm2.weight",
+       {64},
+       1,
+       {1.22494841F, 1.21803379F, 0.811262548F}},
+      {"aggregator.patch_embed.proj.weight",
+       {64, 3, 14, 14},
+       3,
+       {-0.0534054227F, -0.0449207611F, -0.0421442389F}},
+      {"aggregator.frame_blocks.2.ls2.gamma", {64}, 1, {0.247040302F, 0.182491153F, 0.25810796F}},
+      {"aggregator.frame_blocks.2.mlp.fc1.bias",
+       {64},
+       18446744073709551615U,
+       {-0.0584104173F, 0.0709601194F, 0.0471864939F}},
+  };
+  for (const auto& c : cases) {
+    const FloatBuffer tensor = SyntheticTensor(c.name, c.shape, c.seed);
+    for (int i = 0; i < 3; ++i) EXPECT_EQ(tensor[i], c.values[i]) << c.name << " " << i;
+  }
+}
+
+TEST(Synthetic, CheckpointIsWholeInEveryNumberType) {
+  const TestDir dir;
+  for (const DType dtype : {DType::kF32, DType::kF16, DType::kBF16}) {
+    for (const auto& preset : SyntheticPresets()) {
+      if (preset.config.dim > 128) continue;  // gigabytes
+      const auto path = dir / "w.safetensors";
+      WriteSyntheticCheckpoint(path, preset.config, dtype, 1);
+      const Checkpoint checkpoint = Checkpoint::Open(path);
+      const CheckpointReport report = InspectCheckpoint(checkpoint);
+      EXPECT_THAT(report.problems, ::testing::IsEmpty());
+      EXPECT_THAT(report.dtypes, ::testing::ElementsAre(DTypeName(dtype)));
+      EXPECT_EQ(report.ignored, 0U);
+      EXPECT_EQ(ModelText(report.config), ModelText(preset.config));
+    }
+  }
+}
+
+}  // namespace
+}  // namespace vggt

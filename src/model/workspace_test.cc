@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "model/workspace.h"
+
+#include <gtest/gtest.h>
+
+namespace vggt {
+namespace {
+
+TEST(Workspace, HiddenLayerIsBoundedForAnySequence) {
+  ModelConfig config;
+  config.dim = 8;
+  config.hidden = 32;
+  for (const int64_t tokens : {1, 930, 2048, 2049, 4650, 46500}) {
+    const Workspace workspace(config, tokens);
+    EXPECT_LE(workspace.mlp_rows, 2048);
+    EXPECT_GE(workspace.mlp_rows, std::min<int64_t>(tokens, 1024));
+    EXPECT_EQ(workspace.normed.size(), tokens * 8);
+    EXPECT_EQ(workspace.qkv.size(), tokens * 24);
+    EXPECT_EQ(workspace.hidden.size(), workspace.mlp_rows * 32);
+  }
+}
+
+}  // namespace
+}  // namespace vggt
