@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+// The demonstration model that is part of the program (models/README.md).
+#pragma once
+
+#include "core/file.h"
+
+namespace vggt {
+
+inline constexpr const char* kBundledModelName = "vggt-mini (bundled)";
+
+// models/vggt-mini.safetensors.
+Bytes BundledModel();
+
+}  // namespace vggt

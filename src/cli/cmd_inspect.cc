@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <memory>
+
+#include "artifact/reader.h"
+#include "cli/bundled_model.h"
+#include "cli/command.h"
+#include "core/error.h"
+#include "model/config.h"
+
+namespace vggt {
+namespace {
+
+void PrintCheckpoint(const Checkpoint& checkpoint) {
+  const CheckpointReport report = InspectCheckpoint(checkpoint);
+  const ModelConfig& config = report.config;
+  int64_t parameters = 0;
+  for (const WantedTensor& tensor : WantedTensors(config)) parameters += NumElements(tensor.shape);
+  fmt::print("{}: {}, {}\n", checkpoint.name(), checkpoint.format(),
+             HumanBytes(static_cast<double>(checkpoint.file_bytes())));
+  fmt::print("  model     {}: {}\n", ModelFamily(config), ModelText(config));
+  fmt::print("  size      {:.1f} million parameters in the aggregator, as {}\n",
+             static_cast<double>(parameters) / 1e6, fmt::join(report.dtypes, " and "));
+  if (config.prefix != "aggregator.") {
+    fmt::print("  prefix    '{}' before every name\n", Printable(config.prefix));
+  }
+  fmt::print("  wanted    {} tensors, {} found\n", report.wanted, report.found);
+  if (report.ignored > 0) {
+    fmt::print("  ignored   {} others: {}\n", report.ignored,
+               fmt::join(report.ignored_groups, ", "));
+  }
+  for (const std::string& problem : report.problems) fmt::print("  problem   {}\n", problem);
+}
+
+void PrintExport(const Export& e) {
+  const ExportLayer& last = e.layers.back();
+  const LayerMetadata& m = last.metadata;
+  fmt::print("{}: attention maps{}\n", e.maps_folder.string(),
+             e.image_set_name.empty() ? "" : " of '" + Printable(e.image_set_name) + "'");
+  if (m.provenance) {
+    fmt::print("  model     {} ({}), {}\n", Printable(m.provenance->family),
+               Printable(m.provenance->model_text), Printable(m.provenance->weights, 200));
+    fmt::print("  made by   {}, precision {}\n", Printable(m.provenance->generator),
+               Printable(m.provenance->precision));
+  }
+  fmt::print("  frames    {}, {}×{} patches each\n", m.S, m.W_p, m.H_p);
+  for (size_t i = 0; i < m.image_sizes.size(); ++i) {
+    fmt::print("            {} {}×{}\n", Printable(m.image_paths[i], 200), m.image_sizes[i].width,
+               m.image_sizes[i].height);
+  }
+  fmt::print("  maps      {}×{} (stride {}×{}), {}\n", m.W_ds, m.H_ds, m.stride_w, m.stride_h,
+             m.per_head_data ? fmt::format("{} heads apart", m.num_heads) : "mean over heads");
+  fmt::print("  meaning   softmax over the selected patches of all frames, for each of frame 0\n");
+  fmt::print("  layers    {}: from {} to {}\n", e.layers.size(), Printable(e.layers.front().name),
+             Printable(last.name));
+  for (const ExportLayer& layer : e.layers) {
+    fmt::print("            {} 99 % value {:.6f}, {}\n", Printable(layer.name),
+               layer.metadata.layer_vmax99,
+               HumanBytes(static_cast<double>(std::filesystem::file_size(layer.array))));
+  }
+}
+
+int Run(const std::string& path) {
+  if (path == "bundled") {
+    PrintCheckpoint(Checkpoint::FromMemory(BundledModel(), kBundledModelName));
+  } else if (LooksLikeExport(path)) {
+    PrintExport(OpenExport(path));
+  } else {
+    PrintCheckpoint(Checkpoint::Open(path));
+  }
+  return 0;
+}
+
+}  // namespace
+
+std::function<int()> DeclareInspect(CLI::App& app) {
+  auto path = std::make_shared<std::string>();
+  app.add_option("path", *path, "a checkpoint, an export, or the word 'bundled'")->required();
+  app.footer(
+      "Examples:\n"
+      "  vggt-attn inspect model.safetensors\n"
+      "  vggt-attn inspect attn_first2all_demo");
+  return [path] { return Run(*path); };
+}
+
+}  // namespace vggt

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "cli/command.h"
+#include "core/error.h"
+#include "model/synthetic.h"
+
+namespace vggt {
+namespace {
+
+struct Options {
+  std::string preset = "vggt-1b", dtype = "F32", output;
+  uint64_t seed = 0;
+  bool overwrite = false;
+};
+
+int Run(const Options& options) {
+  if (!options.overwrite && std::filesystem::exists(options.output)) {
+    throw Error("exists already", options.output, "Use --overwrite to replace it.");
+  }
+  const std::map<std::string, DType> dtypes = {
+      {"F32", DType::kF32}, {"F16", DType::kF16}, {"BF16", DType::kBF16}};
+  for (const SyntheticPreset& preset : SyntheticPresets()) {
+    if (options.preset != preset.name) continue;
+    WriteSyntheticCheckpoint(options.output, preset.config, dtypes.at(options.dtype), options.seed);
+    fmt::print("wrote {}: {}, {}, seed {}, {}\n", options.output, preset.about, options.dtype,
+               options.seed,
+               HumanBytes(static_cast<double>(std::filesystem::file_size(options.output))));
+  }
+  return 0;
+}
+
+}  // namespace
+
+std::function<int()> DeclareSynthWeights(CLI::App& app) {
+  auto options = std::make_shared<Options>();
+  std::vector<std::string> presets;
+  std::string about;
+  for (const SyntheticPreset& preset : SyntheticPresets()) {
+    presets.emplace_back(preset.name);
+    about += fmt::format("\n  {:<10} {}", preset.name, preset.about);
+  }
+  app.add_option("--preset", options->preset, "extents of the model")
+      ->check(CLI::IsMember(presets))
+      ->capture_default_str();
+  app.add_option("--seed", options->seed, "")->capture_default_str();
+  app.add_option("--dtype", options->dtype, "number type")
+      ->check(CLI::IsMember({"F32", "F16", "BF16"}))
+      ->capture_default_str();
+  app.add_option("-o,--output", options->output, "safetensors file to write")->required();
+  app.add_flag("--overwrite", options->overwrite, "replace an existing file");
+  app.footer(
+      "Presets:" + about +
+      "\n\nExample:\n"
+      "  vggt-attn synth-weights --preset vggt-1b --seed 1 -o vggt-1b.synthetic.safetensors\n"
+      "writes meaningless weights of the real size (3.6 GB), for tests and benchmarks.");
+  return [options] { return Run(*options); };
+}
+
+}  // namespace vggt

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+// What main.cc knows of each command.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+
+namespace vggt {
+
+// Declares the command's flags on `app` and returns what runs it: the exit status.
+using DeclareCommand = std::function<int()> (*)(CLI::App& app);
+
+std::function<int()> DeclareExport(CLI::App& app);
+std::function<int()> DeclareInspect(CLI::App& app);
+std::function<int()> DeclarePreprocess(CLI::App& app);
+std::function<int()> DeclareSynthWeights(CLI::App& app);
+
+}  // namespace vggt

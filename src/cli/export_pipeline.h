@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// The export from pictures to files: joins the rooms that only meet here.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+#include "cli/terminal.h"
+#include "model/aggregator.h"
+
+namespace vggt {
+
+// Named as on the command line, which is the Python toolkit's.
+struct ExportOptions {
+  std::string image_set_name = "kitchen";
+  std::string image_dir;  // empty: examples/<image_set_name>/images
+  int64_t num_images = 5;
+  std::string output_dir_prefix = "attn_first2all_";
+  std::string image_extension;  // empty: every format that is read
+  int64_t first_image_idx = 0;  // which of the chosen pictures is the query frame
+  int64_t stride_h = 1, stride_w = 1;
+  bool save_per_head = false;
+  std::string weights;  // empty: the bundled model
+  std::string layers;   // empty: all
+  int64_t image_size = 518;
+  bool no_compress = false;
+  bool overwrite = false;
+};
+
+struct ExportReport {
+  std::filesystem::path output;
+  std::string model;  // "VGGT-1B, 24 global and …"
+  int64_t pictures = 0, pictures_in_folder = 0;
+  int64_t image_width = 0, image_height = 0;  // what the model saw
+  int64_t grid_width = 0, grid_height = 0;    // patches
+  int64_t layers = 0, heads = 0;
+  bool per_head = false;
+  uint64_t bytes_written = 0;
+  double flops = 0;
+  struct {
+    double total = 0, load_weights = 0, pictures = 0;
+    ForwardSeconds forward;
+    double write = 0;  // quantising and writing, on a thread beside the model
+  } seconds;
+};
+
+// Runs the whole export. Everything that can be refused is refused before anything is computed; the
+// output folder appears when it is complete, and not at all if anything fails.
+ExportReport RunExport(const ExportOptions& options, ProgressDisplay& display);
+
+// The folder of the set's pictures: options.image_dir, or examples/<set>/images below the current
+// folder, or the one that came with the program. Throws Error naming all the places if none exists.
+std::filesystem::path FindImageDir(const ExportOptions& options);
+
+}  // namespace vggt

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+// The whole way, from pictures and weights to files, against the specification's exports.
+#include "cli/export_pipeline.h"
+
+#include <gmock/gmock.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "artifact/reader.h"
+#include "model/synthetic.h"
+#include "testing.h"
+
+namespace vggt {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::AllOf;
+using testing::ErrorOf;
+using testing::Golden;
+using ::testing::HasSubstr;
+using testing::TestDir;
+
+// float32 against the specification's float32: a level may fall on the other side of a rounding
+// edge.
+constexpr int kMostLevels = 1;
+constexpr double kMostShare = 1e-3;
+constexpr double kVmaxTolerance = 1e-4;
+
+ExportReport DoExport(const ExportOptions& options) {
+  ProgressDisplay quiet(true);
+  return RunExport(options, quiet);
+}
+
+// The golden models' seed is 1; `dtype` may differ from F32.
+fs::path WriteWeights(const TestDir& dir, const std::string& model, DType dtype = DType::kF32) {
+  const fs::path path = dir / (model + ".safetensors");
+  WriteSyntheticCheckpoint(path, SyntheticPresets()[model == "dino" ? 2 : 3].config, dtype, 1);
+  return path;
+}
+
+ExportOptions CaseOptions(const TestDir& dir, const std::string& name) {
+  const fs::path root = Golden("export/" + name);
+  const Json args = ReadJsonFile(root / "args.json");
+  ExportOptions options;
+  options.image_set_name = name;
+  options.image_dir = root / "input";
+  options.num_images = args["num_images"].get<int64_t>();
+  options.first_image_idx = args["first_image_idx"].get<int64_t>();
+  options.output_dir_prefix = (dir / "out_").string();
+  options.stride_h = args["stride_h"].get<int64_t>();
+  options.stride_w = args["stride_w"].get<int64_t>();
+  options.save_per_head = args["per_head"].get<bool>();
+  options.weights = WriteWeights(dir, args["model"].get<std::string>());
+  return options;
+}
+
+void ExpectSameMaps(const StoredMaps& got, const StoredMaps& expected, const std::string& name) {
+  ASSERT_EQ(got.shape, expected.shape) << name;
+  int64_t differing = 0;
+  int most = 0;
+  for (size_t i = 0; i < got.levels.size(); ++i) {
+    const int difference = std::abs(int{got.levels[i]} - int{expected.levels[i]});
+    differing += difference != 0 ? 1 : 0;
+    most = std::max(most, difference);
+  }
+  EXPECT_LE(most, kMostLevels) << name;
+  EXPECT_LE(static_cast<double>(differing), kMostShare * static_cast<double>(got.levels.size()))
+      << name;
+}
+
+void ExpectSameExport(const Export& got, const Export& expected) {
+  ASSERT_EQ(got.layers.size(), expected.layers.size());
+  EXPECT_EQ(got.image_set_name, expected.image_set_name);
+  for (size_t i = 0; i < got.layers.size(); ++i) {
+    const LayerMetadata &g = got.layers[i].metadata, &e = expected.layers[i].metadata;
+    ExpectSameMaps(ReadMaps(got.layers[i]), ReadMaps(expected.layers[i]), got.layers[i].name);
+    EXPECT_NEAR(g.layer_vmax99, e.layer_vmax99, kVmaxTolerance * e.layer_vmax99);
+    ASSERT_EQ(g.per_head_vmax99.size(), e.per_head_vmax99.size());
+    for (size_t h = 0; h < g.per_head_vmax99.size(); ++h) {
+      EXPECT_NEAR(g.per_head_vmax99[h], e.per_head_vmax99[h],
+                  kVmaxTolerance * e.per_head_vmax99[h]);
+    }
+    // Everything else that the specification writes is the same to the letter.
+    const OrderedJson got_json = ToJson(g), expected_json = ToJson(e);
+    for (const auto& [key, value] : expected_json.items()) {
+      if (key.find("vmax99") == std::string::npos || value.is_string()) {
+        EXPECT_EQ(got_json[key], value) << key;
+      }
+    }
+  }
+}
+
+class GoldenExport : public ::testing::TestWithParam<const char*> {};
+
+TEST_P(GoldenExport, EqualsTheSpecification) {
+  const TestDir dir;
+  const ExportOptions options = CaseOptions(dir, GetParam());
+  const ExportReport report = DoExport(options);
+  EXPECT_EQ(report.output, dir / ("out_" + std::string(GetParam())));
+  const Export got = OpenExport(report.output);
+  ExpectSameExport(got, OpenExport(Golden("export/" + std::string(GetParam()))));
+
+  // Copies of the pictures, the query frame first.
+  std::vector<fs::path> inputs;
+  for (const auto& entry : fs::directory_iterator(options.image_dir))
+    inputs.push_back(entry.path());
+  std::sort(inputs.begin(), inputs.end());
+  std::rotate(inputs.begin(), inputs.begin() + options.first_image_idx,
+              inputs.begin() + options.first_image_idx + 1);
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    EXPECT_EQ(ReadFile(got.ImagePath(got.layers[0], i)), ReadFile(inputs[i])) << i;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Cases, GoldenExport,
+                         ::testing::Values("conv_average", "conv_full_grid", "conv_per_head",
+                                           "conv_single_image", "dino_mixed_sizes",
+                                           "dino_per_head"),
+                         [](const auto& info) { return std::string(info.param); });
+
+TEST(ExportPipeline, HalfPrecisionFilesGiveNearlyTheSameMaps) {
+  for (const DType dtype : {DType::kF16, DType::kBF16}) {
+    const TestDir dir;
+    ExportOptions options = CaseOptions(dir, "conv_single_image");
+    options.weights = WriteWeights(dir, "conv", dtype);
+    const Export got = OpenExport(DoExport(options).output);
+    const Export expected = OpenExport(Golden("export/conv_single_image"));
+    // Weights rounded to 11 or 8 bits: the same maps to the eye, not to the digit.
+    EXPECT_NEAR(got.layers[0].metadata.layer_vmax99, expected.layers[0].metadata.layer_vmax99,
+                0.01);
+  }
+}
+
+TEST(ExportPipeline, ChosenLayersEqualThoseOfTheWhole) {
+  const TestDir dir;
+  ExportOptions options = CaseOptions(dir, "conv_per_head");
+  options.layers = "2";
+  options.no_compress = true;
+  const ExportReport report = DoExport(options);
+  const Export got = OpenExport(report.output);
+  ASSERT_EQ(got.layers.size(), 1U);
+  EXPECT_EQ(got.layers[0].name, "layer_02");
+  EXPECT_EQ(got.layers[0].index, 1);
+  ExpectSameMaps(ReadMaps(got.layers[0]),
+                 ReadMaps(OpenExport(Golden("export/conv_per_head")).layers[1]), "layer_02");
+  EXPECT_GT(report.flops, 0);
+  EXPECT_EQ(report.layers, 1);
+}
+
+TEST(ExportPipeline, SaysWhereItComesFrom) {
+  const TestDir dir;
+  ExportOptions options = CaseOptions(dir, "dino_mixed_sizes");
+  const Export got = OpenExport(DoExport(options).output);
+  const LayerMetadata& m = got.layers[0].metadata;
+  ASSERT_TRUE(m.provenance.has_value());
+  EXPECT_EQ(m.provenance->weights, options.weights);
+  EXPECT_EQ(m.provenance->precision, "f32");
+  EXPECT_EQ(m.provenance->depth, 2);
+  ASSERT_EQ(m.transforms.size(), 3U);
+  // 700 × 300 becomes 518 × 224 amid the 518 rows of the tallest.
+  EXPECT_EQ(m.transforms[1].resized_height, 224);
+  EXPECT_EQ(m.transforms[1].pad_top, 147);
+}
+
+TEST(ExportPipeline, NothingIsLeftBehindByARefusal) {
+  const TestDir dir;
+  const ExportOptions good = CaseOptions(dir, "conv_single_image");
+  const auto refused = [&](auto change) {
+    ExportOptions options = good;
+    options.output_dir_prefix = (dir / "new" / "out_").string();
+    change(options);
+    const std::string error = ErrorOf([&] { DoExport(options); });
+    EXPECT_FALSE(fs::exists(dir / "new")) << error;
+    return error;
+  };
+  EXPECT_THAT(refused([&](auto& o) { o.image_dir = dir / "nowhere"; }),
+              HasSubstr("no such folder"));
+  EXPECT_THAT(refused([&](auto& o) { o.image_dir = ""; }),
+              AllOf(HasSubstr("examples/conv_single_image/images"), HasSubstr("--image_dir")));
+  EXPECT_THAT(refused([&](auto& o) { o.first_image_idx = 1; }), HasSubstr("1"));
+  EXPECT_THAT(refused([&](auto& o) { o.layers = "4"; }), HasSubstr("1 to 3"));
+  EXPECT_THAT(refused([&](auto& o) { o.image_size = 100; }), HasSubstr("multiple of 14"));
+  EXPECT_THAT(refused([&](auto& o) { o.weights = (dir / "none").string(); }), HasSubstr("no such"));
+  EXPECT_THAT(refused([&](auto& o) { o.image_extension = "gif"; }), HasSubstr("gif"));
+}
+
+TEST(ExportPipeline, AnExistingOutputIsReplacedOnlyWhenAsked) {
+  const TestDir dir;
+  ExportOptions options = CaseOptions(dir, "conv_single_image");
+  const fs::path output = DoExport(options).output;
+  WriteFileAtomic(output / "images" / "frame_99.png", "stale");
+  EXPECT_THAT(ErrorOf([&] { DoExport(options); }), HasSubstr("exists already. Use --overwrite"));
+  EXPECT_TRUE(fs::exists(output / "images" / "frame_99.png"));
+  options.overwrite = true;
+  DoExport(options);
+  EXPECT_FALSE(fs::exists(output / "images" / "frame_99.png"));
+  EXPECT_EQ(std::distance(fs::directory_iterator(dir.path()), {}), 2);  // weights and output
+}
+
+}  // namespace
+}  // namespace vggt

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+// Ctrl-C, taken so that nothing half-written is left.
+#pragma once
+
+namespace vggt {
+
+// From now on SIGINT and SIGTERM are noted; a second one ends the process at once.
+void CatchInterrupts();
+
+// Throws Interrupted if one has been noted. Called wherever work can be given up.
+void ThrowIfInterrupted();
+
+}  // namespace vggt

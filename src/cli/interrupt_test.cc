@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/interrupt.h"
+
+#include <gtest/gtest.h>
+
+#include <csignal>
+#include <cstdlib>
+
+#include "core/error.h"
+
+namespace vggt {
+namespace {
+
+// In processes of their own: what is noted stays noted.
+TEST(InterruptDeathTest, IsThrownOnceNoted) {
+  EXPECT_EXIT(
+      {
+        CatchInterrupts();
+        ThrowIfInterrupted();
+        std::raise(SIGINT);
+        try {
+          ThrowIfInterrupted();
+        } catch (const Interrupted&) {
+          std::exit(7);
+        }
+      },
+      ::testing::ExitedWithCode(7), "");
+}
+
+TEST(InterruptDeathTest, TheSecondEndsTheProcess) {
+  EXPECT_EXIT(
+      {
+        CatchInterrupts();
+        std::raise(SIGTERM);
+        std::raise(SIGTERM);
+      },
+      ::testing::ExitedWithCode(128 + SIGTERM), "");
+}
+
+}  // namespace
+}  // namespace vggt
