@@ -4,7 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <charconv>
-#include <regex>
+#include <string_view>
 
 #include "core/error.h"
 
@@ -17,14 +17,29 @@ constexpr size_t kLongestHeader = 10'000;  // NumPy refuses longer ones, too
 constexpr size_t kMostDimensions = 32;
 
 // Bytes of one value of a plain type such as "<f4"; 0 for anything else.
-size_t ItemSize(const std::string& descr) {
-  static const std::regex plain("[<>|=][?bBiufc]([0-9]{1,2})");
-  std::smatch match;
-  if (!std::regex_match(descr, match, plain)) return 0;
-  return std::stoul(match[1]);
+size_t ItemSize(std::string_view descr) {
+  constexpr std::string_view kOrders = "<>|=", kKinds = "?bBiufc";
+  if (descr.size() < 3 || descr.size() > 4 || kOrders.find(descr[0]) == kOrders.npos ||
+      kKinds.find(descr[1]) == kKinds.npos) {
+    return 0;
+  }
+  size_t size = 0;
+  const char* end = descr.data() + descr.size();
+  return std::from_chars(descr.data() + 2, end, size).ptr == end ? size : 0;
 }
 
-Shape ParseShape(const std::string& text, const Cursor& cursor) {
+// What stands between `open` and `close` as the value of `key` in a Python dictionary; the data of
+// the view are null if there is no such value.
+std::string_view ValueOf(std::string_view dictionary, const char* key, char open, char close) {
+  size_t at = dictionary.find(fmt::format("'{}':", key));
+  if (at == dictionary.npos) return {};
+  at = dictionary.find_first_not_of(' ', dictionary.find(':', at) + 1);
+  if (at == dictionary.npos || dictionary[at] != open) return {};
+  const size_t end = dictionary.find(close, at + 1);
+  return end == dictionary.npos ? std::string_view{} : dictionary.substr(at + 1, end - at - 1);
+}
+
+Shape ParseShape(std::string_view text, const Cursor& cursor) {
   Shape shape;
   const char *at = text.data(), *end = at + text.size();
   while (at < end) {
@@ -71,15 +86,14 @@ NpyArray ParseNpy(Bytes bytes, const std::string& source) {
   const Bytes header_bytes = cursor.Take(header_size, "the header");
   const std::string header(header_bytes.begin(), header_bytes.end());
 
-  static const std::regex descr("'descr'\\s*:\\s*'([^']*)'");
-  static const std::regex order("'fortran_order'\\s*:\\s*(True|False)");
-  static const std::regex shape("'shape'\\s*:\\s*\\(([^)]*)\\)");
-  std::smatch d, o, s;
-  if (!std::regex_search(header, d, descr) || !std::regex_search(header, o, order) ||
-      !std::regex_search(header, s, shape)) {
+  const std::string_view descr = ValueOf(header, "descr", '\'', '\'');
+  const std::string_view shape = ValueOf(header, "shape", '(', ')');
+  const bool fortran = ValueOf(header, "fortran_order", 'T', 'e') == "ru";
+  const bool row_major = ValueOf(header, "fortran_order", 'F', 'e') == "als";
+  if (descr.empty() || shape.data() == nullptr || fortran == row_major) {
     cursor.Fail("the header is malformed, or its values are records");
   }
-  NpyArray array{d[1], o[1] == "True", ParseShape(s[1], cursor), {}};
+  NpyArray array{std::string(descr), fortran, ParseShape(shape, cursor), {}};
   const size_t item = ItemSize(array.descr);
   if (item == 0) cursor.Fail("values of type '" + Printable(array.descr) + "' are not read");
   size_t size = 0;

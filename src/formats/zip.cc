@@ -92,6 +92,7 @@ ZipReader::ZipReader(const std::filesystem::path& path) : file_(path) {
   if (handle == nullptr || unzGetGlobalInfo64(handle.get(), &info) != UNZ_OK) {
     Damaged(path, "is no complete zip archive");
   }
+  if (info.number_entry == 0) Damaged(path, "holds no entries");
   // A directory entry takes 46 bytes at least.
   if (info.number_entry > std::min<uint64_t>(kMostEntries, file_.bytes().size() / 46)) {
     Damaged(path, fmt::format("claims to hold {} entries", info.number_entry));

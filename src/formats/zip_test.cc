@@ -51,14 +51,29 @@ TEST(Zip, SameInputGivesSameBytes) {
   EXPECT_EQ(ReadFile(Make(one, true)), ReadFile(Make(two, true)));
 }
 
+// The archive of Make(), damaged, is refused, or gives what was written: damage may lie where
+// nobody reads, such as in the length of a comment.
+void ExpectRefusedOrRight(const std::filesystem::path& path, size_t i) {
+  try {
+    const ZipReader zip(path);
+    const ZipEntry* a = zip.Find("a.txt");
+    if (a == nullptr) return;  // its name was changed
+    EXPECT_EQ(AsText(zip.Read(*a, kLimit)), kText + kText) << i;
+  } catch (const Error&) {
+    return;
+  }
+}
+
 TEST(Zip, TruncatedAnywhereIsRefused) {
   const TestDir dir;
   const std::string whole = ReadFile(Make(dir, true));
-  // The last bytes tell the length of a comment that nobody reads.
-  constexpr size_t kCommentSize = 3;
-  for (size_t size = 0; size < whole.size() - kCommentSize; ++size) {
+  constexpr size_t kEndRecord = 22;
+  for (size_t size = 0; size < whole.size(); ++size) {
     const auto path = dir.Write("cut.zip", whole.substr(0, size));
-    EXPECT_THAT(ErrorOf([&] { ZipReader zip(path); }), HasSubstr("truncated or damaged")) << size;
+    if (size + kEndRecord / 2 < whole.size()) {
+      EXPECT_THAT(ErrorOf([&] { ZipReader zip(path); }), HasSubstr("truncated or damaged")) << size;
+    }
+    ExpectRefusedOrRight(path, size);
   }
 }
 
@@ -68,14 +83,7 @@ TEST(Zip, FlippedBytesNeverGiveWrongData) {
   for (size_t i = 0; i < whole.size(); ++i) {
     std::string bad = whole;
     bad[i] = static_cast<char>(bad[i] ^ 0x55);
-    try {
-      const ZipReader zip(dir.Write("bad.zip", bad));
-      const ZipEntry* a = zip.Find("a.txt");
-      if (a == nullptr) continue;  // its name was changed
-      EXPECT_EQ(AsText(zip.Read(*a, kLimit)), kText + kText) << i;
-    } catch (const Error&) {
-      continue;  // refused: as good
-    }
+    ExpectRefusedOrRight(dir.Write("bad.zip", bad), i);
   }
 }
 
