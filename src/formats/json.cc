@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "formats/json.h"
 
-#include <set>
+#include <unordered_set>
 #include <vector>
 
 namespace vggt {
 namespace {
 
 constexpr size_t kMostBytes = 64'000'000;
-constexpr int kDeepest = 64;
+constexpr size_t kDeepest = 64;
+constexpr size_t kMostValues = 4'000'000;
 
 [[noreturn]] void WrongType(const Json& found, const char* key, const char* expected,
                             const std::string& source) {
@@ -35,29 +36,74 @@ std::vector<T> GetList(const Json& json, const char* key, const char* expected,
   return list;
 }
 
+// Reads a text once without keeping it, and throws Error for what ParseJson does not accept.
+class Inspector final : public nlohmann::json_sax<Json> {
+ public:
+  explicit Inspector(const std::string& source) : source_(source) {}
+
+  bool null() override { return Value(); }
+  bool boolean(bool /*value*/) override { return Value(); }
+  bool number_integer(number_integer_t /*value*/) override { return Value(); }
+  bool number_unsigned(number_unsigned_t /*value*/) override { return Value(); }
+  bool number_float(number_float_t /*value*/, const string_t& /*text*/) override { return Value(); }
+  bool string(string_t& /*value*/) override { return Value(); }
+  bool binary(binary_t& /*value*/) override { return Value(); }
+  bool start_object(size_t /*count*/) override { return Open(); }
+  bool start_array(size_t /*count*/) override { return Open(); }
+  bool end_object() override { return Close(); }
+  bool end_array() override { return Close(); }
+
+  bool key(string_t& name) override {
+    if (!keys_.back().insert(name).second) {
+      throw Error(fmt::format("has the key '{}' twice", Printable(name)), source_);
+    }
+    last_key_ = name;
+    return Value();
+  }
+
+  bool parse_error(size_t byte, const std::string& /*token*/,
+                   const Json::exception& problem) override {
+    const char* what = dynamic_cast<const Json::out_of_range*>(&problem) != nullptr
+                           ? "a number is out of range"
+                           : "is no valid JSON";
+    const std::string where = last_key_.empty() ? "" : ", after '" + Printable(last_key_) + "'";
+    throw Error(what, fmt::format("{}, byte {}{}", source_, byte, where),
+                "The file is damaged or of another kind.");
+  }
+
+ private:
+  bool Value() {
+    if (++values_ > kMostValues) {
+      throw Error(fmt::format("holds more than {} values", kMostValues), source_);
+    }
+    return true;
+  }
+
+  bool Open() {
+    keys_.emplace_back();
+    if (keys_.size() > kDeepest) {
+      throw Error(fmt::format("is nested deeper than {}", kDeepest), source_);
+    }
+    return Value();
+  }
+
+  bool Close() {
+    keys_.pop_back();
+    return true;
+  }
+
+  const std::string& source_;
+  std::vector<std::unordered_set<std::string>> keys_;  // of the objects that are open
+  std::string last_key_;
+  size_t values_ = 0;
+};
+
 }  // namespace
 
 Json ParseJson(std::string_view text, const std::string& source) {
-  std::vector<std::set<std::string>> keys;
-  const auto check = [&](int depth, Json::parse_event_t event, Json& parsed) {
-    if (depth > kDeepest) throw Error(fmt::format("is nested deeper than {}", kDeepest), source);
-    if (event == Json::parse_event_t::object_start) keys.emplace_back();
-    if (event == Json::parse_event_t::object_end) keys.pop_back();
-    if (event == Json::parse_event_t::key &&
-        !keys.back().insert(parsed.get<std::string>()).second) {
-      throw Error(fmt::format("has the key '{}' twice", Printable(parsed.get<std::string>())),
-                  source);
-    }
-    return true;
-  };
-  try {
-    return Json::parse(text, check);
-  } catch (const Json::parse_error& e) {
-    throw Error("is no valid JSON", fmt::format("{}, byte {}", source, e.byte),
-                "The file is damaged or of another kind.");
-  } catch (const Json::exception&) {  // numbers out of range
-    throw Error("is no valid JSON: a number is out of range", source);
-  }
+  Inspector inspector(source);
+  Json::sax_parse(text, &inspector);
+  return Json::parse(text);
 }
 
 Json ReadJsonFile(const std::filesystem::path& path) {

@@ -14,8 +14,8 @@ namespace vggt {
 using Json = nlohmann::json;
 using OrderedJson = nlohmann::ordered_json;  // keeps the order of insertion
 
-// Throws Error naming `source` and the byte if `text` is not JSON, is nested deeper than 64, or has
-// the same key twice in one object.
+// Throws Error naming `source` and the byte if `text` is not JSON, is nested deeper than 64, holds
+// more than 4 million values, or has the same key twice in one object.
 Json ParseJson(std::string_view text, const std::string& source);
 
 // A file of at most 64 MB.

@@ -43,13 +43,16 @@ TEST(Json, NamesSourceKeyAndTypes) {
 
 TEST(Json, HostileTextIsRefused) {
   EXPECT_THAT(ErrorOf([] { ParseJson("{\"a\": 1", "f.json"); }),
-              HasSubstr("f.json, byte 8: is no"));
+              HasSubstr("f.json, byte 8, after 'a': is no"));
   EXPECT_THAT(ErrorOf([] { ParseJson("", "f"); }), HasSubstr("no valid JSON"));
   EXPECT_THAT(ErrorOf([] { ParseJson("{} {}", "f"); }), HasSubstr("no valid JSON"));
   EXPECT_THAT(ErrorOf([] { ParseJson(std::string(100'000, '['), "f"); }), HasSubstr("deeper"));
   EXPECT_THAT(ErrorOf([] { ParseJson(R"({"a": 1, "a": 2})", "f"); }), HasSubstr("'a' twice"));
-  EXPECT_THAT(ErrorOf([] { ParseJson("[1e999]", "f"); }), HasSubstr("no valid JSON"));
+  EXPECT_THAT(ErrorOf([] { ParseJson("[1e999]", "f"); }), HasSubstr("out of range"));
   EXPECT_EQ(ParseJson(R"([{"a": 1}, {"a": 2}])", "f").size(), 2U);
+  std::string many = "[0";
+  for (int i = 0; i < 4'000'000; ++i) many += ",0";
+  EXPECT_THAT(ErrorOf([&] { ParseJson(many + "]", "f"); }), HasSubstr("more than 4000000 values"));
 }
 
 TEST(Json, DumpKeepsOrderAndSurvivesBadText) {

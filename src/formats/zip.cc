@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <memory>
 #include <set>
+#include <string_view>
 
 #include "core/error.h"
 
@@ -75,6 +76,30 @@ ZipEntry ReadEntry(unzFile handle, const std::filesystem::path& path, uint64_t f
   return entry;
 }
 
+// minizip reads zeros past the end of the file: the end record must be there as a whole.
+bool HasWholeEndRecord(Bytes bytes) {
+  constexpr std::string_view kSignature = "PK\x05\x06";
+  constexpr size_t kRecord = 22, kLongestComment = 0xFFFF;
+  const Bytes tail = bytes.last(std::min(bytes.size(), kRecord + kLongestComment));
+  const std::string_view text(reinterpret_cast<const char*>(tail.data()), tail.size());
+  const size_t at = text.rfind(kSignature);
+  if (at == text.npos || text.size() - at < kRecord) return false;
+  const size_t comment = tail[at + 20] | tail[at + 21] << 8;
+  return text.size() - at - kRecord >= comment;
+}
+
+// Entries that share bytes make small files expand without bound.
+void CheckDisjoint(std::vector<ZipEntry> entries, const std::filesystem::path& path) {
+  std::sort(entries.begin(), entries.end(),
+            [](const ZipEntry& a, const ZipEntry& b) { return a.offset < b.offset; });
+  for (size_t i = 1; i < entries.size(); ++i) {
+    if (entries[i].offset - entries[i - 1].offset < entries[i - 1].compressed_size) {
+      Damaged(path, fmt::format("entries '{}' and '{}' overlap", Printable(entries[i - 1].name),
+                                Printable(entries[i].name)));
+    }
+  }
+}
+
 void CheckUnique(const std::vector<ZipEntry>& entries, const std::filesystem::path& path) {
   std::set<std::string> names;
   for (const ZipEntry& entry : entries) {
@@ -89,7 +114,8 @@ void CheckUnique(const std::vector<ZipEntry>& entries, const std::filesystem::pa
 ZipReader::ZipReader(const std::filesystem::path& path) : file_(path) {
   const UnzipHandle handle(unzOpen64(path.c_str()));
   unz_global_info64 info;
-  if (handle == nullptr || unzGetGlobalInfo64(handle.get(), &info) != UNZ_OK) {
+  if (handle == nullptr || unzGetGlobalInfo64(handle.get(), &info) != UNZ_OK ||
+      !HasWholeEndRecord(file_.bytes())) {
     Damaged(path, "is no complete zip archive");
   }
   if (info.number_entry == 0) Damaged(path, "holds no entries");
@@ -104,6 +130,7 @@ ZipReader::ZipReader(const std::filesystem::path& path) : file_(path) {
     status = unzGoToNextFile(handle.get());
   }
   CheckUnique(entries_, path);
+  CheckDisjoint(entries_, path);
 }
 
 const ZipEntry* ZipReader::Find(const std::string& name) const {
