@@ -25,11 +25,15 @@ bool EndsLikeACheckpoint(const std::string& name) {
 // The one checkpoint in `folder`; an index stands for the shards beside it.
 fs::path FindIn(const fs::path& folder) {
   std::vector<std::string> names, indices;
-  for (const auto& entry : fs::directory_iterator(folder)) {
-    const std::string name = entry.path().filename().string();
-    if (!EndsLikeACheckpoint(name) || !entry.is_regular_file()) continue;
+  std::error_code error;
+  for (fs::directory_iterator entry(folder, error), end; !error && entry != end;
+       entry.increment(error)) {
+    const std::string name = entry->path().filename().string();
+    std::error_code ignored;
+    if (!EndsLikeACheckpoint(name) || !entry->is_regular_file(ignored)) continue;
     (name.ends_with(".json") ? indices : names).push_back(name);
   }
+  if (error) ThrowSystemError(error.value(), "cannot list the folder", folder.string());
   if (!indices.empty()) names = indices;
   if (names.empty()) {
     throw Error("is a folder without a checkpoint", folder.string(),
@@ -128,7 +132,8 @@ void Checkpoint::OpenShards(const fs::path& index) {
   }
   for (const auto& [shard, names] : names_in) {
     const fs::path path = index.parent_path() / shard;
-    if (!fs::exists(path)) {
+    std::error_code ignored;
+    if (!fs::exists(path, ignored)) {
       throw Error(fmt::format("shard '{}' is missing", Printable(shard)), index.string(),
                   "Download all files of the model into one folder.");
     }

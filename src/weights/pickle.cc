@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <bit>
 #include <unordered_map>
+#include <utility>
 
 #include "core/error.h"
 
@@ -11,8 +12,9 @@ namespace vggt {
 namespace {
 
 constexpr size_t kLongestText = 1'000'000;
+constexpr size_t kMostTextBytes = 100'000'000;  // of all texts together
 constexpr size_t kMostValues = 2'000'000;
-constexpr size_t kMostSteps = 20'000'000;
+constexpr size_t kMostSteps = 10'000'000;
 
 using Kind = PickleValue::Kind;
 
@@ -87,14 +89,13 @@ class PickleMachine {
                    "Save the file again with torch.save's defaults.");
     }
     for (size_t step = 0; step < kMostSteps; ++step) {
-      const auto opcode = cursor_.Read<uint8_t>("the next opcode");
-      if (opcode == kStop) {
+      opcode_ = cursor_.Read<uint8_t>("the next opcode");
+      if (opcode_ == kStop) {
         pickle_.root_ = Pop();
         return;
       }
-      if (!RunLiteral(opcode) && !RunContainer(opcode) && !RunMemo(opcode)) {
-        cursor_.Fail(fmt::format("pickle opcode 0x{:02X} is not one that tensors need", opcode),
-                     "Save a plain state_dict.");
+      if (!RunLiteral(opcode_) && !RunContainer(opcode_) && !RunMemo(opcode_)) {
+        Fail("is not one that tensors need", "Save a plain state_dict.");
       }
     }
     cursor_.Fail(fmt::format("the pickle takes more than {} steps", kMostSteps));
@@ -102,6 +103,10 @@ class PickleMachine {
 
  private:
   using Values = std::vector<PickleValue*>;
+
+  [[noreturn]] void Fail(const std::string& problem, const std::string& hint = "") const {
+    cursor_.Fail(fmt::format("pickle opcode 0x{:02X} {}", opcode_, problem), hint);
+  }
 
   // --- values without parts ---
   bool RunLiteral(uint8_t opcode) {
@@ -226,13 +231,13 @@ class PickleMachine {
   bool RunMemo(uint8_t opcode) {
     switch (opcode) {
       case kBinPut:
-        memo_[cursor_.Read<uint8_t>("a memo's index")] = Top();
+        Put(cursor_.Read<uint8_t>("a memo's index"));
         return true;
       case kLongBinPut:
-        memo_[cursor_.Read<uint32_t>("a memo's index")] = Top();
+        Put(cursor_.Read<uint32_t>("a memo's index"));
         return true;
       case kMemoize:
-        memo_[static_cast<uint32_t>(memo_.size())] = Top();
+        Put(static_cast<uint32_t>(memo_.size()));
         return true;
       case kBinGet:
         Get(cursor_.Read<uint8_t>("a memo's index"));
@@ -250,7 +255,7 @@ class PickleMachine {
 
   PickleValue* New(Kind kind) {
     if (pickle_.values_.size() == kMostValues) {
-      cursor_.Fail(fmt::format("the pickle holds more than {} values", kMostValues));
+      Fail(fmt::format("makes more than {} values", kMostValues));
     }
     PickleValue& value = pickle_.values_.emplace_back();
     value.kind = kind;
@@ -262,7 +267,7 @@ class PickleMachine {
   size_t Reachable() const { return stack_.size() - (marks_.empty() ? 0 : marks_.back()); }
 
   PickleValue* Top() {
-    if (Reachable() == 0) cursor_.Fail("the pickle takes a value that is not there");
+    if (Reachable() == 0) Fail("takes a value that is not there");
     return stack_.back();
   }
 
@@ -273,14 +278,14 @@ class PickleMachine {
   }
 
   Values PopMany(size_t count) {
-    if (Reachable() < count) cursor_.Fail("the pickle takes values that are not there");
+    if (Reachable() < count) Fail("takes values that are not there");
     Values values(stack_.end() - static_cast<std::ptrdiff_t>(count), stack_.end());
     stack_.resize(stack_.size() - count);
     return values;
   }
 
   Values PopToMark() {
-    if (marks_.empty()) cursor_.Fail("the pickle takes values down to a mark that is not there");
+    if (marks_.empty()) Fail("takes values down to a mark that is not there");
     Values values = PopMany(stack_.size() - marks_.back());
     marks_.pop_back();
     return values;
@@ -299,9 +304,15 @@ class PickleMachine {
   }
 
   void Text(uint64_t size) {
-    if (size > kLongestText) cursor_.Fail(fmt::format("a text of {} bytes", size));
+    if (size > kLongestText) Fail(fmt::format("announces a text of {} bytes", size));
     const Bytes text = cursor_.Take(size, "a text");
-    New(Kind::kText)->text.assign(text.begin(), text.end());
+    SetText(New(Kind::kText), {text.begin(), text.end()});
+  }
+
+  void SetText(PickleValue* value, std::string text) {
+    text_bytes_ += text.size();
+    if (text_bytes_ > kMostTextBytes) Fail("makes the texts too large");
+    value->text = std::move(text);
   }
 
   std::string Line() {
@@ -311,19 +322,19 @@ class PickleMachine {
       if (c == '\n') return line;
       line += c;
     }
-    cursor_.Fail("a name without end");
+    Fail("begins a name without end");
   }
 
   void Global() {
     const std::string module = Line();
-    New(Kind::kGlobal)->text = module + ' ' + Line();
+    SetText(New(Kind::kGlobal), module + ' ' + Line());
   }
 
   void StackGlobal(const Values& names) {
     if (names[0]->kind != Kind::kText || names[1]->kind != Kind::kText) {
-      cursor_.Fail("the pickle names a global by something else than texts");
+      Fail("names a global by something else than texts");
     }
-    New(Kind::kGlobal)->text = names[0]->text + ' ' + names[1]->text;
+    SetText(New(Kind::kGlobal), names[0]->text + ' ' + names[1]->text);
   }
 
   void Tuple(const Values& items) { New(Kind::kTuple)->items.assign(items.begin(), items.end()); }
@@ -334,7 +345,7 @@ class PickleMachine {
   // others.
   void Call(const Values& parts) {
     const PickleValue* callee = parts[0];
-    if (parts[1]->kind != Kind::kTuple) cursor_.Fail("the pickle calls without arguments");
+    if (parts[1]->kind != Kind::kTuple) Fail("calls without arguments");
     if (callee->kind == Kind::kGlobal && callee->text == "collections OrderedDict") {
       New(Kind::kDict);
       return;
@@ -350,27 +361,34 @@ class PickleMachine {
     if (list->kind == Kind::kList) {
       list->items.insert(list->items.end(), items.begin(), items.end());
     } else if (list->kind != Kind::kCall && list->kind != Kind::kOpaque) {
-      cursor_.Fail("the pickle appends to what is no list");
+      Fail("appends to what is no list");
     }
   }
 
   void SetItems(const Values& items) {
     PickleValue* dict = Top();
-    if (items.size() % 2 != 0) cursor_.Fail("the pickle sets a key without a value");
+    if (items.size() % 2 != 0) Fail("sets a key without a value");
     if (dict->kind == Kind::kDict) {
       dict->items.insert(dict->items.end(), items.begin(), items.end());
     } else if (dict->kind != Kind::kCall && dict->kind != Kind::kOpaque) {
-      cursor_.Fail("the pickle sets a key in what is no dictionary");
+      Fail("sets a key in what is no dictionary");
     }
+  }
+
+  void Put(uint32_t index) {
+    if (memo_.size() == kMostValues) Fail("remembers too much");
+    memo_[index] = Top();
   }
 
   void Get(uint32_t index) {
     const auto found = memo_.find(index);
-    if (found == memo_.end()) cursor_.Fail(fmt::format("the pickle recalls nothing by {}", index));
+    if (found == memo_.end()) Fail(fmt::format("recalls nothing by {}", index));
     stack_.push_back(found->second);
   }
 
   Cursor cursor_;
+  uint8_t opcode_ = kProto;
+  size_t text_bytes_ = 0;
   Pickle& pickle_;
   Values stack_;
   std::vector<size_t> marks_;

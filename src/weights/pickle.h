@@ -41,7 +41,7 @@ struct PickleValue {
 class Pickle {
  public:
   // Throws Error naming `source`, the opcode and the byte if the bytes are no pickle, are
-  // truncated, use opcodes that data do not need, or exceed the limits (strings of 1 MB, 4 million
+  // truncated, use opcodes that data do not need, or exceed the limits (texts of 1 MB, 2 million
   // values).
   Pickle(Bytes bytes, const std::string& source);
 

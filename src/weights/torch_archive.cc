@@ -15,9 +15,11 @@ namespace {
 
 constexpr uint64_t kMostPickleBytes = 64'000'000;
 constexpr int kDeepest = 32;
-constexpr size_t kMostNameBytes = 100'000'000;  // of all names together, one more for each
+constexpr size_t kMostNameBytes = 32'000'000;  // of all names together
+constexpr size_t kBytesBesidesName = 64;       // that each name counts in addition
+constexpr int kMostWrappers = 8;
 constexpr size_t kMostDimensions = 64;
-constexpr int64_t kMostRepeatedValues = int64_t{1} << 32;  // where values overlap
+constexpr int64_t kMostRepeatedValues = int64_t{1} << 26;  // where values overlap
 
 using Kind = PickleValue::Kind;
 using Values = std::vector<const PickleValue*>;
@@ -65,7 +67,7 @@ Call AsCall(const PickleValue& value) {
 // Looks through what wraps a tensor: nn.Parameter and tensors with attributes.
 Call Unwrap(const PickleValue& value) {
   Call call = AsCall(value);
-  while (true) {
+  for (int i = 0; i < kMostWrappers; ++i) {
     if (call.name.starts_with("torch._utils _rebuild_parameter") && !call.arguments->empty()) {
       call = AsCall(*(*call.arguments)[0]);
     } else if (call.name == "torch._tensor _rebuild_from_type_v2" && call.arguments->size() > 2) {
@@ -76,6 +78,7 @@ Call Unwrap(const PickleValue& value) {
       return call;
     }
   }
+  return {};
 }
 
 // Row-major without gaps, whatever the strides of dimensions of one say.
@@ -176,11 +179,11 @@ class TorchArchive {
   void Walk(const PickleValue& dict, const std::string& prefix, int depth) {
     for (size_t i = 0; i + 1 < dict.items.size(); i += 2) {
       const PickleValue &key = *dict.items[i], &value = *dict.items[i + 1];
+      name_bytes_ += prefix.size() + key.text.size() + kBytesBesidesName;
+      if (name_bytes_ > kMostNameBytes) throw Error("holds too many names", source_);
       if (key.kind != Kind::kText && key.kind != Kind::kInt) continue;
       const std::string name =
           prefix + (key.kind == Kind::kText ? key.text : std::to_string(key.integer));
-      name_bytes_ += name.size() + 1;
-      if (name_bytes_ > kMostNameBytes) throw Error("holds too many names", source_);
       if (value.kind == Kind::kDict && depth < kDeepest) Walk(value, name + '.', depth + 1);
       if (value.kind == Kind::kCall) AddTensor(name, value);
     }
