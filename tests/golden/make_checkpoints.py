@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Writes checkpoints/: what PyTorch saves, in every manner that the checkpoint reader must know or refuse.
+"""Writes checkpoints/: what PyTorch saves, in every manner that the reader must know or refuse.
 
-Needs torch (made with 1.13, Debian's python3-torch). expected.safetensors holds the values that each of the good files
-must give. They are multiples of 1/8 below 16, so that they are the same in every number type.
+    python3 make_checkpoints.py        # needs torch (made with 1.13, Debian's python3-torch)
+
+expected.safetensors holds the values that each of the good files must give. They are multiples of
+1/8 below 16, so that they are the same in every number type.
 """
 
 import argparse
@@ -17,7 +19,14 @@ from pathlib import Path
 import torch
 
 OUT = Path(__file__).resolve().parent / "checkpoints"
-SHAPES = {"a.weight": (3, 4), "a.bias": (4,), "b.scale": (), "c.table": (2, 3, 2), "d.none": (0, 5), "e.row": (1, 7)}
+SHAPES = {
+    "a.weight": (3, 4),
+    "a.bias": (4,),
+    "b.scale": (),
+    "c.table": (2, 3, 2),
+    "d.none": (0, 5),
+    "e.row": (1, 7),
+}
 
 
 def values():
@@ -29,7 +38,11 @@ def write_safetensors(path, tensors):
     header, data = {}, b""
     for name, t in tensors.items():
         raw = struct.pack(f"<{t.numel()}f", *t.flatten().tolist())
-        header[name] = {"dtype": "F32", "shape": list(t.shape), "data_offsets": [len(data), len(data) + len(raw)]}
+        header[name] = {
+            "dtype": "F32",
+            "shape": list(t.shape),
+            "data_offsets": [len(data), len(data) + len(raw)],
+        }
         data += raw
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
@@ -75,15 +88,37 @@ def main():
     save("protocol4.pt", bare, pickle_protocol=4)
     for name, dtype in ("f16", torch.float16), ("bf16", torch.bfloat16), ("f64", torch.float64):
         save(f"{name}.pt", {k: v.to(dtype) for k, v in t.items()})
-    optimizer = {"state": {0: {"step": 1, "exp_avg": torch.ones(2)}}, "param_groups": [{"lr": 0.1, "params": [0]}]}
-    save("wrapped.pt", {
-        "model": collections.OrderedDict({"module." + k: v for k, v in t.items()}), "optimizer": optimizer, "epoch": 3,
-        "args": argparse.Namespace(lr=0.1, name="x"), "big": 1 << 100, "rng": torch.get_rng_state()[:8], "none": None,
-        "seen": {1, 2}, "size": torch.Size([1, 2]), "device": torch.device("cpu")})
+    optimizer = {
+        "state": {0: {"step": 1, "exp_avg": torch.ones(2)}},
+        "param_groups": [{"lr": 0.1, "params": [0]}],
+    }
+    save(
+        "wrapped.pt",
+        {
+            "model": collections.OrderedDict({"module." + k: v for k, v in t.items()}),
+            "optimizer": optimizer,
+            "epoch": 3,
+            "args": argparse.Namespace(lr=0.1, name="x"),
+            "big": 1 << 100,
+            "rng": torch.get_rng_state()[:8],
+            "none": None,
+            "seen": {1, 2},
+            "size": torch.Size([1, 2]),
+            "device": torch.device("cpu"),
+        },
+    )
     save("state_dict.pt", {"state_dict": bare, "hyper_parameters": {"lr": 1e-3}})
     save("views.pt", views(t))
     save("parameters.pt", parameters(t))
-    save("others.pt", {**t, "i64": torch.arange(3), "mask": torch.tensor([True]), "c64": torch.zeros(2, dtype=torch.complex64)})
+    save(
+        "others.pt",
+        {
+            **t,
+            "i64": torch.arange(3),
+            "mask": torch.tensor([True]),
+            "c64": torch.zeros(2, dtype=torch.complex64),
+        },
+    )
 
     save("legacy.pt", bare, _use_new_zipfile_serialization=False)
     save("whole_model.pt", torch.nn.Linear(2, 3))
