@@ -18,6 +18,8 @@ namespace {
 
 constexpr uint64_t kMostEntries = 1'000'000;
 constexpr uint64_t kZip64From = 0xFFFFFFFF;
+constexpr uint64_t kLocalHeader = 30, kZip64Field = 20;
+constexpr uint64_t kAlignment = 64;
 // Heatmaps shrink little more at higher levels, which take several times as long.
 constexpr int kCompressionLevel = 1;
 
@@ -199,8 +201,21 @@ bool WriteAll(zipFile file, Bytes bytes) {
   return true;
 }
 
-// Adds one entry; false if the file cannot take it.
-bool AddEntry(zipFile file, const ZipInput& entry, bool compress) {
+// Bytes for a local header at `start` of the file, so that the data behind it are aligned.
+std::vector<uint8_t> Padding(uint64_t start, size_t name_size, bool zip64) {
+  constexpr uint64_t kFieldHeader = 4;
+  constexpr uint16_t kFieldId = 0xD935;  // the one that others pad with, too
+  const uint64_t end = start + kLocalHeader + name_size + (zip64 ? kZip64Field : 0) + kFieldHeader;
+  const auto size = static_cast<uint8_t>((kAlignment - end % kAlignment) % kAlignment);
+  std::vector<uint8_t> field(kFieldHeader + size);
+  field[0] = kFieldId & 0xFF;
+  field[1] = kFieldId >> 8;
+  field[2] = size;
+  return field;
+}
+
+// Adds one entry at byte `end` of the file and moves `end`; false if the file cannot take it.
+bool AddEntry(zipFile file, const ZipInput& entry, bool compress, uint64_t& end) {
   uint64_t size = 0;
   uint32_t crc = 0;
   for (const Bytes& part : entry.parts) {
@@ -220,11 +235,16 @@ bool AddEntry(zipFile file, const ZipInput& entry, bool compress) {
   info.tmz_date.tm_mday = 1;
   info.tmz_date.tm_year = 1980;
   const int method = compress ? Z_DEFLATED : 0;
-  const int zip64 = size >= kZip64From || deflated.size() >= kZip64From ? 1 : 0;
-  if (zipOpenNewFileInZip2_64(file, entry.name.c_str(), &info, nullptr, 0, nullptr, 0, nullptr,
-                              method, kCompressionLevel, 1, zip64) != ZIP_OK) {
+  const uint64_t written_size = compress ? deflated.size() : size;
+  const bool zip64 = std::max(size, written_size) >= kZip64From;
+  const std::vector<uint8_t> padding = Padding(end, entry.name.size(), zip64);
+  if (zipOpenNewFileInZip2_64(file, entry.name.c_str(), &info, padding.data(),
+                              static_cast<uInt>(padding.size()), nullptr, 0, nullptr, method,
+                              kCompressionLevel, 1, zip64 ? 1 : 0) != ZIP_OK) {
     return false;
   }
+  end +=
+      kLocalHeader + entry.name.size() + padding.size() + (zip64 ? kZip64Field : 0) + written_size;
   const bool written = std::all_of(parts.begin(), parts.end(),
                                    [&](const Bytes& part) { return WriteAll(file, part); });
   return zipCloseFileInZipRaw64(file, size, crc) == ZIP_OK && written;
@@ -238,7 +258,8 @@ void WriteZip(const std::filesystem::path& path, std::span<const ZipInput> entri
   zipFile file = zipOpen64(target.temporary().c_str(), APPEND_STATUS_CREATE);
   if (file == nullptr) ThrowSystemError(errno, "cannot create", path.string());
   bool ok = true;
-  for (const ZipInput& entry : entries) ok = ok && AddEntry(file, entry, compress);
+  uint64_t end = 0;
+  for (const ZipInput& entry : entries) ok = ok && AddEntry(file, entry, compress, end);
   ok = zipClose(file, nullptr) == ZIP_OK && ok;
   if (!ok) ThrowSystemError(errno != 0 ? errno : EIO, "cannot write", path.string());
   target.Commit();

@@ -52,7 +52,8 @@ struct ZipInput {
 };
 
 // Writes an archive of these entries, all stored or all deflated, under a temporary name; readers
-// see the whole file or none. The same input gives the same bytes. Throws Error (disk full, …).
+// see the whole file or none. The same input gives the same bytes; data begin at multiples of 64
+// bytes, ready to be mapped. Throws Error (disk full, …).
 void WriteZip(const std::filesystem::path& path, std::span<const ZipInput> entries, bool compress);
 
 }  // namespace vggt

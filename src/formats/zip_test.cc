@@ -46,6 +46,19 @@ TEST(Zip, RoundTripStoredAndDeflated) {
   }
 }
 
+TEST(Zip, DataAreAligned) {
+  const TestDir dir;
+  std::vector<ZipInput> entries;
+  for (size_t i = 1; i < 70; ++i) {
+    entries.push_back({std::string(i, 'n'), {AsBytes(kText).first(i)}});
+  }
+  WriteZip(dir / "f.zip", entries, false);
+  const ZipReader zip(dir / "f.zip");
+  for (const ZipEntry& entry : zip.entries()) {
+    EXPECT_EQ(entry.offset % 64, 0U) << entry.name;
+  }
+}
+
 TEST(Zip, SameInputGivesSameBytes) {
   const TestDir one, two;
   EXPECT_EQ(ReadFile(Make(one, true)), ReadFile(Make(two, true)));
