@@ -21,15 +21,10 @@ LayerMaps QuantizeLayer(const float* probabilities, const MapExtents& extents, b
   LayerMaps maps{extents, per_head, {}, 0, {}};
   const int64_t keys = extents.keys(), heads = per_head ? extents.heads : 1;
   const int64_t stride = heads * keys;
-  std::vector<ValueHistogram> histograms;
-  for (int64_t h = 0; h < heads; ++h) {
-    histograms.emplace_back(StridedValues{probabilities + h * keys, extents.queries, keys, stride});
-  }
-  maps.layer_vmax99 = Quantile(histograms, kQuantile);
-  if (per_head) {
-    for (const ValueHistogram& head : histograms) {
-      maps.per_head_vmax99.push_back(Quantile({&head, 1}, kQuantile));
-    }
+  maps.layer_vmax99 = Quantile({probabilities, extents.queries, stride, stride}, kQuantile);
+  for (int64_t h = 0; per_head && h < heads; ++h) {
+    maps.per_head_vmax99.push_back(
+        Quantile({probabilities + h * keys, extents.queries, keys, stride}, kQuantile));
   }
   maps.levels.resize(extents.queries * stride);
   for (int64_t q = 0; q < extents.queries; ++q) {

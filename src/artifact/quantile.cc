@@ -1,92 +1,100 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "artifact/quantile.h"
 
-#include <bit>
+#include <algorithm>
 #include <cmath>
+#include <limits>
+#include <vector>
 
 #include "core/error.h"
 
+// Everything in HWY_NAMESPACE is compiled once per instruction set; the best is chosen at run time.
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "artifact/quantile.cc"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+HWY_BEFORE_NAMESPACE();
+namespace vggt::HWY_NAMESPACE {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+// Appends the values of a run that are at least `least`.
+void Collect(const float* run, int64_t length, float least, std::vector<float>& out) {
+  const hn::ScalableTag<float> d;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(d));
+  const auto bound = hn::Set(d, least);
+  constexpr int64_t kPiece = 1024;
+  HWY_ALIGN float kept[kPiece + hn::MaxLanes(d)];
+  int64_t i = 0;
+  while (i + lanes <= length) {
+    size_t count = 0;
+    for (const int64_t end = std::min(i + kPiece, length - lanes + 1); i < end; i += lanes) {
+      const auto values = hn::LoadU(d, run + i);
+      count += hn::CompressBlendedStore(values, hn::Ge(values, bound), d, kept + count);
+    }
+    out.insert(out.end(), kept, kept + count);
+  }
+  for (; i < length; ++i) {
+    if (run[i] >= least) out.push_back(run[i]);
+  }
+}
+
+}  // namespace vggt::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
 namespace vggt {
 namespace {
 
-constexpr size_t kClasses = 1 << 16;
+HWY_EXPORT(Collect);
 
-// An integer that orders as the floats do; its upper half is the class, its lower the place in it.
-uint32_t OrderOf(float value) {
-  const uint32_t bits = std::bit_cast<uint32_t>(value);
-  return bits >> 31 != 0 ? ~bits : bits | 0x80000000;
-}
+constexpr float kLowest = -std::numeric_limits<float>::infinity();
 
-float FromOrder(uint32_t order) {
-  return std::bit_cast<float>(order >> 31 != 0 ? order & 0x7FFFFFFF : ~order);
-}
-
-template <typename Body>
-void ForEach(const StridedValues& values, const Body& body) {
-  for (int64_t r = 0; r < values.runs; ++r) {
-    const float* run = values.data + r * values.stride;
-    for (int64_t i = 0; i < values.length; ++i) body(OrderOf(run[i]));
+// About the value below which a share `q` of the values lies, judged by a few thousand of them.
+float Estimate(const StridedValues& values, double q) {
+  if (q <= 0) return kLowest;
+  constexpr int64_t kSamples = 20'000;
+  const int64_t step = std::max<int64_t>(values.count() / kSamples, 1);
+  std::vector<float> sample;
+  for (int64_t i = 0; i < values.count(); i += step) {
+    sample.push_back(values.data[i / values.length * values.stride + i % values.length]);
   }
+  const auto place = static_cast<std::ptrdiff_t>(q * static_cast<double>(sample.size() - 1));
+  std::nth_element(sample.begin(), sample.begin() + place, sample.end());
+  return sample[place];
 }
-
-// The entry of `counts` that holds the rank-th value; `rank` becomes its rank within that entry.
-size_t Find(std::span<const uint64_t> counts, uint64_t& rank) {
-  size_t i = 0;
-  while (rank >= counts[i]) rank -= counts[i++];
-  return i;
-}
-
-// Finds order statistics; remembers the class it last looked into, as neighbours mostly share one.
-class RankFinder {
- public:
-  explicit RankFinder(std::span<const ValueHistogram> parts) : parts_(parts), classes_(kClasses) {
-    for (const ValueHistogram& part : parts) {
-      for (size_t i = 0; i < kClasses; ++i) classes_[i] += part.counts()[i];
-    }
-  }
-
-  float At(uint64_t rank) {
-    const size_t wanted = Find(classes_, rank);
-    if (within_.empty() || wanted != class_) Open(wanted);
-    return FromOrder(static_cast<uint32_t>(wanted << 16 | Find(within_, rank)));
-  }
-
- private:
-  void Open(size_t wanted) {
-    class_ = wanted;
-    within_.assign(kClasses, 0);
-    for (const ValueHistogram& part : parts_) {
-      if (part.counts()[wanted] == 0) continue;
-      ForEach(part.values(), [&](uint32_t order) {
-        if (order >> 16 == wanted) ++within_[order & 0xFFFF];
-      });
-    }
-  }
-
-  std::span<const ValueHistogram> parts_;
-  std::vector<uint64_t> classes_, within_;
-  size_t class_ = 0;
-};
 
 }  // namespace
 
-ValueHistogram::ValueHistogram(const StridedValues& values) : values_(values), counts_(kClasses) {
-  ForEach(values, [this](uint32_t order) { ++counts_[order >> 16]; });
-}
-
-double Quantile(std::span<const ValueHistogram> parts, double q) {
-  int64_t count = 0;
-  for (const ValueHistogram& part : parts) count += part.values().count();
+double Quantile(const StridedValues& values, double q) {
+  const int64_t count = values.count();
   if (count == 0) throw Error("a quantile of no values");
   const double place = q * static_cast<double>(count - 1);
-  const double below = std::floor(place), t = place - below;
-  RankFinder finder(parts);
-  const auto rank = static_cast<uint64_t>(below);
-  const float a = finder.At(rank);
-  const float b = t > 0 ? finder.At(rank + 1) : a;
+  const auto rank = static_cast<int64_t>(place);
+  const double t = place - static_cast<double>(rank);
+
+  // Only what lies above an estimate is looked at closely; should the estimate be too high, a lower
+  // one is tried, in the end all values.
+  std::vector<float> upper;
+  int64_t below = 0;
+  for (const double margin : {0.01, 0.1, 1.0}) {
+    const float least = Estimate(values, q - margin);
+    upper.clear();
+    for (int64_t r = 0; r < values.runs; ++r) {
+      HWY_DYNAMIC_DISPATCH(Collect)(values.data + r * values.stride, values.length, least, upper);
+    }
+    below = count - static_cast<int64_t>(upper.size());
+    if (below <= rank) break;
+  }
+  const auto at = upper.begin() + (rank - below);
+  std::nth_element(upper.begin(), at, upper.end());
+  const float a = *at;
+  const float b = t > 0 ? *std::min_element(at + 1, upper.end()) : a;
   // As NumPy interpolates: the difference in float32, the rest in double, from the nearer end.
   const float difference = b - a;
   return t < 0.5 ? a + difference * t : b - difference * (1 - t);
 }
 
 }  // namespace vggt
+#endif  // HWY_ONCE
