@@ -7,8 +7,11 @@
 namespace vggt {
 namespace {
 
+// A path may hold anything.
+constexpr size_t kLongestWhere = 1000;
+
 std::string Join(const std::string& what, const std::string& where, const std::string& hint) {
-  std::string text = where.empty() ? what : where + ": " + what;
+  std::string text = where.empty() ? what : Printable(where, kLongestWhere) + ": " + what;
   if (!hint.empty()) {
     if (text.back() != '.') text += '.';
     text += ' ' + hint;

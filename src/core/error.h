@@ -11,7 +11,8 @@
 namespace vggt {
 
 // What went wrong, where (file, tensor, JSON key, byte) and what to do about it.
-// what() joins the three into one line for people: "where: what. hint".
+// what() joins the three into one line for people: "where: what. hint"; `where` may hold anything
+// and is made printable there.
 class Error : public std::runtime_error {
  public:
   explicit Error(const std::string& what, const std::string& where = "",

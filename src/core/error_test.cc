@@ -15,6 +15,7 @@ TEST(Error, JoinsWhereWhatAndHint) {
   EXPECT_EQ(e.where(), "a.npy, byte 10");
   EXPECT_EQ(e.hint(), "Export it again.");
   EXPECT_STREQ(Error("no frames").what(), "no frames");
+  EXPECT_STREQ(Error("no such file", "a\x1b\nb").what(), "a??b: no such file");
 }
 
 TEST(Error, SystemErrorNamesFileAndReason) {

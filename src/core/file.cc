@@ -82,6 +82,13 @@ void WriteFileAtomic(const fs::path& path, const std::string& text) {
 }
 
 AtomicFile::AtomicFile(const fs::path& path) : path_(path) {
+  std::error_code ignored;
+  const fs::file_status status = fs::status(path, ignored);
+  if (fs::exists(status) && !fs::is_regular_file(status)) {
+    throw Error(fs::is_directory(status) ? "is a folder; a file is to be written there"
+                                         : "is a device or the like, not a file to write",
+                path.string());
+  }
   std::string name = (path.parent_path() / ("." + path.filename().string() + ".XXXXXX")).string();
   fd_ = mkostemp(name.data(), O_CLOEXEC);
   if (fd_ < 0) ThrowSystemError(errno, "cannot create", path.string());

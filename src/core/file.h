@@ -51,6 +51,7 @@ void WriteFileAtomic(const std::filesystem::path& path, const std::string& text)
 // Destroyed without Commit(): nothing is left behind.
 class AtomicFile {
  public:
+  // Throws Error if the file cannot be created, or if `path` is a folder, a device or the like.
   explicit AtomicFile(const std::filesystem::path& path);
   AtomicFile(const AtomicFile&) = delete;
   AtomicFile& operator=(const AtomicFile&) = delete;

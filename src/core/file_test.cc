@@ -44,8 +44,9 @@ TEST(File, AtomicWriteLeavesNothingOnFailure) {
   EXPECT_TRUE(dir.empty());
   EXPECT_THAT(ErrorOf([&] { WriteFileAtomic(dir / "no" / "a", "x"); }), HasSubstr("cannot create"));
   std::filesystem::create_directory(dir / "taken");
-  EXPECT_THAT(ErrorOf([&] { WriteFileAtomic(dir / "taken", "x"); }), HasSubstr("cannot write"));
+  EXPECT_THAT(ErrorOf([&] { WriteFileAtomic(dir / "taken", "x"); }), HasSubstr("is a folder"));
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(dir.path()), {}), 1);
+  EXPECT_THAT(ErrorOf([&] { AtomicFile("/dev/null"); }), HasSubstr("is a device"));
 }
 
 TEST(File, AtomicWriteReplacesWhole) {

@@ -37,12 +37,11 @@ StagedDirectory::StagedDirectory(const fs::path& path, bool overwrite)
   }
   std::error_code failed;
   fs::create_directories(parent, failed);
-  if (failed) ThrowSystemError(failed.value(), "cannot create", parent.string());
   std::string name = (parent / ("." + path_.filename().string() + ".partial-XXXXXX")).string();
-  if (mkdtemp(name.data()) == nullptr) {
-    const int reason = errno;
-    if (!first_created_parent_.empty()) fs::remove_all(first_created_parent_, ignored);
-    ThrowSystemError(reason, "cannot create", path.string());
+  if (failed || mkdtemp(name.data()) == nullptr) {
+    const int reason = failed ? failed.value() : errno;
+    RemoveCreatedParents();
+    ThrowSystemError(reason, "cannot create this folder", path.string());
   }
   staging_ = name;
 }
@@ -51,9 +50,15 @@ StagedDirectory::~StagedDirectory() {
   if (committed_) return;
   std::error_code ignored;
   fs::remove_all(staging_, ignored);
-  // Only if still empty: somebody else may have put something there meanwhile.
-  for (fs::path p = path_.parent_path(); !first_created_parent_.empty(); p = p.parent_path()) {
-    if (rmdir(p.c_str()) != 0 || p == first_created_parent_) break;
+  RemoveCreatedParents();
+}
+
+// Only those that are empty: somebody else may have put something there meanwhile.
+void StagedDirectory::RemoveCreatedParents() const {
+  if (first_created_parent_.empty()) return;
+  for (fs::path p = path_.parent_path();; p = p.parent_path()) {
+    rmdir(p.c_str());
+    if (p == first_created_parent_) break;
   }
 }
 

@@ -24,6 +24,8 @@ class StagedDirectory {
   void Commit();
 
  private:
+  void RemoveCreatedParents() const;
+
   std::filesystem::path path_, staging_, first_created_parent_;
   bool committed_ = false;
 };

@@ -54,6 +54,13 @@ TEST(StagedDirectory, NeverReplacesAFile) {
   EXPECT_THAT(ErrorOf([&] { StagedDirectory(dir / "out", true); }), HasSubstr("is a file"));
   EXPECT_THAT(ErrorOf([&] { StagedDirectory(dir / "out/below", true); }),
               HasSubstr("cannot create"));
+  // The parents that could be made are not left behind.
+  const std::string too_long(300, 'a');
+  EXPECT_THAT(ErrorOf([&] { StagedDirectory(dir / ("new/deep/" + too_long), true); }),
+              HasSubstr("File name too long"));
+  EXPECT_THAT(ErrorOf([&] { StagedDirectory(dir / ("new/" + too_long + "/deep"), true); }),
+              HasSubstr("File name too long"));
+  EXPECT_EQ(std::distance(fs::directory_iterator(dir.path()), {}), 1);
   EXPECT_THAT(ErrorOf([&] { StagedDirectory("/", true); }), HasSubstr("not a folder"));
 }
 
