@@ -97,14 +97,19 @@ FloatBuffer SyntheticTensor(const std::string& name, const Shape& shape, uint64_
 }
 
 void WriteSyntheticCheckpoint(const std::filesystem::path& path, const ModelConfig& config,
-                              DType dtype, uint64_t seed) {
+                              DType dtype, uint64_t seed,
+                              const std::function<void(double)>& progress) {
   std::vector<SafetensorsWriter::Entry> entries;
   for (const WantedTensor& tensor : WantedTensors(config)) {
     entries.push_back({config.prefix + tensor.name, dtype, tensor.shape});
   }
   SafetensorsWriter writer(path, entries, {{"format", "pt"}});
+  int64_t done = 0, all = 0;
+  for (const auto& entry : entries) all += NumElements(entry.shape);
   for (const auto& entry : entries) {
     writer.Append(Encode(SyntheticTensor(entry.name, entry.shape, seed), dtype));
+    done += NumElements(entry.shape);
+    if (progress) progress(static_cast<double>(done) / static_cast<double>(all));
   }
   writer.Commit();
 }

@@ -3,6 +3,7 @@
 // benchmarks at any size.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -24,8 +25,10 @@ const std::vector<SyntheticPreset>& SyntheticPresets();
 // synthetic_tensor().
 FloatBuffer SyntheticTensor(const std::string& name, const Shape& shape, uint64_t seed);
 
-// Writes a safetensors file of all the tensors of `config`, as F32, F16 or BF16.
+// Writes a safetensors file of all the tensors of `config`, as F32, F16 or BF16. `progress` is
+// called with the share done, in (0, 1], and may throw to stop: then nothing is left behind.
 void WriteSyntheticCheckpoint(const std::filesystem::path& path, const ModelConfig& config,
-                              DType dtype, uint64_t seed);
+                              DType dtype, uint64_t seed,
+                              const std::function<void(double)>& progress = {});
 
 }  // namespace vggt

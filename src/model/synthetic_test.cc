@@ -64,5 +64,23 @@ TEST(Synthetic, CheckpointIsWholeInEveryNumberType) {
   }
 }
 
+TEST(Synthetic, CanBeStoppedAndLeavesNothing) {
+  const TestDir dir;
+  std::vector<double> shares;
+  const auto write = [&](size_t stop_after) {
+    WriteSyntheticCheckpoint(dir / "w", SyntheticPresets().back().config, DType::kF16, 0,
+                             [&](double share) {
+                               shares.push_back(share);
+                               if (shares.size() == stop_after) throw Interrupted();
+                             });
+  };
+  EXPECT_THROW(write(3), Interrupted);
+  EXPECT_TRUE(dir.empty());
+  shares.clear();
+  write(SIZE_MAX);
+  EXPECT_TRUE(std::is_sorted(shares.begin(), shares.end()));
+  EXPECT_EQ(shares.back(), 1);
+}
+
 }  // namespace
 }  // namespace vggt
