@@ -2,138 +2,27 @@
 #include "formats/zip.h"
 
 #include <libdeflate.h>
-#include <minizip/unzip.h>
 #include <minizip/zip.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <memory>
-#include <set>
-#include <string_view>
 
 #include "core/error.h"
 
 namespace vggt {
 namespace {
 
-constexpr uint64_t kMostEntries = 1'000'000;
 constexpr uint64_t kZip64From = 0xFFFFFFFF;
 constexpr uint64_t kLocalHeader = 30, kZip64Field = 20;
 constexpr uint64_t kAlignment = 64;
 // Heatmaps shrink little more at higher levels, which take several times as long.
 constexpr int kCompressionLevel = 1;
 
-struct CloseUnzip {
-  void operator()(void* file) const { unzClose(file); }
-};
-using UnzipHandle = std::unique_ptr<void, CloseUnzip>;
-
-[[noreturn]] void Damaged(const std::filesystem::path& path, const std::string& what) {
-  throw Error(what, path.string(), "The file is truncated or damaged.");
-}
-
-bool IsSafeName(const std::string& name) {
-  if (name.empty() || name.front() == '/' || name.find('\0') != std::string::npos) return false;
-  for (const auto& part : std::filesystem::path(name)) {
-    if (part == "..") return false;
-  }
-  return true;
-}
-
-ZipEntry ReadEntry(unzFile handle, const std::filesystem::path& path, uint64_t file_size) {
-  unz_file_info64 info;
-  if (unzGetCurrentFileInfo64(handle, &info, nullptr, 0, nullptr, 0, nullptr, 0) != UNZ_OK) {
-    Damaged(path, "its directory cannot be read");
-  }
-  ZipEntry entry;
-  entry.name.resize(info.size_filename + 1);
-  unzGetCurrentFileInfo64(handle, nullptr, entry.name.data(), entry.name.size(), nullptr, 0,
-                          nullptr, 0);
-  entry.name.resize(info.size_filename);
-  if (!IsSafeName(entry.name)) {
-    throw Error(fmt::format("holds an entry of the name '{}'", Printable(entry.name)),
-                path.string(), "Such names are not trusted.");
-  }
-  const std::string where = fmt::format("entry '{}'", Printable(entry.name));
-  if ((info.flag & 1) != 0) throw Error(where + " is encrypted", path.string());
-  if (info.compression_method != 0 && info.compression_method != Z_DEFLATED) {
-    throw Error(fmt::format("{} is compressed by method {}, neither stored nor deflated", where,
-                            info.compression_method),
-                path.string());
-  }
-  entry.stored = info.compression_method == 0;
-  entry.crc = static_cast<uint32_t>(info.crc);
-  entry.size = info.uncompressed_size;
-  entry.compressed_size = info.compressed_size;
-  if (entry.stored && entry.size != entry.compressed_size) Damaged(path, where + " has two sizes");
-  int method = 0, level = 0;
-  if (unzOpenCurrentFile2(handle, &method, &level, 1) != UNZ_OK) {
-    Damaged(path, where + " is not where the directory says");
-  }
-  entry.offset = unzGetCurrentFileZStreamPos64(handle);
-  unzCloseCurrentFile(handle);
-  if (entry.offset > file_size || entry.compressed_size > file_size - entry.offset) {
-    Damaged(path, where + " reaches past the end of the file");
-  }
-  return entry;
-}
-
-// minizip reads zeros past the end of the file: the end record must be there as a whole.
-bool HasWholeEndRecord(Bytes bytes) {
-  constexpr std::string_view kSignature = "PK\x05\x06";
-  constexpr size_t kRecord = 22, kLongestComment = 0xFFFF;
-  const Bytes tail = bytes.last(std::min(bytes.size(), kRecord + kLongestComment));
-  const std::string_view text(reinterpret_cast<const char*>(tail.data()), tail.size());
-  const size_t at = text.rfind(kSignature);
-  if (at == text.npos || text.size() - at < kRecord) return false;
-  const size_t comment = tail[at + 20] | tail[at + 21] << 8;
-  return text.size() - at - kRecord >= comment;
-}
-
-// Entries that share bytes make small files expand without bound.
-void CheckDisjoint(std::vector<ZipEntry> entries, const std::filesystem::path& path) {
-  std::sort(entries.begin(), entries.end(),
-            [](const ZipEntry& a, const ZipEntry& b) { return a.offset < b.offset; });
-  for (size_t i = 1; i < entries.size(); ++i) {
-    if (entries[i].offset - entries[i - 1].offset < entries[i - 1].compressed_size) {
-      Damaged(path, fmt::format("entries '{}' and '{}' overlap", Printable(entries[i - 1].name),
-                                Printable(entries[i].name)));
-    }
-  }
-}
-
-void CheckUnique(const std::vector<ZipEntry>& entries, const std::filesystem::path& path) {
-  std::set<std::string> names;
-  for (const ZipEntry& entry : entries) {
-    if (!names.insert(entry.name).second) {
-      throw Error(fmt::format("holds '{}' twice", Printable(entry.name)), path.string());
-    }
-  }
-}
-
 }  // namespace
 
-ZipReader::ZipReader(const std::filesystem::path& path) : file_(path) {
-  const UnzipHandle handle(unzOpen64(path.c_str()));
-  unz_global_info64 info;
-  if (handle == nullptr || unzGetGlobalInfo64(handle.get(), &info) != UNZ_OK ||
-      !HasWholeEndRecord(file_.bytes())) {
-    Damaged(path, "is no complete zip archive");
-  }
-  if (info.number_entry == 0) Damaged(path, "holds no entries");
-  // A directory entry takes 46 bytes at least.
-  if (info.number_entry > std::min<uint64_t>(kMostEntries, file_.bytes().size() / 46)) {
-    Damaged(path, fmt::format("claims to hold {} entries", info.number_entry));
-  }
-  int status = unzGoToFirstFile(handle.get());
-  for (uint64_t i = 0; i < info.number_entry; ++i) {
-    if (status != UNZ_OK) Damaged(path, "its directory cannot be read");
-    entries_.push_back(ReadEntry(handle.get(), path, file_.bytes().size()));
-    status = unzGoToNextFile(handle.get());
-  }
-  CheckUnique(entries_, path);
-  CheckDisjoint(entries_, path);
-}
+ZipReader::ZipReader(const std::filesystem::path& path)
+    : file_(path), entries_(ReadZipDirectory(file_.bytes(), path.string())) {}
 
 const ZipEntry* ZipReader::Find(const std::string& name) const {
   const auto found = std::find_if(entries_.begin(), entries_.end(),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Zip archives: found through minizip, mapped, inflated and deflated by libdeflate.
+// Zip archives: mapped and inflated; deflated by libdeflate, written by minizip.
 #pragma once
 
 #include <filesystem>
@@ -8,23 +8,14 @@
 #include <vector>
 
 #include "core/file.h"
+#include "formats/zip_directory.h"
 
 namespace vggt {
 
-struct ZipEntry {
-  std::string name;
-  bool stored = false;  // otherwise deflated
-  uint32_t crc = 0;
-  uint64_t compressed_size = 0, size = 0;
-  uint64_t offset = 0;  // of the data in the file
-};
-
-// An archive opened for reading; zip64 too. Everything that the directory says has been checked:
-// each entry's bytes lie inside the file; names are unique, relative and without "..".
+// An archive opened for reading.
 class ZipReader {
  public:
-  // Throws Error if the file is no zip archive, is damaged, or holds encrypted entries or such of
-  // another method than stored and deflated.
+  // Throws Error like MappedFile and ReadZipDirectory.
   explicit ZipReader(const std::filesystem::path& path);
 
   const std::vector<ZipEntry>& entries() const { return entries_; }

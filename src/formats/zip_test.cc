@@ -111,17 +111,6 @@ TEST(Zip, NamesThatLeadElsewhereAreRefused) {
               HasSubstr("holds 'a.txt' twice"));
 }
 
-TEST(Zip, EntriesThatShareBytesAreRefused) {
-  const TestDir dir;
-  const ZipInput entries[] = {{"a.txt", {AsBytes(kText)}}, {"b.txt", {AsBytes(kText)}}};
-  WriteZip(dir / "f.zip", entries, false);
-  std::string bytes = ReadFile(dir / "f.zip");
-  constexpr size_t kOffsetField = 42;
-  bytes.replace(bytes.rfind("PK\x01\x02") + kOffsetField, 4, 4, '\0');
-  EXPECT_THAT(ErrorOf([&] { ZipReader zip(dir.Write("bad.zip", bytes)); }),
-              HasSubstr("entries 'a.txt' and 'b.txt' overlap"));
-}
-
 TEST(Zip, WritesNothingWhereItCannot) {
   const TestDir dir;
   EXPECT_THAT(ErrorOf([&] { WriteZip(dir / "no" / "f.zip", {}, false); }),
