@@ -247,10 +247,13 @@ TEST(TorchArchive, DictionariesThatHoldThemselves) {
 }
 
 TEST(TorchArchive, WrappersAreLookedThroughOnlySoFar) {
-  const auto wrap = [](std::string value, int times) {
-    for (int i = 0; i < times; ++i)
-      value = "ctorch._utils\n_rebuild_parameter\n(" + value + "\x88}tR";
-    return value;
+  const auto wrap = [](const std::string& value, int times) {
+    std::string begin, end;
+    for (int i = 0; i < times; ++i) {
+      begin += "ctorch._utils\n_rebuild_parameter\n(";
+      end += "\x88}tR";
+    }
+    return begin + value + end;
   };
   const TestDir dir;
   const std::string subclass =
