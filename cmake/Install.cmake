@@ -26,3 +26,7 @@ install(FILES ${PROJECT_BINARY_DIR}/vggt-attn-config.cmake
               ${PROJECT_BINARY_DIR}/vggt-attn-config-version.cmake
               ${PROJECT_SOURCE_DIR}/cmake/FindOneDNN.cmake
         DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/vggt-attn)
+
+# So that --image_set_name demo works wherever the program is called.
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/examples/demo
+        DESTINATION ${CMAKE_INSTALL_DATAROOTDIR}/vggt-attn/examples)
