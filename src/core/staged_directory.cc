@@ -20,7 +20,7 @@ void Rename(const fs::path& from, const fs::path& to) {
 }  // namespace
 
 StagedDirectory::StagedDirectory(const fs::path& path, bool overwrite)
-    : path_(fs::absolute(path).lexically_normal()) {
+    : given_(path), path_(fs::absolute(path).lexically_normal()) {
   if (!path_.has_filename()) path_ = path_.parent_path();
   if (!path_.has_filename()) throw Error("is not a folder that can be written", path.string());
   std::error_code ignored;
@@ -60,6 +60,13 @@ void StagedDirectory::RemoveCreatedParents() const {
     rmdir(p.c_str());
     if (p == first_created_parent_) break;
   }
+}
+
+Error StagedDirectory::AtFinalPlace(const Error& error) const {
+  const std::string& where = error.where();
+  if (!where.starts_with(staging_.string())) return error;
+  return Error(error.problem(), given_.string() + where.substr(staging_.string().size()),
+               error.hint());
 }
 
 void StagedDirectory::Commit() {

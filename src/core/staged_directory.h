@@ -4,6 +4,8 @@
 
 #include <filesystem>
 
+#include "core/error.h"
+
 namespace vggt {
 
 // Everything is written to a hidden folder beside the final one; Commit() renames it into place.
@@ -20,13 +22,16 @@ class StagedDirectory {
   // Where to write until Commit().
   const std::filesystem::path& staging() const { return staging_; }
 
+  // `error`, naming the final place of a file if it names one in staging().
+  Error AtFinalPlace(const Error& error) const;
+
   // Replaces what stands under the final name, if anything, by the staged folder.
   void Commit();
 
  private:
   void RemoveCreatedParents() const;
 
-  std::filesystem::path path_, staging_, first_created_parent_;
+  std::filesystem::path given_, path_, staging_, first_created_parent_;
   bool committed_ = false;
 };
 

@@ -48,6 +48,15 @@ TEST(StagedDirectory, RefusesWhatExistsUnlessToldTo) {
   EXPECT_EQ(std::distance(fs::directory_iterator(dir.path()), {}), 1);
 }
 
+TEST(StagedDirectory, ErrorsNameTheFinalPlace) {
+  const TestDir dir;
+  const StagedDirectory staged(dir / "out", false);
+  const Error error("cannot write", staged.staging() / "maps/a.npz", "Free space.");
+  EXPECT_EQ(staged.AtFinalPlace(error).what(), dir / "out/maps/a.npz: cannot write. Free space.");
+  const Error other("cannot read", "b.png");
+  EXPECT_STREQ(staged.AtFinalPlace(other).what(), "b.png: cannot read");
+}
+
 TEST(StagedDirectory, NeverReplacesAFile) {
   const TestDir dir;
   dir.Write("out", "precious");
