@@ -15,15 +15,18 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr const char* kWhatToName = "Name the folder that holds the pictures.";
+
 // `asked` as one of PictureExtensions(); "" for "".
 std::string KnownExtension(const std::string& asked) {
   if (asked.empty()) return "";
   const std::string bare = asked.starts_with('.') ? asked.substr(1) : asked;
   const std::string known = PictureExtension("picture." + bare);
   if (known.empty() || known.size() != bare.size()) {
-    throw Error(
-        fmt::format("pictures with the extension \"{}\" are not read", Printable(asked)), "",
-        fmt::format("Give {}, or none for all of them.", fmt::join(PictureExtensions(), ", ")));
+    throw Error(fmt::format("pictures with the extension \"{}\" are not read", Printable(asked)),
+                "",
+                fmt::format("Give --image_extension {}, or none for all of them.",
+                            fmt::join(PictureExtensions(), ", ")));
   }
   return known;
 }
@@ -31,10 +34,12 @@ std::string KnownExtension(const std::string& asked) {
 void CheckFolder(const fs::path& dir) {
   std::error_code error;
   const fs::file_status status = fs::status(dir, error);
-  if (status.type() == fs::file_type::not_found) throw Error("no such folder", dir.string());
+  if (status.type() == fs::file_type::not_found) {
+    throw Error("no such folder", dir.string(), kWhatToName);
+  }
   if (error) ThrowSystemError(error.value(), "cannot open the folder", dir.string());
   if (!fs::is_directory(status)) {
-    throw Error("is not a folder", dir.string(), "Name the folder that holds the pictures.");
+    throw Error("is not a folder", dir.string(), kWhatToName);
   }
 }
 
@@ -53,14 +58,18 @@ std::vector<fs::path> ListFiles(const fs::path& dir) {
 
 [[noreturn]] void FailWithoutPictures(const std::vector<fs::path>& files,
                                       const std::string& extension, const fs::path& dir) {
-  if (files.empty()) throw Error("there are no files in this folder", dir.string());
+  if (files.empty()) {
+    throw Error("there are no files in this folder", dir.string(), kWhatToName);
+  }
   const bool others = std::ranges::any_of(
       files, [](const fs::path& file) { return !PictureExtension(file).empty(); });
   const std::string looked_for =
       extension.empty() ? fmt::format("{}", fmt::join(PictureExtensions(), ", .")) : extension;
-  throw Error(fmt::format("no pictures in this folder: looked for .{}; other files: {}", looked_for,
-                          files.size()),
-              dir.string(), others ? "Give no extension to take every picture format read." : "");
+  throw Error(
+      fmt::format("no pictures in this folder: looked for .{}; other files: {}", looked_for,
+                  files.size()),
+      dir.string(),
+      others ? "Give no --image_extension to take every format that is read." : kWhatToName);
 }
 
 }  // namespace
@@ -90,7 +99,7 @@ std::vector<size_t> SelectEvenly(size_t count, size_t wanted) {
 void MoveToFront(std::vector<fs::path>& paths, int64_t index) {
   if (index < 0 || index >= static_cast<int64_t>(paths.size())) {
     throw Error(fmt::format("there is no picture {} among the {} selected", index, paths.size()),
-                "", fmt::format("Give an index from 0 to {}.", int64_t(paths.size()) - 1));
+                "", fmt::format("Give --first_image_idx from 0 to {}.", int64_t(paths.size()) - 1));
   }
   std::rotate(paths.begin(), paths.begin() + index, paths.begin() + index + 1);
 }

@@ -46,7 +46,7 @@ TEST(ListPictures, RefusesExtensionsThatAreNotRead) {
   dir.Write("a.gif", "");
   for (const char* extension : {"gif", ".", "..png", "a.png", "/png", "*", "pn"}) {
     EXPECT_THAT(ErrorOf([&] { ListPictures(dir.path(), extension); }),
-                HasSubstr("are not read. Give png, jpg, jpeg, webp, or none"))
+                HasSubstr("are not read. Give --image_extension png, jpg, jpeg, webp, or none"))
         << extension;
   }
 }
@@ -64,7 +64,7 @@ TEST(ListPictures, TellsApartWhyThereAreNone) {
               HasSubstr("looked for .png, .jpg, .jpeg, .webp; other files: 1"));
   dir.Write("a.png", "");
   EXPECT_THAT(refusal(dir.path(), "jpg"),
-              HasSubstr("looked for .jpg; other files: 2. Give no extension"));
+              HasSubstr("looked for .jpg; other files: 2. Give no --image_extension"));
 }
 
 TEST(SelectEvenly, SpreadsOverTheWhole) {
@@ -98,8 +98,8 @@ TEST(MoveToFront, KeepsTheOthersOrder) {
   EXPECT_THAT(paths, ElementsAre("d", "c", "a", "b"));
   for (const int64_t index : {int64_t{-1}, int64_t{4}, INT64_MIN, INT64_MAX}) {
     EXPECT_THAT(ErrorOf([&] { MoveToFront(paths, index); }),
-                HasSubstr(fmt::format("there is no picture {} among the 4 selected. Give an index "
-                                      "from 0 to 3.",
+                HasSubstr(fmt::format("there is no picture {} among the 4 selected. Give "
+                                      "--first_image_idx from 0 to 3.",
                                       index)));
   }
 }
