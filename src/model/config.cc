@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cmath>
 #include <map>
+#include <ranges>
 #include <set>
 
 #include "core/error.h"
@@ -16,6 +17,8 @@ namespace {
 constexpr std::string_view kAnchor = "global_blocks.0.attn.qkv.weight";
 // Beyond any published model; keeps the arithmetic on hostile shapes in range.
 constexpr int64_t kMostChannels = 1 << 16;
+// Problems that one message names.
+constexpr size_t kMostNamed = 20;
 
 void AddBlock(const ModelConfig& config, const std::string& prefix, bool qk_norm,
               std::vector<WantedTensor>& out) {
@@ -80,7 +83,8 @@ std::string LooksLike(const Checkpoint& checkpoint) {
     names += (names.empty() ? "" : ", ") + Printable(name, 60);
   }
   if (names.empty()) return "It holds no tensors at all.";
-  return fmt::format("It holds {} tensors, such as {}.", checkpoint.tensors().size(), names);
+  const size_t count = checkpoint.tensors().size();
+  return fmt::format("It holds {} tensor{}, such as {}.", count, count == 1 ? "" : "s", names);
 }
 
 std::string FindPrefix(const Checkpoint& checkpoint) {
@@ -247,7 +251,13 @@ ModelConfig ReadModelConfig(const Checkpoint& checkpoint) {
   if (!report.problems.empty()) {
     std::string all = fmt::format("{} of {} tensors are missing or wrong:", report.problems.size(),
                                   report.wanted);
-    for (const std::string& problem : report.problems) all += "\n  " + problem;
+    for (const std::string& problem : report.problems | std::views::take(kMostNamed)) {
+      all += "\n  " + problem;
+    }
+    if (report.problems.size() > kMostNamed) {
+      all += fmt::format("\n  and {} more: 'vggt-attn inspect' names them all",
+                         report.problems.size() - kMostNamed);
+    }
     throw Error(all, checkpoint.name());
   }
   return report.config;

@@ -69,8 +69,8 @@ struct CheckpointReport {
 // Throws Error if no aggregator can be recognised at all; it then says what the file looks like.
 CheckpointReport InspectCheckpoint(const Checkpoint& checkpoint);
 
-// The config of a checkpoint that is whole; otherwise one Error that names everything missing or
-// mis-shaped.
+// The config of a checkpoint that is whole; otherwise one Error that names what is missing or
+// mis-shaped: the first twenty and their count.
 ModelConfig ReadModelConfig(const Checkpoint& checkpoint);
 
 }  // namespace vggt

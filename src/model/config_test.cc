@@ -109,13 +109,27 @@ TEST(Config, EverythingWrongIsNamedAtOnce) {
                     HasSubstr("global_blocks.2.norm1.bias has shape [63], expected [64]")));
 }
 
+TEST(Config, OneMessageNamesTwentyProblemsAtMost) {
+  const TestDir dir;
+  Tensors tensors = Whole(TinyConv());
+  // Of 6 blocks each: four linear layers, two norms of channels, two of heads.
+  std::erase_if(tensors, [](const auto& t) {
+    return t.name.ends_with(".bias") && t.name.find("_blocks.") != std::string::npos;
+  });
+  const Checkpoint checkpoint = Make(dir, tensors);
+  const std::string error = ErrorOf([&] { ReadModelConfig(checkpoint); });
+  EXPECT_THAT(error, AllOf(HasSubstr("48 of 112 tensors are missing or wrong"),
+                           HasSubstr("and 28 more: 'vggt-attn inspect' names them all")));
+  EXPECT_EQ(std::count(error.begin(), error.end(), '\n'), 21);
+}
+
 TEST(Config, OtherModelsAreRecognised) {
   const std::pair<const char*, const char*> cases[] = {
       {"aggregator.inter_frame_blocks.0.norm1.weight", "VGGT-Omega"},
       {"decoder.0.attn.qkv.weight", "Pi3"},
       {"dec_blocks2.0.norm1.weight", "DUSt3R"},
       {"blocks.0.attn.qkv.weight", "DINOv2"},
-      {"lm_head.weight", "It holds 1 tensors, such as lm_head.weight"},
+      {"lm_head.weight", "It holds 1 tensor, such as lm_head.weight"},
   };
   for (const auto& [name, text] : cases) {
     const TestDir dir;
