@@ -7,6 +7,7 @@
 #include "cli/command.h"
 #include "cli/export_pipeline.h"
 #include "cli/interrupt.h"
+#include "cli/value_check.h"
 #include "core/error.h"
 #include "core/parallel.h"
 #include "formats/json.h"
@@ -18,6 +19,8 @@ struct Options : ExportOptions {
   int64_t threads = 0;
   bool quiet = false, json = false;
 };
+
+constexpr size_t kLongestPath = 4096;
 
 // The most memory that was resident at once. getrusage's ru_maxrss would count that of the shell
 // which started this process.
@@ -42,7 +45,7 @@ OrderedJson ToJson(const ExportReport& report) {
   json["patch_grid"] = {report.grid_width, report.grid_height};
   json["threads"] = ThreadCount();
   json["precision"] = "f32";
-  json["flops"] = report.flops;
+  json["flops"] = static_cast<uint64_t>(report.flops);
   json["bytes_written"] = report.bytes_written;
   json["peak_rss_bytes"] = PeakResidentBytes();
   json["seconds"] = {{"total", s.total},
@@ -58,14 +61,14 @@ OrderedJson ToJson(const ExportReport& report) {
 
 std::string ToText(const ExportReport& report) {
   return fmt::format(
-      "wrote {}/: {} pictures as {}×{} pixels ({}×{} patches), {} layer{}, {}, {}\n"
-      "{} in {} ({:.2g} TFLOP), at most {} of memory\n",
-      report.output.string(), report.pictures, report.image_width, report.image_height,
-      report.grid_width, report.grid_height, report.layers, report.layers == 1 ? "" : "s",
-      report.per_head ? fmt::format("each of {} heads", report.heads)
-                      : fmt::format("mean of {} heads", report.heads),
-      HumanBytes(static_cast<double>(report.bytes_written)), report.model,
-      HumanSeconds(report.seconds.total), report.flops / 1e12,
+      "wrote {}: {} layer{}, {} of {} heads, {} picture{} of {}×{} patches ({}×{} pixels), {}\n"
+      "model: {}\n"
+      "took {}, {:.3g} GFLOP, at most {} of memory\n",
+      Printable(report.output.string(), kLongestPath), report.layers, report.layers == 1 ? "" : "s",
+      report.per_head ? "each" : "mean", report.heads, report.pictures,
+      report.pictures == 1 ? "" : "s", report.grid_width, report.grid_height, report.image_width,
+      report.image_height, HumanBytes(static_cast<double>(report.bytes_written)), report.model,
+      HumanSeconds(report.seconds.total), report.flops / 1e9,
       HumanBytes(static_cast<double>(PeakResidentBytes())));
 }
 
@@ -86,43 +89,61 @@ int Run(const Options& options) {
 
 std::function<int()> DeclareExport(CLI::App& app) {
   auto options = std::make_shared<Options>();
-  constexpr int64_t kMany = 1'000'000;
-  const auto positive = CLI::Range(int64_t{1}, kMany, "1 … 1000000");
+  constexpr uint64_t kMany = 1'000'000;
   app.add_option("--image_set_name", options->image_set_name, "name of the set of pictures")
+      ->type_name("NAME")
+      ->check(SomeText())
       ->capture_default_str();
   app.add_option("--image_dir", options->image_dir,
-                 "folder of the pictures [examples/<image_set_name>/images]");
+                 "folder of the pictures\n[examples/<image_set_name>/images]")
+      ->type_name("DIR")
+      ->check(SomeText());
   app.add_option("--num_images", options->num_images, "how many to take, evenly spaced by name")
-      ->check(positive)
+      ->type_name("N")
+      ->check(WholeNumber(1, kMany))
       ->capture_default_str();
   app.add_option("--image_extension", options->image_extension,
-                 "only these: png, jpg, jpeg or webp [all]");
+                 "only these: png, jpg, jpeg or webp [all four]")
+      ->type_name("EXT")
+      ->check(AnyText());
   app.add_option("--first_image_idx", options->first_image_idx,
-                 "which of the pictures taken is the query frame")
-      ->check(CLI::Range(int64_t{0}, kMany, "0 … 1000000"))
+                 "which of those taken is the query frame, from 0")
+      ->type_name("N")
+      ->check(WholeNumber(0, kMany))
       ->capture_default_str();
   app.add_option("--output_dir_prefix", options->output_dir_prefix,
-                 "output goes to <prefix><image_set_name>")
+                 "write to <prefix><image_set_name>")
+      ->type_name("TEXT")
+      ->check(AnyText())
       ->capture_default_str();
-  app.add_option("--stride_h", options->stride_h, "every n-th row of patches")
-      ->check(positive)
+  app.add_option("--stride_h", options->stride_h, "take every N-th row of patches")
+      ->type_name("N")
+      ->check(WholeNumber(1, kMany))
       ->capture_default_str();
-  app.add_option("--stride_w", options->stride_w, "every n-th column of patches")
-      ->check(positive)
+  app.add_option("--stride_w", options->stride_w, "take every N-th column of patches")
+      ->type_name("N")
+      ->check(WholeNumber(1, kMany))
       ->capture_default_str();
   app.add_flag("--save_per_head", options->save_per_head, "keep heads apart instead of their mean");
   app.add_option("--weights", options->weights,
-                 "checkpoint: .safetensors, its index.json, or .pt [the bundled demonstration "
-                 "model]");
-  app.add_option("--layers", options->layers, "such as 1-4,12 [all]");
-  app.add_option("--image_size", options->image_size, "width that the model sees, in pixels")
-      ->check(CLI::Range(int64_t{1}, int64_t{100'000}, "multiples of 14"))
+                 "checkpoint: a .safetensors or .pt file, an index.json\n"
+                 "or a folder [the bundled demonstration model]")
+      ->type_name("PATH")
+      ->check(SomeText());
+  app.add_option("--layers", options->layers, "only these, such as 1-4,12 [all]")
+      ->type_name("LIST")
+      ->check(SomeText());
+  app.add_option("--image_size", options->image_size,
+                 "width that the model sees: pixels, a multiple of 14")
+      ->type_name("N")
+      ->check(ImageSize())
       ->capture_default_str();
   app.add_option("--threads", options->threads, "threads to compute with [all processors]")
-      ->check(CLI::Range(int64_t{1}, int64_t{1024}, "1 … 1024"));
+      ->type_name("N")
+      ->check(WholeNumber(1, 1024));
   app.add_flag("--no_compress", options->no_compress, "store the arrays without deflating them");
-  app.add_flag("--overwrite", options->overwrite, "replace an existing output");
-  app.add_flag("--quiet", options->quiet, "print nothing but errors");
+  app.add_flag("--overwrite", options->overwrite, "replace an existing export");
+  app.add_flag("--quiet", options->quiet, "print nothing but errors (and --json)");
   app.add_flag("--json", options->json, "print one JSON object with timings on stdout");
   app.footer(
       "Example:\n"

@@ -7,18 +7,21 @@
 #include "artifact/reader.h"
 #include "cli/bundled_model.h"
 #include "cli/command.h"
+#include "cli/value_check.h"
 #include "core/error.h"
 #include "model/config.h"
 
 namespace vggt {
 namespace {
 
+constexpr size_t kLongestText = 1000;
+
 void PrintCheckpoint(const Checkpoint& checkpoint) {
   const CheckpointReport report = InspectCheckpoint(checkpoint);
   const ModelConfig& config = report.config;
   int64_t parameters = 0;
   for (const WantedTensor& tensor : WantedTensors(config)) parameters += NumElements(tensor.shape);
-  fmt::print("{}: {}, {}\n", checkpoint.name(), checkpoint.format(),
+  fmt::print("{}: {}, {}\n", Printable(checkpoint.name(), kLongestText), checkpoint.format(),
              HumanBytes(static_cast<double>(checkpoint.file_bytes())));
   fmt::print("  model     {}: {}\n", ModelFamily(config), ModelText(config));
   fmt::print("  size      {:.1f} million parameters in the aggregator, as {}\n",
@@ -35,28 +38,28 @@ void PrintCheckpoint(const Checkpoint& checkpoint) {
 }
 
 void PrintExport(const Export& e) {
-  const ExportLayer& last = e.layers.back();
-  const LayerMetadata& m = last.metadata;
-  fmt::print("{}: attention maps{}\n", e.maps_folder.string(),
+  const LayerMetadata& m = e.layers.back().metadata;
+  fmt::print("{}: attention maps{}\n", Printable(e.maps_folder.string(), kLongestText),
              e.image_set_name.empty() ? "" : " of '" + Printable(e.image_set_name) + "'");
   if (m.provenance) {
-    fmt::print("  model     {} ({}), {}\n", Printable(m.provenance->family),
-               Printable(m.provenance->model_text), Printable(m.provenance->weights, 200));
+    fmt::print("  model     {}: {}\n", Printable(m.provenance->family),
+               Printable(m.provenance->model_text, kLongestText));
+    fmt::print("  weights   {}\n", Printable(m.provenance->weights, kLongestText));
     fmt::print("  made by   {}, precision {}\n", Printable(m.provenance->generator),
                Printable(m.provenance->precision));
   }
   fmt::print("  frames    {}, {}×{} patches each\n", m.S, m.W_p, m.H_p);
   for (size_t i = 0; i < m.image_sizes.size(); ++i) {
-    fmt::print("            {} {}×{}\n", Printable(m.image_paths[i], 200), m.image_sizes[i].width,
-               m.image_sizes[i].height);
+    fmt::print("            {} {}×{}\n", Printable(m.image_paths[i], kLongestText),
+               m.image_sizes[i].width, m.image_sizes[i].height);
   }
   fmt::print("  maps      {}×{} (stride {}×{}), {}\n", m.W_ds, m.H_ds, m.stride_w, m.stride_h,
              m.per_head_data ? fmt::format("{} heads apart", m.num_heads) : "mean over heads");
-  fmt::print("  meaning   softmax over the selected patches of all frames, for each of frame 0\n");
-  fmt::print("  layers    {}: from {} to {}\n", e.layers.size(), Printable(e.layers.front().name),
-             Printable(last.name));
+  fmt::print(
+      "  meaning   for each selected patch of frame 0, its softmax over those of all frames\n");
+  fmt::print("  layers    {}\n", e.layers.size());
   for (const ExportLayer& layer : e.layers) {
-    fmt::print("            {} 99 % value {:.6f}, {}\n", Printable(layer.name),
+    fmt::print("            {}, 99th percentile {:.6f}, {}\n", Printable(layer.name),
                layer.metadata.layer_vmax99,
                HumanBytes(static_cast<double>(std::filesystem::file_size(layer.array))));
   }
@@ -77,7 +80,9 @@ int Run(const std::string& path) {
 
 std::function<int()> DeclareInspect(CLI::App& app) {
   auto path = std::make_shared<std::string>();
-  app.add_option("path", *path, "a checkpoint, an export, or the word 'bundled'")->required();
+  app.add_option("path", *path, "a checkpoint, an export, or the word 'bundled'")
+      ->check(SomeText())
+      ->required();
   app.footer(
       "Examples:\n"
       "  vggt-attn inspect model.safetensors\n"

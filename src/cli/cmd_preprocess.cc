@@ -5,6 +5,8 @@
 #include <span>
 
 #include "cli/command.h"
+#include "cli/interrupt.h"
+#include "cli/value_check.h"
 #include "core/error.h"
 #include "image/codec.h"
 #include "image/frames.h"
@@ -16,6 +18,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr size_t kLongestPath = 1000;
+
 struct Options {
   std::vector<std::string> images;
   std::string output;
@@ -23,10 +27,12 @@ struct Options {
   bool overwrite = false;
 };
 
+// The pictures that were asked for, a folder's in its place.
 std::vector<fs::path> Expand(const std::vector<std::string>& images) {
   std::vector<fs::path> paths;
+  std::error_code ignored;
   for (const std::string& image : images) {
-    if (fs::is_directory(image)) {
+    if (fs::is_directory(image, ignored)) {
       const auto listed = ListPictures(image, "");
       paths.insert(paths.end(), listed.begin(), listed.end());
     } else {
@@ -36,29 +42,72 @@ std::vector<fs::path> Expand(const std::vector<std::string>& images) {
   return paths;
 }
 
+// What a run has made: taken away again unless it is kept.
+class Outputs {
+ public:
+  explicit Outputs(const std::string& folder) {
+    std::error_code ignored, failed;
+    for (fs::path p = fs::absolute(folder).lexically_normal(); !fs::exists(p, ignored);
+         p = p.parent_path()) {
+      folders_.push_back(p);
+    }
+    fs::create_directories(folder, failed);
+    if (failed) {
+      Remove();
+      ThrowSystemError(failed.value(), "cannot create this folder", folder);
+    }
+  }
+  Outputs(const Outputs&) = delete;
+  Outputs& operator=(const Outputs&) = delete;
+  ~Outputs() { Remove(); }
+
+  void Add(const fs::path& file) { files_.push_back(file); }
+  void Keep() {
+    files_.clear();
+    folders_.clear();
+  }
+
+ private:
+  void Remove() {
+    std::error_code ignored;
+    for (const fs::path& file : files_) fs::remove(file, ignored);
+    for (const fs::path& folder : folders_) fs::remove(folder, ignored);  // only if empty
+  }
+
+  std::vector<fs::path> files_, folders_;
+};
+
 int Run(const Options& options) {
+  CatchInterrupts();
   const std::vector<fs::path> paths = Expand(options.images);
-  std::vector<fs::path> outputs;
-  for (size_t i = 0; i < paths.size(); ++i) {
+  std::vector<fs::path> names;
+  std::error_code ignored;
+  for (const fs::path& path : paths) {
     // Numbered, as two folders may hold the same name; the order is the model's.
-    outputs.push_back(fs::path(options.output) /
-                      fmt::format("{:03}_{}.png", i, paths[i].stem().string()));
-    if (!options.overwrite && fs::exists(outputs.back())) {
-      throw Error("exists already", outputs.back().string(), "Use --overwrite to replace it.");
+    names.push_back(fs::path(options.output) /
+                    fmt::format("{:03}_{}.png", names.size(), path.stem().string()));
+    if (!options.overwrite && fs::exists(names.back(), ignored)) {
+      throw Error("exists already", names.back().string(), "Use --overwrite to replace it.");
     }
   }
   const PreprocessedFrames frames =
       Preprocess(paths, {.target = static_cast<int>(options.image_size)});
-  fs::create_directories(options.output);
+  Outputs outputs(options.output);
   const size_t frame_bytes = size_t{3} * frames.height * frames.width;
+  std::string said;
   for (size_t i = 0; i < paths.size(); ++i) {
-    WritePng(outputs[i], frames.width, frames.height,
+    ThrowIfInterrupted();
+    WritePng(names[i], frames.width, frames.height,
              std::span(frames.rgb).subspan(i * frame_bytes, frame_bytes));
+    outputs.Add(names[i]);
     const FrameTransform& t = frames.transforms[i];
-    fmt::print("{}: {}×{} -> {}×{}, {}×{} patches -> {}\n", paths[i].string(), t.original_width,
-               t.original_height, frames.width, frames.height, frames.width / 14,
-               frames.height / 14, outputs[i].string());
+    said += fmt::format("{}: {}×{} -> {}×{}, {}×{} patches -> {}\n",
+                        Printable(paths[i].string(), kLongestPath), t.original_width,
+                        t.original_height, frames.width, frames.height, frames.width / 14,
+                        frames.height / 14, Printable(names[i].string(), kLongestPath));
   }
+  outputs.Keep();
+  fmt::print("{}", said);
   return 0;
 }
 
@@ -66,10 +115,18 @@ int Run(const Options& options) {
 
 std::function<int()> DeclarePreprocess(CLI::App& app) {
   auto options = std::make_shared<Options>();
-  app.add_option("images", options->images, "pictures, or folders of them")->required();
-  app.add_option("-o,--output", options->output, "folder to write to")->required();
-  app.add_option("--image_size", options->image_size, "width that the model sees, in pixels")
-      ->check(CLI::Range(int64_t{1}, int64_t{100'000}, "multiples of 14"))
+  app.add_option("images", options->images, "pictures, or folders of them")
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->check(SomeText())
+      ->required();
+  app.add_option("-o,--output", options->output, "folder to write to")
+      ->check(SomeText())
+      ->type_name("DIR")
+      ->required();
+  app.add_option("--image_size", options->image_size,
+                 "width that the model sees: pixels, a multiple of 14")
+      ->check(ImageSize())
+      ->type_name("N")
       ->capture_default_str();
   app.add_flag("--overwrite", options->overwrite, "replace existing files");
   app.footer(

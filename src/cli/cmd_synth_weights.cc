@@ -4,6 +4,9 @@
 #include <memory>
 
 #include "cli/command.h"
+#include "cli/interrupt.h"
+#include "cli/terminal.h"
+#include "cli/value_check.h"
 #include "core/error.h"
 #include "model/synthetic.h"
 
@@ -16,17 +19,31 @@ struct Options {
   bool overwrite = false;
 };
 
+std::string UpperCase(std::string text) {
+  for (char& c : text) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  return text;
+}
+
 int Run(const Options& options) {
-  if (!options.overwrite && std::filesystem::exists(options.output)) {
+  std::error_code ignored;
+  if (!options.overwrite && std::filesystem::exists(options.output, ignored)) {
     throw Error("exists already", options.output, "Use --overwrite to replace it.");
   }
   const std::map<std::string, DType> dtypes = {
       {"F32", DType::kF32}, {"F16", DType::kF16}, {"BF16", DType::kBF16}};
   for (const SyntheticPreset& preset : SyntheticPresets()) {
     if (options.preset != preset.name) continue;
-    WriteSyntheticCheckpoint(options.output, preset.config, dtypes.at(options.dtype), options.seed);
-    fmt::print("wrote {}: {}, {}, seed {}, {}\n", options.output, preset.about, options.dtype,
-               options.seed,
+    CatchInterrupts();
+    ProgressDisplay display(false);
+    display.Begin("writing");
+    WriteSyntheticCheckpoint(options.output, preset.config, dtypes.at(options.dtype), options.seed,
+                             [&](double share) {
+                               ThrowIfInterrupted();
+                               display.Update(share, "");
+                             });
+    display.End();
+    fmt::print("wrote {}: {}, {}, seed {}, {}\n", Printable(options.output, 1000), preset.about,
+               options.dtype, options.seed,
                HumanBytes(static_cast<double>(std::filesystem::file_size(options.output))));
   }
   return 0;
@@ -42,14 +59,23 @@ std::function<int()> DeclareSynthWeights(CLI::App& app) {
     presets.emplace_back(preset.name);
     about += fmt::format("\n  {:<10} {}", preset.name, preset.about);
   }
-  app.add_option("--preset", options->preset, "extents of the model")
-      ->check(CLI::IsMember(presets))
+  app.add_option("--preset", options->preset, "extents of the model: see below")
+      ->check(OneOf(presets))
+      ->type_name("NAME")
       ->capture_default_str();
-  app.add_option("--seed", options->seed, "")->capture_default_str();
-  app.add_option("--dtype", options->dtype, "number type")
-      ->check(CLI::IsMember({"F32", "F16", "BF16"}))
+  app.add_option("--seed", options->seed, "other seeds give other weights")
+      ->check(WholeNumber(0, UINT64_MAX))
+      ->type_name("N")
       ->capture_default_str();
-  app.add_option("-o,--output", options->output, "safetensors file to write")->required();
+  app.add_option("--dtype", options->dtype, "number type: F32, F16 or BF16")
+      ->check(OneOf({"F32", "F16", "BF16"}))
+      ->transform(UpperCase)
+      ->type_name("TYPE")
+      ->capture_default_str();
+  app.add_option("-o,--output", options->output, "safetensors file to write")
+      ->check(SomeText())
+      ->type_name("FILE")
+      ->required();
   app.add_flag("--overwrite", options->overwrite, "replace an existing file");
   app.footer(
       "Presets:" + about +

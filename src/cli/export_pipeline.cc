@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/export_pipeline.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <chrono>
 
+#include "artifact/reader.h"
 #include "artifact/writer.h"
 #include "capture/heatmap_recorder.h"
 #include "cli/bundled_model.h"
@@ -18,6 +21,8 @@
 namespace vggt {
 namespace fs = std::filesystem;
 namespace {
+
+constexpr size_t kLongestPath = 500;
 
 double SecondsSince(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -72,57 +77,90 @@ Provenance MakeProvenance(const Checkpoint& checkpoint, const ModelConfig& confi
           .image_height = frames.height};
 }
 
-}  // namespace
-
-ExportReport RunExport(const ExportOptions& options, ProgressDisplay& display) {
-  const auto start = std::chrono::steady_clock::now();
-  ExportReport report;
-
-  // Refuse early: pictures, output, weights and layers, before anything is computed.
-  const SelectedFrames selection = SelectFrames({.dir = FindImageDir(options),
-                                                 .extension = options.image_extension,
-                                                 .num_images = options.num_images,
-                                                 .first_image = options.first_image_idx});
-  report.pictures_in_folder = static_cast<int64_t>(selection.in_folder);
+SelectedFrames SelectPictures(const ExportOptions& options, const fs::path& folder,
+                              ProgressDisplay& display) {
+  SelectedFrames selection = SelectFrames({.dir = folder,
+                                           .extension = options.image_extension,
+                                           .num_images = options.num_images,
+                                           .first_image = options.first_image_idx});
   if (selection.in_folder < static_cast<size_t>(options.num_images)) {
     display.Note(
         fmt::format("the folder holds {} picture{}, fewer than the {} asked for: taking all",
                     selection.in_folder, selection.in_folder == 1 ? "" : "s", options.num_images));
   }
-  report.output = options.output_dir_prefix + options.image_set_name;
-  StagedDirectory output(report.output, options.overwrite);
+  return selection;
+}
+
+// --overwrite must not cost anybody more than an export.
+void CheckReplaceable(const fs::path& output, const fs::path& pictures) {
+  std::error_code ignored;
+  if (!fs::is_directory(output, ignored)) return;
+  if (!LooksLikeExport(output) && !fs::is_empty(output, ignored)) {
+    throw Error("is a folder that holds no export; it is not replaced", output.string(),
+                "Choose another --output_dir_prefix or --image_set_name.");
+  }
+  const fs::path replaced = fs::canonical(output, ignored), read = fs::canonical(pictures, ignored);
+  if (std::mismatch(replaced.begin(), replaced.end(), read.begin(), read.end()).first ==
+      replaced.end()) {
+    throw Error("holds the pictures that are read; it is not replaced", output.string(),
+                "Choose another --output_dir_prefix or --image_set_name.");
+  }
+}
+
+// Two layers' maps, one that is recorded and one that is written, must find room.
+void CheckMemory(const MapExtents& extents, bool per_head) {
+  const double values = static_cast<double>(extents.queries) *
+                        static_cast<double>(per_head ? extents.heads : 1) *
+                        static_cast<double>(extents.keys());
+  const double needed = 2 * sizeof(float) * values;
+  const double present =
+      static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGESIZE));
+  if (needed > present) {
+    throw Error(
+        fmt::format("the attention maps of two layers take {}, this machine has {} of memory",
+                    HumanBytes(needed), HumanBytes(present)),
+        "", kTakeLessMemory);
+  }
+}
+
+// From the pictures to all files below `folder`.
+ExportReport ExportTo(const fs::path& folder, const ExportOptions& options,
+                      const SelectedFrames& selection, ProgressDisplay& display) {
+  ExportReport report;
   const Checkpoint checkpoint = OpenWeights(options, display);
   const ModelConfig config = ReadModelConfig(checkpoint);
   const std::vector<bool> layers = ParseLayerList(options.layers, config.depth);
   const int64_t last_layer = LastWanted(layers);
 
   display.Begin("reading pictures");
-  auto stage_start = std::chrono::steady_clock::now();
+  auto start = std::chrono::steady_clock::now();
   const PreprocessedFrames frames =
       Preprocess(selection.paths, {.target = static_cast<int>(options.image_size)});
-  report.seconds.pictures = SecondsSince(stage_start);
+  report.seconds.pictures = SecondsSince(start);
   const FrameBatch batch{frames.frames, frames.height, frames.width, frames.rgb.data()};
+  const TokenLayout layout{batch.count, config.special_tokens(), batch.grid_height(),
+                           batch.grid_width()};
+  const QueryPlan plan = MakeQueryPlan(layout, options.stride_h, options.stride_w);
+  const MapExtents extents = plan.extents(config.heads(), batch.count);
+  CheckMemory(extents, options.save_per_head);
 
   display.Begin("loading weights");
-  stage_start = std::chrono::steady_clock::now();
+  start = std::chrono::steady_clock::now();
   const Aggregator aggregator(config,
                               LoadParameters(checkpoint, config, last_layer, [&](double share) {
                                 ThrowIfInterrupted();
                                 display.Update(share, "");
                               }));
-  report.seconds.load_weights = SecondsSince(stage_start);
+  report.seconds.load_weights = SecondsSince(start);
 
-  const TokenLayout layout{batch.count, config.special_tokens(), batch.grid_height(),
-                           batch.grid_width()};
-  const QueryPlan plan = MakeQueryPlan(layout, options.stride_h, options.stride_w);
   LayerMetadata metadata = CommonMetadata(options, selection, frames, plan);
   metadata.provenance = MakeProvenance(checkpoint, config, frames);
-  ExportWriter writer(output.staging(), options.image_set_name, metadata, !options.no_compress);
+  ExportWriter writer(folder, options.image_set_name, metadata, !options.no_compress);
   writer.CopyImages(selection.paths);
 
   display.Begin("running the model");
   HeatmapRecorder recorder(
-      plan, plan.extents(config.heads(), batch.count), options.save_per_head, layers,
+      plan, extents, options.save_per_head, layers,
       [&](int64_t layer, const LayerMaps& maps) { writer.WriteLayer(layer, maps); });
   report.seconds.forward =
       aggregator.Forward(batch, recorder, [&](const ForwardProgress& progress) {
@@ -131,9 +169,7 @@ ExportReport RunExport(const ExportOptions& options, ProgressDisplay& display) {
       });
   recorder.Finish();
   report.bytes_written = writer.Finish();
-  ThrowIfInterrupted();
-  output.Commit();
-  display.End();
+  report.seconds.write = recorder.busy_seconds();
 
   report.model = ModelFamily(config) + ", " + ModelText(config);
   report.pictures = batch.count;
@@ -146,9 +182,30 @@ ExportReport RunExport(const ExportOptions& options, ProgressDisplay& display) {
   report.per_head = options.save_per_head;
   report.flops =
       ForwardFlops(config, batch.count, batch.grid_height(), batch.grid_width(), last_layer);
-  report.seconds.write = recorder.busy_seconds();
-  report.seconds.total = SecondsSince(start);
   return report;
+}
+
+}  // namespace
+
+ExportReport RunExport(const ExportOptions& options, ProgressDisplay& display) {
+  const auto start = std::chrono::steady_clock::now();
+  const fs::path pictures = FindImageDir(options);
+  const SelectedFrames selection = SelectPictures(options, pictures, display);
+  const fs::path path = options.output_dir_prefix + options.image_set_name;
+  if (options.overwrite) CheckReplaceable(path, pictures);
+  StagedDirectory output(path, options.overwrite);
+  try {
+    ExportReport report = ExportTo(output.staging(), options, selection, display);
+    ThrowIfInterrupted();
+    output.Commit();
+    display.End();
+    report.output = path;
+    report.pictures_in_folder = static_cast<int64_t>(selection.in_folder);
+    report.seconds.total = SecondsSince(start);
+    return report;
+  } catch (const Error& error) {
+    throw output.AtFinalPlace(error);
+  }
 }
 
 fs::path FindImageDir(const ExportOptions& options) {
@@ -164,7 +221,8 @@ fs::path FindImageDir(const ExportOptions& options) {
   throw Error("no such folder", below.string(),
               fmt::format("Put the pictures there or name their folder with --image_dir. (Also "
                           "looked for {} and {}.)",
-                          places[1].string(), places[2].string()));
+                          Printable(places[1].string(), kLongestPath),
+                          Printable(places[2].string(), kLongestPath)));
 }
 
 }  // namespace vggt

@@ -45,8 +45,14 @@ struct ExportReport {
   } seconds;
 };
 
+// What to do when memory does not suffice.
+inline constexpr const char* kTakeLessMemory =
+    "Take fewer pictures (--num_images), fewer patches (--image_size, --stride_h, --stride_w), or "
+    "the mean of the heads.";
+
 // Runs the whole export. Everything that can be refused is refused before anything is computed; the
-// output folder appears when it is complete, and not at all if anything fails.
+// output folder appears when it is complete, and not at all if anything fails. With `overwrite` an
+// export is replaced, never a folder of other things, nor one that holds the pictures.
 ExportReport RunExport(const ExportOptions& options, ProgressDisplay& display);
 
 // The folder of the set's pictures: options.image_dir, or examples/<set>/images below the current

@@ -22,8 +22,11 @@ void Note(int signal) {
 void CatchInterrupts() {
   struct sigaction action = {};
   action.sa_handler = Note;
-  sigaction(SIGINT, &action, nullptr);
-  sigaction(SIGTERM, &action, nullptr);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+    struct sigaction before = {};
+    sigaction(signal, nullptr, &before);
+    if (before.sa_handler != SIG_IGN) sigaction(signal, &action, nullptr);
+  }
 }
 
 void ThrowIfInterrupted() {

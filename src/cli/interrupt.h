@@ -4,7 +4,8 @@
 
 namespace vggt {
 
-// From now on SIGINT and SIGTERM are noted; a second one ends the process at once.
+// From now on SIGINT, SIGTERM and SIGHUP are noted, unless they were ignored before (nohup); a
+// second one ends the process at once.
 void CatchInterrupts();
 
 // Throws Interrupted if one has been noted. Called wherever work can be given up.

@@ -27,6 +27,18 @@ TEST(InterruptDeathTest, IsThrownOnceNoted) {
       ::testing::ExitedWithCode(7), "");
 }
 
+TEST(InterruptDeathTest, WhatWasIgnoredStaysIgnored) {
+  EXPECT_EXIT(
+      {
+        std::signal(SIGHUP, SIG_IGN);
+        CatchInterrupts();
+        std::raise(SIGHUP);
+        ThrowIfInterrupted();
+        std::exit(7);
+      },
+      ::testing::ExitedWithCode(7), "");
+}
+
 TEST(InterruptDeathTest, TheSecondEndsTheProcess) {
   EXPECT_EXIT(
       {

@@ -17,6 +17,9 @@ bool CanRewriteLines() {
   return isatty(STDERR_FILENO) != 0 && term != nullptr && std::strcmp(term, "dumb") != 0;
 }
 
+// Whether anybody reads it is no reason to stop: no exception, unlike fmt::print.
+void Show(const std::string& text) { std::fputs(text.c_str(), stderr); }
+
 }  // namespace
 
 std::string HumanSeconds(double seconds) {
@@ -34,7 +37,7 @@ ProgressDisplay::~ProgressDisplay() { End(); }
 void ProgressDisplay::Note(const std::string& text) {
   if (quiet_) return;
   if (terminal_ && !stage_.empty()) Rewrite("");
-  fmt::print(stderr, "{}\n", text);
+  Show(text + '\n');
 }
 
 void ProgressDisplay::Begin(const std::string& stage) {
@@ -46,7 +49,7 @@ void ProgressDisplay::Begin(const std::string& stage) {
   if (terminal_) {
     Rewrite(stage);
   } else {
-    fmt::print(stderr, "{}\n", stage);
+    Show(stage + '\n');
   }
 }
 
@@ -63,7 +66,7 @@ void ProgressDisplay::Update(double share, const std::string& detail) {
   if (terminal_) {
     Rewrite(text);
   } else if (tenth > last_tenth_ && elapsed.count() > 1) {
-    fmt::print(stderr, "{}\n", text);
+    Show(text + '\n');
     last_tenth_ = tenth;
   }
 }
@@ -75,7 +78,7 @@ void ProgressDisplay::End() {
 
 void ProgressDisplay::Rewrite(const std::string& text) {
   // Carriage return, the text, then erase what an older, longer text left behind.
-  fmt::print(stderr, "\r{}\x1b[K", text);
+  Show("\r" + text + "\x1b[K");
   std::fflush(stderr);
 }
 

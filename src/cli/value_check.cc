@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/value_check.h"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <charconv>
+#include <optional>
+#include <utility>
+
+#include "core/error.h"
+#include "image/preprocess.h"
+
+namespace vggt {
+namespace {
+
+std::optional<uint64_t> ParseDigits(const std::string& text) {
+  // CLI11 takes what begins with 0 for octal.
+  if (text.size() > 1 && text[0] == '0') return std::nullopt;
+  uint64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return number;
+}
+
+}  // namespace
+
+ValueCheck WholeNumber(uint64_t least, uint64_t most) {
+  return [=](const std::string& text) -> std::string {
+    const auto number = ParseDigits(text);
+    if (number && *number >= least && *number <= most) return "";
+    return fmt::format("'{}' is no whole number from {} to {}", Printable(text), least, most);
+  };
+}
+
+ValueCheck OneOf(std::vector<std::string> names) {
+  return [names = std::move(names)](const std::string& text) -> std::string {
+    if (std::find(names.begin(), names.end(), text) != names.end()) return "";
+    return fmt::format("'{}' is none of {}", Printable(text), fmt::join(names, ", "));
+  };
+}
+
+ValueCheck ImageSize() {
+  return [](const std::string& text) -> std::string {
+    constexpr PreprocessOptions kUsual;
+    const uint64_t patch = kUsual.patch;
+    const auto number = ParseDigits(text);
+    if (number && *number >= patch && *number <= patch * kMostPatches && *number % patch == 0) {
+      return "";
+    }
+    return fmt::format("'{}' is no multiple of {} from {} to {}, such as {}", Printable(text),
+                       patch, patch, patch * kMostPatches, kUsual.target);
+  };
+}
+
+ValueCheck SomeText() {
+  return [](const std::string& text) -> std::string {
+    return text.empty() ? "its value is empty" : AnyText()(text);
+  };
+}
+
+ValueCheck AnyText() {
+  return [](const std::string& text) -> std::string {
+    return text.starts_with("--")
+               ? fmt::format("its value is missing: the flag '{}' follows", Printable(text))
+               : "";
+  };
+}
+
+}  // namespace vggt

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the values of flags must be, with problems worded for their users.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace vggt {
+
+// Says what is wrong with a value: "'abc' is no whole number from 1 to 9"; "" if nothing is.
+using ValueCheck = std::function<std::string(const std::string& value)>;
+
+// Decimal digits for a number from `least` to `most`.
+ValueCheck WholeNumber(uint64_t least, uint64_t most);
+
+// One of these names.
+ValueCheck OneOf(std::vector<std::string> names);
+
+// A width in pixels that the model can see.
+ValueCheck ImageSize();
+
+// Anything but nothing, and but a flag: the one that follows if the value was forgotten.
+ValueCheck SomeText();
+
+// The same, but may be empty.
+ValueCheck AnyText();
+
+}  // namespace vggt

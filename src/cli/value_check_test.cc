@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/value_check.h"
+
+#include <gtest/gtest.h>
+
+namespace vggt {
+namespace {
+
+TEST(ValueCheck, WholeNumber) {
+  const ValueCheck check = WholeNumber(1, 20);
+  for (const char* good : {"1", "9", "20"}) EXPECT_EQ(check(good), "") << good;
+  for (const char* bad : {"", "0", "21", "-1", "+1", "1.5", "3x", "x", "0x3", "010", "1e1", " 1",
+                          "--quiet", "99999999999999999999999999"}) {
+    EXPECT_EQ(check(bad), "'" + std::string(bad) + "' is no whole number from 1 to 20");
+  }
+  EXPECT_EQ(WholeNumber(0, UINT64_MAX)("18446744073709551615"), "");
+  EXPECT_EQ(WholeNumber(0, UINT64_MAX)("0"), "");
+  EXPECT_NE(WholeNumber(0, UINT64_MAX)("18446744073709551616"), "");
+}
+
+TEST(ValueCheck, OneOf) {
+  EXPECT_EQ(OneOf({"a", "b"})("b"), "");
+  EXPECT_EQ(OneOf({"a", "b"})("B"), "'B' is none of a, b");
+}
+
+TEST(ValueCheck, ImageSize) {
+  for (const char* good : {"14", "518", "4200"}) EXPECT_EQ(ImageSize()(good), "") << good;
+  for (const char* bad : {"", "0", "7", "100", "-14", "4214", "1000000000", "wide"}) {
+    EXPECT_EQ(ImageSize()(bad),
+              "'" + std::string(bad) + "' is no multiple of 14 from 14 to 4200, such as 518");
+  }
+}
+
+TEST(ValueCheck, Text) {
+  EXPECT_EQ(SomeText()("a/b c"), "");
+  EXPECT_EQ(SomeText()("-"), "");
+  EXPECT_EQ(SomeText()(""), "its value is empty");
+  EXPECT_EQ(SomeText()("--quiet"), "its value is missing: the flag '--quiet' follows");
+  EXPECT_EQ(AnyText()(""), "");
+  EXPECT_EQ(AnyText()("--quiet"), SomeText()("--quiet"));
+}
+
+}  // namespace
+}  // namespace vggt
