@@ -5,7 +5,6 @@
 #include <charconv>
 #include <cmath>
 #include <map>
-#include <ranges>
 #include <set>
 
 #include "core/error.h"
@@ -23,7 +22,9 @@ constexpr size_t kMostNamed = 20;
 void AddBlock(const ModelConfig& config, const std::string& prefix, bool qk_norm,
               std::vector<WantedTensor>& out) {
   const int64_t c = config.dim, m = config.hidden;
-  const auto add = [&](const char* name, Shape shape) { out.push_back({prefix + name, shape}); };
+  const auto add = [&](const char* name, Shape shape) {
+    out.push_back({prefix + name, std::move(shape)});
+  };
   add("norm1.weight", {c});
   add("norm1.bias", {c});
   add("attn.qkv.weight", {3 * c, c});
@@ -251,12 +252,11 @@ ModelConfig ReadModelConfig(const Checkpoint& checkpoint) {
   if (!report.problems.empty()) {
     std::string all = fmt::format("{} of {} tensors are missing or wrong:", report.problems.size(),
                                   report.wanted);
-    for (const std::string& problem : report.problems | std::views::take(kMostNamed)) {
-      all += "\n  " + problem;
-    }
-    if (report.problems.size() > kMostNamed) {
+    const size_t named = std::min(report.problems.size(), kMostNamed);
+    for (size_t i = 0; i < named; ++i) all += "\n  " + report.problems[i];
+    if (report.problems.size() > named) {
       all += fmt::format("\n  and {} more: 'vggt-attn inspect' names them all",
-                         report.problems.size() - kMostNamed);
+                         report.problems.size() - named);
     }
     throw Error(all, checkpoint.name());
   }
