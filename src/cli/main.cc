@@ -140,7 +140,15 @@ int Main(const std::vector<std::string>& arguments) {
   }
 
   std::vector<std::string> last_first;  // as CLI11 takes them
-  std::transform(arguments.rbegin(), arguments.rend(), std::back_inserter(last_first), Normalize);
+  for (auto argument = arguments.rbegin(); argument != arguments.rend(); ++argument) {
+    std::string normal = Normalize(*argument);
+    // CLI11 would take the argument after "--layers=" for the value.
+    if (normal.starts_with("--") && normal.find('=') == normal.size() - 1) {
+      normal.pop_back();
+      last_first.emplace_back();
+    }
+    last_first.push_back(std::move(normal));
+  }
   const auto command = [&]() -> const CLI::App& {
     return app.get_subcommands().empty() ? app : *app.get_subcommands().front();
   };
