@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What tests that drive the program share. Scripts that import it are run as SCRIPT PROGRAM."""
+
+import json
+import struct
+import subprocess
+import sys
+import tempfile
+import unittest
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+PROGRAM = Path(sys.argv.pop(1)).resolve()
+ROOT = Path(__file__).resolve().parent.parent
+DEMO = sorted((ROOT / "examples" / "demo" / "images").iterdir())
+GOLDEN = ROOT / "tests" / "golden"
+MINI = ROOT / "models" / "vggt-mini.safetensors"
+
+NUMBERS = {"num_images": 1, "first_image_idx": 0, "stride_h": 1, "stride_w": 1, "threads": 1}
+TEXTS = ["image_set_name", "image_dir", "image_extension", "output_dir_prefix", "weights", "layers"]
+SWITCHES = ["save_per_head", "no_compress", "overwrite", "quiet", "json"]
+
+
+def png(pixels):
+    """An RGB picture of uint8 [height, width, 3] as a PNG file."""
+    height, width, _ = pixels.shape
+    rows = b"".join(b"\0" + row.tobytes() for row in pixels)
+    chunks = [(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)),
+              (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in chunks)
+
+
+def noise(width=70, height=56, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+
+
+def safetensors(tensors):
+    """A file of {name: (dtype, shape, bytes)}."""
+    header, data = {}, b""
+    for name, (dtype, shape, values) in tensors.items():
+        header[name] = {"dtype": dtype, "shape": shape,
+                        "data_offsets": [len(data), len(data) + len(values)]}
+        data += values
+    text = json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + data
+
+
+def read_safetensors(path):
+    file = path.read_bytes()
+    size = struct.unpack("<Q", file[:8])[0]
+    header, data = json.loads(file[8:8 + size]), file[8 + size:]
+    header.pop("__metadata__", None)
+    return {name: (t["dtype"], t["shape"], data[t["data_offsets"][0]:t["data_offsets"][1]])
+            for name, t in header.items()}
+
+
+class Case(unittest.TestCase):
+    """A folder of its own with pictures/ and tiny weights, in which the program runs."""
+
+    @classmethod
+    def setUpClass(cls):
+        shared = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(shared.cleanup)
+        cls.tiny = Path(shared.name) / "tiny.safetensors"
+        subprocess.run([PROGRAM, "synth-weights", "--preset", "tiny-conv", "-o", cls.tiny],
+                       check=True, capture_output=True)
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.dir = Path(folder.name)
+        (self.dir / "pictures").mkdir()
+        for i in range(4):
+            (self.dir / "pictures" / f"{i}.png").write_bytes(png(noise(seed=i)))
+
+    def write(self, name, data):
+        path = self.dir / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data if isinstance(data, bytes) else data.encode())
+        return path
+
+    def tree(self):
+        return sorted(str(path.relative_to(self.dir)) for path in self.dir.rglob("*"))
+
+    def run_program(self, *arguments, **options):
+        options = {"capture_output": True, "text": True, "timeout": 120} | options
+        return subprocess.run([PROGRAM, *map(str, arguments)], cwd=self.dir, **options)
+
+    def succeed(self, *arguments):
+        done = self.run_program(*arguments)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done
+
+    def export(self, *arguments, out="out"):
+        """Exports with tiny weights to the folder `out`."""
+        self.succeed("export", "--image_dir", "pictures", "--weights", self.tiny,
+                     "--image_size", 56, "--output_dir_prefix", "", "--image_set_name", out,
+                     *arguments)
+        return self.dir / out
+
+    def assert_refused(self, status, done, *parts):
+        self.assertEqual(done.returncode, status, done)
+        if done.stdout is not None:
+            self.assertEqual(done.stdout, "")
+        lines = done.stderr.splitlines()
+        self.assertTrue(lines[-1].startswith("vggt-attn: "), done.stderr)
+        self.assertEqual(done.stderr.count("vggt-attn: "), 1, done.stderr)
+        self.assertNotIn("\x1b", done.stderr)
+        for part in parts:
+            self.assertIn(str(part), lines[-1])
+
+    def refuse(self, status, arguments, *parts, **options):
+        """One line on stderr that holds all `parts`, and nothing has changed on disk."""
+        before = self.tree()
+        with self.subTest(arguments=[str(a) for a in arguments]):
+            self.assert_refused(status, self.run_program(*arguments, **options), *parts)
+            self.assertEqual(self.tree(), before)
+
+    def refuse_export(self, status, arguments, *parts, **options):
+        """The same of an export to a folder that does not exist, below others that do not."""
+        given = ["--image_dir", "pictures", "--weights", self.tiny, "--image_size", 56,
+                 "--output_dir_prefix", "new/deep/"]
+        self.refuse(status, ["export", *given, *arguments], *parts, **options)
+
+
+def load(folder, layer):
+    """Metadata and maps of a layer, found through the manifest."""
+    maps = folder / "attn_maps"
+    manifest = json.loads((maps / "layers_manifest.json").read_text())
+    entry = next(e for e in manifest["layers"] if e["name"] == f"layer_{layer:02}")
+    metadata = json.loads((maps / entry["metadata_path"]).read_text())
+    with np.load(maps / metadata["npz_path"]) as arrays:
+        assert arrays.files == ["heatmaps"]
+        return metadata, arrays["heatmaps"]

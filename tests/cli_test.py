@@ -1,0 +1,236 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Drives the program as its users do: cli_test.py PROGRAM.
+
+What the numbers are is tested beside the code; here it is flags, files and what is said.
+"""
+
+import json
+import os
+import subprocess
+import unittest
+import zipfile
+
+import numpy as np
+
+from cli_case import DEMO, GOLDEN, MINI, NUMBERS, SWITCHES, TEXTS, Case, load, noise, png
+
+
+class Export(Case):
+    def test_defaults(self):
+        for path in DEMO:
+            self.write(f"examples/kitchen/images/{path.name}", path.read_bytes())
+        done = self.succeed("export")
+        self.assertIn("using the bundled demonstration model", done.stderr)
+        folder = self.dir / "attn_first2all_kitchen"
+        self.assertIn("wrote attn_first2all_kitchen: 6 layers, mean of 4 heads, 5 pictures",
+                      done.stdout)
+        manifest = json.loads((folder / "attn_maps" / "layers_manifest.json").read_text())
+        self.assertEqual(manifest["image_set_name"], "kitchen")
+        self.assertEqual([e["index"] for e in manifest["layers"]], list(range(6)))
+        self.assertLessEqual({"index", "name", "metadata_path", "layer_vmax99"},
+                             manifest["layers"][0].keys())
+        metadata, maps = load(folder, 6)
+        self.assertEqual((maps.dtype, maps.shape), (np.uint8, (37 * 25, 5, 25, 37)))
+        self.assertEqual(maps.max(), 255)
+        photo = {"width": 780, "height": 520}
+        expected = {"S": 5, "H_p": 25, "W_p": 37, "stride_h": 1, "stride_w": 1, "H_ds": 25,
+                    "W_ds": 37, "normalized_by": "layer_vmax99", "per_head_data": False,
+                    "npz_path": "layer_06/heatmaps_uint8.npz", "image_sizes": [photo] * 5,
+                    "image_paths": [f"../images/frame_{i:02}.jpg" for i in range(5)]}
+        self.assertEqual({key: metadata[key] for key in expected}, expected)
+        self.assertEqual(metadata["layer_vmax99"], manifest["layers"][5]["layer_vmax99"])
+        copies = [(folder / "attn_maps" / p).read_bytes() for p in metadata["image_paths"]]
+        self.assertEqual(copies, [DEMO[i].read_bytes() for i in (0, 1, 2, 3, 4)])
+
+    def test_each_flag_in_each_spelling(self):
+        values = {"image_set_name": "set", "image_dir": "pictures", "num_images": 3,
+                  "image_extension": "PNG", "first_image_idx": 1, "output_dir_prefix": "here/to_",
+                  "stride_h": 2, "stride_w": 3, "weights": self.tiny, "layers": "1-2",
+                  "image_size": 84, "threads": 1}
+        self.assertEqual(values.keys(), NUMBERS.keys() | set(TEXTS) | {"image_size"})
+        seen = []
+        for hyphens in (False, True):
+            for equals in (False, True):
+                arguments = ["export"]
+                spell = (lambda name: name.replace("_", "-")) if hyphens else (lambda name: name)
+                for name, value in values.items():
+                    flag = "--" + spell(name)
+                    arguments += [f"{flag}={value}"] if equals else [flag, value]
+                done = self.succeed(*arguments, *("--" + spell(name) for name in SWITCHES))
+                self.assertEqual(done.stderr, "")
+                report = json.loads(done.stdout)
+                del report["seconds"], report["peak_rss_bytes"]
+                files = {path.relative_to(self.dir): path.read_bytes()
+                         for path in (self.dir / "here").rglob("*") if path.is_file()}
+                seen.append((report, files))
+        for other in seen[1:]:
+            self.assertEqual(other, seen[0])
+        metadata, maps = load(self.dir / "here" / "to_set", 2)
+        self.assertEqual(maps.shape, (3 * 2, 4, 3, 3, 2))
+        self.assertEqual((metadata["num_heads"], len(metadata["per_head_vmax99"])), (4, 4))
+        self.assertEqual(metadata["normalized_by"], "per_head_vmax99")
+        # Of 0, 1, 2 number 1 comes first.
+        copies = [(self.dir / "here/to_set/images" / f"frame_{i:02}.png").read_bytes()
+                  for i in range(3)]
+        self.assertEqual(copies, [png(noise(seed=i)) for i in (1, 0, 2)])
+
+    def test_json_is_one_object_and_all_there_is(self):
+        done = self.succeed("export", "--image_dir", "pictures", "--image_size", 56, "--json")
+        self.assertIn("running the model", done.stderr)
+        report = json.loads(done.stdout)
+        self.assertEqual(report["output"], "attn_first2all_kitchen")
+        for key in ("total", "load_weights", "pictures", "encoder", "frame_blocks",
+                    "global_blocks", "capture", "write"):
+            self.assertGreaterEqual(report["seconds"][key], 0)
+        self.assertLess(report["seconds"]["load_weights"], report["seconds"]["total"])
+        self.assertGreater(report["flops"], 1e6)
+        self.assertGreater(report["peak_rss_bytes"], 1e6)
+        written = sum(p.stat().st_size
+                      for p in (self.dir / report["output"]).rglob("*") if p.is_file())
+        self.assertEqual(report["bytes_written"], written)
+
+    def test_quiet_prints_nothing(self):
+        done = self.succeed("export", "--image_dir", "pictures", "--image_size", 56, "--quiet")
+        self.assertEqual((done.stdout, done.stderr), ("", ""))
+
+    def test_the_average_is_that_of_the_heads(self):
+        average, levels = load(self.export(out="average"), 2)
+        apart, head_levels = load(self.export("--save_per_head", out="apart"), 2)
+        self.assertNotIn("num_heads", average)
+        scale = np.array(apart["per_head_vmax99"])[None, :, None, None, None] / 255
+        from_heads = (head_levels * scale).mean(axis=1)
+        whole = (head_levels < 255).all(axis=1) & (levels < 255)  # nothing was clipped
+        self.assertGreater(whole.mean(), 0.5)
+        off = np.abs(from_heads - levels * average["layer_vmax99"] / 255)[whole]
+        self.assertLess(off.max(), scale.max() + average["layer_vmax99"] / 255)
+
+    def test_chosen_layers_equal_those_of_all(self):
+        whole, some = self.export(out="whole"), self.export("--layers", "3,1", out="some")
+        self.assertEqual(sorted(p.name for p in (some / "attn_maps").glob("layer_0?")),
+                         ["layer_01", "layer_03"])
+        for layer in (1, 3):
+            np.testing.assert_array_equal(load(whole, layer)[1], load(some, layer)[1])
+
+    def test_uncompressed_arrays_are_stored_and_the_same(self):
+        packed, stored = self.export(out="packed"), self.export("--no_compress", out="stored")
+        for folder, method in ((packed, zipfile.ZIP_DEFLATED), (stored, zipfile.ZIP_STORED)):
+            path = folder / "attn_maps" / "layer_01" / "heatmaps_uint8.npz"
+            with zipfile.ZipFile(path) as archive:
+                self.assertEqual([i.compress_type for i in archive.infolist()], [method])
+        np.testing.assert_array_equal(load(packed, 1)[1], load(stored, 1)[1])
+
+    def test_threads_do_not_matter(self):
+        one, two = self.export("--threads", 1, out="one"), self.export("--threads", 2, out="two")
+        for layer in (1, 2, 3):
+            a, b = load(one, layer)[1].astype(int), load(two, layer)[1].astype(int)
+            self.assertLessEqual(np.abs(a - b).max(), 1)
+
+    def test_fewer_pictures_than_asked_for_is_noted(self):
+        done = self.succeed("export", "--image_dir", "pictures", "--image_size", 56, "--num_images",
+                            9)
+        self.assertIn("the folder holds 4 pictures, fewer than the 9 asked for", done.stderr)
+        self.assertIn(" 4 pictures of ", done.stdout)
+
+    def test_extensions_in_any_case(self):
+        for name, source in (("a.JPG", DEMO[0]), ("b.Jpeg", DEMO[1])):
+            self.write(f"mixed/{name}", source.read_bytes())
+        self.write("mixed/c.PNG", png(noise()))
+        self.write("mixed/notes.txt", "no picture")
+        metadata, _ = load(self.export("--image_dir", "mixed"), 1)
+        self.assertEqual(metadata["image_paths"],
+                         [f"../images/frame_{name}" for name in ("00.jpg", "01.jpeg", "02.png")])
+        metadata, _ = load(self.export("--image_dir=mixed", "--image_extension=.jpg", out="b"), 1)
+        self.assertEqual(metadata["image_sizes"], [{"width": 780, "height": 520}])
+
+    def test_the_last_of_repeated_flags_counts(self):
+        metadata, _ = load(self.export("--num_images", 3, "--num_images", 2, "--json", "--json"), 1)
+        self.assertEqual(metadata["S"], 2)
+
+    def test_an_unread_stderr_does_not_matter(self):
+        reading, writing = os.pipe()
+        os.close(reading)
+        done = self.run_program("export", "--image_dir", "pictures", "--image_size", 56,
+                                capture_output=False, stdout=subprocess.PIPE, stderr=writing)
+        os.close(writing)
+        self.assertEqual(done.returncode, 0)
+        load(self.dir / "attn_first2all_kitchen", 6)
+
+
+class SmallerCommands(Case):
+    def test_inspect(self):
+        said = self.succeed("inspect", "bundled").stdout
+        self.assertIn("vggt-mini (bundled): safetensors", said)
+        self.assertIn("6 global and 6 frame blocks, 128 channels, 4 heads of 32", said)
+        self.assertIn(" tensors, 253 found", said)
+        self.assertEqual(said.splitlines()[1:],
+                         self.succeed("inspect", MINI).stdout.splitlines()[1:])
+        folder = self.export("--layers", "1,3")
+        for path in (folder, folder / "attn_maps", folder / "attn_maps" / "layers_manifest.json"):
+            said = self.succeed("inspect", path).stdout
+            for part in ("attention maps of 'out'", "VGGT architecture: 3 global", "frames    4, ",
+                         "mean over heads", "layers    2\n", "layer_03, 99th percentile"):
+                self.assertIn(part, said)
+        (folder / "attn_maps" / "layer_03" / "heatmaps_uint8.npz").unlink()
+        self.refuse(1, ["inspect", folder], "layer_03_metadata.json", "which is missing")
+        self.refuse(1, ["inspect", "pictures"], "pictures: is a folder without a checkpoint")
+
+    def test_preprocess_equals_the_specification(self):
+        """What is expected has the model's size: written again by the program it stays as it is."""
+        cases = sorted((GOLDEN / "preprocess").glob("*.*g.expected.png"))
+        cases = [case for case in cases if not case.name.startswith("mixed.")]
+        self.assertGreaterEqual(len(cases), 17)
+        for i, case in enumerate(cases):
+            source = case.with_name(case.name.removesuffix(".expected.png"))
+            with self.subTest(source.name):
+                got, expected = self.dir / f"got{i}", self.dir / f"expected{i}"
+                self.succeed("preprocess", source, "-o", got)
+                self.succeed("preprocess", case, "--output", expected)
+                self.assertEqual(*(next(d.iterdir()).read_bytes() for d in (got, expected)))
+
+    def test_preprocess_folders_and_files(self):
+        said = self.succeed("preprocess", "pictures", DEMO[0], "-o", "a/b",
+                            "--image-size", 28).stdout
+        names = [f"00{i}_{i}.png" for i in range(4)] + [f"004_{DEMO[0].stem}.png"]
+        self.assertEqual(sorted(p.name for p in (self.dir / "a" / "b").iterdir()), names)
+        self.assertIn("pictures/0.png: 70×56 -> 28×28, 2×2 patches -> a/b/000_0.png\n", said)
+        again = ["preprocess", "pictures", "-o", "a/b"]
+        self.refuse(1, again, "a/b/000_0.png: exists already. Use --overwrite")
+        self.succeed(*again, "--overwrite")
+        self.write("text.png", "hello")
+        for picture, part in (("none.png", "none.png: no such file"), ("text.png", "is no picture"),
+                              ("", "its value is empty")):
+            self.refuse(1 if picture else 2, ["preprocess", "pictures", picture, "-o", "c/d"], part)
+        self.refuse(2, ["preprocess", "pictures", "-o", ""], "--output: its value is empty")
+
+    def test_synthetic_weights(self):
+        for preset in ("mini", "tiny-dino", "tiny-conv"):
+            for dtype in ("F32", "F16", "BF16", "bf16"):
+                path = f"{preset}.{dtype}"
+                self.succeed("synth-weights", "--preset", preset, "--dtype", dtype, "--seed", 7,
+                             "-o", path)
+                said = self.succeed("inspect", path).stdout
+                self.assertIn(f"as {dtype.upper()}\n", said)
+        self.succeed("export", "--image_dir", "pictures", "--image_size", 56, "--weights", path)
+        old = self.write("old", "precious")
+        self.refuse(1, ["synth-weights", "--preset", "tiny-conv", "-o", "old"],
+                    "old: exists already. Use --overwrite")
+        self.assertEqual(old.read_text(), "precious")
+        self.succeed("synth-weights", "--preset=tiny-conv", "-o", "old", "--overwrite")
+        self.assertEqual(old.read_bytes(), self.tiny.read_bytes())
+
+    def test_help_and_version(self):
+        self.assertRegex(self.succeed("--version").stdout, r"^vggt-attn \d+\.\d+\.\d+\n$")
+        for command in ([], ["export"], ["inspect"], ["preprocess"], ["synth-weights"]):
+            said = self.succeed(*command, "--help").stdout
+            self.assertEqual(said, self.succeed(*command, "-h").stdout)
+            self.assertRegex(said, r"Examples?:\n  vggt-attn ")
+            self.assertLessEqual(max(map(len, said.splitlines())), 100)
+            self.assertNotIn("INT", said)
+        said = self.succeed("export", "--help").stdout
+        for name in [*NUMBERS, *TEXTS, *SWITCHES, "image_size"]:
+            self.assertRegex(said, rf"(?m)^  --{name}\b.* \S")
+
+
+if __name__ == "__main__":
+    unittest.main()
