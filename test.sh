@@ -20,14 +20,14 @@ TEXT
   *) echo "test.sh: unknown argument '$1' (see --help)" >&2 && exit 2 ;;
 esac
 cd "$(dirname "${BASH_SOURCE[0]}")"
-build=build
-[[ $preset == release ]] || build=build-$preset
+build=build bench=ON
+[[ $preset == release ]] || build=build-$preset bench=OFF
 
 tools/setup.sh --tests
 
 echo "Building in $build/ (several minutes, the first time) …"
 tools/quietly.sh "$build/configure.log" \
-  cmake --preset "$preset" -DVGGT_BUILD_TESTS=ON -DVGGT_BUILD_BENCH=ON
+  cmake --preset "$preset" -DVGGT_BUILD_TESTS=ON -DVGGT_BUILD_BENCH=$bench
 tools/quietly.sh "$build/build.log" cmake --build --preset "$preset"
 
 export ASAN_OPTIONS=detect_stack_use_after_return=1:check_initialization_order=1
