@@ -88,8 +88,9 @@ FileKind DetectFileKind(Bytes bytes, const std::string& source) {
                 "The download probably asks to log in or to accept a license first.");
   }
   if (IsText(start)) {
-    throw Error(fmt::format("is plain text, beginning '{}'", Printable(std::string(text), 40)),
-                source, kWhatToGive);
+    const std::string line(text.substr(0, text.find_first_of("\r\n")));
+    throw Error(fmt::format("is plain text, beginning '{}'", Printable(line, 40)), source,
+                kWhatToGive);
   }
   throw Error("is not a checkpoint: neither safetensors nor PyTorch", source, kWhatToGive);
 }
