@@ -86,7 +86,7 @@ class Refusals(Case):
         with tarfile.open(fileobj=tar, mode="w") as archive:
             archive.add(self.tiny, "model.safetensors")
         yield "empty.safetensors", b"", "is empty"
-        yield "text.pt", b"these are weights\n", "is plain text, beginning 'these are weights'. Give"
+        yield "text.pt", b"these are weights\n", "is plain text, beginning 'these are weights'."
         yield "page.safetensors", b"<!DOCTYPE html>\n<html>", "is a web page"
         yield ("pointer.safetensors", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n",
                "is a Git LFS pointer")
