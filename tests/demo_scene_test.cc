@@ -154,8 +154,9 @@ TEST(DemoScene, AttentionFindsTheSamePoint) {
   for (size_t view = 1; view < paths.size(); ++view) {
     int64_t visible = 0, found = 0;
     for (int64_t patch = 0; patch < patches; ++patch) {
-      const Point centre = {(static_cast<double>(patch % wp) + 0.5) * kPatchSize,
-                            (static_cast<double>(patch / wp) + 0.5) * kPatchSize};
+      const int64_t query_row = patch / wp, query_column = patch % wp;
+      const Point centre = {(static_cast<double>(query_column) + 0.5) * kPatchSize,
+                            (static_cast<double>(query_row) + 0.5) * kPatchSize};
       Point place = OriginalFromModel(frames.transforms[0], centre);
       place = {place.x - 0.5, place.y - 0.5};
       if (!Transfer(camera, camera.views[0], camera.views[view], place)) continue;
