@@ -74,12 +74,12 @@ class SceneMaker:
 
     def __init__(self, work, name, textures, library):
         _, self.size, _, self.wall_only, self.seed = SCENES[name]
-        self.work, self.name, self.textures, self.library = work, name, textures, library
+        self.work, self.name, self.textures, self.photo_library = work, name, textures, library
 
     def __call__(self, n):
         img, cor = open_set(self.work, self.name, "r+")
         rng = np.random.default_rng([self.seed, n])
-        img[n], cor[n] = make_triple(rng, *self.textures, self.library, *self.size, self.wall_only)
+        img[n], cor[n] = make_triple(rng, *self.textures, self.photo_library, *self.size, self.wall_only)
 
 
 _maker = None  # the workers' SceneMaker: set before the fork, as it is too large to send
