@@ -79,7 +79,8 @@ class SceneMaker:
     def __call__(self, n):
         img, cor = open_set(self.work, self.name, "r+")
         rng = np.random.default_rng([self.seed, n])
-        img[n], cor[n] = make_triple(rng, *self.textures, self.photo_library, *self.size, self.wall_only)
+        img[n], cor[n] = make_triple(rng, *self.textures, self.photo_library, *self.size,
+                                         self.wall_only)
 
 
 _maker = None  # the workers' SceneMaker: set before the fork, as it is too large to send
