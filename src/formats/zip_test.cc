@@ -80,13 +80,9 @@ void ExpectRefusedOrRight(const std::filesystem::path& path, size_t i) {
 TEST(Zip, TruncatedAnywhereIsRefused) {
   const TestDir dir;
   const std::string whole = ReadFile(Make(dir, true));
-  constexpr size_t kEndRecord = 22;
   for (size_t size = 0; size < whole.size(); ++size) {
     const auto path = dir.Write("cut.zip", whole.substr(0, size));
-    if (size + kEndRecord / 2 < whole.size()) {
-      EXPECT_THAT(ErrorOf([&] { ZipReader zip(path); }), HasSubstr("truncated or damaged")) << size;
-    }
-    ExpectRefusedOrRight(path, size);
+    EXPECT_THAT(ErrorOf([&] { ZipReader zip(path); }), HasSubstr("truncated or damaged")) << size;
   }
 }
 
