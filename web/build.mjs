@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// Bundles the page into a folder: node build.mjs [outdir]. Silent unless it fails.
+import { copyFile, mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+
+const here = dirname(fileURLToPath(import.meta.url));
+const outdir = resolve(process.argv[2] ?? join(here, "dist"));
+const copied = ["index.html", "favicon.svg"];
+
+// The packages whose code, styles or font end up in the outputs.
+function bundledPackages(inputs) {
+  const found = new Set();
+  for (const path of inputs) {
+    const match = /node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(path);
+    if (match) found.add(match[1]);
+  }
+  return [...found].sort();
+}
+
+async function licenses(packages) {
+  const texts = [];
+  for (const name of packages) {
+    const folder = join(here, "node_modules", name);
+    const { version } = JSON.parse(await readFile(join(folder, "package.json"), "utf8"));
+    const file = (await readdir(folder)).find((entry) => /^licen[cs]e/i.test(entry));
+    if (!file) throw new Error(`${name} comes without a license text`);
+    texts.push(`${name} ${version}\n\n${(await readFile(join(folder, file), "utf8")).trim()}\n`);
+  }
+  return texts.join(`\n${"-".repeat(80)}\n\n`);
+}
+
+const result = await build({
+  absWorkingDir: here,
+  entryPoints: { app: "src/main.tsx" },
+  outdir,
+  bundle: true,
+  minify: true,
+  format: "esm",
+  target: ["chrome110", "firefox115", "safari16"],
+  jsx: "automatic",
+  jsxImportSource: "preact",
+  loader: { ".woff2": "file", ".svg": "file" },
+  assetNames: "[name]",
+  legalComments: "none",
+  logLevel: "warning",
+  metafile: true,
+  write: false,
+});
+
+const outputs = new Map(result.outputFiles.map((file) => [file.path, file.contents]));
+const inputs = Object.keys(result.metafile.inputs);
+outputs.set(join(outdir, "licenses.txt"), await licenses(bundledPackages(inputs)));
+
+// Only a folder that holds an earlier build is tidied up.
+const ours = /\.(js|css|woff2|svg|html)$/;
+await mkdir(outdir, { recursive: true });
+const before = await readdir(outdir);
+const stale = before.includes("licenses.txt") ? before.filter((name) => ours.test(name)) : [];
+const after = new Set([
+  ...[...outputs.keys()].map((path) => path.slice(outdir.length + 1)),
+  ...copied,
+]);
+await Promise.all(stale.filter((name) => !after.has(name)).map((name) => rm(join(outdir, name))));
+await Promise.all([...outputs].map(([path, contents]) => writeFile(path, contents)));
+await Promise.all(copied.map((name) => copyFile(join(here, name), join(outdir, name))));
