@@ -61,7 +61,7 @@ ExportLayer ReadLayer(const fs::path& folder, const fs::path& metadata_path, int
                       std::string name) {
   const std::string source = metadata_path.string();
   ExportLayer layer{
-      index, std::move(name), ParseLayerMetadata(ReadJsonFile(metadata_path), source), {}};
+      index, std::move(name), ParseLayerMetadata(ReadJsonFile(metadata_path), source), {}, {}};
   const LayerMetadata& m = layer.metadata;
   const auto frames = static_cast<size_t>(m.S);
   if (m.image_paths.size() != frames ||
@@ -99,8 +99,9 @@ fs::path Export::ImagePath(const ExportLayer& layer, size_t frame) const {
 
 bool LooksLikeExport(const fs::path& path) { return !FindMapsFolder(path).empty(); }
 
-Export OpenExport(const fs::path& path) {
+Export OpenExport(const fs::path& path, const fs::path& root) {
   Export out;
+  out.root = root;
   std::error_code ignored;
   if (!fs::exists(path, ignored)) throw Error("no such file or folder", path.string());
   out.maps_folder = FindMapsFolder(path);

@@ -7,15 +7,29 @@
 #include <vector>
 
 #include "artifact/schema.h"
+#include "core/error.h"
 #include "core/tensor.h"
 
 namespace vggt {
+
+// A path that leads out of the root.
+class OutsideRoot : public Error {
+ public:
+  using Error::Error;
+};
+
+// A file that is not there.
+class MissingFile : public Error {
+ public:
+  using Error::Error;
+};
 
 struct ExportLayer {
   int64_t index = 0;  // from 0
   std::string name;   // "layer_01"
   LayerMetadata metadata;
-  std::filesystem::path array;  // where its maps lie
+  std::filesystem::path array;  // where its maps lie; empty if they are missing
+  std::string error;            // why they cannot be read; empty if nothing is known against it
 };
 
 // The levels of one layer, as stored.
@@ -29,8 +43,9 @@ struct Export {
   std::filesystem::path maps_folder;  // its attn_maps/
   std::string image_set_name;         // "" if it has no manifest
   std::vector<ExportLayer> layers;    // ascending by index, at least one
+  std::filesystem::path root;         // what OpenExport was given
 
-  // The folder that holds the copied picture of a frame, and its name.
+  // The copied picture of a frame. Throws MissingFile or OutsideRoot.
   std::filesystem::path ImagePath(const ExportLayer& layer, size_t frame) const;
 };
 
@@ -40,8 +55,9 @@ bool LooksLikeExport(const std::filesystem::path& path);
 // `path`: an export's folder, its attn_maps/, a layers_manifest.json or one layer's metadata.
 // Without a manifest the metadata files in the folder are taken. A manifest's paths may carry a
 // prefix that no longer exists, as the Python toolkit wrote them: the part below attn_maps/ counts.
-// Throws Error naming the file and key that is wrong.
-Export OpenExport(const std::filesystem::path& path);
+// With a `root`, whatever lies outside it, symbolic links resolved, is not opened: OutsideRoot.
+// Throws Error naming the file and key that is wrong; a layer whose maps are missing has `error`.
+Export OpenExport(const std::filesystem::path& path, const std::filesystem::path& root = {});
 
 // Reads a layer's maps. Throws Error if they are not uint8 of the shape that the metadata
 // announces.
