@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+// NumPy's .npy files: versions 1 to 3; |u1, <f4 and <f8 in C order.
+
+export type NpyData = Uint8Array | Float32Array | Float64Array;
+
+export interface NpyArray<T extends NpyData = NpyData> {
+  shape: number[];
+  data: T;
+}
+
+export class NpyError extends Error {
+  override name = "NpyError";
+}
+
+const MAGIC = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59]; // \x93NUMPY
+const MAX_HEADER = 65536;
+
+function headerText(bytes: Uint8Array): { text: string; end: number } {
+  if (bytes.length < 10 || MAGIC.some((byte, i) => bytes[i] !== byte)) {
+    throw new NpyError("not a .npy file");
+  }
+  const version = bytes[6] ?? 0;
+  if (version < 1 || version > 3) throw new NpyError(`.npy version ${version} is not known`);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const start = version === 1 ? 10 : 12;
+  if (bytes.length < start) throw new NpyError("the .npy header is cut off");
+  const length = version === 1 ? view.getUint16(8, true) : view.getUint32(8, true);
+  if (length > MAX_HEADER) throw new NpyError(`a .npy header of ${length} bytes`);
+  if (start + length > bytes.length) throw new NpyError("the .npy header is cut off");
+  const text = new TextDecoder("utf-8").decode(bytes.subarray(start, start + length));
+  return { text, end: start + length };
+}
+
+function parseShape(text: string): number[] {
+  const inside = /'shape':\s*\(([\d\s,]*)\)/.exec(text)?.[1];
+  if (inside === undefined) throw new NpyError("the .npy header has no shape");
+  const parts = inside.split(",").map((part) => part.trim());
+  if (parts.at(-1) === "") parts.pop(); // "(5,)" and "()"
+  if (parts.some((part) => !/^\d{1,15}$/.test(part))) {
+    throw new NpyError(`the .npy shape (${inside}) is not readable`);
+  }
+  return parts.map(Number);
+}
+
+export function parseNpy(bytes: Uint8Array): NpyArray {
+  const { text, end } = headerText(bytes);
+  const descr = /'descr':\s*'([^']*)'/.exec(text)?.[1];
+  const order = /'fortran_order':\s*(True|False)/.exec(text)?.[1];
+  if (descr === undefined || order === undefined) throw new NpyError("the .npy header is damaged");
+  if (order === "True") throw new NpyError("the .npy array is in Fortran order");
+  const size = { "|u1": 1, "<f4": 4, "<f8": 8 }[descr];
+  if (size === undefined) throw new NpyError(`.npy type ${descr}: expected |u1, <f4 or <f8`);
+  const shape = parseShape(text);
+  const count = shape.reduce((product, extent) => product * extent, 1);
+  if (count * size !== bytes.length - end) {
+    throw new NpyError(
+      `the .npy array [${shape.join(", ")}] needs ${count * size} bytes and has ${bytes.length - end}`,
+    );
+  }
+  if (size === 1) return { shape, data: bytes.subarray(end) };
+  const copy = bytes.slice(end).buffer; // aligned, whatever the header's length was
+  return { shape, data: size === 4 ? new Float32Array(copy) : new Float64Array(copy) };
+}
+
+export function writeNpy(array: NpyArray): Uint8Array<ArrayBuffer> {
+  const { shape, data } = array;
+  const count = shape.reduce((product, extent) => product * extent, 1);
+  if (count !== data.length) {
+    throw new NpyError(`${data.length} values do not fill [${shape.join(", ")}]`);
+  }
+  const descr = data instanceof Uint8Array ? "|u1" : data instanceof Float32Array ? "<f4" : "<f8";
+  const tuple = shape.length === 1 ? `${shape[0]},` : shape.join(", ");
+  const text = `{'descr': '${descr}', 'fortran_order': False, 'shape': (${tuple}), }`;
+  const start = Math.ceil((10 + text.length + 1) / 64) * 64;
+  const out = new Uint8Array(start + data.byteLength);
+  out.set(MAGIC);
+  out.set([1, 0], 6);
+  new DataView(out.buffer).setUint16(8, start - 10, true);
+  out.set(new TextEncoder().encode(text.padEnd(start - 11, " ") + "\n"), 10);
+  out.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), start);
+  return out;
+}

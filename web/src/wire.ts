@@ -1,0 +1,408 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the server says (docs/http-api.md), checked before anything else sees it. Layers and heads count
+// from 1; frames, rows and columns from 0.
+import { NpyError, parseNpy } from "./npy";
+
+export interface Transform {
+  original_width: number;
+  original_height: number;
+  resized_width: number;
+  resized_height: number;
+  crop_top: number;
+  crop_height: number;
+  pad_top: number;
+  pad_left: number;
+  model_width: number;
+  model_height: number;
+}
+
+export interface Frame {
+  name: string;
+  url: string;
+  width: number | null;
+  height: number | null;
+  transform: Transform | null;
+}
+
+export interface Grid {
+  H_p: number;
+  W_p: number;
+  stride_h: number;
+  stride_w: number;
+  H_ds: number;
+  W_ds: number;
+}
+
+export interface Layer {
+  number: number;
+  name: string;
+  layer_vmax99: number;
+  per_head_vmax99: number[] | null;
+  normalized_by: string;
+  error: string | null; // why the layer cannot be read
+}
+
+export interface ExportInfo {
+  id: string;
+  path: string;
+  name: string;
+  frames: Frame[];
+  grid: Grid;
+  heads: number; // 0: the export holds the mean of the heads only
+  layers: Layer[];
+  definition: string | null;
+  definition_text: string | null;
+  model: Record<string, unknown> | null;
+  precision: string | null;
+  generator: string | null;
+  notices: string[];
+}
+
+export interface ExportEntry {
+  id: string;
+  path: string;
+  name: string;
+  layers: number;
+  frames: number;
+}
+
+export interface ExportList {
+  root: string;
+  exports: ExportEntry[];
+  truncated: boolean;
+}
+
+export interface MapsQuery {
+  exportId?: string; // otherwise the export opened last
+  layers: readonly number[] | "all";
+  heads: readonly number[] | "all" | "mean";
+  row: number;
+  col: number;
+  frames?: readonly number[] | "all" | null; // all if absent
+}
+
+// levels is row-major over shape; scales has a value for each layer and head: what level 255 stands for.
+export interface Maps {
+  levels: Uint8Array;
+  shape: [layers: number, heads: number, frames: number, rows: number, columns: number];
+  scales: Float64Array;
+  serverMs: number | null;
+}
+
+export type WireErrorKind = "server" | "network" | "format";
+
+export class WireError extends Error {
+  override name = "WireError";
+  constructor(
+    readonly kind: WireErrorKind,
+    readonly what: string,
+    readonly where: string,
+    readonly hint: string,
+    readonly status: number | null = null,
+  ) {
+    super([what, where, hint].filter((part) => part !== "").join(" "));
+  }
+}
+
+// Whatever was thrown, as something to show.
+export function toWireError(error: unknown): WireError {
+  if (error instanceof WireError) return error;
+  const what = error instanceof Error ? error.message : String(error);
+  return new WireError("format", what, "", "");
+}
+
+// --- checks: unknown → typed. `at` says where in the answer a value stands.
+
+function bad(at: string, expected: string): never {
+  throw new WireError(
+    "format",
+    `The server's answer is not readable: ${at} is not ${expected}.`,
+    "",
+    "The page and the server may be of different versions: reload the page.",
+  );
+}
+
+type Check<T> = (value: unknown, at: string) => T;
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+const object: Check<Record<string, unknown>> = (value, at) =>
+  isObject(value) ? value : bad(at, "an object");
+const text: Check<string> = (value, at) => (typeof value === "string" ? value : bad(at, "text"));
+const flag: Check<boolean> = (value, at) =>
+  typeof value === "boolean" ? value : bad(at, "true or false");
+const count: Check<number> = (value, at) =>
+  Number.isSafeInteger(value) && (value as number) >= 0 ? (value as number) : bad(at, "a count");
+const positive: Check<number> = (value, at) => count(value, at) || bad(at, "a positive count");
+const integer: Check<number> = (value, at) =>
+  Number.isSafeInteger(value) ? (value as number) : bad(at, "a whole number");
+const scale: Check<number> = (value, at) =>
+  typeof value === "number" && Number.isFinite(value) && value >= 0
+    ? value
+    : bad(at, "a number from 0 on");
+
+const orNull =
+  <T>(check: Check<T>): Check<T | null> =>
+  (value, at) =>
+    value === null || value === undefined ? null : check(value, at);
+
+const list =
+  <T>(check: Check<T>): Check<T[]> =>
+  (value, at) =>
+    Array.isArray(value) ? value.map((item, i) => check(item, `${at}[${i}]`)) : bad(at, "a list");
+
+const transform: Check<Transform> = (value, at) => {
+  const o = object(value, at);
+  const t: Transform = {
+    original_width: positive(o.original_width, `${at}.original_width`),
+    original_height: positive(o.original_height, `${at}.original_height`),
+    resized_width: positive(o.resized_width, `${at}.resized_width`),
+    resized_height: positive(o.resized_height, `${at}.resized_height`),
+    crop_top: integer(o.crop_top, `${at}.crop_top`),
+    crop_height: positive(o.crop_height, `${at}.crop_height`),
+    pad_top: integer(o.pad_top, `${at}.pad_top`),
+    pad_left: integer(o.pad_left, `${at}.pad_left`),
+    model_width: positive(o.model_width, `${at}.model_width`),
+    model_height: positive(o.model_height, `${at}.model_height`),
+  };
+  return t;
+};
+
+const frame: Check<Frame> = (value, at) => {
+  const o = object(value, at);
+  return {
+    name: text(o.name, `${at}.name`),
+    url: text(o.url, `${at}.url`),
+    width: orNull(positive)(o.width, `${at}.width`),
+    height: orNull(positive)(o.height, `${at}.height`),
+    transform: orNull(transform)(o.transform, `${at}.transform`),
+  };
+};
+
+const grid: Check<Grid> = (value, at) => {
+  const o = object(value, at);
+  return {
+    H_p: positive(o.H_p, `${at}.H_p`),
+    W_p: positive(o.W_p, `${at}.W_p`),
+    stride_h: positive(o.stride_h, `${at}.stride_h`),
+    stride_w: positive(o.stride_w, `${at}.stride_w`),
+    H_ds: positive(o.H_ds, `${at}.H_ds`),
+    W_ds: positive(o.W_ds, `${at}.W_ds`),
+  };
+};
+
+const layer: Check<Layer> = (value, at) => {
+  const o = object(value, at);
+  return {
+    number: positive(o.number, `${at}.number`),
+    name: text(o.name, `${at}.name`),
+    layer_vmax99: scale(o.layer_vmax99, `${at}.layer_vmax99`),
+    per_head_vmax99: orNull(list(scale))(o.per_head_vmax99, `${at}.per_head_vmax99`),
+    normalized_by: text(o.normalized_by, `${at}.normalized_by`),
+    error: orNull(text)(o.error, `${at}.error`),
+  };
+};
+
+export function checkExport(value: unknown): ExportInfo {
+  const o = object(value, "the answer");
+  const info: ExportInfo = {
+    id: text(o.id, "id"),
+    path: text(o.path, "path"),
+    name: text(o.name, "name"),
+    frames: list(frame)(o.frames, "frames"),
+    grid: grid(o.grid, "grid"),
+    heads: count(o.heads, "heads"),
+    layers: list(layer)(o.layers, "layers"),
+    definition: orNull(text)(o.definition, "definition"),
+    definition_text: orNull(text)(o.definition_text, "definition_text"),
+    model: orNull(object)(o.model, "model"),
+    precision: orNull(text)(o.precision, "precision"),
+    generator: orNull(text)(o.generator, "generator"),
+    notices: orNull(list(text))(o.notices, "notices") ?? [],
+  };
+  if (info.frames.length === 0) bad("frames", "a list with an entry");
+  if (info.layers.length === 0) bad("layers", "a list with an entry");
+  return info;
+}
+
+export function checkExportList(value: unknown): ExportList {
+  const o = object(value, "the answer");
+  const entry: Check<ExportEntry> = (item, at) => {
+    const e = object(item, at);
+    return {
+      id: text(e.id, `${at}.id`),
+      path: text(e.path, `${at}.path`),
+      name: text(e.name, `${at}.name`),
+      layers: count(e.layers, `${at}.layers`),
+      frames: count(e.frames, `${at}.frames`),
+    };
+  };
+  return {
+    root: text(o.root, "root"),
+    exports: list(entry)(o.exports, "exports"),
+    truncated: flag(o.truncated, "truncated"),
+  };
+}
+
+// --- requests
+
+export interface RequestOptions {
+  signal?: AbortSignal;
+  timeoutMs?: number;
+}
+
+const TIMEOUT_MS = 30_000;
+
+async function serverError(response: Response): Promise<WireError> {
+  const plain = `The server answered ${response.status} ${response.statusText}.`.replace(" .", ".");
+  try {
+    const error = object(object(await response.json(), "").error, "");
+    const part = (key: string): string => (typeof error[key] === "string" ? error[key] : "");
+    return new WireError(
+      "server",
+      part("what") || plain,
+      part("where"),
+      part("hint"),
+      response.status,
+    );
+  } catch {
+    return new WireError("server", plain, response.url, "", response.status);
+  }
+}
+
+// Answers of the caller's own signal stay what they are (AbortError): they are no errors to show.
+async function request<T>(
+  url: string,
+  init: RequestInit,
+  options: RequestOptions,
+  read: (response: Response) => Promise<T>,
+): Promise<T> {
+  const { signal, timeoutMs = TIMEOUT_MS } = options;
+  signal?.throwIfAborted();
+  const stop = new AbortController();
+  const onAbort = (): void => stop.abort();
+  signal?.addEventListener("abort", onAbort, { once: true });
+  let late = false;
+  const timer = setTimeout(() => {
+    late = true;
+    stop.abort();
+  }, timeoutMs);
+  try {
+    const response = await fetch(url, { ...init, signal: stop.signal });
+    if (!response.ok) throw await serverError(response);
+    return await read(response);
+  } catch (error) {
+    signal?.throwIfAborted();
+    if (error instanceof WireError) throw error;
+    if (error instanceof NpyError || error instanceof SyntaxError) {
+      throw new WireError("format", `The server's answer is damaged: ${error.message}.`, url, "");
+    }
+    throw late
+      ? new WireError(
+          "network",
+          `The server has not answered within ${Math.round(timeoutMs / 1000)} s.`,
+          url,
+          "Look at the terminal it runs in, and try again.",
+        )
+      : new WireError(
+          "network",
+          "The server does not answer.",
+          url,
+          "Is vggt-attn view still running? Start it again, then reload the page.",
+        );
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", onAbort);
+  }
+}
+
+const json = (response: Response): Promise<unknown> => response.json();
+
+export function withExport(url: string, id: string | undefined): string {
+  if (id === undefined) return url;
+  return `${url}${url.includes("?") ? "&" : "?"}export=${encodeURIComponent(id)}`;
+}
+
+export async function fetchExport(id?: string, options: RequestOptions = {}): Promise<ExportInfo> {
+  return checkExport(await request(withExport("/api/export", id), {}, options, json));
+}
+
+export async function openExport(path: string, options: RequestOptions = {}): Promise<ExportInfo> {
+  const init = {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ path }),
+  };
+  return checkExport(await request("/api/open", init, options, json));
+}
+
+export async function listExports(options: RequestOptions = {}): Promise<ExportList> {
+  return checkExportList(await request("/api/exports", {}, options, json));
+}
+
+// Where the picture of a frame (from 0) is.
+export function frameUrl(index: number, id?: string): string {
+  return withExport(`/api/frames/${index}`, id);
+}
+
+// The address of /api/maps.npy or /api/maps.json.
+export function mapsUrl(query: MapsQuery, kind: "npy" | "json" = "npy"): string {
+  const part = (value: readonly number[] | string): string =>
+    typeof value === "string" ? value : value.join(",");
+  let url = `/api/maps.${kind}?layers=${part(query.layers)}&heads=${part(query.heads)}`;
+  url += `&row=${query.row}&col=${query.col}`;
+  if (query.frames) url += `&frames=${part(query.frames)}`;
+  return withExport(url, query.exportId);
+}
+
+function parseScales(header: string | null, expected: number): Float64Array {
+  const parts = (header ?? "").split(",").map((part) => part.trim());
+  const scales = Float64Array.from(parts, (part) => (part === "" ? NaN : Number(part)));
+  if (scales.length !== expected || scales.some((value) => !Number.isFinite(value) || value < 0)) {
+    bad("X-Scales", `a list of ${expected} numbers`);
+  }
+  return scales;
+}
+
+export async function readMaps(response: Response): Promise<Maps> {
+  const { shape, data } = parseNpy(new Uint8Array(await response.arrayBuffer()));
+  const [layers, heads, frames, rows, columns] = shape;
+  if (
+    !(data instanceof Uint8Array) ||
+    shape.length !== 5 ||
+    layers === undefined ||
+    heads === undefined ||
+    frames === undefined ||
+    rows === undefined ||
+    columns === undefined
+  ) {
+    return bad("maps.npy", "a uint8 array of five dimensions");
+  }
+  const timing = /\bmaps;dur=([\d.]+)/.exec(response.headers.get("Server-Timing") ?? "")?.[1];
+  return {
+    levels: data,
+    shape: [layers, heads, frames, rows, columns],
+    scales: parseScales(response.headers.get("X-Scales"), layers * heads),
+    serverMs: timing === undefined ? null : Number(timing),
+  };
+}
+
+export function fetchMaps(
+  query: MapsQuery,
+  signal?: AbortSignal,
+  options: RequestOptions = {},
+): Promise<Maps> {
+  return request(mapsUrl(query), {}, signal ? { ...options, signal } : options, readMaps);
+}
+
+// The levels of one map: a view, not a copy.
+export function mapLevels(maps: Maps, layer: number, head: number, frame: number): Uint8Array {
+  const [layers, heads, frames, rows, columns] = maps.shape;
+  if (!(layer < layers && head < heads && frame < frames && Math.min(layer, head, frame) >= 0)) {
+    throw new RangeError(`no map [${layer}, ${head}, ${frame}] in [${maps.shape.join(", ")}]`);
+  }
+  const size = rows * columns;
+  const start = ((layer * heads + head) * frames + frame) * size;
+  return maps.levels.subarray(start, start + size);
+}
