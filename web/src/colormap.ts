@@ -6,23 +6,24 @@ export const colormapNames = ["jet", "turbo", "viridis", "magma", "inferno", "gr
 export type ColormapName = (typeof colormapNames)[number];
 
 // 256 RGB triplets.
-export type Lut = Uint8Array;
+export type ColormapTable = Uint8Array;
 
-const luts = new Map<ColormapName, Lut>();
+const tables = new Map<ColormapName, ColormapTable>();
 
-export function colormapLut(name: ColormapName): Lut {
-  let lut = luts.get(name);
-  if (!lut) {
-    lut =
+export function colormapTable(name: ColormapName): ColormapTable {
+  let table = tables.get(name);
+  if (!table) {
+    table =
       name === "grey"
         ? Uint8Array.from({ length: 768 }, (_, i) => Math.floor(i / 3))
         : Uint8Array.from(atob(colormapTables[name]), (byte) => byte.charCodeAt(0));
-    luts.set(name, lut);
+    tables.set(name, table);
   }
-  return lut;
+  return table;
 }
 
 export interface PaintOptions {
+  table: ColormapTable;
   scale: number; // what level 255 stands for
   scaleMax: number; // what the colour map's end stands for
   gamma: number;
@@ -38,50 +39,58 @@ export function displayValue(
 ): number {
   const { scale, scaleMax, gamma } = options;
   const value = scaleMax > 0 ? ((level / 255) * scale) / scaleMax : 0;
-  return Math.pow(Math.min(Math.max(value, 0), 1), gamma);
+  const clipped = Math.min(Math.max(value, 0), 1);
+  return gamma === 1 ? clipped : Math.pow(clipped, gamma);
 }
 
-// The place in a LUT, as matplotlib chooses it: level / 255 comes out at `level`.
-export function lutIndex(value: number): number {
+// The place in a table, as matplotlib chooses it: level / 255 comes out at `level`.
+export function tableIndex(value: number): number {
   return Math.min(255, Math.floor(value * 256));
 }
 
-// RGBA of each level as one little-endian word.
-export function paintTable(lut: Lut, options: PaintOptions): Uint32Array {
+// RGBA of each level as one word, its bytes in this order in memory.
+export function paintWords(options: PaintOptions): Uint32Array {
   const words = new Uint32Array(256);
   const bytes = new Uint8Array(words.buffer);
   for (let level = 0; level < 256; level++) {
     const value = displayValue(level, options);
-    const at = lutIndex(value) * 3;
-    bytes.set(lut.subarray(at, at + 3), level * 4);
-    bytes[level * 4 + 3] =
-      options.alpha === "constant" ? 255 : Math.round(value * options.opacity * 255);
+    const at = tableIndex(value) * 3;
+    const to = level * 4;
+    bytes[to] = options.table[at]!;
+    bytes[to + 1] = options.table[at + 1]!;
+    bytes[to + 2] = options.table[at + 2]!;
+    bytes[to + 3] = options.alpha === "constant" ? 255 : Math.round(value * options.opacity * 255);
   }
   return words;
 }
 
-// Fills `out`, the RGBA bytes of one map (ImageData.data; 4 a cell).
+// Fills `pixels`, the RGBA bytes of one map (ImageData.data; 4 a cell).
 export function paint(
   levels: Uint8Array,
-  table: Uint32Array,
-  out: Uint8ClampedArray | Uint8Array,
+  pixels: Uint8ClampedArray | Uint8Array,
+  options: PaintOptions,
 ): void {
-  if (out.length !== levels.length * 4) {
-    throw new RangeError(`${levels.length} cells do not fill ${out.length} bytes`);
+  if (pixels.length !== levels.length * 4) {
+    throw new RangeError(`${levels.length} cells do not fill ${pixels.length} bytes`);
   }
-  const words = new Uint32Array(out.buffer, out.byteOffset, levels.length);
-  for (let i = 0; i < levels.length; i++) words[i] = table[levels[i]!]!;
+  const words = paintWords(options);
+  const out = new Uint32Array(pixels.buffer, pixels.byteOffset, levels.length);
+  for (let i = 0; i < levels.length; i++) out[i] = words[levels[i]!]!;
 }
 
-export function cssColour(lut: Lut, value: number): string {
-  const at = lutIndex(Math.min(Math.max(value, 0), 1)) * 3;
-  return `rgb(${lut[at]}, ${lut[at + 1]}, ${lut[at + 2]})`;
+export function cssColour(table: ColormapTable, value: number): string {
+  const at = tableIndex(Math.min(Math.max(value, 0), 1)) * 3;
+  return `rgb(${table[at]}, ${table[at + 1]}, ${table[at + 2]})`;
 }
 
 // For CSS backgrounds and SVG: the colours at evenly spread stops, from 0 to 1.
-export function colourStops(lut: Lut, gamma: number, count = 17): { at: number; colour: string }[] {
+export function colourStops(
+  table: ColormapTable,
+  gamma: number,
+  count = 17,
+): { at: number; colour: string }[] {
   return Array.from({ length: count }, (_, i) => {
     const at = i / (count - 1);
-    return { at, colour: cssColour(lut, Math.pow(at, gamma)) };
+    return { at, colour: cssColour(table, Math.pow(at, gamma)) };
   });
 }

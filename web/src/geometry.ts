@@ -130,6 +130,24 @@ export class FrameGeometry {
     return this.across.count;
   }
 
+  // The same as fractions of the picture's width and height.
+  get mapFraction(): Rect {
+    return this.fraction(this.map);
+  }
+
+  get clipFraction(): Rect {
+    return this.fraction(this.clip);
+  }
+
+  get croppedFractions(): Rect[] {
+    return this.cropped.map((rect) => this.fraction(rect));
+  }
+
+  cellFraction(row: number, col: number): Rect | null {
+    const rect = this.cellRect(row, col);
+    return rect && this.fraction(rect);
+  }
+
   // The part of the picture that a cell shows; null for padding.
   cellRect(row: number, col: number): Rect | null {
     const { across, down } = this;

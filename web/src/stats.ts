@@ -8,7 +8,7 @@ export interface Match {
 }
 
 // The first of the highest cells; null if all are 0.
-export function bestMatch(levels: Uint8Array, cols: number): Match | null {
+export function argMax(levels: Uint8Array, cols: number): Match | null {
   let best = 0;
   let at = -1;
   for (let i = 0; i < levels.length; i++) {
@@ -28,15 +28,15 @@ export function sum(levels: ArrayLike<number>): number {
 }
 
 // What part of the levels' sum lies in each map; zeros if there is none.
-export function shares(maps: readonly Uint8Array[]): number[] {
+export function frameShares(maps: readonly Uint8Array[]): number[] {
   const sums = maps.map(sum);
   const total = sum(sums);
   return sums.map((each) => (total > 0 ? each / total : 0));
 }
 
-export function maximum(values: ArrayLike<number>): number {
-  let most = -Infinity;
-  for (let i = 0; i < values.length; i++) if (values[i]! > most) most = values[i]!;
+export function maxLevel(levels: Uint8Array): number {
+  let most = 0;
+  for (let i = 0; i < levels.length; i++) if (levels[i]! > most) most = levels[i]!;
   return most;
 }
 

@@ -58,7 +58,7 @@ export interface ExportInfo {
   notices: string[];
 }
 
-export interface ExportEntry {
+export interface ListedExport {
   id: string;
   path: string;
   name: string;
@@ -66,9 +66,9 @@ export interface ExportEntry {
   frames: number;
 }
 
-export interface ExportList {
+export interface ExportListing {
   root: string;
-  exports: ExportEntry[];
+  exports: ListedExport[];
   truncated: boolean;
 }
 
@@ -226,9 +226,9 @@ export function checkExport(value: unknown): ExportInfo {
   return info;
 }
 
-export function checkExportList(value: unknown): ExportList {
+export function checkListing(value: unknown): ExportListing {
   const o = object(value, "the answer");
-  const entry: Check<ExportEntry> = (item, at) => {
+  const entry: Check<ListedExport> = (item, at) => {
     const e = object(item, at);
     return {
       id: text(e.id, `${at}.id`),
@@ -337,8 +337,8 @@ export async function openExport(path: string, options: RequestOptions = {}): Pr
   return checkExport(await request("/api/open", init, options, json));
 }
 
-export async function listExports(options: RequestOptions = {}): Promise<ExportList> {
-  return checkExportList(await request("/api/exports", {}, options, json));
+export async function listExports(options: RequestOptions = {}): Promise<ExportListing> {
+  return checkListing(await request("/api/exports", {}, options, json));
 }
 
 // Where the picture of a frame (from 0) is.
