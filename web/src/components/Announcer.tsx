@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// For screen readers: what the picture shows, once it stands still.
+import { useSignal, useSignalEffect } from "@preact/signals";
+import { mainFeeds } from "../feed";
+import { argMax } from "../stats";
+import * as store from "../store";
+
+const kStillMs = 500;
+
+function sentence(): string {
+  const query = store.activeQuery.value;
+  const block = mainFeeds[store.activePin.value]?.block.value;
+  if (!query || !block || store.view.value !== "frames") return "";
+  const cols = store.grid.value?.W_ds ?? 1;
+  const best = store.frames.value.flatMap((_, frame) => {
+    const map = block.map(store.layer.value, store.head.value, frame);
+    const found = map && argMax(map.levels, cols);
+    return found ? [`frame ${frame} row ${found.row} column ${found.col}`] : [];
+  });
+  return `Layer ${store.layer.value}, ${store.headName(store.head.value)}. Query row ${query.row}, column ${query.col}. Best matches: ${best.join("; ")}.`;
+}
+
+export function Announcer() {
+  const text = useSignal("");
+  useSignalEffect(() => {
+    const next = sentence();
+    const timer = window.setTimeout(() => (text.value = next), kStillMs);
+    return () => window.clearTimeout(timer);
+  });
+  return (
+    <p class="visually-hidden" aria-live="polite">
+      {text.value}
+    </p>
+  );
+}

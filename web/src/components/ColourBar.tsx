@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+import { useComputed, useSignalEffect } from "@preact/signals";
+import { useRef } from "preact/hooks";
+import { colormapTable } from "../colormap";
+import { lastColour } from "../display";
+import { mainFeeds } from "../feed";
+import * as store from "../store";
+
+const kTicks = [0, 0.25, 0.5, 0.75, 1];
+
+// What one number cannot say: each map of these views has a scale of its own.
+function manyScales(): boolean {
+  const { view, scaleMode } = store;
+  if (view.value === "frames" || scaleMode.value === "fixed") return false;
+  return !(view.value === "heads" && scaleMode.value === "layer");
+}
+
+export function ColourBar() {
+  const canvas = useRef<HTMLCanvasElement>(null);
+  useSignalEffect(() => {
+    const table = colormapTable(store.colormap.value);
+    const context = canvas.current?.getContext("2d");
+    if (!context) return;
+    const image = context.createImageData(256, 1);
+    for (let i = 0; i < 256; i++) {
+      image.data.set([table[3 * i]!, table[3 * i + 1]!, table[3 * i + 2]!, 255], 4 * i);
+    }
+    context.putImageData(image, 0, 0);
+  });
+  const last = useComputed(() => {
+    if (manyScales()) return null;
+    const block = mainFeeds[store.activePin.value]?.block.value ?? null;
+    const head = store.view.value === "heads" ? 1 : store.head.value;
+    return lastColour(block, store.layer.value, head);
+  });
+  const label = (tick: number) => {
+    const part = tick ** (1 / store.gamma.value);
+    if (last.value !== null) return store.formatValue(part * last.value);
+    return manyScales() ? `${Math.round(100 * part)} %` : "";
+  };
+  return (
+    <div class="colour-bar" data-testid="colour-bar">
+      <canvas ref={canvas} width={256} height={1} aria-hidden="true" />
+      <ol>
+        {kTicks.map((tick) => (
+          <li key={tick}>
+            {tick === 1 && "≥ "}
+            {label(tick)}
+          </li>
+        ))}
+      </ol>
+      <p>
+        {manyScales()
+          ? "of each map’s last colour"
+          : "attention, a share of 1 over the patches of all frames"}
+      </p>
+    </div>
+  );
+}

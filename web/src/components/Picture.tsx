@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// A frame's picture with what lies on it. Everything is placed in percent of the picture, so that it
+// stays in place at any size.
+import { useSignal } from "@preact/signals";
+import type { ComponentChildren, JSX } from "preact";
+import type { Rect } from "../geometry";
+import { geometries, frames } from "../store";
+
+const percent = (value: number) => `${(100 * value).toFixed(4)}%`;
+
+// CSS of a rectangle given in fractions of what it lies in.
+export function place(rect: Rect): JSX.CSSProperties {
+  return {
+    left: percent(rect.x),
+    top: percent(rect.y),
+    width: percent(rect.width),
+    height: percent(rect.height),
+  };
+}
+
+// A rectangle in fractions of the picture, seen from `outer` in the same fractions.
+export function within(rect: Rect, outer: Rect): Rect {
+  return {
+    x: (rect.x - outer.x) / outer.width,
+    y: (rect.y - outer.y) / outer.height,
+    width: rect.width / outer.width,
+    height: rect.height / outer.height,
+  };
+}
+
+export function Picture(props: { frame: number; hidden?: boolean; children?: ComponentChildren }) {
+  const missing = useSignal(false);
+  const frame = frames.value[props.frame];
+  const geometry = geometries.value[props.frame];
+  if (!frame || !geometry) return null;
+  const ratio = frame.width && frame.height ? `${frame.width} / ${frame.height}` : undefined;
+  return (
+    <div class="picture" style={ratio ? { aspectRatio: ratio } : {}}>
+      {missing.value ? (
+        <p class="missing">The picture {frame.name} cannot be read</p>
+      ) : (
+        <img
+          src={frame.url}
+          alt={`frame ${props.frame}`}
+          draggable={false}
+          class={props.hidden ? "hidden" : ""}
+          onError={() => (missing.value = true)}
+        />
+      )}
+      {geometry.croppedFractions.map((rect) => (
+        <div class="cropped" style={place(rect)} title="Cut off before the model saw the picture" />
+      ))}
+      {props.children}
+    </div>
+  );
+}

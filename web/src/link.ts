@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+// The address bar: a link holds the exact view, without what is at its default.
+import { effect } from "@preact/signals";
+import * as store from "./store";
+
+interface Field {
+  key: string;
+  write: () => string;
+  // Refuses what it does not understand by changing nothing.
+  read: (text: string) => void;
+  // Set apart: what is written here need not be.
+  usual: string;
+}
+
+function number(
+  key: string,
+  signal: { value: number },
+  low: number,
+  high: number,
+  usual: number,
+): Field {
+  return {
+    key,
+    usual: String(usual),
+    write: () => String(Math.round(signal.value * 1e6) / 1e6),
+    read: (text) => {
+      const value = Number(text);
+      if (text !== "" && value >= low && value <= high) signal.value = value;
+    },
+  };
+}
+
+function flag(key: string, signal: { value: boolean }, usual: boolean): Field {
+  return {
+    key,
+    usual: usual ? "1" : "0",
+    write: () => (signal.value ? "1" : "0"),
+    read: (text) => {
+      if (text === "0" || text === "1") signal.value = text === "1";
+    },
+  };
+}
+
+function choice<T extends string>(
+  key: string,
+  signal: { value: T },
+  names: readonly T[],
+  usual: T,
+): Field {
+  return {
+    key,
+    usual,
+    write: () => signal.value,
+    read: (text) => {
+      const found = names.find((name) => name === text);
+      if (found) signal.value = found;
+    },
+  };
+}
+
+// Choices that do not depend on the export.
+const kDisplay: Field[] = [
+  choice("view", store.view, store.kViews, "frames"),
+  number("opacity", store.opacity, 0, 1, 0.6),
+  choice("colormap", store.colormap, store.kColormaps, "jet"),
+  choice("scale", store.scaleMode, store.kScales, "head"),
+  number("fixed", store.fixedScale, 1e-9, 1, 0.01),
+  number("gamma", store.gamma, 0.2, 3, 1),
+  flag("smooth", store.smooth, false),
+  flag("alone", store.mapAlone, false),
+  flag("matches", store.showMatches, true),
+  flag("lines", store.showLines, false),
+  flag("grid", store.showGrid, true),
+  flag("live", store.liveHover, true),
+  number("width", store.columnWidth, 48, 480, 132),
+];
+
+// The query part of a link to what is shown now.
+export function linkQuery(): string {
+  const parameters = new URLSearchParams();
+  const info = store.exportInfo.value;
+  if (info) {
+    parameters.set("path", info.path);
+    parameters.set("layer", String(store.layer.value));
+    parameters.set("head", store.head.value === store.kAverage ? "mean" : String(store.head.value));
+    const pins = store.pins.value;
+    const active = pins[store.activePin.value];
+    if (active) {
+      parameters.set("row", String(active.row));
+      parameters.set("col", String(active.col));
+    }
+    const others = pins.filter((_, i) => i !== store.activePin.value);
+    if (others.length > 0) parameters.set("pins", others.map((p) => `${p.row}.${p.col}`).join("_"));
+    if (store.targetFrame.value > 0) parameters.set("frame", String(store.targetFrame.value));
+  }
+  for (const field of kDisplay) {
+    const text = field.write();
+    if (text !== field.usual) parameters.set(field.key, text);
+  }
+  return parameters.toString();
+}
+
+export interface Link {
+  path: string | null;
+  restored: store.Restored;
+}
+
+function count(text: string | null): number | null {
+  return text !== null && /^\d{1,9}$/.test(text) ? Number(text) : null;
+}
+
+// Sets the display choices of a link, and returns what needs the export first.
+export function readLink(query: string): Link {
+  const parameters = new URLSearchParams(query);
+  for (const field of kDisplay) {
+    const text = parameters.get(field.key);
+    if (text !== null) field.read(text);
+  }
+  const pins: store.Cell[] = [];
+  for (const text of (parameters.get("pins") ?? "").split("_")) {
+    const [, row, col] = /^(\d{1,6})\.(\d{1,6})$/.exec(text) ?? [];
+    if (row !== undefined && col !== undefined) pins.push({ row: Number(row), col: Number(col) });
+  }
+  const row = count(parameters.get("row"));
+  const col = count(parameters.get("col"));
+  if (row !== null && col !== null) pins.push({ row, col });
+  return {
+    path: parameters.get("path"),
+    restored: {
+      layer: count(parameters.get("layer")),
+      head: count(parameters.get("head")),
+      pins,
+      frame: count(parameters.get("frame")),
+    },
+  };
+}
+
+// Keeps the address bar at linkQuery(). Browsers limit how often it may change.
+export function followInAddressBar(): void {
+  let timer: number | undefined;
+  effect(() => {
+    const query = linkQuery();
+    window.clearTimeout(timer);
+    timer = window.setTimeout(() => {
+      if (store.exportInfo.value) window.history.replaceState(null, "", `?${query}`);
+    }, 150);
+  });
+}

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+import { render } from "preact";
+import "@fontsource-variable/inter/wght.css";
+import "uplot/dist/uPlot.min.css";
+import "./style/base.css";
+import "./style/controls.css";
+import "./style/views.css";
+import { App } from "./components/App";
+import { followChoices } from "./feed";
+import { listenToKeys } from "./keys";
+import { followInAddressBar, readLink } from "./link";
+import { load, show } from "./store";
+import * as store from "./store";
+import { followTheme } from "./theme";
+import { fetchExport, toWireError } from "./wire";
+
+// What the link names, otherwise what the command line opened; the page lists exports if neither is there.
+async function start(): Promise<void> {
+  const link = readLink(window.location.search);
+  followTheme();
+  followChoices();
+  followInAddressBar();
+  listenToKeys();
+  if (link.path !== null) {
+    store.pathText.value = link.path;
+    await load(link.path, link.restored);
+    return;
+  }
+  store.loading.value = "loading";
+  try {
+    show(await fetchExport(), link.restored);
+  } catch (error) {
+    const failure = toWireError(error);
+    store.loading.value = failure.status === 404 ? "idle" : "failed";
+    if (failure.status !== 404) store.failure.value = failure;
+  }
+}
+
+render(<App />, document.getElementById("app")!);
+void start();
