@@ -242,8 +242,8 @@ function mainAsk(query: store.Cell): Ask | null {
 
 function stripAsk(block: Block | null, kind: "layers" | "heads"): Ask | null {
   const info = store.exportInfo.value;
-  if (!info || !block || store.view.value !== "frames") return null;
-  if (kind === "heads" && info.heads === 0) return null;
+  if (!info || !block) return null;
+  if (kind === "heads" && (info.heads === 0 || store.view.value !== "frames")) return null;
   const readable = info.layers.filter((layer) => layer.error === null).map((l) => l.number);
   return {
     exportId: info.id,

@@ -25,27 +25,31 @@ function useSlow(feed: Feed) {
   return slow;
 }
 
-// The number of columns at which `count` boxes of this shape come out largest in a room.
-function bestColumns(
-  count: number,
-  aspect: number,
-  width: number,
-  height: number,
-  caption: number,
-) {
-  let best = { columns: Math.max(1, Math.floor(width / 220)), size: 0 };
+export interface Room {
+  width: number;
+  height: number;
+}
+
+const kCaption = 32; // CSS pixels under each frame
+const kSmallestFrame = 150;
+
+// The number of columns at which `count` boxes of this shape come out largest in a room; size 0 if
+// they would be too small, and the room must scroll.
+function bestColumns(count: number, aspect: number, room: Room) {
+  let best = { columns: Math.max(1, Math.floor(room.width / 220)), size: 0 };
   for (let columns = 1; columns <= count; columns++) {
-    const byWidth = width / columns;
-    const byHeight = (height / Math.ceil(count / columns) - caption) * aspect;
+    const byWidth = room.width / columns;
+    const byHeight = (room.height / Math.ceil(count / columns) - kCaption) * aspect;
     const size = Math.min(byWidth, byHeight);
-    if (size > best.size && size >= 150) best = { columns, size };
+    if (size > best.size && size >= kSmallestFrame) best = { columns, size };
   }
   return best;
 }
 
+// The room of the element that the reference is given to, in CSS pixels.
 function useRoom() {
   const element = useRef<HTMLDivElement>(null);
-  const room = useSignal({ width: 900, height: 600 });
+  const room = useSignal<Room>({ width: 900, height: 600 });
   useLayoutEffect(() => {
     const observed = element.current;
     if (!observed) return;
@@ -58,38 +62,29 @@ function useRoom() {
   return { element, room };
 }
 
-function Frames(props: { feed: Feed; slot: number }) {
-  const { element, room } = useRoom();
+function Frames(props: { feed: Feed; slot: number; room: Room }) {
   const frames = store.frames.value;
-  const sizes = frames.map((frame) => (frame.width ?? 4) / (frame.height ?? 3));
-  const aspect = Math.min(...sizes);
-  const { columns, size } = bestColumns(
-    frames.length,
-    aspect,
-    room.value.width - 8,
-    room.value.height,
-    34,
-  );
+  const aspect = Math.min(...store.geometries.value.map(({ width, height }) => width / height));
+  const { columns, size } = bestColumns(frames.length, aspect, props.room);
   return (
-    <div class="frames" ref={element}>
-      <div
-        style={{
-          gridTemplateColumns: `repeat(${columns}, minmax(0, 1fr))`,
-          ...(size > 0 ? { width: `${Math.floor(size * columns)}px` } : {}),
-        }}
-      >
-        {frames.map((_, frame) => (
-          <Overlay
-            key={frame}
-            feed={props.feed}
-            slot={props.slot}
-            layer={store.layer.value}
-            head={store.head.value}
-            frame={frame}
-            captioned
-          />
-        ))}
-      </div>
+    <div
+      class="frame-sheet"
+      style={{
+        gridTemplateColumns: `repeat(${columns}, minmax(0, 1fr))`,
+        width: size > 0 ? `${Math.floor(size * columns)}px` : "100%",
+      }}
+    >
+      {frames.map((_, frame) => (
+        <Overlay
+          key={frame}
+          feed={props.feed}
+          slot={props.slot}
+          layer={store.layer.value}
+          head={store.head.value}
+          frame={frame}
+          captioned
+        />
+      ))}
     </div>
   );
 }
@@ -175,7 +170,7 @@ function Columns(props: { feed: Feed; slot: number }) {
   );
 }
 
-function heading(): string {
+function title(): string {
   const layer = `Layer ${store.layer.value}`;
   const head = store.headName(store.head.value);
   switch (store.view.value) {
@@ -225,7 +220,7 @@ function ColumnWidth() {
   );
 }
 
-function Shown(props: { feed: Feed; slot: number }) {
+function Shown(props: { feed: Feed; slot: number; room: Room }) {
   const slow = useSlow(props.feed);
   const { feed, slot } = props;
   const query = store.queries.value[slot];
@@ -252,9 +247,9 @@ function Shown(props: { feed: Feed; slot: number }) {
           {failure ? <FailureText error={failure} /> : broken}
         </p>
       ) : store.view.value === "frames" ? (
-        <Frames feed={feed} slot={slot} />
+        <Frames feed={feed} slot={slot} room={props.room} />
       ) : store.view.value === "matrix" ? (
-        <Matrix feed={feed} />
+        <Matrix feed={feed} room={props.room} />
       ) : (
         <Columns feed={feed} slot={slot} />
       )}
@@ -264,16 +259,20 @@ function Shown(props: { feed: Feed; slot: number }) {
 
 export function MainView() {
   const view = store.view.value;
+  const { element, room } = useRoom();
+  const queries = store.queries.value;
+  const heading = queries.length > 1 ? 36 : 0; // CSS pixels over each query's maps
+  const each = { width: room.value.width, height: room.value.height / queries.length - heading };
   return (
-    <section class={`main-view ${view}`} aria-label="Attention maps">
+    <section class="main-view" aria-label="Attention maps">
       <header>
-        <h2>{heading()}</h2>
+        <h2>{title()}</h2>
         {(view === "frames" || view === "matrix") && <TargetFrame />}
         {(view === "layers" || view === "heads") && <ColumnWidth />}
       </header>
-      <div class="shown-list">
-        {store.queries.value.map((_, slot) => (
-          <Shown key={slot} feed={mainFeeds[slot]!} slot={slot} />
+      <div class="shown-list" ref={element}>
+        {queries.map((_, slot) => (
+          <Shown key={slot} feed={mainFeeds[slot]!} slot={slot} room={each} />
         ))}
       </div>
       {view === "frames" && <Strips />}

@@ -26,7 +26,9 @@ function measure(): Line[] {
     const from = document.querySelector(`.query-cell[data-pin="${slot + 1}"]`);
     if (!from) return;
     const { x: x1, y: y1 } = centre(from);
-    for (const match of document.querySelectorAll(`.frames .overlay[data-slot="${slot}"] .match`)) {
+    for (const match of document.querySelectorAll(
+      `.frame-sheet .overlay[data-slot="${slot}"] .match`,
+    )) {
       const { x: x2, y: y2 } = centre(match);
       const frame = match.closest<HTMLElement>(".overlay")?.dataset["frame"] ?? "";
       lines.push({ key: `${slot} ${frame}`, slot, x1, y1, x2, y2 });

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // All layers × all heads of one query in one target frame, painted as one picture.
 import { useComputed, useSignal, useSignalEffect } from "@preact/signals";
-import { useLayoutEffect, useRef } from "preact/hooks";
+import { useRef } from "preact/hooks";
 import { lastColour, paintMap } from "../display";
 import type { Feed } from "../feed";
 import * as store from "../store";
+import type { Room } from "./MainView";
 import { readout } from "./Readout";
 
 const kGap = 1; // pixels between maps
@@ -40,37 +41,20 @@ function usePainted(feed: Feed, layers: readonly number[], heads: readonly numbe
   return canvas;
 }
 
-// The size at which the whole matrix is in view, but no map less than this many pixels wide.
+// No map is drawn less wide than this, in CSS pixels: then the room scrolls.
 const kSmallest = 22;
 
-function useFit(width: number, height: number, columns: number) {
-  const element = useRef<HTMLDivElement>(null);
-  const scale = useSignal(1);
-  useLayoutEffect(() => {
-    const observed = element.current;
-    if (!observed) return;
-    const fit = () => {
-      const most = Math.min(
-        (observed.clientWidth - kLabelWidth) / width,
-        (observed.clientHeight - kLabelHeight) / height,
-      );
-      scale.value = Math.max(most, (columns * kSmallest) / width);
-    };
-    const observer = new ResizeObserver(fit);
-    observer.observe(observed);
-    return () => observer.disconnect();
-  }, [width, height, columns]);
-  return { element, scale };
-}
-
-export function Matrix(props: { feed: Feed }) {
+export function Matrix(props: { feed: Feed; room: Room }) {
   const layers = store.layers.value.map((layer) => layer.number);
   const heads = store.numHeads.value > 0 ? store.headNumbers() : [store.kAverage];
   const grid = store.grid.value;
   const width = heads.length * ((grid?.W_ds ?? 1) + kGap) - kGap;
   const height = layers.length * ((grid?.H_ds ?? 1) + kGap) - kGap;
   const canvas = usePainted(props.feed, layers, heads);
-  const { element, scale } = useFit(width, height, heads.length);
+  const scale = Math.max(
+    Math.min((props.room.width - kLabelWidth) / width, (props.room.height - kLabelHeight) / height),
+    (heads.length * kSmallest) / width,
+  );
   const under = useSignal<{ layer: number; head: number } | null>(null);
   const chosen = useComputed(
     () => under.value ?? { layer: store.layer.value, head: store.head.value },
@@ -95,66 +79,64 @@ export function Matrix(props: { feed: Feed }) {
   };
   const marked = mark(chosen.value.layer, chosen.value.head);
   return (
-    <div class="matrix" ref={element}>
+    <div
+      class="matrix-sheet"
+      style={{
+        gridTemplateColumns: `${kLabelWidth}px ${Math.floor(width * scale)}px`,
+        gridTemplateRows: `${kLabelHeight}px ${Math.floor(height * scale)}px`,
+      }}
+    >
+      <span class="corner">L \ H</span>
+      <ol class="across" aria-hidden="true">
+        {heads.map((head) => (
+          <li key={head} class={head === chosen.value.head ? "chosen" : ""}>
+            {head === store.kAverage ? "mean" : head}
+          </li>
+        ))}
+      </ol>
+      <ol class="down" aria-hidden="true">
+        {layers.map((layer) => (
+          <li key={layer} class={layer === chosen.value.layer ? "chosen" : ""}>
+            {layer}
+          </li>
+        ))}
+      </ol>
       <div
-        class="matrix-sheet"
-        style={{
-          gridTemplateColumns: `${kLabelWidth}px ${Math.floor(width * scale.value)}px`,
-          gridTemplateRows: `${kLabelHeight}px ${Math.floor(height * scale.value)}px`,
+        class="matrix-maps"
+        data-testid="matrix-maps"
+        role="img"
+        aria-label={`Maps of frame ${store.targetFrame.value} for ${layers.length} layers and ${heads.length} heads. The keys [ ] , . move the choice; Enter shows it.`}
+        tabIndex={0}
+        onKeyDown={(event) =>
+          event.key === "Enter" && store.goTo(store.layer.value, store.head.value)
+        }
+        onPointerMove={(event) => {
+          const found = at(event);
+          under.value = found;
+          readout.value = found && {
+            x: event.clientX,
+            y: event.clientY,
+            title: `Layer ${found.layer} · ${store.headName(found.head)}`,
+            detail: `last colour ${store.formatValue(lastColour(props.feed.block.value, found.layer, found.head) ?? 0)} · click to show it`,
+          };
+        }}
+        onPointerLeave={() => {
+          under.value = null;
+          readout.value = null;
+        }}
+        onClick={(event) => {
+          const found = at(event);
+          readout.value = null;
+          if (found) store.goTo(found.layer, found.head);
         }}
       >
-        <span class="corner">L \ H</span>
-        <ol class="across" aria-hidden="true">
-          {heads.map((head) => (
-            <li key={head} class={head === chosen.value.head ? "chosen" : ""}>
-              {head === store.kAverage ? "mean" : head}
-            </li>
-          ))}
-        </ol>
-        <ol class="down" aria-hidden="true">
-          {layers.map((layer) => (
-            <li key={layer} class={layer === chosen.value.layer ? "chosen" : ""}>
-              {layer}
-            </li>
-          ))}
-        </ol>
-        <div
-          class="matrix-maps"
-          data-testid="matrix-maps"
-          role="img"
-          aria-label={`Maps of frame ${store.targetFrame.value} for ${layers.length} layers and ${heads.length} heads. The keys [ ] , . move the choice; Enter shows it.`}
-          tabIndex={0}
-          onKeyDown={(event) =>
-            event.key === "Enter" && store.goTo(store.layer.value, store.head.value)
-          }
-          onPointerMove={(event) => {
-            const found = at(event);
-            under.value = found;
-            readout.value = found && {
-              x: event.clientX,
-              y: event.clientY,
-              title: `Layer ${found.layer} · ${store.headName(found.head)}`,
-              detail: `last colour ${store.formatValue(lastColour(props.feed.block.value, found.layer, found.head) ?? 0)} · click to show it`,
-            };
-          }}
-          onPointerLeave={() => {
-            under.value = null;
-            readout.value = null;
-          }}
-          onClick={(event) => {
-            const found = at(event);
-            readout.value = null;
-            if (found) store.goTo(found.layer, found.head);
-          }}
-        >
-          <canvas
-            ref={canvas}
-            width={width}
-            height={height}
-            class={store.smooth.value ? "smooth" : ""}
-          />
-          {marked && <div class="marked" style={marked} />}
-        </div>
+        <canvas
+          ref={canvas}
+          width={width}
+          height={height}
+          class={store.smooth.value ? "smooth" : ""}
+        />
+        {marked && <div class="marked" style={marked} />}
       </div>
     </div>
   );

@@ -189,7 +189,7 @@ export function QueryPanel() {
       {store.exportInfo.value?.notices.map((notice) => (
         <p class="notice">{notice}</p>
       ))}
-      {store.view.value === "frames" && store.layers.value.length > 1 && <FrameShares />}
+      {store.layers.value.length > 1 && <FrameShares />}
     </section>
   );
 }
