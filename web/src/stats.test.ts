@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { argMax, frameShares, maxLevel, quantile, range, sum } from "./stats";
+import { parseNpy } from "./npy";
+
+function fixture(name: string): Uint8Array {
+  return new Uint8Array(readFileSync(new URL(`../fixtures/${name}`, import.meta.url)));
+}
+
+const golden = JSON.parse(new TextDecoder().decode(fixture("golden.json"))) as {
+  arg_max: [number, number][];
+  shares: number[];
+  quantiles: Record<string, number>;
+};
+const levels = parseNpy(fixture("levels.npy")).data as Uint8Array;
+const head = levels.subarray(5 * 140, 6 * 140); // layer 1, head 2: four frames of 5 x 7
+const frames = [0, 1, 2, 3].map((i) => head.subarray(i * 35, (i + 1) * 35));
+
+describe("argMax", () => {
+  it("finds what NumPy finds", () => {
+    const found = frames.map((frame) => argMax(frame, 7));
+    expect(found.map((each) => [each?.row, each?.col])).toEqual(golden.arg_max);
+    expect(found.map((each) => each?.level)).toEqual(frames.map(maxLevel));
+  });
+
+  it("takes the first of equals, and nothing of nothing", () => {
+    expect(argMax(Uint8Array.of(1, 9, 9, 9), 2)).toEqual({ row: 0, col: 1, level: 9 });
+    expect(argMax(new Uint8Array(4), 2)).toBeNull();
+    expect(argMax(new Uint8Array(0), 2)).toBeNull();
+  });
+});
+
+describe("frameShares", () => {
+  it("divides the sum of the levels", () => {
+    const found = frameShares(frames);
+    found.forEach((share, i) => expect(share).toBeCloseTo(golden.shares[i]!, 12));
+    expect(sum(found)).toBeCloseTo(1, 12);
+  });
+
+  it("is zero of dark maps", () => {
+    expect(frameShares([new Uint8Array(4), new Uint8Array(4)])).toEqual([0, 0]);
+    expect(frameShares([])).toEqual([]);
+  });
+});
+
+describe("quantile", () => {
+  it.each(Object.entries(golden.quantiles))("at %s is NumPy's", (q, expected) => {
+    expect(quantile(head, Number(q))).toBeCloseTo(expected, 9);
+  });
+
+  it("of nothing is not a number", () => expect(quantile([], 0.5)).toBeNaN());
+});
+
+describe("range", () => {
+  it("spans the values", () => {
+    expect(range([3, 1, 2])).toEqual({ low: 1, high: 3 });
+    expect(range([])).toBeNull();
+  });
+});
