@@ -19,6 +19,12 @@ export function lastColour(block: Block | null, layer: number, head: number): nu
   return Math.max(...maps.map((map) => maxLevel(map.levels))) * (first.scale / 255);
 }
 
+// Whether the maps on show differ in what their last colour stands for.
+export function scalesDiffer(): boolean {
+  if (store.view.value === "frames" || store.scaleMode.value === "fixed") return false;
+  return !(store.view.value === "heads" && store.scaleMode.value === "layer");
+}
+
 // The maps of a layer and head that are there, a frame each.
 export function shown(block: Block | null, layer: number, head: number): MapLevels[] {
   const maps: MapLevels[] = [];

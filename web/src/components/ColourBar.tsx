@@ -2,18 +2,11 @@
 import { useComputed, useSignalEffect } from "@preact/signals";
 import { useRef } from "preact/hooks";
 import { colormapTable } from "../colormap";
-import { lastColour } from "../display";
+import { lastColour, scalesDiffer } from "../display";
 import { mainFeeds } from "../feed";
 import * as store from "../store";
 
 const kTicks = [0, 0.25, 0.5, 0.75, 1];
-
-// What one number cannot say: each map of these views has a scale of its own.
-function manyScales(): boolean {
-  const { view, scaleMode } = store;
-  if (view.value === "frames" || scaleMode.value === "fixed") return false;
-  return !(view.value === "heads" && scaleMode.value === "layer");
-}
 
 export function ColourBar() {
   const canvas = useRef<HTMLCanvasElement>(null);
@@ -28,7 +21,7 @@ export function ColourBar() {
     context.putImageData(image, 0, 0);
   });
   const last = useComputed(() => {
-    if (manyScales()) return null;
+    if (scalesDiffer()) return null;
     const block = mainFeeds[store.activePin.value]?.block.value ?? null;
     const head = store.view.value === "heads" ? 1 : store.head.value;
     return lastColour(block, store.layer.value, head);
@@ -36,7 +29,7 @@ export function ColourBar() {
   const label = (tick: number) => {
     const part = tick ** (1 / store.gamma.value);
     if (last.value !== null) return store.formatValue(part * last.value);
-    return manyScales() ? `${Math.round(100 * part)} %` : "";
+    return scalesDiffer() ? `${Math.round(100 * part)} %` : "";
   };
   return (
     <div class="colour-bar" data-testid="colour-bar">
@@ -50,7 +43,7 @@ export function ColourBar() {
         ))}
       </ol>
       <p>
-        {manyScales()
+        {scalesDiffer()
           ? "of each map’s last colour"
           : "attention, a share of 1 over the patches of all frames"}
       </p>

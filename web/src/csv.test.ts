@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+import { describe, expect, it } from "vitest";
+import { csvField, mapsCsv, mapsNpy, type ShownMaps } from "./csv";
+import { parseNpy } from "./npy";
+
+const shown: ShownMaps = {
+  layers: [2, 7],
+  heads: [0],
+  frames: [0, 3],
+  rows: 1,
+  cols: 2,
+  map: (layer, head, frame) =>
+    layer === 7 && frame === 0
+      ? null
+      : { levels: Uint8Array.of(layer * 10 + frame, 255), scale: 0.004 + head },
+};
+
+describe("mapsCsv", () => {
+  it("has a line for each cell that is there", () => {
+    expect(mapsCsv(shown).split("\n")).toEqual([
+      "layer,head,frame,row,col,level,value",
+      "2,mean,0,0,0,20,0.0003137255",
+      "2,mean,0,0,1,255,0.004",
+      "2,mean,3,0,0,23,0.0003607843",
+      "2,mean,3,0,1,255,0.004",
+      "7,mean,3,0,0,73,0.001145098",
+      "7,mean,3,0,1,255,0.004",
+      "",
+    ]);
+    expect(mapsCsv({ ...shown, heads: [4] })).toContain("\n2,4,0,0,1,255,4.004\n");
+  });
+
+  it("counts rows and columns", () => {
+    const square = { ...shown, layers: [2], frames: [0], rows: 2, cols: 1 };
+    expect(mapsCsv(square)).toContain("2,mean,0,1,0,255,");
+  });
+});
+
+describe("csvField", () => {
+  it("quotes what would break a line", () => {
+    expect(['a"b', "a,b", "a\nb", "plain", 5].map(csvField)).toEqual([
+      '"a""b"',
+      '"a,b"',
+      '"a\nb"',
+      "plain",
+      "5",
+    ]);
+  });
+});
+
+describe("mapsNpy", () => {
+  it("holds values, and NaN for what is not there", () => {
+    const { shape, data } = parseNpy(mapsNpy(shown));
+    expect(shape).toEqual([2, 1, 2, 1, 2]);
+    const value = (level: number): number => Math.fround((level / 255) * 0.004);
+    expect([...data]).toEqual(
+      [20, 255, 23, 255, NaN, NaN, 73, 255].map((level) => (level > 0 ? value(level) : NaN)),
+    );
+  });
+});

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: Apache-2.0
+// What can be taken away: the view as a figure, the numbers in it, the link to it.
+import { mapsCsv, mapsNpy, type ShownMaps } from "./csv";
+import { lastColour, scalesDiffer, shown } from "./display";
+import { mainFeeds, type Block } from "./feed";
+import {
+  colourBar,
+  type Figure,
+  type FigureCell,
+  type FigureColumn,
+  type FigurePicture,
+} from "./figure";
+import { figurePng, figureSvg } from "./figure_png";
+import { linkQuery } from "./link";
+import { argMax, frameShares } from "./stats";
+import * as store from "./store";
+
+const kUnit = "attention, a share of 1 over the patches of all frames";
+const kPictureWidth = 1024; // pixels, of pictures in figures
+
+function blockOf(slot: number): Block | null {
+  return mainFeeds[slot]?.block.value ?? null;
+}
+
+// "kitchen_layer12_head3_row10_col18", for names of files.
+export function fileStem(): string {
+  const { view } = store;
+  const cell = store.pins.value[store.activePin.value];
+  const head = store.head.value === store.kAverage ? "mean" : String(store.head.value);
+  const parts = [
+    store.exportInfo.value?.name ?? "attention",
+    view.value === "frames" || view.value === "heads" ? `layer${store.layer.value}` : "layers",
+    view.value === "frames" || view.value === "layers" ? `head${head}` : "heads",
+    ...(cell ? [`row${cell.row}`, `col${cell.col}`] : []),
+  ];
+  return parts.join("_").replace(/[^\p{L}\p{N}._-]+/gu, "_");
+}
+
+// The layers and heads on show, and the frames.
+function selection() {
+  const view = store.view.value;
+  const all = store.layers.value.map((layer) => layer.number);
+  const heads = store.numHeads.value > 0 ? store.headNumbers() : [store.kAverage];
+  return {
+    layers: view === "layers" || view === "matrix" ? all : [store.layer.value],
+    heads: view === "heads" || view === "matrix" ? heads : [store.head.value],
+    frames: view === "matrix" ? [store.targetFrame.value] : store.frames.value.map((_, i) => i),
+  };
+}
+
+// The numbers of the active query on show.
+export function shownMaps(): ShownMaps {
+  const block = blockOf(store.activePin.value);
+  return {
+    ...selection(),
+    rows: store.grid.value?.H_ds ?? 0,
+    cols: store.grid.value?.W_ds ?? 0,
+    map: (layer, head, frame) => block?.map(layer, head, frame) ?? null,
+  };
+}
+
+function figureCell(
+  slot: number,
+  layer: number,
+  head: number,
+  frame: number,
+  small: boolean,
+): FigureCell {
+  const block = blockOf(slot);
+  const map = block?.map(layer, head, frame) ?? null;
+  const geometry = store.geometries.value[frame]!;
+  const share = frameShares(shown(block, layer, head).map((each) => each.levels))[frame] ?? 0;
+  return {
+    label: small ? "" : `frame ${frame}`,
+    ...(small ? {} : { note: `${(100 * share).toFixed(0)} %` }),
+    picture: store.view.value === "matrix" ? null : frame,
+    geometry,
+    map: map && { ...map, scaleMax: lastColour(block, layer, head) ?? map.scale },
+    match:
+      map && store.showMatches.value && store.view.value !== "matrix"
+        ? argMax(map.levels, geometry.cols)
+        : null,
+  };
+}
+
+function vmaxOf(layer: number, head: number): string {
+  const info = store.layers.value.find((each) => each.number === layer);
+  const value = info?.per_head_vmax99?.[head - 1] ?? info?.layer_vmax99;
+  return value === undefined ? "" : `vmax ${store.formatValue(value)}`;
+}
+
+function columnsOf(slot: number): FigureColumn[] {
+  const { layers, heads, frames } = selection();
+  const view = store.view.value;
+  const query = store.pins.value[slot]!;
+  const mark = store.pins.value.length > 1 ? `${slot + 1}: ` : "";
+  if (view === "frames") {
+    return [
+      {
+        title: mark && `${mark}patch (${query.row}, ${query.col})`,
+        cells: frames.map((frame) =>
+          figureCell(slot, store.layer.value, store.head.value, frame, false),
+        ),
+      },
+    ];
+  }
+  if (view === "matrix") {
+    return heads.map((head) => ({
+      title: `${mark}${head === store.kAverage ? "mean" : head}`,
+      cells: layers.map((layer) => figureCell(slot, layer, head, store.targetFrame.value, true)),
+    }));
+  }
+  return layers.flatMap((layer) =>
+    heads.map((head) => ({
+      title: mark + (view === "layers" ? `Layer ${layer}` : store.headName(head)),
+      subtitle: vmaxOf(layer, head),
+      cells: frames.map((frame) => figureCell(slot, layer, head, frame, true)),
+    })),
+  );
+}
+
+function title(): string {
+  const layer = `Layer ${store.layer.value}`;
+  const head = store.headName(store.head.value);
+  switch (store.view.value) {
+    case "frames":
+      return `${layer}, ${head.toLowerCase()}`;
+    case "layers":
+      return `All layers, ${head.toLowerCase()}`;
+    case "heads":
+      return `${layer}, all heads`;
+    case "matrix":
+      return `All layers (down) and heads (across), frame ${store.targetFrame.value}`;
+  }
+}
+
+function footer(): string[] {
+  const info = store.exportInfo.value;
+  const text = (value: unknown) => (typeof value === "string" ? value : "");
+  const model = [text(info?.model?.["family"]), text(info?.model?.["weights"])].filter(Boolean);
+  return [
+    [info?.path, ...model, info?.precision, info?.generator].filter(Boolean).join(" · "),
+    info?.definition_text ?? "",
+  ].filter(Boolean);
+}
+
+async function decode(url: string): Promise<FigurePicture> {
+  const response = await fetch(url);
+  if (!response.ok) throw new Error(`the picture ${url} cannot be read`);
+  // As stored: the model saw the pixels without the camera's rotation.
+  const whole = await createImageBitmap(await response.blob(), { imageOrientation: "none" });
+  const width = Math.min(whole.width, kPictureWidth);
+  const height = Math.max(1, Math.round((whole.height * width) / whole.width));
+  const image = await createImageBitmap(whole, {
+    resizeWidth: width,
+    resizeHeight: height,
+    resizeQuality: "high",
+  });
+  whole.close();
+  return { image, width, height };
+}
+
+export async function currentFigure(): Promise<Figure> {
+  const query = store.pins.value[store.activePin.value];
+  const wanted =
+    store.view.value === "matrix" ? store.frames.value.slice(0, 1) : store.frames.value;
+  const pictures = await Promise.all(wanted.map((frame) => decode(frame.url)));
+  const block = blockOf(store.activePin.value);
+  const last = scalesDiffer()
+    ? null
+    : lastColour(block, store.layer.value, store.view.value === "heads" ? 1 : store.head.value);
+  const pins = store.pins.value;
+  return {
+    title: title(),
+    subtitle: [
+      store.exportInfo.value?.name,
+      pins.length > 1
+        ? `${pins.length} queries`
+        : query && `query patch (${query.row}, ${query.col}) of frame 0`,
+    ]
+      .filter(Boolean)
+      .join(" · "),
+    pictures,
+    query: {
+      label: "query, frame 0",
+      picture: 0,
+      geometry: store.geometries.value[0]!,
+      cells: pins,
+    },
+    columns: pins.flatMap((_, slot) => columnsOf(slot)),
+    ...(store.view.value === "matrix" ? { rowLabels: selection().layers.map(String) } : {}),
+    colormap: store.colormap.value,
+    gamma: store.gamma.value,
+    opacity: store.opacity.value,
+    smooth: store.smooth.value,
+    alone: store.mapAlone.value || store.view.value === "matrix",
+    bar: colourBar(last, kUnit),
+    footer: footer(),
+  };
+}
+
+function download(blob: Blob, name: string): void {
+  const url = URL.createObjectURL(blob);
+  const anchor = document.createElement("a");
+  anchor.href = url;
+  anchor.download = name;
+  anchor.click();
+  window.setTimeout(() => URL.revokeObjectURL(url), 60_000);
+}
+
+export async function savePng(): Promise<void> {
+  download(await figurePng(await currentFigure()), `${fileStem()}.png`);
+}
+
+export async function saveSvg(): Promise<void> {
+  const text = await figureSvg(await currentFigure());
+  download(new Blob([text], { type: "image/svg+xml" }), `${fileStem()}.svg`);
+}
+
+export function saveNpy(): void {
+  download(
+    new Blob([mapsNpy(shownMaps())], { type: "application/octet-stream" }),
+    `${fileStem()}.npy`,
+  );
+}
+
+export function saveCsv(): void {
+  download(new Blob([mapsCsv(shownMaps())], { type: "text/csv" }), `${fileStem()}.csv`);
+}
+
+export async function copyLink(): Promise<void> {
+  const link = `${window.location.origin}${window.location.pathname}?${linkQuery()}`;
+  await navigator.clipboard.writeText(link);
+}
