@@ -79,9 +79,9 @@ function serve(answer: Answer): { urls: string[]; inits: RequestInit[] } {
 
 const hangs: Answer = (_, init) =>
   new Promise((_resolve, reject) => {
-    init.signal?.addEventListener("abort", () =>
-      reject(new DOMException("This operation was aborted", "AbortError")),
-    );
+    const stop = (): void => reject(new DOMException("This operation was aborted", "AbortError"));
+    if (init.signal?.aborted) stop();
+    else init.signal?.addEventListener("abort", stop);
   });
 
 async function failure(promise: Promise<unknown>): Promise<WireError> {
@@ -236,6 +236,7 @@ describe("requests", () => {
     serve(hangs);
     const abort = new AbortController();
     const waiting = fetchMaps({ layers: [1], heads: "mean", row: 0, col: 0 }, abort.signal);
+    await Promise.resolve();
     abort.abort();
     await expect(waiting).rejects.toMatchObject({ name: "AbortError" });
     const seen = serve(hangs);
