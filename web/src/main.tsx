@@ -9,6 +9,7 @@ import { App } from "./components/App";
 import { followChoices } from "./feed";
 import { listenToKeys } from "./keys";
 import { followInAddressBar, readLink } from "./link";
+import { effect } from "@preact/signals";
 import { load, show } from "./store";
 import * as store from "./store";
 import { followTheme } from "./theme";
@@ -18,6 +19,10 @@ import { fetchExport, toWireError } from "./wire";
 async function start(): Promise<void> {
   const link = readLink(window.location.search);
   followTheme();
+  effect(() => {
+    const name = store.exportInfo.value?.name;
+    document.title = name ? `${name} · vggt-attn` : "vggt-attn";
+  });
   followChoices();
   followInAddressBar();
   listenToKeys();

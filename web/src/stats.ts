@@ -7,18 +7,35 @@ export interface Match {
   level: number;
 }
 
-// The first of the highest cells; null if all are 0.
+// What a cell and its eight neighbours hold together.
+function surroundings(levels: Uint8Array, rows: number, cols: number, at: number): number {
+  const row = Math.floor(at / cols);
+  const col = at % cols;
+  let total = 0;
+  for (let i = Math.max(0, row - 1); i <= Math.min(rows - 1, row + 1); i++) {
+    for (let j = Math.max(0, col - 1); j <= Math.min(cols - 1, col + 1); j++) {
+      total += levels[i * cols + j]!;
+    }
+  }
+  return total;
+}
+
+// The highest cell; null if all are 0. Of several (what is clipped has one level), that with the most around
+// it, then the first.
 export function argMax(levels: Uint8Array, cols: number): Match | null {
-  let best = 0;
+  const best = maxLevel(levels);
+  if (best === 0) return null;
+  const rows = levels.length / cols;
   let at = -1;
-  for (let i = 0; i < levels.length; i++) {
-    const level = levels[i]!;
-    if (level > best) {
-      best = level;
+  let most = -1;
+  for (let i = levels.indexOf(best); i >= 0; i = levels.indexOf(best, i + 1)) {
+    const around = surroundings(levels, rows, cols, i);
+    if (around > most) {
+      most = around;
       at = i;
     }
   }
-  return at < 0 ? null : { row: Math.floor(at / cols), col: at % cols, level: best };
+  return { row: Math.floor(at / cols), col: at % cols, level: best };
 }
 
 export function sum(levels: ArrayLike<number>): number {

@@ -80,11 +80,13 @@ export function headNumbers(): number[] {
   return Array.from({ length: numHeads.value }, (_, i) => i + 1);
 }
 
-// "p" with as many digits as tell values apart.
+// Three digits, as people write them: 0.00131, 8.1·10⁻⁵.
 export function formatValue(value: number): string {
   if (value === 0) return "0";
-  if (value >= 0.0995) return value.toFixed(3);
-  return value >= 0.0001 ? value.toPrecision(3) : value.toExponential(1);
+  if (value >= 1e-4) return value >= 0.1 ? value.toFixed(3) : value.toPrecision(3);
+  const [digits, exponent] = value.toExponential(1).split("e-");
+  const raised = [...(exponent ?? "")].map((digit) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[Number(digit)]);
+  return `${digits}·10⁻${raised.join("")}`;
 }
 
 // Changes.
