@@ -21,10 +21,11 @@ ROOMS = {
     "artifact": ["formats"],
     "model": ["formats", "kernels", "weights"],
     "capture": ["formats", "model", "kernels", "weights", "artifact"],
-    "cli": ["formats", "kernels", "image", "weights", "artifact", "model", "capture"],
+    "server": ["formats", "artifact"],
+    "cli": ["formats", "kernels", "image", "weights", "artifact", "model", "capture", "server"],
 }
-# oneDNN is spoken to in one place.
-ONLY_INCLUDER = {"oneapi/dnnl/dnnl.hpp": "kernels/onednn.h"}
+# oneDNN and cpp-httplib are spoken to in one place each.
+ONLY_INCLUDER = {"oneapi/dnnl/dnnl.hpp": "kernels/onednn.h", "httplib.h": "server/http.cc"}
 LONGEST = 800
 PRINTS = re.compile(r"std::c(out|err)\b|\b(printf|puts|fmt::print|exit|abort)\s*\(")
 

@@ -14,5 +14,6 @@ std::function<int()> DeclareExport(CLI::App& app);
 std::function<int()> DeclareInspect(CLI::App& app);
 std::function<int()> DeclarePreprocess(CLI::App& app);
 std::function<int()> DeclareSynthWeights(CLI::App& app);
+std::function<int()> DeclareView(CLI::App& app);
 
 }  // namespace vggt

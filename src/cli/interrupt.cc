@@ -17,20 +17,45 @@ void Note(int signal) {
   interrupted = 1;
 }
 
+bool IsIgnored(int signal) {
+  struct sigaction now = {};
+  sigaction(signal, nullptr, &now);
+  return now.sa_handler == SIG_IGN;
+}
+
+sigset_t Interrupts() {
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+    if (!IsIgnored(signal)) sigaddset(&set, signal);
+  }
+  return set;
+}
+
 }  // namespace
 
 void CatchInterrupts() {
   struct sigaction action = {};
   action.sa_handler = Note;
   for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
-    struct sigaction before = {};
-    sigaction(signal, nullptr, &before);
-    if (before.sa_handler != SIG_IGN) sigaction(signal, &action, nullptr);
+    if (!IsIgnored(signal)) sigaction(signal, &action, nullptr);
   }
 }
 
 void ThrowIfInterrupted() {
   if (interrupted != 0) throw Interrupted();
+}
+
+void HoldInterrupts() {
+  const sigset_t set = Interrupts();
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
+}
+
+void AwaitInterrupt() {
+  const sigset_t set = Interrupts();
+  int signal = 0;
+  while (sigwait(&set, &signal) != 0) {
+  }
 }
 
 }  // namespace vggt

@@ -11,4 +11,11 @@ void CatchInterrupts();
 // Throws Interrupted if one has been noted. Called wherever work can be given up.
 void ThrowIfInterrupted();
 
+// For programs that only wait: holds the same signals back from this thread and those it starts
+// from now on, for AwaitInterrupt() to find.
+void HoldInterrupts();
+
+// Returns when one of them has come.
+void AwaitInterrupt();
+
 }  // namespace vggt

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/export_catalog.h"
+
+#include <algorithm>
+
+#include "server/message.h"
+
+namespace vggt {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr size_t kMostOpen = 4;
+constexpr int kDeepest = 4;
+constexpr size_t kMostEntries = 20'000;
+constexpr size_t kMostListed = 200;
+constexpr size_t kLongestPath = 4096;
+
+bool IsBelow(const fs::path& root, const fs::path& path) {
+  return std::mismatch(root.begin(), root.end(), path.begin(), path.end()).first == root.end();
+}
+
+bool IsManifest(const fs::path& path) { return path.filename() == "layers_manifest.json"; }
+
+bool IsMetadata(const fs::path& path) {
+  return path.filename().string().ends_with("_metadata.json");
+}
+
+// The folder that people know an export by: the one that attn_maps/ lies in.
+fs::path ExportFolder(const fs::path& maps_folder, const fs::path& root) {
+  const bool inside = maps_folder != root && maps_folder.filename() == "attn_maps";
+  return inside ? maps_folder.parent_path() : maps_folder;
+}
+
+std::string FromRoot(const fs::path& path, const fs::path& root) {
+  return path.lexically_relative(root).generic_string();
+}
+
+std::string NameOf(const Export& described, const fs::path& folder) {
+  return described.image_set_name.empty() ? folder.filename().string() : described.image_set_name;
+}
+
+// The walk of List().
+class Walk {
+ public:
+  explicit Walk(const fs::path& root) : root_(root) {}
+
+  ExportList Run() && {
+    Enter(root_, 0);
+    std::sort(list_.exports.begin(), list_.exports.end(),
+              [](const auto& a, const auto& b) { return a.id < b.id; });
+    return std::move(list_);
+  }
+
+ private:
+  void Enter(const fs::path& folder, int depth) {
+    std::vector<fs::path> folders;
+    bool manifest = false, metadata = false;
+    std::error_code failed;
+    for (fs::directory_iterator it(folder, failed), end; !failed && it != end;
+         it.increment(failed)) {
+      if (++entries_ > kMostEntries) {
+        list_.truncated = true;
+        break;
+      }
+      std::error_code ignored;
+      manifest = manifest || IsManifest(it->path());
+      metadata = metadata || IsMetadata(it->path());
+      if (!it->path().filename().string().starts_with('.') &&
+          it->symlink_status(ignored).type() == fs::file_type::directory) {
+        folders.push_back(it->path());
+      }
+    }
+    if ((manifest || metadata) && Add(folder, manifest)) return;
+    if (depth == kDeepest) {
+      list_.truncated = list_.truncated || !folders.empty();
+      return;
+    }
+    std::sort(folders.begin(), folders.end());
+    for (const fs::path& inner : folders) {
+      if (list_.truncated) return;
+      Enter(inner, depth + 1);
+    }
+  }
+
+  // False if the folder is no export after all: others' metadata may bear such names.
+  bool Add(const fs::path& maps_folder, bool certain) {
+    if (list_.exports.size() == kMostListed) {
+      list_.truncated = true;
+      return true;
+    }
+    const fs::path folder = ExportFolder(maps_folder, root_);
+    ListedExport listed{FromRoot(folder, root_),
+                        FromRoot(maps_folder, root_),
+                        folder.filename().string(),
+                        0,
+                        0,
+                        ""};
+    try {
+      const Export described = OpenExport(maps_folder, root_);
+      listed.name = NameOf(described, folder);
+      listed.layers = described.layers.size();
+      listed.frames = described.layers.back().metadata.S;
+    } catch (const Error& error) {
+      if (!certain) return false;
+      listed.error = error.problem();
+    }
+    list_.exports.push_back(std::move(listed));
+    return true;
+  }
+
+  const fs::path& root_;
+  size_t entries_ = 0;
+  ExportList list_;
+};
+
+}  // namespace
+
+fs::path ResolveBelow(const fs::path& root, const std::string& path) {
+  if (path.empty() || path.size() > kLongestPath || path.find('\0') != std::string::npos) {
+    throw Refusal(400, "is no path", path);
+  }
+  std::error_code failed;
+  const fs::path whole = root / path;
+  const fs::path found = fs::weakly_canonical(whole, failed);
+  // Where links lead in circles nothing can be said of the place.
+  if (failed) throw Refusal(404, "no such file or folder", path);
+  if (!IsBelow(root, found)) {
+    throw Refusal(403, "lies outside the folder that is served", path,
+                  fmt::format("That is {}; 'vggt-attn view --root DIR' serves another.",
+                              Printable(root.string(), kLongestPath)));
+  }
+  if (!fs::exists(found, failed)) throw Refusal(404, "no such file or folder", path);
+  return found;
+}
+
+ExportCatalog::ExportCatalog(const fs::path& root, uint64_t cache_bytes)
+    : cache_bytes_(cache_bytes) {
+  std::error_code failed;
+  root_ = fs::canonical(root, failed);
+  if (failed || !fs::is_directory(root_, failed)) throw Error("is no folder", root.string());
+}
+
+std::shared_ptr<const OpenedExport> ExportCatalog::Load(const fs::path& found) const {
+  Export described = OpenExport(found, root_);
+  const fs::path maps_folder = ResolveBelow(root_, described.maps_folder.string());
+  const fs::path folder = ExportFolder(maps_folder, root_);
+  // One layer's metadata stands for that layer alone.
+  std::string id = FromRoot(IsMetadata(found) ? found : folder, root_);
+  std::string name = NameOf(described, folder);
+  return std::shared_ptr<const OpenedExport>(new OpenedExport{
+      std::move(id), FromRoot(maps_folder, root_), std::move(name),
+      MapReader(std::move(described),
+                {.root = root_, .cache_bytes = cache_bytes_, .cache_folder = {}})});
+}
+
+void ExportCatalog::Keep(std::shared_ptr<const OpenedExport> opened, bool as_last) {
+  const std::lock_guard lock(mutex_);
+  std::erase_if(opened_, [&](const auto& other) { return other->id == opened->id; });
+  if (as_last || (last_ && last_->id == opened->id)) last_ = opened;
+  opened_.push_back(std::move(opened));
+  if (opened_.size() > kMostOpen) {
+    opened_.erase(opened_.front() == last_ ? opened_.begin() + 1 : opened_.begin());
+  }
+}
+
+std::shared_ptr<const OpenedExport> ExportCatalog::Open(const std::string& path) {
+  auto opened = Load(ResolveBelow(root_, path));
+  Keep(opened, true);
+  newly_opened_.notify_all();
+  return opened;
+}
+
+std::shared_ptr<const OpenedExport> ExportCatalog::AwaitOther(const OpenedExport* than,
+                                                              std::stop_token stop) {
+  std::unique_lock lock(mutex_);
+  const bool other =
+      newly_opened_.wait(lock, std::move(stop), [&] { return last_ && last_.get() != than; });
+  return other ? last_ : nullptr;
+}
+
+std::shared_ptr<const OpenedExport> ExportCatalog::Get(const std::string& id) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (id.empty() && !last_) {
+      throw Refusal(404, "no export is open", "", "/api/exports lists what can be opened.");
+    }
+    const std::string& wanted = id.empty() ? last_->id : id;
+    const auto found = std::find_if(opened_.begin(), opened_.end(),
+                                    [&](const auto& other) { return other->id == wanted; });
+    if (found != opened_.end()) {
+      std::rotate(found, found + 1, opened_.end());
+      return opened_.back();
+    }
+  }
+  auto opened = Load(ResolveBelow(root_, id));
+  Keep(opened, false);
+  return opened;
+}
+
+ExportList ExportCatalog::List() const { return Walk(root_).Run(); }
+
+}  // namespace vggt

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+// The exports below one folder: listed, and those that are open.
+#pragma once
+
+#include <condition_variable>
+#include <filesystem>
+#include <memory>
+#include <mutex>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "artifact/map_reader.h"
+
+namespace vggt {
+
+// An open export. Whoever holds it can go on reading when the catalog has dropped it.
+struct OpenedExport {
+  std::string id;    // what is opened, as seen from the root: its folder; "." is the root
+  std::string path;  // where its metadata lie, as seen from the root
+  std::string name;  // of the image set, or else of the folder
+  MapReader maps;
+};
+
+// An export as listed.
+struct ListedExport {
+  std::string id, path, name;
+  size_t layers = 0;
+  int64_t frames = 0;
+  std::string error;  // why it cannot be opened; empty if it can
+};
+
+struct ExportList {
+  std::vector<ListedExport> exports;  // by id
+  bool truncated = false;             // not everything was looked at
+};
+
+// From any number of threads.
+class ExportCatalog {
+ public:
+  // `root`: a folder; nothing outside it is opened, symbolic links resolved. `cache_bytes`: of each
+  // open export. Throws Error if there is no such folder.
+  ExportCatalog(const std::filesystem::path& root, uint64_t cache_bytes);
+
+  const std::filesystem::path& root() const { return root_; }  // absolute, links resolved
+
+  // Opens afresh what `path` names, absolute or below the root, and makes it the one opened last.
+  // Throws Refusal (403) outside the root, (404) if there is no such thing; else Error.
+  std::shared_ptr<const OpenedExport> Open(const std::string& path);
+
+  // An export by its id; opens it if it is not open. "": the one opened last, Refusal (404) if
+  // there is none.
+  std::shared_ptr<const OpenedExport> Get(const std::string& id);
+
+  // Waits until the one opened last is another than `than`, and returns it; nullptr at once when a
+  // stop is requested.
+  std::shared_ptr<const OpenedExport> AwaitOther(const OpenedExport* than, std::stop_token stop);
+
+  // What can be opened below the root: at most 4 folders deep, 20,000 entries and 200 exports;
+  // hidden folders and links to folders are left out.
+  ExportList List() const;
+
+ private:
+  std::shared_ptr<const OpenedExport> Load(const std::filesystem::path& found) const;
+  void Keep(std::shared_ptr<const OpenedExport> opened, bool as_last);
+
+  std::filesystem::path root_;
+  uint64_t cache_bytes_;
+  mutable std::mutex mutex_;
+  std::condition_variable_any newly_opened_;
+  std::vector<std::shared_ptr<const OpenedExport>> opened_;  // the least recently used first
+  std::shared_ptr<const OpenedExport> last_;
+};
+
+// `path` as it is on disk, links resolved. Throws Refusal: 403 if it lies outside `root`, whether
+// it exists or not; 404 if it does not exist.
+std::filesystem::path ResolveBelow(const std::filesystem::path& root, const std::string& path);
+
+}  // namespace vggt

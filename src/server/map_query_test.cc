@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/map_query.h"
+
+#include <gmock/gmock.h>
+
+#include "artifact/map_reader.h"
+#include "server/message.h"
+
+namespace vggt {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+// Layers 1, 2 and 5, three heads, two frames of 4 x 6 cells.
+Export Described() {
+  Export e;
+  for (const int64_t index : {0, 1, 4}) {
+    ExportLayer layer;
+    layer.index = index;
+    LayerMetadata& m = layer.metadata;
+    m.S = 2;
+    m.H_ds = 4;
+    m.W_ds = 6;
+    m.per_head_data = true;
+    m.num_heads = 3;
+    e.layers.push_back(layer);
+  }
+  return e;
+}
+
+MapQuery Parse(QueryPairs query, const Export& described = Described()) {
+  query.emplace_back("row", "3");
+  query.emplace_back("col", "5");
+  return ParseMapQuery(query, described);
+}
+
+struct Refused {
+  int status = 0;
+  std::string text;
+};
+
+Refused RefusalOf(const QueryPairs& query, const Export& described = Described()) {
+  try {
+    ParseMapQuery(query, described);
+  } catch (const Refusal& refusal) {
+    return {refusal.status(), refusal.what()};
+  }
+  ADD_FAILURE() << "was accepted";
+  return {};
+}
+
+TEST(MapQuery, Defaults) {
+  const MapQuery query = Parse({});
+  EXPECT_THAT(query.layers, ElementsAre(2));
+  EXPECT_THAT(query.heads, ElementsAre(kMeanOfHeads));
+  EXPECT_THAT(query.frames, ElementsAre(0, 1));
+  EXPECT_EQ(query.row, 3);
+  EXPECT_EQ(query.col, 5);
+}
+
+TEST(MapQuery, ListsKeepTheirOrder) {
+  const MapQuery query =
+      Parse({{"layers", "5,1"}, {"heads", "3,1,2"}, {"frames", "1,0"}, {"export", "x"}});
+  EXPECT_THAT(query.layers, ElementsAre(2, 0));
+  EXPECT_THAT(query.heads, ElementsAre(3, 1, 2));
+  EXPECT_THAT(query.frames, ElementsAre(1, 0));
+}
+
+TEST(MapQuery, All) {
+  const MapQuery query = Parse({{"layers", "all"}, {"heads", "all"}, {"frames", "all"}});
+  EXPECT_THAT(query.layers, ElementsAre(0, 1, 2));
+  EXPECT_THAT(query.heads, ElementsAre(1, 2, 3));
+  EXPECT_THAT(query.frames, ElementsAre(0, 1));
+}
+
+TEST(MapQuery, NumbersAreDigits) {
+  for (const char* text : {"", "1x", "-1", "+1", " 1", "1 ", "1e30", "0x1", "1.0", "99999999999999",
+                           "18446744073709551617", "1,,2", ",1", "1,", "4", "one"}) {
+    for (const char* name : {"heads", "layers", "frames", "row", "col"}) {
+      const std::string key = name;
+      if (std::string(text) == "4" && (key == "layers" || key == "col")) continue;
+      QueryPairs query = {{"row", "0"}, {"col", "0"}};
+      std::erase_if(query, [&](const auto& pair) { return pair.first == key; });
+      query.emplace_back(key, text);
+      EXPECT_EQ(RefusalOf(query).status, 400) << key << "=" << text;
+    }
+  }
+  EXPECT_EQ(ParseNumber("007", 7, "x"), 7);
+}
+
+TEST(MapQuery, SaysWhatIsWrong) {
+  const QueryPairs cell = {{"row", "0"}, {"col", "0"}};
+  const auto with = [&](const char* name, const char* value) {
+    QueryPairs query = cell;
+    query.emplace_back(name, value);
+    return RefusalOf(query);
+  };
+  EXPECT_THAT(RefusalOf({{"row", "0"}}).text, HasSubstr("'col' is missing. Give one from 0 to 5"));
+  EXPECT_THAT(RefusalOf({{"row", "4"}, {"col", "0"}}).text,
+              HasSubstr("row: '4' is no whole number up to 3"));
+  EXPECT_THAT(with("col", "1").text, HasSubstr("'col' is given twice"));
+  EXPECT_THAT(with("head", "1").text, HasSubstr("'head' is unknown"));
+  EXPECT_THAT(with("heads", "1,2,1").text, HasSubstr("heads names 1 twice"));
+  EXPECT_THAT(with("heads", "0").text, HasSubstr("heads count from 1"));
+  EXPECT_THAT(with("heads", "mean,1").text, HasSubstr("no whole number"));
+  EXPECT_EQ(with("layers", "3").status, 404);
+  EXPECT_THAT(with("layers", "3").text, HasSubstr("the export has no layer 3"));
+}
+
+TEST(MapQuery, HeadsThatAreNotThere) {
+  Export e = Described();
+  for (ExportLayer& layer : e.layers) layer.metadata.per_head_data = false;
+  EXPECT_THAT(Parse({{"heads", "mean"}}, e).heads, ElementsAre(kMeanOfHeads));
+  for (const char* heads : {"1", "all"}) {
+    const Refused refused = RefusalOf({{"row", "0"}, {"col", "0"}, {"heads", heads}}, e);
+    EXPECT_EQ(refused.status, 400);
+    EXPECT_THAT(refused.text, HasSubstr("the mean of the heads only"));
+  }
+}
+
+TEST(MapQuery, OneAnswerIsBounded) {
+  Export e = Described();
+  const auto resize = [&](int64_t heads, int64_t side) {
+    for (ExportLayer& layer : e.layers) {
+      layer.metadata.num_heads = heads;
+      layer.metadata.H_ds = layer.metadata.W_ds = side;
+    }
+  };
+  const QueryPairs all = {{"row", "0"}, {"col", "0"}, {"heads", "all"}, {"layers", "all"}};
+  resize(1365, 4);
+  EXPECT_EQ(ParseMapQuery(all, e).heads.size(), 1365U);
+  resize(1366, 4);
+  EXPECT_THAT(RefusalOf(all, e).text, HasSubstr("4098 maps of layers and heads, at most 4096"));
+  resize(8, 1182);
+  EXPECT_EQ(ParseMapQuery(all, e).heads.size(), 8U);
+  resize(8, 1183);
+  EXPECT_THAT(RefusalOf(all, e).text, HasSubstr("67.2 MB of maps, at most 64 MiB"));
+  resize(1000, 1'000'000);
+  EXPECT_EQ(RefusalOf(all, e).status, 400);
+}
+
+}  // namespace
+}  // namespace vggt

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// A request and its answer, without a socket.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/error.h"
+
+namespace vggt {
+
+struct Request {
+  std::string method;                                      // in capitals
+  std::string path;                                        // percent-decoded, without the query
+  std::vector<std::pair<std::string, std::string>> query;  // decoded
+  // Headers, "" if absent.
+  std::string host, origin, fetch_site, content_type, if_none_match;
+  std::string body;
+};
+
+struct Response {
+  int status = 200;
+  std::string content_type;
+  std::string body;
+  std::vector<std::pair<std::string, std::string>> headers;
+};
+
+// An Error with the HTTP status that says whose fault it is.
+class Refusal : public Error {
+ public:
+  Refusal(int status, const std::string& what, const std::string& where = "",
+          const std::string& hint = "")
+      : Error(what, where, hint), status_(status) {}
+
+  int status() const { return status_; }
+
+ private:
+  int status_;
+};
+
+}  // namespace vggt

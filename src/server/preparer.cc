@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/preparer.h"
+
+#include "core/error.h"
+
+namespace vggt {
+namespace {
+
+double InflatedBytes(const LayerMetadata& m) {
+  const double bytes_of_value = m.normalized_by == "none" ? sizeof(float) : 1;
+  const double cells = static_cast<double>(m.H_ds) * static_cast<double>(m.W_ds);
+  return bytes_of_value * cells * cells * static_cast<double>(m.S) *
+         static_cast<double>(m.per_head_data ? m.num_heads : 1);
+}
+
+void Prepare(ExportCatalog& catalog, uint64_t cache_bytes, const std::stop_token& stop) {
+  std::shared_ptr<const OpenedExport> current;
+  while ((current = catalog.AwaitOther(current.get(), stop)) != nullptr) {
+    const MapReader& maps = current->maps;
+    const size_t layers = maps.description().layers.size();
+    const size_t fitting = LayersThatFit(maps.description(), cache_bytes);
+    for (size_t i = layers; i > layers - fitting; --i) {
+      if (stop.stop_requested() || catalog.Get("") != current) break;
+      try {
+        maps.Prepare(i - 1);
+      } catch (const std::exception&) {
+        // Whoever asks for this layer is told.
+      }
+    }
+  }
+}
+
+}  // namespace
+
+size_t LayersThatFit(const Export& described, uint64_t cache_bytes) {
+  auto left = static_cast<double>(cache_bytes);
+  size_t fitting = 0;
+  for (auto layer = described.layers.rbegin(); layer != described.layers.rend(); ++layer) {
+    left -= InflatedBytes(layer->metadata);
+    if (left < 0) break;
+    ++fitting;
+  }
+  return fitting;
+}
+
+Preparer::Preparer(ExportCatalog& catalog, uint64_t cache_bytes)
+    : thread_([&catalog, cache_bytes](const std::stop_token& stop) {
+        Prepare(catalog, cache_bytes, stop);
+      }) {}
+
+}  // namespace vggt

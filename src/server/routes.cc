@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/routes.h"
+
+#include <chrono>
+
+#include "formats/npy.h"
+#include "server/assets.h"
+#include "server/export_json.h"
+#include "server/map_query.h"
+#include "server/picture_file.h"
+
+namespace vggt {
+namespace {
+
+constexpr const char* kFrames = "/api/frames/";
+constexpr int64_t kMostFrames = 1'000'000;
+constexpr size_t kLongestText = 1000;
+
+Response JsonResponse(const OrderedJson& json, int status = 200) {
+  return {status,
+          "application/json",
+          json.dump(-1, ' ', false, OrderedJson::error_handler_t::replace) + "\n",
+          {{"Cache-Control", "no-store"}}};
+}
+
+Response ErrorResponse(int status, const Error& error) {
+  return JsonResponse({{"error",
+                        {{"what", Printable(error.problem(), kLongestText)},
+                         {"where", Printable(error.where(), kLongestText)},
+                         {"hint", Printable(error.hint(), kLongestText)}}}},
+                      status);
+}
+
+Response AssetResponse(const Asset& asset, const std::string& if_none_match) {
+  Response response;
+  response.headers = {{"ETag", std::string(asset.etag)}, {"Cache-Control", "no-cache"}};
+  if (EtagMatches(if_none_match, std::string(asset.etag))) {
+    response.status = 304;
+  } else {
+    response.content_type = asset.content_type;
+    response.body.assign(asset.bytes.begin(), asset.bytes.end());
+  }
+  return response;
+}
+
+std::string ExportId(const Request& request) {
+  return QueryValue(request.query, "export").value_or("");
+}
+
+Shape MapsShape(const MapQuery& query, const LayerMetadata& m) {
+  return {static_cast<int64_t>(query.layers.size()), static_cast<int64_t>(query.heads.size()),
+          static_cast<int64_t>(query.frames.size()), m.H_ds, m.W_ds};
+}
+
+// Levels after `header`, and a scale for each layer and head.
+struct MapsRead {
+  std::string bytes;
+  std::vector<double> scales;
+};
+
+MapsRead ReadAll(const MapReader& reader, const MapQuery& query, const std::string& header) {
+  const LayerMetadata& m = reader.description().layers.back().metadata;
+  const size_t heads = query.heads.size();
+  const auto values = static_cast<size_t>(NumElements(MapsShape(query, m)));
+  MapsRead out{header, std::vector<double>(query.layers.size() * heads)};
+  out.bytes.resize(header.size() + values);
+  const std::span levels(reinterpret_cast<uint8_t*>(out.bytes.data()) + header.size(), values);
+  const size_t of_layer = values / query.layers.size();
+  for (size_t i = 0; i < query.layers.size(); ++i) {
+    reader.Read(query.layers[i], query.row * m.W_ds + query.col, query.heads, query.frames,
+                levels.subspan(i * of_layer, of_layer),
+                std::span(out.scales).subspan(i * heads, heads));
+  }
+  return out;
+}
+
+OrderedJson MapsJson(const MapQuery& query, const Export& described,
+                     const std::vector<double>& scales) {
+  OrderedJson json = {{"layers", OrderedJson::array()}};
+  for (const size_t place : query.layers) {
+    json["layers"].push_back(described.layers[place].index + 1);
+  }
+  json["heads"] = query.heads;
+  if (query.heads.front() == kMeanOfHeads) json["heads"] = {"mean"};
+  json["frames"] = query.frames;
+  json["row"] = query.row;
+  json["col"] = query.col;
+  json["shape"] = MapsShape(query, described.layers.back().metadata);
+  json["scales"] = OrderedJson::array();
+  const size_t heads = query.heads.size();
+  for (size_t i = 0; i < query.layers.size(); ++i) {
+    const auto of_layer = std::span(scales).subspan(i * heads, heads);
+    json["scales"].push_back(std::vector<double>(of_layer.begin(), of_layer.end()));
+  }
+  return json;
+}
+
+std::string ScalesText(const std::vector<double>& scales) {
+  std::string text;
+  for (const double scale : scales) {
+    text += fmt::format("{}{:.7g}", text.empty() ? "" : ",", scale);
+  }
+  return text;
+}
+
+}  // namespace
+
+Response Routes::Maps(const Request& request, bool as_json) const {
+  const auto begin = std::chrono::steady_clock::now();
+  const auto opened = catalog_.Get(ExportId(request));
+  const Export& described = opened->maps.description();
+  const MapQuery query = ParseMapQuery(request.query, described);
+  const std::string header = NpyHeader("|u1", MapsShape(query, described.layers.back().metadata));
+  MapsRead maps = ReadAll(opened->maps, query, header);
+  Response response;
+  if (as_json) {
+    response = JsonResponse(MapsJson(query, described, maps.scales));
+  } else {
+    response.content_type = "application/octet-stream";
+    response.body = std::move(maps.bytes);
+    response.headers = {{"Cache-Control", "no-store"}, {"X-Scales", ScalesText(maps.scales)}};
+  }
+  const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - begin;
+  response.headers.emplace_back("Server-Timing", fmt::format("maps;dur={:.3f}", took.count()));
+  return response;
+}
+
+Response Routes::Frame(const Request& request) const {
+  const std::string text = request.path.substr(std::string_view(kFrames).size());
+  const int64_t frame = ParseNumber(text, kMostFrames, "frame");
+  const auto opened = catalog_.Get(ExportId(request));
+  const Export& described = opened->maps.description();
+  const ExportLayer& layer = described.layers.back();
+  if (frame >= layer.metadata.S) {
+    throw Refusal(404, fmt::format("the export has no frame {}", frame), "",
+                  fmt::format("Its frames are 0 to {}.", layer.metadata.S - 1));
+  }
+  return PictureResponse(described.ImagePath(layer, static_cast<size_t>(frame)),
+                         request.if_none_match);
+}
+
+Response Routes::Open(const Request& request) const {
+  if (!request.content_type.starts_with("application/json")) {
+    throw Refusal(415, "the body must be of the type application/json");
+  }
+  std::string path;
+  try {
+    path = GetJson<std::string>(ParseJson(request.body, "body"), "path", "body");
+  } catch (const Error& error) {
+    throw Refusal(400, error.problem(), error.where(), R"(Send {"path": "…"}.)");
+  }
+  return JsonResponse(ExportJson(*catalog_.Open(path)));
+}
+
+Response Routes::AnswerApi(const Request& request) const {
+  const std::string& path = request.path;
+  const std::string wanted = path == "/api/open" ? "POST" : "GET";
+  const bool known = path == "/api/open" || path == "/api/export" || path == "/api/exports" ||
+                     path == "/api/maps.npy" || path == "/api/maps.json" ||
+                     path.starts_with(kFrames);
+  if (!known) throw Refusal(404, "there is no such address", path);
+  if (request.method != wanted) {
+    throw Refusal(405, fmt::format("only {} is answered here", wanted), path);
+  }
+  if (path == "/api/open") return Open(request);
+  if (path == "/api/export") return JsonResponse(ExportJson(*catalog_.Get(ExportId(request))));
+  if (path == "/api/exports") {
+    return JsonResponse(ExportListJson(catalog_.List(), catalog_.root()));
+  }
+  if (path.starts_with(kFrames)) return Frame(request);
+  return Maps(request, path == "/api/maps.json");
+}
+
+Response Routes::Answer(const Request& request) const {
+  const bool is_api = request.path.starts_with("/api/");
+  CheckAccess(access_, request, !is_api);
+  if (is_api) return AnswerApi(request);
+  const Asset* asset = FindAsset(request.path);
+  if (asset == nullptr) throw Refusal(404, "there is no such address", request.path);
+  if (request.method != "GET") throw Refusal(405, "only GET is answered here", request.path);
+  return AssetResponse(*asset, request.if_none_match);
+}
+
+Response Routes::Handle(const Request& request) const {
+  try {
+    return Answer(request);
+  } catch (const Refusal& refusal) {
+    return ErrorResponse(refusal.status(), refusal);
+  } catch (const OutsideRoot& error) {
+    return ErrorResponse(403, error);
+  } catch (const MissingFile& error) {
+    return ErrorResponse(404, error);
+  } catch (const Error& error) {
+    return ErrorResponse(422, error);
+  } catch (const std::bad_alloc&) {
+    return ErrorResponse(500, Error("not enough memory for this answer"));
+  } catch (const std::exception& error) {
+    return ErrorResponse(500, Error(error.what()));
+  }
+}
+
+}  // namespace vggt
