@@ -7,12 +7,10 @@
 #include <span>
 #include <vector>
 
+#include "artifact/schema.h"
 #include "core/tensor.h"
 
 namespace vggt {
-
-// Larger numbers are no attention, and would overflow float32 when added up.
-inline constexpr double kMostVmax = 1e30;
 
 // Little-endian F16 or F32 as float32; what is not a number from 0 to kMostVmax becomes 0.
 // `bytes` holds `out.size()` of them.

@@ -2,78 +2,140 @@
 #include "artifact/map_reader.h"
 
 #include <algorithm>
-#include <map>
-#include <mutex>
+#include <cstdlib>
+#include <vector>
 
 #include "artifact/displayed_maps.h"
-#include "core/error.h"
+#include "artifact/inflated_cache.h"
+#include "artifact/quantize.h"
 
 namespace vggt {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr const char* kCacheFolder = "/var/tmp";  // unlike /tmp never in memory
+
+fs::path CacheFolder(const fs::path& wanted) {
+  if (!wanted.empty()) return wanted;
+  const char* folder = std::getenv("TMPDIR");
+  return folder != nullptr && *folder != '\0' ? folder : kCacheFolder;
+}
+
+// One query of one layer, a head at a time.
+class QueryReader {
+ public:
+  QueryReader(const LayerMetadata& m, const ArrayFile& file, int64_t query)
+      : m_(m),
+        file_(file),
+        query_(static_cast<uint64_t>(query)),
+        raw_(file.layout().descr != "|u1"),
+        dtype_(file.layout().descr == "<f2" ? DType::kF16 : DType::kF32),
+        values_(static_cast<size_t>(m.S * m.H_ds * m.W_ds)),
+        bytes_(values_ * (raw_ ? DTypeSize(dtype_) : 1)),
+        floats_(raw_ ? values_ : 0) {}
+
+  size_t values() const { return values_; }
+
+  // Levels of all frames; returns the scale.
+  double Read(int head, std::span<uint8_t> levels) {
+    if (m_.per_head_data && head == kMeanOfHeads) return ReadMean(levels);
+    Load(std::max(head, 1));
+    const double vmax = HeadVmax(m_, head);
+    if (raw_) {
+      Quantize(floats_.data(), static_cast<int64_t>(values_), vmax, levels.data());
+    } else {
+      std::copy(bytes_.begin(), bytes_.end(), levels.begin());
+    }
+    return vmax;
+  }
+
+ private:
+  void Load(int head) {
+    const uint64_t heads = m_.per_head_data ? static_cast<uint64_t>(m_.num_heads) : 1;
+    file_.Read((query_ * heads + static_cast<uint64_t>(head) - 1) * bytes_.size(), bytes_);
+    if (raw_) ReadRaw(bytes_, dtype_, floats_);
+  }
+
+  double ReadMean(std::span<uint8_t> levels) {
+    MeanOfHeads mean(values_);
+    for (int head = 1; head <= m_.num_heads; ++head) {
+      Load(head);
+      if (raw_) {
+        mean.AddRaw(floats_);
+      } else {
+        mean.AddLevels(bytes_, HeadVmax(m_, head));
+      }
+    }
+    return mean.Finish(levels);
+  }
+
+  const LayerMetadata& m_;
+  const ArrayFile& file_;
+  const uint64_t query_;
+  const bool raw_;
+  const DType dtype_;  // of raw values
+  const size_t values_;
+  std::vector<uint8_t> bytes_;
+  std::vector<float> floats_;  // the bytes as numbers, if they are raw
+};
+
+void CheckNumber(const char* what, int64_t number, int64_t first, int64_t last) {
+  if (number < first || number > last) {
+    throw Error(fmt::format("{} {} is asked for, expected {} … {}", what, number, first, last));
+  }
+}
+
+}  // namespace
 
 class MapReader::State {
  public:
-  State(Export e, MapReaderOptions o) : description(std::move(e)), options(std::move(o)) {}
+  State(Export e, const MapReaderOptions& options)
+      : description_(std::move(e)),
+        root_(options.root),
+        cache_(CacheFolder(options.cache_folder), options.cache_bytes) {}
 
-  std::shared_ptr<const StoredMaps> Get(size_t layer) {
-    const std::lock_guard lock(mutex);
-    auto& maps = loaded[layer];
-    if (maps == nullptr) {
-      maps = std::make_shared<StoredMaps>(ReadMaps(description.layers.at(layer)));
-    }
-    return maps;
+  const Export& description() const { return description_; }
+
+  std::shared_ptr<const ArrayFile> Get(size_t layer) {
+    CheckNumber("layer", static_cast<int64_t>(layer), 0,
+                static_cast<int64_t>(description_.layers.size()) - 1);
+    return cache_.Get(layer, [&] { return OpenMaps(description_.layers[layer], root_); });
   }
 
-  const Export description;
-  const MapReaderOptions options;
-  std::mutex mutex;
-  std::map<size_t, std::shared_ptr<const StoredMaps>> loaded;
+ private:
+  const Export description_;
+  const fs::path root_;
+  InflatedCache cache_;
 };
 
-MapReader::MapReader(Export e, MapReaderOptions options)
-    : state_(std::make_unique<State>(std::move(e), std::move(options))) {}
+MapReader::MapReader(Export e, const MapReaderOptions& options)
+    : state_(std::make_unique<State>(std::move(e), options)) {}
 
 MapReader::~MapReader() = default;
 
-const Export& MapReader::description() const { return state_->description; }
+const Export& MapReader::description() const { return state_->description(); }
 
 void MapReader::Prepare(size_t layer) const { state_->Get(layer); }
 
 void MapReader::Read(size_t layer, int64_t query, std::span<const int> heads,
                      std::span<const int> frames, std::span<uint8_t> levels,
                      std::span<double> scales) const {
-  if (layer >= description().layers.size()) throw Error("no such layer");
+  const std::shared_ptr<const ArrayFile> file = state_->Get(layer);
   const LayerMetadata& m = description().layers[layer].metadata;
-  const int64_t cells = m.H_ds * m.W_ds, values = m.S * cells;
-  const int64_t count = m.per_head_data ? m.num_heads : 1;
-  if (query < 0 || query >= cells) throw Error("no such query");
+  const int64_t cells = m.H_ds * m.W_ds;
+  CheckNumber("query", query, 0, cells - 1);
+  for (const int head : heads) CheckNumber("head", head, 0, m.per_head_data ? m.num_heads : 0);
+  for (const int frame : frames) CheckNumber("frame", frame, 0, m.S - 1);
   if (levels.size() != heads.size() * frames.size() * static_cast<size_t>(cells) ||
       scales.size() != heads.size()) {
     throw Error("room for another number of maps");
   }
-  const auto maps = state_->Get(layer);
-  const uint8_t* stored = maps->levels.data() + query * count * values;
-  std::vector<uint8_t> mean(values);
+  QueryReader reader(m, *file, query);
+  std::vector<uint8_t> whole(reader.values());
   uint8_t* out = levels.data();
   for (size_t i = 0; i < heads.size(); ++i) {
-    const uint8_t* source = stored + std::max(heads[i] - 1, 0) * values;
-    scales[i] = m.normalized_by == "per_head_vmax99" && heads[i] > 0
-                    ? m.per_head_vmax99.at(heads[i] - 1)
-                    : m.layer_vmax99;
-    if (heads[i] < 0 || heads[i] > (m.per_head_data ? count : 0)) throw Error("no such head");
-    if (m.per_head_data && heads[i] == kMeanOfHeads) {
-      MeanOfHeads sum(values);
-      for (int64_t h = 0; h < count; ++h) {
-        const bool own = m.normalized_by == "per_head_vmax99";
-        sum.AddLevels({stored + h * values, static_cast<size_t>(values)},
-                      own ? m.per_head_vmax99.at(h) : m.layer_vmax99);
-      }
-      scales[i] = sum.Finish(mean);
-      source = mean.data();
-    }
-    for (const int frame : frames) {
-      if (frame < 0 || frame >= m.S) throw Error("no such frame");
-      out = std::copy_n(source + frame * cells, cells, out);
-    }
+    scales[i] = reader.Read(heads[i], whole);
+    for (const int frame : frames) out = std::copy_n(whole.data() + frame * cells, cells, out);
   }
 }
 

@@ -23,7 +23,7 @@ struct MapReaderOptions {
 // Any number of threads may use one reader at the same time.
 class MapReader {
  public:
-  MapReader(Export e, MapReaderOptions options);
+  MapReader(Export e, const MapReaderOptions& options);
   MapReader(const MapReader&) = delete;
   MapReader& operator=(const MapReader&) = delete;
   ~MapReader();

@@ -2,15 +2,15 @@
 #include "artifact/reader.h"
 
 #include <algorithm>
-
-#include "core/error.h"
-#include "formats/npz.h"
+#include <charconv>
+#include <optional>
 
 namespace vggt {
 namespace fs = std::filesystem;
 namespace {
 
 constexpr const char* kManifestName = "layers_manifest.json";
+constexpr const char* kArrayName = "heatmaps";
 constexpr std::string_view kMetadataSuffix = "_metadata.json";
 
 bool IsMetadata(const fs::path& path) {
@@ -32,11 +32,15 @@ fs::path FindMapsFolder(const fs::path& path) {
   return {};
 }
 
+bool IsFile(const fs::path& path) {
+  std::error_code ignored;
+  return fs::is_regular_file(path, ignored);
+}
+
 // A path written in the export: as it stands, or what follows "attn_maps/" in it, or its last
 // parts.
-fs::path Resolve(const fs::path& folder, const std::string& written, const std::string& source) {
+std::vector<fs::path> Candidates(const fs::path& folder, const std::string& written) {
   const fs::path path(written);
-  std::vector<fs::path> candidates = {folder / path};
   fs::path tail;
   for (const fs::path& part : path) {
     if (part == "attn_maps") {
@@ -45,115 +49,225 @@ fs::path Resolve(const fs::path& folder, const std::string& written, const std::
       tail /= part;
     }
   }
-  candidates.push_back(folder / tail.relative_path());
-  const fs::path parent = path.parent_path().filename();
-  candidates.push_back(folder / parent / path.filename());
-  candidates.push_back(folder / path.filename());
-  std::error_code ignored;
-  for (const fs::path& candidate : candidates) {
-    if (fs::is_regular_file(candidate, ignored)) return candidate;
-  }
-  throw Error(fmt::format("names the file '{}', which is missing", Printable(written, 200)), source,
-              "Copy the export whole, or export again.");
+  return {folder / path, folder / tail.relative_path(),
+          folder / path.parent_path().filename() / path.filename(), folder / path.filename()};
 }
 
-ExportLayer ReadLayer(const fs::path& folder, const fs::path& metadata_path, int64_t index,
-                      std::string name) {
-  const std::string source = metadata_path.string();
-  ExportLayer layer{
-      index, std::move(name), ParseLayerMetadata(ReadJsonFile(metadata_path), source), {}, {}};
-  const LayerMetadata& m = layer.metadata;
-  const auto frames = static_cast<size_t>(m.S);
-  if (m.image_paths.size() != frames ||
-      (!m.image_sizes.empty() && m.image_sizes.size() != frames) ||
-      (!m.transforms.empty() && m.transforms.size() != frames)) {
-    throw Error(fmt::format("{} frames, but {} image_paths, {} image_sizes and {} transforms", m.S,
-                            m.image_paths.size(), m.image_sizes.size(), m.transforms.size()),
-                source);
+// The first candidate that is a file inside the root.
+fs::path Resolve(const std::vector<fs::path>& candidates, const fs::path& root,
+                 const std::string& written, const std::string& source) {
+  std::optional<OutsideRoot> outside;
+  // The system would read a name only up to the NUL.
+  const bool readable = written.find('\0') == std::string::npos;
+  for (const fs::path& candidate : candidates) {
+    if (!readable || !IsFile(candidate)) continue;
+    try {
+      CheckInside(candidate, root);
+      return candidate;
+    } catch (const OutsideRoot& e) {
+      outside = e;
+    }
   }
-  if (m.per_head_data && m.per_head_vmax99.size() != static_cast<size_t>(m.num_heads)) {
-    throw Error(
-        fmt::format("{} heads, but {} per_head_vmax99", m.num_heads, m.per_head_vmax99.size()),
-        source);
-  }
-  layer.array = Resolve(folder, m.npz_path, source);
-  return layer;
+  if (outside) throw OutsideRoot(*outside);
+  throw MissingFile(fmt::format("names the file '{}', which is missing or not a regular file",
+                                Printable(written, 200)),
+                    source, "Copy the export whole, or export again.");
 }
+
+Shape MapShape(const LayerMetadata& m) {
+  const int64_t queries = m.H_ds * m.W_ds;
+  return m.per_head_data ? Shape{queries, m.num_heads, m.S, m.H_ds, m.W_ds}
+                         : Shape{queries, m.S, m.H_ds, m.W_ds};
+}
+
+// Opens one export's files.
+class Opener {
+ public:
+  Opener(fs::path folder, fs::path root) : folder_(std::move(folder)), root_(std::move(root)) {}
+
+  Json ReadJson(const fs::path& path) {
+    CheckInside(path, root_);
+    const std::string text = ReadSmallFile(path, std::min(kMostJson, json_left_));
+    json_left_ -= text.size();
+    return ParseJson(text, path.string());
+  }
+
+  fs::path Find(const std::string& written, const std::string& source) const {
+    return Resolve(Candidates(folder_, written), root_, written, source);
+  }
+
+  ExportLayer ReadLayer(const fs::path& metadata_path, int64_t index, std::string name) {
+    const std::string source = metadata_path.string();
+    ExportLayer layer;
+    layer.index = index;
+    layer.name = std::move(name);
+    layer.metadata = ParseLayerMetadata(ReadJson(metadata_path), source);
+    try {
+      layer.array = Find(layer.metadata.npz_path, source);
+    } catch (const MissingFile& e) {
+      layer.error = e.what();
+    }
+    if (!layer.metadata.heads_known && layer.error.empty()) CountHeads(layer);
+    return layer;
+  }
+
+ private:
+  // Far more than is needed for one file, and for all.
+  static constexpr uint64_t kMostJson = 4'000'000, kMostJsonInAll = 64'000'000;
+
+  // Heads that the metadata do not tell of, from the array.
+  static void CountHeads(ExportLayer& layer) {
+    LayerMetadata& m = layer.metadata;
+    try {
+      const ArrayFile file(layer.array, kArrayName);
+      const Shape& shape = file.layout().shape;
+      m.per_head_data = shape.size() == 5;
+      m.num_heads = m.per_head_data ? shape[1] : 0;
+      if (shape != MapShape(m) || m.num_heads > kMostHeads) {
+        throw Error(fmt::format("its shape {} fits no maps of {} frames, {}×{}", ShapeText(shape),
+                                m.S, m.W_ds, m.H_ds),
+                    layer.array.string());
+      }
+      m.heads_known = true;
+    } catch (const Error& e) {
+      layer.error = e.what();
+    }
+  }
+
+  fs::path folder_, root_;
+  uint64_t json_left_ = kMostJsonInAll;
+};
 
 // "layer_07_metadata.json" -> 6; other names count by their place in the folder.
 int64_t IndexOf(const std::string& name, size_t place) {
   const size_t digits = name.find_first_of("0123456789");
   if (digits == std::string::npos) return static_cast<int64_t>(place);
-  return std::max(std::atoll(name.c_str() + digits) - 1, 0LL);
+  int64_t number = 0;
+  std::from_chars(name.data() + digits, name.data() + name.size(), number);
+  return std::max<int64_t>(number - 1, 0);
+}
+
+// The metadata files in a folder, by name.
+std::vector<fs::path> ListMetadata(const fs::path& folder) {
+  std::vector<fs::path> files;
+  std::error_code failed;
+  for (fs::directory_iterator it(folder, failed), end; !failed && it != end; it.increment(failed)) {
+    if (IsMetadata(it->path())) files.push_back(it->path());
+    if (files.size() > static_cast<size_t>(kMostLayers)) {
+      throw Error(fmt::format("holds metadata of more than {} layers", kMostLayers),
+                  folder.string());
+    }
+  }
+  if (failed) ThrowSystemError(failed.value(), "cannot list", folder.string());
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+std::string Extents(const LayerMetadata& m) {
+  return fmt::format("{} frames of {}×{} patches, maps of {}×{}, {}", m.S, m.W_p, m.H_p, m.W_ds,
+                     m.H_ds,
+                     m.per_head_data ? fmt::format("{} heads", m.num_heads) : "heads averaged");
+}
+
+// Throws Error unless the layers are of one kind and each is there once.
+void CheckAgreement(std::vector<ExportLayer>& layers) {
+  const auto known = std::find_if(layers.begin(), layers.end(), [](const ExportLayer& layer) {
+    return layer.metadata.heads_known;
+  });
+  const LayerMetadata first = (known == layers.end() ? layers.front() : *known).metadata;
+  for (size_t i = 0; i < layers.size(); ++i) {
+    LayerMetadata& m = layers[i].metadata;
+    if (!m.heads_known) {
+      m.per_head_data = first.per_head_data;
+      m.num_heads = first.num_heads;
+    }
+    if (Extents(m) != Extents(first) || m.stride_h != first.stride_h ||
+        m.stride_w != first.stride_w) {
+      throw Error(fmt::format("layer '{}' has {}; another has {}", Printable(layers[i].name),
+                              Extents(m), Extents(first)),
+                  layers[i].array.string(), "Layers of one export must agree.");
+    }
+    if (i > 0 && layers[i].index == layers[i - 1].index) {
+      throw Error(fmt::format("layers '{}' and '{}' have the same number",
+                              Printable(layers[i - 1].name), Printable(layers[i].name)),
+                  layers[i].array.string());
+    }
+  }
 }
 
 }  // namespace
 
 fs::path Export::ImagePath(const ExportLayer& layer, size_t frame) const {
-  const fs::path written = layer.metadata.image_paths.at(frame);
-  const fs::path direct = (maps_folder / written).lexically_normal();
-  std::error_code ignored;
-  if (fs::is_regular_file(direct, ignored)) return direct;
-  return (maps_folder / ".." / "images" / written.filename()).lexically_normal();
+  const std::string& written = layer.metadata.image_paths.at(frame);
+  std::vector<fs::path> candidates = Candidates(maps_folder, written);
+  candidates.push_back(maps_folder / ".." / "images" / fs::path(written).filename());
+  return Resolve(candidates, root, written, maps_folder.string()).lexically_normal();
 }
 
 bool LooksLikeExport(const fs::path& path) { return !FindMapsFolder(path).empty(); }
 
 Export OpenExport(const fs::path& path, const fs::path& root) {
+  CheckInside(path, root);
   Export out;
   out.root = root;
   std::error_code ignored;
-  if (!fs::exists(path, ignored)) throw Error("no such file or folder", path.string());
+  if (!fs::exists(path, ignored)) throw MissingFile("no such file or folder", path.string());
   out.maps_folder = FindMapsFolder(path);
   if (out.maps_folder.empty()) {
     throw Error("is no export: it holds neither layers_manifest.json nor layer metadata",
                 path.string());
   }
+  CheckInside(out.maps_folder, root);
+  Opener opener(out.maps_folder, root);
   const fs::path manifest_path = out.maps_folder / kManifestName;
   if (!IsMetadata(path) && fs::exists(manifest_path, ignored)) {
-    const Manifest manifest = ParseManifest(ReadJsonFile(manifest_path), manifest_path.string());
+    const Manifest manifest = ParseManifest(opener.ReadJson(manifest_path), manifest_path.string());
     out.image_set_name = manifest.image_set_name;
     for (const ManifestLayer& layer : manifest.layers) {
-      const fs::path metadata =
-          Resolve(out.maps_folder, layer.metadata_path, manifest_path.string());
-      out.layers.push_back(ReadLayer(out.maps_folder, metadata, layer.index, layer.name));
+      const fs::path metadata = opener.Find(layer.metadata_path, manifest_path.string());
+      out.layers.push_back(opener.ReadLayer(metadata, layer.index, layer.name));
     }
   } else {
-    std::vector<fs::path> files;
-    for (const auto& entry : fs::directory_iterator(out.maps_folder)) {
-      if (IsMetadata(entry.path()) &&
-          (!IsMetadata(path) || entry.path().filename() == path.filename())) {
-        files.push_back(entry.path());
-      }
-    }
-    std::sort(files.begin(), files.end());
+    const std::vector<fs::path> files =
+        IsMetadata(path) ? std::vector{path} : ListMetadata(out.maps_folder);
     for (const fs::path& file : files) {
       std::string name = file.filename().string();
       name.resize(name.size() - kMetadataSuffix.size());
       const int64_t index = IndexOf(name, out.layers.size());
-      out.layers.push_back(ReadLayer(out.maps_folder, file, index, name));
+      out.layers.push_back(opener.ReadLayer(file, index, name));
     }
   }
   if (out.layers.empty()) throw Error("lists no layers", out.maps_folder.string());
   std::sort(out.layers.begin(), out.layers.end(),
             [](const auto& a, const auto& b) { return a.index < b.index; });
+  CheckAgreement(out.layers);
   return out;
 }
 
-StoredMaps ReadMaps(const ExportLayer& layer) {
-  const NpzFile file(layer.array);
-  const NpzFile::Array array = file.Read("heatmaps");
-  const LayerMetadata& m = layer.metadata;
-  const int64_t queries = m.H_ds * m.W_ds;
-  const Shape expected = m.per_head_data ? Shape{queries, m.num_heads, m.S, m.H_ds, m.W_ds}
-                                         : Shape{queries, m.S, m.H_ds, m.W_ds};
-  const NpyArray& npy = array.npy;
-  if (npy.descr != "|u1" || npy.fortran_order || npy.shape != expected) {
-    throw Error(fmt::format("'heatmaps' is {} of shape {}, its metadata announces |u1 of {}",
-                            Printable(npy.descr), ShapeText(npy.shape), ShapeText(expected)),
-                layer.array.string());
+ArrayFile OpenMaps(const ExportLayer& layer, const fs::path& root) {
+  if (!layer.error.empty()) throw MissingFile(layer.error);
+  CheckInside(layer.array, root);
+  ArrayFile file(layer.array, kArrayName);
+  const NpyLayout& found = file.layout();
+  const Shape expected = MapShape(layer.metadata);
+  const bool known = found.descr == "|u1" || found.descr == "<f2" || found.descr == "<f4";
+  if (!known || found.fortran_order || found.shape != expected) {
+    throw Error(
+        fmt::format("'{}' is {}{} of shape {}, its metadata announces |u1, <f2 or <f4 of {}",
+                    kArrayName, Printable(found.descr), found.fortran_order ? " by columns" : "",
+                    ShapeText(found.shape), ShapeText(expected)),
+        layer.array.string());
   }
-  return {npy.shape, {npy.data.begin(), npy.data.end()}};
+  return file;
+}
+
+StoredMaps ReadMaps(const ExportLayer& layer) {
+  ArrayFile file = OpenMaps(layer);
+  if (file.layout().descr != "|u1") throw Error("holds raw maps, no levels", layer.array.string());
+  if (file.deflated()) file = file.Inflated(fs::temp_directory_path());
+  StoredMaps maps{file.layout().shape, std::vector<uint8_t>(file.data_size())};
+  file.Read(0, maps.levels);
+  return maps;
 }
 
 }  // namespace vggt

@@ -6,23 +6,11 @@
 #include <string>
 #include <vector>
 
+#include "artifact/array_file.h"
 #include "artifact/schema.h"
-#include "core/error.h"
 #include "core/tensor.h"
 
 namespace vggt {
-
-// A path that leads out of the root.
-class OutsideRoot : public Error {
- public:
-  using Error::Error;
-};
-
-// A file that is not there.
-class MissingFile : public Error {
- public:
-  using Error::Error;
-};
 
 struct ExportLayer {
   int64_t index = 0;  // from 0
@@ -38,12 +26,13 @@ struct StoredMaps {
   std::vector<uint8_t> levels;
 };
 
-// An export opened; nothing but its JSON has been read.
+// An export opened; only its JSON has been read.
 struct Export {
   std::filesystem::path maps_folder;  // its attn_maps/
   std::string image_set_name;         // "" if it has no manifest
-  std::vector<ExportLayer> layers;    // ascending by index, at least one
-  std::filesystem::path root;         // what OpenExport was given
+  // Ascending by index, at least one; all of the same frames, grid and heads.
+  std::vector<ExportLayer> layers;
+  std::filesystem::path root;  // what OpenExport was given
 
   // The copied picture of a frame. Throws MissingFile or OutsideRoot.
   std::filesystem::path ImagePath(const ExportLayer& layer, size_t frame) const;
@@ -59,8 +48,11 @@ bool LooksLikeExport(const std::filesystem::path& path);
 // Throws Error naming the file and key that is wrong; a layer whose maps are missing has `error`.
 Export OpenExport(const std::filesystem::path& path, const std::filesystem::path& root = {});
 
-// Reads a layer's maps. Throws Error if they are not uint8 of the shape that the metadata
-// announces.
+// A layer's maps, open: |u1 levels, or raw <f2 or <f4, of the shape that the metadata announces.
+// Throws Error if they are missing or others, and OutsideRoot.
+ArrayFile OpenMaps(const ExportLayer& layer, const std::filesystem::path& root = {});
+
+// Reads a layer's levels. Throws Error like OpenMaps, and for raw maps.
 StoredMaps ReadMaps(const ExportLayer& layer);
 
 }  // namespace vggt

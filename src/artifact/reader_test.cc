@@ -2,6 +2,9 @@
 #include "artifact/reader.h"
 
 #include <gmock/gmock.h>
+#include <sys/stat.h>
+
+#include <map>
 
 #include "core/file.h"
 #include "formats/npz.h"
@@ -19,6 +22,10 @@ using testing::TestDir;
 // A copy of a golden export that a test may damage.
 fs::path Copy(const TestDir& dir) {
   fs::copy(Golden("export/conv_average"), dir / "e", fs::copy_options::recursive);
+  fs::create_directory(dir / "e/images");
+  for (const char* name : {"0", "1", "2"}) {
+    dir.Write("e/images/frame_0" + std::string(name) + ".png", name);
+  }
   return dir / "e";
 }
 
@@ -72,18 +79,138 @@ TEST(Reader, SaysWhatIsWrong) {
   EXPECT_FALSE(LooksLikeExport(dir.path()));
   const fs::path maps = Copy(dir) / "attn_maps";
   EXPECT_TRUE(LooksLikeExport(maps));
-  fs::rename(maps / "layer_03", maps / "gone");
-  EXPECT_THAT(ErrorOf([&] { OpenExport(maps); }),
-              HasSubstr("names the file 'layer_03/heatmaps_uint8.npz', which is missing"));
-  fs::rename(maps / "gone", maps / "layer_03");
   Replace(maps / "layer_02_metadata.json", "\"H_ds\": 13", "\"H_ds\": 12");
+  EXPECT_THAT(ErrorOf([&] { OpenExport(maps); }), HasSubstr("other than the 12 of the maps"));
+  for (const int layer : {1, 2, 3}) {
+    const fs::path path = maps / fmt::format("layer_{:02}_metadata.json", layer);
+    Replace(path, "\"H_ds\": 13", "\"H_ds\": 12");
+    Replace(path, "\"H_p\": 25", "\"H_p\": 23");
+  }
   const Export e = OpenExport(maps);
-  EXPECT_THAT(
-      ErrorOf([&] { ReadMaps(e.layers[1]); }),
-      HasSubstr("of shape [169, 3, 13, 13], its metadata announces |u1 of [156, 3, 12, 13]"));
+  EXPECT_THAT(ErrorOf([&] { ReadMaps(e.layers[1]); }),
+              HasSubstr("of shape [169, 3, 13, 13], its metadata announces |u1, <f2 or <f4 of "
+                        "[156, 3, 12, 13]"));
   Replace(maps / "layer_01_metadata.json", "../images/frame_01.png\",", "\",");
   Replace(maps / "layer_01_metadata.json", "\"S\": 3", "\"S\": 2");
   EXPECT_THAT(ErrorOf([&] { OpenExport(maps); }), HasSubstr("2 frames, but 3 image_paths"));
+}
+
+TEST(Reader, WhatIsMissingIsSaidWhenItIsWanted) {
+  const TestDir dir;
+  const fs::path root = Copy(dir);
+  fs::remove_all(root / "attn_maps/layer_03");
+  fs::remove(root / "images/frame_01.png");
+  const Export e = OpenExport(root);
+  EXPECT_EQ(e.layers[0].error, "");
+  EXPECT_THAT(e.layers[2].error, HasSubstr("names the file 'layer_03/heatmaps_uint8.npz', which"));
+  EXPECT_THROW(OpenMaps(e.layers[2]), MissingFile);
+  EXPECT_EQ(e.ImagePath(e.layers[0], 0), (root / "images/frame_00.png").lexically_normal());
+  EXPECT_THROW(e.ImagePath(e.layers[0], 1), MissingFile);
+}
+
+TEST(Reader, OfAPipeNothingIsRead) {
+  const TestDir dir;
+  const fs::path maps = Copy(dir) / "attn_maps";
+  const fs::path array = maps / "layer_01/heatmaps_uint8.npz";
+  fs::remove(array);
+  ASSERT_EQ(mkfifo(array.c_str(), 0600), 0);
+  EXPECT_THAT(OpenExport(maps).layers[0].error, HasSubstr("not a regular file"));
+  fs::remove(maps / "layers_manifest.json");
+  ASSERT_EQ(mkfifo((maps / "layers_manifest.json").c_str(), 0600), 0);
+  EXPECT_THAT(ErrorOf([&] { OpenExport(maps); }), HasSubstr("is not a regular file"));
+}
+
+TEST(Reader, NothingOutsideTheRootIsOpened) {
+  const TestDir dir;
+  const fs::path root = Copy(dir);
+  const fs::path maps = root / "attn_maps";
+  EXPECT_EQ(OpenExport(maps, root).layers.size(), 3U);
+  EXPECT_EQ(OpenExport(root / "../e/attn_maps", root).layers.size(), 3U);
+  fs::create_directory(dir / "other");
+  fs::create_directory_symlink(root, dir / "other/link");
+  EXPECT_THROW(OpenExport(root, dir / "other"), OutsideRoot);
+  EXPECT_THROW(OpenExport(dir / "other/link", dir / "other"), OutsideRoot);
+  EXPECT_EQ(OpenExport(dir / "other/link").layers.size(), 3U);
+
+  // Its own pictures lie beside attn_maps/.
+  const Export narrow = OpenExport(maps, maps);
+  EXPECT_THROW(narrow.ImagePath(narrow.layers[0], 0), OutsideRoot);
+  for (const auto& [what, path] :
+       std::map<std::string, fs::path>{{"array", maps / "layer_01/heatmaps_uint8.npz"},
+                                       {"metadata", maps / "layer_02_metadata.json"},
+                                       {"manifest", maps / "layers_manifest.json"}}) {
+    fs::rename(path, dir / "other" / what);
+    fs::create_symlink(dir / "other" / what, path);
+    EXPECT_THROW(OpenExport(maps, root), OutsideRoot) << what;
+    fs::remove(path);
+    fs::rename(dir / "other" / what, path);
+  }
+  // Replaced after the export was opened.
+  const Export e = OpenExport(maps, root);
+  fs::rename(maps / "layer_01", dir / "other/layer_01");
+  fs::create_directory_symlink(dir / "other/layer_01", maps / "layer_01");
+  EXPECT_THROW(OpenMaps(e.layers[0], root), OutsideRoot);
+}
+
+TEST(Reader, AbsolutePathsAreFollowedInsideTheRoot) {
+  const TestDir dir;
+  const fs::path root = Copy(dir);
+  const fs::path maps = root / "attn_maps";
+  fs::rename(maps / "layer_01", dir / "elsewhere");
+  Replace(maps / "layer_01_metadata.json", "layer_01/heatmaps_uint8.npz",
+          (dir / "elsewhere/heatmaps_uint8.npz").string());
+  EXPECT_EQ(ReadMaps(OpenExport(root, dir.path()).layers[0]).shape, (Shape{169, 3, 13, 13}));
+  EXPECT_THROW(OpenExport(root, root), OutsideRoot);
+}
+
+TEST(Reader, LayersMustAgree) {
+  const TestDir dir;
+  const fs::path maps = Copy(dir) / "attn_maps";
+  Replace(maps / "layer_02_metadata.json", "\"W_ds\": 13", "\"W_ds\": 7");
+  Replace(maps / "layer_02_metadata.json", "\"stride_w\": 3", "\"stride_w\": 6");
+  EXPECT_THAT(ErrorOf([&] { OpenExport(maps); }),
+              HasSubstr("layer 'layer_02' has 3 frames of 37×25 patches, maps of 7×13, heads "
+                        "averaged; another has 3 frames of 37×25 patches, maps of 13×13"));
+  fs::remove(maps / "layers_manifest.json");
+  fs::copy_file(maps / "layer_01_metadata.json", maps / "layer_1b_metadata.json");
+  fs::remove(maps / "layer_02_metadata.json");
+  EXPECT_THAT(ErrorOf([&] { OpenExport(maps); }),
+              HasSubstr("layers 'layer_01' and 'layer_1b' have the same number"));
+}
+
+TEST(Reader, HeadsNobodyCountedAreCountedInTheArray) {
+  const TestDir dir;
+  fs::create_directory(dir / "a");
+  const std::vector<uint8_t> levels(size_t{6} * 4 * 1 * 6);
+  WriteNpz(dir / "a/maps.npz", "anything", "|u1", {6, 4, 1, 2, 3}, levels, true);
+  const std::string keys = R"({"H_ds": 2, "W_ds": 3, "image_paths": ["x"], "npz_path": )";
+  WriteFileAtomic(dir / "a/layer_01_metadata.json", keys + R"("maps.npz"})");
+  WriteFileAtomic(dir / "a/layer_02_metadata.json", keys + R"("gone.npz"})");
+  const Export e = OpenExport(dir / "a");
+  EXPECT_EQ(e.layers[0].metadata.num_heads, 4);
+  EXPECT_EQ(e.layers[1].metadata.num_heads, 4);
+  EXPECT_EQ(ReadMaps(e.layers[0]).shape, (Shape{6, 4, 1, 2, 3}));
+  WriteNpz(dir / "a/maps.npz", "anything", "|u1", {6, 4, 1, 3, 2}, levels, true);
+  EXPECT_THAT(OpenExport(dir / "a").layers[0].error, HasSubstr("fits no maps of 1 frames, 3×2"));
+}
+
+TEST(Reader, TooMuchIsRefused) {
+  const TestDir dir;
+  fs::create_directory(dir / "a");
+  WriteFileAtomic(dir / "a/layers_manifest.json", std::string(4'000'001, ' '));
+  EXPECT_THAT(ErrorOf([&] { OpenExport(dir / "a"); }), HasSubstr("too large"));
+  WriteFileAtomic(dir / "a/layers_manifest.json",
+                  R"({"layers": [{"metadata_path": "layers_manifest.json"}]})");
+  EXPECT_THAT(ErrorOf([&] { OpenExport(dir / "a"); }), HasSubstr("'image_paths' is missing"));
+  WriteFileAtomic(dir / "a/layers_manifest.json",
+                  R"({"layers": [{"metadata_path": "x\u0000/../layers_manifest.json"}]})");
+  EXPECT_THAT(ErrorOf([&] { OpenExport(dir / "a"); }), HasSubstr("missing or not a regular"));
+  fs::remove(dir / "a/layers_manifest.json");
+  for (int i = 0; i <= kMostLayers; ++i) {
+    fs::create_hard_link(i == 0 ? dir.Write("m", "{}") : dir / "m",
+                         dir / fmt::format("a/{}_metadata.json", i));
+  }
+  EXPECT_THAT(ErrorOf([&] { OpenExport(dir / "a"); }), HasSubstr("more than 1000 layers"));
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "artifact/schema.h"
 
-#include <cmath>
+#include <set>
 
 #include "core/error.h"
 
@@ -24,19 +24,6 @@ int64_t GetExtent(const Json& json, const char* key, const std::string& source, 
                 source);
   }
   return value;
-}
-
-OrderedJson ToJson(const FrameTransform& t) {
-  return {{"original_width", t.original_width},
-          {"original_height", t.original_height},
-          {"resized_width", t.resized_width},
-          {"resized_height", t.resized_height},
-          {"crop_top", t.crop_top},
-          {"crop_height", t.crop_height},
-          {"pad_top", t.pad_top},
-          {"pad_left", t.pad_left},
-          {"model_width", t.model_width},
-          {"model_height", t.model_height}};
 }
 
 FrameTransform ParseTransform(const Json& json, const std::string& source) {
@@ -79,6 +66,9 @@ Provenance ParseProvenance(const Json& json, const std::string& source) {
   }
   const Json model = GetJson<Json>(json, "model", source);
   const std::string where = source + ", model";
+  const auto get_text = [&](const char* key) {
+    return json.contains(key) ? GetJson<std::string>(json, key, source) : "";
+  };
   return {.generator = GetJson<std::string>(json, "generator", source),
           .weights = GetJson<std::string>(model, "weights", where),
           .family = GetJson<std::string>(model, "family", where),
@@ -88,12 +78,90 @@ Provenance ParseProvenance(const Json& json, const std::string& source) {
           .num_heads = GetExtent(model, "num_heads", where, 1),
           .precision = GetJson<std::string>(json, "precision", source),
           .image_width = GetExtent(model, "image_width", where, 1),
-          .image_height = GetExtent(model, "image_height", where, 1)};
+          .image_height = GetExtent(model, "image_height", where, 1),
+          .definition = get_text("definition"),
+          .definition_text = get_text("definition_text")};
+}
+
+bool Has(const Json& json, const char* key) {
+  const auto found = json.is_object() ? json.find(key) : json.end();
+  return found != json.end() && !found->is_null();
+}
+
+double CheckVmax(double value, const std::string& source) {
+  if (value >= 0 && value <= kMostVmax) return value;
+  throw Error(fmt::format("a 99th percentile is {}, expected 0 … {}", value, kMostVmax), source);
+}
+
+// The patches that maps of `extent` rows or columns may be of, if it is not said.
+void ParseAxis(const Json& json, const char* patches_key, const char* stride_key,
+               const std::string& source, int64_t extent, int64_t& patches, int64_t& stride) {
+  const bool known = Has(json, patches_key);
+  stride = 1;
+  if (known) {
+    patches = GetExtent(json, patches_key, source, 1);
+    stride = (patches + extent - 1) / extent;
+  }
+  if (Has(json, stride_key)) stride = GetExtent(json, stride_key, source, 1);
+  if (!known) patches = (extent - 1) * stride + 1;
+  if ((patches + stride - 1) / stride != extent) {
+    throw Error(fmt::format("'{}' is {} and '{}' {}, which gives other than the {} of the maps",
+                            patches_key, patches, stride_key, stride, extent),
+                source);
+  }
+}
+
+void ParseGrid(const Json& json, const std::string& source, LayerMetadata& m) {
+  m.H_ds = GetExtent(json, "H_ds", source, 1);
+  m.W_ds = GetExtent(json, "W_ds", source, 1);
+  ParseAxis(json, "H_p", "stride_h", source, m.H_ds, m.H_p, m.stride_h);
+  ParseAxis(json, "W_p", "stride_w", source, m.W_ds, m.W_p, m.stride_w);
+}
+
+void ParseHeads(const Json& json, const std::string& source, LayerMetadata& m) {
+  const bool counted = Has(json, "num_heads"), scaled = Has(json, "per_head_vmax99");
+  m.per_head_data =
+      Has(json, "per_head_data") ? GetJson<bool>(json, "per_head_data", source) : counted || scaled;
+  m.normalized_by = Has(json, "normalized_by")
+                        ? GetJson<std::string>(json, "normalized_by", source)
+                        : (m.per_head_data && scaled ? "per_head_vmax99" : "layer_vmax99");
+  if (!m.per_head_data) {
+    m.heads_known = Has(json, "per_head_data");
+    return;
+  }
+  if (scaled || m.normalized_by == "per_head_vmax99") {
+    m.per_head_vmax99 = GetJson<std::vector<double>>(json, "per_head_vmax99", source);
+    for (const double vmax : m.per_head_vmax99) CheckVmax(vmax, source);
+  }
+  m.heads_known = counted || scaled;
+  m.num_heads = counted ? GetExtent(json, "num_heads", source, 1)
+                        : static_cast<int64_t>(m.per_head_vmax99.size());
+  if (m.heads_known && (m.num_heads < 1 || m.num_heads > kMostHeads)) {
+    throw Error(fmt::format("{} heads, expected 1 … {}", m.num_heads, kMostHeads), source);
+  }
+  if (scaled && m.per_head_vmax99.size() != static_cast<size_t>(m.num_heads)) {
+    throw Error(
+        fmt::format("{} heads, but {} per_head_vmax99", m.num_heads, m.per_head_vmax99.size()),
+        source);
+  }
 }
 
 }  // namespace
 
 std::string LayerName(int64_t index) { return fmt::format("layer_{:02}", index + 1); }
+
+OrderedJson ToJson(const FrameTransform& t) {
+  return {{"original_width", t.original_width},
+          {"original_height", t.original_height},
+          {"resized_width", t.resized_width},
+          {"resized_height", t.resized_height},
+          {"crop_top", t.crop_top},
+          {"crop_height", t.crop_height},
+          {"pad_top", t.pad_top},
+          {"pad_left", t.pad_left},
+          {"model_width", t.model_width},
+          {"model_height", t.model_height}};
+}
 
 OrderedJson ToJson(const LayerMetadata& m) {
   OrderedJson json = {{"S", m.S},
@@ -136,49 +204,77 @@ OrderedJson ToJson(const Manifest& manifest) {
   return json;
 }
 
+double HeadVmax(const LayerMetadata& m, int head) {
+  const bool own =
+      m.per_head_data && !m.per_head_vmax99.empty() && m.normalized_by != "layer_vmax99";
+  return own ? m.per_head_vmax99.at(static_cast<size_t>(head) - 1) : m.layer_vmax99;
+}
+
 LayerMetadata ParseLayerMetadata(const Json& json, const std::string& source) {
   LayerMetadata m;
-  m.S = GetExtent(json, "S", source, 1);
-  m.H_p = GetExtent(json, "H_p", source, 1);
-  m.W_p = GetExtent(json, "W_p", source, 1);
-  m.stride_h = GetExtent(json, "stride_h", source, 1);
-  m.stride_w = GetExtent(json, "stride_w", source, 1);
-  m.H_ds = GetExtent(json, "H_ds", source, 1);
-  m.W_ds = GetExtent(json, "W_ds", source, 1);
-  m.layer_vmax99 = GetJson<double>(json, "layer_vmax99", source);
-  m.normalized_by = GetJson<std::string>(json, "normalized_by", source);
-  if (json.contains("per_head_data"))
-    m.per_head_data = GetJson<bool>(json, "per_head_data", source);
-  if (m.per_head_data) {
-    m.num_heads = GetExtent(json, "num_heads", source, 1);
-    m.per_head_vmax99 = GetJson<std::vector<double>>(json, "per_head_vmax99", source);
-  }
-  m.npz_path = GetJson<std::string>(json, "npz_path", source);
   m.image_paths = GetJson<std::vector<std::string>>(json, "image_paths", source);
-  if (json.contains("image_sizes")) {
+  const auto frames = static_cast<int64_t>(m.image_paths.size());
+  m.S = Has(json, "S") ? GetExtent(json, "S", source, 1) : frames;
+  ParseGrid(json, source, m);
+  m.layer_vmax99 = Has(json, "layer_vmax99")
+                       ? CheckVmax(GetJson<double>(json, "layer_vmax99", source), source)
+                       : 1.0;
+  ParseHeads(json, source, m);
+  const bool npy = !Has(json, "npz_path") && Has(json, "npy_path");
+  m.npz_path = GetJson<std::string>(json, npy ? "npy_path" : "npz_path", source);
+  if (Has(json, "image_sizes")) {
     for (const Json& size : GetJson<std::vector<Json>>(json, "image_sizes", source)) {
       m.image_sizes.push_back({GetExtent(size, "width", source + ", image_sizes", 1),
                                GetExtent(size, "height", source + ", image_sizes", 1)});
     }
   }
-  if (json.contains("transforms")) {
+  if (Has(json, "transforms")) {
     for (const Json& t : GetJson<std::vector<Json>>(json, "transforms", source)) {
       m.transforms.push_back(ParseTransform(t, source + ", transforms"));
     }
   }
-  if (json.contains("format_version")) m.provenance = ParseProvenance(json, source);
+  const auto count = static_cast<size_t>(m.S);
+  if (frames == 0 || m.image_paths.size() != count ||
+      (!m.image_sizes.empty() && m.image_sizes.size() != count) ||
+      (!m.transforms.empty() && m.transforms.size() != count)) {
+    throw Error(fmt::format("{} frames, but {} image_paths, {} image_sizes and {} transforms", m.S,
+                            frames, m.image_sizes.size(), m.transforms.size()),
+                source);
+  }
+  if (m.S * m.H_ds > kMostMapValues || m.S * m.H_ds * m.W_ds > kMostMapValues) {
+    throw Error(fmt::format("{} maps of {}×{} are more than a query can have", m.S, m.W_ds, m.H_ds),
+                source);
+  }
+  if (Has(json, "format_version")) m.provenance = ParseProvenance(json, source);
   return m;
 }
 
 Manifest ParseManifest(const Json& json, const std::string& source) {
   Manifest manifest;
-  manifest.image_set_name = GetJson<std::string>(json, "image_set_name", source);
-  for (const Json& layer : GetJson<std::vector<Json>>(json, "layers", source)) {
-    const std::string where = source + ", layers";
-    manifest.layers.push_back({GetExtent(layer, "index", where, 0),
-                               GetJson<std::string>(layer, "name", where),
-                               GetJson<std::string>(layer, "metadata_path", where),
-                               GetJson<double>(layer, "layer_vmax99", where)});
+  if (Has(json, "image_set_name")) {
+    manifest.image_set_name = GetJson<std::string>(json, "image_set_name", source);
+  }
+  const auto layers = GetJson<std::vector<Json>>(json, "layers", source);
+  if (layers.size() > static_cast<size_t>(kMostLayers)) {
+    throw Error(fmt::format("lists {} layers, at most {} are read", layers.size(), kMostLayers),
+                source);
+  }
+  const std::string where = source + ", layers";
+  std::set<int64_t> indices;
+  std::set<std::string> names;
+  for (const Json& layer : layers) {
+    ManifestLayer& out = manifest.layers.emplace_back();
+    out.metadata_path = GetJson<std::string>(layer, "metadata_path", where);
+    out.index = Has(layer, "index") ? GetExtent(layer, "index", where, 0)
+                                    : static_cast<int64_t>(manifest.layers.size()) - 1;
+    out.name =
+        Has(layer, "name") ? GetJson<std::string>(layer, "name", where) : LayerName(out.index);
+    if (Has(layer, "layer_vmax99"))
+      out.layer_vmax99 = GetJson<double>(layer, "layer_vmax99", where);
+    if (!indices.insert(out.index).second || !names.insert(out.name).second) {
+      throw Error(fmt::format("lists layer '{}' of index {} twice", Printable(out.name), out.index),
+                  source);
+    }
   }
   return manifest;
 }

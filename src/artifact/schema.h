@@ -14,6 +14,12 @@ namespace vggt {
 // Of exports that this project writes; others' have none.
 inline constexpr int kFormatVersion = 1;
 
+// Bounds on what is read, far beyond any that exists.
+inline constexpr int64_t kMostLayers = 1000;
+inline constexpr int64_t kMostHeads = 1024;
+inline constexpr int64_t kMostMapValues = 1 << 24;  // of one query in one head: S · H_ds · W_ds
+inline constexpr double kMostVmax = 1e30;           // sums of such numbers fit float32
+
 struct ImageSize {
   int64_t width = 0, height = 0;  // of the original picture, in pixels
 };
@@ -27,6 +33,8 @@ struct Provenance {
   int64_t depth = 0, dim = 0, num_heads = 0;
   std::string precision;                      // "f32"
   int64_t image_width = 0, image_height = 0;  // what the model saw
+  // Which kind of map, as the file says; "" if it does not. The writer has its own words.
+  std::string definition = {}, definition_text = {};
 };
 
 // layer_NN_metadata.json.
@@ -39,13 +47,17 @@ struct LayerMetadata {
   std::string normalized_by;  // "layer_vmax99", "per_head_vmax99" or "none"
   bool per_head_data = false;
   int64_t num_heads = 0;                 // only if per_head_data
-  std::vector<double> per_head_vmax99;   // only if per_head_data
-  std::string npz_path;                  // relative to attn_maps/
+  std::vector<double> per_head_vmax99;   // only if per_head_data; may be empty in what others wrote
+  bool heads_known = true;               // false: others left it to the array's shape
+  std::string npz_path;                  // relative to attn_maps/; others may name a .npy
   std::vector<std::string> image_paths;  // relative to attn_maps/, the query frame first
-  std::vector<ImageSize> image_sizes;
+  std::vector<ImageSize> image_sizes;    // empty if unknown
   std::vector<FrameTransform> transforms;  // empty in what others wrote
   std::optional<Provenance> provenance;
 };
+
+// What level 255 of a head stands for; heads count from 1, any number if they are not apart.
+double HeadVmax(const LayerMetadata& metadata, int head);
 
 struct ManifestLayer {
   int64_t index = 0;  // from 0
@@ -63,9 +75,12 @@ struct Manifest {
 // "layer_01", three digits from 100 layers on; `index` counts from 0.
 std::string LayerName(int64_t index);
 
+OrderedJson ToJson(const FrameTransform& transform);
 OrderedJson ToJson(const LayerMetadata& metadata);
 OrderedJson ToJson(const Manifest& manifest);
-// Throw Error naming `source` and the key if something is missing, of another type or out of range.
+// Throw Error naming `source` and the key if something is missing, of another type or out of range,
+// or if the numbers contradict each other. Needed are only the keys that docs/formats.md names
+// under "What is read".
 LayerMetadata ParseLayerMetadata(const Json& json, const std::string& source);
 Manifest ParseManifest(const Json& json, const std::string& source);
 

@@ -64,16 +64,12 @@ TEST(Schema, ReadsThePythonToolkitsMetadata) {
 
 TEST(Schema, MissingAndImpossibleValuesAreNamed) {
   const Json good = ParseJson(DumpJson(ToJson(Example())), "m.json");
-  for (const auto& [key, value] : good.items()) {
-    // What others do not write, or what only per-head exports have.
-    if (key == "image_sizes" || key == "transforms" || key == "format_version" ||
-        key == "per_head_data" || key == "definition" || key == "definition_text") {
-      continue;
-    }
+  for (const char* key : {"image_paths", "H_ds", "W_ds", "npz_path", "per_head_vmax99", "generator",
+                          "model", "precision"}) {
     Json bad = good;
     bad.erase(key);
     EXPECT_EQ(ErrorOf([&] { return ParseLayerMetadata(bad, "m.json"); }),
-              "m.json: '" + key + "' is missing");
+              "m.json: '" + std::string(key) + "' is missing");
   }
   Json bad = good;
   bad["stride_h"] = 0;
@@ -83,9 +79,78 @@ TEST(Schema, MissingAndImpossibleValuesAreNamed) {
   bad["S"] = int64_t{1} << 40;
   EXPECT_THAT(ErrorOf([&] { return ParseLayerMetadata(bad, "m.json"); }),
               HasSubstr("'S' is 10995"));
+  for (const double vmax : {-1e-9, 1e31}) {
+    bad = good;
+    bad["per_head_vmax99"][1] = vmax;
+    EXPECT_THAT(ErrorOf([&] { return ParseLayerMetadata(bad, "m.json"); }),
+                HasSubstr("a 99th percentile is"));
+  }
+  bad = good;
+  bad["stride_w"] = 5;
+  EXPECT_THAT(ErrorOf([&] { return ParseLayerMetadata(bad, "m.json"); }),
+              HasSubstr("'stride_w' 5, which gives other than the 10 of the maps"));
+  bad = good;
+  bad["num_heads"] = 3;
+  EXPECT_THAT(ErrorOf([&] { return ParseLayerMetadata(bad, "m.json"); }),
+              HasSubstr("3 heads, but 2 per_head_vmax99"));
+  bad = good;
+  bad["num_heads"] = 1025;
+  EXPECT_THAT(ErrorOf([&] { return ParseLayerMetadata(bad, "m.json"); }),
+              HasSubstr("1025 heads, expected 1"));
+  bad = ParseJson(R"({"H_ds": 1000000, "W_ds": 1000000, "npz_path": "", "image_paths": [""]})", "");
+  EXPECT_THAT(ErrorOf([&] { return ParseLayerMetadata(bad, "m.json"); }),
+              HasSubstr("more than a query can have"));
   bad = good;
   bad["format_version"] = 99;
   EXPECT_THAT(ErrorOf([&] { return ParseLayerMetadata(bad, "m.json"); }), HasSubstr("update"));
+}
+
+// The least that the Python toolkit's viewer takes.
+TEST(Schema, WhatOthersLeaveOutIsSupplied) {
+  Json json = ParseJson(
+      R"({"H_ds": 9, "W_ds": 10, "npy_path": "a.npy", "npz_path": null, "image_paths": ["a", "b"]})",
+      "m.json");
+  LayerMetadata m = ParseLayerMetadata(json, "m.json");
+  EXPECT_EQ(m.S, 2);
+  EXPECT_EQ(m.H_p, 9);
+  EXPECT_EQ(m.stride_w, 1);
+  EXPECT_EQ(m.layer_vmax99, 1.0);
+  EXPECT_EQ(m.normalized_by, "layer_vmax99");
+  EXPECT_EQ(m.npz_path, "a.npy");
+  EXPECT_FALSE(m.heads_known);
+  json["H_p"] = 25;
+  json["stride_w"] = 4;
+  json["per_head_vmax99"] = {0.5, 0.25};
+  m = ParseLayerMetadata(json, "m.json");
+  EXPECT_EQ(m.stride_h, 3);
+  EXPECT_EQ(m.W_p, 37);
+  EXPECT_TRUE(m.per_head_data && m.heads_known);
+  EXPECT_EQ(m.num_heads, 2);
+  EXPECT_EQ(m.normalized_by, "per_head_vmax99");
+  EXPECT_EQ(HeadVmax(m, 2), 0.25);
+  json["normalized_by"] = "layer_vmax99";
+  EXPECT_EQ(HeadVmax(ParseLayerMetadata(json, "m.json"), 2), 1.0);
+  json["per_head_data"] = false;
+  m = ParseLayerMetadata(json, "m.json");
+  EXPECT_TRUE(!m.per_head_data && m.heads_known);
+}
+
+TEST(Schema, ManifestsThatLieAreRefused) {
+  const auto error = [](const std::string& text) {
+    return ErrorOf([&] { return ParseManifest(ParseJson(text, "l"), "l"); });
+  };
+  EXPECT_THAT(error("{}"), HasSubstr("'layers' is missing"));
+  EXPECT_THAT(error(R"({"layers": [{}]})"), HasSubstr("'metadata_path' is missing"));
+  const std::string layer = R"({"metadata_path": "a", "index": )";
+  EXPECT_THAT(error(R"({"layers": [)" + layer + "4}, " + layer + "4}]}"), HasSubstr("twice"));
+  EXPECT_THAT(
+      error(R"({"layers": [)" + layer + "1, \"name\": \"n\"}, " + layer + "2, \"name\": \"n\"}]}"),
+      HasSubstr("twice"));
+  EXPECT_THAT(error(R"({"layers": [)" + layer + "-1}]}"), HasSubstr("'index' is -1"));
+  std::string many = R"({"layers": [)";
+  for (int i = 0; i <= kMostLayers; ++i) many += R"({"metadata_path": "a"},)";
+  many.back() = ']';
+  EXPECT_THAT(error(many + "}"), HasSubstr("lists 1001 layers, at most 1000"));
 }
 
 TEST(Schema, ManifestRoundTrip) {

@@ -59,9 +59,12 @@ void PrintExport(const Export& e) {
       "  meaning   for each selected patch of frame 0, its softmax over those of all frames\n");
   fmt::print("  layers    {}\n", e.layers.size());
   for (const ExportLayer& layer : e.layers) {
+    std::error_code failed;
+    const auto bytes = std::filesystem::file_size(layer.array, failed);
+    const std::string size =
+        layer.error.empty() && !failed ? HumanBytes(static_cast<double>(bytes)) : "cannot be read";
     fmt::print("            {}, 99th percentile {:.6f}, {}\n", Printable(layer.name),
-               layer.metadata.layer_vmax99,
-               HumanBytes(static_cast<double>(std::filesystem::file_size(layer.array))));
+               layer.metadata.layer_vmax99, size);
   }
 }
 

@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::string_view kMagic = "\x93NUMPY";
 constexpr size_t kAlignment = 64;
-constexpr size_t kLongestHeader = 10'000;  // NumPy refuses longer ones, too
+constexpr size_t kLongestDictionary = 10'000;  // NumPy refuses longer ones, too
 constexpr size_t kMostDimensions = 32;
 
 // Bytes of one value of a plain type such as "<f4"; 0 for anything else.
@@ -71,7 +71,7 @@ std::string NpyHeader(const std::string& descr, const Shape& shape) {
   return out + header;
 }
 
-NpyArray ParseNpy(Bytes bytes, const std::string& source) {
+NpyLayout ParseNpyHeader(Bytes bytes, const std::string& source) {
   Cursor cursor(bytes, source);
   const Bytes magic = cursor.Take(kMagic.size(), "the magic");
   if (!std::equal(magic.begin(), magic.end(), reinterpret_cast<const uint8_t*>(kMagic.data()))) {
@@ -82,7 +82,7 @@ NpyArray ParseNpy(Bytes bytes, const std::string& source) {
   if (major < 1 || major > 3) cursor.Fail(fmt::format("version {}, expected 1 to 3", major));
   const size_t header_size = major == 1 ? cursor.Read<uint16_t>("the header's size")
                                         : cursor.Read<uint32_t>("the header's size");
-  if (header_size > kLongestHeader) cursor.Fail("the header is too long");
+  if (header_size > kLongestDictionary) cursor.Fail("the header is too long");
   const Bytes header_bytes = cursor.Take(header_size, "the header");
   const std::string header(header_bytes.begin(), header_bytes.end());
 
@@ -93,18 +93,32 @@ NpyArray ParseNpy(Bytes bytes, const std::string& source) {
   if (descr.empty() || shape.data() == nullptr || fortran == row_major) {
     cursor.Fail("the header is malformed, or its values are records");
   }
-  NpyArray array{std::string(descr), fortran, ParseShape(shape, cursor), {}};
-  const size_t item = ItemSize(array.descr);
-  if (item == 0) cursor.Fail("values of type '" + Printable(array.descr) + "' are not read");
+  NpyLayout layout{std::string(descr), fortran, ParseShape(shape, cursor), cursor.position()};
+  if (ItemSize(layout.descr) == 0) {
+    cursor.Fail("values of type '" + Printable(layout.descr) + "' are not read");
+  }
   size_t size = 0;
-  if (__builtin_mul_overflow(static_cast<size_t>(NumElements(array.shape)), item, &size) ||
-      size != cursor.left()) {
-    cursor.Fail(fmt::format("shape {} of '{}' needs other than the {} bytes that follow",
-                            ShapeText(array.shape), Printable(array.descr), cursor.left()),
+  if (__builtin_mul_overflow(static_cast<size_t>(NumElements(layout.shape)), ItemSize(layout.descr),
+                             &size)) {
+    cursor.Fail("shape " + ShapeText(layout.shape) + " is too large");
+  }
+  return layout;
+}
+
+uint64_t NpyDataSize(const NpyLayout& layout) {
+  return static_cast<uint64_t>(NumElements(layout.shape)) * ItemSize(layout.descr);
+}
+
+NpyArray ParseNpy(Bytes bytes, const std::string& source) {
+  const NpyLayout layout = ParseNpyHeader(bytes, source);
+  const Bytes data = bytes.subspan(layout.data);
+  if (NpyDataSize(layout) != data.size()) {
+    throw Error(fmt::format("shape {} of '{}' needs other than the {} bytes that follow",
+                            ShapeText(layout.shape), Printable(layout.descr), data.size()),
+                fmt::format("{}, byte {}", source, layout.data),
                 "The file is truncated or damaged.");
   }
-  array.data = cursor.Take(size, "the values");
-  return array;
+  return {layout.descr, layout.fortran_order, layout.shape, data};
 }
 
 }  // namespace vggt

@@ -13,6 +13,23 @@ namespace vggt {
 // row-major.
 std::string NpyHeader(const std::string& descr, const Shape& shape);
 
+// No header is longer; with all that stands before the values.
+inline constexpr size_t kLongestNpyHeader = 10'012;
+
+// What a file announces, and the byte at which its values begin.
+struct NpyLayout {
+  std::string descr;
+  bool fortran_order = false;
+  Shape shape;
+  size_t data = 0;
+};
+
+// `bytes`: the first kLongestNpyHeader of a file, or all of a shorter one. Throws Error like
+// ParseNpy, and if the values' size does not fit 64 bits.
+NpyLayout ParseNpyHeader(Bytes bytes, const std::string& source);
+// Bytes of all values.
+uint64_t NpyDataSize(const NpyLayout& layout);
+
 struct NpyArray {
   std::string descr;
   bool fortran_order = false;

@@ -3,9 +3,11 @@
 
 #include <libdeflate.h>
 #include <minizip/zip.h>
+#include <zlib.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <climits>
 #include <memory>
 
 #include "core/error.h"
@@ -19,7 +21,43 @@ constexpr uint64_t kAlignment = 64;
 // Heatmaps shrink little more at higher levels, which take several times as long.
 constexpr int kCompressionLevel = 1;
 
+void CheckSum(const ZipEntry& entry, Bytes data, const std::string& where) {
+  if (libdeflate_crc32(0, data.data(), data.size()) != entry.crc) {
+    throw Error("does not match its checksum", where, "The file is damaged.");
+  }
+}
+
 }  // namespace
+
+void InflateEntry(const ZipEntry& entry, Bytes raw, std::span<uint8_t> out,
+                  const std::string& where) {
+  const std::unique_ptr<libdeflate_decompressor, decltype(&libdeflate_free_decompressor)> inflate(
+      libdeflate_alloc_decompressor(), libdeflate_free_decompressor);
+  const auto result = libdeflate_deflate_decompress(inflate.get(), raw.data(), raw.size(),
+                                                    out.data(), out.size(), nullptr);
+  if (result != LIBDEFLATE_SUCCESS) {
+    throw Error("cannot be inflated to the size that is announced", where, "The file is damaged.");
+  }
+  CheckSum(entry, out, where);
+}
+
+// By zlib: libdeflate inflates everything or nothing.
+std::vector<uint8_t> InflateBeginning(Bytes raw, size_t limit, const std::string& where) {
+  z_stream stream = {};
+  if (inflateInit2(&stream, -MAX_WBITS) != Z_OK) throw Error("cannot be inflated", where);
+  const std::unique_ptr<z_stream, decltype(&inflateEnd)> end(&stream, inflateEnd);
+  std::vector<uint8_t> out(limit);
+  stream.next_in = const_cast<Bytef*>(raw.data());
+  stream.avail_in = static_cast<uInt>(std::min<size_t>(raw.size(), UINT_MAX));
+  stream.next_out = out.data();
+  stream.avail_out = static_cast<uInt>(limit);
+  const int result = inflate(&stream, Z_SYNC_FLUSH);
+  if (result != Z_OK && result != Z_STREAM_END && result != Z_BUF_ERROR) {
+    throw Error("cannot be inflated", where, "The file is damaged.");
+  }
+  out.resize(limit - stream.avail_out);
+  return out;
+}
 
 ZipReader::ZipReader(const std::filesystem::path& path)
     : file_(path), entries_(ReadZipDirectory(file_.bytes(), path.string())) {}
@@ -47,21 +85,12 @@ std::vector<uint8_t> ZipReader::Read(const ZipEntry& entry, uint64_t limit) cons
                 Where(entry));
   }
   const Bytes raw = file_.bytes().subspan(entry.offset, entry.compressed_size);
-  std::vector<uint8_t> data(entry.stored ? 0 : entry.size);
+  std::vector<uint8_t> data(entry.size);
   if (entry.stored) {
-    data.assign(raw.begin(), raw.end());
+    std::copy(raw.begin(), raw.end(), data.begin());
+    CheckSum(entry, data, Where(entry));
   } else {
-    const std::unique_ptr<libdeflate_decompressor, decltype(&libdeflate_free_decompressor)> inflate(
-        libdeflate_alloc_decompressor(), libdeflate_free_decompressor);
-    const auto result = libdeflate_deflate_decompress(inflate.get(), raw.data(), raw.size(),
-                                                      data.data(), data.size(), nullptr);
-    if (result != LIBDEFLATE_SUCCESS) {
-      throw Error("cannot be inflated to the size that is announced", Where(entry),
-                  "The file is damaged.");
-    }
-  }
-  if (libdeflate_crc32(0, data.data(), data.size()) != entry.crc) {
-    throw Error("does not match its checksum", Where(entry), "The file is damaged.");
+    InflateEntry(entry, raw, data, Where(entry));
   }
   return data;
 }

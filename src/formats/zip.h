@@ -12,6 +12,14 @@
 
 namespace vggt {
 
+// Inflates the whole of a deflated entry. `out` has its announced size. Throws Error if the data do
+// not inflate to just that, or do not match the checksum; `where` names the entry.
+void InflateEntry(const ZipEntry& entry, Bytes raw, std::span<uint8_t> out,
+                  const std::string& where);
+// At most the first `limit` bytes of a deflated entry, of which `raw` is at least the beginning:
+// as many as it gives. Throws Error if they are damaged.
+std::vector<uint8_t> InflateBeginning(Bytes raw, size_t limit, const std::string& where);
+
 // An archive opened for reading.
 class ZipReader {
  public:

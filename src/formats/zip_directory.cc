@@ -12,6 +12,7 @@ namespace vggt {
 namespace {
 
 constexpr uint64_t kMostEntries = 1'000'000;
+constexpr uint64_t kMostDirectory = 1 << 28;  // in bytes
 constexpr uint16_t kStored = 0, kDeflated = 8;
 constexpr uint16_t kZip64Field = 1;  // the id of an extra field
 constexpr uint16_t kSeeZip64Short = 0xFFFF;
@@ -20,19 +21,36 @@ constexpr uint32_t kSeeZip64 = 0xFFFFFFFF;
 constexpr uint32_t kLocalSignature = 0x04034B50, kEntrySignature = 0x02014B50;
 constexpr uint32_t kEndSignature = 0x06054B50;
 constexpr uint32_t kEnd64Signature = 0x06064B50, kLocator64Signature = 0x07064B50;
-constexpr uint64_t kEndSize = 22, kLocator64Size = 20, kEntrySize = 46;
+constexpr uint64_t kEndSize = 22, kEnd64Size = 56, kLocator64Size = 20;
+constexpr uint64_t kEntrySize = 46, kLocalSize = 30;
 constexpr uint64_t kLongestComment = 0xFFFF;
 
 [[noreturn]] void Damaged(const std::string& source, const std::string& what) {
   throw Error(what, source, "The file is truncated or damaged.");
 }
 
-// A cursor at byte `at`, which need not lie in the file.
-Cursor CursorAt(Bytes bytes, uint64_t at, const std::string& source) {
-  Cursor cursor(bytes, source);
-  cursor.Take(at, "what lies before");
-  return cursor;
-}
+// The file, and a piece of it that is kept while it is looked at.
+class Archive {
+ public:
+  Archive(uint64_t size, const ReadBytes& read, const std::string& source)
+      : size_(size), read_(read), source_(source) {}
+
+  uint64_t size() const { return size_; }
+
+  // A cursor over the bytes from `at` on: `size`, or as many as there are. Until the next call.
+  Cursor Look(uint64_t at, uint64_t size) {
+    at = std::min(at, size_);
+    piece_.resize(std::min(size, size_ - at));
+    if (!piece_.empty()) read_(at, piece_);
+    return {piece_, fmt::format("{}, from byte {} on", source_, at)};
+  }
+
+ private:
+  uint64_t size_;
+  const ReadBytes& read_;
+  const std::string& source_;
+  std::vector<uint8_t> piece_;
+};
 
 // Takes a signature; false if it is another or the file ends before it.
 bool TakeSignature(Cursor& cursor, uint32_t signature) {
@@ -44,43 +62,42 @@ struct Directory {
 };
 
 // Where the record at the very end begins.
-uint64_t FindEnd(Bytes bytes, const std::string& source) {
-  const uint64_t longest = std::min<uint64_t>(bytes.size(), kEndSize + kLongestComment);
+uint64_t FindEnd(Archive& archive, const std::string& source) {
+  const uint64_t longest = std::min(archive.size(), kEndSize + kLongestComment);
+  const uint64_t begin = archive.size() - longest;
+  Cursor tail = archive.Look(begin, longest);
+  const Bytes bytes = tail.Take(longest, "the end of the file");
   for (uint64_t size = kEndSize; size <= longest; ++size) {
-    const uint64_t at = bytes.size() - size;
+    const uint64_t at = longest - size;
     if (bytes[at] != 'P') continue;
-    Cursor cursor = CursorAt(bytes, at, source);
+    Cursor cursor(bytes.subspan(at), source);
     if (!TakeSignature(cursor, kEndSignature)) continue;
     cursor.Take(16, "the end record");
-    if (cursor.Read<uint16_t>("a comment's size") == cursor.left()) return at;
+    if (cursor.Read<uint16_t>("a comment's size") == cursor.left()) return begin + at;
   }
   Damaged(source, "is no complete zip archive");
 }
 
-Directory ReadEnd64(Bytes bytes, uint64_t end, const std::string& source) {
-  Cursor locator = CursorAt(bytes, end - kLocator64Size + 8, source);  // signature and disk
-  const auto at = locator.Read<uint64_t>("the zip64 record's place");
-  Cursor cursor = CursorAt(bytes, std::min<uint64_t>(at, bytes.size()), source);
+// The directory that the zip64 locator before `end` leads to, if there is one.
+bool ReadEnd64(Archive& archive, uint64_t end, const std::string& source, Directory& directory) {
+  if (end < kLocator64Size) return false;
+  Cursor locator = archive.Look(end - kLocator64Size, kLocator64Size);
+  if (!TakeSignature(locator, kLocator64Signature)) return false;
+  locator.Take(4, "a disk");
+  Cursor cursor = archive.Look(locator.Read<uint64_t>("the zip64 record's place"), kEnd64Size);
   if (!TakeSignature(cursor, kEnd64Signature)) {
     Damaged(source, "has no zip64 record where it should be");
   }
   cursor.Take(28, "the zip64 end record");  // size, versions, disks, entries on this disk
-  Directory directory;
   directory.count = cursor.Read<uint64_t>("the number of entries");
   directory.size = cursor.Read<uint64_t>("the directory's size");
   directory.offset = cursor.Read<uint64_t>("the directory's place");
-  return directory;
+  return true;
 }
 
-bool HasLocator64(Bytes bytes, uint64_t end, const std::string& source) {
-  if (end < kLocator64Size) return false;
-  Cursor cursor = CursorAt(bytes, end - kLocator64Size, source);
-  return TakeSignature(cursor, kLocator64Signature);
-}
-
-Directory FindDirectory(Bytes bytes, const std::string& source) {
-  const uint64_t end = FindEnd(bytes, source);
-  Cursor cursor = CursorAt(bytes, end + 4, source);
+Directory FindDirectory(Archive& archive, const std::string& source) {
+  const uint64_t end = FindEnd(archive, source);
+  Cursor cursor = archive.Look(end + 4, kEndSize - 4);
   const auto disk = cursor.Read<uint16_t>("a disk");
   cursor.Take(4, "the end record");
   Directory directory;
@@ -89,9 +106,7 @@ Directory FindDirectory(Bytes bytes, const std::string& source) {
   directory.offset = cursor.Read<uint32_t>("the directory's place");
   const bool see64 = disk == kSeeZip64Short || directory.count == kSeeZip64Short ||
                      directory.size == kSeeZip64 || directory.offset == kSeeZip64;
-  if (see64 && HasLocator64(bytes, end, source)) {
-    directory = ReadEnd64(bytes, end, source);
-  } else if (disk != 0) {
+  if (!(see64 && ReadEnd64(archive, end, source, directory)) && disk != 0) {
     throw Error("is an archive in several volumes", source, "Join them first.");
   }
   if (directory.count == 0) Damaged(source, "is an archive without entries");
@@ -99,7 +114,8 @@ Directory FindDirectory(Bytes bytes, const std::string& source) {
     Damaged(source, fmt::format("its directory claims {} entries in {} bytes", directory.count,
                                 directory.size));
   }
-  if (directory.offset > end || directory.size > end - directory.offset) {
+  if (directory.size > kMostDirectory || directory.offset > end ||
+      directory.size > end - directory.offset) {
     Damaged(source, fmt::format("its directory claims {} entries in {} bytes from byte {} on",
                                 directory.count, directory.size, directory.offset));
   }
@@ -144,32 +160,30 @@ void CheckEntry(const ZipEntry& entry, uint16_t flags, uint16_t method, const st
 }
 
 // The data begin behind the local header, whose extra field may differ from the directory's.
-uint64_t FindData(Bytes before_directory, const ZipEntry& entry, uint64_t local,
+uint64_t FindData(Archive& archive, uint64_t directory, const ZipEntry& entry, uint64_t local,
                   const std::string& source) {
   const std::string where = fmt::format("entry '{}'", Printable(entry.name));
-  if (local > before_directory.size()) {
-    Damaged(source, where + " is not where the directory says");
-  }
-  Cursor cursor = CursorAt(before_directory, local, source);
-  if (!TakeSignature(cursor, kLocalSignature)) {
+  const uint64_t name_size = entry.name.size();
+  Cursor cursor = archive.Look(local, kLocalSize + name_size);
+  if (local > directory || !TakeSignature(cursor, kLocalSignature)) {
     Damaged(source, where + " is not where the directory says");
   }
   cursor.Take(22, "a local header");
-  const auto name_size = cursor.Read<uint16_t>("a name's size");
+  const bool same_size = cursor.Read<uint16_t>("a name's size") == name_size;
   const auto extra_size = cursor.Read<uint16_t>("an extra field's size");
   const Bytes name = cursor.Take(name_size, "a name");
-  if (!std::equal(name.begin(), name.end(), entry.name.begin(), entry.name.end(),
-                  [](uint8_t a, char b) { return a == static_cast<uint8_t>(b); })) {
+  if (!same_size || std::memcmp(name.data(), entry.name.data(), name_size) != 0) {
     Damaged(source, where + " is not where the directory says");
   }
-  cursor.Take(extra_size, "an extra field");
-  if (entry.compressed_size > cursor.left()) {
+  const uint64_t data = local + kLocalSize + name_size + extra_size;
+  if (data > directory || entry.compressed_size > directory - data) {
     Damaged(source, where + " reaches past the end of the file");
   }
-  return cursor.position();
+  return data;
 }
 
-ZipEntry ReadEntry(Cursor& cursor, Bytes before_directory, const std::string& source) {
+ZipEntry ReadEntry(Cursor& cursor, Archive& archive, uint64_t directory,
+                   const std::string& source) {
   if (!TakeSignature(cursor, kEntrySignature)) Damaged(source, "its directory cannot be read");
   ZipEntry entry;
   cursor.Take(4, "versions");
@@ -190,7 +204,7 @@ ZipEntry ReadEntry(Cursor& cursor, Bytes before_directory, const std::string& so
   ReadExtra(cursor.Take(extra_size, "an extra field"), entry, local, source);
   cursor.Take(comment_size, "a comment");
   CheckEntry(entry, flags, method, source);
-  entry.offset = FindData(before_directory, entry, local, source);
+  entry.offset = FindData(archive, directory, entry, local, source);
   return entry;
 }
 
@@ -217,17 +231,26 @@ void CheckDisjoint(std::vector<ZipEntry> entries, const std::string& source) {
 
 }  // namespace
 
-std::vector<ZipEntry> ReadZipDirectory(Bytes bytes, const std::string& source) {
-  const Directory directory = FindDirectory(bytes, source);
-  Cursor cursor =
-      CursorAt(bytes.first(directory.offset + directory.size), directory.offset, source);
+std::vector<ZipEntry> ReadZipDirectory(uint64_t size, const ReadBytes& read,
+                                       const std::string& source) {
+  Archive archive(size, read, source);
+  const Directory directory = FindDirectory(archive, source);
+  Archive local_headers = archive;  // looked at while the directory is read
+  Cursor cursor = archive.Look(directory.offset, directory.size);
   std::vector<ZipEntry> entries;
   for (uint64_t i = 0; i < directory.count; ++i) {
-    entries.push_back(ReadEntry(cursor, bytes.first(directory.offset), source));
+    entries.push_back(ReadEntry(cursor, local_headers, directory.offset, source));
   }
   CheckUnique(entries, source);
   CheckDisjoint(entries, source);
   return entries;
+}
+
+std::vector<ZipEntry> ReadZipDirectory(Bytes bytes, const std::string& source) {
+  const auto read = [bytes](uint64_t offset, std::span<uint8_t> out) {
+    std::memcpy(out.data(), bytes.data() + offset, out.size());
+  };
+  return ReadZipDirectory(bytes.size(), read, source);
 }
 
 }  // namespace vggt

@@ -6,6 +6,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -21,10 +23,16 @@ struct ZipEntry {
   uint64_t offset = 0;  // of the data in the file
 };
 
+// Fills `out` with a file's bytes from `offset` on, which are there; throws Error.
+using ReadBytes = std::function<void(uint64_t offset, std::span<uint8_t> out)>;
+
 // The entries, in the order of the directory. Throws Error naming `source` if the archive is
 // damaged or none, an entry is encrypted or of another method than stored and deflated, lies
 // outside the file, shares bytes with another, or has a name that is there twice or leads
 // elsewhere.
 std::vector<ZipEntry> ReadZipDirectory(Bytes bytes, const std::string& source);
+// The same of a file of `size` bytes, of which only directory and headers are read.
+std::vector<ZipEntry> ReadZipDirectory(uint64_t size, const ReadBytes& read,
+                                       const std::string& source);
 
 }  // namespace vggt

@@ -46,6 +46,23 @@ TEST(Zip, RoundTripStoredAndDeflated) {
   }
 }
 
+TEST(Zip, TheBeginningIsInflatedOutOfABeginning) {
+  const TestDir dir;
+  std::string text;
+  for (int i = 0; i < 20'000; ++i) text += std::to_string(i * 7919 % 10'007);
+  const ZipInput entries[] = {{"a", {AsBytes(text)}}};
+  WriteZip(dir / "f.zip", entries, true);
+  const ZipReader zip(dir / "f.zip");
+  const ZipEntry& entry = zip.entries()[0];
+  const Bytes raw = zip.file().bytes().subspan(entry.offset, entry.compressed_size);
+  EXPECT_EQ(AsText(InflateBeginning(raw.first(8000), 4000, "a")), text.substr(0, 4000));
+  EXPECT_EQ(AsText(InflateBeginning(raw, text.size() + 1, "a")), text);
+  EXPECT_THAT(InflateBeginning({}, 10, "a"), ::testing::IsEmpty());
+  const std::vector<uint8_t> nonsense(100, 0xFF);
+  EXPECT_THAT(ErrorOf([&] { return InflateBeginning(nonsense, 10, "a"); }),
+              HasSubstr("cannot be inflated"));
+}
+
 TEST(Zip, DataAreAligned) {
   const TestDir dir;
   std::vector<ZipInput> entries;
