@@ -72,7 +72,7 @@ const kDisplay: Field[] = [
   flag("lines", store.showLines, false),
   flag("grid", store.showGrid, true),
   flag("live", store.liveHover, true),
-  number("width", store.columnWidth, 48, 480, 132),
+  number("width", store.columnWidth, 0, 480, 0),
 ];
 
 // The query part of a link to what is shown now.

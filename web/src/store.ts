@@ -51,7 +51,8 @@ export const mapAlone = signal(false);
 export const showMatches = signal(true);
 export const showLines = signal(false);
 export const showGrid = signal(true);
-export const columnWidth = signal(132); // CSS pixels, of a column in the layer and head views
+// CSS pixels, of a column in the layer and head views; 0: so that all are in view, if they can be.
+export const columnWidth = signal(0);
 export const theme = signal<Theme>("auto");
 
 // What follows.

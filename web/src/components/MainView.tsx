@@ -62,10 +62,14 @@ function useRoom() {
   return { element, room };
 }
 
+// Width over height of the tallest picture.
+function smallestAspect(): number {
+  return Math.min(...store.geometries.value.map(({ width, height }) => width / height));
+}
+
 function Frames(props: { feed: Feed; slot: number; room: Room }) {
   const frames = store.frames.value;
-  const aspect = Math.min(...store.geometries.value.map(({ width, height }) => width / height));
-  const { columns, size } = bestColumns(frames.length, aspect, props.room);
+  const { columns, size } = bestColumns(frames.length, smallestAspect(), props.room);
   return (
     <div
       class="frame-sheet"
@@ -133,21 +137,38 @@ function Column(props: {
   );
 }
 
-function Columns(props: { feed: Feed; slot: number }) {
+const kColumnTitle = 42; // CSS pixels, where it takes two lines
+const kColumnGap = 8;
+const kSmallestColumn = 76;
+const kUsualColumn = 132; // where not all are in view anyway
+
+// The number of columns side by side at which all of them, in one or more lines, fill the room.
+function columnsAcross(count: number, frames: number, aspect: number, room: Room): number {
+  const width = store.columnWidth.value;
+  if (width > 0) return Math.max(1, Math.floor(room.width / (width + kColumnGap)));
+  let best = { across: 0, size: 0 };
+  for (let across = 1; across <= count; across++) {
+    const size = room.width / across - kColumnGap;
+    const height = kColumnTitle + frames * (size / aspect + 3) + kColumnGap;
+    const inView = height * Math.ceil(count / across) <= room.height;
+    if (inView && size >= kSmallestColumn && size > best.size) best = { across, size };
+  }
+  return best.across || Math.max(1, Math.floor(room.width / (kUsualColumn + kColumnGap)));
+}
+
+function Columns(props: { feed: Feed; slot: number; room: Room }) {
+  const { room, ...place } = props;
   const vmax = (value: number | undefined) => (value === undefined ? "" : store.formatValue(value));
   const head = store.head.value;
+  const count = store.view.value === "layers" ? store.layers.value.length : store.numHeads.value;
+  const across = columnsAcross(count, store.frames.value.length, smallestAspect(), room);
   return (
-    <div
-      class="columns"
-      style={{
-        gridTemplateColumns: `repeat(auto-fill, minmax(min(${store.columnWidth.value}px, 100%), 1fr))`,
-      }}
-    >
+    <div class="columns" style={{ gridTemplateColumns: `repeat(${across}, minmax(0, 1fr))` }}>
       {store.view.value === "layers"
         ? store.layers.value.map((layer) => (
             <Column
               key={layer.number}
-              {...props}
+              {...place}
               layer={layer.number}
               head={head}
               title={`Layer ${layer.number}`}
@@ -159,7 +180,7 @@ function Columns(props: { feed: Feed; slot: number }) {
             .map((each) => (
               <Column
                 key={each}
-                {...props}
+                {...place}
                 layer={store.layer.value}
                 head={each}
                 title={`Head ${each}`}
@@ -210,10 +231,13 @@ function ColumnWidth() {
       <span>Size</span>
       <input
         type="range"
+        data-testid="size"
+        title="Width of the columns; a double click makes all of them fit"
         min={64}
         max={480}
         step={4}
-        value={store.columnWidth.value}
+        value={store.columnWidth.value || kUsualColumn}
+        onDblClick={() => (store.columnWidth.value = 0)}
         onInput={(event) => (store.columnWidth.value = event.currentTarget.valueAsNumber)}
       />
     </label>
@@ -251,7 +275,7 @@ function Shown(props: { feed: Feed; slot: number; room: Room }) {
       ) : store.view.value === "matrix" ? (
         <Matrix feed={feed} room={props.room} />
       ) : (
-        <Columns feed={feed} slot={slot} />
+        <Columns feed={feed} slot={slot} room={props.room} />
       )}
     </section>
   );
