@@ -15,9 +15,9 @@ namespace vggt {
 inline constexpr int kMeanOfHeads = 0;
 
 struct MapReaderOptions {
-  std::filesystem::path root;          // what lies outside is not opened; empty: no such limit
-  uint64_t cache_bytes = 8ULL << 30;   // of disk, for layers that had to be inflated
-  std::filesystem::path cache_folder;  // empty: $TMPDIR, else /var/tmp
+  std::filesystem::path root = {};          // what lies outside is not opened; empty: no such limit
+  uint64_t cache_bytes = 8ULL << 30;        // of disk, for layers that had to be inflated
+  std::filesystem::path cache_folder = {};  // empty: $TMPDIR, else /var/tmp
 };
 
 // Any number of threads may use one reader at the same time.

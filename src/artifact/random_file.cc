@@ -28,7 +28,10 @@ int OpenUnlinked(const fs::path& folder) {
 
 // Space is taken now: a write through a mapping could only crash for want of it.
 void Reserve(int fd, uint64_t size, const fs::path& folder) {
-  int failed = EINTR;
+  std::error_code unknown;
+  const fs::space_info space = fs::space(folder, unknown);
+  // Some file systems would first take all there is.
+  int failed = !unknown && space.available < size ? ENOSPC : EINTR;
   while (failed == EINTR) failed = posix_fallocate(fd, 0, static_cast<off_t>(size));
   if (failed == ENOSPC || failed == EFBIG || failed == EDQUOT) {
     throw Error(
