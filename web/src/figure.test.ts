@@ -117,22 +117,37 @@ describe("layOut", () => {
   it("marks the query's cell and the best match", () => {
     const columns = [{ title: "", cells: [cell({ match: { row: 24, col: 36 } })] }];
     const { draws } = check(figure({ columns }));
-    const picture = of(draws, "picture").at(-1)!.rect; // the query, drawn last
+    const picture = of(draws, "picture")[0]!.rect; // the query, drawn first
     const mark = of(draws, "rect").find((draw) => draw.stroke === "#00d05a")!.rect;
-    expect((mark.x - picture.x) / picture.width).toBeCloseTo(4 / 37, 9);
-    expect((mark.y - picture.y) / picture.height).toBeCloseTo(3 / 25, 9);
-    expect(mark.width / picture.width).toBeCloseTo(1 / 37, 9);
+    // Its line runs around the cell.
+    expect((mark.x + 1.5 - picture.x) / picture.width).toBeCloseTo(4 / 37, 9);
+    expect((mark.y + 1.5 - picture.y) / picture.height).toBeCloseTo(3 / 25, 9);
+    expect((mark.width - 3) / picture.width).toBeCloseTo(1 / 37, 9);
     const [circle] = of(draws, "circle");
     const panel = of(draws, "map")[0]!.rect;
     expect((circle!.x - panel.x) / panel.width).toBeCloseTo(36.5 / 37, 9);
     expect((circle!.y - panel.y) / panel.height).toBeCloseTo(24.5 / 25, 9);
   });
 
+  it("numbers several queries", () => {
+    const cells = [
+      { row: 0, col: 0 },
+      { row: 24, col: 36 },
+    ];
+    const query = { label: "queries", picture: 0, geometry: wide, cells };
+    const { draws } = check(figure({ query }));
+    const picture = of(draws, "picture")[0]!.rect;
+    const badges = of(draws, "rect").filter((draw) => draw.fill === "#000000");
+    expect(badges).toHaveLength(2);
+    expect(badges[0]!.rect.x).toBeGreaterThan(picture.x);
+    expect(badges[1]!.rect.x + badges[1]!.rect.width).toBeLessThan(picture.x + picture.width);
+  });
+
   it("keeps maps where the model saw the picture", () => {
     const columns = [{ title: "", cells: [cell({ geometry: cropped })] }];
     const { draws } = check(figure({ columns }));
     const [drawn] = of(draws, "map");
-    const picture = of(draws, "picture")[0]!.rect;
+    const picture = of(draws, "picture").at(-1)!.rect;
     expect((drawn!.clip.y - picture.y) / picture.height).toBeCloseTo(84 / 686, 9);
     expect(drawn!.clip.height / picture.height).toBeCloseTo(518 / 686, 9);
     expect(of(draws, "rect").filter((draw) => draw.fillOpacity !== undefined)).toHaveLength(2);
@@ -225,9 +240,7 @@ describe("colourBar", () => {
   it("tells values, or parts where maps differ", () => {
     expect(colourBar(0.02, "probability").ticks.map((tick) => tick.text)).toEqual([
       "0",
-      "0.005",
       "0.01",
-      "0.015",
       "0.02",
     ]);
     expect(colourBar(null, "probability").ticks.at(-1)!.text).toBe("100 %");

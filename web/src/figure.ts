@@ -160,7 +160,7 @@ export function formatNumber(value: number): string {
 
 // The colour bar of values from 0 to `max`; null: maps differ in what the last colour stands for.
 export function colourBar(max: number | null, unit: string): ColourBar {
-  const ticks = [0, 0.25, 0.5, 0.75, 1].map((at) => ({
+  const ticks = [0, 0.5, 1].map((at) => ({
     at,
     text: max === null ? `${at * 100} %` : formatNumber(at * max),
   }));
@@ -194,6 +194,11 @@ function onto(rect: Rect, geometry: FrameGeometry, place: Rect): Rect {
 function boxHeight(geometries: readonly FrameGeometry[], width: number): number {
   const tallest = Math.max(...geometries.map((each) => each.height / each.width), 0);
   return Math.min(tallest, kTallest) * width;
+}
+
+// How many bands it takes for columns that are not too narrow.
+function bandsOf(columns: number, width: number): number {
+  return Math.ceil(columns / Math.floor((width + kGap) / (kLeastColumn + kGap)));
 }
 
 class Sheet {
@@ -259,6 +264,17 @@ class Sheet {
     return box.height + size + 10;
   }
 
+  // A small sign beside a mark, on the side where the picture goes on.
+  badge(text: string, mark: Rect, within: Rect): void {
+    const width = textWidth(text, 10) + 7;
+    const right = mark.x + mark.width + 3;
+    const fits = right + width <= within.x + within.width;
+    const rect = { x: fits ? right : mark.x - 3 - width, y: mark.y, width, height: 13 };
+    this.draws.push({ kind: "rect", rect, fill: "#000000", fillOpacity: 0.75 });
+    const middle = rect.x + width / 2;
+    this.text(middle, rect.y + 10, text, 10, { bold: true, anchor: "middle", fill: "#ffffff" });
+  }
+
   query(query: FigureQuery, x: number, top: number): number {
     const height = boxHeight([query.geometry], kQueryWidth);
     const box = { x, y: top, width: kQueryWidth, height };
@@ -274,13 +290,11 @@ class Sheet {
       const rect = query.geometry.cellRect(cell.row, cell.col);
       if (!rect) return;
       const at = onto(rect, query.geometry, place);
-      this.draws.push({ kind: "rect", rect: at, stroke: "#000000", width: 3.4 });
-      this.draws.push({ kind: "rect", rect: at, stroke: kQueryMark, width: 2 });
-      if (query.cells.length < 2) return;
-      this.text(at.x + at.width + 4, at.y + at.height, String(i + 1), 12, {
-        bold: true,
-        fill: kQueryMark,
-      });
+      // Around the cell, so that what it shows stays visible.
+      const mark = { x: at.x - 1.5, y: at.y - 1.5, width: at.width + 3, height: at.height + 3 };
+      this.draws.push({ kind: "rect", rect: mark, stroke: "#000000", width: 3.2 });
+      this.draws.push({ kind: "rect", rect: mark, stroke: kQueryMark, width: 1.8 });
+      if (query.cells.length > 1) this.badge(String(i + 1), mark, place);
     });
     this.text(x, top + height + 16, shorten(query.label, 11, kQueryWidth), 11, { fill: kQuiet });
     return height + 26;
@@ -349,8 +363,7 @@ class Sheet {
     const names = rowLabels ? Math.max(...rowLabels.map((name) => textWidth(name, 9)), 0) + 8 : 0;
     const gap = rowLabels ? 4 : kGap;
     const room = width - names;
-    const most = rowLabels ? columns.length : Math.floor((room + gap) / (kLeastColumn + gap));
-    const bands = Math.ceil(columns.length / most);
+    const bands = rowLabels ? 1 : bandsOf(columns.length, room);
     const across = Math.ceil(columns.length / bands);
     const wide = Math.min((room - (across - 1) * gap) / across, 273);
     let y = top;
@@ -394,20 +407,22 @@ export function layOut(figure: Figure): Drawing {
   y += 10;
 
   const { query, columns } = figure;
-  const x = query ? kMargin + kQueryWidth + kQueryGap : kMargin;
-  const room = kMargin + inner - x;
   const [only] = columns;
-  const right =
-    only && columns.length === 1 && !figure.rowLabels
-      ? sheet.lines(only, x, y, room)
-      : columns.length > 0
-        ? sheet.columns(columns, x, y, room)
-        : 0;
-  if (query) {
+  const body = (x: number): number => {
+    const room = kMargin + inner - x;
+    if (only && columns.length === 1 && !figure.rowLabels) return sheet.lines(only, x, y, room);
+    return columns.length > 0 ? sheet.columns(columns, x, y, room) : 0;
+  };
+  const beside = kMargin + kQueryWidth + kQueryGap;
+  if (query && !figure.rowLabels && bandsOf(columns.length, kMargin + inner - beside) > 1) {
+    const head = sheet.query(query, kMargin, y);
+    y += Math.max(head, sheet.colourBar(beside, y, kQueryWidth)) + 14;
+    y += body(kMargin);
+  } else if (query) {
     const left = sheet.query(query, kMargin, y) + 14;
-    y += Math.max(left + sheet.colourBar(kMargin, y + left, kQueryWidth), right);
+    y += Math.max(left + sheet.colourBar(kMargin, y + left, kQueryWidth), body(beside));
   } else {
-    y += right + 8;
+    y += body(kMargin) + 8;
     y += sheet.colourBar(kMargin, y, kQueryWidth);
   }
 

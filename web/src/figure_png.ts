@@ -122,7 +122,7 @@ export async function figurePng(figure: Figure, density = 2): Promise<Blob> {
 }
 
 // A picture as a data URI, no larger than a figure needs.
-async function pictureUri(picture: FigurePicture): Promise<string> {
+function pictureUri(picture: FigurePicture): string {
   const factor = Math.min(1, kPictureSide / Math.max(picture.width, picture.height));
   const width = Math.max(1, Math.round(picture.width * factor));
   const height = Math.max(1, Math.round(picture.height * factor));
@@ -134,6 +134,10 @@ async function pictureUri(picture: FigurePicture): Promise<string> {
   return context.canvas.toDataURL("image/jpeg", kQuality);
 }
 
-export async function figureSvg(figure: Figure): Promise<string> {
-  return writeSvg(figure, await Promise.all(figure.pictures.map(pictureUri)));
+export function figureSvg(figure: Figure): Promise<string> {
+  const drawn = new Set(
+    layOut(figure).draws.map((draw) => (draw.kind === "picture" ? draw.picture : -1)),
+  );
+  const uris = figure.pictures.map((picture, i) => (drawn.has(i) ? pictureUri(picture) : null));
+  return writeSvg(figure, uris);
 }

@@ -62,14 +62,14 @@ class SvgWriter {
 
   constructor(
     private readonly figure: Figure,
-    private readonly pictureUris: readonly string[],
+    private readonly pictureUris: readonly (string | null)[],
   ) {}
 
   // Embedded once, one unit wide and high; placed by scaling.
   private picture(draw: Extract<Draw, { kind: "picture" }>): void {
     const id = `picture${draw.picture}`;
     const uri = this.pictureUris[draw.picture];
-    if (uri === undefined) return;
+    if (!uri) return;
     if (!this.known.has(draw.picture)) {
       this.known.add(draw.picture);
       const values = { id, width: 1, height: 1, ...kImage, "xlink:href": uri };
@@ -80,7 +80,7 @@ class SvgWriter {
     this.body.push(`<use${attributes({ "xlink:href": `#${id}`, transform })}/>`);
   }
 
-  private async map(draw: Extract<Draw, { kind: "map" }>): Promise<void> {
+  private map(draw: Extract<Draw, { kind: "map" }>, uri: string): void {
     const { rect, clip } = draw;
     const inside =
       rect.x >= clip.x - 1e-3 &&
@@ -91,7 +91,7 @@ class SvgWriter {
       ...box(rect),
       ...kImage,
       "image-rendering": this.figure.smooth ? undefined : "pixelated",
-      "xlink:href": await mapUri(this.figure, draw),
+      "xlink:href": uri,
     })}/>`;
     if (inside) {
       this.body.push(image);
@@ -111,7 +111,8 @@ class SvgWriter {
     this.body.push(`<rect${attributes({ ...box(draw.rect), fill: `url(#${id})` })}/>`);
   }
 
-  async add(draw: Draw): Promise<void> {
+  // `uri`: of the map's PNG, for a map.
+  add(draw: Draw, uri: string): void {
     switch (draw.kind) {
       case "rect":
         this.body.push(
@@ -153,7 +154,7 @@ class SvgWriter {
         this.picture(draw);
         break;
       case "map":
-        await this.map(draw);
+        this.map(draw, uri);
         break;
       case "gradient":
         this.gradient(draw);
@@ -178,10 +179,16 @@ class SvgWriter {
   }
 }
 
-// `pictureUris`: a data URI for each of the figure's pictures.
-export async function writeSvg(figure: Figure, pictureUris: readonly string[]): Promise<string> {
+// `pictureUris`: a data URI for each of the figure's pictures that is drawn.
+export async function writeSvg(
+  figure: Figure,
+  pictureUris: readonly (string | null)[],
+): Promise<string> {
   const drawing = layOut(figure);
   const writer = new SvgWriter(figure, pictureUris);
-  for (const draw of drawing.draws) await writer.add(draw);
+  const uris = await Promise.all(
+    drawing.draws.map((draw) => (draw.kind === "map" ? mapUri(figure, draw) : "")),
+  );
+  drawing.draws.forEach((draw, i) => writer.add(draw, uris[i]!));
   return writer.finish(drawing);
 }
