@@ -1,1 +1,333 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "server/routes.h"
+
+#include <gmock/gmock.h>
+
+#include <map>
+
+#include "export_testing.h"
+#include "formats/json.h"
+#include "formats/npy.h"
+
+namespace vggt {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::CopyExport;
+using ::testing::HasSubstr;
+using testing::ReplaceInFile;
+using testing::TestDir;
+
+class RoutesTest : public ::testing::Test {
+ protected:
+  RoutesTest() : export_(CopyExport(dir_, "conv_per_head", "root/a")) {
+    CopyExport(dir_, "conv_average", "root/b");
+    CopyExport(dir_, "conv_average", "outside");
+    catalog_ = std::make_unique<ExportCatalog>(dir_ / "root", uint64_t{1} << 30);
+    catalog_->Open("a");
+    routes_ = std::make_unique<Routes>(*catalog_, AccessRule{"127.0.0.1", ""});
+  }
+
+  Response Get(const std::string& path,
+               const std::vector<std::pair<std::string, std::string>>& query = {}) const {
+    Request request;
+    request.method = "GET";
+    request.path = path;
+    request.query = query;
+    request.host = "localhost:7860";
+    return routes_->Handle(request);
+  }
+
+  Response Post(const std::string& body, const std::string& type = "application/json") const {
+    Request request;
+    request.method = "POST";
+    request.path = "/api/open";
+    request.host = "localhost:7860";
+    request.content_type = type;
+    request.body = body;
+    return routes_->Handle(request);
+  }
+
+  Response Maps(std::vector<std::pair<std::string, std::string>> query,
+                const std::string& path = "/api/maps.npy") const {
+    query.emplace_back("row", "4");
+    query.emplace_back("col", "5");
+    return Get(path, query);
+  }
+
+  TestDir dir_;
+  fs::path export_;
+  std::unique_ptr<ExportCatalog> catalog_;
+  std::unique_ptr<Routes> routes_;
+};
+
+std::string HeaderOf(const Response& response, const std::string& name) {
+  for (const auto& [key, value] : response.headers) {
+    if (key == name) return value;
+  }
+  return "";
+}
+
+Json BodyOf(const Response& response) { return ParseJson(response.body, "answer"); }
+
+// "what" of an error, after a look at its form.
+std::string WhatOf(const Response& response) {
+  EXPECT_EQ(response.content_type, "application/json");
+  const Json error = BodyOf(response)["error"];
+  EXPECT_EQ(error.size(), 3U);
+  EXPECT_TRUE(error["where"].is_string() && error["hint"].is_string());
+  return error["what"];
+}
+
+TEST_F(RoutesTest, ThePageAndItsAssets) {
+  const Response page = Get("/", {{"layer", "12"}, {"anything", "<script>"}});
+  EXPECT_EQ(page.status, 200);
+  EXPECT_EQ(page.content_type, "text/html; charset=utf-8");
+  EXPECT_EQ(HeaderOf(page, "Cache-Control"), "no-cache");
+  EXPECT_EQ(Get("/app.js").content_type, "text/javascript; charset=utf-8");
+  EXPECT_EQ(Get("/app.css").status, 200);
+
+  Request again;
+  again.method = "GET";
+  again.path = "/app.js";
+  again.host = "localhost";
+  again.if_none_match = HeaderOf(Get("/app.js"), "ETag");
+  EXPECT_EQ(routes_->Handle(again).status, 304);
+  EXPECT_EQ(routes_->Handle(again).body, "");
+}
+
+TEST_F(RoutesTest, DescribesTheExport) {
+  const Response response = Get("/api/export");
+  EXPECT_EQ(response.status, 200);
+  EXPECT_EQ(response.content_type, "application/json");
+  EXPECT_EQ(BodyOf(response)["id"], "a");
+  EXPECT_EQ(BodyOf(Get("/api/export", {{"export", "b"}}))["heads"], 0);
+  EXPECT_EQ(BodyOf(Get("/api/export"))["id"], "a");
+}
+
+TEST_F(RoutesTest, ListsExports) {
+  const Json list = BodyOf(Get("/api/exports"));
+  EXPECT_EQ(list["root"], fs::canonical(dir_ / "root").string());
+  ASSERT_EQ(list["exports"].size(), 2U);
+  EXPECT_EQ(list["exports"][1]["id"], "b");
+  EXPECT_FALSE(list["truncated"]);
+}
+
+TEST_F(RoutesTest, Pictures) {
+  const std::string url = BodyOf(Get("/api/export"))["frames"][2]["url"];
+  EXPECT_EQ(url, "/api/frames/2?export=a");
+  const Response picture = Get("/api/frames/2", {{"export", "a"}});
+  EXPECT_EQ(picture.status, 200);
+  EXPECT_EQ(picture.content_type, "image/png");
+  EXPECT_EQ(picture.body, ReadFile(export_ / "images/frame_02.png"));
+  EXPECT_EQ(HeaderOf(picture, "Cache-Control"), "no-cache");
+  Request again;
+  again.method = "GET";
+  again.path = "/api/frames/2";
+  again.host = "localhost";
+  again.if_none_match = HeaderOf(picture, "ETag");
+  EXPECT_EQ(routes_->Handle(again).status, 304);
+
+  EXPECT_EQ(Get("/api/frames/3").status, 404);
+  for (const char* wrong : {"", "x", "-1", "1x", "1e3", "0/../1", "99999999999999999999"}) {
+    EXPECT_EQ(Get(std::string("/api/frames/") + wrong).status, 400) << wrong;
+  }
+  fs::remove(export_ / "images/frame_01.png");
+  EXPECT_EQ(Get("/api/frames/1").status, 404);
+  EXPECT_EQ(Get("/api/frames/0").status, 200);
+}
+
+TEST_F(RoutesTest, OneMap) {
+  const Response response = Maps({{"layers", "2"}, {"heads", "3"}});
+  ASSERT_EQ(response.status, 200) << response.body;
+  EXPECT_EQ(response.content_type, "application/octet-stream");
+  const NpyArray npy = ParseNpy(testing::AsBytes(response.body), "answer");
+  EXPECT_EQ(npy.descr, "|u1");
+  EXPECT_EQ(npy.shape, (Shape{1, 1, 3, 9, 10}));
+  // As stored: [queries, heads, frames, height, width].
+  const StoredMaps stored = ReadMaps(OpenExport(export_).layers[1]);
+  const size_t map = 3 * 9 * 10, at = ((4 * 10 + 5) * 4 + 2) * map;
+  EXPECT_TRUE(std::equal(npy.data.begin(), npy.data.end(), stored.levels.begin() + at,
+                         stored.levels.begin() + static_cast<std::ptrdiff_t>(at + map)));
+  const Json layer = BodyOf(Get("/api/export"))["layers"][1];
+  EXPECT_EQ(HeaderOf(response, "X-Scales"),
+            fmt::format("{:.7g}", layer["per_head_vmax99"][2].get<double>()));
+  EXPECT_THAT(HeaderOf(response, "Server-Timing"), HasSubstr("maps;dur="));
+}
+
+TEST_F(RoutesTest, ManyMapsInTheOrderAsked) {
+  const Response all = Maps({{"layers", "all"}, {"heads", "all"}});
+  const NpyArray whole = ParseNpy(testing::AsBytes(all.body), "answer");
+  ASSERT_EQ(whole.shape, (Shape{3, 4, 3, 9, 10}));
+  const Response some = Maps({{"layers", "3,1"}, {"heads", "4,2"}, {"frames", "2,0"}});
+  const NpyArray part = ParseNpy(testing::AsBytes(some.body), "answer");
+  ASSERT_EQ(part.shape, (Shape{2, 2, 2, 9, 10}));
+  const size_t cells = 90;
+  const size_t layers[] = {2, 0}, heads[] = {3, 1}, frames[] = {2, 0};
+  size_t at = 0;
+  for (const size_t layer : layers) {
+    for (const size_t head : heads) {
+      for (const size_t frame : frames) {
+        const auto from = whole.data.subspan(((layer * 4 + head) * 3 + frame) * cells, cells);
+        EXPECT_TRUE(std::equal(from.begin(), from.end(), part.data.begin() + at));
+        at += cells;
+      }
+    }
+  }
+}
+
+TEST_F(RoutesTest, ScalesAsJson) {
+  const Response response =
+      Maps({{"layers", "3,1"}, {"heads", "2,4"}, {"frames", "1"}}, "/api/maps.json");
+  const Json json = BodyOf(response);
+  EXPECT_EQ(json["layers"].dump(), "[3,1]");
+  EXPECT_EQ(json["heads"].dump(), "[2,4]");
+  EXPECT_EQ(json["frames"].dump(), "[1]");
+  EXPECT_EQ(json["row"], 4);
+  EXPECT_EQ(json["col"], 5);
+  EXPECT_EQ(json["shape"].dump(), "[2,2,1,9,10]");
+  const Json described = BodyOf(Get("/api/export"));
+  EXPECT_DOUBLE_EQ(json["scales"][0][1], described["layers"][2]["per_head_vmax99"][3]);
+  EXPECT_DOUBLE_EQ(json["scales"][1][0], described["layers"][0]["per_head_vmax99"][1]);
+}
+
+TEST_F(RoutesTest, TheMeanIsTheDefault) {
+  const Json json = BodyOf(Maps({}, "/api/maps.json"));
+  EXPECT_EQ(json["layers"].dump(), "[3]");
+  EXPECT_EQ(json["heads"].dump(), R"(["mean"])");
+  EXPECT_EQ(json["shape"].dump(), "[1,1,3,9,10]");
+  const Response npy = Maps({{"heads", "mean"}});
+  EXPECT_EQ(npy.body, Maps({}).body);
+  EXPECT_EQ(HeaderOf(npy, "X-Scales"), fmt::format("{:.7g}", json["scales"][0][0].get<double>()));
+}
+
+TEST_F(RoutesTest, AnAveragedExport) {
+  const Response response = Maps({{"export", "b"}});
+  EXPECT_EQ(response.status, 200);
+  EXPECT_EQ(ParseNpy(testing::AsBytes(response.body), "answer").shape.size(), 5U);
+  EXPECT_EQ(Maps({{"export", "b"}, {"heads", "1"}}).status, 400);
+}
+
+TEST_F(RoutesTest, WrongQueries) {
+  EXPECT_EQ(Maps({{"layers", "4"}}).status, 404);
+  EXPECT_EQ(Maps({{"layers", "1,1"}}).status, 400);
+  EXPECT_EQ(Maps({{"heads", "5"}}).status, 400);
+  EXPECT_EQ(Maps({{"frames", "3"}}).status, 400);
+  EXPECT_EQ(Maps({{"row", "1"}}).status, 400);
+  EXPECT_EQ(Maps({{"export", "a"}, {"export", "b"}}).status, 400);
+  EXPECT_EQ(Get("/api/maps.npy", {{"row", "9"}, {"col", "0"}}).status, 400);
+  EXPECT_EQ(Get("/api/maps.npy").status, 400);
+  EXPECT_THAT(WhatOf(Get("/api/maps.json", {{"row", "0"}})), HasSubstr("'col' is missing"));
+}
+
+TEST_F(RoutesTest, Opens) {
+  const Response response = Post(R"({"path": "b"})");
+  EXPECT_EQ(response.status, 200);
+  EXPECT_EQ(BodyOf(response)["id"], "b");
+  EXPECT_EQ(BodyOf(Get("/api/export"))["id"], "b");
+  EXPECT_EQ(BodyOf(Post(Json{{"path", export_.string()}}.dump()))["id"], "a");
+  EXPECT_EQ(Post(R"({"path": "a"})", "application/json; charset=utf-8").status, 200);
+}
+
+TEST_F(RoutesTest, OpensNothingElse) {
+  EXPECT_EQ(Post(R"({"path": "../outside"})").status, 403);
+  EXPECT_EQ(Post(R"({"path": "/etc/passwd"})").status, 403);
+  EXPECT_EQ(Post(R"({"path": "missing"})").status, 404);
+  EXPECT_EQ(Post(R"({"path": "a/images"})").status, 422);
+  EXPECT_EQ(Post(R"({"path": "a/images/frame_00.png"})").status, 422);
+  EXPECT_EQ(Post(R"({"path": ""})").status, 400);
+  EXPECT_EQ(Post(R"({"path": "a\u0000"})").status, 400);
+  for (const char* body : {"", "{", "[]", "{}", R"({"path": 7})", R"({"path": null})", "null"}) {
+    EXPECT_EQ(Post(body).status, 400) << body;
+  }
+  for (const char* type : {"", "text/plain", "application/x-www-form-urlencoded"}) {
+    EXPECT_EQ(Post(R"({"path": "b"})", type).status, 415) << type;
+  }
+  EXPECT_EQ(BodyOf(Get("/api/export"))["id"], "a");
+}
+
+TEST_F(RoutesTest, AddressesAndMethods) {
+  for (const char* path :
+       {"/none", "/api/", "/api/none", "/api/export/", "//", "/../etc/passwd", "/app.js/.."}) {
+    EXPECT_EQ(Get(path).status, 404) << path;
+  }
+  EXPECT_EQ(Get("/api/open").status, 405);
+  for (const char* method : {"POST", "PUT", "DELETE", "OPTIONS", "PATCH"}) {
+    for (const char* path : {"/", "/api/export", "/api/maps.npy", "/api/frames/0"}) {
+      Request request;
+      request.method = method;
+      request.path = path;
+      request.host = "localhost";
+      EXPECT_EQ(routes_->Handle(request).status, 405) << method << " " << path;
+    }
+  }
+}
+
+TEST_F(RoutesTest, OtherSitesAreRefused) {
+  Request request;
+  request.method = "GET";
+  for (const char* path : {"/", "/api/export", "/api/frames/0", "/api/none"}) {
+    request.path = path;
+    request.host = "evil.example";
+    EXPECT_EQ(routes_->Handle(request).status, 403) << path;
+    request.host = "";
+    EXPECT_EQ(routes_->Handle(request).status, 403) << path;
+    request.host = "localhost";
+    request.origin = "http://evil.example";
+    EXPECT_EQ(routes_->Handle(request).status, 403) << path;
+    request.origin = "";
+  }
+  request.path = "/api/maps.npy";
+  request.fetch_site = "cross-site";
+  EXPECT_EQ(routes_->Handle(request).status, 403);
+  request.path = "/";
+  EXPECT_EQ(routes_->Handle(request).status, 200);
+}
+
+TEST_F(RoutesTest, IdsDoNotLeadOutside) {
+  for (const char* path : {"/api/export", "/api/frames/0"}) {
+    EXPECT_EQ(Get(path, {{"export", "../outside"}}).status, 403) << path;
+    EXPECT_EQ(Get(path, {{"export", "/etc"}}).status, 403) << path;
+    EXPECT_EQ(Get(path, {{"export", "missing"}}).status, 404) << path;
+  }
+  EXPECT_EQ(Maps({{"export", "../outside"}}).status, 403);
+}
+
+TEST_F(RoutesTest, ABrokenLayerLeavesTheOthers) {
+  fs::resize_file(export_ / "attn_maps/layer_02/heatmaps_uint8.npz", 200);
+  fs::remove(export_ / "attn_maps/layer_01/heatmaps_uint8.npz");
+  ASSERT_EQ(Post(R"({"path": "a"})").status, 200);
+  EXPECT_EQ(Maps({{"layers", "3"}}).status, 200);
+  EXPECT_EQ(Maps({{"layers", "2"}}).status, 422);
+  const Response missing = Maps({{"layers", "1"}});
+  EXPECT_TRUE(missing.status == 404 || missing.status == 422) << missing.status;
+  EXPECT_THAT(missing.body, HasSubstr("layer_01"));
+  EXPECT_EQ(Maps({{"layers", "all"}}).status, missing.status);
+}
+
+TEST_F(RoutesTest, DamagedArtifacts) {
+  const fs::path b = dir_ / "root/b/attn_maps";
+  ReplaceInFile(b / "layer_02_metadata.json", "\"H_ds\": ", "\"H_ds\": -");
+  EXPECT_EQ(Post(R"({"path": "b"})").status, 422);
+  EXPECT_THAT(WhatOf(Get("/api/export", {{"export", "b"}})), HasSubstr("H_ds"));
+  dir_.Write("root/b/attn_maps/layers_manifest.json", R"({"layers": "\u001b[31m\nx"})");
+  const Response response = Post(R"({"path": "b"})");
+  EXPECT_EQ(response.status, 422);
+  EXPECT_EQ(response.body.find('\x1b'), std::string::npos);
+  EXPECT_EQ(Maps({}).status, 200);
+}
+
+TEST_F(RoutesTest, NothingOpenYet) {
+  ExportCatalog catalog(dir_ / "root", uint64_t{1} << 30);
+  const Routes routes(catalog, AccessRule{"127.0.0.1", ""});
+  Request request;
+  request.method = "GET";
+  request.path = "/api/export";
+  request.host = "localhost";
+  const Response response = routes.Handle(request);
+  EXPECT_EQ(response.status, 404);
+  EXPECT_EQ(WhatOf(response), "no export is open");
+}
+
+}  // namespace
+}  // namespace vggt
