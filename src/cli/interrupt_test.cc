@@ -2,9 +2,11 @@
 #include "cli/interrupt.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <csignal>
 #include <cstdlib>
+#include <thread>
 
 #include "core/error.h"
 
@@ -47,6 +49,21 @@ TEST(InterruptDeathTest, TheSecondEndsTheProcess) {
         std::raise(SIGTERM);
       },
       ::testing::ExitedWithCode(128 + SIGTERM), "");
+}
+
+TEST(InterruptDeathTest, HeldBackUntilAwaited) {
+  EXPECT_EXIT(
+      {
+        std::signal(SIGHUP, SIG_IGN);
+        HoldInterrupts();
+        std::raise(SIGHUP);
+        std::thread([] {
+          kill(getpid(), SIGTERM);
+          AwaitInterrupt();
+          std::exit(7);
+        }).join();
+      },
+      ::testing::ExitedWithCode(7), "");
 }
 
 }  // namespace

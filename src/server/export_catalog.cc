@@ -59,7 +59,7 @@ class Walk {
     for (fs::directory_iterator it(folder, failed), end; !failed && it != end;
          it.increment(failed)) {
       if (++entries_ > kMostEntries) {
-        list_.truncated = true;
+        full_ = list_.truncated = true;
         break;
       }
       std::error_code ignored;
@@ -77,7 +77,7 @@ class Walk {
     }
     std::sort(folders.begin(), folders.end());
     for (const fs::path& inner : folders) {
-      if (list_.truncated) return;
+      if (full_) return;
       Enter(inner, depth + 1);
     }
   }
@@ -85,7 +85,7 @@ class Walk {
   // False if the folder is no export after all: others' metadata may bear such names.
   bool Add(const fs::path& maps_folder, bool certain) {
     if (list_.exports.size() == kMostListed) {
-      list_.truncated = true;
+      full_ = list_.truncated = true;
       return true;
     }
     const fs::path folder = ExportFolder(maps_folder, root_);
@@ -110,6 +110,7 @@ class Walk {
 
   const fs::path& root_;
   size_t entries_ = 0;
+  bool full_ = false;
   ExportList list_;
 };
 
