@@ -15,7 +15,15 @@ import {
   WireError,
 } from "./wire";
 
-const npy = new Uint8Array(readFileSync(new URL("../fixtures/levels.npy", import.meta.url)));
+function fixture(name: string): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(readFileSync(new URL(`../fixtures/${name}`, import.meta.url)));
+}
+
+const npy = fixture("levels.npy");
+
+function serverJson(name: string): unknown {
+  return JSON.parse(new TextDecoder().decode(fixture(`server/${name}.json`)));
+}
 
 // What the server answers about a small export.
 function answer(): Record<string, unknown> {
@@ -152,12 +160,33 @@ describe("checkListing", () => {
   it("takes what the server sends", () => {
     const list = {
       root: "/data",
-      exports: [{ id: "a", path: "a/attn_maps", name: "a", layers: 24, frames: 5 }],
+      exports: [{ id: "a", path: "a/attn_maps", name: "a", layers: 24, frames: 5, error: null }],
       truncated: true,
     };
     expect(checkListing(list)).toEqual(list);
     expect(() => checkListing({ ...list, truncated: "no" })).toThrow("truncated");
     expect(() => checkListing({ ...list, exports: [{ id: "a" }] })).toThrow("exports[0].path");
+  });
+});
+
+// fixtures/server holds what vggt-attn view answered about a small export.
+describe("the server's own answers", () => {
+  it("describe an export", () => {
+    expect(checkExport(serverJson("export"))).toEqual(serverJson("export"));
+    expect(checkListing(serverJson("exports"))).toEqual(serverJson("exports"));
+  });
+
+  it("hold maps and their scales", async () => {
+    const { shape, scales } = serverJson("maps") as { shape: number[]; scales: number[][] };
+    const written = scales.flat().map((scale) => Number(scale.toPrecision(7)));
+    serve(
+      () => new Response(fixture("server/maps.npy"), { headers: { "X-Scales": written.join() } }),
+    );
+    const maps = await fetchMaps({ layers: "all", heads: "all", row: 1, col: 2 });
+    expect(maps.shape).toEqual(shape);
+    expect([...maps.scales]).toEqual(written);
+    const sums = [0, 1, 2].map((frame) => mapLevels(maps, 2, 3, frame).reduce((a, b) => a + b, 0));
+    expect(sums).toEqual([1755, 1784, 1432]);
   });
 });
 
@@ -198,7 +227,7 @@ describe("requests", () => {
     serve(() => Response.json({ error }, { status: 404 }));
     const seen = await failure(fetchExport());
     expect(seen).toMatchObject({ kind: "server", status: 404, ...error });
-    expect(seen.message).toBe("No layer 99. layers=99 There are 24.");
+    expect(seen.message).toBe("layers=99: No layer 99. There are 24.");
   });
 
   it("make sense of errors that are no JSON", async () => {
@@ -298,7 +327,7 @@ describe("fetchMaps", () => {
 
   it("refuses another type or dimension", async () => {
     for (const name of ["values_f4.npy", "levels_v2.npy"]) {
-      respond(new Uint8Array(readFileSync(new URL(`../fixtures/${name}`, import.meta.url))));
+      respond(fixture(name));
       expect((await failure(fetchMaps(query))).what).toContain("uint8 array of five dimensions");
     }
   });

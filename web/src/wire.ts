@@ -64,6 +64,7 @@ export interface ListedExport {
   name: string;
   layers: number;
   frames: number;
+  error: string | null; // why it cannot be opened
 }
 
 export interface ExportListing {
@@ -100,7 +101,8 @@ export class WireError extends Error {
     readonly hint: string,
     readonly status: number | null = null,
   ) {
-    super([what, where, hint].filter((part) => part !== "").join(" "));
+    const sentence = `${where && `${where}: `}${what}`.replace(/\.?$/, ".");
+    super(hint === "" ? sentence : `${sentence} ${hint}`);
   }
 }
 
@@ -236,6 +238,7 @@ export function checkListing(value: unknown): ExportListing {
       name: text(e.name, `${at}.name`),
       layers: count(e.layers, `${at}.layers`),
       frames: count(e.frames, `${at}.frames`),
+      error: orNull(text)(e.error, `${at}.error`),
     };
   };
   return {
