@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from "vitest";
-import { csvField, mapsCsv, mapsNpy, type ShownMaps } from "./csv";
+import { mapsCsv, mapsNpy, type ShownMaps } from "./csv";
 import { parseNpy } from "./npy";
 
 const shown: ShownMaps = {
@@ -33,18 +33,6 @@ describe("mapsCsv", () => {
   it("counts rows and columns", () => {
     const square = { ...shown, layers: [2], frames: [0], rows: 2, cols: 1 };
     expect(mapsCsv(square)).toContain("2,mean,0,1,0,255,");
-  });
-});
-
-describe("csvField", () => {
-  it("quotes what would break a line", () => {
-    expect(['a"b', "a,b", "a\nb", "plain", 5].map(csvField)).toEqual([
-      '"a""b"',
-      '"a,b"',
-      '"a\nb"',
-      "plain",
-      "5",
-    ]);
   });
 });
 

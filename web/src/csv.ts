@@ -12,12 +12,6 @@ export interface ShownMaps {
   map(layer: number, head: number, frame: number): { levels: Uint8Array; scale: number } | null;
 }
 
-// A field of a table, quoted if it must be.
-export function csvField(value: string | number): string {
-  const text = String(value);
-  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-}
-
 // A line a cell: layer, head, frame, row, col, level, value. What is not there is left out.
 export function mapsCsv(shown: ShownMaps): string {
   const lines = ["layer,head,frame,row,col,level,value"];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { argMax, frameShares, maxLevel, quantile, range, sum } from "./stats";
+import { argMax, frameShares, maxLevel, range, sum } from "./stats";
 import { parseNpy } from "./npy";
 
 function fixture(name: string): Uint8Array {
@@ -11,7 +11,6 @@ function fixture(name: string): Uint8Array {
 const golden = JSON.parse(new TextDecoder().decode(fixture("golden.json"))) as {
   arg_max: [number, number][];
   shares: number[];
-  quantiles: Record<string, number>;
 };
 const levels = parseNpy(fixture("levels.npy")).data as Uint8Array;
 const head = levels.subarray(5 * 140, 6 * 140); // layer 1, head 2: four frames of 5 x 7
@@ -42,14 +41,6 @@ describe("frameShares", () => {
     expect(frameShares([new Uint8Array(4), new Uint8Array(4)])).toEqual([0, 0]);
     expect(frameShares([])).toEqual([]);
   });
-});
-
-describe("quantile", () => {
-  it.each(Object.entries(golden.quantiles))("at %s is NumPy's", (q, expected) => {
-    expect(quantile(head, Number(q))).toBeCloseTo(expected, 9);
-  });
-
-  it("of nothing is not a number", () => expect(quantile([], 0.5)).toBeNaN());
 });
 
 describe("range", () => {

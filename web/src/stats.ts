@@ -57,16 +57,6 @@ export function maxLevel(levels: Uint8Array): number {
   return most;
 }
 
-// As numpy.quantile(values, q) with linear interpolation; NaN of nothing.
-export function quantile(values: ArrayLike<number>, q: number): number {
-  if (values.length === 0) return NaN;
-  const sorted = Float64Array.from(values).sort();
-  const at = Math.min(Math.max(q, 0), 1) * (sorted.length - 1);
-  const low = sorted[Math.floor(at)]!;
-  const high = sorted[Math.ceil(at)]!;
-  return low + (high - low) * (at - Math.floor(at));
-}
-
 // The lowest and highest; null of nothing.
 export function range(values: ArrayLike<number>): { low: number; high: number } | null {
   if (values.length === 0) return null;

@@ -322,7 +322,7 @@ async function request<T>(
 
 const json = (response: Response): Promise<unknown> => response.json();
 
-export function withExport(url: string, id: string | undefined): string {
+function withExport(url: string, id: string | undefined): string {
   if (id === undefined) return url;
   return `${url}${url.includes("?") ? "&" : "?"}export=${encodeURIComponent(id)}`;
 }
@@ -344,11 +344,6 @@ export async function listExports(options: RequestOptions = {}): Promise<ExportL
   return checkListing(await request("/api/exports", {}, options, json));
 }
 
-// Where the picture of a frame (from 0) is.
-export function frameUrl(index: number, id?: string): string {
-  return withExport(`/api/frames/${index}`, id);
-}
-
 // The address of /api/maps.npy or /api/maps.json.
 export function mapsUrl(query: MapsQuery, kind: "npy" | "json" = "npy"): string {
   const part = (value: readonly number[] | string): string =>
@@ -368,7 +363,7 @@ function parseScales(header: string | null, expected: number): Float64Array {
   return scales;
 }
 
-export async function readMaps(response: Response): Promise<Maps> {
+async function readMaps(response: Response): Promise<Maps> {
   const { shape, data } = parseNpy(new Uint8Array(await response.arrayBuffer()));
   const [layers, heads, frames, rows, columns] = shape;
   if (
@@ -397,15 +392,4 @@ export function fetchMaps(
   options: RequestOptions = {},
 ): Promise<Maps> {
   return request(mapsUrl(query), {}, signal ? { ...options, signal } : options, readMaps);
-}
-
-// The levels of one map: a view, not a copy.
-export function mapLevels(maps: Maps, layer: number, head: number, frame: number): Uint8Array {
-  const [layers, heads, frames, rows, columns] = maps.shape;
-  if (!(layer < layers && head < heads && frame < frames && Math.min(layer, head, frame) >= 0)) {
-    throw new RangeError(`no map [${layer}, ${head}, ${frame}] in [${maps.shape.join(", ")}]`);
-  }
-  const size = rows * columns;
-  const start = ((layer * heads + head) * frames + frame) * size;
-  return maps.levels.subarray(start, start + size);
 }
