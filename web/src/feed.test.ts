@@ -375,6 +375,29 @@ describe("followChoices", () => {
     expect(mainFeeds[1]!.block.value).toBeNull();
   });
 
+  it("shows nothing of what was open before, even under the same name", async () => {
+    const settings = { layerCount: 1, id: "again" };
+    store.show(exampleExport(settings));
+    await answerAll();
+    expect(first.block.value).not.toBeNull();
+    store.show(exampleExport(settings));
+    expect([first, layerStripFeed, headStripFeed].map((feed) => feed.block.value)).toEqual([
+      null,
+      null,
+      null,
+    ]);
+    await settled();
+    expect(asked()).toEqual(["1 mean 1 "]);
+    await answerAll();
+    expect(first.block.value).not.toBeNull();
+    store.show(exampleExport({ layerCount: 9, id: "larger" }));
+    await answerAll();
+    store.show(exampleExport(settings));
+    await settled();
+    expect(asked()).toEqual(["1 mean 1 "]); // no layer of the other export
+    await answerAll();
+  });
+
   it("asks again for all that failed", async () => {
     store.show(exampleExport({ id: "third" }));
     await settled();

@@ -254,9 +254,18 @@ function stripAsk(block: Block | null, kind: "layers" | "heads"): Ask | null {
   };
 }
 
+const allFeeds = [...mainFeeds, layerStripFeed, headStripFeed];
+
 export function followChoices(): void {
+  let opened: unknown = null;
   effect(() => {
     const queries = store.queries.value;
+    // What was opened afresh may hold other maps, even under the same id.
+    if (opened !== store.exportInfo.value) {
+      opened = store.exportInfo.value;
+      forgetMaps();
+      for (const feed of allFeeds) feed.want(null);
+    }
     mainFeeds.forEach((feed, i) => {
       const query = queries[i];
       feed.want(query ? mainAsk(query) : null);
@@ -271,5 +280,5 @@ export function followChoices(): void {
 }
 
 export function retryAll(): void {
-  for (const feed of [...mainFeeds, layerStripFeed, headStripFeed]) feed.again();
+  for (const feed of allFeeds) feed.again();
 }
