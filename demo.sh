@@ -1,22 +1,31 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# From nothing to attention maps: installs, builds, and exports the bundled pictures.
+# From nothing to attention maps on a page: installs, builds, exports the bundled pictures, serves.
 set -euo pipefail
 
-if (($#)); then
-  if [[ $1 != -h && $1 != --help ]]; then
-    echo "demo.sh: unknown argument '$1' (there is only --help)" >&2
-    exit 2
-  fi
-  cat <<'TEXT'
-Usage: ./demo.sh
+view=true
+for argument in "$@"; do
+  case $argument in
+    --no-view) view=false ;;
+    -h | --help)
+      cat <<'TEXT'
+Usage: ./demo.sh [--no-view]
 
 Installs missing Debian or Ubuntu packages (as root or through sudo), builds vggt-attn in build/,
-and exports the attention maps of the six pictures in examples/demo/images with the bundled model
-into attn_first2all_demo/. Quick when run again; an earlier demo export is replaced.
+exports the attention maps of the six pictures in examples/demo/images with the bundled model into
+attn_first2all_demo/, and shows them on a page in the browser until Ctrl-C. Quick when run again; an
+earlier demo export is replaced.
+
+  --no-view   ends after the export
 TEXT
-  exit
-fi
+      exit
+      ;;
+    *)
+      echo "demo.sh: unknown argument '$argument' (see --help)" >&2
+      exit 2
+      ;;
+  esac
+done
 
 caller=$PWD
 cd "$(dirname "${BASH_SOURCE[0]}")"
@@ -46,6 +55,9 @@ What was written, in attn_first2all_demo/:
 
 What to do next:
 
+  build/vggt-attn view attn_first2all_demo
+      shows it in the browser: click a patch, see where it looks
+
   build/vggt-attn inspect attn_first2all_demo
       tells what an export holds
 
@@ -60,3 +72,13 @@ What to do next:
 
 The bundled model is small and made for demonstration. README.md says how to get and use VGGT's own.
 TEXT
+
+$view || exit 0
+
+# Somebody else may have the usual port.
+port=7860
+while ((port < 7870)) && (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do ((++port)); done
+open=()
+[[ -z ${DISPLAY-}${WAYLAND_DISPLAY-} ]] || open=(--open)
+echo
+exec build/vggt-attn view attn_first2all_demo --server_port "$port" "${open[@]}"

@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Installs the packages that building needs, by their names in Debian 12 and Ubuntu 24.04.
-# Silent and quick, without root, when nothing is missing.
+# Installs the packages that building needs, by their names in Debian 12 and Ubuntu 24.04, and the
+# npm packages that the page is built with. Silent and quick, without root, when nothing is missing.
 set -euo pipefail
 
 usage() {
   cat <<'TEXT'
 Usage: tools/setup.sh [--tests] [--checks]
 
-Installs the packages that building vggt-attn needs, with apt-get, as root or through sudo.
+Installs the packages that building vggt-attn needs, with apt-get, as root or through sudo, and
+into web/node_modules what the page of 'vggt-attn view' is built with, with npm.
 
   --tests    also what the tests and benchmarks need
   --checks   also what .ci/run needs: clang-format, clang-tidy, valgrind
@@ -21,10 +22,22 @@ packages=(
   libpng-dev libjpeg-dev libwebp-dev                      # pictures
   libdeflate-dev libminizip-dev                           # compression
   nlohmann-json3-dev libcli11-dev libfmt-dev              # text
+  libcpp-httplib-dev                                      # serving
 )
+# Other sources of Node than the distribution's will do, too.
+has_node() {
+  command -v npm >/dev/null && command -v node >/dev/null &&
+    node --eval 'process.exit(parseInt(process.versions.node) >= 18 ? 0 : 1)'
+}
+has_node || packages+=(nodejs npm)
+# Ubuntu has Chromium only as a snap, which no script can rely on.
+browser=(chromium)
+[[ ! -f /etc/os-release ]] || [[ $(. /etc/os-release && echo "$ID") != ubuntu ]] || browser=()
 for argument in "$@"; do
   case $argument in
-    --tests) packages+=(libgtest-dev libgmock-dev libbenchmark-dev python3-numpy) ;;
+    --tests)
+      packages+=(libgtest-dev libgmock-dev libbenchmark-dev python3-numpy "${browser[@]}")
+      ;;
     # libomp-14-dev: the omp.h that clang-tidy reads in place of GCC's.
     --checks) packages+=(git clang-format-14 clang-tidy-14 libomp-14-dev valgrind) ;;
     -h | --help) usage && exit ;;
@@ -38,32 +51,54 @@ refuse() {
   exit 1
 }
 
-missing=("${packages[@]}")
-command -v apt-get >/dev/null && command -v dpkg-query >/dev/null ||
-  refuse "this system has no apt-get. Install what is named below with its own package manager, then
-build with: cmake --preset release && cmake --build --preset release"
+install_packages() {
+  missing=("${packages[@]}")
+  command -v apt-get >/dev/null && command -v dpkg-query >/dev/null ||
+    refuse "this system has no apt-get. Install what is named below with its own package manager, run
+npm ci in web/, then build with: cmake --preset release && cmake --build --preset release"
 
-installed=$(dpkg-query --show --showformat='${db:Status-Status} ${Package}\n' "${packages[@]}" \
-  2>/dev/null || true)
-missing=()
-for package in "${packages[@]}"; do
-  grep --quiet --line-regexp --fixed-strings "installed $package" <<<"$installed" ||
-    missing+=("$package")
-done
-((${#missing[@]})) || exit 0
+  installed=$(dpkg-query --show --showformat='${db:Status-Status} ${Package}\n' "${packages[@]}" \
+    2>/dev/null || true)
+  missing=()
+  for package in "${packages[@]}"; do
+    grep --quiet --line-regexp --fixed-strings "installed $package" <<<"$installed" ||
+      missing+=("$package")
+  done
+  ((${#missing[@]})) || return 0
 
-if ((EUID == 0)); then
-  as_root=()
-elif command -v sudo >/dev/null; then
-  as_root=(sudo)
-else
-  refuse "packages are missing, and installing them takes root or sudo."
-fi
+  if ((EUID == 0)); then
+    as_root=()
+  elif command -v sudo >/dev/null; then
+    as_root=(sudo)
+  else
+    refuse "packages are missing, and installing them takes root or sudo."
+  fi
 
-echo "Installing ${#missing[@]} packages: ${missing[*]}"
-here=$(dirname "${BASH_SOURCE[0]}")
-log=$(mktemp -d)/apt.log
-apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get --option DPkg::Lock::Timeout=300)
-"$here/quietly.sh" "$log" "${apt[@]}" update
-"$here/quietly.sh" "$log" "${apt[@]}" install --yes --no-install-recommends "${missing[@]}"
-rm -r "$(dirname "$log")"
+  echo "Installing ${#missing[@]} packages: ${missing[*]}"
+  apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get --option DPkg::Lock::Timeout=300)
+  "$here/quietly.sh" "$logs/apt.log" "${apt[@]}" update
+  "$here/quietly.sh" "$logs/apt.log" "${apt[@]}" install --yes --no-install-recommends \
+    "${missing[@]}"
+}
+
+install_node_modules() {
+  local lock=$here/../web/package-lock.json modules=$here/../web/node_modules
+  # A copy of the lock file says which packages are there, all of them.
+  local stamp=$modules/.installed-lock.json
+  ! cmp --silent "$lock" "$stamp" || return 0
+  if ! has_node; then
+    echo "tools/setup.sh: Node 18 or later and npm are needed" >&2
+    return 1
+  fi
+  echo "Installing the packages that the page is built with, in web/node_modules/ …"
+  # No package's own scripts run.
+  "$here/quietly.sh" "$logs/npm.log" \
+    npm ci --prefix "$here/../web" --ignore-scripts --no-audit --no-fund --no-update-notifier
+  cp "$lock" "$stamp"
+}
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+logs=$(mktemp -d)
+trap 'rm -r "$logs"' EXIT
+install_packages
+install_node_modules
