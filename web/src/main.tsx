@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 import { render } from "preact";
-import "@fontsource-variable/inter/wght.css";
 import "uplot/dist/uPlot.min.css";
 import "./style/base.css";
 import "./style/controls.css";

@@ -2,7 +2,7 @@
 // What the page shows: one signal for each choice, what follows from them, and what changes them.
 import { batch, computed, signal } from "@preact/signals";
 import { colormapNames, type ColormapName } from "./colormap";
-import { FrameGeometry } from "./geometry";
+import { FrameGeometry, type Size } from "./geometry";
 import { toWireError, openExport, type ExportInfo, type Layer, type WireError } from "./wire";
 
 // Heads count from 1; this stands for their average.
@@ -63,9 +63,14 @@ export const numHeads = computed(() => exportInfo.value?.heads ?? 0);
 export const currentLayer = computed(
   () => layers.value.find((each) => each.number === layer.value) ?? null,
 );
+// Sizes of decoded pictures, for exports that do not tell them.
+export const naturalSizes = signal<ReadonlyMap<number, Size>>(new Map());
 export const geometries = computed<FrameGeometry[]>(() => {
   const info = exportInfo.value;
-  return info ? info.frames.map((frame) => new FrameGeometry(frame, info.grid)) : [];
+  if (!info) return [];
+  return info.frames.map(
+    (frame, i) => new FrameGeometry(frame, info.grid, naturalSizes.value.get(i)),
+  );
 });
 // The queries on show, the active one moved by the hand.
 export const queries = computed<Cell[]>(() =>
@@ -124,6 +129,7 @@ export function show(info: ExportInfo, restored: Restored | null = null): void {
     (pin) => pin.row < info.grid.H_ds && pin.col < info.grid.W_ds,
   );
   batch(() => {
+    naturalSizes.value = new Map();
     exportInfo.value = info;
     pathText.value = info.path;
     layer.value = info.layers.some((each) => each.number === wanted) ? wanted! : last;

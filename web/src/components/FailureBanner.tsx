@@ -11,8 +11,8 @@ export function FailureText(props: { error: WireError }) {
   const { what, where, hint } = props.error;
   return (
     <span>
+      {where && <span class="where">{where}: </span>}
       <strong>{what}</strong>
-      {where && <span class="where"> {where}</span>}
       {hint && <span class="hint"> {hint}</span>}
     </span>
   );

@@ -27,7 +27,7 @@ function measure(): Line[] {
     if (!from) return;
     const { x: x1, y: y1 } = centre(from);
     for (const match of document.querySelectorAll(
-      `.frame-sheet .overlay[data-slot="${slot}"] .match`,
+      `.frame-sheet .overlay[data-slot="${slot}"] .match:not([hidden])`,
     )) {
       const { x: x2, y: y2 } = centre(match);
       const frame = match.closest<HTMLElement>(".overlay")?.dataset["frame"] ?? "";

@@ -57,15 +57,24 @@ function readAt(event: PointerEvent, props: OverlayProps) {
   };
 }
 
+// The mark of the best match. Moved without layout, since hundreds of them follow the hand.
 function Match(props: OverlayProps) {
-  const rect = useComputed(() => {
+  const mark = useRef<HTMLDivElement>(null);
+  const geometry = store.geometries.value[props.frame];
+  useSignalEffect(() => {
     const map = props.feed.block.value?.map(props.layer, props.head, props.frame);
-    const geometry = store.geometries.value[props.frame];
-    if (!store.showMatches.value || !map || !geometry) return null;
-    const best = argMax(map.levels, geometry.cols);
-    return best && best.level > 0 ? geometry.cellFraction(best.row, best.col) : null;
+    const extents = store.grid.value;
+    const best =
+      store.showMatches.value && map && extents ? argMax(map.levels, extents.W_ds) : null;
+    const element = mark.current;
+    if (!element) return;
+    element.hidden = best === null;
+    if (best) element.style.transform = `translate(${100 * best.col}%, ${100 * best.row}%)`;
   });
-  return rect.value && <div class="match" style={place(rect.value)} />;
+  if (!geometry) return null;
+  const { mapFraction: map, rows, cols } = geometry;
+  const first = { x: map.x, y: map.y, width: map.width / cols, height: map.height / rows };
+  return <div ref={mark} class="match" style={place(first)} hidden />;
 }
 
 function Share(props: OverlayProps) {

@@ -4,7 +4,7 @@
 import { useSignal } from "@preact/signals";
 import type { ComponentChildren, JSX } from "preact";
 import type { Rect } from "../geometry";
-import { geometries, frames } from "../store";
+import { frames, geometries, naturalSizes } from "../store";
 
 const percent = (value: number) => `${(100 * value).toFixed(4)}%`;
 
@@ -33,9 +33,13 @@ export function Picture(props: { frame: number; hidden?: boolean; children?: Com
   const frame = frames.value[props.frame];
   const geometry = geometries.value[props.frame];
   if (!frame || !geometry) return null;
-  const ratio = frame.width && frame.height ? `${frame.width} / ${frame.height}` : undefined;
+  const learnSize = (image: HTMLImageElement) => {
+    if (frame.width !== null || naturalSizes.value.has(props.frame)) return;
+    const size = { width: image.naturalWidth, height: image.naturalHeight };
+    naturalSizes.value = new Map([...naturalSizes.value, [props.frame, size]]);
+  };
   return (
-    <div class="picture" style={ratio ? { aspectRatio: ratio } : {}}>
+    <div class="picture" style={{ aspectRatio: `${geometry.width} / ${geometry.height}` }}>
       {missing.value ? (
         <p class="missing">The picture {frame.name} cannot be read</p>
       ) : (
@@ -44,6 +48,7 @@ export function Picture(props: { frame: number; hidden?: boolean; children?: Com
           alt={`frame ${props.frame}`}
           draggable={false}
           class={props.hidden ? "hidden" : ""}
+          onLoad={(event) => learnSize(event.currentTarget)}
           onError={() => (missing.value = true)}
         />
       )}
