@@ -139,7 +139,7 @@ function Column(props: {
 
 const kColumnTitle = 42; // CSS pixels, where it takes two lines
 const kColumnGap = 8;
-const kSmallestColumn = 76;
+const kSmallestColumn = 60;
 const kUsualColumn = 132; // where not all are in view anyway
 
 // The number of columns side by side at which all of them, in one or more lines, fill the room.
