@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0
+// Choosing the query: by click, by hover, by keys; several of them.
+import type { Browser } from "playwright-core";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { Server } from "./server";
+import { openBrowser, Viewer } from "./viewer";
+
+let browser: Browser;
+let server: Server;
+let viewer: Viewer;
+
+beforeAll(async () => {
+  browser = await openBrowser();
+  server = await Server.start("project");
+});
+afterAll(async () => {
+  await browser.close();
+  await server.stop();
+});
+beforeEach(async () => {
+  viewer = await Viewer.open(browser, server, "?path=project&row=3&col=4");
+  await viewer.shows({ row: 3, col: 4 }, [3], [0]);
+});
+afterEach(() => viewer.close());
+
+const press = (key: string) => viewer.page.keyboard.press(key);
+const middle = { row: 3, col: 4 };
+
+describe("the pointer", () => {
+  it("shows what is under it, and lets go of it", async () => {
+    await viewer.hover(0, 0);
+    await viewer.shows({ row: 0, col: 0 }, [3], [0]);
+    await viewer.hover(5, 7);
+    await viewer.shows({ row: 5, col: 7 }, [3], [0]);
+    expect(await viewer.text("query-text")).toContain("patch (5, 7)");
+    await viewer.leave();
+    await viewer.shows(middle, [3], [0]);
+    expect(await viewer.text("query-text")).toContain("patch (3, 4)");
+  });
+
+  it("keeps what is clicked", async () => {
+    for (const [row, col] of [
+      [0, 0],
+      [5, 0],
+      [2, 6],
+    ] as const) {
+      await viewer.click(row, col);
+      await viewer.leave();
+      await viewer.shows({ row, col }, [3], [0]);
+      expect(await viewer.text("query-text")).toContain(`patch (${row}, ${col})`);
+    }
+  });
+
+  it("marks the query in its place on the picture", async () => {
+    await viewer.click(1, 2);
+    await viewer.leave();
+    await viewer.shows({ row: 1, col: 2 }, [3], [0]);
+    const mark = (await viewer.page.locator(".query-cell").boundingBox())!;
+    const picture = (await viewer.page.locator(".query .picture").boundingBox())!;
+    expect((mark.x - picture.x) / picture.width).toBeCloseTo(2 / 8, 2);
+    expect((mark.y - picture.y) / picture.height).toBeCloseTo(1 / 6, 2);
+    expect(mark.width / picture.width).toBeCloseTo(1 / 8, 1);
+  });
+
+  it("does not move the query while Live is off", async () => {
+    await viewer.id("live").click();
+    await viewer.hover(0, 0);
+    await viewer.click(1, 1);
+    await viewer.shows({ row: 1, col: 1 }, [3], [0]);
+    await viewer.hover(5, 5);
+    expect(await viewer.text("query-text")).toContain("patch (1, 1)");
+    await viewer.shows({ row: 1, col: 1 }, [3], [0]);
+  });
+
+  it("follows quick moves to where it ends", async () => {
+    for (let i = 0; i < 30; i++) await viewer.hover(i % 6, (i * 3) % 8);
+    await viewer.hover(4, 1);
+    await viewer.shows({ row: 4, col: 1 }, [3], [0]);
+  });
+});
+
+describe("several queries", () => {
+  it("stand side by side, each with its maps, and can be taken away", async () => {
+    await viewer.click(0, 1, ["Shift"]);
+    await viewer.leave();
+    await viewer.shows(middle, [3], [0], {}, 0);
+    await viewer.shows({ row: 0, col: 1 }, [3], [0], {}, 1);
+    expect(await viewer.id("overlay").count()).toBe(6);
+    // The hand moves the active one alone.
+    await viewer.hover(5, 5);
+    await viewer.shows({ row: 5, col: 5 }, [3], [0], {}, 1);
+    await viewer.shows(middle, [3], [0], {}, 0);
+    await viewer.leave();
+    await viewer.id("pin").nth(0).getByRole("button").first().click();
+    await viewer.hover(5, 5);
+    await viewer.shows({ row: 5, col: 5 }, [3], [0], {}, 0);
+    await viewer.shows({ row: 0, col: 1 }, [3], [0], {}, 1);
+    await viewer.leave();
+    await viewer.page.getByRole("button", { name: "Remove query 1" }).click();
+    await viewer.shows({ row: 0, col: 1 }, [3], [0], {}, 0);
+    expect(await viewer.id("overlay").count()).toBe(3);
+  });
+
+  it("are four at most", async () => {
+    const add = viewer.id("add-pin");
+    for (let i = 0; i < 3; i++) await add.click();
+    await expect.poll(() => viewer.id("pin").count()).toBe(4);
+    expect(await add.isDisabled()).toBe(true);
+    for (let i = 0; i < 3; i++) await press("Backspace");
+    await expect.poll(() => viewer.id("pin").count()).toBe(1);
+    await viewer.shows(middle, [3], [0]);
+  });
+});
+
+describe("the keys", () => {
+  it("move the query by patches, and stop at the edge", async () => {
+    await press("ArrowRight");
+    await press("ArrowUp");
+    await viewer.shows({ row: 2, col: 5 }, [3], [0]);
+    await press("Shift+ArrowLeft");
+    await viewer.shows({ row: 2, col: 0 }, [3], [0]);
+    await press("ArrowLeft");
+    await press("Shift+ArrowDown");
+    await viewer.shows({ row: 5, col: 0 }, [3], [0]);
+  });
+
+  it("step through layers and heads, the query staying", async () => {
+    await press("[");
+    await viewer.shows(middle, [2], [0]);
+    await press(".");
+    await press(".");
+    await viewer.shows(middle, [2], [2]);
+    await press("]");
+    await viewer.shows(middle, [3], [2]);
+    await press(",");
+    await viewer.shows(middle, [3], [1]);
+    expect(await viewer.id("layer").inputValue()).toBe("3");
+    expect(await viewer.id("head").inputValue()).toBe("1");
+  });
+
+  it("open the views, add a query, and open the help", async () => {
+    await press("l");
+    await viewer.shows(middle, [1, 2, 3], [0]);
+    await press("h");
+    await viewer.shows(middle, [3], [1, 2, 3, 4]);
+    await press("m");
+    await viewer.id("matrix-maps").waitFor();
+    await press("m");
+    await viewer.shows(middle, [3], [0]);
+    await press("p");
+    await press("ArrowDown");
+    await viewer.shows({ row: 4, col: 4 }, [3], [0], {}, 1);
+    await press("?");
+    const help = viewer.page.getByRole("dialog");
+    await help.waitFor();
+    expect(await help.innerText()).toContain("move the query by one patch");
+    await press("ArrowDown"); // the dialog's own
+    await press("Escape");
+    await help.waitFor({ state: "hidden" });
+    await viewer.shows({ row: 4, col: 4 }, [3], [0], {}, 1);
+  });
+
+  it("in the path box are text", async () => {
+    const box = viewer.id("path");
+    await box.click();
+    await box.press("End");
+    await viewer.page.keyboard.type("lhm.,[]p?");
+    expect(await box.inputValue()).toBe("project/attn_mapslhm.,[]p?");
+    expect(await viewer.id("layer").inputValue()).toBe("3");
+    await viewer.shows(middle, [3], [0]);
+  });
+});
+
+describe("the numbers", () => {
+  it("of vmax follow the selection", async () => {
+    const { layers } = await viewer.info();
+    const digits = (value: number) => (value >= 0.1 ? value.toFixed(3) : value.toPrecision(3));
+    const heads = layers[2]!.per_head_vmax99!;
+    const text = () => viewer.text("vmax");
+    expect(await text()).toContain(digits(layers[2]!.layer_vmax99));
+    expect(await text()).toContain(digits(Math.min(...heads)));
+    expect(await text()).toContain(digits(Math.max(...heads)));
+    await viewer.id("head").selectOption("2");
+    await expect.poll(text).toContain(digits(heads[1]!));
+    expect(await text()).toContain("Head 2");
+    await viewer.id("layer").selectOption("1");
+    await expect.poll(text).toContain(digits(layers[0]!.per_head_vmax99![1]!));
+    await viewer.id("head").selectOption("mean");
+    await expect.poll(text).toContain(digits(layers[0]!.layer_vmax99));
+  });
+
+  it("under the pointer are those of the map", async () => {
+    await viewer.id("head").selectOption("4");
+    await viewer.shows(middle, [3], [4]);
+    const { levels, scales } = await server.numbers((await viewer.info()).id, {
+      layers: 3,
+      heads: 4,
+      row: 3,
+      col: 4,
+    });
+    const box = (await viewer.id("overlay").nth(1).locator(".picture").boundingBox())!;
+    for (const [row, col] of [
+      [0, 0],
+      [2, 3],
+      [5, 7],
+    ] as const) {
+      await viewer.page.mouse.move(
+        box.x + ((col + 0.5) / 8) * box.width,
+        box.y + ((row + 0.5) / 6) * box.height,
+      );
+      const level = levels[48 + row * 8 + col]!;
+      await expect.poll(() => viewer.text("readout")).toContain(`level ${level} `);
+      const text = await viewer.text("readout");
+      expect(text).toContain(`patch (${row}, ${col})`);
+      expect(text).toContain("frame 1");
+      const said = /^(≥ )?([\d.]+)/.exec(text)!;
+      expect(Number(said[2])).toBeCloseTo((level / 255) * scales[0]!, 4);
+      expect(said[1] !== undefined).toBe(level === 255);
+      const pixel = /pixel \((\d+), (\d+)\)/.exec(text)!.slice(1).map(Number);
+      expect(Math.abs(pixel[0]! - (col + 0.5) * 28)).toBeLessThan(2);
+      expect(Math.abs(pixel[1]! - (row + 0.5) * 28)).toBeLessThan(2);
+    }
+    await viewer.leave();
+    await expect.poll(() => viewer.id("readout").count()).toBe(0);
+  });
+});

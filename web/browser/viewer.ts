@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: Apache-2.0
+// The page in a browser, and what a test reads off it.
+import { chromium, type Browser, type Locator, type Page } from "playwright-core";
+import { expect } from "vitest";
+import { colormapTable, type ColormapName } from "../src/colormap";
+import type { ExportInfo } from "../src/wire";
+import type { Numbers, Server } from "./server";
+
+const kFlags = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+
+export function openBrowser(): Promise<Browser> {
+  const executablePath = process.env["CHROMIUM"] ?? "/usr/bin/chromium";
+  return chromium.launch({ executablePath, args: kFlags });
+}
+
+export interface Look {
+  width?: number;
+  height?: number;
+  theme?: "light" | "dark";
+}
+
+// One map as it is painted: RGBA of each cell.
+export interface Painted {
+  frame: number;
+  layer: number;
+  head: number;
+  slot: number;
+  pixels: number[];
+}
+
+// How levels become colours.
+export interface Colours {
+  table: ColormapName;
+  last: number; // the value of the last colour
+  opacity: number;
+  gamma: number;
+  alone: boolean;
+}
+
+export function rgba(level: number, scale: number, colours: Colours): number[] {
+  const share = Math.min(1, ((level / 255) * scale) / colours.last);
+  const value = colours.gamma === 1 ? share : share ** colours.gamma;
+  const at = 3 * Math.min(255, Math.floor(value * 256));
+  const alpha = colours.alone ? 255 : Math.round(value * colours.opacity * 255);
+  return [...colormapTable(colours.table).subarray(at, at + 3), alpha];
+}
+
+// Alpha must be right; colours as exact as a canvas keeps them under that alpha.
+export function samePixels(actual: readonly number[], expected: readonly number[]): boolean {
+  if (actual.length !== expected.length) return false;
+  return expected.every((value, i) => {
+    if (i % 4 === 3) return actual[i] === value;
+    const alpha = expected[i - (i % 4) + 3]!;
+    if (alpha === 0) return true;
+    const slack = alpha === 255 ? 0 : Math.ceil(255 / (2 * alpha)) + 1;
+    return Math.abs(actual[i]! - value) <= slack;
+  });
+}
+
+// Where the middle of a cell lies on the original picture, in pixels, by docs/formats.md.
+export function cellPixel(info: ExportInfo, row: number, col: number, frame = 0) {
+  const { grid } = info;
+  const { transform: t, width, height } = info.frames[frame]!;
+  if (!t) {
+    return { x: ((col + 0.5) / grid.W_ds) * width!, y: ((row + 0.5) / grid.H_ds) * height! };
+  }
+  // The patch itself: the middle of the cell may lie beyond the frame.
+  const x = (col * grid.stride_w + 0.5) * 14;
+  const y = (row * grid.stride_h + 0.5) * 14;
+  return {
+    x: ((x - t.pad_left) * t.original_width) / t.resized_width,
+    y: ((y - t.pad_top + t.crop_top) * t.original_height) / t.resized_height,
+  };
+}
+
+export class Viewer {
+  readonly problems: string[] = [];
+  private readonly allowed: RegExp[] = [];
+
+  private constructor(
+    readonly page: Page,
+    readonly server: Server,
+  ) {}
+
+  // `path`: what stands after the server's address.
+  static async open(browser: Browser, server: Server, path = "", look: Look = {}) {
+    const page = await browser.newPage({
+      viewport: { width: look.width ?? 1440, height: look.height ?? 900 },
+      colorScheme: look.theme ?? "light",
+    });
+    page.setDefaultTimeout(15_000);
+    const viewer = new Viewer(page, server);
+    page.on("pageerror", (error) => viewer.problems.push(`thrown: ${error.message}`));
+    page.on("console", (message) => {
+      if (["error", "warning"].includes(message.type())) {
+        const at = message.location().url.replace(server.address, "/");
+        viewer.problems.push(`${message.type()}: ${message.text()} (${at})`);
+      }
+    });
+    page.on("request", (request) => {
+      const url = request.url();
+      const local = url.startsWith(server.address) || /^(blob|data):/.test(url);
+      if (!local) viewer.problems.push(`asks ${url}`);
+    });
+    await page.goto(server.address + path);
+    return viewer;
+  }
+
+  // For tests of failures: browsers report each answer that is an error.
+  allow(pattern: RegExp) {
+    this.allowed.push(pattern);
+  }
+
+  // Closes the page; nothing may have gone wrong in it.
+  async close() {
+    await this.page.close();
+    const isAllowed = (text: string) => this.allowed.some((pattern) => pattern.test(text));
+    expect(this.problems.filter((text) => !isAllowed(text))).toEqual([]);
+  }
+
+  id(testId: string): Locator {
+    return this.page.getByTestId(testId);
+  }
+
+  text(testId: string): Promise<string> {
+    return this.id(testId).first().innerText();
+  }
+
+  // The export on show, as the server describes it.
+  async info(): Promise<ExportInfo> {
+    const picture = this.page.locator(".query .picture img").first();
+    const src = await picture.getAttribute("src");
+    return this.server.info(new URL(src!, this.server.address).searchParams.get("export")!);
+  }
+
+  painted(): Promise<Painted[]> {
+    return this.page.evaluate(() =>
+      [...document.querySelectorAll<HTMLElement>("[data-testid=overlay]")].map((overlay) => {
+        const canvas = overlay.querySelector<HTMLCanvasElement>("canvas.map")!;
+        const data = canvas.getContext("2d")!.getImageData(0, 0, canvas.width, canvas.height).data;
+        const { frame, layer, head, slot } = overlay.dataset;
+        return {
+          frame: Number(frame),
+          layer: Number(layer),
+          head: Number(head),
+          slot: Number(slot),
+          pixels: [...data],
+        };
+      }),
+    );
+  }
+
+  // Waits until the maps of slot `slot` are these layers and heads (0: the average) of one query, each pixel of them.
+  async shows(
+    query: { row: number; col: number },
+    layers: number[],
+    heads: number[],
+    colours: Partial<Colours> = {},
+    slot = 0,
+  ) {
+    const info = await this.info();
+    const asked = heads[0] === 0 ? "mean" : heads.join();
+    const at = { ...query, layers: layers.join(), heads: asked };
+    const numbers = await this.server.numbers(info.id, at);
+    const expected = paintedBy(numbers, layers, heads, slot, colours);
+    await expect
+      .poll(
+        async () => {
+          const all = (await this.painted()).filter((each) => each.slot === slot);
+          const wrong = expected.filter((each, i) => {
+            const found = all[i];
+            const same = (["layer", "head", "frame"] as const).every((k) => found?.[k] === each[k]);
+            return !same || !samePixels(found!.pixels, each.pixels);
+          });
+          return {
+            maps: all.length,
+            wrong: wrong.map((each) => `layer ${each.layer} head ${each.head} frame ${each.frame}`),
+          };
+        },
+        { timeout: 10_000, interval: 50 },
+      )
+      .toEqual({ maps: expected.length, wrong: [] });
+  }
+
+  // Where the middle of a cell of the query picture is on the screen.
+  async cellOnScreen(row: number, col: number) {
+    const info = await this.info();
+    const box = (await this.page.locator(".query .picture").boundingBox())!;
+    const { x, y } = cellPixel(info, row, col);
+    const { width, height } = info.frames[0]!;
+    return { x: box.x + (x / width!) * box.width, y: box.y + (y / height!) * box.height };
+  }
+
+  async click(row: number, col: number, modifiers: "Shift"[] = []) {
+    const { x, y } = await this.cellOnScreen(row, col);
+    for (const key of modifiers) await this.page.keyboard.down(key);
+    await this.page.mouse.click(x, y);
+    for (const key of modifiers) await this.page.keyboard.up(key);
+  }
+
+  async hover(row: number, col: number) {
+    const { x, y } = await this.cellOnScreen(row, col);
+    await this.page.mouse.move(x, y);
+  }
+
+  // To a place where nothing follows the pointer.
+  async leave() {
+    await this.page.mouse.move(1, 1);
+  }
+
+  // A range is moved as by hand: the page hears of it.
+  async slide(testId: string, value: number) {
+    await this.id(testId).fill(String(value));
+  }
+}
+
+function paintedBy(
+  numbers: Numbers,
+  layers: number[],
+  heads: number[],
+  slot: number,
+  changes: Partial<Colours>,
+): Painted[] {
+  const [, , frames = 0, rows = 0, cols = 0] = numbers.shape;
+  const size = rows * cols;
+  return layers.flatMap((layer, l) =>
+    heads.flatMap((head, h) => {
+      const scale = numbers.scales[l * heads.length + h]!;
+      const usual = { table: "jet", last: scale, opacity: 0.6, gamma: 1, alone: false } as const;
+      const colours = { ...usual, ...changes };
+      return Array.from({ length: frames }, (_, frame) => {
+        const at = ((l * heads.length + h) * frames + frame) * size;
+        const levels = [...numbers.levels.subarray(at, at + size)];
+        return {
+          frame,
+          layer,
+          head,
+          slot,
+          pixels: levels.flatMap((level) => rgba(level, scale, colours)),
+        };
+      });
+    }),
+  );
+}

@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: Apache-2.0
+// All layers, all heads, the matrix, the strips; and links to them.
+import type { Browser } from "playwright-core";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { Server } from "./server";
+import { openBrowser, rgba, samePixels, Viewer } from "./viewer";
+
+let browser: Browser;
+let server: Server;
+let viewer: Viewer;
+
+beforeAll(async () => {
+  browser = await openBrowser();
+  server = await Server.start("project");
+});
+afterAll(async () => {
+  await browser.close();
+  await server.stop();
+});
+afterEach(() => viewer.close());
+
+const open = async (path: string) => (viewer = await Viewer.open(browser, server, path));
+const range = (count: number) => Array.from({ length: count }, (_, i) => i + 1);
+const middle = { row: 3, col: 4 };
+
+// A canvas that shows maps alone, opaque.
+function canvasOf(selector: string) {
+  return viewer.page.evaluate((found) => {
+    const canvas = document.querySelector<HTMLCanvasElement>(found)!;
+    const data = canvas.getContext("2d")!.getImageData(0, 0, canvas.width, canvas.height).data;
+    return { width: canvas.width, height: canvas.height, pixels: [...data] };
+  }, selector);
+}
+
+describe("all layers", () => {
+  it("are a column each, of the same query and head", async () => {
+    await open("?path=many&head=5&row=3&col=4");
+    await viewer.shows(middle, [24], [5]);
+    await viewer.id("all-layers").check();
+    await viewer.shows(middle, range(24), [5]);
+    expect(await viewer.id("column").count()).toBe(24);
+    const titles = await viewer.page.locator(".column-title b").allInnerTexts();
+    expect(titles).toEqual(range(24).map((layer) => `Layer ${layer}`));
+    await viewer.hover(0, 0);
+    await viewer.shows({ row: 0, col: 0 }, range(24), [5]);
+    await viewer.leave();
+    await viewer.id("head").selectOption("mean");
+    await viewer.shows(middle, range(24), [0]);
+    // A title leads to its layer.
+    await viewer.page.locator(".column-title").nth(6).click();
+    await viewer.shows(middle, [7], [0]);
+    expect(await viewer.id("all-layers").isChecked()).toBe(false);
+  });
+});
+
+describe("all heads", () => {
+  it("are a column each, with their percentiles, of the same query and layer", async () => {
+    await open("?path=many&layer=11&row=3&col=4");
+    await viewer.shows(middle, [11], [0]);
+    await viewer.id("all-heads").check();
+    await viewer.shows(middle, [11], range(16));
+    const vmax = (await viewer.info()).layers[10]!.per_head_vmax99!;
+    const titles = await viewer.page.locator(".column-title").allInnerTexts();
+    expect(titles).toHaveLength(16);
+    titles.forEach((text, i) => {
+      expect(text).toContain(`Head ${i + 1}`);
+      expect(text).toContain(vmax[i]!.toPrecision(3));
+    });
+    await viewer.page.keyboard.press("[");
+    await viewer.shows(middle, [10], range(16));
+  });
+});
+
+describe("the matrix", () => {
+  it("holds every map of one frame", async () => {
+    await open("?path=many&row=3&col=4&view=matrix&frame=2");
+    await viewer.id("matrix-maps").waitFor();
+    const { id } = await viewer.info();
+    const query = { layers: "all", heads: "all", ...middle, frames: 2 };
+    const { levels, scales } = await server.numbers(id, query);
+    await expect
+      .poll(async () => {
+        const { width, height, pixels } = await canvasOf("[data-testid=matrix-maps] canvas");
+        expect([width, height]).toEqual([16 * 9 - 1, 24 * 7 - 1]);
+        let wrong = 0;
+        for (let map = 0; map < 24 * 16; map++) {
+          const scale = scales[map]!;
+          const colours = { table: "jet", last: scale, opacity: 1, gamma: 1, alone: true } as const;
+          for (let cell = 0; cell < 48; cell++) {
+            const x = (map % 16) * 9 + (cell % 8);
+            const y = Math.floor(map / 16) * 7 + Math.floor(cell / 8);
+            const at = 4 * (y * width + x);
+            const expected = rgba(levels[map * 48 + cell]!, scale, colours);
+            if (!samePixels(pixels.slice(at, at + 4), expected)) wrong++;
+          }
+        }
+        return wrong;
+      })
+      .toBe(0);
+  });
+
+  it("says which map is under the pointer, and a click goes there", async () => {
+    await open("?path=many&row=3&col=4&view=matrix");
+    const maps = viewer.id("matrix-maps");
+    await maps.waitFor();
+    const box = (await maps.boundingBox())!;
+    const point = (layer: number, head: number) =>
+      [box.x + ((head - 0.5) / 16) * box.width, box.y + ((layer - 0.5) / 24) * box.height] as const;
+    await viewer.page.mouse.move(...point(1, 16));
+    await expect.poll(() => viewer.text("readout")).toContain("Layer 1 · Head 16");
+    await viewer.page.mouse.move(...point(24, 1));
+    await expect.poll(() => viewer.text("readout")).toContain("Layer 24 · Head 1");
+    await viewer.page.mouse.click(...point(17, 9));
+    await viewer.shows(middle, [17], [9]);
+    expect(await viewer.id("matrix").isChecked()).toBe(false);
+    expect(await viewer.id("readout").count()).toBe(0);
+  });
+
+  it("fits on the screen", async () => {
+    await open("?path=many&view=matrix");
+    const box = (await viewer.id("matrix-maps").boundingBox())!;
+    expect(box.x + box.width).toBeLessThanOrEqual(1440);
+    expect(box.y + box.height).toBeLessThanOrEqual(900);
+    expect(box.width).toBeGreaterThan(400);
+  });
+
+  it("of an averaged export has one column", async () => {
+    await open("?path=averaged&row=3&col=4&view=matrix");
+    await viewer.id("matrix-maps").waitFor();
+    await expect
+      .poll(async () => (await canvasOf("[data-testid=matrix-maps] canvas")).width)
+      .toBe(8);
+  });
+});
+
+describe("the strips", () => {
+  it("show the query in every layer and in every head, and lead there", async () => {
+    await open("?path=project&layer=2&head=3&row=3&col=4&frame=1");
+    await viewer.shows(middle, [2], [3]);
+    const { id } = await viewer.info();
+    const expectStrip = async (strip: string, layers: string, heads: string) => {
+      const at = { layers, heads, ...middle, frames: 1 };
+      const { levels, scales } = await server.numbers(id, at);
+      await expect
+        .poll(async () => {
+          const wrong: number[] = [];
+          for (let i = 0; i < scales.length; i++) {
+            const found = await canvasOf(
+              `[data-testid=${strip}] .small-map:nth-of-type(${i + 1}) canvas`,
+            );
+            const last = scales[i]!;
+            const colours = { table: "jet", last, opacity: 1, gamma: 1, alone: true } as const;
+            const map = [...levels.subarray(i * 48, (i + 1) * 48)];
+            const expected = map.flatMap((level) => rgba(level, last, colours));
+            if (!samePixels(found.pixels, expected)) wrong.push(i);
+          }
+          return wrong;
+        })
+        .toEqual([]);
+    };
+    await expectStrip("layer-strip", "all", "3");
+    await expectStrip("head-strip", "2", "all");
+    await viewer.page.getByRole("button", { name: "Layer 1, Head 3" }).click();
+    await viewer.shows(middle, [1], [3]);
+    await viewer.page.getByRole("button", { name: "Head 1, layer 1" }).click();
+    await viewer.shows(middle, [1], [1]);
+    await expectStrip("layer-strip", "all", "1");
+    await expectStrip("head-strip", "1", "all");
+  });
+});
+
+describe("a link", () => {
+  it("restores everything in a fresh page", async () => {
+    await open("?path=many&row=3&col=4");
+    await viewer.shows(middle, [24], [0]);
+    const { page } = viewer;
+    await viewer.id("layer").selectOption("9");
+    await viewer.id("head").selectOption("6");
+    await viewer.click(1, 1);
+    await viewer.click(5, 6, ["Shift"]);
+    await viewer.leave();
+    await viewer.id("colormap").selectOption("viridis");
+    await viewer.id("scale").selectOption("fixed");
+    await viewer.id("fixed-scale").fill("0.02");
+    await viewer.slide("opacity", 0.8);
+    await viewer.slide("gamma", 0.5);
+    await viewer.id("smooth").check();
+    await viewer.id("matches").uncheck();
+    await viewer.id("grid").uncheck();
+    await viewer.id("live").uncheck();
+    await viewer.id("target").selectOption("1");
+    const colours = { table: "viridis", last: 0.02, opacity: 0.8, gamma: 0.5 } as const;
+    const check = async () => {
+      await viewer.shows({ row: 1, col: 1 }, [9], [6], colours, 0);
+      await viewer.shows({ row: 5, col: 6 }, [9], [6], colours, 1);
+      expect(await viewer.id("target").inputValue()).toBe("1");
+      expect(await viewer.id("fixed-scale").inputValue()).toBe("0.02");
+      for (const [id, on] of [
+        ["smooth", true],
+        ["matches", false],
+        ["grid", false],
+        ["live", false],
+      ] as const) {
+        expect([id, await viewer.id(id).isChecked()]).toEqual([id, on]);
+      }
+      expect(await viewer.page.locator(".pin.active").innerText()).toContain("(5, 6)");
+    };
+    await check();
+    await expect.poll(() => new URL(page.url()).searchParams.get("frame")).toBe("1");
+    const link = page.url();
+    await viewer.close();
+    await open(link.slice(server.address.length));
+    await check();
+    await expect.poll(() => viewer.page.url()).toBe(link);
+  });
+
+  it("survives layers, heads and views", async () => {
+    await open("?path=project&row=0&col=7&opacity=0.3");
+    await viewer.shows({ row: 0, col: 7 }, [3], [0], { opacity: 0.3 });
+    for (const [layer, head] of [
+      [1, 2],
+      [2, 4],
+      [3, 0],
+    ] as const) {
+      await viewer.id("layer").selectOption(String(layer));
+      await viewer.id("head").selectOption(head === 0 ? "mean" : String(head));
+      await viewer.shows({ row: 0, col: 7 }, [layer], [head], { opacity: 0.3 });
+    }
+    await viewer.id("all-layers").check();
+    await viewer.shows({ row: 0, col: 7 }, [1, 2, 3], [0], { opacity: 0.3 });
+    await viewer.id("all-heads").check();
+    await viewer.shows({ row: 0, col: 7 }, [3], range(4), { opacity: 0.3 });
+    await expect.poll(() => viewer.page.url()).toContain("opacity=0.3");
+    expect(viewer.page.url()).toContain("row=0&col=7");
+  });
+
+  it("of nonsense shows the export as usual", async () => {
+    await open(
+      "?path=project&layer=99&head=-3&row=1000&col=x&opacity=7&view=none&pins=9.9_&frame=88",
+    );
+    await viewer.shows(middle, [3], [0]);
+  });
+
+  it("to what is not there says so", async () => {
+    await open("?path=nothing/here");
+    viewer.allow(/404/);
+    await expect.poll(() => viewer.text("error")).toContain("nothing/here");
+  });
+});
