@@ -54,9 +54,9 @@ ArrayFile::ArrayFile(const fs::path& path, const std::string& name)
   }
   if (deflated() && (entry_.size / kMostExpansion > entry_.compressed_size ||
                      entry_.compressed_size > 2 * (entry_.size + kBeginning))) {
-    throw Error(fmt::format("claims {} bytes in {} deflated ones", entry_.size,
-                            entry_.compressed_size),
-                source_, "The file is damaged.");
+    throw Error(
+        fmt::format("claims {} bytes in {} deflated ones", entry_.size, entry_.compressed_size),
+        source_, "The file is damaged.");
   }
 }
 
