@@ -8,6 +8,15 @@ import * as store from "../store";
 
 const kTicks = [0, 0.25, 0.5, 0.75, 1];
 
+function caption(): string {
+  if (scalesDiffer()) return "of each map’s last colour";
+  const unit = "attention, a share of 1 over the patches of all frames";
+  const ownScale = store.scaleMode.value === "head" && store.head.value === store.kAverage;
+  return ownScale && store.numHeads.value > 0 && store.view.value === "frames"
+    ? `${unit}; up to 99 % of this average`
+    : unit;
+}
+
 export function ColourBar() {
   const canvas = useRef<HTMLCanvasElement>(null);
   useSignalEffect(() => {
@@ -42,11 +51,7 @@ export function ColourBar() {
           </li>
         ))}
       </ol>
-      <p>
-        {scalesDiffer()
-          ? "of each map’s last colour"
-          : "attention, a share of 1 over the patches of all frames"}
-      </p>
+      <p>{caption()}</p>
     </div>
   );
 }

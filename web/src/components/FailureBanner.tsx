@@ -8,7 +8,8 @@ import { fetchExport, type WireError } from "../wire";
 const kRetryMs = 2000;
 
 export function FailureText(props: { error: WireError }) {
-  const { what, where, hint } = props.error;
+  const { where, hint } = props.error;
+  const what = props.error.what.replace(/[^.!?…]$/, "$&."); // a sentence
   return (
     <span>
       {where && <span class="where">{where}: </span>}

@@ -66,6 +66,7 @@ function options(width: number): uPlot.Options {
       ...store.frames.value.map((_, frame) => ({
         stroke: colour(frame),
         width: 1.5,
+        spanGaps: true, // over layers that cannot be read
         points: { show: store.layers.value.length < 3 },
       })),
     ],

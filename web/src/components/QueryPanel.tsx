@@ -94,7 +94,7 @@ function QueryPicture() {
         if (cell) store.pin(cell, event.shiftKey);
       }}
     >
-      <Picture frame={0}>
+      <Picture frame={0} mostHeight="64vh">
         <Grid />
         <Pins />
       </Picture>
