@@ -39,15 +39,7 @@ export function Picture(props: { frame: number; hidden?: boolean; children?: Com
     naturalSizes.value = new Map([...naturalSizes.value, [props.frame, size]]);
   };
   return (
-    <div
-      class="picture"
-      style={{
-        aspectRatio: `${geometry.width} / ${geometry.height}`,
-        ...(props.mostHeight
-          ? { width: `min(100%, ${props.mostHeight} * ${geometry.width / geometry.height})` }
-          : {}),
-      }}
-    >
+    <div class="picture" style={{ aspectRatio: `${geometry.width} / ${geometry.height}` }}>
       {missing.value ? (
         <p class="missing">The picture {frame.name} cannot be read</p>
       ) : (

@@ -74,10 +74,16 @@ function Pins() {
   );
 }
 
+// Of a tall picture's height, so that what stands under it stays in view.
+const kMostHeight = "64vh";
+
 function QueryPicture() {
+  const geometry = store.geometries.value[0];
+  if (!geometry) return null;
   return (
     <div
       class="query"
+      style={{ width: `min(100%, ${kMostHeight} * ${geometry.width / geometry.height})` }}
       data-testid="query"
       tabIndex={0}
       role="application"
@@ -94,7 +100,7 @@ function QueryPicture() {
         if (cell) store.pin(cell, event.shiftKey);
       }}
     >
-      <Picture frame={0} mostHeight="64vh">
+      <Picture frame={0}>
         <Grid />
         <Pins />
       </Picture>
