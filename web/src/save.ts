@@ -2,6 +2,7 @@
 // What can be taken away: the view as a figure, the numbers in it, the link to it.
 import { mapsCsv, mapsNpy, type ShownMaps } from "./csv";
 import { lastColour, scalesDiffer, shown } from "./display";
+import { withoutExif } from "./exif";
 import { mainFeeds, type Block } from "./feed";
 import {
   colourBar,
@@ -144,11 +145,12 @@ function footer(): string[] {
   ].filter(Boolean);
 }
 
+// As stored: the model saw the pixels without the camera's rotation.
 async function decode(url: string): Promise<FigurePicture> {
   const response = await fetch(url);
   if (!response.ok) throw new Error(`the picture ${url} cannot be read`);
-  // As stored: the model saw the pixels without the camera's rotation.
-  const whole = await createImageBitmap(await response.blob(), { imageOrientation: "none" });
+  const file = withoutExif(new Uint8Array(await response.arrayBuffer()));
+  const whole = await createImageBitmap(new Blob([file]));
   const width = Math.min(whole.width, kPictureWidth);
   const height = Math.max(1, Math.round((whole.height * width) / whole.width));
   const image = await createImageBitmap(whole, {
