@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+// What happens when something is broken, missing, or away: one message that says so, and the page lives on.
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Browser } from "playwright-core";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { root, Server } from "./server";
+import { openBrowser, Viewer } from "./viewer";
+
+let browser: Browser;
+let folder: string;
+let server: Server;
+let viewer: Viewer;
+
+const middle = { row: 3, col: 4 };
+
+beforeAll(async () => (browser = await openBrowser()));
+afterAll(() => browser.close());
+// Each test has its own copies, to break.
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), "vggt-page-"));
+  for (const name of ["project", "truncated"]) {
+    cpSync(join(root, name), join(folder, name), { recursive: true });
+  }
+  server = await Server.start("project", 0, folder);
+});
+afterEach(async () => {
+  await viewer.close();
+  await server.stop();
+  rmSync(folder, { recursive: true });
+});
+
+const open = async (path: string) => (viewer = await Viewer.open(browser, server, path));
+
+describe("a truncated file", () => {
+  it("hides its own layer alone", async () => {
+    await open("?path=truncated&row=3&col=4");
+    viewer.allow(/422/);
+    await viewer.shows(middle, [3], [0]);
+    expect(await viewer.id("error").count()).toBe(0);
+    await viewer.id("layer").selectOption("2");
+    await expect.poll(() => viewer.text("error")).toMatch(/layer_02/);
+    expect(await viewer.id("error").count()).toBe(1);
+    expect(await viewer.id("overlay").count()).toBe(0);
+    await viewer.click(1, 1);
+    expect(await viewer.id("error").count()).toBe(1);
+    await viewer.id("layer").selectOption("1");
+    await viewer.shows({ row: 1, col: 1 }, [1], [0]);
+    expect(await viewer.id("error").count()).toBe(0);
+  });
+
+  it("leaves a gap in the columns and in the matrix", async () => {
+    await open("?path=truncated&row=3&col=4&view=layers");
+    viewer.allow(/422/);
+    await viewer.shows(middle, [1, 3], [0]);
+    const columns = viewer.id("column");
+    expect(await columns.count()).toBe(3);
+    await expect.poll(() => columns.nth(1).innerText()).toMatch(/layer_02/);
+    await viewer.hover(0, 0);
+    await viewer.shows({ row: 0, col: 0 }, [1, 3], [0]);
+    await viewer.leave();
+    await viewer.id("matrix").check();
+    const rows = () =>
+      viewer.page.evaluate(() => {
+        const canvas = document.querySelector<HTMLCanvasElement>(
+          "[data-testid=matrix-maps] canvas",
+        )!;
+        const data = canvas.getContext("2d")!.getImageData(0, 0, canvas.width, canvas.height).data;
+        return [0, 1, 2].map((i) => data[4 * ((i * 7 + 3) * canvas.width + 4) + 3]);
+      });
+    await expect.poll(rows).toEqual([255, 0, 255]);
+  });
+});
+
+describe("a missing file", () => {
+  it("of maps is said by its layer, and by a notice", async () => {
+    rmSync(join(folder, "project/attn_maps/layer_01"), { recursive: true });
+    await open("?path=project&row=3&col=4");
+    await viewer.shows(middle, [3], [0]);
+    expect(await viewer.page.locator(".notice").innerText()).toContain("1 of 3 layers");
+    expect(await viewer.id("layer").locator("option").first().innerText()).toMatch(/unreadable/);
+    await viewer.id("layer").selectOption("1");
+    await expect.poll(() => viewer.text("error")).toMatch(/heatmaps_uint8\.npz/);
+    await viewer.page.keyboard.press("]");
+    await viewer.shows(middle, [2], [0]);
+    expect(await viewer.id("error").count()).toBe(0);
+  });
+
+  it("of a picture leaves its maps", async () => {
+    rmSync(join(folder, "project/images/frame_01.png"));
+    await open("?path=project&row=3&col=4");
+    viewer.allow(/404/);
+    await viewer.page.locator(".missing").first().waitFor();
+    expect(await viewer.page.locator(".missing").allInnerTexts()).toEqual([
+      expect.stringContaining("frame_01.png"),
+    ]);
+    await viewer.shows(middle, [3], [0]);
+  });
+
+  it("that vanishes while the page is open is said when it is asked for", async () => {
+    await open("?path=project&row=3&col=4&layer=3");
+    viewer.allow(/4\d\d/);
+    await viewer.shows(middle, [3], [0]);
+    rmSync(join(folder, "project"), { recursive: true });
+    await viewer.id("path").fill("project");
+    await viewer.id("load").click();
+    await expect.poll(() => viewer.text("error")).toContain("project");
+    await viewer.id("path").fill("truncated");
+    await viewer.id("load").click();
+    await viewer.shows(middle, [3], [0]);
+    expect(await viewer.id("error").count()).toBe(0);
+  });
+
+  it("of another kind is refused", async () => {
+    writeFileSync(join(folder, "notes.txt"), "attention");
+    writeFileSync(join(folder, "project/attn_maps/layers_manifest.json"), '{"layers": [');
+    await open("?path=truncated&row=3&col=4");
+    viewer.allow(/4\d\d/);
+    await viewer.shows(middle, [3], [0]);
+    for (const [path, message] of [
+      ["notes.txt", /notes\.txt/],
+      ["project", /layers_manifest\.json/],
+    ] as const) {
+      await viewer.id("path").fill(path);
+      await viewer.id("load").click();
+      await expect.poll(() => viewer.text("error")).toMatch(message);
+      expect(await viewer.id("error").count()).toBe(1);
+    }
+    await viewer.shows(middle, [3], [0]);
+  });
+});
+
+describe("an export written anew", () => {
+  it("is shown as it is now once it is loaded again", async () => {
+    await open("?path=project&row=3&col=4");
+    viewer.allow(/422/);
+    await viewer.shows(middle, [3], [0]);
+    const before = (await viewer.painted()).flatMap((map) => map.pixels);
+    rmSync(join(folder, "project"), { recursive: true });
+    cpSync(join(folder, "truncated"), join(folder, "project"), { recursive: true });
+    await viewer.id("load").click();
+    await expect
+      .poll(async () => (await viewer.painted()).flatMap((map) => map.pixels))
+      .not.toEqual(before);
+    await viewer.shows(middle, [3], [0]);
+  });
+});
+
+describe("a server that ends", () => {
+  it("is missed, and found again when it is back", async () => {
+    await open("?path=project&row=3&col=4");
+    viewer.allow(/ERR_CONNECTION_REFUSED|ERR_EMPTY_RESPONSE|ERR_CONNECTION_RESET/);
+    await viewer.shows(middle, [3], [0]);
+    await server.stop();
+    await viewer.page.keyboard.press("ArrowUp");
+    await expect.poll(() => viewer.text("error")).toMatch(/does not answer/);
+    expect(await viewer.id("error").count()).toBe(1);
+    server = await Server.start("project", server.port, folder);
+    await expect.poll(() => viewer.id("error").count(), { timeout: 15_000 }).toBe(0);
+    await viewer.shows({ row: 2, col: 4 }, [3], [0]);
+  });
+});
