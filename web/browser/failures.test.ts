@@ -50,6 +50,22 @@ describe("a truncated file", () => {
     expect(await viewer.id("error").count()).toBe(0);
   });
 
+  it("that is shown first still leads to the other layers", async () => {
+    await open("?path=truncated&row=3&col=4&layer=2");
+    viewer.allow(/422/);
+    await expect.poll(() => viewer.text("error")).toMatch(/layer_02/);
+    const opaque = () =>
+      viewer.page.locator("[data-testid=layer-strip] canvas").evaluateAll((all) =>
+        all.map((each) => {
+          const canvas = each as HTMLCanvasElement;
+          return canvas.getContext("2d")!.getImageData(4, 3, 1, 1).data[3];
+        }),
+      );
+    await expect.poll(opaque).toEqual([255, 0, 255]);
+    await viewer.page.getByRole("button", { name: "Layer 3, Average" }).click();
+    await viewer.shows(middle, [3], [0]);
+  });
+
   it("leaves a gap in the columns and in the matrix", async () => {
     await open("?path=truncated&row=3&col=4&view=layers");
     viewer.allow(/422/);

@@ -398,6 +398,24 @@ describe("followChoices", () => {
     await answerAll();
   });
 
+  it("leads to other layers where one cannot be read", async () => {
+    store.show(exampleExport({ layerCount: 2, id: "damaged" }));
+    await settled();
+    requests.splice(0)[0]!.answer(damaged("cut off"));
+    for (await settled(); requests.length > 0; await settled()) {
+      for (const request of requests.splice(0)) {
+        request.answer(request.layers.includes(2) ? damaged("cut off") : maps(request));
+      }
+    }
+    expect(first.failure.value?.what).toBe("cut off");
+    expect(layerStripFeed.block.value?.map(1, 0, 0)?.levels[0]).toBe(110);
+    expect(headStripFeed.block.value).toBeNull();
+    store.stepLayer(-1);
+    await answerAll();
+    expect(first.failure.value).toBeNull();
+    expect(headStripFeed.block.value?.map(1, 2, 0)?.levels[0]).toBe(112);
+  });
+
   it("asks again for all that failed", async () => {
     store.show(exampleExport({ id: "third" }));
     await settled();

@@ -240,17 +240,28 @@ function mainAsk(query: store.Cell): Ask | null {
   return ask.layers.length > 0 ? ask : null;
 }
 
-function stripAsk(block: Block | null, kind: "layers" | "heads"): Ask | null {
+function stripAsk(kind: "layers" | "heads"): Ask | null {
   const info = store.exportInfo.value;
-  if (!info || !block) return null;
-  if (kind === "heads" && (info.heads === 0 || store.view.value !== "frames")) return null;
-  const readable = info.layers.filter((layer) => layer.error === null).map((l) => l.number);
+  const main = mainFeeds[store.activePin.value];
+  const block = main?.block.value ?? null;
+  if (!info) return null;
+  // After the main view has its answer, so that they never delay it. Where it has nothing to show, they still lead
+  // to other layers.
+  const failed = main?.failure.value?.kind === "server" || store.currentLayer.value?.error;
+  const query = failed ? store.activeQuery.value : block?.ask.query;
+  if (!query) return null;
+  if (kind === "layers") {
+    const readable = info.layers.filter((layer) => layer.error === null).map((l) => l.number);
+    const heads = [store.head.value];
+    return { exportId: info.id, query, layers: readable, heads, frames: null };
+  }
+  if (failed || !block || info.heads === 0 || store.view.value !== "frames") return null;
   return {
     exportId: info.id,
-    query: block.ask.query,
-    layers: kind === "layers" ? readable : block.ask.layers,
-    heads: kind === "heads" ? store.headNumbers() : [store.head.value],
-    frames: kind === "heads" ? [store.targetFrame.value] : null,
+    query,
+    layers: block.ask.layers,
+    heads: store.headNumbers(),
+    frames: [store.targetFrame.value],
   };
 }
 
@@ -271,11 +282,9 @@ export function followChoices(): void {
       feed.want(query ? mainAsk(query) : null);
     });
   });
-  // After the main view has its answer, so that they never delay it.
   effect(() => {
-    const block = mainFeeds[store.activePin.value]?.block.value ?? null;
-    layerStripFeed.want(stripAsk(block, "layers"));
-    headStripFeed.want(stripAsk(block, "heads"));
+    layerStripFeed.want(stripAsk("layers"));
+    headStripFeed.want(stripAsk("heads"));
   });
 }
 

@@ -46,7 +46,7 @@ export function ColourBar() {
       <ol>
         {kTicks.map((tick) => (
           <li key={tick}>
-            {tick === 1 && "≥ "}
+            {tick === 1 && label(tick) !== "" && "≥ "}
             {label(tick)}
           </li>
         ))}

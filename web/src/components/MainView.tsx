@@ -31,7 +31,7 @@ export interface Room {
 }
 
 const kCaption = 32; // CSS pixels under each frame
-const kSmallestFrame = 150;
+const kSmallestFrame = 140;
 
 // The number of columns at which `count` boxes of this shape come out largest in a room; size 0 if
 // they would be too small, and the room must scroll.
