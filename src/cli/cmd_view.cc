@@ -182,36 +182,32 @@ int Run(const Options& options) {
 
 std::function<int()> DeclareView(CLI::App& app) {
   auto options = std::make_shared<Options>();
-  app.add_option(
-         "path", options->path,
-         "an export's folder, its attn_maps/, a manifest, one layer's metadata, or a folder "
-         "of exports: the newest is shown first; the current folder if none is given")
+  app.add_option("path", options->path, "an export, or a folder of exports: shows the newest [.]")
       ->check(SomeText());
   app.add_option("--server_port", options->server_port, "port to listen on; 0 takes any free one")
       ->check(WholeNumber(0, 65535))
       ->type_name("N")
       ->capture_default_str();
-  app.add_option(
-         "--server_name", options->server_name,
-         "name or address to listen on; 0.0.0.0 lets the whole network in, without password")
+  app.add_option("--server_name", options->server_name,
+                 "address to listen on; 0.0.0.0: the network, too")
       ->check(SomeText())
       ->type_name("NAME")
       ->capture_default_str();
-  app.add_option("--root", options->root,
-                 "only files in this folder can be opened; if not given, in the one shown")
+  app.add_option("--root", options->root, "nothing outside is opened [the folder shown]")
       ->check(SomeText())
       ->type_name("DIR");
   app.add_flag("--open", options->open, "open the page in the desktop's browser");
   app.add_option("--cache_gb", options->cache_gb,
-                 "disk space for unpacked layers of an export, in $TMPDIR or /var/tmp")
+                 "disk space to unpack layers in, in $TMPDIR or /var/tmp")
       ->check(WholeNumber(1, 100'000))
       ->type_name("N")
       ->capture_default_str();
   app.footer(
       "Example:\n"
       "  vggt-attn view attn_first2all_demo\n"
-      "serves a page on which patches are clicked and maps are seen. It can be scripted, too:\n"
-      "docs/http-api.md.");
+      "serves a page: click a patch, see where it looks. The path may also be an attn_maps/ "
+      "folder,\n"
+      "a manifest or one layer's metadata. Scripts can ask the same server: docs/http-api.md.");
   return [options] { return Run(*options); };
 }
 
