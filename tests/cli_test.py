@@ -172,7 +172,7 @@ class SmallerCommands(Case):
                          "mean over heads", "layers    2\n", "layer_03, 99th percentile"):
                 self.assertIn(part, said)
         (folder / "attn_maps" / "layer_03" / "heatmaps_uint8.npz").unlink()
-        self.refuse(1, ["inspect", folder], "layer_03_metadata.json", "which is missing")
+        self.assertRegex(self.succeed("inspect", folder).stdout, r"layer_03, .*, cannot be read")
         self.refuse(1, ["inspect", "pictures"], "pictures: is a folder without a checkpoint")
 
     def test_preprocess_equals_the_specification(self):
@@ -221,7 +221,8 @@ class SmallerCommands(Case):
 
     def test_help_and_version(self):
         self.assertRegex(self.succeed("--version").stdout, r"^vggt-attn \d+\.\d+\.\d+\n$")
-        for command in ([], ["export"], ["inspect"], ["preprocess"], ["synth-weights"]):
+        for command in ([], ["export"], ["view"], ["inspect"], ["preprocess"],
+                        ["synth-weights"]):
             said = self.succeed(*command, "--help").stdout
             self.assertEqual(said, self.succeed(*command, "-h").stdout)
             self.assertRegex(said, r"Examples?:\n  vggt-attn ")
