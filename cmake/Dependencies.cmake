@@ -18,8 +18,8 @@ pkg_check_modules(hwy REQUIRED IMPORTED_TARGET libhwy)
 pkg_check_modules(httplib REQUIRED IMPORTED_TARGET cpp-httplib)
 find_program(NODE NAMES node nodejs REQUIRED)  # bundles the page of `vggt-attn view`
 if(NOT EXISTS ${PROJECT_SOURCE_DIR}/web/node_modules)
-  message(FATAL_ERROR "web/node_modules is missing. Run tools/setup.sh, which installs what the page "
-                      "is built with.")
+  message(FATAL_ERROR "web/node_modules is missing: run tools/setup.sh, which installs what the "
+                      "page is built with")
 endif()
 if(VGGT_BUILD_TESTS)
   find_package(GTest REQUIRED)

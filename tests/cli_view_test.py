@@ -218,7 +218,8 @@ class View(Case):
 
     def test_a_browser_that_can(self):
         self.export()
-        opener = self.write("bin/xdg-open", '#!/bin/sh\necho "$1" > opened.tmp\nmv opened.tmp opened\n')
+        opener = self.write("bin/xdg-open",
+                            '#!/bin/sh\necho "$1" > opened.tmp\nmv opened.tmp opened\n')
         opener.chmod(0o755)
         viewer = self.view("out", "--open", PATH=f"{opener.parent}:{os.environ['PATH']}")
         for _ in range(600):

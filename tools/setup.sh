@@ -54,8 +54,8 @@ refuse() {
 install_packages() {
   missing=("${packages[@]}")
   command -v apt-get >/dev/null && command -v dpkg-query >/dev/null ||
-    refuse "this system has no apt-get. Install what is named below with its own package manager, run
-npm ci in web/, then build with: cmake --preset release && cmake --build --preset release"
+    refuse "this system has no apt-get. Install what is named below with its own package manager,
+run npm ci in web/, then build with: cmake --preset release && cmake --build --preset release"
 
   installed=$(dpkg-query --show --showformat='${db:Status-Status} ${Package}\n' "${packages[@]}" \
     2>/dev/null || true)
