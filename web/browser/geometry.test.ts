@@ -169,7 +169,7 @@ describe("a picture whose EXIF asks to be turned", () => {
       const plain = [file.subarray(0, 2), file.subarray(2 + note)];
       const stored = await createImageBitmap(new Blob(plain));
       const small = (image: ImageBitmap) => {
-        const context = new OffscreenCanvas(30, 20).getContext("2d")!;
+        const context = new OffscreenCanvas(30, 20).getContext("2d", { willReadFrequently: true })!;
         context.drawImage(image, 0, 0, 30, 20);
         return context.getImageData(0, 0, 30, 20).data;
       };

@@ -59,9 +59,7 @@ describe("the export of the command line", () => {
 
   it("is replaced by what the path box names", async () => {
     await open("?path=project");
-    await viewer.id("path").fill("npy");
-    await viewer.id("load").click();
-    await expect.poll(() => viewer.id("path").inputValue()).toBe("npy/attn_maps");
+    await viewer.load("npy");
     await viewer.shows({ row: 3, col: 4 }, [3], [0]);
     await viewer.id("path").fill(`${root}/padded/attn_maps/layer_02_metadata.json`);
     await viewer.id("path").press("Enter");

@@ -141,11 +141,20 @@ export class Viewer {
     return this.server.info(new URL(src!, this.server.address).searchParams.get("export")!);
   }
 
+  // Opens another export by the path box.
+  async load(path: string) {
+    await this.id("path").fill(path);
+    await this.id("load").click();
+    await expect.poll(() => this.id("path").inputValue()).toBe(`${path}/attn_maps`);
+  }
+
   painted(): Promise<Painted[]> {
     return this.page.evaluate(() =>
       [...document.querySelectorAll<HTMLElement>("[data-testid=overlay]")].map((overlay) => {
         const canvas = overlay.querySelector<HTMLCanvasElement>("canvas.map")!;
-        const data = canvas.getContext("2d")!.getImageData(0, 0, canvas.width, canvas.height).data;
+        const data = canvas
+          .getContext("2d", { willReadFrequently: true })!
+          .getImageData(0, 0, canvas.width, canvas.height).data;
         const { frame, layer, head, slot } = overlay.dataset;
         return {
           frame: Number(frame),

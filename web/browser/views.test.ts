@@ -27,7 +27,9 @@ const middle = { row: 3, col: 4 };
 function canvasOf(selector: string) {
   return viewer.page.evaluate((found) => {
     const canvas = document.querySelector<HTMLCanvasElement>(found)!;
-    const data = canvas.getContext("2d")!.getImageData(0, 0, canvas.width, canvas.height).data;
+    const data = canvas
+      .getContext("2d", { willReadFrequently: true })!
+      .getImageData(0, 0, canvas.width, canvas.height).data;
     return { width: canvas.width, height: canvas.height, pixels: [...data] };
   }, selector);
 }
