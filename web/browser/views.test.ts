@@ -104,7 +104,7 @@ describe("the matrix", () => {
   it("says which map is under the pointer, and a click goes there", async () => {
     await open("?path=many&row=3&col=4&view=matrix");
     const maps = viewer.id("matrix-maps");
-    await maps.waitFor();
+    await maps.hover(); // once it stands still
     const box = (await maps.boundingBox())!;
     const point = (layer: number, head: number) =>
       [box.x + ((head - 0.5) / 16) * box.width, box.y + ((layer - 0.5) / 24) * box.height] as const;
@@ -120,6 +120,7 @@ describe("the matrix", () => {
 
   it("fits on the screen", async () => {
     await open("?path=many&view=matrix");
+    await viewer.id("matrix-maps").hover(); // once it stands still
     const box = (await viewer.id("matrix-maps").boundingBox())!;
     expect(box.x + box.width).toBeLessThanOrEqual(1440);
     expect(box.y + box.height).toBeLessThanOrEqual(900);

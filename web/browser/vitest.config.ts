@@ -10,6 +10,7 @@ export default defineConfig({
     globalSetup: ["exports.ts"],
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    expect: { poll: { timeout: 10_000 } },
     pool: "forks",
     poolOptions: { forks: { maxForks: 2, minForks: 1 } },
   },
