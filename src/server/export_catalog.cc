@@ -90,7 +90,7 @@ class Walk {
     }
     const fs::path folder = ExportFolder(maps_folder, root_);
     ListedExport listed{FromRoot(folder, root_),
-                        FromRoot(maps_folder, root_),
+                        maps_folder.string(),
                         folder.filename().string(),
                         0,
                         0,
@@ -146,10 +146,11 @@ std::shared_ptr<const OpenedExport> ExportCatalog::Load(const fs::path& found) c
   const fs::path maps_folder = ResolveBelow(root_, described.maps_folder.string());
   const fs::path folder = ExportFolder(maps_folder, root_);
   // One layer's metadata stands for that layer alone.
-  std::string id = FromRoot(IsMetadata(found) ? found : folder, root_);
+  const bool one = IsMetadata(found);
+  std::string id = FromRoot(one ? found : folder, root_);
   std::string name = NameOf(described, folder);
   return std::shared_ptr<const OpenedExport>(new OpenedExport{
-      std::move(id), FromRoot(maps_folder, root_), std::move(name),
+      std::move(id), (one ? found : maps_folder).string(), std::move(name),
       MapReader(std::move(described),
                 {.root = root_, .cache_bytes = cache_bytes_, .cache_folder = {}})});
 }

@@ -17,12 +17,12 @@ namespace vggt {
 // An open export. Whoever holds it can go on reading when the catalog has dropped it.
 struct OpenedExport {
   std::string id;    // what is opened, as seen from the root: its folder; "." is the root
-  std::string path;  // where its metadata lie, as seen from the root
+  std::string path;  // its attn_maps/, or the one layer's metadata; absolute
   std::string name;  // of the image set, or else of the folder
   MapReader maps;
 };
 
-// An export as listed.
+// An export as listed: id, path and name as above.
 struct ListedExport {
   std::string id, path, name;
   size_t layers = 0;

@@ -24,7 +24,7 @@ TEST(ExportJson, WhatAPageNeeds) {
   CopyExport(dir, "conv_per_head", "set one");
   const OrderedJson json = Describe(dir, "set one");
   EXPECT_EQ(json["id"], "set one");
-  EXPECT_EQ(json["path"], "set one/attn_maps");
+  EXPECT_EQ(json["path"], (dir / "set one/attn_maps").string());
   EXPECT_EQ(json["name"], "conv_per_head");
   ASSERT_EQ(json["frames"].size(), 3U);
   EXPECT_EQ(json["frames"][1].dump(),

@@ -40,7 +40,7 @@ describe("the export of the command line", () => {
 
   it("is shown at its last layer, averaged, with the patch in the middle", async () => {
     await open("");
-    expect(await viewer.id("path").inputValue()).toBe("project/attn_maps");
+    expect(await viewer.id("path").inputValue()).toBe(`${root}/project/attn_maps`);
     await viewer.shows({ row: 3, col: 4 }, [3], [0]);
     expect(await viewer.id("layer").inputValue()).toBe("3");
     expect(await viewer.id("head").inputValue()).toBe("mean");

@@ -2,7 +2,7 @@
 // Choosing the query: by click, by hover, by keys; several of them.
 import type { Browser } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { Server } from "./server";
+import { root, Server } from "./server";
 import { openBrowser, Viewer } from "./viewer";
 
 let browser: Browser;
@@ -165,7 +165,7 @@ describe("the keys", () => {
     await box.click();
     await box.press("End");
     await viewer.page.keyboard.type("lhm.,[]p?");
-    expect(await box.inputValue()).toBe("project/attn_mapslhm.,[]p?");
+    expect(await box.inputValue()).toBe(`${root}/project/attn_mapslhm.,[]p?`);
     expect(await viewer.id("layer").inputValue()).toBe("3");
     await viewer.shows(middle, [3], [0]);
   });

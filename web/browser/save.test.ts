@@ -4,7 +4,7 @@ import { readFile } from "node:fs/promises";
 import type { Browser } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { parseNpy } from "../src/npy";
-import { Server } from "./server";
+import { root, Server } from "./server";
 import { openBrowser, Viewer } from "./viewer";
 
 let browser: Browser;
@@ -213,7 +213,7 @@ describe("the link", () => {
     const link = new URL(await viewer.page.evaluate(() => navigator.clipboard.readText()));
     expect(link.origin + "/").toBe(server.address);
     expect(Object.fromEntries(link.searchParams)).toEqual({
-      path: "project/attn_maps",
+      path: `${root}/project/attn_maps`,
       layer: "3",
       head: "4",
       row: "1",

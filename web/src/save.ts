@@ -140,7 +140,7 @@ function footer(): string[] {
   const text = (value: unknown) => (typeof value === "string" ? value : "");
   const model = [text(info?.model?.["family"]), text(info?.model?.["weights"])].filter(Boolean);
   return [
-    [info?.path, ...model, info?.precision, info?.generator].filter(Boolean).join(" · "),
+    [...model, info?.precision, info?.generator].filter(Boolean).join(" · "),
     info?.definition_text ?? "",
   ].filter(Boolean);
 }

@@ -34,7 +34,7 @@ export function ExportList() {
               <span>
                 {each.layers} layers · {each.frames} frames
               </span>
-              <span class="quiet">{each.path}</span>
+              <span class="quiet">{each.id === "." ? each.path : each.id}</span>
             </button>
           </li>
         ))}
