@@ -94,15 +94,15 @@ uint16_t F32ToBF16(float value) {
   return static_cast<uint16_t>((bits + 0x7FFF + (bits >> 16 & 1)) >> 16);
 }
 
-FloatBuffer::FloatBuffer(size_t size) : size_(size) {
-  if (size == 0) return;
-  if (size > SIZE_MAX / 8) throw std::bad_alloc();
-  void* p = std::aligned_alloc(64, (size * sizeof(float) + 63) / 64 * 64);
+void* AllocateAligned(size_t count, size_t size) {
+  if (count == 0) return nullptr;
+  if (count > SIZE_MAX / 2 / size) throw std::bad_alloc();
+  void* p = std::aligned_alloc(64, (count * size + 63) / 64 * 64);
   if (p == nullptr) throw std::bad_alloc();
-  data_.reset(static_cast<float*>(p));
+  return p;
 }
 
-void FloatBuffer::Free::operator()(float* p) const { std::free(p); }
+void FreeAligned(void* p) { std::free(p); }
 
 namespace {
 

@@ -32,27 +32,37 @@ uint16_t F32ToF16(float value);
 float BF16ToF32(uint16_t bits);
 uint16_t F32ToBF16(float value);
 
-// Uninitialised floats, aligned to 64 bytes. Movable.
-class FloatBuffer {
- public:
-  FloatBuffer() = default;
-  explicit FloatBuffer(size_t size);
+// Room for `count` values of `size` bytes each, aligned to 64 bytes; null for none. Throws
+// std::bad_alloc.
+void* AllocateAligned(size_t count, size_t size);
+void FreeAligned(void* p);
 
-  float* data() { return data_.get(); }
-  const float* data() const { return data_.get(); }
+// Uninitialised values, aligned to 64 bytes. Movable.
+template <typename T>
+class AlignedBuffer {
+ public:
+  AlignedBuffer() = default;
+  explicit AlignedBuffer(size_t size)
+      : data_(static_cast<T*>(AllocateAligned(size, sizeof(T)))), size_(size) {}
+
+  T* data() { return data_.get(); }
+  const T* data() const { return data_.get(); }
   size_t size() const { return size_; }
-  float& operator[](size_t i) { return data_.get()[i]; }
-  float operator[](size_t i) const { return data_.get()[i]; }
-  std::span<float> span() { return {data(), size_}; }
-  std::span<const float> span() const { return {data(), size_}; }
+  T& operator[](size_t i) { return data_.get()[i]; }
+  T operator[](size_t i) const { return data_.get()[i]; }
+  std::span<T> span() { return {data(), size_}; }
+  std::span<const T> span() const { return {data(), size_}; }
 
  private:
   struct Free {
-    void operator()(float* p) const;
+    void operator()(T* p) const { FreeAligned(p); }
   };
-  std::unique_ptr<float[], Free> data_;
+  std::unique_ptr<T[], Free> data_;
   size_t size_ = 0;
 };
+
+using FloatBuffer = AlignedBuffer<float>;
+using Bf16Buffer = AlignedBuffer<uint16_t>;  // bfloat16 as its bits
 
 // A tensor inside somebody else's bytes, not necessarily aligned.
 struct TensorView {

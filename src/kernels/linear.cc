@@ -2,21 +2,25 @@
 #include "kernels/linear.h"
 
 #include <map>
+#include <utility>
 
+#include "core/error.h"
 #include "kernels/onednn.h"
 
 namespace vggt {
 namespace {
 
 using dnnl::memory;
-
-constexpr auto kF32 = memory::data_type::f32;
+using Type = memory::data_type;
 
 // The packed layout is chosen for this many rows; it depends on them little or not at all.
 constexpr int64_t kTypicalRows = 2048;
 
-memory::desc RowMajor(int64_t rows, int64_t cols) {
-  return {{rows, cols}, kF32, memory::format_tag::ab};
+Type TypeOf(const float*) { return Type::f32; }
+Type TypeOf(const uint16_t*) { return Type::bf16; }
+
+memory::desc RowMajor(int64_t rows, int64_t cols, Type type) {
+  return {{rows, cols}, type, memory::format_tag::ab};
 }
 
 PostOp ToPostOp(LinearEpilogue epilogue) {
@@ -35,39 +39,75 @@ PostOp ToPostOp(LinearEpilogue epilogue) {
 
 struct Linear::Packed {
   int64_t in, out;
+  Type type;  // of weights and x
   PostOp post_op;
   memory weight, bias;
-  std::map<int64_t, dnnl::matmul> by_rows;
+  std::map<std::pair<int64_t, Type>, dnnl::matmul> by_rows;  // and by the output's type
 
-  dnnl::matmul::primitive_desc Desc(int64_t rows, const memory::desc& weight_desc) const {
-    return MatmulDesc(RowMajor(rows, in), weight_desc, RowMajor(1, out), RowMajor(rows, out),
-                      post_op);
+  // For construction from weights of either type.
+  template <typename T>
+  static std::unique_ptr<Packed> Make(int64_t in, int64_t out, const T* weight, const float* bias,
+                                      LinearEpilogue epilogue) {
+    auto packed = std::make_unique<Packed>();
+    packed->in = in;
+    packed->out = out;
+    packed->type = TypeOf(weight);
+    packed->post_op = ToPostOp(epilogue);
+    WithOneDnn("packing the weights of a linear layer", [&] { packed->Pack(weight, bias); });
+    return packed;
   }
 
-  const dnnl::matmul& For(int64_t rows) {
-    const auto found = by_rows.find(rows);
+  void Pack(const void* from, const float* bias_from) {
+    const memory::desc transposed({in, out}, type, memory::format_tag::ba);
+    const memory::desc any({in, out}, type, memory::format_tag::any);
+    memory source(transposed, CpuEngine(), const_cast<void*>(from));
+    weight = memory(Desc(kTypicalRows, any, type).weights_desc(), CpuEngine());
+    dnnl::reorder(source, weight).execute(CpuStream(), source, weight);
+    const memory::desc bias_desc = RowMajor(1, out, Type::f32);
+    bias = memory(bias_desc, CpuEngine());
+    memory bias_source(bias_desc, CpuEngine(), const_cast<float*>(bias_from));
+    dnnl::reorder(bias_source, bias).execute(CpuStream(), bias_source, bias);
+    CpuStream().wait();
+  }
+
+  dnnl::matmul::primitive_desc Desc(int64_t rows, const memory::desc& weight_desc,
+                                    Type out_type) const {
+    return MatmulDesc(RowMajor(rows, in, type), weight_desc, RowMajor(1, out, Type::f32),
+                      RowMajor(rows, out, out_type), post_op);
+  }
+
+  const dnnl::matmul& For(int64_t rows, Type out_type) {
+    const auto found = by_rows.find({rows, out_type});
     if (found != by_rows.end()) return found->second;
-    return by_rows.emplace(rows, dnnl::matmul(Desc(rows, weight.get_desc()))).first->second;
+    const dnnl::matmul matmul(Desc(rows, weight.get_desc(), out_type));
+    return by_rows.emplace(std::pair{rows, out_type}, matmul).first->second;
+  }
+
+  template <typename In, typename Out>
+  void Run(int64_t rows, const In* x, Out* y) {
+    if (TypeOf(x) != type) throw Error("the input of a linear layer is not of its weights' type");
+    if (rows == 0) return;
+    WithOneDnn("a linear layer", [&] {
+      const memory src(RowMajor(rows, in, type), CpuEngine(), const_cast<In*>(x));
+      const memory dst(RowMajor(rows, out, TypeOf(y)), CpuEngine(), y);
+      For(rows, TypeOf(y))
+          .execute(CpuStream(), {{DNNL_ARG_SRC, src},
+                                 {DNNL_ARG_WEIGHTS, weight},
+                                 {DNNL_ARG_BIAS, bias},
+                                 {DNNL_ARG_DST, dst}});
+      CpuStream().wait();
+    });
   }
 };
 
 Linear::Linear(int64_t in, int64_t out, const float* weight, const float* bias,
                LinearEpilogue epilogue)
-    : packed_(std::make_unique<Packed>()) {
-  packed_->in = in;
-  packed_->out = out;
-  packed_->post_op = ToPostOp(epilogue);
-  WithOneDnn("packing the weights of a linear layer", [&] {
-    const memory::desc transposed({in, out}, kF32, memory::format_tag::ba);
-    const memory::desc any({in, out}, kF32, memory::format_tag::any);
-    memory source(transposed, CpuEngine(), const_cast<float*>(weight));
-    packed_->weight = memory(packed_->Desc(kTypicalRows, any).weights_desc(), CpuEngine());
-    dnnl::reorder(source, packed_->weight).execute(CpuStream(), source, packed_->weight);
-    packed_->bias = memory(RowMajor(1, out), CpuEngine());
-    memory bias_source(RowMajor(1, out), CpuEngine(), const_cast<float*>(bias));
-    dnnl::reorder(bias_source, packed_->bias).execute(CpuStream(), bias_source, packed_->bias);
-    CpuStream().wait();
-  });
+    : packed_(Packed::Make(in, out, weight, bias, epilogue)) {}
+
+Linear::Linear(int64_t in, int64_t out, const uint16_t* weight, const float* bias,
+               LinearEpilogue epilogue) {
+  if (!MultipliesBf16()) throw Error("this processor does not multiply bfloat16");
+  packed_ = Packed::Make(in, out, weight, bias, epilogue);
 }
 
 Linear::Linear(Linear&&) noexcept = default;
@@ -76,18 +116,12 @@ Linear::~Linear() = default;
 
 int64_t Linear::in() const { return packed_->in; }
 int64_t Linear::out() const { return packed_->out; }
-
-void Linear::Run(int64_t rows, const float* x, float* y) const {
-  if (rows == 0) return;
-  WithOneDnn("a linear layer", [&] {
-    const memory src(RowMajor(rows, in()), CpuEngine(), const_cast<float*>(x));
-    const memory dst(RowMajor(rows, out()), CpuEngine(), y);
-    packed_->For(rows).execute(CpuStream(), {{DNNL_ARG_SRC, src},
-                                             {DNNL_ARG_WEIGHTS, packed_->weight},
-                                             {DNNL_ARG_BIAS, packed_->bias},
-                                             {DNNL_ARG_DST, dst}});
-    CpuStream().wait();
-  });
+Precision Linear::precision() const {
+  return packed_->type == Type::bf16 ? Precision::kBf16 : Precision::kF32;
 }
+
+void Linear::Run(int64_t rows, const float* x, float* y) const { packed_->Run(rows, x, y); }
+void Linear::Run(int64_t rows, const uint16_t* x, float* y) const { packed_->Run(rows, x, y); }
+void Linear::Run(int64_t rows, const uint16_t* x, uint16_t* y) const { packed_->Run(rows, x, y); }
 
 }  // namespace vggt

@@ -16,7 +16,8 @@ dnnl::stream& CpuStream();
 
 enum class PostOp { kNone, kGelu, kAddToOutput };
 
-// A float32 product dst [M, N] = src [M, K] · weights [K, N] + bias [1, N], then `post_op`.
+// A product dst [M, N] = src [M, K] · weights [K, N] + bias [1, N], then `post_op`;
+// sums are float32 whatever the types of src, weights and dst.
 // kGelu is the exact GELU (erf); kAddToOutput adds to what dst holds.
 dnnl::matmul::primitive_desc MatmulDesc(const dnnl::memory::desc& src,
                                         const dnnl::memory::desc& weights,
