@@ -3,6 +3,16 @@ import { useEffect, useRef } from "preact/hooks";
 import { helpOpen, kKeyHelp } from "../keys";
 import { exportInfo } from "../store";
 
+// Of exports that do not say.
+const kClassicMeaning =
+  "For each selected patch of frame 0, its softmax over the selected patches of all frames";
+
+// As a sentence without its end.
+function meaning(): string {
+  const text = exportInfo.value?.definition_text ?? kClassicMeaning;
+  return text.charAt(0).toUpperCase() + text.slice(1).replace(/\.$/, "");
+}
+
 export function HelpDialog() {
   const dialog = useRef<HTMLDialogElement>(null);
   const open = helpOpen.value;
@@ -10,7 +20,6 @@ export function HelpDialog() {
     if (open) dialog.current?.showModal();
     else dialog.current?.close();
   }, [open]);
-  const info = exportInfo.value;
   return (
     <dialog
       ref={dialog}
@@ -41,11 +50,9 @@ export function HelpDialog() {
         </dl>
         <h3>What the colours mean</h3>
         <p>
-          {info?.definition_text ??
-            "For each selected patch of frame 0, its softmax over the selected patches of all frames."}{" "}
-          Stored in 256 levels up to the 99th percentile of the head (or layer): what is larger is
-          clipped to the last colour. <em>Average</em> is the mean of the heads’ values, with the
-          99th percentile of this one query as its last colour.
+          {meaning()}. Stored in 256 levels up to the 99th percentile of the head (or layer): what
+          is larger is clipped to the last colour. <em>Average</em> is the mean of the heads’
+          values, with the 99th percentile of this one query as its last colour.
         </p>
         <form method="dialog">
           <button class="primary">Close</button>
