@@ -3,6 +3,7 @@
 
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstdlib>
@@ -137,6 +138,17 @@ float* CopyStrided(const TensorView& view, size_t dim, int64_t index, float* out
 }
 
 }  // namespace
+
+TensorView RowsOf(const TensorView& view, int64_t first, int64_t count) {
+  TensorView rows = view;
+  rows.shape[0] = count;
+  const int64_t stride = view.strides.empty()
+                             ? NumElements({view.shape.begin() + 1, view.shape.end()})
+                             : view.strides[0];
+  const size_t offset = static_cast<size_t>(first * stride) * DTypeSize(view.dtype);
+  rows.bytes = view.bytes.subspan(std::min(offset, view.bytes.size()));
+  return rows;
+}
 
 void CopyToF32(const TensorView& view, float* out) {
   if (view.dtype == DType::kOther || view.dtype == DType::kU8) {

@@ -74,6 +74,10 @@ struct TensorView {
   Bytes bytes;
 };
 
+// The part of a tensor that holds the indices [first, first + count) of its first dimension; they
+// must lie inside it.
+TensorView RowsOf(const TensorView& view, int64_t first, int64_t count);
+
 // Writes the values of `view` (F32, F16, BF16 or F64) as float32, row-major, to out[0 … numel).
 // Throws Error for another dtype, or if `view.bytes` is shorter than its shape needs.
 void CopyToF32(const TensorView& view, float* out);

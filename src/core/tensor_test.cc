@@ -79,6 +79,20 @@ TEST(Tensor, CopiesEveryDTypeAndStride) {
   }
 }
 
+TEST(Tensor, Rows) {
+  const float values[6] = {1, 2, 3, 4, 5, 6};
+  const Bytes bytes(reinterpret_cast<const uint8_t*>(values), sizeof(values));
+  float out[4];
+  CopyToF32(RowsOf({DType::kF32, {3, 2}, {}, bytes}, 1, 2), out);
+  EXPECT_THAT(out, ElementsAre(3, 4, 5, 6));
+  CopyToF32(RowsOf({DType::kF32, {3, 2}, {1, 3}, bytes}, 1, 2), out);  // transposed
+  EXPECT_THAT(out, ElementsAre(2, 5, 3, 6));
+  EXPECT_THAT(ErrorOf([&] {
+                CopyToF32(RowsOf({DType::kF32, {9, 2}, {}, bytes}, 7, 2), out);
+              }),
+              HasSubstr("reaches past"));
+}
+
 TEST(Tensor, RefusesToReadPastTheBytes) {
   const uint8_t bytes[12] = {};
   float out[6];
