@@ -31,7 +31,7 @@ struct Provenance {
   std::string family;      // "VGGT-1B" or "VGGT architecture"
   std::string model_text;  // extents in words
   int64_t depth = 0, dim = 0, num_heads = 0;
-  std::string precision;                      // "f32"
+  std::string precision;                      // "f32" or "bf16"
   int64_t image_width = 0, image_height = 0;  // what the model saw
   // Which kind of map, as the file says; "" if it does not. The writer has its own words.
   std::string definition = {}, definition_text = {};

@@ -44,7 +44,7 @@ OrderedJson ToJson(const ExportReport& report) {
   json["image_size"] = {report.image_width, report.image_height};
   json["patch_grid"] = {report.grid_width, report.grid_height};
   json["threads"] = ThreadCount();
-  json["precision"] = "f32";
+  json["precision"] = PrecisionName(report.precision);
   json["flops"] = static_cast<uint64_t>(report.flops);
   json["bytes_written"] = report.bytes_written;
   json["peak_rss_bytes"] = PeakResidentBytes();
@@ -62,13 +62,13 @@ OrderedJson ToJson(const ExportReport& report) {
 std::string ToText(const ExportReport& report) {
   return fmt::format(
       "wrote {}: {} layer{}, {} of {} heads, {} picture{} of {}×{} patches ({}×{} pixels), {}\n"
-      "model: {}\n"
+      "model: {}, computed in {}\n"
       "took {}, {:.3g} GFLOP, at most {} of memory\n",
       Printable(report.output.string(), kLongestPath), report.layers, report.layers == 1 ? "" : "s",
       report.per_head ? "each" : "mean", report.heads, report.pictures,
       report.pictures == 1 ? "" : "s", report.grid_width, report.grid_height, report.image_width,
       report.image_height, HumanBytes(static_cast<double>(report.bytes_written)), report.model,
-      HumanSeconds(report.seconds.total), report.flops / 1e9,
+      PrecisionName(report.precision), HumanSeconds(report.seconds.total), report.flops / 1e9,
       HumanBytes(static_cast<double>(PeakResidentBytes())));
 }
 
@@ -137,6 +137,12 @@ std::function<int()> DeclareExport(CLI::App& app) {
                  "width that the model sees: pixels, a multiple of 14")
       ->type_name("N")
       ->check(ImageSize())
+      ->capture_default_str();
+  app.add_option("--precision", options->precision,
+                 "numbers that are multiplied: auto, bf16 or f32; auto is bf16\n"
+                 "where the processor has it, about twice as fast")
+      ->type_name("TYPE")
+      ->check(OneOf({"auto", "bf16", "f32"}))
       ->capture_default_str();
   app.add_option("--threads", options->threads, "threads to compute with [all processors]")
       ->type_name("N")

@@ -34,6 +34,25 @@ Checkpoint OpenWeights(const ExportOptions& options, ProgressDisplay& display) {
   return Checkpoint::FromMemory(BundledModel(), kBundledModelName);
 }
 
+Precision ChoosePrecision(const std::string& wanted, ProgressDisplay& display) {
+  const bool native = MultipliesBf16();
+  if (wanted == "f32") return Precision::kF32;
+  if (wanted == "auto") {
+    display.Note(native ? "precision bf16, which this processor multiplies; --precision f32 is "
+                          "slower and closer to the original model"
+                        : "precision f32: this processor does not multiply bf16");
+    return native ? Precision::kBf16 : Precision::kF32;
+  }
+  if (wanted != "bf16") {
+    throw Error(fmt::format("'{}' is none of auto, bf16, f32", Printable(wanted)), "--precision");
+  }
+  if (!native) {
+    throw Error("this processor does not multiply bf16", "--precision bf16",
+                "Use --precision f32, which would be faster here than bf16.");
+  }
+  return Precision::kBf16;
+}
+
 int64_t LastWanted(const std::vector<bool>& layers) {
   return std::find(layers.rbegin(), layers.rend(), true).base() - layers.begin() - 1;
 }
@@ -64,7 +83,7 @@ LayerMetadata CommonMetadata(const ExportOptions& options, const SelectedFrames&
 }
 
 Provenance MakeProvenance(const Checkpoint& checkpoint, const ModelConfig& config,
-                          const PreprocessedFrames& frames) {
+                          const PreprocessedFrames& frames, Precision precision) {
   return {.generator = "vggt-attn " VGGT_VERSION,
           .weights = checkpoint.name(),
           .family = ModelFamily(config),
@@ -72,7 +91,7 @@ Provenance MakeProvenance(const Checkpoint& checkpoint, const ModelConfig& confi
           .depth = config.depth,
           .dim = config.dim,
           .num_heads = config.heads(),
-          .precision = "f32",
+          .precision = std::string(PrecisionName(precision)),
           .image_width = frames.width,
           .image_height = frames.height};
 }
@@ -127,6 +146,7 @@ void CheckMemory(const MapExtents& extents, bool per_head) {
 ExportReport ExportTo(const fs::path& folder, const ExportOptions& options,
                       const SelectedFrames& selection, ProgressDisplay& display) {
   ExportReport report;
+  report.precision = ChoosePrecision(options.precision, display);
   const Checkpoint checkpoint = OpenWeights(options, display);
   const ModelConfig config = ReadModelConfig(checkpoint);
   const std::vector<bool> layers = ParseLayerList(options.layers, config.depth);
@@ -146,15 +166,15 @@ ExportReport ExportTo(const fs::path& folder, const ExportOptions& options,
 
   display.Begin("loading weights");
   start = std::chrono::steady_clock::now();
-  const Aggregator aggregator(config,
-                              LoadParameters(checkpoint, config, last_layer, [&](double share) {
-                                ThrowIfInterrupted();
-                                display.Update(share, "");
-                              }));
+  const Aggregator aggregator(
+      config, LoadParameters(checkpoint, config, last_layer, report.precision, [&](double share) {
+        ThrowIfInterrupted();
+        display.Update(share, "");
+      }));
   report.seconds.load_weights = SecondsSince(start);
 
   LayerMetadata metadata = CommonMetadata(options, selection, frames, plan);
-  metadata.provenance = MakeProvenance(checkpoint, config, frames);
+  metadata.provenance = MakeProvenance(checkpoint, config, frames, report.precision);
   ExportWriter writer(folder, options.image_set_name, metadata, !options.no_compress);
   writer.CopyImages(selection.paths);
 

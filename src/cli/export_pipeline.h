@@ -7,6 +7,7 @@
 #include <string>
 
 #include "cli/terminal.h"
+#include "kernels/precision.h"
 #include "model/aggregator.h"
 
 namespace vggt {
@@ -24,6 +25,7 @@ struct ExportOptions {
   std::string weights;  // empty: the bundled model
   std::string layers;   // empty: all
   int64_t image_size = 518;
+  std::string precision = "auto";  // or f32, bf16; auto: bf16 where the processor multiplies it
   bool no_compress = false;
   bool overwrite = false;
 };
@@ -36,6 +38,7 @@ struct ExportReport {
   int64_t grid_width = 0, grid_height = 0;    // patches
   int64_t layers = 0, heads = 0;
   bool per_head = false;
+  Precision precision = Precision::kF32;
   uint64_t bytes_written = 0;
   double flops = 0;
   struct {

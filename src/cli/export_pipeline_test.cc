@@ -52,6 +52,7 @@ ExportOptions CaseOptions(const TestDir& dir, const std::string& name) {
   options.stride_w = args["stride_w"].get<int64_t>();
   options.save_per_head = args["per_head"].get<bool>();
   options.weights = WriteWeights(dir, args["model"].get<std::string>());
+  options.precision = "f32";
   return options;
 }
 

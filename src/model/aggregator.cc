@@ -97,7 +97,7 @@ ForwardSeconds Aggregator::Forward(
     if (progress) progress({stage, block, share});
   };
 
-  Workspace workspace(config_, most_tokens);
+  Workspace workspace(config_, most_tokens, precision());
   FloatBuffer tokens(most_tokens * dim);
   float* x = tokens.data();
   ForwardSeconds seconds;

@@ -30,6 +30,7 @@ class Aggregator {
 
   const ModelConfig& config() const { return config_; }
   int64_t last_layer() const;
+  Precision precision() const { return parameters_.precision; }
 
   // One pass over the frames; frames.rgb is read at the start only. The first frame is the
   // reference: it has camera and register tokens of its own. The observer sees global blocks 0 …

@@ -60,8 +60,10 @@ class Recorder : public AttentionObserver {
   AttentionProbe probe_;
 };
 
-Aggregator MakeAggregator(const Trace& trace, int64_t last_layer) {
-  return {trace.config(), LoadParameters(trace.checkpoint(), trace.config(), last_layer)};
+Aggregator MakeAggregator(const Trace& trace, int64_t last_layer,
+                          Precision precision = Precision::kF32) {
+  return {trace.config(),
+          LoadParameters(trace.checkpoint(), trace.config(), last_layer, precision)};
 }
 
 void ExpectNear(const std::vector<float>& got, const std::vector<double>& expected,
@@ -130,7 +132,8 @@ TEST(Aggregator, ProgressMayStopThePass) {
 
 TEST(Aggregator, SaysWhereValuesBecameInfinite) {
   const Trace trace;
-  AggregatorParameters parameters = LoadParameters(trace.checkpoint(), trace.config(), 1);
+  AggregatorParameters parameters =
+      LoadParameters(trace.checkpoint(), trace.config(), 1, Precision::kF32);
   parameters.frame_blocks[1].norm1.weight[3] = std::numeric_limits<float>::max();
   parameters.frame_blocks[1].norm1.bias[3] = std::numeric_limits<float>::max();
   Recorder recorder(trace, false);

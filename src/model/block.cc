@@ -3,23 +3,40 @@
 
 #include <algorithm>
 
+#include "core/parallel.h"
 #include "kernels/rowwise.h"
 
 namespace vggt {
 namespace {
 
-void Normalize(const NormParameters& norm, int64_t rows, int64_t dim, const float* x, float* y) {
+template <typename T>
+void Normalize(const NormParameters& norm, int64_t rows, int64_t dim, const float* x, T* y) {
   LayerNorm(rows, dim, x, norm.weight.data(), norm.bias.data(), norm.eps, y);
 }
 
-}  // namespace
+void Attend(const AttentionShape& shape, const float* q, const float* k, const float* v, float* out,
+            const AttentionProbe* probe, AttentionWorkspace& workspace) {
+  Attention(shape, q, k, v, out, probe, workspace);
+}
 
-void RunBlock(const BlockParameters& block, const ModelConfig& config, const Sequences& sequences,
-              const TokenPositions* positions, const BlockWatch& watch, Workspace& workspace) {
+void Attend(const AttentionShape& shape, const float* q, const float* k, const float* v,
+            uint16_t* out, const AttentionProbe* probe, AttentionWorkspace& workspace) {
+  const int64_t dim = shape.heads * shape.head_dim, rows = shape.batch * shape.tokens;
+  FloatBuffer attended(rows * dim);
+  Attention(shape, q, k, v, attended.data(), probe, workspace);
+  ParallelFor(rows, 32,
+              [&](size_t r) { ScaleFinite(attended.data() + r * dim, dim, 1, out + r * dim); });
+}
+
+// T: what goes from one kernel to the next.
+template <typename T>
+void RunBlockIn(BlockBuffers<T>& buffers, const BlockParameters& block, const ModelConfig& config,
+                const Sequences& sequences, const TokenPositions* positions,
+                const BlockWatch& watch, Workspace& workspace) {
   const int64_t dim = config.dim, tokens = sequences.batch * sequences.tokens;
   const int64_t heads = dim / block.head_dim, stride = block.qkv.out();
-  float *x = sequences.x, *normed = workspace.normed.data();
-  float *q = workspace.qkv.data(), *k = q + dim, *v = k + dim;
+  float *x = sequences.x, *q = workspace.qkv.data(), *k = q + dim, *v = k + dim;
+  T* normed = buffers.normed.data();
 
   // q, k, v = qkv(norm1(x)); q and k normalised per head, then rotated
   Normalize(block.norm1, tokens, dim, x, normed);
@@ -44,8 +61,8 @@ void RunBlock(const BlockParameters& block, const ModelConfig& config, const Seq
     }
     return;
   }
-  float* attended = normed;
-  Attention(shape, q, k, v, attended, watch.probe, workspace.attention);
+  T* attended = normed;
+  Attend(shape, q, k, v, attended, watch.probe, workspace.attention);
 
   // x += ls1 · proj(a)
   block.rest->proj.Run(tokens, attended, x);
@@ -54,9 +71,20 @@ void RunBlock(const BlockParameters& block, const ModelConfig& config, const Seq
   for (int64_t row = 0; row < tokens; row += workspace.mlp_rows) {
     const int64_t rows = std::min(workspace.mlp_rows, tokens - row);
     Normalize(block.rest->norm2, rows, dim, x + row * dim, normed);
-    block.rest->fc1.Run(rows, normed, workspace.hidden.data());
-    block.rest->fc2.Run(rows, workspace.hidden.data(), x + row * dim);
+    block.rest->fc1.Run(rows, normed, buffers.hidden.data());
+    block.rest->fc2.Run(rows, buffers.hidden.data(), x + row * dim);
   }
+}
+
+}  // namespace
+
+void RunBlock(const BlockParameters& block, const ModelConfig& config, const Sequences& sequences,
+              const TokenPositions* positions, const BlockWatch& watch, Workspace& workspace) {
+  std::visit(
+      [&](auto& buffers) {
+        RunBlockIn(buffers, block, config, sequences, positions, watch, workspace);
+      },
+      workspace.between);
 }
 
 }  // namespace vggt

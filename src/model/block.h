@@ -33,7 +33,7 @@ struct BlockWatch {
 
 // x += ls1 · attn(norm1 x); x += ls2 · mlp(norm2 x), in place. `positions` is null where the block
 // has no rotary embedding. If `block` has no rest, x stays as it is and only what is watched is
-// computed.
+// computed. The workspace is of the block's precision.
 void RunBlock(const BlockParameters& block, const ModelConfig& config, const Sequences& sequences,
               const TokenPositions* positions, const BlockWatch& watch, Workspace& workspace);
 

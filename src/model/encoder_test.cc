@@ -34,8 +34,9 @@ TEST(Encoder, PatchTokensEqualTheTrace) {
   const Trace trace;
   const auto expected = Trace::Load("patch_tokens");
   const FrameBatch& frames = trace.frames();
-  const AggregatorParameters parameters = LoadParameters(trace.checkpoint(), trace.config(), 0);
-  Workspace workspace(trace.config(), frames.count * (5 + frames.patches()));
+  const AggregatorParameters parameters =
+      LoadParameters(trace.checkpoint(), trace.config(), 0, Precision::kF32);
+  Workspace workspace(trace.config(), frames.count * (5 + frames.patches()), Precision::kF32);
   std::vector<float> x(frames.count * (5 + frames.patches()) * trace.config().dim);
   std::vector<float> out(expected.size());
   int64_t blocks = 0;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The weights of an aggregator, converted and packed once; const from then on.
+// The weights of an aggregator, converted and packed once; const from then on. Precision concerns
+// the weights of the blocks' linear layers; all others are float32.
 #pragma once
 
 #include <functional>
@@ -33,7 +34,7 @@ struct BlockParameters {
 };
 
 struct EncoderParameters {
-  Linear projection;  // [dim, 3·14·14]: the patch convolution
+  Linear projection;  // [dim, 3·14·14]: the patch convolution, float32: a thousandth of the work
   // Only of DINOv2:
   FloatBuffer cls_token, register_tokens;  // [dim], [encoder_registers, dim]
   FloatBuffer pos_embed;                   // [1 + grid², dim]: cls token, then row by row
@@ -42,6 +43,7 @@ struct EncoderParameters {
 };
 
 struct AggregatorParameters {
+  Precision precision = Precision::kF32;
   FloatBuffer camera_token;    // [2, dim]: first frame, all others
   FloatBuffer register_token;  // [2, registers, dim]
   EncoderParameters encoder;
@@ -53,7 +55,7 @@ struct AggregatorParameters {
 // `progress` is called with the share done, in (0, 1], and may throw to stop.
 // Throws Error naming the tensor if a value is infinite or NaN.
 AggregatorParameters LoadParameters(const Checkpoint& checkpoint, const ModelConfig& config,
-                                    int64_t last_layer,
+                                    int64_t last_layer, Precision precision,
                                     const std::function<void(double)>& progress = {});
 
 }  // namespace vggt

@@ -21,8 +21,8 @@ TEST(Parameters, ReadsOnlyWhatTheLastLayerNeeds) {
   WriteSyntheticCheckpoint(dir / "w", config, DType::kF32, 1);
   const Checkpoint checkpoint = Checkpoint::Open(dir / "w");
   std::vector<double> shares;
-  const AggregatorParameters parameters =
-      LoadParameters(checkpoint, config, 1, [&](double share) { shares.push_back(share); });
+  const AggregatorParameters parameters = LoadParameters(
+      checkpoint, config, 1, Precision::kF32, [&](double share) { shares.push_back(share); });
   EXPECT_THAT(shares, ::testing::ElementsAre(0.25, 0.5, 0.75, 1));
   ASSERT_EQ(parameters.global_blocks.size(), 2U);
   EXPECT_TRUE(parameters.global_blocks[0].rest.has_value());
@@ -44,10 +44,10 @@ TEST(Parameters, NamesTheTensorThatHoldsNan) {
   const float nan = std::numeric_limits<float>::quiet_NaN();
   bytes.replace(bytes.find(tensor), sizeof(nan), reinterpret_cast<const char*>(&nan), sizeof(nan));
   const Checkpoint damaged = Checkpoint::FromMemory(testing::AsBytes(bytes), "damaged");
-  EXPECT_THAT(ErrorOf([&] { LoadParameters(damaged, config, 2); }),
+  EXPECT_THAT(ErrorOf([&] { LoadParameters(damaged, config, 2, Precision::kF32); }),
               HasSubstr("damaged: tensor " + name + " holds infinite or NaN values"));
   // Not read, not minded: the block after the last wanted layer.
-  EXPECT_EQ(LoadParameters(damaged, config, 0).global_blocks.size(), 1U);
+  EXPECT_EQ(LoadParameters(damaged, config, 0, Precision::kF32).global_blocks.size(), 1U);
 }
 
 }  // namespace

@@ -16,10 +16,14 @@ int64_t MlpRows(int64_t tokens) {
 
 }  // namespace
 
-Workspace::Workspace(const ModelConfig& config, int64_t tokens)
-    : mlp_rows(MlpRows(tokens)),
-      normed(tokens * config.dim),
-      qkv(tokens * 3 * config.dim),
-      hidden(mlp_rows * config.hidden) {}
+Workspace::Workspace(const ModelConfig& config, int64_t tokens, Precision precision)
+    : mlp_rows(MlpRows(tokens)), qkv(tokens * 3 * config.dim) {
+  const size_t normed = tokens * config.dim, hidden = mlp_rows * config.hidden;
+  if (precision == Precision::kBf16) {
+    between = BlockBuffers<uint16_t>{Bf16Buffer(normed), Bf16Buffer(hidden)};
+  } else {
+    between = BlockBuffers<float>{FloatBuffer(normed), FloatBuffer(hidden)};
+  }
+}
 
 }  // namespace vggt
