@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// How quick the viewer is on a kitchen-sized export with heads: 24 layers, 16 heads, 5 frames of 25 x 37.
+// How quick the viewer is on a kitchen-sized export with heads: 24 layers, 16 heads, 5 frames of
+// 25 x 37 patches.
 //   node bench/viewer_bench.mjs [FOLDER]
-// FOLDER holds kitchen_deflated and kitchen_stored (tests/make_export.py FOLDER kitchen_deflated kitchen_stored; 3 GB);
+// FOLDER holds kitchen_deflated and kitchen_stored (tests/make_export.py writes them; 3 GB);
 // without it they are made in a temporary folder. VGGT_ATTN: the program, otherwise build/vggt-attn.
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";

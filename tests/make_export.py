@@ -4,7 +4,8 @@
 
 Usage: make_export.py OUT KIND...   (make_export.py OUT all: every small kind)
 
-Each KIND becomes the folder OUT/KIND. Maps are made up: a few bumps for each query, layer, head and frame.
+Each KIND becomes the folder OUT/KIND. Maps are made up: a few bumps for each query, layer, head
+and frame.
 """
 import json
 import pathlib
@@ -33,7 +34,12 @@ def png(width, height, frame):
         return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
 
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(lines.tobytes())) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(lines.tobytes()))
+        + chunk(b"IEND", b"")
+    )
 
 
 def jpeg_on_its_side():
@@ -46,28 +52,53 @@ def jpeg_on_its_side():
 
 def transform(original, resized, model, crop_top=0, crop_height=None, pad_top=0, pad_left=0):
     return {
-        "original_width": original[0], "original_height": original[1],
-        "resized_width": resized[0], "resized_height": resized[1],
-        "crop_top": crop_top, "crop_height": crop_height or resized[1],
-        "pad_top": pad_top, "pad_left": pad_left,
-        "model_width": model[0], "model_height": model[1],
-    }  # fmt: skip
+        "original_width": original[0],
+        "original_height": original[1],
+        "resized_width": resized[0],
+        "resized_height": resized[1],
+        "crop_top": crop_top,
+        "crop_height": crop_height or resized[1],
+        "pad_top": pad_top,
+        "pad_left": pad_left,
+        "model_width": model[0],
+        "model_height": model[1],
+    }
 
 
 def bumps(rng, queries, heads, frames, h, w):
-    """Probabilities-to-be [queries, heads, frames, h, w] in 0 to 1, each head with its own scale."""
+    """Probabilities-to-be, [queries, heads, frames, h, w], from 0 to 1."""
     y, x = np.mgrid[0:h, 0:w].astype(np.float32)
     shape = (queries, heads, frames, 1, 1)
-    cy, cx = rng.uniform(0, h, shape).astype(np.float32), rng.uniform(0, w, shape).astype(np.float32)
+    cy, cx = rng.uniform(0, h, shape).astype(np.float32), rng.uniform(0, w, shape).astype(
+        np.float32
+    )
     wide = rng.uniform(0.7, max(h, w) / 4, shape).astype(np.float32)
     p = np.exp(-((y - cy) ** 2 + (x - cx) ** 2) / (2 * wide**2))
     p *= rng.uniform(0.2, 1, shape).astype(np.float32)
     return p + rng.uniform(0, 0.04, p.shape).astype(np.float32)
 
 
-def write(folder, *, grid=(6, 8), strides=(1, 1), heads=4, layers=3, frames=3, picture=(224, 168), transforms=None,
-          ours=True, store="deflate", raw=False, prefix="", names=None, set_name="made", encode=png, suffix="png", seed=1):
-    """store: "deflate", "stored" or "npy". heads 0: averaged. ours: with the keys that this project adds."""
+def write(
+    folder,
+    *,
+    grid=(6, 8),
+    strides=(1, 1),
+    heads=4,
+    layers=3,
+    frames=3,
+    picture=(224, 168),
+    transforms=None,
+    ours=True,
+    store="deflate",
+    raw=False,
+    prefix="",
+    names=None,
+    set_name="made",
+    encode=png,
+    suffix="png",
+    seed=1,
+):
+    """store: "deflate", "stored" or "npy". heads 0: averaged. ours: with this project's own keys."""
     maps, images = folder / "attn_maps", folder / "images"
     maps.mkdir(parents=True)
     images.mkdir()
@@ -83,14 +114,24 @@ def write(folder, *, grid=(6, 8), strides=(1, 1), heads=4, layers=3, frames=3, p
         vmax = [float(v) for v in rng.uniform(0.002, 0.05, heads)]
         whole = float(rng.uniform(0.01, 0.03))
         levels = []
-        for first in range(0, h * w, 128):  # in pieces: large ones need not fit into memory as float32
+        for first in range(
+            0, h * w, 128
+        ):  # in pieces: large ones need not fit into memory as float32
             p = bumps(rng, min(128, h * w - first), max(1, heads), frames, h, w)
             scales = np.asarray(vmax or [whole], np.float32)[:, None, None, None]
-            levels.append((p * scales).astype(np.float16) if raw else np.clip(p * 290, 0, 255).astype(np.uint8))
+            levels.append(
+                (p * scales).astype(np.float16)
+                if raw
+                else np.clip(p * 290, 0, 255).astype(np.uint8)
+            )
         array = np.concatenate(levels)
         if heads == 0:
             array = array[:, 0]
-        file = f"{name}/heatmaps_" + ("raw_float16" if raw else "uint8") + (".npy" if store == "npy" else ".npz")
+        file = (
+            f"{name}/heatmaps_"
+            + ("raw_float16" if raw else "uint8")
+            + (".npy" if store == "npy" else ".npz")
+        )
         (maps / name).mkdir()
         if store == "npy":
             np.save(maps / file, array)
@@ -100,25 +141,56 @@ def write(folder, *, grid=(6, 8), strides=(1, 1), heads=4, layers=3, frames=3, p
                 with archive.open("heatmaps.npy", "w", force_zip64=True) as entry:
                     np.lib.format.write_array(entry, array)
         meta = {
-            "S": frames, "H_p": grid[0], "W_p": grid[1], "stride_h": strides[0], "stride_w": strides[1],
-            "H_ds": h, "W_ds": w, "layer_vmax99": whole,
+            "S": frames,
+            "H_p": grid[0],
+            "W_p": grid[1],
+            "stride_h": strides[0],
+            "stride_w": strides[1],
+            "H_ds": h,
+            "W_ds": w,
+            "layer_vmax99": whole,
             "normalized_by": "none" if raw else "per_head_vmax99" if heads else "layer_vmax99",
-            "per_head_data": heads > 0, ("npy_path" if store == "npy" else "npz_path"): prefix + file,
-            "image_paths": [(prefix.replace("attn_maps/", "") or "../") + "images/" + n for n in names],
+            "per_head_data": heads > 0,
+            ("npy_path" if store == "npy" else "npz_path"): prefix + file,
+            "image_paths": [
+                (prefix.replace("attn_maps/", "") or "../") + "images/" + n for n in names
+            ],
             "image_sizes": [{"width": s[0], "height": s[1]} for s in sizes],
-        }  # fmt: skip
+        }
         if heads:
             meta |= {"num_heads": heads, "per_head_vmax99": vmax}
         if ours:
-            model = {"weights": "made.safetensors", "family": "made up", "text": "none", "depth": layers, "dim": 8 * max(1, heads),
-                     "num_heads": max(1, heads), "image_width": grid[1] * 14, "image_height": grid[0] * 14}  # fmt: skip
-            plain = [transform(s, (grid[1] * 14, grid[0] * 14), (grid[1] * 14, grid[0] * 14)) for s in sizes]
-            meta |= {"transforms": transforms or plain, "format_version": 1, "generator": "make_export.py", "model": model,
-                     "precision": "f32", "definition": "patches", "definition_text": "Made up."}  # fmt: skip
+            model = {
+                "weights": "made.safetensors",
+                "family": "made up",
+                "text": "none",
+                "depth": layers,
+                "dim": 8 * max(1, heads),
+                "num_heads": max(1, heads),
+                "image_width": grid[1] * 14,
+                "image_height": grid[0] * 14,
+            }
+            plain = [
+                transform(s, (grid[1] * 14, grid[0] * 14), (grid[1] * 14, grid[0] * 14))
+                for s in sizes
+            ]
+            meta |= {
+                "transforms": transforms or plain,
+                "format_version": 1,
+                "generator": "make_export.py",
+                "model": model,
+                "precision": "f32",
+                "definition": "patches",
+                "definition_text": "Made up.",
+            }
         path = f"{name}_metadata.json"
         (maps / path).write_text(json.dumps(meta))
-        manifest.append({"index": layer, "name": name, "metadata_path": prefix + path, "layer_vmax99": whole})
-    (maps / "layers_manifest.json").write_text(json.dumps({"image_set_name": set_name, "layers": manifest}))
+        manifest.append(
+            {"index": layer, "name": name, "metadata_path": prefix + path, "layer_vmax99": whole}
+        )
+    (maps / "layers_manifest.json").write_text(
+        json.dumps({"image_set_name": set_name, "layers": manifest})
+    )
 
 
 def truncated(folder):
@@ -135,15 +207,39 @@ SMALL = {
     "strided": lambda out: write(out, grid=(7, 9), strides=(2, 4), picture=(252, 196), seed=3),
     "raw16": lambda out: write(out, raw=True, ours=False, seed=4),
     "npy": lambda out: write(out, store="npy", ours=False, seed=5),
-    "prefixed": lambda out: write(out, ours=False, prefix="gone/attn_first2all_old/attn_maps/", seed=6),
-    "portrait": lambda out: write(out, grid=(8, 8), picture=(90, 160), transforms=[PORTRAIT] * 3, seed=7),
-    "padded": lambda out: write(out, grid=(8, 8), picture=(160, 100), transforms=[LANDSCAPE] * 3, seed=8),
-    "turned": lambda out: write(out, grid=(5, 7), frames=1, picture=(780, 520), suffix="jpg", encode=lambda *_: jpeg_on_its_side(), seed=9),
-    "hostile": lambda out: write(out, frames=2, names=[f"{i} {HOSTILE}.png" for i in range(2)], set_name=HOSTILE, seed=10),
+    "prefixed": lambda out: write(
+        out, ours=False, prefix="gone/attn_first2all_old/attn_maps/", seed=6
+    ),
+    "portrait": lambda out: write(
+        out, grid=(8, 8), picture=(90, 160), transforms=[PORTRAIT] * 3, seed=7
+    ),
+    "padded": lambda out: write(
+        out, grid=(8, 8), picture=(160, 100), transforms=[LANDSCAPE] * 3, seed=8
+    ),
+    "turned": lambda out: write(
+        out,
+        grid=(5, 7),
+        frames=1,
+        picture=(780, 520),
+        suffix="jpg",
+        encode=lambda *_: jpeg_on_its_side(),
+        seed=9,
+    ),
+    "hostile": lambda out: write(
+        out, frames=2, names=[f"{i} {HOSTILE}.png" for i in range(2)], set_name=HOSTILE, seed=10
+    ),
     "many": lambda out: write(out, layers=24, heads=16, seed=11),
     "truncated": truncated,
-}  # fmt: skip
-KITCHEN = {"grid": (25, 37), "layers": 24, "heads": 16, "frames": 5, "picture": (780, 520), "encode": lambda *_: DEMO_PICTURE.read_bytes(), "suffix": "jpg"}
+}
+KITCHEN = {
+    "grid": (25, 37),
+    "layers": 24,
+    "heads": 16,
+    "frames": 5,
+    "picture": (780, 520),
+    "encode": lambda *_: DEMO_PICTURE.read_bytes(),
+    "suffix": "jpg",
+}
 LARGE = {
     "kitchen_deflated": lambda out: write(out, **KITCHEN),
     "kitchen_stored": lambda out: write(out, **KITCHEN, store="stored"),

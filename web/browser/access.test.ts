@@ -130,7 +130,8 @@ describe("on every screen", () => {
     await open(`?path=many&view=${view}&scale=fixed&pins=0.0_1.1`, { width, height });
     const found = await viewer.page.evaluate(() => {
       const controls = document.querySelectorAll<HTMLElement>(
-        ".topbar :is(input, button), .controls :is(label, button), .query-panel > :not(.query) :is(label, button)",
+        ".topbar :is(input, button), .controls :is(label, button), " +
+          ".query-panel > :not(.query) :is(label, button)",
       );
       const boxes = [...controls]
         .filter((each) => each.checkVisibility() && !each.parentElement!.closest("label"))

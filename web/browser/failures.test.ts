@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What happens when something is broken, missing, or away: one message that says so, and the page lives on.
+// What happens when something is broken, missing, or away: one message that says so, and the page
+// lives on.
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Maps, grid and clicks sit where the recorded transform says (docs/formats.md), whatever was cropped and padded.
+// Maps, grid and clicks sit where the recorded transform says (docs/formats.md), whatever was
+// cropped and padded.
 import type { Browser } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { Server } from "./server";
@@ -128,7 +129,8 @@ describe("a landscape picture, padded above and below", () => {
 });
 
 describe("an export with strides", () => {
-  // 7 x 9 patches, every second row and fourth column: 4 x 3 cells, the last ones cut off by the frame.
+  // 7 x 9 patches, every second row and fourth column: 4 x 3 cells, the last ones cut off by the
+  // frame.
   it("has cells of that many patches", async () => {
     await open("strided", { row: 2, col: 1 });
     near(await inside(".overlay canvas.map", ".overlay .picture"), [0, 0, 12 / 9, 8 / 7]);

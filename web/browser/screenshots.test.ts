@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Pictures of the main states, for people to look at: VGGT_SCREENSHOTS names the folder they are kept in, and has
-// them made in two sizes, light and dark.
+// Pictures of the main states, for people to look at: VGGT_SCREENSHOTS names the folder they are
+// kept in, and has them made in two sizes, light and dark.
 import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -22,7 +22,8 @@ export class Server {
     readonly address: string,
   ) {}
 
-  // Serves what lies under `folder`, and shows `first` at the beginning; if null, what was written last.
+  // Serves what lies under `folder`, and shows `first` at the beginning; if null, what was written
+  // last.
   static async start(first: string | null, port = 0, folder = root) {
     const flags = ["--root", folder, "--server_port", String(port)];
     const path = first === null ? [] : [join(folder, first)];

@@ -168,7 +168,8 @@ export class Viewer {
     );
   }
 
-  // Waits until the maps of slot `slot` are these layers and heads (0: the average) of one query, each pixel of them.
+  // Waits until the maps of slot `slot` are these layers and heads (0: the average) of one query,
+  // each pixel of them.
   async shows(
     query: { row: number; col: number },
     layers: number[],
