@@ -3,7 +3,7 @@
 // 25 x 37 patches.
 //   node bench/viewer_bench.mjs [FOLDER]
 // FOLDER holds kitchen_deflated and kitchen_stored (tests/make_export.py writes them; 3 GB);
-// without it they are made in a temporary folder. VGGT_ATTN: the program, otherwise build/vggt-attn.
+// without it they are made in a temporary folder. VGGT_ATTN: the program; else build/vggt-attn.
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";

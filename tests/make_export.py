@@ -98,7 +98,7 @@ def write(
     suffix="png",
     seed=1,
 ):
-    """store: "deflate", "stored" or "npy". heads 0: averaged. ours: with this project's own keys."""
+    """store: "deflate", "stored" or "npy". heads 0: averaged. ours: with our own keys."""
     maps, images = folder / "attn_maps", folder / "images"
     maps.mkdir(parents=True)
     images.mkdir()

@@ -103,7 +103,7 @@ describe("the figure", () => {
     expect(figure.pictures).toHaveLength(2);
     expect(figure.query).toMatchObject({ picture: 0, cells: [{ row: 1, col: 2 }] });
     expect(figure.bar.ticks.at(-1)!.text).toMatch(/^≥? ?0\.04/);
-    expect(figure.footer[0]).toBe("kitchen/attn_maps · VGGT-1B · vggt.safetensors · f32");
+    expect(figure.footer[0]).toBe("VGGT-1B · vggt.safetensors · f32");
   });
 
   it("of all layers has a column for each", async () => {
