@@ -19,7 +19,8 @@ GOLDEN = ROOT / "tests" / "golden"
 MINI = ROOT / "models" / "vggt-mini.safetensors"
 
 NUMBERS = {"num_images": 1, "first_image_idx": 0, "stride_h": 1, "stride_w": 1, "threads": 1}
-TEXTS = ["image_set_name", "image_dir", "image_extension", "output_dir_prefix", "weights", "layers"]
+TEXTS = ["image_set_name", "image_dir", "image_extension", "output_dir_prefix", "weights", "layers",
+         "precision"]
 SWITCHES = ["save_per_head", "no_compress", "overwrite", "quiet", "json"]
 
 

@@ -47,7 +47,7 @@ class Export(Case):
         values = {"image_set_name": "set", "image_dir": "pictures", "num_images": 3,
                   "image_extension": "PNG", "first_image_idx": 1, "output_dir_prefix": "here/to_",
                   "stride_h": 2, "stride_w": 3, "weights": self.tiny, "layers": "1-2",
-                  "image_size": 84, "threads": 1}
+                  "image_size": 84, "threads": 1, "precision": "f32"}
         self.assertEqual(values.keys(), NUMBERS.keys() | set(TEXTS) | {"image_size"})
         seen = []
         for hyphens in (False, True):
@@ -125,6 +125,35 @@ class Export(Case):
         for layer in (1, 2, 3):
             a, b = load(one, layer)[1].astype(int), load(two, layer)[1].astype(int)
             self.assertLessEqual(np.abs(a - b).max(), 1)
+
+    def test_precision(self):
+        exact = self.export("--precision", "f32", out="exact")
+        self.assertEqual(load(exact, 1)[0]["precision"], "f32")
+        self.assertIn("precision f32", self.succeed("inspect", exact).stdout)
+        # oneDNN obeys this variable: a processor without bf16.
+        old = os.environ | {"ONEDNN_MAX_CPU_ISA": "AVX2"}
+        done = self.run_program("export", "--image_dir", "pictures", "--image_size", 56, env=old)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("precision f32: this processor does not multiply bf16", done.stderr)
+        self.assertIn("computed in f32", done.stdout)
+        done = self.run_program("export", "--image_dir", "pictures", "--overwrite", "--precision",
+                                "bf16", env=old)
+        self.assert_refused(1, done, "this processor does not multiply bf16", "--precision f32")
+
+        done = self.run_program("export", "--image_dir", "pictures", "--weights", self.tiny,
+                                "--image_size", 56, "--precision", "bf16", "--json",
+                                "--output_dir_prefix", "", "--image_set_name", "fast")
+        if "does not multiply bf16" in done.stderr:
+            self.skipTest("no native bf16 here")
+        self.assertEqual(json.loads(done.stdout)["precision"], "bf16")
+        for layer in (1, 2, 3):
+            metadata, fast = load(self.dir / "fast", layer)
+            self.assertEqual(metadata["precision"], "bf16")
+            off = np.abs(fast.astype(int) - load(exact, layer)[1])
+            self.assertLess(off.mean(), 1)
+            self.assertGreater(off.max(), 0)
+        auto = self.export(out="auto")
+        np.testing.assert_array_equal(load(auto, 3)[1], load(self.dir / "fast", 3)[1])
 
     def test_fewer_pictures_than_asked_for_is_noted(self):
         done = self.succeed("export", "--image_dir", "pictures", "--image_size", 56, "--num_images",

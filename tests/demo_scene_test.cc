@@ -133,7 +133,12 @@ std::array<int64_t, 2> PatchOf(const FrameTransform& transform, Point place) {
           static_cast<int64_t>(std::floor(model.y / kPatchSize))};
 }
 
-TEST(DemoScene, AttentionFindsTheSamePoint) {
+class DemoScene : public ::testing::TestWithParam<Precision> {};
+
+TEST_P(DemoScene, AttentionFindsTheSamePoint) {
+  if (GetParam() == Precision::kBf16 && !MultipliesBf16()) {
+    GTEST_SKIP() << "no native bfloat16 here";
+  }
   const Camera camera = ReadCamera();
   const auto paths = ListPictures(Scene() / "images", "");
   ASSERT_EQ(paths.size(), camera.views.size());
@@ -141,7 +146,7 @@ TEST(DemoScene, AttentionFindsTheSamePoint) {
   const Checkpoint checkpoint = Checkpoint::FromMemory(BundledModel(), kBundledModelName);
   const ModelConfig config = ReadModelConfig(checkpoint);
   const int64_t last = config.depth - 1;
-  const Aggregator aggregator(config, LoadParameters(checkpoint, config, last));
+  const Aggregator aggregator(config, LoadParameters(checkpoint, config, last, GetParam()));
   const FrameBatch batch{frames.frames, frames.height, frames.width, frames.rgb.data()};
   const int64_t wp = batch.grid_width(), patches = batch.patches();
   LastLayer observer(
@@ -173,6 +178,10 @@ TEST(DemoScene, AttentionFindsTheSamePoint) {
     EXPECT_GE(share, stated[view]) << "view " << view << ", " << visible << " visible patches";
   }
 }
+
+INSTANTIATE_TEST_SUITE_P(Precisions, DemoScene,
+                         ::testing::Values(Precision::kF32, Precision::kBf16),
+                         [](const auto& info) { return std::string(PrecisionName(info.param)); });
 
 }  // namespace
 }  // namespace vggt

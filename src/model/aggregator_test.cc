@@ -3,6 +3,8 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "core/parallel.h"
@@ -17,13 +19,15 @@ using testing::Trace;
 // Keeps everything it is shown.
 class Recorder : public AttentionObserver {
  public:
-  Recorder(const Trace& trace, bool average) : frames_(trace.frames()), average_(average) {
+  Recorder(const Trace& trace, bool average) : Recorder(trace.frames(), trace.config(), average) {}
+  Recorder(const FrameBatch& frames, const ModelConfig& config, bool average)
+      : frames_(frames), average_(average) {
     const auto patches = static_cast<int32_t>(frames_.patches());
     for (int32_t s = 0; s < frames_.count; ++s) {
       for (int32_t i = 0; i < patches; ++i) keys_.push_back(s * (5 + patches) + 5 + i);
     }
     rows_.assign(keys_.begin(), keys_.begin() + patches);
-    heads_ = trace.config().heads();
+    heads_ = config.heads();
   }
 
   const AttentionProbe* Probe(int64_t /*layer*/) override {
@@ -119,6 +123,97 @@ TEST(Aggregator, StoppingEarlierChangesNothingBefore) {
   MakeAggregator(trace, 0).Forward(trace.frames(), early);
   ASSERT_EQ(early.maps.size(), 1U);
   ExpectNear(early.maps[0], {whole.maps[0].begin(), whole.maps[0].end()}, 1e-6, "layer 1");
+}
+
+// How far a pass in bf16 is from one in float32, over one layer's maps.
+struct Distance {
+  double mean = 0, high = 0;  // of |Δp|: mean, 99.9th percentile
+  double same_best = 0;       // share of (query, head, frame) whose largest p is the same patch
+};
+
+Distance Compare(const std::vector<float>& a, const std::vector<float>& b, int64_t patches) {
+  Distance distance;
+  std::vector<double> errors;
+  for (size_t i = 0; i < a.size(); ++i) errors.push_back(std::abs(a[i] - b[i]));
+  for (const double e : errors) distance.mean += e / static_cast<double>(errors.size());
+  std::sort(errors.begin(), errors.end());
+  distance.high = errors[errors.size() * 999 / 1000];
+  int64_t maps = 0, same = 0;
+  for (auto from = a.begin(), other = b.begin(); from != a.end();
+       from += patches, other += patches, ++maps) {
+    same += std::max_element(from, from + patches) - from ==
+            std::max_element(other, other + patches) - other;
+  }
+  distance.same_best = static_cast<double>(same) / static_cast<double>(maps);
+  return distance;
+}
+
+TEST(Aggregator, Bf16StaysNearTheTrace) {
+  if (!MultipliesBf16()) GTEST_SKIP() << "no native bfloat16 here";
+  const Trace trace;
+  const Aggregator aggregator = MakeAggregator(trace, 1, Precision::kBf16);
+  EXPECT_EQ(aggregator.precision(), Precision::kBf16);
+  Recorder recorder(trace, false);
+  aggregator.Forward(trace.frames(), recorder);
+  for (int i = 0; i < 2; ++i) {
+    const auto expected = Trace::Load("global_" + std::to_string(i) + "_first_to_all");
+    const Distance d =
+        Compare(recorder.maps[i], {expected.begin(), expected.end()}, trace.frames().patches());
+    // Probabilities are 1/70 on average, the largest of them near 1.
+    EXPECT_LT(d.mean, 2e-4) << i;
+    EXPECT_LT(d.high, 6e-3) << i;
+    EXPECT_GT(d.same_best, 0.97) << i;
+    EXPECT_GT(d.mean, 1e-7) << "not computed in bf16 at all";
+    RecordProperty("mean_" + std::to_string(i), std::to_string(d.mean));
+    RecordProperty("high_" + std::to_string(i), std::to_string(d.high));
+    RecordProperty("same_best_" + std::to_string(i), std::to_string(d.same_best));
+  }
+}
+
+TEST(Aggregator, ThreadsDoNotMatter) {
+  const Trace trace;
+  const int before = ThreadCount();
+  for (const Precision precision : {Precision::kF32, Precision::kBf16}) {
+    if (precision == Precision::kBf16 && !MultipliesBf16()) continue;
+    for (const bool average : {false, true}) {
+      std::vector<std::vector<std::vector<float>>> maps;
+      for (const int threads : {1, 2, 7}) {
+        SetThreadCount(threads);
+        Recorder recorder(trace, average);
+        MakeAggregator(trace, 1, precision).Forward(trace.frames(), recorder);
+        maps.push_back(std::move(recorder.maps));
+      }
+      EXPECT_EQ(maps[0], maps[1]) << PrecisionName(precision);
+      EXPECT_EQ(maps[0], maps[2]) << PrecisionName(precision);
+    }
+  }
+  SetThreadCount(before);
+}
+
+TEST(Aggregator, OddSizesInBf16) {
+  if (!MultipliesBf16()) GTEST_SKIP() << "no native bfloat16 here";
+  // Heads of 16 without an encoder; one patch, one row of patches, one picture, sizes of no tile.
+  const testing::TestDir dir;
+  const ModelConfig& config = SyntheticPresets()[3].config;
+  WriteSyntheticCheckpoint(dir / "w", config, DType::kF32, 1);
+  const Checkpoint checkpoint = Checkpoint::Open(dir / "w");
+  const Aggregator f32(config, LoadParameters(checkpoint, config, 2, Precision::kF32));
+  const Aggregator bf16(config, LoadParameters(checkpoint, config, 2, Precision::kBf16));
+  for (const auto& [count, rows, cols] :
+       {std::tuple{1, 1, 1}, {1, 1, 13}, {3, 7, 5}, {2, 17, 1}, {1, 20, 21}}) {
+    std::vector<uint8_t> rgb(count * rows * cols * 14 * 14 * 3);
+    for (size_t i = 0; i < rgb.size(); ++i) rgb[i] = static_cast<uint8_t>(i * 2654435761U >> 24);
+    const FrameBatch frames{count, rows * 14, cols * 14, rgb.data()};
+    Recorder a(frames, config, false), b(frames, config, false);
+    f32.Forward(frames, a);
+    bf16.Forward(frames, b);
+    for (size_t layer = 0; layer < 3; ++layer) {
+      const Distance d = Compare(a.maps[layer], b.maps[layer], frames.patches());
+      const double patches = static_cast<double>(count * rows * cols);
+      EXPECT_LT(d.mean * patches, 0.02) << count << " × " << rows << " × " << cols;
+      EXPECT_GT(d.same_best, 0.9) << count << " × " << rows << " × " << cols;
+    }
+  }
 }
 
 TEST(Aggregator, ProgressMayStopThePass) {

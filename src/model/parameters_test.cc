@@ -32,6 +32,23 @@ TEST(Parameters, ReadsOnlyWhatTheLastLayerNeeds) {
   EXPECT_EQ(parameters.camera_token.size(), 2U * 64);
 }
 
+TEST(Parameters, Precision) {
+  const TestDir dir;
+  const ModelConfig& config = SyntheticPresets()[3].config;
+  WriteSyntheticCheckpoint(dir / "w", config, DType::kF32, 1);
+  const Checkpoint checkpoint = Checkpoint::Open(dir / "w");
+  for (const enum Precision precision : {Precision::kF32, Precision::kBf16}) {
+    if (precision == Precision::kBf16 && !MultipliesBf16()) continue;
+    const AggregatorParameters parameters = LoadParameters(checkpoint, config, 1, precision);
+    EXPECT_EQ(parameters.precision, precision);
+    EXPECT_EQ(parameters.encoder.projection.precision(), Precision::kF32);
+    for (const auto* blocks : {&parameters.frame_blocks, &parameters.global_blocks}) {
+      for (const BlockParameters& block : *blocks) EXPECT_EQ(block.qkv.precision(), precision);
+    }
+    EXPECT_EQ(parameters.frame_blocks[0].rest->fc2.precision(), precision);
+  }
+}
+
 TEST(Parameters, NamesTheTensorThatHoldsNan) {
   const TestDir dir;
   const ModelConfig& config = SyntheticPresets()[3].config;
