@@ -162,8 +162,11 @@ class Refusals(Case):
         for name in TEXTS + list(NUMBERS):
             self.refuse_export(2, [f"--{name}"], f"--{name} needs a value. {export}")
             self.refuse_export(2, [f"--{name}", "--quiet"], f"--{name}: ", "'--quiet'", export)
-        for name in set(TEXTS) - {"image_extension", "output_dir_prefix"}:
+        for name in set(TEXTS) - {"image_extension", "output_dir_prefix", "precision"}:
             self.refuse_export(2, [f"--{name}="], f"--{name}: its value is empty. {export}")
+        for value in ("", "fp16", "BF16"):
+            self.refuse_export(2, [f"--precision={value}"],
+                               f"--precision: '{value}' is none of auto, bf16, f32. {export}")
         for name in SWITCHES:
             self.refuse_export(2, [f"--{name}=3"], f"--{name} takes no value. {export}")
         self.refuse_export(2, ["--num-image=3"],
