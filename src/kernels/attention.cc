@@ -15,79 +15,10 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include "kernels/attention_simd-inl.h"
+
 HWY_BEFORE_NAMESPACE();
 namespace vggt::HWY_NAMESPACE {
-
-namespace hn = hwy::HWY_NAMESPACE;
-namespace at = attention_tile;
-
-using D = hn::ScalableTag<float>;
-using V = hn::Vec<D>;
-constexpr D d;
-constexpr int64_t kLanes = HWY_LANES(float);
-// The inner loop keeps 6 rows × kVectors vectors of sums in registers: 24 of 32, or 12 of 16.
-constexpr int kRowGroup = 6;
-constexpr int kVectors = HWY_TARGET <= HWY_AVX3 ? 4 : 2;
-constexpr int64_t kTile = kVectors * kLanes;  // keys side by side in a packed tile
-static_assert(at::kRows % kRowGroup == 0 && at::kKeys % kTile == 0 && at::kKeyPadding % kTile == 0);
-
-// c [kRowGroup, columns of kCols vectors] (+)= a [kRowGroup, depth] · b [depth, the same columns].
-template <int kCols>
-void Multiply(int64_t depth, const float* HWY_RESTRICT a, int64_t a_stride,
-              const float* HWY_RESTRICT b, int64_t b_stride, float* HWY_RESTRICT c,
-              int64_t c_stride, bool accumulate) {
-  V sums[kRowGroup][kCols];
-#pragma GCC unroll 8
-  for (int r = 0; r < kRowGroup; ++r) {
-#pragma GCC unroll 4
-    for (int j = 0; j < kCols; ++j) {
-      sums[r][j] = accumulate ? hn::LoadU(d, c + r * c_stride + j * kLanes) : hn::Zero(d);
-    }
-  }
-  for (int64_t i = 0; i < depth; ++i, b += b_stride) {
-    V row[kCols];
-#pragma GCC unroll 4
-    for (int j = 0; j < kCols; ++j) row[j] = hn::LoadU(d, b + j * kLanes);
-#pragma GCC unroll 8
-    for (int r = 0; r < kRowGroup; ++r) {
-      const V value = hn::Set(d, a[r * a_stride + i]);
-#pragma GCC unroll 4
-      for (int j = 0; j < kCols; ++j) sums[r][j] = hn::MulAdd(value, row[j], sums[r][j]);
-    }
-  }
-#pragma GCC unroll 8
-  for (int r = 0; r < kRowGroup; ++r) {
-#pragma GCC unroll 4
-    for (int j = 0; j < kCols; ++j) hn::StoreU(sums[r][j], d, c + r * c_stride + j * kLanes);
-  }
-}
-
-// 2^x for x ≤ 0; below -126 it stays at 2^-126. Relative error below 2e-7: a polynomial of degree 6
-// on [-1/2, 1/2], fitted for least relative error (2e-9), times a power of two.
-HWY_INLINE V Exp2(V x) {
-  x = hn::Max(x, hn::Set(d, -126.0F));
-  const V whole = hn::Round(x);
-  const V f = hn::Sub(x, whole);
-  V p = hn::Set(d, 1.5345811796e-4F);
-  p = hn::MulAdd(p, f, hn::Set(d, 1.33999312168e-3F));
-  p = hn::MulAdd(p, f, hn::Set(d, 9.61848895787e-3F));
-  p = hn::MulAdd(p, f, hn::Set(d, 5.55032877698e-2F));
-  p = hn::MulAdd(p, f, hn::Set(d, 2.40226468906e-1F));
-  p = hn::MulAdd(p, f, hn::Set(d, 6.93147205737e-1F));
-  p = hn::MulAdd(p, f, hn::Set(d, 1.0F));
-  const hn::RebindToSigned<D> di;
-  const auto power = hn::ShiftLeft<23>(hn::Add(hn::ConvertTo(di, whole), hn::Set(di, 127)));
-  return hn::Mul(p, hn::BitCast(d, power));
-}
-
-float MaxOf(const float* x, int64_t count, float start) {
-  V max = hn::Set(d, start);
-  int64_t i = 0;
-  for (; i + kLanes <= count; i += kLanes) max = hn::Max(max, hn::LoadU(d, x + i));
-  float result = hn::GetLane(hn::MaxOfLanes(d, max));
-  for (; i < count; ++i) result = std::max(result, x[i]);
-  return result;
-}
 
 // x = 2^(x - max); returns the sum.
 float ExponentiateRow(float* x, int64_t count, float max) {
@@ -105,14 +36,6 @@ float ExponentiateRow(float* x, int64_t count, float max) {
     result += x[i];
   }
   return result;
-}
-
-void ScaleRow(float* x, int64_t count, float factor) {
-  int64_t i = 0;
-  for (; i + kLanes <= count; i += kLanes) {
-    hn::StoreU(hn::Mul(hn::LoadU(d, x + i), hn::Set(d, factor)), d, x + i);
-  }
-  for (; i < count; ++i) x[i] *= factor;
 }
 
 // Keys of one head as tiles [head_dim, kTile], values as rows padded to whole vectors; zeros
@@ -181,8 +104,9 @@ void ComputeLogits(const at::Plan& plan, const float* packed_keys, int64_t first
   for (int64_t key = 0; key < count; key += kTile) {
     const float* tile = packed_keys + (first + key) * plan.head_dim;
     for (int64_t r = 0; r < padded_rows; r += kRowGroup) {
-      Multiply<kVectors>(plan.head_dim, scratch.queries + r * plan.head_dim, plan.head_dim, tile,
-                         kTile, scratch.logits + r * at::kKeys + key, at::kKeys, false);
+      Multiply<Floats, kVectors>(plan.head_dim, scratch.queries + r * plan.head_dim, plan.head_dim,
+                                 tile, kTile, scratch.logits + r * at::kKeys + key, at::kKeys,
+                                 false);
     }
   }
 }
@@ -217,17 +141,8 @@ void Accumulate(const at::Plan& plan, const float* packed_values, int64_t count,
     }
     scratch.total[r] += sum;
   }
-  for (int64_t c = 0; c < plan.padded_dim;) {
-    const int64_t vectors = (plan.padded_dim - c) / kLanes;
-    const auto multiply = vectors >= 4 && kVectors == 4 ? Multiply<4>
-                          : vectors >= 2                ? Multiply<2>
-                                                        : Multiply<1>;
-    for (int64_t r = 0; r < padded_rows; r += kRowGroup) {
-      multiply(count, scratch.logits + r * at::kKeys, at::kKeys, packed_values + c, plan.padded_dim,
-               scratch.sums + r * plan.padded_dim + c, plan.padded_dim, true);
-    }
-    c += kLanes * (vectors >= 4 && kVectors == 4 ? 4 : vectors >= 2 ? 2 : 1);
-  }
+  AddProduct<Floats>(padded_rows, plan.padded_dim, count, scratch.logits, at::kKeys, packed_values,
+                     scratch.sums);
 }
 
 void StoreOutput(const at::Plan& plan, const at::Task& task, int64_t head, const Scratch& scratch) {

@@ -43,6 +43,28 @@ struct Plan {
   }
 };
 
+// The same for products of bfloat16, which stand in pairs. Probed rows are not its business.
+struct Bf16Plan {
+  int64_t tokens, heads, head_dim, token_stride;
+  int64_t padded_tokens, padded_dim, head_pairs;
+  float scale;  // of q · k, for powers of two
+  bool native;  // whether the processor multiplies bfloat16
+  const float *q, *k, *v;
+  // [batch, heads, padded_tokens × head_pairs | padded_tokens / 2 × padded_dim]
+  uint32_t *packed_keys, *packed_values;
+  uint16_t* out;
+
+  const float* Token(const float* x, int64_t batch, int64_t token, int64_t head) const {
+    return x + (batch * tokens + token) * token_stride + head * head_dim;
+  }
+  uint32_t* PackedKeys(int64_t batch, int64_t head) const {
+    return packed_keys + (batch * heads + head) * padded_tokens * head_pairs;
+  }
+  uint32_t* PackedValues(int64_t batch, int64_t head) const {
+    return packed_values + (batch * heads + head) * padded_tokens / 2 * padded_dim;
+  }
+};
+
 // Queries of a task and keys of a step: the logits of a step (96 KB) and the step's keys and values
 // (64 KB each at head_dim 64) stay in the second-level cache.
 inline constexpr int64_t kRows = 96;
@@ -55,6 +77,10 @@ inline constexpr int64_t kDimPadding = 16;
 inline int64_t ScratchSize(const Plan& plan) {
   const int64_t fixed = kRows * (plan.head_dim + kKeys + plan.padded_dim + 2);
   return fixed + (plan.average_heads ? kRows * plan.probe_keys : 0);
+}
+
+inline int64_t ScratchSize(const Bf16Plan& plan) {
+  return kRows * (kKeys + plan.padded_dim + 2 + plan.head_pairs + kKeys / 2);
 }
 
 }  // namespace vggt::attention_tile

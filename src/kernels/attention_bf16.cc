@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernels/attention_bf16.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "core/parallel.h"
+#include "kernels/attention_tile.h"
+#include "kernels/precision.h"
+
+// Everything in HWY_NAMESPACE is compiled once per instruction set; the best is chosen at run time.
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/attention_bf16.cc"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include "kernels/attention_simd-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace vggt::HWY_NAMESPACE {
+
+// Two bfloat16 in 32 bits, the first one in the lower half: the unit of bfloat16 products.
+using DU = hn::RebindToUnsigned<D>;
+using VU = hn::Vec<DU>;
+constexpr DU du;
+
+// Each float's upper half is the nearest bfloat16, ties to even. Not for NaN.
+HWY_INLINE VU Rounded(V x) {
+  const VU bits = hn::BitCast(du, x);
+  const VU odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(du, 1));
+  return hn::Add(bits, hn::Add(odd, hn::Set(du, 0x7FFF)));
+}
+
+// The pairs (first[i], second[i]).
+HWY_INLINE VU Zip(V first, V second) {
+  return hn::Or(hn::ShiftRight<16>(Rounded(first)),
+                hn::And(Rounded(second), hn::Set(du, 0xFFFF0000U)));
+}
+
+// The two instructions of AVX512_BF16. They are written out because Highway's target for AVX-512
+// does not have them; assemblers know them whatever the target.
+struct Native {
+  using Value = uint32_t;
+#if HWY_TARGET <= HWY_AVX3
+  static HWY_INLINE V AddProduct(V sum, VU a, VU b) {
+    asm("vdpbf16ps %2, %1, %0" : "+v"(sum.raw) : "v"(a.raw), "v"(b.raw));
+    return sum;
+  }
+  static HWY_INLINE VU Join(V low, V high) {
+    VU out;
+    asm("vcvtne2ps2bf16 %1, %2, %0" : "=v"(out.raw) : "v"(low.raw), "v"(high.raw));
+    return out;
+  }
+#endif
+};
+
+// The same on any processor; sums differ in their last bits.
+struct Emulated {
+  using Value = uint32_t;
+  // Adds the products of both halves to the sum.
+  static HWY_INLINE V AddProduct(V sum, VU a, VU b) {
+    const VU upper = hn::Set(du, 0xFFFF0000U);
+    sum = hn::MulAdd(hn::BitCast(d, hn::And(a, upper)), hn::BitCast(d, hn::And(b, upper)), sum);
+    return hn::MulAdd(hn::BitCast(d, hn::ShiftLeft<16>(a)), hn::BitCast(d, hn::ShiftLeft<16>(b)),
+                      sum);
+  }
+  // The values of `low`, then those of `high`, neighbours in pairs.
+  static HWY_INLINE VU Join(V low, V high) {
+#if HWY_TARGET == HWY_SCALAR
+    return Zip(low, high);
+#else
+    const hn::Repartition<uint16_t, D> d16;
+    return hn::BitCast(
+        du, hn::ConcatOdd(d16, hn::BitCast(d16, Rounded(high)), hn::BitCast(d16, Rounded(low))));
+#endif
+  }
+};
+
+// 2^x for x ≤ 0; below -126 it stays at 2^-126. Relative error below 1e-4, a fortieth of what
+// rounding to bfloat16 loses: a polynomial of degree 3 on [0, 1], fitted for least relative error.
+HWY_INLINE V CoarseExp2(V x) {
+  x = hn::Max(x, hn::Set(d, -126.0F));
+#if HWY_TARGET <= HWY_AVX3
+  const V f{_mm512_reduce_ps(x.raw, _MM_FROUND_TO_NEG_INF)};
+#else
+  const V whole = hn::Floor(x);
+  const V f = hn::Sub(x, whole);
+#endif
+  V p = hn::Set(d, 7.802453e-2F);
+  p = hn::MulAdd(p, f, hn::Set(d, 2.2606717e-1F));
+  p = hn::MulAdd(p, f, hn::Set(d, 6.9583353e-1F));
+  p = hn::MulAdd(p, f, hn::Set(d, 9.9992522e-1F));
+#if HWY_TARGET <= HWY_AVX3
+  return V{_mm512_scalef_ps(p.raw, x.raw)};
+#else
+  const hn::RebindToSigned<D> di;
+  const auto power = hn::ShiftLeft<23>(hn::Add(hn::ConvertTo(di, whole), hn::Set(di, 127)));
+  return hn::Mul(p, hn::BitCast(d, power));
+#endif
+}
+
+// out = x · factor as bfloat16.
+template <class Factors>
+HWY_INLINE void RoundRow(const float* x, int64_t count, float factor, void* out) {
+  constexpr int64_t kStep = 2 * kLanes;
+  const V scale = hn::Set(d, factor);
+  for (int64_t i = 0; i < count; i += kStep) {
+    const int64_t taken = std::min(kStep, count - i);
+    float copy[kStep] = {};
+    uint32_t pairs[kLanes];
+    if (taken < kStep) std::memcpy(copy, x + i, taken * sizeof(float));
+    const float* from = taken < kStep ? copy : x + i;
+    hn::StoreU(Factors::Join(hn::Mul(hn::LoadU(d, from), scale),
+                             hn::Mul(hn::LoadU(d, from + kLanes), scale)),
+               du, pairs);
+    std::memcpy(static_cast<uint8_t*>(out) + i * sizeof(uint16_t), pairs, taken * sizeof(uint16_t));
+  }
+}
+
+// Keys of one head as tiles [head_pairs, kTile] of pairs along the head, values as pairs of
+// neighbouring tokens [padded_tokens / 2, padded_dim]; zeros beyond.
+template <class Factors>
+void PackHead(const at::Bf16Plan& plan, int64_t batch, int64_t head) {
+  uint32_t* keys = plan.PackedKeys(batch, head);
+  uint32_t pairs[kTile];
+  for (int64_t t = 0; t < plan.padded_tokens; ++t) {
+    uint32_t* to = keys + t / kTile * kTile * plan.head_pairs + t % kTile;
+    for (int64_t begin = 0; begin < plan.head_pairs; begin += kTile) {
+      const int64_t count = std::min(kTile, plan.head_pairs - begin);
+      pairs[count - 1] = 0;  // the half beyond an odd head
+      if (t < plan.tokens) {
+        RoundRow<Factors>(plan.Token(plan.k, batch, t, head) + 2 * begin,
+                          std::min(2 * count, plan.head_dim - 2 * begin), 1, pairs);
+      } else {
+        std::fill_n(pairs, count, 0);
+      }
+      for (int64_t c = 0; c < count; ++c) to[(begin + c) * kTile] = pairs[c];
+    }
+  }
+  uint32_t* values = plan.PackedValues(batch, head);
+  const int64_t whole = plan.head_dim / kLanes * kLanes;
+  for (int64_t t = 0; t < plan.padded_tokens; t += 2, values += plan.padded_dim) {
+    if (t >= plan.tokens) {
+      std::fill_n(values, plan.padded_dim, 0);
+      continue;
+    }
+    const bool alone = t + 1 == plan.tokens;
+    const float* first = plan.Token(plan.v, batch, t, head);
+    const float* second = plan.Token(plan.v, batch, t + 1, head);
+    for (int64_t c = 0; c < whole; c += kLanes) {
+      const V below = alone ? hn::Zero(d) : hn::LoadU(d, second + c);
+      hn::StoreU(Zip(hn::LoadU(d, first + c), below), du, values + c);
+    }
+    for (int64_t c = whole; c < plan.padded_dim; c += kLanes) {
+      float rest[2][kLanes] = {};
+      const int64_t count = std::clamp<int64_t>(plan.head_dim - c, 0, kLanes);
+      std::memcpy(rest[0], first + c, count * sizeof(float));
+      if (!alone) std::memcpy(rest[1], second + c, count * sizeof(float));
+      hn::StoreU(Zip(hn::LoadU(d, rest[0]), hn::LoadU(d, rest[1])), du, values + c);
+    }
+  }
+}
+
+// Working memory of a task, cut out of the thread's scratch.
+struct Bf16Scratch {
+  Bf16Scratch(const at::Bf16Plan& plan, float* memory)
+      : logits(memory),
+        sums(logits + at::kRows * at::kKeys),
+        max(sums + at::kRows * plan.padded_dim),
+        total(max + at::kRows),
+        queries(reinterpret_cast<uint32_t*>(total + at::kRows)),
+        probabilities(queries + at::kRows * plan.head_pairs) {}
+  float* logits;            // [kRows, kKeys], q · k
+  float* sums;              // [kRows, padded_dim]: weighted values
+  float* max;               // [kRows]: running maximum of the logits
+  float* total;             // [kRows]: running sum of the probabilities before normalising
+  uint32_t* queries;        // [kRows, head_pairs]
+  uint32_t* probabilities;  // [kRows, kKeys / 2]
+};
+
+// out = 2^((x - max) · scale) as bfloat16, count in whole double vectors; returns the float32 sum.
+template <class Factors>
+HWY_INLINE float ExponentiateRow(const float* x, int64_t count, float max, float scale,
+                                 uint32_t* out) {
+  const V factor = hn::Set(d, scale), shift = hn::Set(d, -max * scale);
+  V sum = hn::Zero(d);
+  for (int64_t i = 0; i < count; i += 2 * kLanes) {
+    const V low = CoarseExp2(hn::MulAdd(hn::LoadU(d, x + i), factor, shift));
+    const V high = CoarseExp2(hn::MulAdd(hn::LoadU(d, x + i + kLanes), factor, shift));
+    hn::StoreU(Factors::Join(low, high), du, out + i / 2);
+    sum = hn::Add(sum, hn::Add(low, high));
+  }
+  return hn::GetLane(hn::SumOfLanes(d, sum));
+}
+
+// One step of keys: its logits, the running maximum and total of every row, its weighted values.
+template <class Factors>
+void Step(const at::Bf16Plan& plan, const uint32_t* keys, const uint32_t* values, int64_t count,
+          int64_t padded_rows, const Bf16Scratch& scratch) {
+  const int64_t padded = (count + kTile - 1) / kTile * kTile;
+  for (int64_t key = 0; key < padded; key += kTile) {
+    for (int64_t r = 0; r < padded_rows; r += kRowGroup) {
+      Multiply<Factors, kVectors>(plan.head_pairs, scratch.queries + r * plan.head_pairs,
+                                  plan.head_pairs, keys + key * plan.head_pairs, kTile,
+                                  scratch.logits + r * at::kKeys + key, at::kKeys, false);
+    }
+  }
+  for (int64_t r = 0; r < padded_rows; ++r) {
+    float* logits = scratch.logits + r * at::kKeys;
+    std::fill(logits + count, logits + padded, -1e30F);
+    const float old_max = scratch.max[r];
+    const float max = MaxOf(logits, padded, old_max);
+    const float sum = ExponentiateRow<Factors>(logits, padded, max, plan.scale,
+                                               scratch.probabilities + r * at::kKeys / 2);
+    if (max != old_max) {
+      const float shrink = hn::GetLane(CoarseExp2(hn::Set(d, (old_max - max) * plan.scale)));
+      scratch.total[r] *= shrink;
+      ScaleRow(scratch.sums + r * plan.padded_dim, plan.padded_dim, shrink);
+      scratch.max[r] = max;
+    }
+    scratch.total[r] += sum;
+  }
+  AddProduct<Factors>(padded_rows, plan.padded_dim, padded / 2, scratch.probabilities,
+                      at::kKeys / 2, values, scratch.sums);
+}
+
+template <class Factors>
+void RunTask(const at::Bf16Plan& plan, int64_t batch, int64_t head, int64_t row_begin,
+             float* memory) {
+  const Bf16Scratch scratch(plan, memory);
+  const int64_t rows = std::min(at::kRows, plan.tokens - row_begin);
+  const int64_t padded_rows = (rows + kRowGroup - 1) / kRowGroup * kRowGroup;
+  uint32_t* queries = scratch.queries;
+  for (int64_t r = 0; r < padded_rows; ++r, queries += plan.head_pairs) {
+    queries[plan.head_pairs - 1] = 0;  // the half beyond an odd head
+    const int64_t token = std::min(row_begin + r, plan.tokens - 1);
+    RoundRow<Factors>(plan.Token(plan.q, batch, token, head), plan.head_dim, 1, queries);
+  }
+  std::fill_n(scratch.max, padded_rows, -1e30F);
+  std::fill_n(scratch.total, padded_rows, 0.0F);
+  std::fill_n(scratch.sums, padded_rows * plan.padded_dim, 0.0F);
+  const uint32_t* keys = plan.PackedKeys(batch, head);
+  const uint32_t* values = plan.PackedValues(batch, head);
+  for (int64_t first = 0; first < plan.tokens; first += at::kKeys) {
+    Step<Factors>(plan, keys + first * plan.head_pairs, values + first / 2 * plan.padded_dim,
+                  std::min(at::kKeys, plan.tokens - first), padded_rows, scratch);
+  }
+  for (int64_t r = 0; r < rows; ++r) {
+    const int64_t token = batch * plan.tokens + row_begin + r;
+    RoundRow<Factors>(scratch.sums + r * plan.padded_dim, plan.head_dim, 1 / scratch.total[r],
+                      plan.out + (token * plan.heads + head) * plan.head_dim);
+  }
+}
+
+using BestFactors = std::conditional_t<HWY_TARGET <= HWY_AVX3, Native, Emulated>;
+
+void PackBf16Head(const at::Bf16Plan& plan, int64_t batch, int64_t head) {
+  (plan.native ? PackHead<BestFactors> : PackHead<Emulated>)(plan, batch, head);
+}
+
+void RunBf16Task(const at::Bf16Plan& plan, int64_t batch, int64_t head, int64_t row_begin,
+                 float* memory) {
+  (plan.native ? RunTask<BestFactors> : RunTask<Emulated>)(plan, batch, head, row_begin, memory);
+}
+
+}  // namespace vggt::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace vggt {
+namespace {
+
+using attention_tile::Bf16Plan;
+
+HWY_EXPORT(PackBf16Head);
+HWY_EXPORT(RunBf16Task);
+
+int64_t RoundUp(int64_t value, int64_t step) { return (value + step - 1) / step * step; }
+
+}  // namespace
+
+void AttentionBf16(const AttentionShape& shape, const float* q, const float* k, const float* v,
+                   uint16_t* out, const AttentionProbe* probe, AttentionWorkspace& workspace) {
+  if (probe != nullptr) {
+    AttentionShape first = shape;
+    first.batch = 1;
+    Attention(first, q, k, nullptr, nullptr, probe, workspace);
+  }
+  Bf16Plan plan{};
+  plan.tokens = shape.tokens;
+  plan.heads = shape.heads;
+  plan.head_dim = shape.head_dim;
+  plan.token_stride = shape.token_stride;
+  plan.padded_tokens = RoundUp(shape.tokens, attention_tile::kKeyPadding);
+  plan.padded_dim = RoundUp(shape.head_dim, attention_tile::kDimPadding);
+  plan.head_pairs = RoundUp(shape.head_dim, 2) / 2;
+  plan.scale =
+      static_cast<float>(std::log2(std::exp(1.0)) / std::sqrt(static_cast<double>(shape.head_dim)));
+  plan.q = q;
+  plan.k = k;
+  plan.v = v;
+  plan.out = out;
+  plan.native = MultipliesBf16();
+  const int64_t matrices = shape.batch * shape.heads;
+  const int64_t key_pairs = matrices * plan.padded_tokens * plan.head_pairs;
+  const int64_t value_pairs = matrices * plan.padded_tokens / 2 * plan.padded_dim;
+  plan.packed_keys = reinterpret_cast<uint32_t*>(workspace.Packed(key_pairs + value_pairs));
+  plan.packed_values = plan.packed_keys + key_pairs;
+  ParallelFor(matrices, 1, [&](size_t i) {
+    HWY_DYNAMIC_DISPATCH(PackBf16Head)(plan, i / shape.heads, i % shape.heads);
+  });
+
+  // Tasks of one head follow one another, so that its keys and values stay in the cache.
+  const int64_t blocks = RoundUp(shape.tokens, attention_tile::kRows) / attention_tile::kRows;
+  const int64_t scratch_size = RoundUp(attention_tile::ScratchSize(plan), 16);
+  float* scratch = workspace.Scratch(scratch_size * ThreadCount());
+  ParallelFor(matrices * blocks, 1, [&](size_t i) {
+    const int64_t matrix = static_cast<int64_t>(i) / blocks;
+    const int64_t row = static_cast<int64_t>(i) % blocks * attention_tile::kRows;
+    HWY_DYNAMIC_DISPATCH(RunBf16Task)
+    (plan, matrix / shape.heads, matrix % shape.heads, row, scratch + scratch_size * ThreadIndex());
+  });
+}
+
+}  // namespace vggt
+#endif  // HWY_ONCE

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+// Vector code that the attention kernels share; compiled once per instruction set.
+#if defined(VGGT_KERNELS_ATTENTION_SIMD_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef VGGT_KERNELS_ATTENTION_SIMD_INL_H_
+#undef VGGT_KERNELS_ATTENTION_SIMD_INL_H_
+#else
+#define VGGT_KERNELS_ATTENTION_SIMD_INL_H_
+#endif
+
+#include <hwy/highway.h>
+
+#include <algorithm>
+#include <cstdint>
+
+#include "kernels/attention_tile.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace vggt::HWY_NAMESPACE {
+
+namespace hn = hwy::HWY_NAMESPACE;
+namespace at = attention_tile;
+
+using D = hn::ScalableTag<float>;
+using V = hn::Vec<D>;
+constexpr D d;
+constexpr int64_t kLanes = HWY_LANES(float);
+// The inner loop keeps 6 rows × kVectors vectors of sums in registers: 24 of 32, or 12 of 16.
+constexpr int kRowGroup = 6;
+constexpr int kVectors = HWY_TARGET <= HWY_AVX3 ? 4 : 2;
+constexpr int64_t kTile = kVectors * kLanes;  // keys side by side in a packed tile
+static_assert(at::kRows % kRowGroup == 0 && at::kKeys % kTile == 0 && at::kKeyPadding % kTile == 0);
+
+// Products of floats, one at a time.
+struct Floats {
+  using Value = float;
+  static HWY_INLINE V AddProduct(V sum, V a, V b) { return hn::MulAdd(a, b, sum); }
+};
+
+// c [kRowGroup, columns of kCols vectors] (+)= a [kRowGroup, depth] · b [depth, the same columns].
+// Factors says what the values of a and b are.
+template <class Factors, int kCols>
+void Multiply(int64_t depth, const typename Factors::Value* HWY_RESTRICT a, int64_t a_stride,
+              const typename Factors::Value* HWY_RESTRICT b, int64_t b_stride,
+              float* HWY_RESTRICT c, int64_t c_stride, bool accumulate) {
+  const hn::ScalableTag<typename Factors::Value> df;
+  V sums[kRowGroup][kCols];
+#pragma GCC unroll 8
+  for (int r = 0; r < kRowGroup; ++r) {
+#pragma GCC unroll 4
+    for (int j = 0; j < kCols; ++j) {
+      sums[r][j] = accumulate ? hn::LoadU(d, c + r * c_stride + j * kLanes) : hn::Zero(d);
+    }
+  }
+  for (int64_t i = 0; i < depth; ++i, b += b_stride) {
+    hn::Vec<decltype(df)> row[kCols];
+#pragma GCC unroll 4
+    for (int j = 0; j < kCols; ++j) row[j] = hn::LoadU(df, b + j * kLanes);
+#pragma GCC unroll 8
+    for (int r = 0; r < kRowGroup; ++r) {
+      const auto value = hn::Set(df, a[r * a_stride + i]);
+#pragma GCC unroll 4
+      for (int j = 0; j < kCols; ++j) {
+        sums[r][j] = Factors::AddProduct(sums[r][j], value, row[j]);
+      }
+    }
+  }
+#pragma GCC unroll 8
+  for (int r = 0; r < kRowGroup; ++r) {
+#pragma GCC unroll 4
+    for (int j = 0; j < kCols; ++j) hn::StoreU(sums[r][j], d, c + r * c_stride + j * kLanes);
+  }
+}
+
+// c [rows, cols] += a [rows, depth] · b [depth, cols]; rows and cols in whole groups and vectors.
+// A part of b that stays in the first-level cache is used for all rows before the next one.
+template <class Factors>
+void AddProduct(int64_t rows, int64_t cols, int64_t depth, const typename Factors::Value* a,
+                int64_t a_stride, const typename Factors::Value* b, float* c) {
+  constexpr int64_t kDepth = 64;
+  for (int64_t begin = 0; begin < depth; begin += kDepth) {
+    const int64_t part = std::min(kDepth, depth - begin);
+    for (int64_t col = 0; col < cols;) {
+      const int64_t vectors = (cols - col) / kLanes;
+      const int64_t taken = vectors >= 4 && kVectors == 4 ? 4 : vectors >= 2 ? 2 : 1;
+      const auto multiply = taken == 4   ? Multiply<Factors, 4>
+                            : taken == 2 ? Multiply<Factors, 2>
+                                         : Multiply<Factors, 1>;
+      for (int64_t r = 0; r < rows; r += kRowGroup) {
+        multiply(part, a + r * a_stride + begin, a_stride, b + begin * cols + col, cols,
+                 c + r * cols + col, cols, true);
+      }
+      col += taken * kLanes;
+    }
+  }
+}
+
+// 2^x for x ≤ 0; below -126 it stays at 2^-126. Relative error below 2e-7: a polynomial of degree 6
+// on [-1/2, 1/2], fitted for least relative error (2e-9), times a power of two.
+HWY_INLINE V Exp2(V x) {
+  x = hn::Max(x, hn::Set(d, -126.0F));
+  const V whole = hn::Round(x);
+  const V f = hn::Sub(x, whole);
+  V p = hn::Set(d, 1.5345811796e-4F);
+  p = hn::MulAdd(p, f, hn::Set(d, 1.33999312168e-3F));
+  p = hn::MulAdd(p, f, hn::Set(d, 9.61848895787e-3F));
+  p = hn::MulAdd(p, f, hn::Set(d, 5.55032877698e-2F));
+  p = hn::MulAdd(p, f, hn::Set(d, 2.40226468906e-1F));
+  p = hn::MulAdd(p, f, hn::Set(d, 6.93147205737e-1F));
+  p = hn::MulAdd(p, f, hn::Set(d, 1.0F));
+  const hn::RebindToSigned<D> di;
+  const auto power = hn::ShiftLeft<23>(hn::Add(hn::ConvertTo(di, whole), hn::Set(di, 127)));
+  return hn::Mul(p, hn::BitCast(d, power));
+}
+
+HWY_INLINE float MaxOf(const float* x, int64_t count, float start) {
+  V max = hn::Set(d, start), other = max;
+  int64_t i = 0;
+  for (; i + 2 * kLanes <= count; i += 2 * kLanes) {
+    max = hn::Max(max, hn::LoadU(d, x + i));
+    other = hn::Max(other, hn::LoadU(d, x + i + kLanes));
+  }
+  float result = hn::GetLane(hn::MaxOfLanes(d, hn::Max(max, other)));
+  for (; i < count; ++i) result = std::max(result, x[i]);
+  return result;
+}
+
+HWY_INLINE void ScaleRow(float* x, int64_t count, float factor) {
+  int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) {
+    hn::StoreU(hn::Mul(hn::LoadU(d, x + i), hn::Set(d, factor)), d, x + i);
+  }
+  for (; i < count; ++i) x[i] *= factor;
+}
+
+}  // namespace vggt::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif
