@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "core/parallel.h"
+#include "kernels/attention_bf16.h"
 #include "kernels/rowwise.h"
 
 namespace vggt {
@@ -21,11 +21,7 @@ void Attend(const AttentionShape& shape, const float* q, const float* k, const f
 
 void Attend(const AttentionShape& shape, const float* q, const float* k, const float* v,
             uint16_t* out, const AttentionProbe* probe, AttentionWorkspace& workspace) {
-  const int64_t dim = shape.heads * shape.head_dim, rows = shape.batch * shape.tokens;
-  FloatBuffer attended(rows * dim);
-  Attention(shape, q, k, v, attended.data(), probe, workspace);
-  ParallelFor(rows, 32,
-              [&](size_t r) { ScaleFinite(attended.data() + r * dim, dim, 1, out + r * dim); });
+  AttentionBf16(shape, q, k, v, out, probe, workspace);
 }
 
 // T: what goes from one kernel to the next.
