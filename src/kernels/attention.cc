@@ -38,21 +38,22 @@ float ExponentiateRow(float* x, int64_t count, float max) {
   return result;
 }
 
-// Keys of one head as tiles [head_dim, kTile], values as rows padded to whole vectors; zeros
-// beyond.
-void PackHead(const at::Plan& plan, int64_t batch, int64_t head) {
-  float* keys = plan.PackedKeys(batch, head);
-  std::memset(keys, 0, plan.padded_tokens * plan.head_dim * sizeof(float));
-  for (int64_t t = 0; t < plan.tokens; ++t) {
-    const float* from = plan.Token(plan.k, batch, t, head);
-    float* to = keys + t / kTile * kTile * plan.head_dim + t % kTile;
-    for (int64_t c = 0; c < plan.head_dim; ++c) to[c * kTile] = from[c];
-  }
-  if (plan.out == nullptr) return;
-  float* values = plan.PackedValues(batch, head);
-  for (int64_t t = 0; t < plan.tokens; ++t, values += plan.padded_dim) {
-    std::memcpy(values, plan.Token(plan.v, batch, t, head), plan.head_dim * sizeof(float));
-    std::fill(values + plan.head_dim, values + plan.padded_dim, 0.0F);
+// The keys [first, first + kKeyPadding) of all heads as tiles, values as rows padded to whole
+// vectors; zeros beyond.
+void PackTokens(const at::Plan& plan, int64_t batch, int64_t first) {
+  for (int64_t head = 0; head < plan.heads; ++head) {
+    float* keys = plan.PackedKeys(batch, head);
+    for (int64_t t = first; t < first + at::kKeyPadding; t += kTile) {
+      PackKeys<Floats>(plan.Token(plan.k, batch, t, head), plan.token_stride, plan.tokens - t,
+                       plan.head_dim, plan.head_dim, keys + t * plan.head_dim);
+    }
+    if (plan.out == nullptr) continue;
+    float* values = plan.PackedValues(batch, head) + first * plan.padded_dim;
+    for (int64_t t = first; t < std::min(first + at::kKeyPadding, plan.tokens); ++t) {
+      std::memcpy(values, plan.Token(plan.v, batch, t, head), plan.head_dim * sizeof(float));
+      std::fill(values + plan.head_dim, values + plan.padded_dim, 0.0F);
+      values += plan.padded_dim;
+    }
   }
 }
 
@@ -223,7 +224,7 @@ using attention_tile::KeyRun;
 using attention_tile::Plan;
 using attention_tile::Task;
 
-HWY_EXPORT(PackHead);
+HWY_EXPORT(PackTokens);
 HWY_EXPORT(RunTask);
 
 int64_t RoundUp(int64_t value, int64_t step) { return (value + step - 1) / step * step; }
@@ -306,8 +307,11 @@ void Attention(const AttentionShape& shape, const float* q, const float* k, cons
   const int64_t value_floats = out == nullptr ? 0 : matrices * plan.tokens * plan.padded_dim;
   plan.packed_keys = workspace.Packed(key_floats + value_floats);
   plan.packed_values = plan.packed_keys + key_floats;
-  ParallelFor(matrices, 1, [&](size_t i) {
-    HWY_DYNAMIC_DISPATCH(PackHead)(plan, i / shape.heads, i % shape.heads);
+  const int64_t tiles = plan.padded_tokens / attention_tile::kKeyPadding;
+  ParallelFor(shape.batch * tiles, 1, [&](size_t i) {
+    const int64_t tile = static_cast<int64_t>(i);
+    HWY_DYNAMIC_DISPATCH(PackTokens)
+    (plan, tile / tiles, tile % tiles * attention_tile::kKeyPadding);
   });
 
   const std::vector<Task> tasks = MakeTasks(shape, out != nullptr, probe);

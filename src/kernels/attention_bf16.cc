@@ -42,6 +42,7 @@ HWY_INLINE VU Zip(V first, V second) {
 // does not have them; assemblers know them whatever the target.
 struct Native {
   using Value = uint32_t;
+  static constexpr int64_t kPerValue = 2;
 #if HWY_TARGET <= HWY_AVX3
   static HWY_INLINE V AddProduct(V sum, VU a, VU b) {
     asm("vdpbf16ps %2, %1, %0" : "+v"(sum.raw) : "v"(a.raw), "v"(b.raw));
@@ -52,12 +53,16 @@ struct Native {
     asm("vcvtne2ps2bf16 %1, %2, %0" : "=v"(out.raw) : "v"(low.raw), "v"(high.raw));
     return out;
   }
+  static HWY_INLINE VU Load(const float* x, int64_t count) {
+    return Join(LoadPart(x, count), LoadPart(x + kLanes, count - kLanes));
+  }
 #endif
 };
 
 // The same on any processor; sums differ in their last bits.
 struct Emulated {
   using Value = uint32_t;
+  static constexpr int64_t kPerValue = 2;
   // Adds the products of both halves to the sum.
   static HWY_INLINE V AddProduct(V sum, VU a, VU b) {
     const VU upper = hn::Set(du, 0xFFFF0000U);
@@ -74,6 +79,9 @@ struct Emulated {
     return hn::BitCast(
         du, hn::ConcatOdd(d16, hn::BitCast(d16, Rounded(high)), hn::BitCast(d16, Rounded(low))));
 #endif
+  }
+  static HWY_INLINE VU Load(const float* x, int64_t count) {
+    return Join(LoadPart(x, count), LoadPart(x + kLanes, count - kLanes));
   }
 };
 
@@ -118,46 +126,26 @@ HWY_INLINE void RoundRow(const float* x, int64_t count, float factor, void* out)
   }
 }
 
-// Keys of one head as tiles [head_pairs, kTile] of pairs along the head, values as pairs of
-// neighbouring tokens [padded_tokens / 2, padded_dim]; zeros beyond.
+// The keys [first, first + kKeyPadding) of all heads as tiles [head_pairs, kTile] of pairs along
+// the head, values as pairs of neighbouring tokens [kKeyPadding / 2, padded_dim]; zeros beyond.
 template <class Factors>
-void PackHead(const at::Bf16Plan& plan, int64_t batch, int64_t head) {
-  uint32_t* keys = plan.PackedKeys(batch, head);
-  uint32_t pairs[kTile];
-  for (int64_t t = 0; t < plan.padded_tokens; ++t) {
-    uint32_t* to = keys + t / kTile * kTile * plan.head_pairs + t % kTile;
-    for (int64_t begin = 0; begin < plan.head_pairs; begin += kTile) {
-      const int64_t count = std::min(kTile, plan.head_pairs - begin);
-      pairs[count - 1] = 0;  // the half beyond an odd head
-      if (t < plan.tokens) {
-        RoundRow<Factors>(plan.Token(plan.k, batch, t, head) + 2 * begin,
-                          std::min(2 * count, plan.head_dim - 2 * begin), 1, pairs);
-      } else {
-        std::fill_n(pairs, count, 0);
+void PackTokens(const at::Bf16Plan& plan, int64_t batch, int64_t first) {
+  for (int64_t head = 0; head < plan.heads; ++head) {
+    uint32_t* keys = plan.PackedKeys(batch, head);
+    uint32_t* values = plan.PackedValues(batch, head) + first / 2 * plan.padded_dim;
+    for (int64_t t = first; t < first + at::kKeyPadding; t += kTile) {
+      PackKeys<Factors>(plan.Token(plan.k, batch, t, head), plan.token_stride, plan.tokens - t,
+                        plan.head_dim, plan.head_pairs, keys + t * plan.head_pairs);
+    }
+    for (int64_t t = first; t < first + at::kKeyPadding; t += 2, values += plan.padded_dim) {
+      const float* upper = plan.Token(plan.v, batch, t, head);
+      const float* lower = upper + plan.token_stride;
+      const int64_t upper_dim = t < plan.tokens ? plan.head_dim : 0;
+      const int64_t lower_dim = t + 1 < plan.tokens ? plan.head_dim : 0;
+      for (int64_t c = 0; c < plan.padded_dim; c += kLanes) {
+        hn::StoreU(Zip(LoadPart(upper + c, upper_dim - c), LoadPart(lower + c, lower_dim - c)), du,
+                   values + c);
       }
-      for (int64_t c = 0; c < count; ++c) to[(begin + c) * kTile] = pairs[c];
-    }
-  }
-  uint32_t* values = plan.PackedValues(batch, head);
-  const int64_t whole = plan.head_dim / kLanes * kLanes;
-  for (int64_t t = 0; t < plan.padded_tokens; t += 2, values += plan.padded_dim) {
-    if (t >= plan.tokens) {
-      std::fill_n(values, plan.padded_dim, 0);
-      continue;
-    }
-    const bool alone = t + 1 == plan.tokens;
-    const float* first = plan.Token(plan.v, batch, t, head);
-    const float* second = plan.Token(plan.v, batch, t + 1, head);
-    for (int64_t c = 0; c < whole; c += kLanes) {
-      const V below = alone ? hn::Zero(d) : hn::LoadU(d, second + c);
-      hn::StoreU(Zip(hn::LoadU(d, first + c), below), du, values + c);
-    }
-    for (int64_t c = whole; c < plan.padded_dim; c += kLanes) {
-      float rest[2][kLanes] = {};
-      const int64_t count = std::clamp<int64_t>(plan.head_dim - c, 0, kLanes);
-      std::memcpy(rest[0], first + c, count * sizeof(float));
-      if (!alone) std::memcpy(rest[1], second + c, count * sizeof(float));
-      hn::StoreU(Zip(hn::LoadU(d, rest[0]), hn::LoadU(d, rest[1])), du, values + c);
     }
   }
 }
@@ -255,8 +243,8 @@ void RunTask(const at::Bf16Plan& plan, int64_t batch, int64_t head, int64_t row_
 
 using BestFactors = std::conditional_t<HWY_TARGET <= HWY_AVX3, Native, Emulated>;
 
-void PackBf16Head(const at::Bf16Plan& plan, int64_t batch, int64_t head) {
-  (plan.native ? PackHead<BestFactors> : PackHead<Emulated>)(plan, batch, head);
+void PackBf16Tokens(const at::Bf16Plan& plan, int64_t batch, int64_t first) {
+  (plan.native ? PackTokens<BestFactors> : PackTokens<Emulated>)(plan, batch, first);
 }
 
 void RunBf16Task(const at::Bf16Plan& plan, int64_t batch, int64_t head, int64_t row_begin,
@@ -273,7 +261,7 @@ namespace {
 
 using attention_tile::Bf16Plan;
 
-HWY_EXPORT(PackBf16Head);
+HWY_EXPORT(PackBf16Tokens);
 HWY_EXPORT(RunBf16Task);
 
 int64_t RoundUp(int64_t value, int64_t step) { return (value + step - 1) / step * step; }
@@ -307,8 +295,11 @@ void AttentionBf16(const AttentionShape& shape, const float* q, const float* k, 
   const int64_t value_pairs = matrices * plan.padded_tokens / 2 * plan.padded_dim;
   plan.packed_keys = reinterpret_cast<uint32_t*>(workspace.Packed(key_pairs + value_pairs));
   plan.packed_values = plan.packed_keys + key_pairs;
-  ParallelFor(matrices, 1, [&](size_t i) {
-    HWY_DYNAMIC_DISPATCH(PackBf16Head)(plan, i / shape.heads, i % shape.heads);
+  const int64_t tiles = plan.padded_tokens / attention_tile::kKeyPadding;
+  ParallelFor(shape.batch * tiles, 1, [&](size_t i) {
+    const int64_t tile = static_cast<int64_t>(i);
+    HWY_DYNAMIC_DISPATCH(PackBf16Tokens)
+    (plan, tile / tiles, tile % tiles * attention_tile::kKeyPadding);
   });
 
   // Tasks of one head follow one another, so that its keys and values stay in the cache.

@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstring>
 
 #include "kernels/attention_tile.h"
 
@@ -26,13 +27,23 @@ constexpr D d;
 constexpr int64_t kLanes = HWY_LANES(float);
 // The inner loop keeps 6 rows × kVectors vectors of sums in registers: 24 of 32, or 12 of 16.
 constexpr int kRowGroup = 6;
-constexpr int kVectors = HWY_TARGET <= HWY_AVX3 ? 4 : 2;
+constexpr int kVectors = HWY_TARGET <= HWY_AVX3 || HWY_TARGET == HWY_SCALAR ? 4 : 2;
 constexpr int64_t kTile = kVectors * kLanes;  // keys side by side in a packed tile
 static_assert(at::kRows % kRowGroup == 0 && at::kKeys % kTile == 0 && at::kKeyPadding % kTile == 0);
+
+// The first `count` of x, zeros after them if the vector is longer.
+HWY_INLINE V LoadPart(const float* x, int64_t count) {
+  if (count >= kLanes) return hn::LoadU(d, x);
+  float copy[kLanes] = {};
+  if (count > 0) std::memcpy(copy, x, count * sizeof(float));
+  return hn::LoadU(d, copy);
+}
 
 // Products of floats, one at a time.
 struct Floats {
   using Value = float;
+  static constexpr int64_t kPerValue = 1;
+  static HWY_INLINE V Load(const float* x, int64_t count) { return LoadPart(x, count); }
   static HWY_INLINE V AddProduct(V sum, V a, V b) { return hn::MulAdd(a, b, sum); }
 };
 
@@ -90,6 +101,30 @@ void AddProduct(int64_t rows, int64_t cols, int64_t depth, const typename Factor
                  c + r * cols + col, cols, true);
       }
       col += taken * kLanes;
+    }
+  }
+}
+
+// Keys of one head, head_dim floats every `stride`, as a tile [depth, kTile] of Factors' values;
+// zeros beyond `count` keys.
+template <class Factors>
+void PackKeys(const float* keys, int64_t stride, int64_t count, int64_t head_dim, int64_t depth,
+              typename Factors::Value* HWY_RESTRICT tile) {
+  using Value = typename Factors::Value;
+  const hn::ScalableTag<Value> df;
+  Value turned[4 * kLanes];
+  for (int64_t t = 0; t < kTile; t += 4) {
+    for (int64_t i = 0; i < depth; i += kLanes) {
+      hn::Vec<decltype(df)> rows[4];
+      for (int64_t r = 0; r < 4; ++r) {
+        const int64_t c = i * Factors::kPerValue;
+        rows[r] =
+            t + r < count ? Factors::Load(keys + (t + r) * stride + c, head_dim - c) : hn::Zero(df);
+      }
+      hn::StoreInterleaved4(rows[0], rows[1], rows[2], rows[3], df, turned);
+      for (int64_t j = 0; j < std::min(kLanes, depth - i); ++j) {
+        std::memcpy(tile + (i + j) * kTile + t, turned + 4 * j, 4 * sizeof(Value));
+      }
     }
   }
 }
