@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // Rates of the kernels at VGGT-1B's shapes (five frames of 518×350: 4650 tokens), on all threads.
-// "flops" is the rate of multiplications and additions; compare with Matmul's, the limit.
+// "flops" is the rate of multiplications and additions; compare attention's with the linear
+// layers' of the same type, the limit (float, or uint16_t for bfloat16).
 #include <benchmark/benchmark.h>
 
+#include <algorithm>
+#include <type_traits>
 #include <vector>
 
+#include "core/tensor.h"
 #include "kernels/attention.h"
+#include "kernels/attention_bf16.h"
 #include "kernels/linear.h"
+#include "kernels/precision.h"
 #include "kernels/rope.h"
 #include "kernels/rowwise.h"
 
@@ -27,41 +33,74 @@ void SetRate(benchmark::State& state, double flops) {
                                                benchmark::Counter::kIsRate);
 }
 
+bool CannotRun(benchmark::State& state, Precision precision) {
+  const bool cannot = precision == Precision::kBf16 && !MultipliesBf16();
+  if (cannot) state.SkipWithError("this processor does not multiply bf16");
+  return cannot;
+}
+
+// What a linear layer reads: float, or bfloat16 as uint16_t.
+template <typename T>
+std::vector<T> InputValues(size_t size) {
+  const std::vector<float> values = Values(size);
+  if constexpr (std::is_same_v<T, float>) return values;
+  std::vector<T> rounded(size);
+  std::transform(values.begin(), values.end(), rounded.begin(), F32ToBF16);
+  return rounded;
+}
+
+template <typename T>
 void BM_Linear(benchmark::State& state) {
+  if (CannotRun(state, std::is_same_v<T, float> ? Precision::kF32 : Precision::kBf16)) return;
   const int64_t in = state.range(0), out = state.range(1);
   const auto epilogue = static_cast<LinearEpilogue>(state.range(2));
-  const auto weight = Values(in * out), bias = Values(out), x = Values(kTokens * in);
+  const auto weight = InputValues<T>(in * out), x = InputValues<T>(kTokens * in);
+  const auto bias = Values(out);
   const Linear linear(in, out, weight.data(), bias.data(), epilogue);
   std::vector<float> y(kTokens * out);
   for (auto _ : state) linear.Run(kTokens, x.data(), y.data());
   SetRate(state, 2.0 * kTokens * static_cast<double>(in * out));
 }
-BENCHMARK(BM_Linear)
-    ->ArgNames({"in", "out", "epilogue"})
-    ->Args({kDim, 3 * kDim, 0})
-    ->Args({kDim, kDim, 2})
-    ->Args({kDim, 4 * kDim, 1})
-    ->Args({4 * kDim, kDim, 2})
-    ->UseRealTime();
 
+void LinearShapes(benchmark::internal::Benchmark* benchmark) {
+  benchmark->ArgNames({"in", "out", "epilogue"})
+      ->Args({kDim, 3 * kDim, 0})
+      ->Args({kDim, kDim, 2})
+      ->Args({kDim, 4 * kDim, 1})
+      ->Args({4 * kDim, kDim, 2})
+      ->UseRealTime();
+}
+BENCHMARK_TEMPLATE(BM_Linear, float)->Apply(LinearShapes);
+BENCHMARK_TEMPLATE(BM_Linear, uint16_t)->Apply(LinearShapes);
+
+template <typename T>
 void BM_Attention(benchmark::State& state) {
+  if (CannotRun(state, std::is_same_v<T, float> ? Precision::kF32 : Precision::kBf16)) return;
   const int64_t tokens = state.range(1);
   const AttentionShape shape{state.range(0), tokens, kHeads, kHeadDim, 3 * kDim};
   const auto qkv = Values(shape.batch * tokens * shape.token_stride);
-  std::vector<float> out(shape.batch * tokens * kDim);
+  const float *q = qkv.data(), *k = q + kDim, *v = k + kDim;
+  std::vector<T> out(shape.batch * tokens * kDim);
   AttentionWorkspace workspace;
   for (auto _ : state) {
-    Attention(shape, qkv.data(), qkv.data() + kDim, qkv.data() + 2 * kDim, out.data(), nullptr,
-              workspace);
+    if constexpr (std::is_same_v<T, float>) {
+      Attention(shape, q, k, v, out.data(), nullptr, workspace);
+    } else {
+      AttentionBf16(shape, q, k, v, out.data(), nullptr, workspace);
+    }
   }
   SetRate(state, 4.0 * static_cast<double>(shape.batch * tokens * tokens * kDim));
 }
-BENCHMARK(BM_Attention)
-    ->ArgNames({"batch", "tokens"})
-    ->Args({5, 930})
-    ->Args({1, 4650})
-    ->Args({1, 18600})
-    ->UseRealTime();
+
+void AttentionShapes(benchmark::internal::Benchmark* benchmark) {
+  benchmark->ArgNames({"batch", "tokens"})
+      ->Args({5, 930})
+      ->Args({1, 4650})
+      ->Args({1, 18600})
+      ->UseRealTime();
+}
+BENCHMARK_TEMPLATE(BM_Attention, float)->Apply(AttentionShapes);
+BENCHMARK_TEMPLATE(BM_Attention, uint16_t)->Apply(AttentionShapes);
 
 void BM_LayerNorm(benchmark::State& state) {
   const auto x = Values(kTokens * kDim), weight = Values(kDim), bias = Values(kDim);
