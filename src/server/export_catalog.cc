@@ -89,12 +89,8 @@ class Walk {
       return true;
     }
     const fs::path folder = ExportFolder(maps_folder, root_);
-    ListedExport listed{FromRoot(folder, root_),
-                        maps_folder.string(),
-                        folder.filename().string(),
-                        0,
-                        0,
-                        ""};
+    ListedExport listed{
+        FromRoot(folder, root_), maps_folder.string(), folder.filename().string(), 0, 0, ""};
     try {
       const Export described = OpenExport(maps_folder, root_);
       listed.name = NameOf(described, folder);
