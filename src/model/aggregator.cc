@@ -102,31 +102,45 @@ ForwardSeconds Aggregator::Forward(
   float* x = tokens.data();
   ForwardSeconds seconds;
   Stopwatch watch;
+  // What the observer wants of a block. `spent` counts the model's own seconds until then.
+  const auto watch_block = [&](BlockId block, double& spent) {
+    BlockWatch wanted;
+    if (!observer.WantsUnrotated(block)) return wanted;
+    wanted.unrotated = [&, block](const QueriesKeys& qk) {
+      spent += watch.Lap();
+      observer.OnUnrotated(block, qk);
+      seconds.capture += watch.Lap();
+    };
+    return wanted;
+  };
 
   {
     FloatBuffer patch_tokens(s * frames.patches() * dim);
-    Encode(
-        parameters_.encoder, config_, frames, x, workspace,
+    const EncoderCalls calls{
+        [&](int64_t i) {
+          return watch_block({BlockGroup::kEncoder, i}, seconds.encoder);
+        },
         [&](int64_t i) {
           report(Stage::kEncoder, i,
                  encoder * static_cast<double>(i + 1) / static_cast<double>(config_.encoder_depth));
-        },
-        patch_tokens.data());
+        }};
+    Encode(parameters_.encoder, config_, frames, x, workspace, calls, patch_tokens.data());
     CheckFinite(patch_tokens.data(), static_cast<int64_t>(patch_tokens.size()),
                 "the picture encoder, block", std::max<int64_t>(config_.encoder_depth - 1, 0));
     AssembleTokens(config_, parameters_, frames, patch_tokens.data(), x);
   }
-  seconds.encoder = watch.Lap();
+  seconds.encoder += watch.Lap();
 
   const TokenPositions positions = MakePositions(config_, frames);
   for (int64_t i = 0; i <= last_layer(); ++i) {
     const double before = encoder + (1 - encoder) * static_cast<double>(i) / layers;
-    RunBlock(parameters_.frame_blocks[i], config_, {s, frame_tokens, x}, &positions, {}, workspace);
+    RunBlock(parameters_.frame_blocks[i], config_, {s, frame_tokens, x}, &positions,
+             watch_block({BlockGroup::kFrame, i}, seconds.frame_blocks), workspace);
     CheckFinite(x, s * frame_tokens * dim, "frame block", i);
     report(Stage::kFrameBlock, i, before + (1 - encoder) * kFramePart / layers);
     seconds.frame_blocks += watch.Lap();
 
-    BlockWatch block_watch;
+    BlockWatch block_watch = watch_block({BlockGroup::kGlobal, i}, seconds.global_blocks);
     block_watch.probe = observer.Probe(i);
     block_watch.queries_keys = [&](const QueriesKeys& qk) {
       CheckFinite(workspace.qkv.data(), qk.tokens * qk.token_stride, "global block", i);

@@ -33,9 +33,10 @@ class Aggregator {
   Precision precision() const { return parameters_.precision; }
 
   // One pass over the frames; frames.rgb is read at the start only. The first frame is the
-  // reference: it has camera and register tokens of its own. The observer sees global blocks 0 …
-  // last_layer. `progress` may be empty, is called after each block, and may throw to stop. Throws
-  // Error naming the block after which a value was infinite or NaN.
+  // reference: it has camera and register tokens of its own. The observer sees the encoder's blocks
+  // and frame and global blocks 0 … last_layer. `progress` may be empty, is called after each
+  // block, and may throw to stop. Throws Error naming the block after which a value was infinite or
+  // NaN.
   ForwardSeconds Forward(const FrameBatch& frames, AttentionObserver& observer,
                          const std::function<void(const ForwardProgress&)>& progress = {}) const;
 

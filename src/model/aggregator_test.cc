@@ -4,10 +4,14 @@
 #include <gmock/gmock.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
+#include <map>
+#include <optional>
 
 #include "core/parallel.h"
+#include "kernels/reference.h"
 #include "trace_testing.h"
 
 namespace vggt {
@@ -41,9 +45,18 @@ class Recorder : public AttentionObserver {
     k.push_back(HeadMajor(qk, qk.k));
   }
   void OnLayer(int64_t layer) override { layers.push_back(layer); }
+  bool WantsUnrotated(BlockId block) const override {
+    return !only.has_value() || *only == BlockText(block);
+  }
+  void OnUnrotated(BlockId block, const QueriesKeys& qk) override {
+    EXPECT_TRUE(unrotated.try_emplace(BlockText(block)).second);
+    unrotated[BlockText(block)] = {HeadMajor(qk, qk.q), HeadMajor(qk, qk.k)};
+  }
 
   std::vector<std::vector<float>> q, k, maps;  // [heads, tokens, head_dim]; [rows, heads, keys]
   std::vector<int64_t> layers;
+  std::map<std::string, std::array<std::vector<float>, 2>> unrotated;  // by block
+  std::optional<std::string> only;                                     // the block to watch
 
  private:
   static std::vector<float> HeadMajor(const QueriesKeys& qk, const float* x) {
@@ -96,6 +109,49 @@ TEST(Aggregator, EveryIntermediateEqualsTheTrace) {
   EXPECT_EQ(shares.size(), 6U);  // two encoder blocks, two pairs
   EXPECT_TRUE(std::is_sorted(shares.begin(), shares.end()));
   EXPECT_NEAR(shares.back(), 1, 1e-9);
+}
+
+TEST(Aggregator, QueriesAndKeysBeforeRopeEqualTheTrace) {
+  const Trace trace;
+  Recorder recorder(trace, false);
+  MakeAggregator(trace, 1).Forward(trace.frames(), recorder);
+  EXPECT_EQ(recorder.unrotated.size(), 6U);  // two blocks of each group
+  for (int i = 0; i < 2; ++i) {
+    for (const char* group : {"frame", "encoder"}) {
+      const auto& qk = recorder.unrotated[fmt::format("{} block {}", group, i + 1)];
+      // float32 against the specification's float64; the encoder's q and k are not normalised.
+      ExpectNear(qk[0], Trace::Load(fmt::format("{}_{}_q_unrotated", group, i)), 5e-5, group);
+      ExpectNear(qk[1], Trace::Load(fmt::format("{}_{}_k_unrotated", group, i)), 5e-5, group);
+    }
+    // Global blocks': rotated, they are those of the trace. Frames of 5 × 7 patches.
+    std::vector<int32_t> yx;
+    for (int32_t t = 0; t < 80; ++t) {
+      const int32_t patch = t % 40 - 5;
+      yx.insert(yx.end(), {patch < 0 ? 0 : patch / 7 + 1, patch < 0 ? 0 : patch % 7 + 1});
+    }
+    auto qk = recorder.unrotated[fmt::format("global block {}", i + 1)];
+    const char* names[] = {"q", "k"};
+    for (int which = 0; which < 2; ++which) {
+      for (int64_t h = 0; h < 2; ++h)
+        reference::Rope(80, 1, 64, 64, yx.data(), &qk[which][h * 80 * 64]);
+      const std::string name = fmt::format("global_{}_{}", i, names[which]);
+      ExpectNear(qk[which], Trace::Load(name), 5e-5, name);
+    }
+  }
+}
+
+TEST(Aggregator, WatchingABlockChangesNothing) {
+  const Trace trace;
+  Recorder all(trace, false);
+  MakeAggregator(trace, 1).Forward(trace.frames(), all);
+  for (const auto& [block, qk] : all.unrotated) {
+    Recorder one(trace, false);
+    one.only = block;
+    MakeAggregator(trace, 1).Forward(trace.frames(), one);
+    ASSERT_EQ(one.unrotated.size(), 1U);
+    EXPECT_EQ(one.unrotated[block], qk) << block;
+    EXPECT_EQ(one.maps, all.maps) << block;
+  }
 }
 
 TEST(Aggregator, AveragedMapsAreTheMeanOverHeads) {

@@ -43,11 +43,13 @@ void RunBlockIn(BlockBuffers<T>& buffers, const BlockParameters& block, const Mo
     LayerNormHeads(tokens, heads, block.head_dim, stride, k, block.k_norm->weight.data(),
                    block.k_norm->bias.data(), block.k_norm->eps);
   }
+  const QueriesKeys qk{q, k, tokens, heads, block.head_dim, stride};
+  if (watch.unrotated) watch.unrotated(qk);
   if (positions != nullptr) {
     Rope(positions->table, tokens, heads, stride, positions->yx.data(), q);
     Rope(positions->table, tokens, heads, stride, positions->yx.data(), k);
   }
-  if (watch.queries_keys) watch.queries_keys({q, k, tokens, heads, block.head_dim, stride});
+  if (watch.queries_keys) watch.queries_keys(qk);
 
   // a = softmax(q kᵀ / √d) v
   const AttentionShape shape{sequences.batch, sequences.tokens, heads, block.head_dim, stride};

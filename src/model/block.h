@@ -25,10 +25,11 @@ struct TokenPositions {
   std::vector<int32_t> yx;  // [all tokens, 2]
 };
 
-// What is to be seen of a block while it runs. Both may be empty.
+// What is to be seen of a block while it runs. Each may be empty.
 struct BlockWatch {
-  const AttentionProbe* probe = nullptr;  // rows of the first sequence
-  std::function<void(const QueriesKeys&)> queries_keys;
+  const AttentionProbe* probe = nullptr;                 // rows of the first sequence
+  std::function<void(const QueriesKeys&)> unrotated;     // before RoPE, after q/k-norm
+  std::function<void(const QueriesKeys&)> queries_keys;  // after both
 };
 
 // x += ls1 · attn(norm1 x); x += ls2 · mlp(norm2 x), in place. `positions` is null where the block

@@ -6,7 +6,6 @@
 
 #include "core/parallel.h"
 #include "kernels/rowwise.h"
-#include "model/block.h"
 #include "model/pos_embed.h"
 
 namespace vggt {
@@ -66,8 +65,7 @@ void ExtractPatches(const FrameBatch& frames, int64_t frame, float* rows) {
 }
 
 void Encode(const EncoderParameters& encoder, const ModelConfig& config, const FrameBatch& frames,
-            float* x, Workspace& workspace, const std::function<void(int64_t)>& after_block,
-            float* out) {
+            float* x, Workspace& workspace, const EncoderCalls& calls, float* out) {
   const int64_t dim = config.dim, patches = frames.patches();
   FloatBuffer rows(patches * encoder.projection.in());
   for (int64_t s = 0; s < frames.count; ++s) {
@@ -78,9 +76,10 @@ void Encode(const EncoderParameters& encoder, const ModelConfig& config, const F
 
   AssembleTokens(encoder, config, frames, out, x);
   const int64_t tokens = config.encoder_special_tokens() + patches;
-  for (size_t i = 0; i < encoder.blocks.size(); ++i) {
-    RunBlock(encoder.blocks[i], config, {frames.count, tokens, x}, nullptr, {}, workspace);
-    if (after_block) after_block(static_cast<int64_t>(i));
+  for (int64_t i = 0; i < static_cast<int64_t>(encoder.blocks.size()); ++i) {
+    const BlockWatch watch = calls.before_block ? calls.before_block(i) : BlockWatch{};
+    RunBlock(encoder.blocks[i], config, {frames.count, tokens, x}, nullptr, watch, workspace);
+    if (calls.after_block) calls.after_block(i);
   }
   for (int64_t s = 0; s < frames.count; ++s) {
     const float* patch_tokens = x + (s * tokens + config.encoder_special_tokens()) * dim;

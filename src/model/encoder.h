@@ -4,6 +4,7 @@
 
 #include <functional>
 
+#include "model/block.h"
 #include "model/parameters.h"
 #include "model/workspace.h"
 
@@ -23,10 +24,14 @@ struct FrameBatch {
 // 255, less ImageNet's mean, over its deviation.
 void ExtractPatches(const FrameBatch& frames, int64_t frame, float* rows);
 
+// Called with the index of each block of the encoder. Each may be empty.
+struct EncoderCalls {
+  std::function<BlockWatch(int64_t)> before_block;
+  std::function<void(int64_t)> after_block;  // may throw to stop
+};
+
 // Patch tokens: out [count, patches, dim]. `x` [count, special + patches, dim] is working memory.
-// `after_block` is called after each block, with its index, and may throw to stop.
 void Encode(const EncoderParameters& encoder, const ModelConfig& config, const FrameBatch& frames,
-            float* x, Workspace& workspace, const std::function<void(int64_t)>& after_block,
-            float* out);
+            float* x, Workspace& workspace, const EncoderCalls& calls, float* out);
 
 }  // namespace vggt

@@ -40,9 +40,8 @@ TEST(Encoder, PatchTokensEqualTheTrace) {
   std::vector<float> x(frames.count * (5 + frames.patches()) * trace.config().dim);
   std::vector<float> out(expected.size());
   int64_t blocks = 0;
-  Encode(
-      parameters.encoder, trace.config(), frames, x.data(), workspace,
-      [&](int64_t i) { EXPECT_EQ(i, blocks++); }, out.data());
+  Encode(parameters.encoder, trace.config(), frames, x.data(), workspace,
+         {{}, [&](int64_t i) { EXPECT_EQ(i, blocks++); }}, out.data());
   EXPECT_EQ(blocks, trace.config().encoder_depth);
   // float32 against the specification's float64.
   for (size_t i = 0; i < out.size(); ++i) ASSERT_NEAR(out[i], expected[i], 2e-5) << i;

@@ -169,9 +169,26 @@ def export_case(out, name, model, weights, sizes, seed, per_head=False, stride=(
     (root / "layers_manifest.json").write_text(json.dumps(manifest, indent=2))
 
 
+class WatchedBlock(ref.Block):
+    """A block that keeps its q and k [heads, frames * tokens, d] as they are before RoPE."""
+
+    kept = {}
+
+    def __init__(self, weights, prefix, head_dim, eps):
+        super().__init__(weights, prefix, head_dim, eps)
+        kind, index = prefix.strip(".").split(".")  # global_blocks, frame_blocks or the encoder's
+        self.name = f"{kind.removesuffix('blocks').strip('_') or 'encoder'}_{index}"
+
+    def qkv(self, x, yx):
+        for name, value in zip("qk", super().qkv(x, None)):
+            self.kept[f"{self.name}_{name}_unrotated"] = np.concatenate(list(value), 1)
+        return super().qkv(x, yx)
+
+
 def trace(out, weights):
     """One forward pass of the dino model on two 70 x 98 frames, every step saved as .npy."""
     out.mkdir(parents=True)
+    ref.Block = WatchedBlock
     agg = ref.Aggregator(weights, np.float64)
     frames = np.stack([np.asarray(picture(98, 70, s)) for s in (7, 8)])
 
@@ -186,6 +203,9 @@ def trace(out, weights):
         dump(f"global_{i}_q", q)
         dump(f"global_{i}_k", k)
         dump(f"global_{i}_first_to_all", ref.first_to_all(q, k, 2, 5, 7, agg.special))
+    for name, value in WatchedBlock.kept.items():
+        if not name.startswith("global"):  # those follow from global_i_q and _k
+            dump(name, value)
 
 
 def main():
