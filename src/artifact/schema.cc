@@ -17,15 +17,6 @@ constexpr const char* kDefinitionText =
     "softmax over the selected patches of all frames, after RoPE, for each selected patch of frame "
     "0; special tokens and skipped patches have no share, unlike in the model's own attention";
 
-int64_t GetExtent(const Json& json, const char* key, const std::string& source, int64_t least) {
-  const auto value = GetJson<int64_t>(json, key, source);
-  if (value < least || value > kMostExtent) {
-    throw Error(fmt::format("'{}' is {}, expected {} … {}", key, value, least, kMostExtent),
-                source);
-  }
-  return value;
-}
-
 FrameTransform ParseTransform(const Json& json, const std::string& source) {
   const auto get = [&](const char* key, int least) {
     return static_cast<int>(GetExtent(json, key, source, least));
@@ -45,14 +36,7 @@ FrameTransform ParseTransform(const Json& json, const std::string& source) {
 void AddProvenance(const Provenance& p, OrderedJson& json) {
   json["format_version"] = kFormatVersion;
   json["generator"] = p.generator;
-  json["model"] = {{"weights", p.weights},
-                   {"family", p.family},
-                   {"text", p.model_text},
-                   {"depth", p.depth},
-                   {"dim", p.dim},
-                   {"num_heads", p.num_heads},
-                   {"image_width", p.image_width},
-                   {"image_height", p.image_height}};
+  json["model"] = ModelJson(p);
   json["precision"] = p.precision;
   json["definition"] = kDefinition;
   json["definition_text"] = kDefinitionText;
@@ -83,11 +67,6 @@ Provenance ParseProvenance(const Json& json, const std::string& source) {
           .definition_text = get_text("definition_text")};
 }
 
-bool Has(const Json& json, const char* key) {
-  const auto found = json.is_object() ? json.find(key) : json.end();
-  return found != json.end() && !found->is_null();
-}
-
 double CheckVmax(double value, const std::string& source) {
   if (value >= 0 && value <= kMostVmax) return value;
   throw Error(fmt::format("a 99th percentile is {}, expected 0 … {}", value, kMostVmax), source);
@@ -96,13 +75,13 @@ double CheckVmax(double value, const std::string& source) {
 // The patches that maps of `extent` rows or columns may be of, if it is not said.
 void ParseAxis(const Json& json, const char* patches_key, const char* stride_key,
                const std::string& source, int64_t extent, int64_t& patches, int64_t& stride) {
-  const bool known = Has(json, patches_key);
+  const bool known = HasJson(json, patches_key);
   stride = 1;
   if (known) {
     patches = GetExtent(json, patches_key, source, 1);
     stride = (patches + extent - 1) / extent;
   }
-  if (Has(json, stride_key)) stride = GetExtent(json, stride_key, source, 1);
+  if (HasJson(json, stride_key)) stride = GetExtent(json, stride_key, source, 1);
   if (!known) patches = (extent - 1) * stride + 1;
   if ((patches + stride - 1) / stride != extent) {
     throw Error(fmt::format("'{}' is {} and '{}' {}, which gives other than the {} of the maps",
@@ -119,14 +98,14 @@ void ParseGrid(const Json& json, const std::string& source, LayerMetadata& m) {
 }
 
 void ParseHeads(const Json& json, const std::string& source, LayerMetadata& m) {
-  const bool counted = Has(json, "num_heads"), scaled = Has(json, "per_head_vmax99");
-  m.per_head_data =
-      Has(json, "per_head_data") ? GetJson<bool>(json, "per_head_data", source) : counted || scaled;
-  m.normalized_by = Has(json, "normalized_by")
+  const bool counted = HasJson(json, "num_heads"), scaled = HasJson(json, "per_head_vmax99");
+  m.per_head_data = HasJson(json, "per_head_data") ? GetJson<bool>(json, "per_head_data", source)
+                                                   : counted || scaled;
+  m.normalized_by = HasJson(json, "normalized_by")
                         ? GetJson<std::string>(json, "normalized_by", source)
                         : (m.per_head_data && scaled ? "per_head_vmax99" : "layer_vmax99");
   if (!m.per_head_data) {
-    m.heads_known = Has(json, "per_head_data");
+    m.heads_known = HasJson(json, "per_head_data");
     return;
   }
   if (scaled || m.normalized_by == "per_head_vmax99") {
@@ -149,6 +128,54 @@ void ParseHeads(const Json& json, const std::string& source, LayerMetadata& m) {
 }  // namespace
 
 std::string LayerName(int64_t index) { return fmt::format("layer_{:02}", index + 1); }
+
+int64_t GetExtent(const Json& json, const char* key, const std::string& source, int64_t least) {
+  const auto value = GetJson<int64_t>(json, key, source);
+  if (value < least || value > kMostExtent) {
+    throw Error(fmt::format("'{}' is {}, expected {} … {}", key, value, least, kMostExtent),
+                source);
+  }
+  return value;
+}
+
+bool HasJson(const Json& json, const char* key) {
+  const auto found = json.is_object() ? json.find(key) : json.end();
+  return found != json.end() && !found->is_null();
+}
+
+std::vector<ImageSize> ParseImageSizes(const Json& json, const std::string& source) {
+  std::vector<ImageSize> sizes;
+  if (!HasJson(json, "image_sizes")) return sizes;
+  const std::string where = source + ", image_sizes";
+  for (const Json& size : GetJson<std::vector<Json>>(json, "image_sizes", source)) {
+    sizes.push_back({GetExtent(size, "width", where, 1), GetExtent(size, "height", where, 1)});
+  }
+  return sizes;
+}
+
+std::vector<FrameTransform> ParseTransforms(const Json& json, const std::string& source) {
+  std::vector<FrameTransform> transforms;
+  if (!HasJson(json, "transforms")) return transforms;
+  for (const Json& t : GetJson<std::vector<Json>>(json, "transforms", source)) {
+    transforms.push_back(ParseTransform(t, source + ", transforms"));
+  }
+  return transforms;
+}
+
+OrderedJson ToJson(const ImageSize& size) {
+  return {{"width", size.width}, {"height", size.height}};
+}
+
+OrderedJson ModelJson(const Provenance& p) {
+  return {{"weights", p.weights},
+          {"family", p.family},
+          {"text", p.model_text},
+          {"depth", p.depth},
+          {"dim", p.dim},
+          {"num_heads", p.num_heads},
+          {"image_width", p.image_width},
+          {"image_height", p.image_height}};
+}
 
 OrderedJson ToJson(const FrameTransform& t) {
   return {{"original_width", t.original_width},
@@ -178,7 +205,7 @@ OrderedJson ToJson(const LayerMetadata& m) {
                       {"image_paths", m.image_paths}};
   json["image_sizes"] = OrderedJson::array();
   for (const ImageSize& size : m.image_sizes) {
-    json["image_sizes"].push_back({{"width", size.width}, {"height", size.height}});
+    json["image_sizes"].push_back(ToJson(size));
   }
   if (m.per_head_data) {
     json["num_heads"] = m.num_heads;
@@ -214,25 +241,16 @@ LayerMetadata ParseLayerMetadata(const Json& json, const std::string& source) {
   LayerMetadata m;
   m.image_paths = GetJson<std::vector<std::string>>(json, "image_paths", source);
   const auto frames = static_cast<int64_t>(m.image_paths.size());
-  m.S = Has(json, "S") ? GetExtent(json, "S", source, 1) : frames;
+  m.S = HasJson(json, "S") ? GetExtent(json, "S", source, 1) : frames;
   ParseGrid(json, source, m);
-  m.layer_vmax99 = Has(json, "layer_vmax99")
+  m.layer_vmax99 = HasJson(json, "layer_vmax99")
                        ? CheckVmax(GetJson<double>(json, "layer_vmax99", source), source)
                        : 1.0;
   ParseHeads(json, source, m);
-  const bool npy = !Has(json, "npz_path") && Has(json, "npy_path");
+  const bool npy = !HasJson(json, "npz_path") && HasJson(json, "npy_path");
   m.npz_path = GetJson<std::string>(json, npy ? "npy_path" : "npz_path", source);
-  if (Has(json, "image_sizes")) {
-    for (const Json& size : GetJson<std::vector<Json>>(json, "image_sizes", source)) {
-      m.image_sizes.push_back({GetExtent(size, "width", source + ", image_sizes", 1),
-                               GetExtent(size, "height", source + ", image_sizes", 1)});
-    }
-  }
-  if (Has(json, "transforms")) {
-    for (const Json& t : GetJson<std::vector<Json>>(json, "transforms", source)) {
-      m.transforms.push_back(ParseTransform(t, source + ", transforms"));
-    }
-  }
+  m.image_sizes = ParseImageSizes(json, source);
+  m.transforms = ParseTransforms(json, source);
   const auto count = static_cast<size_t>(m.S);
   if (frames == 0 || m.image_paths.size() != count ||
       (!m.image_sizes.empty() && m.image_sizes.size() != count) ||
@@ -245,13 +263,13 @@ LayerMetadata ParseLayerMetadata(const Json& json, const std::string& source) {
     throw Error(fmt::format("{} maps of {}×{} are more than a query can have", m.S, m.W_ds, m.H_ds),
                 source);
   }
-  if (Has(json, "format_version")) m.provenance = ParseProvenance(json, source);
+  if (HasJson(json, "format_version")) m.provenance = ParseProvenance(json, source);
   return m;
 }
 
 Manifest ParseManifest(const Json& json, const std::string& source) {
   Manifest manifest;
-  if (Has(json, "image_set_name")) {
+  if (HasJson(json, "image_set_name")) {
     manifest.image_set_name = GetJson<std::string>(json, "image_set_name", source);
   }
   const auto layers = GetJson<std::vector<Json>>(json, "layers", source);
@@ -265,11 +283,11 @@ Manifest ParseManifest(const Json& json, const std::string& source) {
   for (const Json& layer : layers) {
     ManifestLayer& out = manifest.layers.emplace_back();
     out.metadata_path = GetJson<std::string>(layer, "metadata_path", where);
-    out.index = Has(layer, "index") ? GetExtent(layer, "index", where, 0)
-                                    : static_cast<int64_t>(manifest.layers.size()) - 1;
+    out.index = HasJson(layer, "index") ? GetExtent(layer, "index", where, 0)
+                                        : static_cast<int64_t>(manifest.layers.size()) - 1;
     out.name =
-        Has(layer, "name") ? GetJson<std::string>(layer, "name", where) : LayerName(out.index);
-    if (Has(layer, "layer_vmax99"))
+        HasJson(layer, "name") ? GetJson<std::string>(layer, "name", where) : LayerName(out.index);
+    if (HasJson(layer, "layer_vmax99"))
       out.layer_vmax99 = GetJson<double>(layer, "layer_vmax99", where);
     if (!indices.insert(out.index).second || !names.insert(out.name).second) {
       throw Error(fmt::format("lists layer '{}' of index {} twice", Printable(out.name), out.index),

@@ -75,12 +75,22 @@ struct Manifest {
 // "layer_01", three digits from 100 layers on; `index` counts from 0.
 std::string LayerName(int64_t index);
 
+OrderedJson ToJson(const ImageSize& size);
 OrderedJson ToJson(const FrameTransform& transform);
+// The object "model".
+OrderedJson ModelJson(const Provenance& provenance);
 OrderedJson ToJson(const LayerMetadata& metadata);
 OrderedJson ToJson(const Manifest& manifest);
 // Throw Error naming `source` and the key if something is missing, of another type or out of range,
 // or if the numbers contradict each other. Needed are only the keys that docs/formats.md names
 // under "What is read".
+// An integer from `least` to a million.
+int64_t GetExtent(const Json& json, const char* key, const std::string& source, int64_t least);
+// Whether the object has the key, and not null.
+bool HasJson(const Json& json, const char* key);
+// The lists "image_sizes" and "transforms"; empty if they are missing.
+std::vector<ImageSize> ParseImageSizes(const Json& json, const std::string& source);
+std::vector<FrameTransform> ParseTransforms(const Json& json, const std::string& source);
 LayerMetadata ParseLayerMetadata(const Json& json, const std::string& source);
 Manifest ParseManifest(const Json& json, const std::string& source);
 
