@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// Opens a store of queries and keys (docs/formats.md).
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "artifact/qk_schema.h"
+#include "core/file.h"
+
+namespace vggt {
+
+// The description of the store that belongs to `path`: an export's folder or its attn_maps/, the
+// qk/ folder or the description itself. Empty if there is none. Judged by names alone.
+std::filesystem::path FindQkDescription(const std::filesystem::path& path);
+
+// Reads the description. Throws Error like ParseQkDescription, OutsideRoot if it lies outside
+// `root` (unless that is empty).
+QkDescription ReadQkDescription(const std::filesystem::path& file,
+                                const std::filesystem::path& root);
+
+// Queries and keys of one layer: [heads, tokens, head_dim] each, float16 as its bits. Valid as long
+// as `mapping`.
+struct QkTensors {
+  const uint16_t* q = nullptr;
+  const uint16_t* k = nullptr;
+  std::shared_ptr<const MappedFile> mapping;
+};
+
+// Layers are mapped when they are first asked for, and stay so: only pages that are read take
+// memory. Any number of threads may use one store at the same time.
+class QkStore {
+ public:
+  // `file`: a description, as FindQkDescription gives it. With a `root`, nothing outside it is
+  // opened. Throws like ReadQkDescription.
+  QkStore(const std::filesystem::path& file, std::filesystem::path root);
+
+  const QkDescription& description() const { return description_; }
+  // The blocks of a kind; nullptr if the store has none.
+  const QkBlocks* Find(BlockKind kind) const;
+
+  // `layer`: a place in blocks.layers; `blocks` is one of description().blocks.
+  // Throws MissingFile, OutsideRoot, or Error if the file is damaged, truncated, or holds tensors
+  // of another type or shape than announced.
+  QkTensors Layer(const QkBlocks& blocks, size_t layer) const;
+  std::filesystem::path LayerPath(const QkBlocks& blocks, size_t layer) const;
+
+ private:
+  std::filesystem::path folder_, root_;
+  QkDescription description_;
+  mutable std::mutex mutex_;
+  mutable std::vector<std::vector<QkTensors>> layers_;  // as description_.blocks; null until asked
+};
+
+}  // namespace vggt
