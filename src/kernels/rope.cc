@@ -8,7 +8,6 @@
 namespace vggt {
 namespace {
 
-constexpr double kBase = 100;
 constexpr size_t kGrain = 32;  // tokens a thread takes at a time
 
 void RotateHalf(int64_t quarter, const float* cosines, const float* sines, float* x) {
@@ -22,7 +21,7 @@ void RotateHalf(int64_t quarter, const float* cosines, const float* sines, float
 
 }  // namespace
 
-RopeTable::RopeTable(int64_t head_dim, int32_t max_position)
+RopeTable::RopeTable(int64_t head_dim, int32_t max_position, double base)
     : quarter_(head_dim / 4),
       cos_((max_position + 1) * quarter_),
       sin_((max_position + 1) * quarter_) {
@@ -30,7 +29,7 @@ RopeTable::RopeTable(int64_t head_dim, int32_t max_position)
     for (int64_t i = 0; i < quarter_; ++i) {
       const double exponent = -static_cast<double>(i) / static_cast<double>(quarter_);
       // The angle is rounded to float32 before its cosine is taken, as in the reference.
-      const float angle = static_cast<float>(p * std::pow(kBase, exponent));
+      const float angle = static_cast<float>(p * std::pow(base, exponent));
       cos_[p * quarter_ + i] = std::cos(angle);
       sin_[p * quarter_ + i] = std::sin(angle);
     }

@@ -9,12 +9,12 @@
 
 namespace vggt {
 
-// Cosines and sines of the angles position · 100^(-i / (head_dim/4)), i < head_dim/4, for every
+// Cosines and sines of the angles position · base^(-i / (head_dim/4)), i < head_dim/4, for every
 // position that occurs.
 class RopeTable {
  public:
   // head_dim: a multiple of 4; positions run over [0, max_position].
-  RopeTable(int64_t head_dim, int32_t max_position);
+  RopeTable(int64_t head_dim, int32_t max_position, double base = 100);
 
   int64_t head_dim() const { return 4 * quarter_; }
   // head_dim/4 values each.
