@@ -19,10 +19,14 @@ ROOMS = {
     "image": ["formats"],
     "weights": ["formats"],
     "artifact": ["formats"],
+    "query": ["formats", "kernels", "artifact"],
     "model": ["formats", "kernels", "weights"],
     "capture": ["formats", "model", "kernels", "weights", "artifact"],
-    "server": ["formats", "artifact"],
-    "cli": ["formats", "kernels", "image", "weights", "artifact", "model", "capture", "server"],
+    "server": ["formats", "artifact", "query"],
+    "cli": [
+        *("formats", "kernels", "image", "weights", "artifact", "query", "model", "capture"),
+        "server",
+    ],
 }
 # oneDNN and cpp-httplib are spoken to in one place each.
 ONLY_INCLUDER = {"oneapi/dnnl/dnnl.hpp": "kernels/onednn.h", "httplib.h": "server/http.cc"}

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "query/definition.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+namespace vggt {
+namespace {
+
+TEST(Definition, NamesLeadBackToThem) {
+  EXPECT_EQ(Definitions().size(), 5U);
+  for (const DefinitionInfo& info : Definitions()) {
+    EXPECT_EQ(FindDefinition(info.name), info.definition);
+    EXPECT_EQ(InfoOf(info.definition).name, info.name);
+    EXPECT_TRUE(std::string(info.text).ends_with('.')) << info.text;
+  }
+  EXPECT_FALSE(FindDefinition("softmax").has_value());
+  EXPECT_FALSE(FindDefinition("").has_value());
+}
+
+TEST(Definition, ProbabilitiesAreTheSoftmaxes) {
+  EXPECT_TRUE(IsProbability(Definition::kModel));
+  EXPECT_TRUE(IsProbability(Definition::kPatches));
+  EXPECT_TRUE(IsProbability(Definition::kFrame));
+  EXPECT_FALSE(IsProbability(Definition::kLogits));
+  EXPECT_FALSE(IsProbability(Definition::kCosine));
+}
+
+}  // namespace
+}  // namespace vggt

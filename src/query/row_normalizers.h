@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// What each row of the attention matrix is divided by: needed to say who looks at a token.
+#pragma once
+
+#include <cstdint>
+#include <list>
+#include <map>
+#include <memory>
+#include <tuple>
+
+#include "artifact/qk_store.h"
+#include "kernels/attention.h"
+#include "query/definition.h"
+
+namespace vggt {
+
+// The logarithm of the sum of exp(logit) over the keys that a definition counts, for every query of
+// one head. Computing them takes as long as the head's attention in the model itself; then they are
+// kept, the least recently used dropped. One caller at a time.
+class RowNormalizers {
+ public:
+  RowNormalizers(const QkStore& store, uint64_t most_bytes)
+      : store_(store), most_bytes_(most_bytes) {}
+
+  struct Key {
+    BlockKind kind = BlockKind::kGlobal;
+    size_t layer = 0;
+    int head = 1;
+    Definition definition = Definition::kModel;  // one that IsProbability
+    int64_t frame = 0;                           // whose keys count, of kFrame alone
+    bool before_rope = false;
+
+    auto operator<=>(const Key&) const = default;
+  };
+
+  // [tokens of all frames]. Rows of frames that attend to none of the keys hold +infinity: their
+  // probabilities are 0.
+  std::shared_ptr<const FloatBuffer> Get(const Key& key, const QkTensors& tensors);
+
+ private:
+  FloatBuffer Compute(const Key& key, const QkBlocks& blocks, const QkTensors& tensors);
+
+  struct Entry {
+    Key key;
+    std::shared_ptr<const FloatBuffer> values;
+  };
+
+  const QkStore& store_;
+  const uint64_t most_bytes_;
+  uint64_t bytes_ = 0;
+  std::list<Entry> entries_;  // the least recently used first
+  std::map<Key, std::list<Entry>::iterator> places_;
+  AttentionWorkspace workspace_;
+};
+
+}  // namespace vggt
