@@ -106,7 +106,7 @@ describe("on the screen", () => {
     await viewer.id("colormap").selectOption("grey");
     await viewer.slide("opacity", 0.5);
     await viewer.shows(middle, [3], [2], { table: "grey", opacity: 0.5 });
-    const box = (await viewer.id("overlay").nth(1).locator(".picture").boundingBox())!;
+    const box = await viewer.box(viewer.id("overlay").nth(1).locator(".picture"));
     const levels = await levelsOf(1);
     const shot = await viewer.page.screenshot({ scale: "css" });
     const colours = await pixelsOf(

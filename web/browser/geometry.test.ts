@@ -48,7 +48,7 @@ function near(actual: number[], expected: number[]) {
 
 // A click at parts of the query picture's width and height; what is the query then?
 async function queryAfterClick(x: number, y: number): Promise<string> {
-  const box = (await viewer.page.locator(".query .picture").boundingBox())!;
+  const box = await viewer.box(viewer.page.locator(".query .picture"));
   await viewer.page.mouse.click(box.x + x * box.width, box.y + y * box.height);
   return (await viewer.text("query-text")).match(/\(\d+, \d+\)/)![0];
 }
@@ -94,10 +94,9 @@ describe("a portrait picture, cropped above and below", () => {
 
   it("says what was not seen, under the pointer", async () => {
     await open("portrait", { row: 4, col: 4 });
-    const box = (await viewer.id("overlay").first().locator(".picture").boundingBox())!;
-    await viewer.page.mouse.move(box.x + box.width / 2, box.y + box.height * 0.05);
-    await expect.poll(() => viewer.text("readout")).toContain("did not see");
-    const pixel = /pixel \((\d+), (\d+)\)/.exec(await viewer.text("readout"))!;
+    const picture = viewer.id("overlay").first().locator(".picture");
+    const text = await viewer.readout(picture, 0.5, 0.05, "did not see");
+    const pixel = /pixel \((\d+), (\d+)\)/.exec(text)!;
     expect(Math.abs(Number(pixel[2]) - 8)).toBeLessThanOrEqual(1);
   });
 });
@@ -157,7 +156,7 @@ describe("without transforms", () => {
 describe("a picture whose EXIF asks to be turned", () => {
   it("is shown as it is stored, as the model saw it", async () => {
     await open("turned", { row: 2, col: 3 });
-    const box = (await viewer.page.locator(".query .picture").boundingBox())!;
+    const box = await viewer.box(viewer.page.locator(".query .picture"));
     expect(box.width / box.height).toBeCloseTo(780 / 520, 1);
     // The picture on the screen is that of the file decoded without its note.
     await viewer.id("grid").uncheck();

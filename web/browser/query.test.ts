@@ -198,20 +198,15 @@ describe("the numbers", () => {
       row: 3,
       col: 4,
     });
-    const box = (await viewer.id("overlay").nth(1).locator(".picture").boundingBox())!;
+    const picture = viewer.id("overlay").nth(1).locator(".picture");
     for (const [row, col] of [
       [0, 0],
       [2, 3],
       [5, 7],
     ] as const) {
-      await viewer.page.mouse.move(
-        box.x + ((col + 0.5) / 8) * box.width,
-        box.y + ((row + 0.5) / 6) * box.height,
-      );
       const level = levels[48 + row * 8 + col]!;
-      await expect.poll(() => viewer.text("readout")).toContain(`level ${level} `);
-      const text = await viewer.text("readout");
-      expect(text).toContain(`patch (${row}, ${col})`);
+      const at = [(col + 0.5) / 8, (row + 0.5) / 6] as const;
+      const text = await viewer.readout(picture, ...at, `level ${level} · patch (${row}, ${col})`);
       expect(text).toContain("frame 1");
       const said = /^(≥ )?([\d.]+)/.exec(text)!;
       expect(Number(said[2])).toBeCloseTo((level / 255) * scales[0]!, 4);

@@ -201,10 +201,36 @@ export class Viewer {
       .toEqual({ maps: expected.length, wrong: [] });
   }
 
+  // Where something is once it stands still: fonts and sizes that arrive late move it.
+  async box(locator: Locator) {
+    await this.page.evaluate(() => document.fonts.ready.then(() => undefined));
+    let before = (await locator.boundingBox())!;
+    for (;;) {
+      await this.page.evaluate(() => new Promise((resolve) => requestAnimationFrame(resolve)));
+      const now = (await locator.boundingBox())!;
+      if (JSON.stringify(now) === JSON.stringify(before)) return now;
+      before = now;
+    }
+  }
+
+  // Points at a part (0 to 1, across and down) of something until the readout says `text`; all that it says.
+  async readout(locator: Locator, x: number, y: number, text: string): Promise<string> {
+    let said = "";
+    await expect
+      .poll(async () => {
+        const box = await this.box(locator);
+        await this.page.mouse.move(box.x + x * box.width, box.y + y * box.height);
+        said = (await this.id("readout").allInnerTexts()).join();
+        return said;
+      })
+      .toContain(text);
+    return said;
+  }
+
   // Where the middle of a cell of the query picture is on the screen.
   async cellOnScreen(row: number, col: number) {
     const info = await this.info();
-    const box = (await this.page.locator(".query .picture").boundingBox())!;
+    const box = await this.box(this.page.locator(".query .picture"));
     const { x, y } = cellPixel(info, row, col);
     const { width, height } = info.frames[0]!;
     return { x: box.x + (x / width!) * box.width, y: box.y + (y / height!) * box.height };

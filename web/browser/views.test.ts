@@ -104,22 +104,34 @@ describe("the matrix", () => {
   it("says which map is under the pointer, and a click goes there", async () => {
     await open("?path=many&row=3&col=4&view=matrix");
     const maps = viewer.id("matrix-maps");
-    const inView = async () => {
-      const { y, height } = (await maps.boundingBox())!;
-      return y + height <= 900;
-    };
-    await expect.poll(inView).toBe(true); // the room is measured
-    const box = (await maps.boundingBox())!;
-    const point = (layer: number, head: number) =>
-      [box.x + ((head - 0.5) / 16) * box.width, box.y + ((layer - 0.5) / 24) * box.height] as const;
-    await viewer.page.mouse.move(...point(1, 16));
-    await expect.poll(() => viewer.text("readout")).toContain("Layer 1 · Head 16");
-    await viewer.page.mouse.move(...point(24, 1));
-    await expect.poll(() => viewer.text("readout")).toContain("Layer 24 · Head 1");
-    await viewer.page.mouse.click(...point(17, 9));
+    const part = (layer: number, head: number) => [(head - 0.5) / 16, (layer - 0.5) / 24] as const;
+    await viewer.readout(maps, ...part(1, 16), "Layer 1 · Head 16");
+    await viewer.readout(maps, ...part(24, 1), "Layer 24 · Head 1");
+    await viewer.readout(maps, ...part(17, 9), "Layer 17 · Head 9");
+    await viewer.page.mouse.down();
+    await viewer.page.mouse.up();
     await viewer.shows(middle, [17], [9]);
     expect(await viewer.id("matrix").isChecked()).toBe(false);
     expect(await viewer.id("readout").count()).toBe(0);
+  });
+
+  it("stands still while it is read, however slow that is", async () => {
+    await open("?path=many&row=3&col=4&view=matrix");
+    const maps = viewer.id("matrix-maps");
+    const before = await viewer.box(maps);
+    let held = true;
+    const waiting: (() => void)[] = [];
+    await viewer.page.route("**/api/maps.npy*", async (route) => {
+      if (held) await new Promise<void>((go) => waiting.push(go));
+      await route.continue().catch(() => undefined); // the page may have changed its mind
+    });
+    await viewer.page.keyboard.press("ArrowRight");
+    await viewer.page.getByText("reading…").waitFor();
+    expect(await viewer.box(maps)).toEqual(before);
+    held = false;
+    waiting.forEach((go) => go());
+    await expect.poll(() => viewer.page.getByText("reading…").count()).toBe(0);
+    expect(await viewer.box(maps)).toEqual(before);
   });
 
   it("fits on the screen", async () => {

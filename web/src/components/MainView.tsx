@@ -12,10 +12,10 @@ import { Strips } from "./Strips";
 const kSlowMs = 250;
 
 // True once something takes long enough to be noticed.
-function useSlow(feed: Feed) {
+function useSlow() {
   const slow = useSignal(false);
   useSignalEffect(() => {
-    if (!feed.busy.value) {
+    if (!mainFeeds.some((feed) => feed.busy.value)) {
       slow.value = false;
       return;
     }
@@ -53,9 +53,11 @@ function useRoom() {
   useLayoutEffect(() => {
     const observed = element.current;
     if (!observed) return;
-    const observer = new ResizeObserver(() => {
+    const measure = () => {
       room.value = { width: observed.clientWidth, height: observed.clientHeight };
-    });
+    };
+    measure();
+    const observer = new ResizeObserver(measure);
     observer.observe(observed);
     return () => observer.disconnect();
   }, []);
@@ -245,7 +247,6 @@ function ColumnWidth() {
 }
 
 function Shown(props: { feed: Feed; slot: number; room: Room }) {
-  const slow = useSlow(props.feed);
   const { feed, slot } = props;
   const query = store.queries.value[slot];
   const broken =
@@ -260,10 +261,9 @@ function Shown(props: { feed: Feed; slot: number; room: Room }) {
       class={several && slot === store.activePin.value ? "shown active" : "shown"}
       aria-busy={feed.busy.value}
     >
-      {(several || slow.value) && (
+      {several && (
         <h3>
-          {several && `${slot + 1}: patch (${query.row}, ${query.col})`}
-          {slow.value && <span class="quiet"> reading…</span>}
+          {slot + 1}: patch ({query.row}, {query.col})
         </h3>
       )}
       {broken || (failure && failure.kind !== "network") ? (
@@ -284,13 +284,18 @@ function Shown(props: { feed: Feed; slot: number; room: Room }) {
 export function MainView() {
   const view = store.view.value;
   const { element, room } = useRoom();
+  const slow = useSlow();
   const queries = store.queries.value;
   const heading = queries.length > 1 ? 36 : 0; // CSS pixels over each query's maps
   const each = { width: room.value.width, height: room.value.height / queries.length - heading };
   return (
     <section class="main-view" aria-label="Attention maps">
       <header>
-        <h2>{title()}</h2>
+        <h2>
+          {title()}
+          {/* Here it moves nothing that is under the hand. */}
+          {slow.value && <span class="reading">reading…</span>}
+        </h2>
         {(view === "frames" || view === "matrix") && <TargetFrame />}
         {(view === "layers" || view === "heads") && <ColumnWidth />}
       </header>

@@ -78,6 +78,16 @@ export function Matrix(props: { feed: Feed; room: Room }) {
     };
   };
   const marked = mark(chosen.value.layer, chosen.value.head);
+  const read = (event: PointerEvent) => {
+    const found = at(event);
+    under.value = found;
+    readout.value = found && {
+      x: event.clientX,
+      y: event.clientY,
+      title: `Layer ${found.layer} · ${store.headName(found.head)}`,
+      detail: `last colour ${store.formatValue(lastColour(props.feed.block.value, found.layer, found.head) ?? 0)} · click to show it`,
+    };
+  };
   return (
     <div
       class="matrix-sheet"
@@ -110,16 +120,8 @@ export function Matrix(props: { feed: Feed; room: Room }) {
         onKeyDown={(event) =>
           event.key === "Enter" && store.goTo(store.layer.value, store.head.value)
         }
-        onPointerMove={(event) => {
-          const found = at(event);
-          under.value = found;
-          readout.value = found && {
-            x: event.clientX,
-            y: event.clientY,
-            title: `Layer ${found.layer} · ${store.headName(found.head)}`,
-            detail: `last colour ${store.formatValue(lastColour(props.feed.block.value, found.layer, found.head) ?? 0)} · click to show it`,
-          };
-        }}
+        onPointerEnter={read}
+        onPointerMove={read}
         onPointerLeave={() => {
           under.value = null;
           readout.value = null;

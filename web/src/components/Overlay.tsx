@@ -115,6 +115,7 @@ export function Overlay(props: OverlayProps) {
     >
       <div
         class="hit"
+        onPointerEnter={(event) => readAt(event, props)}
         onPointerMove={(event) => readAt(event, props)}
         onPointerLeave={() => (readout.value = null)}
         onClick={() => (store.targetFrame.value = props.frame)}
