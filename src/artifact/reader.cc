@@ -5,6 +5,8 @@
 #include <charconv>
 #include <optional>
 
+#include "artifact/qk_store.h"
+
 namespace vggt {
 namespace fs = std::filesystem;
 namespace {
@@ -195,6 +197,46 @@ void CheckAgreement(std::vector<ExportLayer>& layers) {
   }
 }
 
+// The layers of an export that holds a store alone.
+void ListStore(Export& out) {
+  const QkDescription d = ReadQkDescription(out.store, out.root);
+  out.maps_folder = out.store.has_parent_path() ? out.store.parent_path() : ".";
+  out.image_set_name = d.image_set_name;
+  LayerMetadata m;
+  m.S = d.frames;
+  m.H_p = m.H_ds = d.H_p;
+  m.W_p = m.W_ds = d.W_p;
+  m.normalized_by = "none";
+  m.image_paths = d.image_paths;
+  m.image_sizes = d.image_sizes;
+  m.transforms = d.transforms;
+  m.provenance = d.provenance;
+  for (const QkLayer& layer : d.blocks.front().layers) {
+    out.layers.push_back({layer.index,
+                          layer.name,
+                          m,
+                          {},
+                          "holds no stored maps, only queries and keys: it was exported with "
+                          "--no_heatmaps"});
+  }
+}
+
+// A store that cannot be read, or that is of other pictures, does not take the maps away.
+void CheckStore(Export& out) {
+  if (out.store.empty()) return;
+  try {
+    const QkDescription d = ReadQkDescription(out.store, out.root);
+    const LayerMetadata& m = out.layers.back().metadata;
+    if (d.frames != m.S || d.H_p != m.H_p || d.W_p != m.W_p) {
+      throw Error(fmt::format("is of {} frames of {}×{} patches, the maps beside it of {} of {}×{}",
+                              d.frames, d.W_p, d.H_p, m.S, m.W_p, m.H_p),
+                  out.store.string());
+    }
+  } catch (const Error& error) {
+    out.store_error = error.what();
+  }
+}
+
 }  // namespace
 
 fs::path Export::ImagePath(const ExportLayer& layer, size_t frame) const {
@@ -204,7 +246,9 @@ fs::path Export::ImagePath(const ExportLayer& layer, size_t frame) const {
   return Resolve(candidates, root, written, maps_folder.string()).lexically_normal();
 }
 
-bool LooksLikeExport(const fs::path& path) { return !FindMapsFolder(path).empty(); }
+bool LooksLikeExport(const fs::path& path) {
+  return !FindMapsFolder(path).empty() || !FindQkDescription(path).empty();
+}
 
 Export OpenExport(const fs::path& path, const fs::path& root) {
   CheckInside(path, root);
@@ -213,9 +257,16 @@ Export OpenExport(const fs::path& path, const fs::path& root) {
   std::error_code ignored;
   if (!fs::exists(path, ignored)) throw MissingFile("no such file or folder", path.string());
   out.maps_folder = FindMapsFolder(path);
+  out.store = FindQkDescription(out.maps_folder.empty() ? path : out.maps_folder);
+  if (out.maps_folder.empty() && out.store.empty()) {
+    throw Error(
+        "is no export: it holds neither layers_manifest.json nor layer metadata nor "
+        "qk/attention.json",
+        path.string());
+  }
   if (out.maps_folder.empty()) {
-    throw Error("is no export: it holds neither layers_manifest.json nor layer metadata",
-                path.string());
+    ListStore(out);
+    return out;
   }
   CheckInside(out.maps_folder, root);
   Opener opener(out.maps_folder, root);
@@ -241,6 +292,7 @@ Export OpenExport(const fs::path& path, const fs::path& root) {
   std::sort(out.layers.begin(), out.layers.end(),
             [](const auto& a, const auto& b) { return a.index < b.index; });
   CheckAgreement(out.layers);
+  CheckStore(out);
   return out;
 }
 

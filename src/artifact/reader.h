@@ -28,11 +28,14 @@ struct StoredMaps {
 
 // An export opened; only its JSON has been read.
 struct Export {
-  std::filesystem::path maps_folder;  // its attn_maps/
+  std::filesystem::path maps_folder;  // its attn_maps/; its qk/ if it holds no maps
   std::string image_set_name;         // "" if it has no manifest
   // Ascending by index, at least one; all of the same frames, grid and heads.
   std::vector<ExportLayer> layers;
   std::filesystem::path root;  // what OpenExport was given
+  // The description of its store of queries and keys (artifact/qk_store.h); empty if it has none.
+  std::filesystem::path store;
+  std::string store_error;  // why the store cannot be read; empty if nothing is known against it
 
   // The copied picture of a frame. Throws MissingFile or OutsideRoot.
   std::filesystem::path ImagePath(const ExportLayer& layer, size_t frame) const;
@@ -42,10 +45,12 @@ struct Export {
 bool LooksLikeExport(const std::filesystem::path& path);
 
 // `path`: an export's folder, its attn_maps/, a layers_manifest.json or one layer's metadata.
-// Without a manifest the metadata files in the folder are taken. A manifest's paths may carry a
-// prefix that no longer exists, as the Python toolkit wrote them: the part below attn_maps/ counts.
-// With a `root`, whatever lies outside it, symbolic links resolved, is not opened: OutsideRoot.
-// Throws Error naming the file and key that is wrong; a layer whose maps are missing has `error`.
+// Without a manifest the metadata files in the folder are taken. An export that holds a store of
+// queries and keys alone has its global layers listed, each with an error that says so. A
+// manifest's paths may carry a prefix that no longer exists, as the Python toolkit wrote them: the
+// part below attn_maps/ counts. With a `root`, whatever lies outside it, symbolic links resolved,
+// is not opened: OutsideRoot. Throws Error naming the file and key that is wrong; a layer whose
+// maps are missing has `error`.
 Export OpenExport(const std::filesystem::path& path, const std::filesystem::path& root = {});
 
 // A layer's maps, open: |u1 levels, or raw <f2 or <f4, of the shape that the metadata announces.

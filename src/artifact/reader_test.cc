@@ -7,7 +7,9 @@
 #include <map>
 
 #include "core/file.h"
+#include "export_testing.h"
 #include "formats/npz.h"
+#include "qk_store_testing.h"
 #include "testing.h"
 
 namespace vggt {
@@ -211,6 +213,41 @@ TEST(Reader, TooMuchIsRefused) {
                          dir / fmt::format("a/{}_metadata.json", i));
   }
   EXPECT_THAT(ErrorOf([&] { OpenExport(dir / "a"); }), HasSubstr("more than 1000 layers"));
+}
+
+TEST(Reader, AStoreBesideTheMapsIsFound) {
+  const TestDir dir;
+  const fs::path copy = testing::CopyExport(dir, "conv_per_head", "e");
+  EXPECT_TRUE(OpenExport(copy).store.empty());
+  const LayerMetadata m = OpenExport(copy).layers.back().metadata;
+  const fs::path store =
+      testing::WriteQkStore(copy, testing::SmallQkDescription(m.S, m.H_p, m.W_p));
+  for (const fs::path& given : {copy, copy / "attn_maps"}) {
+    const Export e = OpenExport(given);
+    EXPECT_EQ(e.store, store);
+    EXPECT_EQ(e.store_error, "");
+    EXPECT_EQ(e.maps_folder.filename(), "attn_maps");
+  }
+  testing::WriteQkStore(copy, testing::SmallQkDescription(m.S, m.H_p + 1, m.W_p));
+  EXPECT_THAT(OpenExport(copy).store_error, HasSubstr("the maps beside it of"));
+}
+
+TEST(Reader, AStoreAloneIsAnExport) {
+  const TestDir dir;
+  const fs::path store = testing::WriteQkStore(dir / "e", testing::SmallQkDescription());
+  for (const fs::path& given : {dir / "e", store.parent_path(), store}) {
+    EXPECT_TRUE(LooksLikeExport(given));
+    const Export e = OpenExport(given);
+    EXPECT_EQ(e.image_set_name, "small");
+    ASSERT_EQ(e.layers.size(), 2U);
+    EXPECT_EQ(e.layers[1].index, 4);
+    EXPECT_THAT(e.layers[1].error, HasSubstr("holds no stored maps"));
+    EXPECT_EQ(e.layers[1].metadata.H_ds, 3);
+  }
+  fs::create_directories(dir / "e/images");
+  std::ofstream(dir / "e/images/frame_02.png") << "a picture";
+  const Export e = OpenExport(dir / "e");
+  EXPECT_EQ(e.ImagePath(e.layers[0], 2), dir / "e/images/frame_02.png");
 }
 
 }  // namespace
