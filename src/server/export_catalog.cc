@@ -19,15 +19,18 @@ bool IsBelow(const fs::path& root, const fs::path& path) {
   return std::mismatch(root.begin(), root.end(), path.begin(), path.end()).first == root.end();
 }
 
-bool IsManifest(const fs::path& path) { return path.filename() == "layers_manifest.json"; }
+bool IsManifest(const fs::path& path) {
+  return path.filename() == "layers_manifest.json" || path.filename() == kQkDescriptionName;
+}
 
 bool IsMetadata(const fs::path& path) {
   return path.filename().string().ends_with("_metadata.json");
 }
 
-// The folder that people know an export by: the one that attn_maps/ lies in.
+// The folder that people know an export by: the one that attn_maps/ or qk/ lies in.
 fs::path ExportFolder(const fs::path& maps_folder, const fs::path& root) {
-  const bool inside = maps_folder != root && maps_folder.filename() == "attn_maps";
+  const fs::path name = maps_folder.filename();
+  const bool inside = maps_folder != root && (name == "attn_maps" || name == kQkFolderName);
   return inside ? maps_folder.parent_path() : maps_folder;
 }
 
@@ -91,6 +94,8 @@ class Walk {
     const fs::path folder = ExportFolder(maps_folder, root_);
     ListedExport listed{
         FromRoot(folder, root_), maps_folder.string(), folder.filename().string(), 0, 0, ""};
+    // A store beside maps, which come first, belongs to the same export.
+    if (!list_.exports.empty() && list_.exports.back().id == listed.id) return true;
     try {
       const Export described = OpenExport(maps_folder, root_);
       listed.name = NameOf(described, folder);
@@ -145,10 +150,15 @@ std::shared_ptr<const OpenedExport> ExportCatalog::Load(const fs::path& found) c
   const bool one = IsMetadata(found);
   std::string id = FromRoot(one ? found : folder, root_);
   std::string name = NameOf(described, folder);
-  return std::shared_ptr<const OpenedExport>(new OpenedExport{
-      std::move(id), (one ? found : maps_folder).string(), std::move(name),
-      MapReader(std::move(described),
-                {.root = root_, .cache_bytes = cache_bytes_, .cache_folder = {}})});
+  std::unique_ptr<AttentionRows> rows;
+  if (!described.store.empty() && described.store_error.empty()) {
+    rows = std::make_unique<AttentionRows>(described.store, root_);
+  }
+  return std::shared_ptr<const OpenedExport>(
+      new OpenedExport{std::move(id), (one ? found : maps_folder).string(), std::move(name),
+                       MapReader(std::move(described),
+                                 {.root = root_, .cache_bytes = cache_bytes_, .cache_folder = {}}),
+                       std::move(rows)});
 }
 
 void ExportCatalog::Keep(std::shared_ptr<const OpenedExport> opened, bool as_last) {

@@ -11,15 +11,17 @@
 #include <vector>
 
 #include "artifact/map_reader.h"
+#include "query/attention_rows.h"
 
 namespace vggt {
 
 // An open export. Whoever holds it can go on reading when the catalog has dropped it.
 struct OpenedExport {
   std::string id;    // what is opened, as seen from the root: its folder; "." is the root
-  std::string path;  // its attn_maps/, or the one layer's metadata; absolute
+  std::string path;  // its attn_maps/ (or qk/), or the one layer's metadata; absolute
   std::string name;  // of the image set, or else of the folder
   MapReader maps;
+  std::unique_ptr<AttentionRows> rows;  // null if it has no store that can be read
 };
 
 // An export as listed: id, path and name as above.

@@ -67,6 +67,27 @@ OrderedJson ProvenanceJson(const std::optional<Provenance>& p) {
   return json;
 }
 
+OrderedJson StoreJson(const AttentionRows* rows) {
+  if (rows == nullptr) return nullptr;
+  OrderedJson json = {{"blocks", OrderedJson::array()}, {"definitions", OrderedJson::array()}};
+  for (const QkBlocks& blocks : rows->store().description().blocks) {
+    OrderedJson one = {{"kind", BlockKindName(blocks.kind)}, {"layers", OrderedJson::array()}};
+    for (const QkLayer& layer : blocks.layers) one["layers"].push_back(layer.index + 1);
+    one["heads"] = blocks.heads;
+    one["special_tokens"] = OrderedJson::array();
+    for (const std::string& name : blocks.special_tokens) {
+      one["special_tokens"].push_back(Shown(name));
+    }
+    one["attends"] = AttendsName(blocks.attends);
+    one["rope"] = RopeTypeName(blocks.rope.type);
+    json["blocks"].push_back(std::move(one));
+  }
+  for (const DefinitionInfo& info : Definitions()) {
+    json["definitions"].push_back({{"name", info.name}, {"text", info.text}});
+  }
+  return json;
+}
+
 OrderedJson Notices(const Export& described) {
   OrderedJson notices = OrderedJson::array();
   const LayerMetadata& m = described.layers.back().metadata;
@@ -77,7 +98,11 @@ OrderedJson Notices(const Export& described) {
   }
   size_t broken = 0;
   for (const ExportLayer& layer : described.layers) broken += layer.error.empty() ? 0 : 1;
-  if (broken > 0) {
+  if (!described.store_error.empty()) {
+    notices.push_back("Its queries and keys cannot be used: " + Shown(described.store_error));
+  }
+  const bool store_alone = broken == described.layers.size() && !described.store.empty();
+  if (broken > 0 && !store_alone) {
     notices.push_back(
         fmt::format("{} of {} layers cannot be shown.", broken, described.layers.size()));
   }
@@ -114,6 +139,7 @@ OrderedJson ExportJson(const OpenedExport& opened) {
   json["layers"] = OrderedJson::array();
   for (const ExportLayer& layer : described.layers) json["layers"].push_back(LayerJson(layer));
   json.update(ProvenanceJson(m.provenance));
+  json["store"] = StoreJson(opened.rows.get());
   json["notices"] = Notices(described);
   return json;
 }

@@ -12,33 +12,6 @@
 namespace vggt {
 namespace {
 
-// "3,5" -> {3, 5}: each from `least` to `most`, none twice.
-std::vector<int64_t> ParseList(const std::string& text, int64_t least, int64_t most,
-                               const std::string& what) {
-  std::vector<int64_t> numbers;
-  std::set<int64_t> seen;
-  for (size_t begin = 0; begin <= text.size();) {
-    const size_t end = std::min(text.find(',', begin), text.size());
-    const int64_t number = ParseNumber(text.substr(begin, end - begin), most, what);
-    if (number < least) {
-      throw Refusal(400, fmt::format("{} count from {}, not from {}", what, least, number));
-    }
-    if (!seen.insert(number).second) {
-      throw Refusal(400, fmt::format("{} names {} twice", what, number));
-    }
-    numbers.push_back(number);
-    begin = end + 1;
-  }
-  return numbers;
-}
-
-template <typename T>
-std::vector<T> Range(T first, size_t count) {
-  std::vector<T> numbers(count);
-  for (size_t i = 0; i < count; ++i) numbers[i] = first + static_cast<T>(i);
-  return numbers;
-}
-
 std::vector<size_t> ParseLayers(const std::string& text, const std::vector<ExportLayer>& layers) {
   if (text == "all") return Range<size_t>(0, layers.size());
   std::vector<size_t> places;
@@ -83,6 +56,25 @@ int64_t ParseCell(const QueryPairs& query, const char* name, int64_t extent) {
 
 }  // namespace
 
+std::vector<int64_t> ParseList(const std::string& text, int64_t least, int64_t most,
+                               const std::string& what) {
+  std::vector<int64_t> numbers;
+  std::set<int64_t> seen;
+  for (size_t begin = 0; begin <= text.size();) {
+    const size_t end = std::min(text.find(',', begin), text.size());
+    const int64_t number = ParseNumber(text.substr(begin, end - begin), most, what);
+    if (number < least) {
+      throw Refusal(400, fmt::format("{} count from {}, not from {}", what, least, number));
+    }
+    if (!seen.insert(number).second) {
+      throw Refusal(400, fmt::format("{} names {} twice", what, number));
+    }
+    numbers.push_back(number);
+    begin = end + 1;
+  }
+  return numbers;
+}
+
 int64_t ParseNumber(const std::string& text, int64_t most, const std::string& what) {
   constexpr size_t kDigits = 9;
   const bool digits = !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
@@ -104,15 +96,23 @@ std::optional<std::string> QueryValue(const QueryPairs& query, const std::string
   return value;
 }
 
+void CheckNames(const QueryPairs& query, std::span<const std::string_view> known) {
+  for (const auto& [key, text] : query) {
+    if (std::find(known.begin(), known.end(), key) == known.end()) {
+      std::string names;
+      for (const std::string_view name : known) {
+        names += fmt::format("{}{}", names.empty() ? "" : ", ", name);
+      }
+      throw Refusal(400, fmt::format("'{}' is unknown", Printable(key)), "",
+                    fmt::format("Known are {}.", names));
+    }
+  }
+}
+
 MapQuery ParseMapQuery(const QueryPairs& query, const Export& described) {
   constexpr std::array<std::string_view, 6> kNames = {"export", "layers", "heads",
                                                       "frames", "row",    "col"};
-  for (const auto& [key, text] : query) {
-    if (std::find(kNames.begin(), kNames.end(), key) == kNames.end()) {
-      throw Refusal(400, fmt::format("'{}' is unknown", Printable(key)), "",
-                    "Known are export, layers, heads, frames, row and col.");
-    }
-  }
+  CheckNames(query, kNames);
   const LayerMetadata& m = described.layers.back().metadata;
   MapQuery out;
   const std::optional<std::string> layers = QueryValue(query, "layers");

@@ -4,7 +4,9 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -27,6 +29,21 @@ struct MapQuery {
 
 // Decimal digits alone, at most `most`; throws Refusal (400) naming `what`.
 int64_t ParseNumber(const std::string& text, int64_t most, const std::string& what);
+
+// "3,5" -> {3, 5}: each from `least` to `most`, none twice; throws Refusal (400) naming `what`.
+std::vector<int64_t> ParseList(const std::string& text, int64_t least, int64_t most,
+                               const std::string& what);
+
+// {first, first + 1, …}, `count` of them.
+template <typename T>
+std::vector<T> Range(T first, size_t count) {
+  std::vector<T> numbers(count);
+  for (size_t i = 0; i < count; ++i) numbers[i] = first + static_cast<T>(i);
+  return numbers;
+}
+
+// Throws Refusal (400) if the query has a name that is none of `known`.
+void CheckNames(const QueryPairs& query, std::span<const std::string_view> known);
 
 // The value of `name`, if there is one; throws Refusal (400) if there are two.
 std::optional<std::string> QueryValue(const QueryPairs& query, const std::string& name);

@@ -8,6 +8,8 @@
 #include "server/export_json.h"
 #include "server/map_query.h"
 #include "server/picture_file.h"
+#include "server/row_answer.h"
+#include "server/row_query.h"
 
 namespace vggt {
 namespace {
@@ -103,11 +105,42 @@ std::string ScalesText(const std::vector<double>& scales) {
   return text;
 }
 
+void AddTiming(std::chrono::steady_clock::time_point begin, Response& response) {
+  const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - begin;
+  response.headers.emplace_back("Server-Timing", fmt::format("maps;dur={:.3f}", took.count()));
+}
+
+// Exact attention, computed from the export's store.
+Response Rows(const QueryPairs& pairs, const OpenedExport& opened, bool as_json) {
+  if (opened.rows == nullptr) {
+    throw Refusal(404, "this export has no queries and keys to compute attention from", opened.id,
+                  "Export with --save_qk to have them.");
+  }
+  const QkDescription& description = opened.rows->store().description();
+  const RowQuery row_query = ParseRowQuery(pairs, description);
+  const AttentionAnswer answer = opened.rows->Answer(row_query.query);
+  if (as_json) return JsonResponse(RowsJson(row_query, description, answer));
+  Response response;
+  response.content_type = "application/octet-stream";
+  response.body = RowsNpy(row_query, description, answer);
+  response.headers = {{"Cache-Control", "no-store"},
+                      {"X-Definition", InfoOf(row_query.query.definition).name}};
+  if (!answer.dropped.empty()) {
+    response.headers.emplace_back("X-Dropped", ScalesText(answer.dropped));
+  }
+  return response;
+}
+
 }  // namespace
 
 Response Routes::Maps(const Request& request, bool as_json) const {
   const auto begin = std::chrono::steady_clock::now();
   const auto opened = catalog_.Get(ExportId(request));
+  if (AsksForRows(request.query)) {
+    Response response = Rows(request.query, *opened, as_json);
+    AddTiming(begin, response);
+    return response;
+  }
   const Export& described = opened->maps.description();
   const MapQuery query = ParseMapQuery(request.query, described);
   const std::string header = NpyHeader("|u1", MapsShape(query, described.layers.back().metadata));
@@ -120,8 +153,7 @@ Response Routes::Maps(const Request& request, bool as_json) const {
     response.body = std::move(maps.bytes);
     response.headers = {{"Cache-Control", "no-store"}, {"X-Scales", ScalesText(maps.scales)}};
   }
-  const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - begin;
-  response.headers.emplace_back("Server-Timing", fmt::format("maps;dur={:.3f}", took.count()));
+  AddTiming(begin, response);
   return response;
 }
 

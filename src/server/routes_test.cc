@@ -8,6 +8,7 @@
 #include "export_testing.h"
 #include "formats/json.h"
 #include "formats/npy.h"
+#include "qk_store_testing.h"
 
 namespace vggt {
 namespace {
@@ -327,6 +328,105 @@ TEST_F(RoutesTest, NothingOpenYet) {
   const Response response = routes.Handle(request);
   EXPECT_EQ(response.status, 404);
   EXPECT_EQ(WhatOf(response), "no export is open");
+}
+
+// An export of the same pictures with a store of queries and keys.
+class StoreRoutesTest : public RoutesTest {
+ protected:
+  StoreRoutesTest() {
+    const LayerMetadata m = OpenExport(export_).layers.back().metadata;
+    testing::WriteQkStore(export_, testing::SmallQkDescription(m.S, m.H_p, m.W_p));
+    catalog_->Open("a");
+  }
+
+  Response Rows(std::vector<std::pair<std::string, std::string>> query,
+                const std::string& path = "/api/maps.npy") const {
+    query.emplace_back("definition", "patches");
+    return Maps(query, path);
+  }
+};
+
+TEST_F(StoreRoutesTest, AnExportSaysWhatItsStoreHolds) {
+  const Json store = BodyOf(Get("/api/export"))["store"];
+  ASSERT_EQ(store["blocks"].size(), 3U);
+  EXPECT_EQ(store["blocks"][0]["kind"], "global");
+  EXPECT_EQ(store["blocks"][0]["layers"], Json({1, 5}));
+  EXPECT_EQ(store["blocks"][0]["special_tokens"], Json({"camera", "register_1"}));
+  EXPECT_EQ(store["blocks"][1]["attends"], "frame");
+  EXPECT_EQ(store["blocks"][2]["rope"], "none");
+  EXPECT_EQ(store["definitions"][0]["name"], "model");
+  EXPECT_TRUE(BodyOf(Get("/api/export", {{"export", "b"}}))["store"].is_null());
+}
+
+TEST_F(StoreRoutesTest, ExactMapsAreFloats) {
+  const Response response = Rows({{"heads", "all"}});
+  ASSERT_EQ(response.status, 200) << response.body;
+  const LayerMetadata m = OpenExport(export_).layers.back().metadata;
+  const NpyArray array = ParseNpy(testing::AsBytes(response.body), "answer");
+  EXPECT_EQ(array.descr, "<f4");
+  EXPECT_EQ(array.shape, (Shape{1, 3, m.S, m.H_p, m.W_p}));
+  EXPECT_EQ(HeaderOf(response, "X-Definition"), "patches");
+  EXPECT_THAT(HeaderOf(response, "X-Dropped"),
+              ::testing::MatchesRegex("0\\.[0-9]+(,0\\.[0-9]+){2}"));
+  EXPECT_THAT(HeaderOf(response, "Server-Timing"), HasSubstr("maps;dur="));
+  const Json json = BodyOf(Rows({{"heads", "all"}}, "/api/maps.json"));
+  EXPECT_EQ(json["dropped"][0].size(), 3U);
+  double sum = 0;
+  for (const double mass : json["patch_mass"][0][1]) sum += mass;
+  EXPECT_NEAR(sum, 1, 1e-5);
+}
+
+TEST_F(StoreRoutesTest, StoredMapsAreAnsweredAsBefore) {
+  const Response response = Maps({});
+  EXPECT_EQ(ParseNpy(testing::AsBytes(response.body), "answer").descr, "|u1");
+}
+
+TEST_F(StoreRoutesTest, WhatCannotBeAnswered) {
+  const Response none =
+      Get("/api/maps.npy", {{"export", "b"}, {"definition", "model"}, {"token", "camera"}});
+  EXPECT_EQ(none.status, 404);
+  EXPECT_THAT(WhatOf(none), HasSubstr("no queries and keys"));
+  EXPECT_EQ(Rows({{"layers", "2"}}).status, 404);
+  EXPECT_EQ(Rows({{"frame", "99"}}).status, 400);
+  fs::resize_file(export_ / "qk/global_05.safetensors", 1000);
+  const Response cut = Rows({});
+  EXPECT_EQ(cut.status, 422);
+  EXPECT_THAT(cut.body, HasSubstr("global_05.safetensors"));
+  fs::remove(export_ / "qk/global_05.safetensors");
+  EXPECT_EQ(Rows({}).status, 404);
+  EXPECT_EQ(Rows({{"layers", "1"}}).status, 200);
+}
+
+TEST_F(StoreRoutesTest, AStoreThatCannotBeReadLeavesTheMaps) {
+  ReplaceInFile(export_ / "qk/attention.json", "\"format_version\": 1", "\"format_version\": 9");
+  catalog_->Open("a");
+  const Json json = BodyOf(Get("/api/export"));
+  EXPECT_TRUE(json["store"].is_null());
+  EXPECT_THAT(json["notices"].dump(), HasSubstr("format version 9, expected 1"));
+  EXPECT_EQ(Maps({}).status, 200);
+}
+
+TEST_F(StoreRoutesTest, AStoreAloneIsAnExport) {
+  fs::remove_all(export_ / "attn_maps");
+  catalog_->Open("a");
+  const Json json = BodyOf(Get("/api/export"));
+  EXPECT_EQ(json["id"], "a");
+  EXPECT_EQ(json["layers"].size(), 2U);
+  EXPECT_THAT(json["layers"][0]["error"].get<std::string>(), HasSubstr("no stored maps"));
+  EXPECT_EQ(json["notices"].size(), 1U) << json["notices"];  // that there are no transforms
+  EXPECT_EQ(Get("/api/frames/0").status, 200);
+  EXPECT_EQ(Maps({}).status, 404);
+  EXPECT_EQ(Rows({}).status, 200);
+  const Json exports = BodyOf(Get("/api/exports"))["exports"];
+  EXPECT_EQ(exports[0]["id"], "a");
+  EXPECT_TRUE(exports[0]["error"].is_null());
+}
+
+TEST_F(StoreRoutesTest, AnExportWithBothIsListedOnce) {
+  const Json exports = BodyOf(Get("/api/exports"))["exports"];
+  ASSERT_EQ(exports.size(), 2U);
+  EXPECT_EQ(exports[0]["id"], "a");
+  EXPECT_EQ(exports[1]["id"], "b");
 }
 
 }  // namespace
