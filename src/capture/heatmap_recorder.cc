@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "capture/heatmap_recorder.h"
 
-#include <chrono>
 #include <utility>
 
 namespace vggt {
@@ -12,18 +11,7 @@ HeatmapRecorder::HeatmapRecorder(QueryPlan plan, const MapExtents& extents, bool
       extents_(extents),
       per_head_(per_head),
       layers_(std::move(layers)),
-      sink_(std::move(sink)) {
-  thread_ = std::thread([this] { Work(); });
-}
-
-HeatmapRecorder::~HeatmapRecorder() {
-  {
-    const std::lock_guard lock(mutex_);
-    stopping_ = true;
-  }
-  changed_.notify_all();
-  thread_.join();
-}
+      sink_(std::move(sink)) {}
 
 const AttentionProbe* HeatmapRecorder::Probe(int64_t layer) {
   if (!layers_[layer]) return nullptr;
@@ -36,44 +24,12 @@ const AttentionProbe* HeatmapRecorder::Probe(int64_t layer) {
 
 void HeatmapRecorder::OnLayer(int64_t layer) {
   if (!layers_[layer]) return;
-  WaitUntilIdle();
-  {
-    const std::lock_guard lock(mutex_);
-    std::swap(recording_, finished_);
-    finished_layer_ = layer;
-  }
-  changed_.notify_all();
+  background_.Wait();
+  std::swap(recording_, finished_);
+  background_.Start(
+      [this, layer] { sink_(layer, QuantizeLayer(finished_.data(), extents_, per_head_)); });
 }
 
-void HeatmapRecorder::Finish() { WaitUntilIdle(); }
-
-void HeatmapRecorder::WaitUntilIdle() {
-  std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this] { return finished_layer_ < 0; });
-  if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
-}
-
-void HeatmapRecorder::Work() {
-  std::unique_lock lock(mutex_);
-  while (true) {
-    changed_.wait(lock, [this] { return stopping_ || finished_layer_ >= 0; });
-    if (stopping_) return;
-    const int64_t layer = finished_layer_;
-    lock.unlock();
-    const auto start = std::chrono::steady_clock::now();
-    std::exception_ptr error;
-    try {
-      sink_(layer, QuantizeLayer(finished_.data(), extents_, per_head_));
-    } catch (...) {
-      error = std::current_exception();
-    }
-    const std::chrono::duration<double> busy = std::chrono::steady_clock::now() - start;
-    lock.lock();
-    busy_seconds_ += busy.count();
-    if (error) error_ = error;
-    finished_layer_ = -1;
-    changed_.notify_all();
-  }
-}
+void HeatmapRecorder::Finish() { background_.Wait(); }
 
 }  // namespace vggt

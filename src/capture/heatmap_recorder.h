@@ -2,12 +2,9 @@
 // Records the classic maps during a forward pass, a layer at a time.
 #pragma once
 
-#include <condition_variable>
-#include <exception>
 #include <functional>
-#include <mutex>
-#include <thread>
 
+#include "capture/background_job.h"
 #include "capture/query_plan.h"
 #include "model/observer.h"
 
@@ -23,7 +20,6 @@ class HeatmapRecorder : public AttentionObserver {
   // `layers` tells for each global block whether it is wanted.
   HeatmapRecorder(QueryPlan plan, const MapExtents& extents, bool per_head,
                   std::vector<bool> layers, Sink sink);
-  ~HeatmapRecorder() override;
 
   // What the sink threw is rethrown by the next call of any of these.
   const AttentionProbe* Probe(int64_t layer) override;
@@ -32,13 +28,9 @@ class HeatmapRecorder : public AttentionObserver {
   void Finish();
 
   // Time the background thread has worked.
-  double busy_seconds() const { return busy_seconds_; }
+  double busy_seconds() const { return background_.busy_seconds(); }
 
  private:
-  // Waits until the background thread has nothing to do.
-  void WaitUntilIdle();
-  void Work();
-
   const QueryPlan plan_;
   const MapExtents extents_;
   const bool per_head_;
@@ -47,13 +39,7 @@ class HeatmapRecorder : public AttentionObserver {
 
   AttentionProbe probe_;
   FloatBuffer recording_, finished_;  // [queries, heads, keys] or [queries, keys]
-  int64_t finished_layer_ = -1;       // ≥ 0: `finished_` is being worked on
-  bool stopping_ = false;
-  std::exception_ptr error_;
-  double busy_seconds_ = 0;
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::thread thread_;
+  BackgroundJob background_;          // works on `finished_`
 };
 
 }  // namespace vggt
