@@ -17,12 +17,6 @@ std::string Lower(std::string text) {
   return text;
 }
 
-void CreateDirectory(const fs::path& path) {
-  std::error_code failed;
-  fs::create_directories(path, failed);
-  if (failed) ThrowSystemError(failed.value(), "cannot create", path.string());
-}
-
 }  // namespace
 
 std::vector<std::string> ImageCopyNames(const std::vector<fs::path>& pictures) {
@@ -35,20 +29,34 @@ std::vector<std::string> ImageCopyNames(const std::vector<fs::path>& pictures) {
   return names;
 }
 
+void CreateDirectory(const fs::path& path) {
+  std::error_code failed;
+  fs::create_directories(path, failed);
+  if (failed) ThrowSystemError(failed.value(), "cannot create", path.string());
+}
+
+void CopyImages(const fs::path& folder, const std::vector<fs::path>& pictures) {
+  CreateDirectory(folder / "images");
+  const std::vector<std::string> names = ImageCopyNames(pictures);
+  for (size_t i = 0; i < pictures.size(); ++i) {
+    const MappedFile picture(pictures[i]);
+    WriteFileAtomic((folder / "images" / names[i]).lexically_normal(), picture.bytes());
+  }
+}
+
+uint64_t FolderBytes(const fs::path& folder) {
+  uint64_t bytes = 0;
+  for (const auto& entry : fs::recursive_directory_iterator(folder)) {
+    if (entry.is_regular_file()) bytes += entry.file_size();
+  }
+  return bytes;
+}
+
 ExportWriter::ExportWriter(fs::path folder, std::string image_set_name, LayerMetadata common,
                            bool compress)
     : folder_(std::move(folder)), common_(std::move(common)), compress_(compress) {
   manifest_.image_set_name = std::move(image_set_name);
   CreateDirectory(Maps());
-}
-
-void ExportWriter::CopyImages(const std::vector<fs::path>& pictures) {
-  CreateDirectory(folder_ / "images");
-  const std::vector<std::string> names = ImageCopyNames(pictures);
-  for (size_t i = 0; i < pictures.size(); ++i) {
-    const MappedFile picture(pictures[i]);
-    WriteFileAtomic((Maps() / names[i]).lexically_normal(), picture.bytes());
-  }
 }
 
 void ExportWriter::WriteLayer(int64_t layer, const LayerMaps& maps) {
@@ -67,15 +75,10 @@ void ExportWriter::WriteLayer(int64_t layer, const LayerMaps& maps) {
   manifest_.layers.push_back({layer, name, metadata_path, maps.layer_vmax99});
 }
 
-uint64_t ExportWriter::Finish() {
+void ExportWriter::Finish() {
   std::sort(manifest_.layers.begin(), manifest_.layers.end(),
             [](const auto& a, const auto& b) { return a.index < b.index; });
   WriteFileAtomic(Maps() / "layers_manifest.json", DumpJson(ToJson(manifest_)));
-  uint64_t bytes = 0;
-  for (const auto& entry : fs::recursive_directory_iterator(folder_)) {
-    if (entry.is_regular_file()) bytes += entry.file_size();
-  }
-  return bytes;
 }
 
 }  // namespace vggt

@@ -13,6 +13,16 @@ namespace vggt {
 // each picture's own extension in lower case; three digits from 100 pictures on.
 std::vector<std::string> ImageCopyNames(const std::vector<std::filesystem::path>& pictures);
 
+// Creates a folder and those above it that are missing. Throws Error naming it.
+void CreateDirectory(const std::filesystem::path& path);
+
+// Copies the pictures into `folder`/images, in order, byte for byte.
+void CopyImages(const std::filesystem::path& folder,
+                const std::vector<std::filesystem::path>& pictures);
+
+// Bytes in all files below a folder.
+uint64_t FolderBytes(const std::filesystem::path& folder);
+
 // One caller at a time; WriteLayer may be called on another thread than the rest.
 class ExportWriter {
  public:
@@ -20,12 +30,10 @@ class ExportWriter {
   ExportWriter(std::filesystem::path folder, std::string image_set_name, LayerMetadata common,
                bool compress);
 
-  // Copies the pictures, in order, byte for byte.
-  void CopyImages(const std::vector<std::filesystem::path>& pictures);
   // Array and metadata of one layer, counted from 0; in any order, each once.
   void WriteLayer(int64_t layer, const LayerMaps& maps);
-  // The manifest, last. Returns the bytes written in all.
-  uint64_t Finish();
+  // The manifest, last.
+  void Finish();
 
  private:
   std::filesystem::path Maps() const { return folder_ / "attn_maps"; }
