@@ -20,8 +20,8 @@ MINI = ROOT / "models" / "vggt-mini.safetensors"
 
 NUMBERS = {"num_images": 1, "first_image_idx": 0, "stride_h": 1, "stride_w": 1, "threads": 1}
 TEXTS = ["image_set_name", "image_dir", "image_extension", "output_dir_prefix", "weights", "layers",
-         "precision"]
-SWITCHES = ["save_per_head", "no_compress", "overwrite", "quiet", "json"]
+         "precision", "capture"]
+SWITCHES = ["save_per_head", "save_qk", "no_compress", "overwrite", "quiet", "json"]
 
 
 def png(pixels):

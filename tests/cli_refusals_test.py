@@ -162,7 +162,8 @@ class Refusals(Case):
         for name in TEXTS + list(NUMBERS):
             self.refuse_export(2, [f"--{name}"], f"--{name} needs a value. {export}")
             self.refuse_export(2, [f"--{name}", "--quiet"], f"--{name}: ", "'--quiet'", export)
-        for name in set(TEXTS) - {"image_extension", "output_dir_prefix", "precision"}:
+        for name in set(TEXTS) - {"image_extension", "output_dir_prefix", "precision",
+                                 "capture"}:
             self.refuse_export(2, [f"--{name}="], f"--{name}: its value is empty. {export}")
         for value in ("", "fp16", "BF16"):
             self.refuse_export(2, [f"--precision={value}"],

@@ -47,7 +47,7 @@ class Export(Case):
         values = {"image_set_name": "set", "image_dir": "pictures", "num_images": 3,
                   "image_extension": "PNG", "first_image_idx": 1, "output_dir_prefix": "here/to_",
                   "stride_h": 2, "stride_w": 3, "weights": self.tiny, "layers": "1-2",
-                  "image_size": 84, "threads": 1, "precision": "f32"}
+                  "image_size": 84, "threads": 1, "precision": "f32", "capture": "frame"}
         self.assertEqual(values.keys(), NUMBERS.keys() | set(TEXTS) | {"image_size"})
         seen = []
         for hyphens in (False, True):
@@ -258,7 +258,7 @@ class SmallerCommands(Case):
             self.assertLessEqual(max(map(len, said.splitlines())), 100)
             self.assertNotIn("INT", said)
         said = self.succeed("export", "--help").stdout
-        for name in [*NUMBERS, *TEXTS, *SWITCHES, "image_size"]:
+        for name in [*NUMBERS, *TEXTS, *SWITCHES, "image_size", "no_heatmaps"]:
             self.assertRegex(said, rf"(?m)^  --{name}\b.* \S")
 
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <fstream>
 #include <memory>
@@ -7,6 +8,7 @@
 #include "cli/command.h"
 #include "cli/export_pipeline.h"
 #include "cli/interrupt.h"
+#include "cli/qk_capture.h"
 #include "cli/value_check.h"
 #include "core/error.h"
 #include "core/parallel.h"
@@ -41,6 +43,13 @@ OrderedJson ToJson(const ExportReport& report) {
   json["layers"] = report.layers;
   json["heads"] = report.heads;
   json["per_head"] = report.per_head;
+  json["heatmaps"] = report.heatmaps;
+  json["qk"] = nullptr;
+  if (!report.qk_blocks.empty()) {
+    OrderedJson blocks = OrderedJson::object();
+    for (const auto& [kind, count] : report.qk_blocks) blocks[BlockKindName(kind)] = count;
+    json["qk"] = {{"blocks", blocks}, {"bytes", report.qk_bytes}};
+  }
   json["image_size"] = {report.image_width, report.image_height};
   json["patch_grid"] = {report.grid_width, report.grid_height};
   json["threads"] = ThreadCount();
@@ -59,17 +68,46 @@ OrderedJson ToJson(const ExportReport& report) {
   return json;
 }
 
+// ", mean of 16 heads", or nothing if there are no maps.
+std::string HeadsText(const ExportReport& report) {
+  if (!report.heatmaps) return "";
+  return fmt::format(", {} of {} heads", report.per_head ? "each" : "mean", report.heads);
+}
+
+// "queries and keys: 24 global and 24 frame blocks, 910 MB\n", or nothing.
+std::string StoreText(const ExportReport& report) {
+  if (report.qk_blocks.empty()) return "";
+  std::vector<std::string> kinds;
+  for (const auto& [kind, count] : report.qk_blocks) {
+    kinds.push_back(fmt::format("{} {}", count, BlockKindName(kind)));
+  }
+  return fmt::format("queries and keys: {} blocks, {}\n", fmt::join(kinds, ", "),
+                     HumanBytes(static_cast<double>(report.qk_bytes)));
+}
+
 std::string ToText(const ExportReport& report) {
   return fmt::format(
-      "wrote {}: {} layer{}, {} of {} heads, {} picture{} of {}×{} patches ({}×{} pixels), {}\n"
+      "wrote {}: {} layer{}{}, {} picture{} of {}×{} patches ({}×{} pixels), {}\n"
+      "{}"
       "model: {}, computed in {}\n"
       "took {}, {:.3g} GFLOP, at most {} of memory\n",
       Printable(report.output.string(), kLongestPath), report.layers, report.layers == 1 ? "" : "s",
-      report.per_head ? "each" : "mean", report.heads, report.pictures,
-      report.pictures == 1 ? "" : "s", report.grid_width, report.grid_height, report.image_width,
-      report.image_height, HumanBytes(static_cast<double>(report.bytes_written)), report.model,
+      HeadsText(report), report.pictures, report.pictures == 1 ? "" : "s", report.grid_width,
+      report.grid_height, report.image_width, report.image_height,
+      HumanBytes(static_cast<double>(report.bytes_written)), StoreText(report), report.model,
       PrecisionName(report.precision), HumanSeconds(report.seconds.total), report.flops / 1e9,
       HumanBytes(static_cast<double>(PeakResidentBytes())));
+}
+
+ValueCheck Capture() {
+  return [](const std::string& text) -> std::string {
+    try {
+      ParseCapture(text);
+      return "";
+    } catch (const Error& error) {
+      return error.what();
+    }
+  };
 }
 
 int Run(const Options& options) {
@@ -125,6 +163,19 @@ std::function<int()> DeclareExport(CLI::App& app) {
       ->check(WholeNumber(1, kMany))
       ->capture_default_str();
   app.add_flag("--save_per_head", options->save_per_head, "keep heads apart instead of their mean");
+  CLI::Option* save_qk =
+      app.add_flag("--save_qk", options->save_qk,
+                   "also keep queries and keys, from which every row of attention\n"
+                   "follows exactly: for 'query' and for 'view'");
+  app.add_flag("--no_heatmaps", options->no_heatmaps, "keep only these (with --save_qk)")
+      ->needs(save_qk);
+  app.add_option("--capture", options->capture,
+                 "whose queries and keys: some of global, frame and encoder,\n"
+                 "separated by commas (with --save_qk)")
+      ->type_name("LIST")
+      ->needs(save_qk)
+      ->check(Capture())
+      ->capture_default_str();
   app.add_option("--weights", options->weights,
                  "checkpoint: a .safetensors or .pt file, an index.json\n"
                  "or a folder [the bundled demonstration model]")

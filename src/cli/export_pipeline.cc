@@ -5,13 +5,16 @@
 
 #include <algorithm>
 #include <chrono>
+#include <optional>
 
+#include "artifact/qk_writer.h"
 #include "artifact/reader.h"
 #include "artifact/writer.h"
 #include "capture/heatmap_recorder.h"
 #include "cli/bundled_model.h"
 #include "cli/interrupt.h"
 #include "cli/layer_list.h"
+#include "cli/qk_capture.h"
 #include "core/error.h"
 #include "core/staged_directory.h"
 #include "image/frames.h"
@@ -114,7 +117,8 @@ SelectedFrames SelectPictures(const ExportOptions& options, const fs::path& fold
 void CheckReplaceable(const fs::path& output, const fs::path& pictures) {
   std::error_code ignored;
   if (!fs::is_directory(output, ignored)) return;
-  if (!LooksLikeExport(output) && !fs::is_empty(output, ignored)) {
+  const bool store = fs::exists(output / kQkFolderName / kQkDescriptionName, ignored);
+  if (!LooksLikeExport(output) && !store && !fs::is_empty(output, ignored)) {
     throw Error("is a folder that holds no export; it is not replaced", output.string(),
                 "Choose another --output_dir_prefix or --image_set_name.");
   }
@@ -126,21 +130,80 @@ void CheckReplaceable(const fs::path& output, const fs::path& pictures) {
   }
 }
 
-// Two layers' maps, one that is recorded and one that is written, must find room.
-void CheckMemory(const MapExtents& extents, bool per_head) {
-  const double values = static_cast<double>(extents.queries) *
-                        static_cast<double>(per_head ? extents.heads : 1) *
-                        static_cast<double>(extents.keys());
-  const double needed = 2 * sizeof(float) * values;
+// Bytes of a layer's maps while it is recorded.
+double MapBytes(const MapExtents& extents, bool per_head) {
+  return static_cast<double>(sizeof(float)) * static_cast<double>(extents.queries) *
+         static_cast<double>(per_head ? extents.heads : 1) * static_cast<double>(extents.keys());
+}
+
+// What is kept of two layers, one that is recorded and one that is written, must find room.
+void CheckMemory(double layer_bytes, bool heatmaps) {
+  const double needed = 2 * layer_bytes;
   const double present =
       static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGESIZE));
   if (needed > present) {
-    throw Error(
-        fmt::format("the attention maps of two layers take {}, this machine has {} of memory",
-                    HumanBytes(needed), HumanBytes(present)),
-        "", kTakeLessMemory);
+    throw Error(fmt::format("the {} of two layers take {}, this machine has {} of memory",
+                            heatmaps ? "attention maps" : "queries and keys", HumanBytes(needed),
+                            HumanBytes(present)),
+                "", kTakeLessMemory);
   }
 }
+
+QkDescription DescribeStore(const std::string& image_set_name, const LayerMetadata& metadata,
+                            std::vector<QkBlocks> blocks) {
+  return {.image_set_name = image_set_name,
+          .frames = metadata.S,
+          .H_p = metadata.H_p,
+          .W_p = metadata.W_p,
+          .image_paths = metadata.image_paths,
+          .image_sizes = metadata.image_sizes,
+          .transforms = metadata.transforms,
+          .provenance = *metadata.provenance,
+          .blocks = std::move(blocks)};
+}
+
+// What is written while the model runs: maps, queries and keys, or both.
+class Recording {
+ public:
+  void AddMaps(const fs::path& folder, const ExportOptions& options, const LayerMetadata& metadata,
+               const QueryPlan& plan, const MapExtents& extents, const std::vector<bool>& layers) {
+    map_writer_.emplace(folder, options.image_set_name, metadata, !options.no_compress);
+    maps_.emplace(plan, extents, options.save_per_head, layers,
+                  [this](int64_t layer, const LayerMaps& m) { map_writer_->WriteLayer(layer, m); });
+    observers_.push_back(&*maps_);
+  }
+
+  void AddStore(const fs::path& folder, QkDescription description, WantedBlocks wanted) {
+    qk_writer_.emplace(folder, std::move(description));
+    qk_.emplace(std::move(wanted), [this](BlockId block, auto q, auto k) {
+      qk_writer_->WriteLayer(KindOf(block.group), block.index, q, k);
+    });
+    observers_.push_back(&*qk_);
+  }
+
+  ObserverGroup observer() const { return ObserverGroup(observers_); }
+
+  // Waits for the threads and ends the files.
+  void Finish(ExportReport& report) {
+    if (qk_) {
+      qk_->Finish();
+      report.qk_bytes = qk_writer_->Finish();
+      report.seconds.write += qk_->busy_seconds();
+    }
+    if (maps_) {
+      maps_->Finish();
+      map_writer_->Finish();
+      report.seconds.write += maps_->busy_seconds();
+    }
+  }
+
+ private:
+  std::optional<ExportWriter> map_writer_;
+  std::optional<QkWriter> qk_writer_;
+  std::optional<HeatmapRecorder> maps_;
+  std::optional<QkRecorder> qk_;
+  std::vector<AttentionObserver*> observers_;
+};
 
 // From the pictures to all files below `folder`.
 ExportReport ExportTo(const fs::path& folder, const ExportOptions& options,
@@ -150,7 +213,12 @@ ExportReport ExportTo(const fs::path& folder, const ExportOptions& options,
   const Checkpoint checkpoint = OpenWeights(options, display);
   const ModelConfig config = ReadModelConfig(checkpoint);
   const std::vector<bool> layers = ParseLayerList(options.layers, config.depth);
-  const int64_t last_layer = LastWanted(layers);
+  const std::vector<BlockKind> kinds =
+      options.save_qk ? ParseCapture(options.capture) : std::vector<BlockKind>{};
+  const WantedBlocks wanted = ChooseBlocks(kinds, config, layers);
+  // Nothing after the encoder is computed if only its blocks are wanted.
+  const bool whole = !options.no_heatmaps || !wanted.global.empty() || !wanted.frame.empty();
+  const int64_t last_layer = whole ? LastWanted(layers) : -1;
 
   display.Begin("reading pictures");
   auto start = std::chrono::steady_clock::now();
@@ -162,7 +230,13 @@ ExportReport ExportTo(const fs::path& folder, const ExportOptions& options,
                            batch.grid_width()};
   const QueryPlan plan = MakeQueryPlan(layout, options.stride_h, options.stride_w);
   const MapExtents extents = plan.extents(config.heads(), batch.count);
-  CheckMemory(extents, options.save_per_head);
+  LayerMetadata metadata = CommonMetadata(options, selection, frames, plan);
+  metadata.provenance = MakeProvenance(checkpoint, config, frames, report.precision);
+  const QkDescription store =
+      DescribeStore(options.image_set_name, metadata, DescribeBlocks(kinds, config));
+  CheckMemory(LargestBlockBytes(store) +
+                  (options.no_heatmaps ? 0 : MapBytes(extents, options.save_per_head)),
+              !options.no_heatmaps);
 
   display.Begin("loading weights");
   start = std::chrono::steady_clock::now();
@@ -173,23 +247,22 @@ ExportReport ExportTo(const fs::path& folder, const ExportOptions& options,
       }));
   report.seconds.load_weights = SecondsSince(start);
 
-  LayerMetadata metadata = CommonMetadata(options, selection, frames, plan);
-  metadata.provenance = MakeProvenance(checkpoint, config, frames, report.precision);
-  ExportWriter writer(folder, options.image_set_name, metadata, !options.no_compress);
-  writer.CopyImages(selection.paths);
+  CopyImages(folder, selection.paths);
+  Recording recording;
+  if (!options.no_heatmaps) {
+    recording.AddMaps(folder, options, metadata, plan, extents, layers);
+  }
+  if (options.save_qk) recording.AddStore(folder, store, wanted);
 
   display.Begin("running the model");
-  HeatmapRecorder recorder(
-      plan, extents, options.save_per_head, layers,
-      [&](int64_t layer, const LayerMaps& maps) { writer.WriteLayer(layer, maps); });
+  ObserverGroup observer = recording.observer();
   report.seconds.forward =
-      aggregator.Forward(batch, recorder, [&](const ForwardProgress& progress) {
+      aggregator.Forward(batch, observer, [&](const ForwardProgress& progress) {
         ThrowIfInterrupted();
         display.Update(progress.share, StageText(progress, config));
       });
-  recorder.Finish();
-  report.bytes_written = writer.Finish();
-  report.seconds.write = recorder.busy_seconds();
+  recording.Finish(report);
+  report.bytes_written = FolderBytes(folder);
 
   report.model = ModelFamily(config) + ", " + ModelText(config);
   report.pictures = batch.count;
@@ -200,6 +273,11 @@ ExportReport ExportTo(const fs::path& folder, const ExportOptions& options,
   report.layers = std::count(layers.begin(), layers.end(), true);
   report.heads = config.heads();
   report.per_head = options.save_per_head;
+  report.heatmaps = !options.no_heatmaps;
+  for (const BlockKind kind : kinds) {
+    report.qk_blocks.emplace_back(
+        kind, kind == BlockKind::kEncoder ? config.encoder_depth : report.layers);
+  }
   report.flops =
       ForwardFlops(config, batch.count, batch.grid_height(), batch.grid_width(), last_layer);
   return report;
@@ -209,6 +287,9 @@ ExportReport ExportTo(const fs::path& folder, const ExportOptions& options,
 
 ExportReport RunExport(const ExportOptions& options, ProgressDisplay& display) {
   const auto start = std::chrono::steady_clock::now();
+  if (options.no_heatmaps && !options.save_qk) {
+    throw Error("nothing would be written", "--no_heatmaps", "It needs --save_qk.");
+  }
   const fs::path pictures = FindImageDir(options);
   const SelectedFrames selection = SelectPictures(options, pictures, display);
   const fs::path path = options.output_dir_prefix + options.image_set_name;

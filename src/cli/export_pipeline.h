@@ -5,7 +5,9 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <vector>
 
+#include "artifact/qk_schema.h"
 #include "cli/terminal.h"
 #include "kernels/precision.h"
 #include "model/aggregator.h"
@@ -22,8 +24,11 @@ struct ExportOptions {
   int64_t first_image_idx = 0;  // which of the chosen pictures is the query frame
   int64_t stride_h = 1, stride_w = 1;
   bool save_per_head = false;
-  std::string weights;  // empty: the bundled model
-  std::string layers;   // empty: all
+  bool save_qk = false;            // write queries and keys
+  bool no_heatmaps = false;        // write only these
+  std::string capture = "global";  // whose queries and keys: some of global, frame, encoder
+  std::string weights;             // empty: the bundled model
+  std::string layers;              // empty: all
   int64_t image_size = 518;
   std::string precision = "auto";  // or f32, bf16; auto: bf16 where the processor multiplies it
   bool no_compress = false;
@@ -38,13 +43,17 @@ struct ExportReport {
   int64_t grid_width = 0, grid_height = 0;    // patches
   int64_t layers = 0, heads = 0;
   bool per_head = false;
+  bool heatmaps = true;
   Precision precision = Precision::kF32;
   uint64_t bytes_written = 0;
+  // Of the store of queries and keys; 0 and empty if there is none.
+  uint64_t qk_bytes = 0;
+  std::vector<std::pair<BlockKind, int64_t>> qk_blocks;  // how many of each kind
   double flops = 0;
   struct {
     double total = 0, load_weights = 0, pictures = 0;
     ForwardSeconds forward;
-    double write = 0;  // quantising and writing, on a thread beside the model
+    double write = 0;  // quantising and writing, on threads beside the model
   } seconds;
 };
 

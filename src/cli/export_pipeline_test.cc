@@ -193,6 +193,49 @@ TEST(ExportPipeline, NothingIsLeftBehindByARefusal) {
   EXPECT_THAT(refused([&](auto& o) { o.image_size = 100; }), HasSubstr("multiple of 14"));
   EXPECT_THAT(refused([&](auto& o) { o.weights = (dir / "none").string(); }), HasSubstr("no such"));
   EXPECT_THAT(refused([&](auto& o) { o.image_extension = "gif"; }), HasSubstr("gif"));
+  EXPECT_THAT(refused([&](auto& o) { o.no_heatmaps = true; }),
+              AllOf(HasSubstr("nothing would be written"), HasSubstr("--save_qk")));
+  EXPECT_THAT(refused([&](auto& o) {
+                o.save_qk = true;
+                o.capture = "global,encoder";
+              }),
+              HasSubstr("a bare convolution"));
+}
+
+TEST(ExportPipeline, TheStoreIsDescribed) {
+  const TestDir dir;
+  ExportOptions options = CaseOptions(dir, "dino_mixed_sizes");
+  options.save_qk = true;
+  options.no_heatmaps = true;
+  options.capture = "encoder,global";
+  options.layers = "2";
+  const ExportReport report = DoExport(options);
+  EXPECT_FALSE(report.heatmaps);
+  EXPECT_EQ(report.qk_blocks, (std::vector<std::pair<BlockKind, int64_t>>{
+                                  {BlockKind::kGlobal, 1}, {BlockKind::kEncoder, 2}}));
+  EXPECT_FALSE(fs::exists(report.output / "attn_maps"));
+  const QkDescription d =
+      ParseQkDescription(ReadJsonFile(report.output / "qk" / "attention.json"), "attention.json");
+  EXPECT_EQ(d.frames, 3);
+  EXPECT_EQ(d.W_p, 37);
+  EXPECT_EQ(d.provenance.precision, "f32");
+  ASSERT_EQ(d.transforms.size(), 3U);
+  EXPECT_EQ(d.transforms[1].pad_top, 147);
+  ASSERT_EQ(d.blocks.size(), 2U);
+  EXPECT_EQ(d.blocks[0].layers[0].name, "layer_02");
+  EXPECT_EQ(d.blocks[1].layers.size(), 2U);
+  uint64_t bytes = 0;
+  for (const QkBlocks& blocks : d.blocks) {
+    for (const QkLayer& layer : blocks.layers) {
+      const uint64_t size = fs::file_size(report.output / "qk" / layer.file);
+      EXPECT_GT(size, 2 * 2U * NumElements(d.shape(blocks)));
+      bytes += size;
+    }
+  }
+  EXPECT_EQ(report.qk_bytes, bytes + fs::file_size(report.output / "qk" / "attention.json"));
+  for (const std::string& image : d.image_paths) {
+    EXPECT_TRUE(fs::exists(report.output / "qk" / image)) << image;
+  }
 }
 
 TEST(ExportPipeline, AnExistingOutputIsReplacedOnlyWhenAsked) {

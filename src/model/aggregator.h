@@ -25,7 +25,7 @@ struct ForwardSeconds {
 
 class Aggregator {
  public:
-  // Takes parameters loaded for global blocks 0 … last_layer.
+  // Takes parameters loaded for global blocks 0 … last_layer; -1: there is the encoder alone.
   Aggregator(ModelConfig config, AggregatorParameters parameters);
 
   const ModelConfig& config() const { return config_; }

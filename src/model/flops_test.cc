@@ -25,6 +25,8 @@ TEST(Flops, OfVggt1bByHand) {
 TEST(Flops, LaterLayersCostMore) {
   const ModelConfig& config = SyntheticPresets().front().config;
   EXPECT_LT(ForwardFlops(config, 2, 25, 37, 0), ForwardFlops(config, 2, 25, 37, 1));
+  const double encoder = 2 * (2.0 * 925 * 588 + 24 * (24.0 * 1024 * 930 + 4.0 * 930 * 930)) * 1024;
+  EXPECT_NEAR(ForwardFlops(config, 2, 25, 37, -1) / encoder, 1, 1e-12);
 }
 
 }  // namespace

@@ -50,10 +50,10 @@ struct AggregatorParameters {
   std::vector<BlockParameters> frame_blocks, global_blocks;
 };
 
-// Reads and packs what is needed for the queries and keys of global blocks 0 … last_layer; nothing
-// beyond is read. Source pages are given back to the operating system as soon as they are packed.
-// `progress` is called with the share done, in (0, 1], and may throw to stop.
-// Throws Error naming the tensor if a value is infinite or NaN.
+// Reads and packs what is needed for the queries and keys of global blocks 0 … last_layer, for -1
+// the encoder alone; nothing beyond is read. Source pages are given back to the operating system as
+// soon as they are packed. `progress` is called with the share done, in (0, 1], and may throw to
+// stop. Throws Error naming the tensor if a value is infinite or NaN.
 AggregatorParameters LoadParameters(const Checkpoint& checkpoint, const ModelConfig& config,
                                     int64_t last_layer, Precision precision,
                                     const std::function<void(double)>& progress = {});
