@@ -36,7 +36,8 @@ browser=(chromium)
 for argument in "$@"; do
   case $argument in
     --tests)
-      packages+=(libgtest-dev libgmock-dev libbenchmark-dev python3-numpy "${browser[@]}")
+      packages+=(libgtest-dev libgmock-dev libbenchmark-dev python3-numpy python3-torch
+        "${browser[@]}")
       ;;
     # libomp-14-dev: the omp.h that clang-tidy reads in place of GCC's.
     --checks) packages+=(git clang-format-14 clang-tidy-14 libomp-14-dev valgrind) ;;

@@ -1,0 +1,296 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""tools/capture_qk.py on a small PyTorch model, against the program's own store:
+capture_qk_test.py PROGRAM."""
+
+import contextlib
+import io
+import json
+import subprocess
+import sys
+import types
+import unittest
+from unittest import mock
+
+import numpy as np
+import torch
+from cli_case import PROGRAM, ROOT, Case, noise, png, read_safetensors
+
+sys.path.insert(0, str(ROOT / "tools"))
+import capture_qk  # noqa: E402
+import tiny_vggt  # noqa: E402
+
+GRID = (4, 5)
+KINDS = ("global", "frame", "encoder")
+
+
+class Fused(tiny_vggt.Attention):
+    """Rotates without a module, and leaves the rest to PyTorch's fused function."""
+
+    def forward(self, x, pos=None):
+        batch, tokens, dim = x.shape
+        q, k, v = self.qkv(x).reshape(batch, tokens, 3, self.num_heads, -1).permute(2, 0, 3, 1, 4)
+        q, k = self.q_norm(q), self.k_norm(k)
+        if self.turned:
+            q, k = tiny_vggt.Rope().forward(q, pos), tiny_vggt.Rope().forward(k, pos)
+        x = torch.nn.functional.scaled_dot_product_attention(q, k, v, scale=0.5)
+        return self.proj(x.transpose(1, 2).reshape(batch, tokens, dim))
+
+
+def fused_attention(q, k, v, scale):
+    return torch.softmax(q @ k.transpose(-2, -1) * scale, -1) @ v
+
+
+def tensors(path):
+    return {name: np.frombuffer(data, "<f2").reshape(shape)
+            for name, (dtype, shape, data) in read_safetensors(path).items() if dtype == "F16"}
+
+
+class Capture(Case):
+    def setUp(self):
+        super().setUp()
+        pixels = [noise(70, 56, seed) for seed in range(3)]  # what the model sees, at that size
+        self.images = [self.write(f"seen/{i}.png", png(p)) for i, p in enumerate(pixels)]
+        self.batch = torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2)[None] / 255
+        self.weights = self.dir / "dino.safetensors"
+        subprocess.run([PROGRAM, "synth-weights", "--preset", "tiny-dino", "-o", self.weights],
+                       check=True, capture_output=True)
+        self.model = self.build()
+
+    def build(self, **extents):
+        model = tiny_vggt.VGGT(**extents).eval()
+        model.load_state_dict(capture_qk.read_safetensors(self.weights))
+        return model
+
+    def record(self, model, folder="out", batch=None, **arguments):
+        arguments = {"images": self.images, "grid": GRID} | arguments
+        with torch.no_grad(), capture_qk.record(model, self.dir / folder, **arguments):
+            model(self.batch if batch is None else batch)
+        return self.dir / folder / "qk"
+
+    def describe(self, folder):
+        return json.loads((folder / "attention.json").read_text())
+
+    def native(self, *arguments):
+        self.succeed("export", "--image_dir", "seen", "--weights", self.weights, "--image_size",
+                     70, "--precision", "f32", "--output_dir_prefix", "", "--image_set_name",
+                     "native", "--num_images", 3, "--save_qk", "--no_heatmaps", *arguments)
+        return self.dir / "native" / "qk"
+
+    def assert_near(self, got, expected, files):
+        for file in files:
+            a, b = tensors(got / file), tensors(expected / file)
+            self.assertEqual(a.keys(), {"q", "k"})
+            for name in "qk":
+                self.assertEqual(a[name].shape, b[name].shape)
+                x, y = a[name].astype(float), b[name].astype(float)
+                # Both round to float16 what differs by the order of float32 sums: by one step at
+                # most where values are large.
+                step = 2.0 ** (np.floor(np.log2(np.maximum(np.abs(y), 2.0 ** -14))) - 10)
+                self.assertTrue((np.abs(x - y) <= step + 5e-5).all(), f"{file}, {name}")
+                self.assertLess((x != y).mean(), 0.02, f"{file}, {name}")
+
+    def test_equals_the_native_store(self):
+        native = self.native("--capture", ",".join(KINDS))
+        before = self.model(self.batch)
+        folder = self.record(self.model, capture=KINDS)
+        files = sorted(path.name for path in native.glob("*.safetensors"))
+        self.assertEqual(sorted(path.name for path in folder.glob("*.safetensors")), files)
+        self.assertEqual(len(files), 6)
+        self.assert_near(folder, native, files)
+        got, expected = self.describe(folder), self.describe(native)
+        self.assertEqual(got["blocks"], expected["blocks"])
+        for key in ("format", "format_version", "precision", "frames", "grid", "image_paths",
+                    "image_sizes"):
+            self.assertEqual(got[key], expected[key], key)
+        copies = [(folder / path).read_bytes() for path in got["image_paths"]]
+        self.assertEqual(copies, [path.read_bytes() for path in self.images])
+        # Nothing is left in the model.
+        torch.testing.assert_close(self.model(self.batch), before, rtol=0, atol=0)
+        self.assertNotIn("forward", vars(self.model.aggregator.global_blocks[0].attn))
+        self.assertEqual(sorted(p.name for p in self.dir.glob(".*")), [])
+
+    def test_chosen_layers_of_one_picture(self):
+        folder = self.record(self.model, images=self.images[:1], batch=self.batch[:, :1],
+                             capture=("frame", "global"), layers=[2], attends={"global": "causal"},
+                             special_tokens={"frame": list("abcde")}, name="one")
+        description = self.describe(folder)
+        self.assertEqual((description["frames"], description["image_set_name"]), (1, "one"))
+        blocks = description["blocks"]
+        self.assertEqual([layer["name"] for layer in blocks["global"]["layers"]], ["layer_02"])
+        self.assertEqual(blocks["global"]["attends"], "causal")
+        self.assertEqual(blocks["frame"]["special_tokens"], list("abcde"))
+        self.assertEqual(tensors(folder / "frame_02.safetensors")["k"].shape, (2, 25, 64))
+
+    def test_a_model_without_rope(self):
+        for block in self.model.aggregator.global_blocks:
+            block.attn.rope = None
+            block.attn.forward = lambda x, pos=None, attn=block.attn: type(attn).forward(attn, x)
+        # What steers the attention is hidden from it: it is the caller who knows.
+        with self.assertRaisesRegex(capture_qk.CaptureError, r"global_blocks\.0.*cannot be seen"):
+            self.record(self.model)
+        folder = self.record(self.model, rope={"global": "none"})
+        self.assertEqual(self.describe(folder)["blocks"]["global"]["rope"], {"type": "none"})
+        self.assertIn("forward", vars(self.model.aggregator.global_blocks[0].attn))
+
+    def test_an_unknown_rope_is_recorded_as_applied(self):
+        plain = self.record(self.model, "plain", capture=["frame"])
+        turn = tiny_vggt.Rope.forward
+        with mock.patch.object(tiny_vggt.Rope, "forward", lambda self, x, p: turn(self, x, 2 * p)):
+            folder = self.record(self.model, capture=["frame"])
+        self.assertEqual(self.describe(folder)["blocks"]["frame"]["rope"], {"type": "applied"})
+        a, b = (tensors(f / "frame_01.safetensors")["q"] for f in (plain, folder))
+        np.testing.assert_array_equal(a[:, :5], b[:, :5])  # special tokens are not turned
+        self.assertGreater(np.abs(a[:, 5:25] - b[:, 5:25]).mean(), 0.1)
+        applied = self.record(self.model, "told", capture=["frame"], rope={"frame": "applied"})
+        q = torch.from_numpy(a[None].astype(np.float32))
+        positions = torch.tensor([[0, 0]] * 5 + [[r, c] for r in range(1, 5) for c in range(1, 6)])
+        turned = tiny_vggt.Rope()(q, positions.repeat(3, 1)[None])[0].numpy()
+        np.testing.assert_allclose(tensors(applied / "frame_01.safetensors")["q"], turned,
+                                   atol=4e-3)
+
+    def test_what_the_fused_function_is_given(self):
+        with mock.patch.object(torch.nn.functional, "scaled_dot_product_attention",
+                               fused_attention, create=True):
+            model = self.build(attention=Fused)
+            for turned, expected in ((False, "none"), (True, "applied")):
+                Fused.turned = turned
+                folder = self.record(model, expected, capture=("global", "frame"))
+                for kind in ("global", "frame"):
+                    block = self.describe(folder)["blocks"][kind]
+                    self.assertEqual((block["rope"], block["scale"]), ({"type": expected}, 0.5))
+            self.assertIs(torch.nn.functional.scaled_dot_product_attention, fused_attention)
+        a, b = (tensors(self.dir / f / "qk" / "frame_01.safetensors")["q"]
+                for f in ("none", "applied"))
+        self.assertGreater(np.abs(a[:, 5:] - b[:, 5:]).max(), 0.1)
+
+    def test_half_precision(self):
+        model = self.build().bfloat16()
+        norms = [m for m in model.modules() if isinstance(m, torch.nn.LayerNorm)]
+        self.assertGreater(len(norms), 0)
+        with mock.patch.object(torch.nn.functional, "interpolate",
+                               lambda x, f=torch.nn.functional.interpolate, **k:
+                               f(x.float(), **k).to(x.dtype)), \
+                mock.patch.object(tiny_vggt.Rope, "forward",
+                                  lambda self, x, p, f=tiny_vggt.Rope.forward:
+                                  f(self, x, p).to(x.dtype)):
+            folder = self.record(model, batch=self.batch.bfloat16())
+        description = self.describe(folder)
+        self.assertEqual(description["precision"], "bf16")
+        self.assertEqual(description["blocks"]["global"]["rope"]["type"], "2d")
+
+    def refuse(self, pattern, *arguments, **keywords):
+        before = self.tree()
+        with self.subTest(pattern), self.assertRaisesRegex(capture_qk.CaptureError, pattern):
+            self.record(*arguments, **keywords)
+        self.assertEqual(self.tree(), before)
+
+    def test_refusals(self):
+        model = self.model
+        self.refuse("no attention module .*global_blocks.* aggregator.*attn", model,
+                    patterns={"global": r"decoder\.(\d+)\.attn"})
+        self.refuse("Modules with 'qkv': none", torch.nn.Linear(1, 1))
+        self.refuse("capture=.'head'.: expected some of global", model, capture=["head"])
+        self.refuse(r"layers=\[3\]: the global blocks are 1, 2", model, layers=[3])
+        self.refuse(r"saw 1 sequence of 75 tokens, expected 1 sequence of 2 × \(20 or more\)",
+                    model, images=self.images[:2])
+        self.refuse("3 pictures of 6×5 patches", model, grid=(6, 5))
+        self.refuse("saw 2 sequences of 75 tokens", model, batch=self.batch.repeat(2, 1, 1, 1, 1))
+        self.refuse("saw 6 sequences of 25", model, batch=self.batch.repeat(2, 1, 1, 1, 1),
+                    capture=["frame"])
+        self.refuse("infinite or NaN", model, batch=self.batch * np.nan)
+        self.refuse("names 2, but 5 tokens precede", model, special_tokens={"global": ["a", "b"]})
+        self.refuse("rope.'global'. is 'twice'", model, rope={"global": "twice"})
+        with self.assertRaises(FileNotFoundError):
+            self.record(model, images=[self.dir / "none.png"] * 3)
+        with torch.no_grad():
+            big = self.build()
+            big.aggregator.global_blocks[1].attn.k_norm.weight.mul_(1e6)
+        self.refuse("global_blocks.1.attn: k holds .*, which float16 cannot hold", big)
+        with self.assertRaisesRegex(capture_qk.CaptureError, "did not run"), capture_qk.record(
+                model, self.dir / "out", images=self.images, grid=GRID):
+            pass
+        with self.assertRaisesRegex(capture_qk.CaptureError, "ran twice"), capture_qk.record(
+                model, self.dir / "out", images=self.images, grid=GRID), torch.no_grad():
+            model(self.batch)
+            model(self.batch)
+        self.assertFalse((self.dir / "out").exists())
+
+    def test_overwriting(self):
+        self.record(self.model)
+        (self.dir / "out" / "old").write_text("")
+        self.refuse("out: exists already", self.model)
+        self.record(self.model, overwrite=True)
+        self.assertFalse((self.dir / "out" / "old").exists())
+        self.refuse("seen: holds no recorded", self.model, "seen", overwrite=True)
+
+    def test_picture_sizes(self):
+        checked = sum(map(self.check_size, (ROOT / "tests" / "golden" / "codec").iterdir()))
+        self.assertGreater(checked, 40)
+        for path in (ROOT / "examples" / "demo" / "images").iterdir():
+            self.assertEqual(capture_qk.picture_size(path), (780, 520))
+        self.assertIsNone(capture_qk.picture_size(self.write("a.gif", b"GIF89a")))
+
+    def check_size(self, path):
+        """As the program decodes it."""
+        done = self.run_program("preprocess", path, "-o", f"size/{path.name}")
+        if done.returncode != 0:
+            return False
+        with self.subTest(path.name):
+            said = done.stdout.split(": ")[-1].split(" -> ")[0]
+            self.assertEqual("{}×{}".format(*capture_qk.picture_size(path)), said)
+        return True
+
+    def command(self, *arguments):
+        """Runs the command with a package vggt that holds the small model."""
+        def load_images(paths):
+            return self.batch[0, :len(paths)]
+        modules = {name: types.ModuleType(name) for name in
+                   ("vggt", "vggt.models", "vggt.models.vggt", "vggt.utils", "vggt.utils.load_fn")}
+        modules["vggt.models.vggt"].VGGT = tiny_vggt.VGGT
+        modules["vggt.utils.load_fn"].load_and_preprocess_images = load_images
+        said = io.StringIO()
+        with mock.patch.dict(sys.modules, modules), contextlib.redirect_stdout(said), \
+                mock.patch.object(sys, "argv", ["capture_qk.py", *map(str, arguments)]), \
+                contextlib.chdir(self.dir):
+            capture_qk.main()
+        return said.getvalue()
+
+    def test_the_command(self):
+        torch.save({"model": capture_qk.read_safetensors(self.weights), "epoch": 1},
+                   self.dir / "model.pt")
+        native = self.native()
+        for checkpoint in ("dino.safetensors", "model.pt"):
+            said = self.command("--image_dir", "seen", "--checkpoint", checkpoint, "--num_images",
+                                3, "--device", "cpu", "--overwrite")
+            self.assertIn("wrote attn_first2all_seen", said)
+            folder = self.dir / "attn_first2all_seen" / "qk"
+            self.assert_near(folder, native, ["global_01.safetensors", "global_02.safetensors"])
+            got, expected = self.describe(folder), self.describe(native)
+            for key in ("blocks", "transforms", "image_sizes", "image_paths"):
+                self.assertEqual(got[key], expected[key], key)
+            self.assertIn(checkpoint, got["model"]["text"])
+        with self.assertRaisesRegex(capture_qk.CaptureError, "lacks 1 tensors, such as aggregator"):
+            state = capture_qk.read_safetensors(self.weights)
+            del state["aggregator.camera_token"]
+            torch.save(state, self.dir / "part.pt")
+            self.command("--image_dir", "seen", "--checkpoint", "part.pt", "--device", "cpu",
+                         "--output", "part")
+        done = subprocess.run([sys.executable, ROOT / "tools" / "capture_qk.py", "--image_dir",
+                               "seen", "--checkpoint", "model.pt"], cwd=self.dir, text=True,
+                              capture_output=True)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("capture_qk.py: the package vggt cannot be imported", done.stderr)
+
+    def test_transforms_are_the_programs(self):
+        sizes = [(640, 427), (700, 300), (500, 500), (420, 700), (518, 343)]
+        for i, (width, height) in enumerate(sizes):
+            self.write(f"mixed/{i}.png", png(noise(width, height, i)))
+        self.succeed("export", "--image_dir", "mixed", "--weights", self.tiny, "--save_qk",
+                     "--no_heatmaps", "--image_size", 140, "--output_dir_prefix", "")
+        self.assertEqual(self.describe(self.dir / "kitchen" / "qk")["transforms"],
+                         capture_qk.vggt_transforms(sizes, 140))
+
+
+if __name__ == "__main__":
+    unittest.main()
