@@ -187,7 +187,7 @@ std::function<int()> DeclareExport(CLI::App& app) {
   app.add_option("--image_size", options->image_size,
                  "width that the model sees: pixels, a multiple of 14")
       ->type_name("N")
-      ->check(ImageSize())
+      ->check(ImageWidth())
       ->capture_default_str();
   app.add_option("--precision", options->precision,
                  "numbers that are multiplied: auto, bf16 or f32; auto is bf16\n"

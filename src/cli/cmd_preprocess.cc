@@ -125,7 +125,7 @@ std::function<int()> DeclarePreprocess(CLI::App& app) {
       ->required();
   app.add_option("--image_size", options->image_size,
                  "width that the model sees: pixels, a multiple of 14")
-      ->check(ImageSize())
+      ->check(ImageWidth())
       ->type_name("N")
       ->capture_default_str();
   app.add_flag("--overwrite", options->overwrite, "replace existing files");

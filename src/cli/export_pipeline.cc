@@ -117,8 +117,7 @@ SelectedFrames SelectPictures(const ExportOptions& options, const fs::path& fold
 void CheckReplaceable(const fs::path& output, const fs::path& pictures) {
   std::error_code ignored;
   if (!fs::is_directory(output, ignored)) return;
-  const bool store = fs::exists(output / kQkFolderName / kQkDescriptionName, ignored);
-  if (!LooksLikeExport(output) && !store && !fs::is_empty(output, ignored)) {
+  if (!LooksLikeExport(output) && !fs::is_empty(output, ignored)) {
     throw Error("is a folder that holds no export; it is not replaced", output.string(),
                 "Choose another --output_dir_prefix or --image_set_name.");
   }

@@ -40,7 +40,7 @@ ValueCheck OneOf(std::vector<std::string> names) {
   };
 }
 
-ValueCheck ImageSize() {
+ValueCheck ImageWidth() {
   return [](const std::string& text) -> std::string {
     constexpr PreprocessOptions kUsual;
     const uint64_t patch = kUsual.patch;

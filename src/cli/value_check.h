@@ -19,7 +19,7 @@ ValueCheck WholeNumber(uint64_t least, uint64_t most);
 ValueCheck OneOf(std::vector<std::string> names);
 
 // A width in pixels that the model can see.
-ValueCheck ImageSize();
+ValueCheck ImageWidth();
 
 // Anything but nothing, and but a flag: the one that follows if the value was forgotten.
 ValueCheck SomeText();

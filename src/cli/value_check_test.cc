@@ -24,9 +24,9 @@ TEST(ValueCheck, OneOf) {
 }
 
 TEST(ValueCheck, ImageSize) {
-  for (const char* good : {"14", "518", "4200"}) EXPECT_EQ(ImageSize()(good), "") << good;
+  for (const char* good : {"14", "518", "4200"}) EXPECT_EQ(ImageWidth()(good), "") << good;
   for (const char* bad : {"", "0", "7", "100", "-14", "4214", "1000000000", "wide"}) {
-    EXPECT_EQ(ImageSize()(bad),
+    EXPECT_EQ(ImageWidth()(bad),
               "'" + std::string(bad) + "' is no multiple of 14 from 14 to 4200, such as 518");
   }
 }
