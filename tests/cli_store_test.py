@@ -197,6 +197,23 @@ class Store(Case):
         report = json.loads(self.succeed(*common[:-2], "--overwrite", "--json").stdout)
         self.assertIsNone(report["qk"])
 
+    def test_inspect(self):
+        both = self.export_qk("--capture", "global,frame", out="both")
+        said = self.succeed("inspect", both).stdout
+        self.assertIn("both/attn_maps: attention maps of 'both'\n", said)
+        for kind in ("global", "frame"):
+            self.assertRegex(said, rf"  store     queries and keys of 3 {kind} blocks: 4 heads of "
+                                   r"16, RoPE 2d, \d+\.?\d* kB\n")
+        self.assertIn("layer_03, 99th percentile", said)
+        alone = self.export_qk("--no_heatmaps", "--layers", 2, out="alone")
+        for path in (alone, alone / "qk"):
+            said = self.succeed("inspect", path).stdout
+            self.assertIn("alone/qk: queries and keys of 'alone'\n", said)
+            self.assertIn("queries and keys of 1 global block: ", said)
+            self.assertNotIn("percentile", said)
+        (alone / "qk" / "global_02.safetensors").unlink()
+        self.assertIn("RoPE 2d, files are missing\n", self.succeed("inspect", alone).stdout)
+
     def test_refusals(self):
         export = "See 'vggt-attn export --help'."
         self.refuse_export(2, ["--no_heatmaps"], f"--no_heatmaps requires --save_qk. {export}")

@@ -4,6 +4,7 @@
 
 #include <memory>
 
+#include "artifact/qk_store.h"
 #include "artifact/reader.h"
 #include "cli/bundled_model.h"
 #include "cli/command.h"
@@ -37,22 +38,31 @@ void PrintCheckpoint(const Checkpoint& checkpoint) {
   for (const std::string& problem : report.problems) fmt::print("  problem   {}\n", problem);
 }
 
-void PrintExport(const Export& e) {
+void PrintStore(const Export& e) {
+  if (!e.store_error.empty()) {
+    fmt::print("  store     cannot be read: {}\n", Printable(e.store_error, kLongestText));
+    return;
+  }
+  const QkStore store(e.store, e.root);
+  for (const QkBlocks& blocks : store.description().blocks) {
+    uint64_t bytes = 0;
+    bool whole = true;
+    for (size_t i = 0; i < blocks.layers.size(); ++i) {
+      std::error_code failed;
+      const auto size = std::filesystem::file_size(store.LayerPath(blocks, i), failed);
+      whole = whole && !failed;
+      bytes += failed ? 0 : size;
+    }
+    fmt::print("  store     queries and keys of {} {} block{}: {} heads of {}, RoPE {}, {}\n",
+               blocks.layers.size(), BlockKindName(blocks.kind),
+               blocks.layers.size() == 1 ? "" : "s", blocks.heads, blocks.head_dim,
+               RopeTypeName(blocks.rope.type),
+               whole ? HumanBytes(static_cast<double>(bytes)) : "files are missing");
+  }
+}
+
+void PrintMaps(const Export& e) {
   const LayerMetadata& m = e.layers.back().metadata;
-  fmt::print("{}: attention maps{}\n", Printable(e.maps_folder.string(), kLongestText),
-             e.image_set_name.empty() ? "" : " of '" + Printable(e.image_set_name) + "'");
-  if (m.provenance) {
-    fmt::print("  model     {}: {}\n", Printable(m.provenance->family),
-               Printable(m.provenance->model_text, kLongestText));
-    fmt::print("  weights   {}\n", Printable(m.provenance->weights, kLongestText));
-    fmt::print("  made by   {}, precision {}\n", Printable(m.provenance->generator),
-               Printable(m.provenance->precision));
-  }
-  fmt::print("  frames    {}, {}×{} patches each\n", m.S, m.W_p, m.H_p);
-  for (size_t i = 0; i < m.image_sizes.size(); ++i) {
-    fmt::print("            {} {}×{}\n", Printable(m.image_paths[i], kLongestText),
-               m.image_sizes[i].width, m.image_sizes[i].height);
-  }
   fmt::print("  maps      {}×{} (stride {}×{}), {}\n", m.W_ds, m.H_ds, m.stride_w, m.stride_h,
              m.per_head_data ? fmt::format("{} heads apart", m.num_heads) : "mean over heads");
   fmt::print(
@@ -66,6 +76,32 @@ void PrintExport(const Export& e) {
     fmt::print("            {}, 99th percentile {:.6f}, {}\n", Printable(layer.name),
                layer.metadata.layer_vmax99, size);
   }
+}
+
+void PrintExport(const Export& e) {
+  const LayerMetadata& m = e.layers.back().metadata;
+  const bool maps = e.maps_folder != e.store.parent_path();
+  fmt::print("{}: {}{}\n", Printable(e.maps_folder.string(), kLongestText),
+             maps ? "attention maps" : "queries and keys",
+             e.image_set_name.empty() ? "" : " of '" + Printable(e.image_set_name) + "'");
+  if (m.provenance) {
+    // A store that another program wrote may say less.
+    const std::string& family = m.provenance->family;
+    fmt::print("  model     {}{}{}\n", Printable(family), family.empty() ? "" : ": ",
+               Printable(m.provenance->model_text, kLongestText));
+    if (!m.provenance->weights.empty()) {
+      fmt::print("  weights   {}\n", Printable(m.provenance->weights, kLongestText));
+    }
+    fmt::print("  made by   {}, precision {}\n", Printable(m.provenance->generator),
+               Printable(m.provenance->precision));
+  }
+  fmt::print("  frames    {}, {}×{} patches each\n", m.S, m.W_p, m.H_p);
+  for (size_t i = 0; i < m.image_sizes.size(); ++i) {
+    fmt::print("            {} {}×{}\n", Printable(m.image_paths[i], kLongestText),
+               m.image_sizes[i].width, m.image_sizes[i].height);
+  }
+  if (!e.store.empty()) PrintStore(e);
+  if (maps) PrintMaps(e);
 }
 
 int Run(const std::string& path) {
