@@ -40,7 +40,7 @@ fi
 tools/quietly.sh build/build.log cmake --build --preset release --target vggt-attn
 
 echo "Exporting what the bundled model looks at in six pictures of one still life …"
-build/vggt-attn export --image_set_name demo --num_images 6 --save_per_head --overwrite
+build/vggt-attn export --image_set_name demo --num_images 6 --save_per_head --save_qk --overwrite
 
 [[ $PWD == "$caller" ]] || printf '\nAll paths below are seen from %s\n' "$PWD"
 cat <<'TEXT'
@@ -52,11 +52,16 @@ What was written, in attn_first2all_demo/:
     … to layer_06                          where it looks in all six pictures, as one uint8 array
   attn_maps/layer_01_metadata.json …       each layer's grid, scale and pictures
   attn_maps/layers_manifest.json           the list of the layers
+  qk/global_01.safetensors                 each layer's queries and keys, from which any row of
+    … to global_06, attention.json         attention follows exactly
 
 What to do next:
 
   build/vggt-attn view attn_first2all_demo
       shows it in the browser: click a patch, see where it looks
+
+  build/vggt-attn query attn_first2all_demo --layer 6 --head 3 --frame 2 --row 10 --col 20 -o row.png
+      computes exactly where one patch of any picture looks, as an image, .npy or .csv
 
   build/vggt-attn inspect attn_first2all_demo
       tells what an export holds

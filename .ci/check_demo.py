@@ -43,6 +43,24 @@ def check_layer(root, number, entry):
     check(((top > 0.009) & (top < 0.012)).all(), name, "shares at the top of the scale:", top)
 
 
+def check_store(folder):
+    blocks = json.loads((folder / "attention.json").read_text())["blocks"]
+    check(list(blocks) == ["global"], "the store holds", list(blocks))
+    files = [layer["file"] for layer in blocks["global"]["layers"]]
+    check(files == [f"global_{i:02}.safetensors" for i in range(1, LAYERS + 1)], "it lists", files)
+    shape = [HEADS, PICTURES * (5 + ROWS * COLUMNS), 32]
+    for file in files:
+        data = (folder / file).read_bytes()
+        size = int.from_bytes(data[:8], "little")
+        header = json.loads(data[8:8 + size])
+        check(list(header) == ["q", "k"], file, "holds", list(header))
+        for name, entry in header.items():
+            begin, end = (8 + size + offset for offset in entry["data_offsets"])
+            check((entry["dtype"], entry["shape"]) == ("F16", shape), file, name, "is", entry)
+            values = np.frombuffer(data[begin:end], "<f2").astype(np.float32)
+            check(np.isfinite(values).all() and values.std() > 0.1, file, name, "is not credible")
+
+
 def main():
     export = Path(sys.argv[1])
     root = export / "attn_maps"
@@ -51,9 +69,11 @@ def main():
     check(len(manifest["layers"]) == LAYERS, "the manifest has", len(manifest["layers"]), "layers")
     for number, entry in enumerate(manifest["layers"], 1):
         check_layer(root, number, entry)
+    check_store(export / "qk")
     pictures = sorted(p.stem for p in (export / "images").iterdir())
     check(pictures == [f"frame_{i:02d}" for i in range(PICTURES)], "images/ holds", pictures)
-    print(f"{LAYERS} layers of {HEADS} heads over {PICTURES} pictures, as the format says")
+    print(f"{LAYERS} layers of {HEADS} heads over {PICTURES} pictures, maps and store, as the "
+          "format says")
 
 
 if __name__ == "__main__":
