@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A VGGT in PyTorch, as small as its weights and for tests alone: modules named as in checkpoints."""
+"""A VGGT in PyTorch, for tests: modules are named as in checkpoints."""
 
 import math
 

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Records the queries and keys of a PyTorch model for `vggt-attn view` and `vggt-attn query`.
 
-For VGGT and what resembles it (StreamVGGT, Pi3, VGGT-Omega, fine-tuned models), on any device. Needs
-torch alone. As a library, around one forward pass of a batch of one:
+For VGGT and what resembles it (StreamVGGT, Pi3, VGGT-Omega, fine-tuned models), on any device.
+Needs torch alone. As a library, around one forward pass of a batch of one:
 
     import capture_qk
     with capture_qk.record(model, "attn_kitchen", images=paths, grid=(25, 37)):
@@ -15,9 +15,10 @@ As a command, for VGGT itself where the package vggt is installed:
 
 Writes attn_kitchen/qk/ (docs/formats.md) and copies of the pictures in attn_kitchen/images/.
 
-What is recorded are modules with a linear layer `qkv`, found by their names. Layer norms `q_norm` and
-`k_norm` are included. VGGT's rotary embedding (a module `rope`, called with tokens and positions) is
-recognised by what it does and undone from the record; of any other the rotated q and k are recorded.
+What is recorded are modules with a linear layer `qkv`, found by their names. Layer norms `q_norm`
+and `k_norm` are included. VGGT's rotary embedding (a module `rope`, called with tokens and
+positions) is recognised by what it does, and what enters it is recorded; of any other embedding
+what leaves it.
 """
 
 import argparse
@@ -55,7 +56,7 @@ class CaptureError(Exception):
 def record(model, folder, *, images, grid, capture=("global",), layers=None, name=None,
            patterns=None, attends=None, rope=None, special_tokens=None, model_text=None,
            image_sizes=None, transforms=None, overwrite=False):
-    """Records the one forward pass of `model` that runs inside; `folder` is there when it ends well.
+    """Records the one forward pass of `model` that runs inside; `folder` appears if it ends well.
 
     images          paths of the pictures, one a frame, in the order of the model's frames
     grid            patches of a frame: rows, columns
@@ -64,8 +65,8 @@ def record(model, folder, *, images, grid, capture=("global",), layers=None, nam
     name            of the set of pictures; None: the folder's
     patterns        {"global": regular expression with one group, the block's number}, …
     attends         {"global": "causal"} where frames see themselves and earlier ones only
-    rope            {"frame": "none"} or {"frame": {"type": "2d", "base": 100, "first_patch": 1}}, if
-                    it cannot be recognised; {"frame": "applied"} records what was rotated
+    rope            {"frame": "none"} or {"frame": {"type": "2d", "base": 100, "first_patch": 1}}
+                    if it cannot be recognised; {"frame": "applied"} records what was rotated
     special_tokens  {"global": ["camera", "register_1", …]}: names of those before the patches
     image_sizes     [(width, height), …] of the pictures; None: read from PNG, JPEG and WebP files
     transforms      how pictures became what the model saw (docs/formats.md), a dictionary a frame
@@ -153,8 +154,8 @@ class _Recorder:
                 named = [path for path, module in modules.items() if hasattr(module, "qkv")]
                 raise CaptureError(
                     f"no attention module with 'qkv' is named like {pattern!r}. Give "
-                    f"patterns={{{kind!r}: …}}. Modules with 'qkv': {', '.join(named[:8]) or 'none'}"
-                    + (", …" if len(named) > 8 else ""))
+                    f"patterns={{{kind!r}: …}}. Modules with 'qkv': "
+                    + (", ".join(named[:8]) or "none") + (", …" if len(named) > 8 else ""))
             if kind != "encoder" and not found.issuperset(layers or ()):
                 raise CaptureError(f"layers={list(layers)}: the {kind} blocks are "
                                    f"{', '.join(map(str, sorted(found)))}")
@@ -247,7 +248,8 @@ class _Recorder:
         batch, tokens, width = call.qkv.shape
         heads = getattr(module, "num_heads", None) or getattr(module, "n_heads", None)
         if not isinstance(heads, int) or width % (3 * heads):
-            raise CaptureError(f"{path}: 'num_heads' is {heads}, which does not divide qkv's {width}")
+            raise CaptureError(f"{path}: 'num_heads' is {heads}, which does not divide the width of "
+                               f"qkv, {width}")
         shape = (batch, heads, tokens, width // 3 // heads)
         split = call.qkv.reshape(batch, tokens, 3, heads, shape[3]).permute(2, 0, 3, 1, 4)
         out = []
@@ -283,8 +285,10 @@ class _Recorder:
         half = x.detach().to(torch.float16)
         if not torch.isfinite(half).all():
             if torch.isfinite(x).all():
-                raise CaptureError(f"{what} holds {x.abs().max().item():g}, which float16 cannot hold")
-            raise CaptureError(f"{what} holds infinite or NaN values: is the checkpoint this model's?")
+                raise CaptureError(f"{what} holds {x.abs().max().item():g}, which float16 cannot "
+                                   "hold")
+            raise CaptureError(f"{what} holds infinite or NaN values: is the checkpoint this "
+                               "model's?")
         return half.cpu().contiguous()
 
     # --- rotary embedding ---------------------------------------------------
@@ -339,8 +343,8 @@ class _Recorder:
 
     def describe(self, description, attends, names):
         if self.pending:
-            raise CaptureError(f"{next(iter(self.pending.values()))} did not run: the model's forward "
-                               "pass belongs inside 'with record(…):'")
+            raise CaptureError(f"{next(iter(self.pending.values()))} did not run: the model's "
+                               "forward pass belongs inside 'with record(…):'")
         description["blocks"] = {}
         for kind in PATTERNS:
             if kind not in self.blocks:
