@@ -104,6 +104,9 @@ class Capture(Case):
         for key in ("format", "format_version", "precision", "frames", "grid", "image_paths",
                     "image_sizes"):
             self.assertEqual(got[key], expected[key], key)
+        said = self.succeed("inspect", self.dir / "out").stdout
+        self.assertIn("out/qk: queries and keys of 'out'\n  model     VGGT\n", said)
+        self.assertIn("queries and keys of 2 encoder blocks: 2 heads of 64, RoPE none, ", said)
         copies = [(folder / path).read_bytes() for path in got["image_paths"]]
         self.assertEqual(copies, [path.read_bytes() for path in self.images])
         # Nothing is left in the model.

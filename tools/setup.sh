@@ -30,14 +30,13 @@ has_node() {
     node --eval 'process.exit(parseInt(process.versions.node) >= 18 ? 0 : 1)'
 }
 has_node || packages+=(nodejs npm)
-# Ubuntu has Chromium only as a snap, which no script can rely on.
-browser=(chromium)
-[[ ! -f /etc/os-release ]] || [[ $(. /etc/os-release && echo "$ID") != ubuntu ]] || browser=()
+# Ubuntu has Chromium only as a snap, which no script can rely on, and PyTorch in some releases only.
+debian_only=(chromium python3-torch)
+[[ ! -f /etc/os-release ]] || [[ $(. /etc/os-release && echo "$ID") != ubuntu ]] || debian_only=()
 for argument in "$@"; do
   case $argument in
     --tests)
-      packages+=(libgtest-dev libgmock-dev libbenchmark-dev python3-numpy python3-torch
-        "${browser[@]}")
+      packages+=(libgtest-dev libgmock-dev libbenchmark-dev python3-numpy "${debian_only[@]}")
       ;;
     # libomp-14-dev: the omp.h that clang-tidy reads in place of GCC's.
     --checks) packages+=(git clang-format-14 clang-tidy-14 libomp-14-dev valgrind) ;;
