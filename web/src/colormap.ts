@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Levels → colours.
 import { colormapTables } from "./colormap_tables";
+import { position } from "./scale";
 
 export const colormapNames = ["jet", "turbo", "viridis", "magma", "inferno", "grey"] as const;
 export type ColormapName = (typeof colormapNames)[number];
@@ -26,6 +27,7 @@ export interface PaintOptions {
   table: ColormapTable;
   scale: number; // what level 255 stands for
   scaleMax: number; // what the colour map's end stands for
+  log?: boolean; // logarithmic instead of linear
   gamma: number;
   // "value": the stronger, the more opaque, up to `opacity`, to lie over a picture. "constant": opaque, alone.
   alpha: "value" | "constant";
@@ -35,11 +37,10 @@ export interface PaintOptions {
 // Where in the colour map a level lies: 0 to 1.
 export function displayValue(
   level: number,
-  options: Pick<PaintOptions, "scale" | "scaleMax" | "gamma">,
+  options: Pick<PaintOptions, "scale" | "scaleMax" | "log" | "gamma">,
 ): number {
-  const { scale, scaleMax, gamma } = options;
-  const value = scaleMax > 0 ? ((level / 255) * scale) / scaleMax : 0;
-  const clipped = Math.min(Math.max(value, 0), 1);
+  const { scale, scaleMax, log = false, gamma } = options;
+  const clipped = position((level / 255) * scale, { low: 0, high: scaleMax, log });
   return gamma === 1 ? clipped : Math.pow(clipped, gamma);
 }
 

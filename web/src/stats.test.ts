@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { argMax, frameShares, maxLevel, range, sum } from "./stats";
+import { argMax, extremes, frameShares, maxLevel, quantile, range, sum } from "./stats";
 import { parseNpy } from "./npy";
 
 function fixture(name: string): Uint8Array {
@@ -47,5 +47,50 @@ describe("range", () => {
   it("spans the values", () => {
     expect(range([3, 1, 2])).toEqual({ low: 1, high: 3 });
     expect(range([])).toBeNull();
+  });
+});
+
+describe("argMax of values", () => {
+  it("may be negative, and passes over gaps", () => {
+    const values = Float32Array.of(NaN, -3, -1, -2);
+    expect(argMax(values, 2)).toEqual({ row: 1, col: 0, level: -1 });
+    expect(argMax(Float32Array.of(NaN, NaN), 2)).toBeNull();
+    expect(argMax(new Float32Array(4), 2)).toBeNull();
+  });
+});
+
+describe("extremes", () => {
+  it("pass over gaps", () => {
+    expect(extremes([NaN, -2, 5, NaN])).toEqual({ low: -2, high: 5 });
+    expect(extremes([NaN])).toBeNull();
+    expect(extremes([])).toBeNull();
+  });
+});
+
+describe("quantile", () => {
+  // What sorting finds.
+  const sorted = (values: number[], q: number) =>
+    values.sort((a, b) => a - b)[Math.ceil(q * (values.length - 1))];
+
+  it.each([1, 2, 3, 10, 101, 925])("of %d numbers is what sorting finds", (count) => {
+    let seed = count;
+    const next = () => (seed = (seed * 48271) % 2147483647) / 2147483647;
+    const values = Float32Array.from({ length: count }, () => Math.round(next() * 50) / 7 - 3);
+    for (const q of [0, 0.25, 0.5, 0.99, 1]) {
+      const halves = [values.subarray(0, count >> 1), values.subarray(count >> 1)];
+      expect(quantile(halves, q)).toBe(sorted([...values], q));
+    }
+  });
+
+  it("passes over gaps, and is null of nothing", () => {
+    expect(quantile([Float32Array.of(NaN, 2, NaN, 1)], 1)).toBe(2);
+    expect(quantile([Float32Array.of(NaN)], 0.5)).toBeNull();
+    expect(quantile([], 0.5)).toBeNull();
+  });
+
+  it("leaves the values in their order", () => {
+    const values = Float32Array.of(3, 1, 2);
+    quantile([values], 0.5);
+    expect([...values]).toEqual([3, 1, 2]);
   });
 });

@@ -8,7 +8,7 @@ export interface Match {
 }
 
 // What a cell and its eight neighbours hold together.
-function surroundings(levels: Uint8Array, rows: number, cols: number, at: number): number {
+function surroundings(levels: ArrayLike<number>, rows: number, cols: number, at: number): number {
   const row = Math.floor(at / cols);
   const col = at % cols;
   let total = 0;
@@ -20,17 +20,18 @@ function surroundings(levels: Uint8Array, rows: number, cols: number, at: number
   return total;
 }
 
-// The highest cell; null if all are 0. Of several (what is clipped has one level), that with the most around
-// it, then the first.
-export function argMax(levels: Uint8Array, cols: number): Match | null {
-  const best = maxLevel(levels);
-  if (best === 0) return null;
+// The highest cell; null if all are 0 or no numbers. Of several (what is clipped has one level), that with the
+// most around it, then the first.
+export function argMax(levels: Uint8Array | Float32Array, cols: number): Match | null {
+  const found = extremes(levels);
+  if (!found || (found.high === 0 && found.low === 0)) return null;
+  const best = found.high;
   const rows = levels.length / cols;
   let at = -1;
-  let most = -1;
+  let most = -Infinity;
   for (let i = levels.indexOf(best); i >= 0; i = levels.indexOf(best, i + 1)) {
     const around = surroundings(levels, rows, cols, i);
-    if (around > most) {
+    if (around > most || at < 0) {
       most = around;
       at = i;
     }
@@ -45,13 +46,13 @@ export function sum(levels: ArrayLike<number>): number {
 }
 
 // What part of the levels' sum lies in each map; zeros if there is none.
-export function frameShares(maps: readonly Uint8Array[]): number[] {
+export function frameShares(maps: readonly ArrayLike<number>[]): number[] {
   const sums = maps.map(sum);
   const total = sum(sums);
   return sums.map((each) => (total > 0 ? each / total : 0));
 }
 
-export function maxLevel(levels: Uint8Array): number {
+export function maxLevel(levels: ArrayLike<number>): number {
   let most = 0;
   for (let i = 0; i < levels.length; i++) if (levels[i]! > most) most = levels[i]!;
   return most;
@@ -67,4 +68,46 @@ export function range(values: ArrayLike<number>): { low: number; high: number } 
     high = Math.max(high, values[i]!);
   }
   return { low, high };
+}
+
+// The same, leaving out what is no number; null if nothing is left.
+export function extremes(values: ArrayLike<number>): { low: number; high: number } | null {
+  let low = Infinity;
+  let high = -Infinity;
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i]!;
+    if (value < low) low = value;
+    if (value > high) high = value;
+  }
+  return low <= high ? { low, high } : null;
+}
+
+// The value that a share `q` of the numbers in `lists` does not exceed, one of them; null if there are none.
+export function quantile(lists: readonly Float32Array[], q: number): number | null {
+  const all = new Float32Array(lists.reduce((total, each) => total + each.length, 0));
+  let count = 0;
+  for (const list of lists) {
+    for (let i = 0; i < list.length; i++) if (list[i]! === list[i]!) all[count++] = list[i]!;
+  }
+  if (count === 0) return null;
+  const k = Math.ceil(q * (count - 1));
+  // Hoare's selection: what is wanted stays between the two ends.
+  for (let left = 0, right = count - 1; left < right;) {
+    const pivot = all[(left + right) >> 1]!;
+    let i = left;
+    let j = right;
+    while (i <= j) {
+      while (all[i]! < pivot) i++;
+      while (all[j]! > pivot) j--;
+      if (i <= j) {
+        const kept = all[i]!;
+        all[i++] = all[j]!;
+        all[j--] = kept;
+      }
+    }
+    if (k <= j) right = j;
+    else if (k >= i) left = i;
+    else break;
+  }
+  return all[k]!;
 }

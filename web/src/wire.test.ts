@@ -68,6 +68,7 @@ function answer(): Record<string, unknown> {
     precision: "f32",
     generator: null,
     notices: [],
+    store: null,
   };
 }
 
@@ -132,7 +133,7 @@ describe("checkExport", () => {
           at[path.at(-1)!] = null;
           const mayBeNull =
             optional.has(String(path.at(-1))) ||
-            /^(definition|precision|generator|notices|model)/.test(String(path[0]));
+            /^(definition|precision|generator|notices|model|store)/.test(String(path[0]));
           if (!mayBeNull) expect(call, `${path.join(".")} = null`).toThrow(WireError);
         }
       }

@@ -1,7 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the server says (docs/http-api.md), checked before anything else sees it. Layers and heads count
 // from 1; frames, rows and columns from 0.
+import {
+  bad,
+  count,
+  flag,
+  integer,
+  list,
+  object,
+  orNull,
+  positive,
+  scale,
+  text,
+  WireError,
+  type Check,
+} from "./check";
 import { NpyError, parseNpy } from "./npy";
+
+export { toWireError, WireError, type WireErrorKind } from "./check";
 
 export interface Transform {
   original_width: number;
@@ -42,6 +58,21 @@ export interface Layer {
   error: string | null; // why the layer cannot be read
 }
 
+// Queries and keys of one kind of block, from which attention is computed when it is asked for.
+export interface StoreBlock {
+  kind: string; // "global", "frame", "encoder"
+  layers: number[];
+  heads: number;
+  special_tokens: string[]; // before the patches of each frame
+  attends: "all" | "frame" | "causal"; // to every frame, its own, its own and earlier ones
+  rope: "2d" | "none" | "applied";
+}
+
+export interface StoreInfo {
+  blocks: StoreBlock[];
+  definitions: { name: string; text: string }[];
+}
+
 export interface ExportInfo {
   id: string;
   path: string;
@@ -56,6 +87,7 @@ export interface ExportInfo {
   precision: string | null;
   generator: string | null;
   notices: string[];
+  store: StoreInfo | null;
 }
 
 export interface ListedExport {
@@ -89,70 +121,6 @@ export interface Maps {
   scales: Float64Array;
   serverMs: number | null;
 }
-
-export type WireErrorKind = "server" | "network" | "format";
-
-export class WireError extends Error {
-  override name = "WireError";
-  constructor(
-    readonly kind: WireErrorKind,
-    readonly what: string,
-    readonly where: string,
-    readonly hint: string,
-    readonly status: number | null = null,
-  ) {
-    const sentence = `${where && `${where}: `}${what}`.replace(/\.?$/, ".");
-    super(hint === "" ? sentence : `${sentence} ${hint}`);
-  }
-}
-
-// Whatever was thrown, as something to show.
-export function toWireError(error: unknown): WireError {
-  if (error instanceof WireError) return error;
-  const what = error instanceof Error ? error.message : String(error);
-  return new WireError("format", what, "", "");
-}
-
-// --- checks: unknown → typed. `at` says where in the answer a value stands.
-
-function bad(at: string, expected: string): never {
-  throw new WireError(
-    "format",
-    `The server's answer is not readable: ${at} is not ${expected}.`,
-    "",
-    "The page and the server may be of different versions: reload the page.",
-  );
-}
-
-type Check<T> = (value: unknown, at: string) => T;
-
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
-
-const object: Check<Record<string, unknown>> = (value, at) =>
-  isObject(value) ? value : bad(at, "an object");
-const text: Check<string> = (value, at) => (typeof value === "string" ? value : bad(at, "text"));
-const flag: Check<boolean> = (value, at) =>
-  typeof value === "boolean" ? value : bad(at, "true or false");
-const count: Check<number> = (value, at) =>
-  Number.isSafeInteger(value) && (value as number) >= 0 ? (value as number) : bad(at, "a count");
-const positive: Check<number> = (value, at) => count(value, at) || bad(at, "a positive count");
-const integer: Check<number> = (value, at) =>
-  Number.isSafeInteger(value) ? (value as number) : bad(at, "a whole number");
-const scale: Check<number> = (value, at) =>
-  typeof value === "number" && Number.isFinite(value) && value >= 0
-    ? value
-    : bad(at, "a number from 0 on");
-
-const orNull =
-  <T>(check: Check<T>): Check<T | null> =>
-  (value, at) =>
-    value === null || value === undefined ? null : check(value, at);
-
-const list =
-  <T>(check: Check<T>): Check<T[]> =>
-  (value, at) =>
-    Array.isArray(value) ? value.map((item, i) => check(item, `${at}[${i}]`)) : bad(at, "a list");
 
 const transform: Check<Transform> = (value, at) => {
   const o = object(value, at);
@@ -206,6 +174,37 @@ const layer: Check<Layer> = (value, at) => {
   };
 };
 
+const oneOf =
+  <T extends string>(...names: T[]): Check<T> =>
+  (value, at) =>
+    names.find((name) => name === value) ?? bad(at, `one of ${names.join(", ")}`);
+
+const storeBlock: Check<StoreBlock> = (value, at) => {
+  const o = object(value, at);
+  return {
+    kind: text(o.kind, `${at}.kind`),
+    layers: list(positive)(o.layers, `${at}.layers`),
+    heads: positive(o.heads, `${at}.heads`),
+    special_tokens: list(text)(o.special_tokens, `${at}.special_tokens`),
+    attends: oneOf("all", "frame", "causal")(o.attends, `${at}.attends`),
+    rope: oneOf("2d", "none", "applied")(o.rope, `${at}.rope`),
+  };
+};
+
+const storeInfo: Check<StoreInfo> = (value, at) => {
+  const o = object(value, at);
+  const definition: Check<StoreInfo["definitions"][number]> = (item, where) => {
+    const d = object(item, where);
+    return { name: text(d.name, `${where}.name`), text: text(d.text, `${where}.text`) };
+  };
+  const blocks = list(storeBlock)(o.blocks, `${at}.blocks`);
+  if (blocks.length === 0) bad(`${at}.blocks`, "a list with an entry");
+  blocks.forEach(
+    (each, i) => each.layers.length || bad(`${at}.blocks[${i}].layers`, "a list with an entry"),
+  );
+  return { blocks, definitions: list(definition)(o.definitions, `${at}.definitions`) };
+};
+
 export function checkExport(value: unknown): ExportInfo {
   const o = object(value, "the answer");
   const info: ExportInfo = {
@@ -222,6 +221,7 @@ export function checkExport(value: unknown): ExportInfo {
     precision: orNull(text)(o.precision, "precision"),
     generator: orNull(text)(o.generator, "generator"),
     notices: orNull(list(text))(o.notices, "notices") ?? [],
+    store: orNull(storeInfo)(o.store, "store"),
   };
   if (info.frames.length === 0) bad("frames", "a list with an entry");
   if (info.layers.length === 0) bad("layers", "a list with an entry");
@@ -275,7 +275,7 @@ async function serverError(response: Response): Promise<WireError> {
 }
 
 // Answers of the caller's own signal stay what they are (AbortError): they are no errors to show.
-async function request<T>(
+export async function request<T>(
   url: string,
   init: RequestInit,
   options: RequestOptions,
@@ -322,7 +322,7 @@ async function request<T>(
 
 const json = (response: Response): Promise<unknown> => response.json();
 
-function withExport(url: string, id: string | undefined): string {
+export function withExport(url: string, id: string | undefined): string {
   if (id === undefined) return url;
   return `${url}${url.includes("?") ? "&" : "?"}export=${encodeURIComponent(id)}`;
 }
@@ -363,6 +363,12 @@ function parseScales(header: string | null, expected: number): Float64Array {
   return scales;
 }
 
+// Milliseconds that the server took over its answer, if it says so.
+export function serverTime(response: Response): number | null {
+  const timing = /\bmaps;dur=([\d.]+)/.exec(response.headers.get("Server-Timing") ?? "")?.[1];
+  return timing === undefined ? null : Number(timing);
+}
+
 async function readMaps(response: Response): Promise<Maps> {
   const { shape, data } = parseNpy(new Uint8Array(await response.arrayBuffer()));
   const [layers, heads, frames, rows, columns] = shape;
@@ -377,12 +383,11 @@ async function readMaps(response: Response): Promise<Maps> {
   ) {
     return bad("maps.npy", "a uint8 array of five dimensions");
   }
-  const timing = /\bmaps;dur=([\d.]+)/.exec(response.headers.get("Server-Timing") ?? "")?.[1];
   return {
     levels: data,
     shape: [layers, heads, frames, rows, columns],
     scales: parseScales(response.headers.get("X-Scales"), layers * heads),
-    serverMs: timing === undefined ? null : Number(timing),
+    serverMs: serverTime(response),
   };
 }
 

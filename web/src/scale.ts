@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which values the colours from the first to the last stand for.
+
+export interface Range {
+  low: number; // of the first colour
+  high: number; // of the last
+  log: boolean; // logarithmic, from high / 10^kDecades on
+}
+
+export const kDecades = 4;
+
+// Where between the first colour (0) and the last (1) a value lies; NaN of NaN.
+export function position(value: number, { low, high, log }: Range): number {
+  if (Number.isNaN(value)) return NaN;
+  if (high <= low) return 0;
+  const at = log ? 1 + Math.log10(value / high) / kDecades : (value - low) / (high - low);
+  return at > 0 ? Math.min(at, 1) : 0;
+}
+
+export function valueAt(at: number, { low, high, log }: Range): number {
+  return log ? high * 10 ** (kDecades * (at - 1)) : low + at * (high - low);
+}
+
+// Positions in 255 steps; what is no number becomes 0. Null if there are no numbers at all.
+export function toLevels(values: Float32Array, range: Range): Uint8Array | null {
+  const levels = new Uint8Array(values.length);
+  let some = false;
+  for (let i = 0; i < values.length; i++) {
+    const at = position(values[i]!, range);
+    if (Number.isNaN(at)) continue;
+    some = true;
+    levels[i] = Math.round(255 * at);
+  }
+  return some ? levels : null;
+}
+
+// Three digits, as people write them.
+export function formatNumber(value: number): string {
+  if (value === 0) return "0";
+  const short = Number(value.toPrecision(3));
+  return Math.abs(short) >= 1e-4 && Math.abs(short) < 1e5
+    ? String(short)
+    : short.toExponential().replace("e", "·10^").replace("^+", "^");
+}
+
+export interface ColourBar {
+  label: string; // what the numbers are
+  ticks: { at: number; text: string }[]; // `at` from 0 to 1
+}
+
+// Of values from 0 to a maximum, or of a range; null: maps differ in what the last colour stands for.
+export function colourBar(range: Range | number | null, unit: string, log = false): ColourBar {
+  const of = typeof range === "number" ? { low: 0, high: range, log } : range;
+  const ticks = [0, 0.5, 1].map((at) => ({
+    at,
+    text:
+      of === null
+        ? `${formatNumber(valueAt(at, { low: 0, high: 100, log }))} %`
+        : formatNumber(valueAt(at, of)),
+  }));
+  return { label: of === null ? `${unit}, in percent of each map's last colour` : unit, ticks };
+}
