@@ -46,3 +46,37 @@ describe("mapsNpy", () => {
     );
   });
 });
+
+describe("exact maps", () => {
+  const exact: ShownMaps = {
+    ...shown,
+    layers: [2],
+    heads: [0, 3],
+    frames: [1],
+    exact: { definition: 'cosine, "before"', reduced: "max", tokens: ["camera"] },
+    map: (_, head) => ({
+      levels: Float32Array.of(head - 0.5, NaN),
+      scale: 255,
+      special: Float32Array.of(0.25),
+    }),
+  };
+
+  it("name their definition and special tokens, and leave gaps empty", () => {
+    expect(mapsCsv(exact).split("\n")).toEqual([
+      "definition,layer,head,frame,token,row,col,value",
+      '"cosine, ""before""",2,max,1,camera,,,0.25',
+      '"cosine, ""before""",2,max,1,patch,0,0,-0.5',
+      '"cosine, ""before""",2,max,1,patch,0,1,',
+      '"cosine, ""before""",2,3,1,camera,,,0.25',
+      '"cosine, ""before""",2,3,1,patch,0,0,2.5',
+      '"cosine, ""before""",2,3,1,patch,0,1,',
+      "",
+    ]);
+  });
+
+  it("are as they are in .npy files", () => {
+    const { shape, data } = parseNpy(mapsNpy(exact));
+    expect(shape).toEqual([1, 2, 1, 1, 2]);
+    expect([...data]).toEqual([-0.5, NaN, 2.5, NaN]);
+  });
+});

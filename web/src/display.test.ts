@@ -119,7 +119,7 @@ describe("paintMap", () => {
   const colour = (at: number) => [...jet.subarray(3 * at, 3 * at + 3)];
   const painted = (last: number, alone: boolean) => {
     const pixels = new Uint8ClampedArray(16);
-    paintMap(map, pixels, { last, alone });
+    paintMap(map, pixels, { range: { low: 0, high: last, log: false }, alone });
     return [0, 4, 8, 12].map((i) => [...pixels.subarray(i, i + 4)]);
   };
 

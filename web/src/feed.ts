@@ -1,27 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
 // Fetches the maps that are on show: the newest wish wins, and what was seen lately is kept.
 import { batch, effect, signal } from "@preact/signals";
+import { bad } from "./check";
+import { fetchExact, type ExactMaps, type Exactly } from "./exact";
 import * as store from "./store";
 import { fetchMaps, toWireError, type Maps, type WireError } from "./wire";
 
 // Which maps: of one query, these layers and heads (all, or the average alone), these frames.
 export interface Ask {
   exportId: string;
-  query: store.Cell;
+  query: store.Query;
   layers: readonly number[];
   heads: readonly number[];
   frames: readonly number[] | null; // null: all
+  // From the store; `cells` patches and maybe `special` tokens before them in each frame.
+  exact?: Exactly & { cells: number; special: number };
 }
 
-// One map as displayed: `scale` is what level 255 stands for.
+// One map as displayed: `scale` is what level 255 stands for. Exact maps hold values in place of levels,
+// and have a scale of 255.
 export interface MapLevels {
-  levels: Uint8Array;
+  levels: Uint8Array | Float32Array;
   scale: number;
+  special?: Float32Array; // values of special tokens
 }
 
 interface Part {
   layers: readonly number[];
-  maps: Maps;
+  maps: Maps | ExactMaps;
 }
 
 // The answer to an Ask. Layers may still be missing while a slow answer comes in.
@@ -40,6 +46,7 @@ export class Block {
     for (const { layers, maps } of this.parts) {
       const l = layers.indexOf(layer);
       if (l < 0) continue;
+      if ("values" in maps) return this.exactMap(maps, l, h, f);
       const [, heads, frames, rows, cols] = maps.shape;
       if (f >= frames) return null;
       const size = rows * cols;
@@ -52,8 +59,32 @@ export class Block {
     return null;
   }
 
+  private exactMap(maps: ExactMaps, l: number, h: number, f: number): MapLevels | null {
+    const [, heads, frames, cells] = maps.shape;
+    const special = this.ask.exact?.special ?? 0;
+    if (f >= frames) return null;
+    const at = ((l * heads + h) * frames + f) * cells;
+    return {
+      levels: maps.values.subarray(at + special, at + cells),
+      scale: 255,
+      special: maps.values.subarray(at, at + special),
+    };
+  }
+
+  // What part of the model's attention the definition leaves out; null if it leaves out nothing.
+  dropped(layer: number, head: number): number | null {
+    const h = this.ask.heads.indexOf(head);
+    for (const { layers, maps } of this.parts) {
+      const l = layers.indexOf(layer);
+      if (l < 0 || h < 0 || !("values" in maps)) continue;
+      return maps.dropped?.[l * maps.shape[1] + h] ?? null;
+    }
+    return null;
+  }
+
   get bytes(): number {
-    return this.parts.reduce((sum, part) => sum + part.maps.levels.byteLength, 0);
+    const numbers = ({ maps }: Part) => ("values" in maps ? maps.values : maps.levels);
+    return this.parts.reduce((sum, part) => sum + numbers(part).byteLength, 0);
   }
 }
 
@@ -69,13 +100,13 @@ const warm = new Set<string>(); // "export layer": the server has read it
 export const serverMs = signal<number | null>(null);
 
 function keyOf(ask: Ask): string {
-  const { exportId, query, layers, heads, frames } = ask;
-  return JSON.stringify([exportId, query.row, query.col, layers, heads, frames]);
+  const { exportId, query, layers, heads, frames, exact } = ask;
+  return JSON.stringify([exportId, query, layers, heads, frames, exact]);
 }
 
 // Two asks that differ in the query alone answer each other's question well enough to be awaited.
 function shapeOf(ask: Ask): string {
-  return JSON.stringify([ask.exportId, ask.layers, ask.heads, ask.frames]);
+  return JSON.stringify([ask.exportId, ask.layers, ask.heads, ask.frames, ask.exact]);
 }
 
 function remember(key: string, block: Block): void {
@@ -166,7 +197,10 @@ export class Feed {
   }
 
   private async fetch(ask: Ask, abort: AbortSignal): Promise<Block> {
-    const cold = ask.layers.filter((layer) => !warm.has(`${ask.exportId} ${layer}`));
+    // A store has nothing to unpack.
+    const cold = ask.exact
+      ? []
+      : ask.layers.filter((layer) => !warm.has(`${ask.exportId} ${layer}`));
     if (cold.length <= kColdAtOnce) {
       try {
         return new Block(ask, [await fetchPart(ask, ask.layers, abort)], new Map());
@@ -202,20 +236,43 @@ export class Feed {
 }
 
 async function fetchPart(ask: Ask, layers: readonly number[], abort: AbortSignal): Promise<Part> {
-  const maps = await fetchMaps(
-    {
-      exportId: ask.exportId,
-      layers,
-      heads: ask.heads.includes(store.kAverage) ? "mean" : ask.heads,
-      row: ask.query.row,
-      col: ask.query.col,
-      frames: ask.frames,
-    },
-    abort,
-  );
+  const maps = ask.exact
+    ? await fetchFromStore(ask, ask.exact, layers, abort)
+    : await fetchMaps(
+        {
+          exportId: ask.exportId,
+          layers,
+          heads: ask.heads.includes(store.kAverage) ? "mean" : ask.heads,
+          row: ask.query.row,
+          col: ask.query.col,
+          frames: ask.frames,
+        },
+        abort,
+      );
   for (const layer of layers) warm.add(`${ask.exportId} ${layer}`);
   serverMs.value = maps.serverMs;
   return { layers, maps };
+}
+
+async function fetchFromStore(
+  ask: Ask,
+  exact: NonNullable<Ask["exact"]>,
+  layers: readonly number[],
+  abort: AbortSignal,
+): Promise<ExactMaps> {
+  const { cells, special, ...exactly } = exact;
+  const heads = ask.heads.includes(store.kAverage) ? "reduced" : ask.heads;
+  const { exportId, query, frames } = ask;
+  const maps = await fetchExact({ ...exactly, exportId, query, layers, heads, frames }, abort);
+  const expected = [
+    layers.length,
+    ask.heads.length,
+    frames?.length ?? maps.shape[2],
+    cells + special,
+  ];
+  return expected.every((extent, i) => extent === maps.shape[i])
+    ? maps
+    : bad("maps.npy", `an array of ${expected.join(" × ")} numbers`);
 }
 
 // The main view has one feed for each query; the strips beside it follow the active one.
@@ -223,19 +280,42 @@ export const mainFeeds = Array.from({ length: store.kMostPins }, () => new Feed(
 export const layerStripFeed = new Feed();
 export const headStripFeed = new Feed();
 
-function mainAsk(query: store.Cell): Ask | null {
+// How maps are computed where there is a store; `tokens`: special tokens, too.
+function exactly(tokens: boolean): Pick<Ask, "exact"> {
+  const block = store.attention.value;
+  const extents = store.grid.value;
+  if (!block || !extents) return {};
+  return {
+    exact: {
+      definition: store.definition.value,
+      rope: store.rope.value,
+      block: block.kind,
+      reduce: store.reduction.value,
+      incoming: store.incoming.value,
+      tokens,
+      cells: extents.H_ds * extents.W_ds,
+      special: tokens ? block.special_tokens.length : 0,
+    },
+  };
+}
+
+const readableLayers = (): number[] =>
+  store.layers.value.filter((layer) => layer.error === null).map((layer) => layer.number);
+
+function mainAsk(query: store.Query): Ask | null {
   const info = store.exportInfo.value;
   if (!info) return null;
-  const readable = info.layers.filter((layer) => layer.error === null).map((l) => l.number);
+  const readable = readableLayers();
   const view = store.view.value;
   const one = [store.layer.value].filter((layer) => readable.includes(layer));
-  const everyHead = info.heads > 0 ? store.headNumbers() : [store.kAverage];
+  const everyHead = store.numHeads.value > 0 ? store.headNumbers() : [store.kAverage];
   const ask: Ask = {
     exportId: info.id,
     query,
     layers: view === "layers" || view === "matrix" ? readable : one,
     heads: view === "heads" || view === "matrix" ? everyHead : [store.head.value],
-    frames: view === "matrix" ? [store.targetFrame.value] : null,
+    frames: view === "matrix" ? [store.target.value] : null,
+    ...exactly(view !== "matrix"),
   };
   return ask.layers.length > 0 ? ask : null;
 }
@@ -251,17 +331,25 @@ function stripAsk(kind: "layers" | "heads"): Ask | null {
   const query = failed ? store.activeQuery.value : block?.ask.query;
   if (!query) return null;
   if (kind === "layers") {
-    const readable = info.layers.filter((layer) => layer.error === null).map((l) => l.number);
     const heads = [store.head.value];
-    return { exportId: info.id, query, layers: readable, heads, frames: null };
+    return {
+      exportId: info.id,
+      query,
+      layers: readableLayers(),
+      heads,
+      frames: null,
+      ...exactly(true),
+    };
   }
-  if (failed || !block || info.heads === 0 || store.view.value !== "frames") return null;
+  const wanted = store.numHeads.value > 0 && store.view.value === "frames";
+  if (failed || !block || !wanted) return null;
   return {
     exportId: info.id,
     query,
     layers: block.ask.layers,
     heads: store.headNumbers(),
-    frames: [store.targetFrame.value],
+    frames: [store.target.value],
+    ...exactly(false),
   };
 }
 

@@ -3,6 +3,9 @@
 // in CSS pixels.
 import { colormapTable, colourStops, type ColormapName } from "./colormap";
 import { intersect, type FrameGeometry, type GridCell, type Rect } from "./geometry";
+import type { ColourBar } from "./scale";
+
+export { colourBar, formatNumber } from "./scale";
 
 export interface FigurePicture {
   image: CanvasImageSource; // decoded
@@ -14,6 +17,7 @@ export interface FigureMap {
   levels: Uint8Array;
   scale: number; // what level 255 stands for
   scaleMax: number; // what the last colour stands for
+  log?: boolean; // logarithmic
 }
 
 export interface FigureCell {
@@ -31,16 +35,14 @@ export interface FigureColumn {
   cells: FigureCell[];
 }
 
+// `to`: of a rectangle; `part`: belongs to the query before it; `number`: if not its place.
+export type QueryCell = GridCell & { to?: GridCell; part?: boolean; number?: number };
+
 export interface FigureQuery {
   label: string;
   picture: number | null;
   geometry: FrameGeometry;
-  cells: GridCell[]; // numbered if there are several
-}
-
-export interface ColourBar {
-  label: string; // what the numbers are
-  ticks: { at: number; text: string }[]; // `at` from 0 to 1
+  cells: QueryCell[]; // numbered if there are several queries
 }
 
 export interface Figure {
@@ -147,24 +149,6 @@ export function wrap(text: string, size: number, width: number): string[] {
   }
   if (line !== "") lines.push(line);
   return lines;
-}
-
-// Three digits, as people write them.
-export function formatNumber(value: number): string {
-  if (value === 0) return "0";
-  const short = Number(value.toPrecision(3));
-  return Math.abs(short) >= 1e-4 && Math.abs(short) < 1e5
-    ? String(short)
-    : short.toExponential().replace("e", "·10^").replace("^+", "^");
-}
-
-// The colour bar of values from 0 to `max`; null: maps differ in what the last colour stands for.
-export function colourBar(max: number | null, unit: string): ColourBar {
-  const ticks = [0, 0.5, 1].map((at) => ({
-    at,
-    text: max === null ? `${at * 100} %` : formatNumber(at * max),
-  }));
-  return { label: max === null ? `${unit}, in percent of each map's last colour` : unit, ticks };
 }
 
 // The largest rectangle of a picture's shape within a box, in its middle.
@@ -286,15 +270,16 @@ class Sheet {
       const part = onto(rect, query.geometry, place);
       this.draws.push({ kind: "rect", rect: part, fill: "#ffffff", fillOpacity: 0.7 });
     }
+    const several = query.cells.filter((cell) => !cell.part).length > 1;
     query.cells.forEach((cell, i) => {
-      const rect = query.geometry.cellRect(cell.row, cell.col);
+      const rect = query.geometry.cellsRect(cell, cell.to ?? cell);
       if (!rect) return;
       const at = onto(rect, query.geometry, place);
       // Around the cell, so that what it shows stays visible.
       const mark = { x: at.x - 1.5, y: at.y - 1.5, width: at.width + 3, height: at.height + 3 };
       this.draws.push({ kind: "rect", rect: mark, stroke: "#000000", width: 3.2 });
       this.draws.push({ kind: "rect", rect: mark, stroke: kQueryMark, width: 1.8 });
-      if (query.cells.length > 1) this.badge(String(i + 1), mark, place);
+      if (several && !cell.part) this.badge(String(cell.number ?? i + 1), mark, place);
     });
     this.text(x, top + height + 16, shorten(query.label, 11, kQueryWidth), 11, { fill: kQuiet });
     return height + 26;

@@ -38,6 +38,7 @@ export function paintOptions(figure: Figure, map: FigureMap): PaintOptions {
     table: colormapTable(figure.colormap),
     scale: map.scale,
     scaleMax: map.scaleMax,
+    log: map.log ?? false,
     gamma: figure.gamma,
     alpha: figure.alone ? "constant" : "value",
     opacity: figure.opacity,

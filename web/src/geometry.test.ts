@@ -59,6 +59,23 @@ function expectRect(actual: Rect | null, x: number, y: number, width: number, he
 }
 
 describe("FrameGeometry", () => {
+  it("has rectangles of cells, as far as the picture shows them", () => {
+    const g = new FrameGeometry(frame(landscape), grid(25, 37));
+    const [one, last] = [g.cellRect(1, 2)!, g.cellRect(3, 4)!];
+    const right = last.x + last.width;
+    expectRect(
+      g.cellsRect({ row: 1, col: 2 }, { row: 3, col: 4 }),
+      one.x,
+      one.y,
+      right - one.x,
+      last.y + last.height - one.y,
+    );
+    const p = new FrameGeometry(frame(padded), grid(37, 37));
+    const whole = p.cellsRect({ row: 0, col: 0 }, { row: 36, col: 36 });
+    expectRect(whole, 0, 0, 780, 520); // without the padding
+    expect(p.cellsRect({ row: 0, col: 0 }, { row: 2, col: 36 })).toBeNull();
+  });
+
   it("fills a landscape picture", () => {
     const g = new FrameGeometry(frame(landscape), grid(25, 37));
     expect([g.width, g.height, g.rows, g.cols, g.exact]).toEqual([780, 520, 25, 37, true]);

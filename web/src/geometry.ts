@@ -150,9 +150,14 @@ export class FrameGeometry {
 
   // The part of the picture that a cell shows; null for padding.
   cellRect(row: number, col: number): Rect | null {
+    return this.cellsRect({ row, col }, { row, col });
+  }
+
+  // Of the cells from one to another, as far as the picture shows them.
+  cellsRect(from: GridCell, to: GridCell): Rect | null {
     const { across, down } = this;
-    const [x, width] = shownSpan(across, col * across.cell, (col + 1) * across.cell);
-    const [y, height] = shownSpan(down, row * down.cell, (row + 1) * down.cell);
+    const [x, width] = shownSpan(across, from.col * across.cell, (to.col + 1) * across.cell);
+    const [y, height] = shownSpan(down, from.row * down.cell, (to.row + 1) * down.cell);
     return width > 0 && height > 0 ? { x, y, width, height } : null;
   }
 

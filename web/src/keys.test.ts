@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
-import { exampleExport } from "../fixtures/export";
-import { helpOpen, kKeyHelp, listenToKeys } from "./keys";
+import { exampleExport, storeExport } from "../fixtures/export";
+import { helpOpen, kKeyHelp, kStoreKeyHelp, listenToKeys } from "./keys";
 import * as store from "./store";
 
 // As much of a document as the keyboard needs.
@@ -173,5 +173,44 @@ describe("a focused control", () => {
       expect(press("m", { target })).toBe(false);
       expect(press("ArrowLeft", { target })).toBe(false);
     }
+  });
+});
+
+describe("keys of exports with a store", () => {
+  const definition = () => store.definition.value;
+
+  it("change what is computed", () => {
+    store.wantedDefinition.value = "model";
+    store.show(storeExport());
+    expect(press("f")).toBe(true);
+    expect(store.queryFrame.value).toBe(1);
+    press("f");
+    expect(store.queryFrame.value).toBe(0);
+    press("F", { shift: true });
+    expect(store.queryFrame.value).toBe(1);
+    press("i");
+    expect(store.incoming.value).toBe(true);
+    press("i");
+    expect(store.incoming.value).toBe(false);
+    press("d");
+    expect(definition()).toBe("patches");
+    press("D", { shift: true });
+    expect(definition()).toBe("model");
+    press("r");
+    expect(store.rope.value).toBe("before");
+    press("r");
+    press("b");
+    expect(store.attention.value?.kind).toBe("encoder");
+    press("b");
+    expect(store.attention.value?.kind).toBe("global");
+    const named = kStoreKeyHelp.map(([keys]) => keys).join("");
+    expect(named).toBe("FIDRB");
+  });
+
+  it("do nothing where there is none", () => {
+    for (const key of "fidrb") press(key);
+    expect(store.exact.value).toBe(false);
+    expect([store.incoming.value, store.queryFrame.value]).toEqual([false, 0]);
+    expect(store.wantedRope.value).toBe("after");
   });
 });

@@ -19,6 +19,26 @@ export const kKeyHelp: readonly (readonly [string, string])[] = [
   ["?", "this help"],
 ];
 
+// And for exports with a store.
+export const kStoreKeyHelp: readonly (readonly [string, string])[] = [
+  ["F", "ask the next frame (with Shift the previous)"],
+  ["I", "who looks at the query, instead of where it looks"],
+  ["D", "the next definition of attention (with Shift the previous)"],
+  ["R", "before or after RoPE"],
+  ["B", "the next kind of block"],
+];
+
+function stepFrame(step: number): void {
+  const count = store.frames.value.length;
+  store.askFrame((store.queryFrame.value + step + count) % count);
+}
+
+function stepBlock(): void {
+  const kinds = store.storeInfo.value?.blocks.map((each) => each.kind) ?? [];
+  const next = kinds[(kinds.indexOf(store.attention.value?.kind ?? "") + 1) % kinds.length];
+  if (store.exact.value && next) store.redefine(() => (store.wantedBlock.value = next));
+}
+
 const kActions: Record<string, (event: KeyboardEvent) => void> = {
   ArrowLeft: (event) => store.moveQuery(0, event.shiftKey ? -5 : -1),
   ArrowRight: (event) => store.moveQuery(0, event.shiftKey ? 5 : 1),
@@ -32,6 +52,13 @@ const kActions: Record<string, (event: KeyboardEvent) => void> = {
   h: () => store.numHeads.value > 0 && store.toggleView("heads"),
   m: () => store.toggleView("matrix"),
   p: () => store.activeQuery.value && store.pin(store.activeQuery.value, true),
+  f: (event) => stepFrame(event.shiftKey ? -1 : 1),
+  i: () => store.exact.value && (store.incoming.value = !store.incoming.value),
+  d: (event) => store.stepDefinition(event.shiftKey ? -1 : 1),
+  r: () =>
+    store.exact.value &&
+    (store.wantedRope.value = store.rope.value === "after" ? "before" : "after"),
+  b: () => stepBlock(),
   Backspace: () => store.unpin(store.activePin.value),
   Escape: () => (store.hover.value = null),
   "?": () => (helpOpen.value = true),

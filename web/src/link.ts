@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The address bar: a link holds the exact view, without what is at its default.
 import { effect } from "@preact/signals";
+import { formatQuery, frameOf, isPlain, parseQueries, parseQuery } from "./query";
 import * as store from "./store";
 
 interface Field {
@@ -58,6 +59,17 @@ function choice<T extends string>(
   };
 }
 
+function named(key: string, signal: { value: string }, usual: string): Field {
+  return {
+    key,
+    usual,
+    write: () => signal.value,
+    read: (text) => {
+      if (/^[a-z_]{1,40}$/.test(text)) signal.value = text;
+    },
+  };
+}
+
 // Choices that do not depend on the export.
 const kDisplay: Field[] = [
   choice("view", store.view, store.kViews, "frames"),
@@ -73,6 +85,16 @@ const kDisplay: Field[] = [
   flag("grid", store.showGrid, true),
   flag("live", store.liveHover, true),
   number("width", store.columnWidth, 0, 480, 0),
+  flag("log", store.logScale, false),
+];
+
+// Choices that need a store; names that it does not have are taken for the usual ones.
+const kExact: Field[] = [
+  named("definition", store.wantedDefinition, "model"),
+  named("block", store.wantedBlock, ""),
+  choice("rope", store.wantedRope, store.kRopes, "after"),
+  choice("reduce", store.reduction, store.kReductions, "mean"),
+  flag("incoming", store.incoming, false),
 ];
 
 // The query part of a link to what is shown now.
@@ -88,12 +110,13 @@ export function linkQuery(): string {
     if (active) {
       parameters.set("row", String(active.row));
       parameters.set("col", String(active.col));
+      if (frameOf(active) > 0 || !isPlain(active)) parameters.set("query", formatQuery(active));
     }
     const others = pins.filter((_, i) => i !== store.activePin.value);
-    if (others.length > 0) parameters.set("pins", others.map((p) => `${p.row}.${p.col}`).join("_"));
+    if (others.length > 0) parameters.set("pins", others.map(formatQuery).join("_"));
     if (store.targetFrame.value > 0) parameters.set("frame", String(store.targetFrame.value));
   }
-  for (const field of kDisplay) {
+  for (const field of [...kDisplay, ...(store.storeInfo.value ? kExact : [])]) {
     const text = field.write();
     if (text !== field.usual) parameters.set(field.key, text);
   }
@@ -112,18 +135,16 @@ function count(text: string | null): number | null {
 // Sets the display choices of a link, and returns what needs the export first.
 export function readLink(query: string): Link {
   const parameters = new URLSearchParams(query);
-  for (const field of kDisplay) {
+  for (const field of [...kDisplay, ...kExact]) {
     const text = parameters.get(field.key);
     if (text !== null) field.read(text);
   }
-  const pins: store.Cell[] = [];
-  for (const text of (parameters.get("pins") ?? "").split("_")) {
-    const [, row, col] = /^(\d{1,6})\.(\d{1,6})$/.exec(text) ?? [];
-    if (row !== undefined && col !== undefined) pins.push({ row: Number(row), col: Number(col) });
-  }
+  const pins = parseQueries(parameters.get("pins") ?? "");
   const row = count(parameters.get("row"));
   const col = count(parameters.get("col"));
-  if (row !== null && col !== null) pins.push({ row, col });
+  const active = parseQuery(parameters.get("query") ?? "");
+  if (active) pins.push(active);
+  else if (row !== null && col !== null) pins.push({ row, col });
   return {
     path: parameters.get("path"),
     restored: {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What can be taken away: the view as a figure, the numbers in it, the link to it.
 import { mapsCsv, mapsNpy, type ShownMaps } from "./csv";
-import { lastColour, scalesDiffer, shown } from "./display";
+import { colourRange, figureMap, masses, scalesDiffer } from "./display";
+import { attentionName, unitName } from "./wording";
 import { withoutExif } from "./exif";
 import { mainFeeds, type Block } from "./feed";
 import {
@@ -10,13 +11,14 @@ import {
   type FigureCell,
   type FigureColumn,
   type FigurePicture,
+  type QueryCell,
 } from "./figure";
 import { figurePng, figureSvg } from "./figure_png";
 import { linkQuery } from "./link";
-import { argMax, frameShares } from "./stats";
+import { frameOf, cellsOf, queryName, queryStem } from "./query";
+import { argMax } from "./stats";
 import * as store from "./store";
 
-const kUnit = "attention, a share of 1 over the patches of all frames";
 const kPictureWidth = 1024; // pixels, of pictures in figures
 
 function blockOf(slot: number): Block | null {
@@ -32,7 +34,8 @@ export function fileStem(): string {
     store.exportInfo.value?.name ?? "attention",
     view.value === "frames" || view.value === "heads" ? `layer${store.layer.value}` : "layers",
     view.value === "frames" || view.value === "layers" ? `head${head}` : "heads",
-    ...(cell ? [`row${cell.row}`, `col${cell.col}`] : []),
+    ...(cell ? [queryStem(cell)] : []),
+    ...(store.exact.value ? [attentionName()] : []),
   ];
   return parts.join("_").replace(/[^\p{L}\p{N}._-]+/gu, "_");
 }
@@ -45,7 +48,7 @@ function selection() {
   return {
     layers: view === "layers" || view === "matrix" ? all : [store.layer.value],
     heads: view === "heads" || view === "matrix" ? heads : [store.head.value],
-    frames: view === "matrix" ? [store.targetFrame.value] : store.frames.value.map((_, i) => i),
+    frames: view === "matrix" ? [store.target.value] : store.frames.value.map((_, i) => i),
   };
 }
 
@@ -56,6 +59,15 @@ export function shownMaps(): ShownMaps {
     ...selection(),
     rows: store.grid.value?.H_ds ?? 0,
     cols: store.grid.value?.W_ds ?? 0,
+    ...(store.exact.value
+      ? {
+          exact: {
+            definition: attentionName(),
+            reduced: store.reduction.value,
+            tokens: store.specialTokens.value,
+          },
+        }
+      : {}),
     map: (layer, head, frame) => block?.map(layer, head, frame) ?? null,
   };
 }
@@ -70,13 +82,14 @@ function figureCell(
   const block = blockOf(slot);
   const map = block?.map(layer, head, frame) ?? null;
   const geometry = store.geometries.value[frame]!;
-  const share = frameShares(shown(block, layer, head).map((each) => each.levels))[frame] ?? 0;
+  const share = masses(block, layer, head)?.frames[frame];
+  const range = colourRange(block, layer, head);
   return {
     label: small ? "" : `frame ${frame}`,
-    ...(small ? {} : { note: `${(100 * share).toFixed(0)} %` }),
+    ...(small || share === undefined ? {} : { note: `${(100 * share).toFixed(0)} %` }),
     picture: store.view.value === "matrix" ? null : frame,
     geometry,
-    map: map && { ...map, scaleMax: lastColour(block, layer, head) ?? map.scale },
+    map: map && range && figureMap(map, range),
     match:
       map && store.showMatches.value && store.view.value !== "matrix"
         ? argMax(map.levels, geometry.cols)
@@ -85,9 +98,8 @@ function figureCell(
 }
 
 function vmaxOf(layer: number, head: number): string {
-  const info = store.layers.value.find((each) => each.number === layer);
-  const value = info?.per_head_vmax99?.[head - 1] ?? info?.layer_vmax99;
-  return value === undefined ? "" : `vmax ${store.formatValue(value)}`;
+  const value = store.vmaxOf(layer, head);
+  return value === null ? "" : `vmax ${store.formatValue(value)}`;
 }
 
 function columnsOf(slot: number): FigureColumn[] {
@@ -98,7 +110,7 @@ function columnsOf(slot: number): FigureColumn[] {
   if (view === "frames") {
     return [
       {
-        title: mark && `${mark}patch (${query.row}, ${query.col})`,
+        title: mark && `${mark}${queryName(query)}`,
         cells: frames.map((frame) =>
           figureCell(slot, store.layer.value, store.head.value, frame, false),
         ),
@@ -108,7 +120,7 @@ function columnsOf(slot: number): FigureColumn[] {
   if (view === "matrix") {
     return heads.map((head) => ({
       title: `${mark}${head === store.kAverage ? "mean" : head}`,
-      cells: layers.map((layer) => figureCell(slot, layer, head, store.targetFrame.value, true)),
+      cells: layers.map((layer) => figureCell(slot, layer, head, store.target.value, true)),
     }));
   }
   return layers.flatMap((layer) =>
@@ -131,7 +143,7 @@ function title(): string {
     case "heads":
       return `${layer}, all heads`;
     case "matrix":
-      return `All layers (down) and heads (across), frame ${store.targetFrame.value}`;
+      return `All layers (down) and heads (across), frame ${store.target.value}`;
   }
 }
 
@@ -141,7 +153,9 @@ function footer(): string[] {
   const model = [text(info?.model?.["family"]), text(info?.model?.["weights"])].filter(Boolean);
   return [
     [...model, info?.precision, info?.generator].filter(Boolean).join(" · "),
-    info?.definition_text ?? "",
+    store.exact.value
+      ? `${attentionName()}: ${store.definitions.value.find((each) => each.name === store.definition.value)?.text ?? ""}`
+      : (info?.definition_text ?? ""),
   ].filter(Boolean);
 }
 
@@ -164,13 +178,14 @@ async function decode(url: string): Promise<FigurePicture> {
 
 export async function currentFigure(): Promise<Figure> {
   const query = store.pins.value[store.activePin.value];
-  const wanted =
-    store.view.value === "matrix" ? store.frames.value.slice(0, 1) : store.frames.value;
+  const asked = store.queryFrame.value;
+  const { frames } = store;
+  const wanted = store.view.value === "matrix" ? [frames.value[asked]!] : frames.value;
   const pictures = await Promise.all(wanted.map((frame) => decode(frame.url)));
   const block = blockOf(store.activePin.value);
   const last = scalesDiffer()
     ? null
-    : lastColour(block, store.layer.value, store.view.value === "heads" ? 1 : store.head.value);
+    : colourRange(block, store.layer.value, store.view.value === "heads" ? 1 : store.head.value);
   const pins = store.pins.value;
   return {
     title: title(),
@@ -178,16 +193,22 @@ export async function currentFigure(): Promise<Figure> {
       store.exportInfo.value?.name,
       pins.length > 1
         ? `${pins.length} queries`
-        : query && `query patch (${query.row}, ${query.col}) of frame 0`,
+        : query &&
+          `query ${queryName(query)}${frameOf(query) > 0 || query.token ? "" : " of frame 0"}`,
+      ...(store.exact.value ? [attentionName()] : []),
     ]
       .filter(Boolean)
       .join(" · "),
     pictures,
     query: {
-      label: "query, frame 0",
-      picture: 0,
-      geometry: store.geometries.value[0]!,
-      cells: pins,
+      label: `query, frame ${asked}`,
+      picture: store.view.value === "matrix" ? 0 : asked,
+      geometry: store.geometries.value[asked]!,
+      cells: pins.flatMap((pin, i): QueryCell[] => {
+        if (pin.token || frameOf(pin) !== asked) return [];
+        if (pin.to) return [{ row: pin.row, col: pin.col, to: pin.to, number: i + 1 }];
+        return cellsOf(pin).map((cell, j) => ({ ...cell, part: j > 0, number: i + 1 }));
+      }),
     },
     columns: pins.flatMap((_, slot) => columnsOf(slot)),
     ...(store.view.value === "matrix" ? { rowLabels: selection().layers.map(String) } : {}),
@@ -196,7 +217,7 @@ export async function currentFigure(): Promise<Figure> {
     opacity: store.opacity.value,
     smooth: store.smooth.value,
     alone: store.mapAlone.value || store.view.value === "matrix",
-    bar: colourBar(last, kUnit),
+    bar: colourBar(last, unitName(), store.logScale.value && !store.signed.value),
     footer: footer(),
   };
 }

@@ -3,17 +3,15 @@
 import { batch, computed, signal } from "@preact/signals";
 import { colormapNames, type ColormapName } from "./colormap";
 import { FrameGeometry, type Size } from "./geometry";
-import { toWireError, openExport, type ExportInfo, type Layer, type WireError } from "./wire";
+import { fitting, frameOf, inFrame, patchOf, type Query } from "./query";
+import { toWireError, openExport } from "./wire";
+import type { ExportInfo, Grid, Layer, StoreBlock, WireError } from "./wire";
+
+export type { Cell, Query } from "./query";
 
 // Heads count from 1; this stands for their average.
 export const kAverage = 0;
 export const kMostPins = 4;
-
-// A cell of the map grid, in frame 0.
-export interface Cell {
-  row: number;
-  col: number;
-}
 
 export const kViews = ["frames", "layers", "heads", "matrix"] as const;
 export type View = (typeof kViews)[number];
@@ -22,6 +20,11 @@ export type ScaleMode = (typeof kScales)[number];
 export const kColormaps = colormapNames;
 export const kThemes = ["auto", "light", "dark"] as const;
 export type Theme = (typeof kThemes)[number];
+
+export const kRopes = ["after", "before"] as const;
+export const kReductions = ["mean", "max"] as const;
+// The stored maps, where others are definitions of what is computed from the store.
+export const kStored = "stored";
 
 export type Loading = "idle" | "loading" | "ready" | "failed";
 
@@ -35,9 +38,9 @@ export const failure = signal<WireError | null>(null);
 // The choices.
 export const layer = signal(1); // from 1, as in file names
 export const head = signal(kAverage);
-export const pins = signal<Cell[]>([]);
+export const pins = signal<Query[]>([]);
 export const activePin = signal(0);
-export const hover = signal<Cell | null>(null);
+export const hover = signal<Query | null>(null);
 export const liveHover = signal(true);
 export const view = signal<View>("frames");
 export const targetFrame = signal(0);
@@ -54,32 +57,109 @@ export const showGrid = signal(true);
 // CSS pixels, of a column in the layer and head views; 0: so that all are in view, if they can be.
 export const columnWidth = signal(0);
 export const theme = signal<Theme>("auto");
+export const logScale = signal(false);
+// Of exports with a store, as far as it has them.
+export const wantedDefinition = signal("model");
+export const wantedBlock = signal("");
+export const wantedRope = signal<(typeof kRopes)[number]>("after");
+export const reduction = signal<(typeof kReductions)[number]>("mean");
+export const incoming = signal(false);
 
 // What follows.
-export const grid = computed(() => exportInfo.value?.grid ?? null);
-export const layers = computed<Layer[]>(() => exportInfo.value?.layers ?? []);
+export const storeInfo = computed(() => exportInfo.value?.store ?? null);
+export const hasStoredMaps = computed(
+  () => !storeInfo.value || exportInfo.value!.layers.some((each) => each.error === null),
+);
+// What the maps are: kStored, or one of the store's.
+export const definitions = computed(() => {
+  const stored = { name: kStored, text: exportInfo.value?.definition_text ?? "" };
+  return [...(hasStoredMaps.value ? [stored] : []), ...(storeInfo.value?.definitions ?? [])];
+});
+export const definition = computed(() => {
+  if (!storeInfo.value) return kStored;
+  const names = definitions.value.map((each) => each.name);
+  return (
+    names.find((name) => name === wantedDefinition.value) ??
+    storeInfo.value.definitions[0]?.name ??
+    kStored
+  );
+});
+export const exact = computed(() => definition.value !== kStored);
+// Values that are no probabilities have no natural zero.
+export const isSigned = (name: string): boolean => name === "logits" || name === "cosine";
+export const signed = computed(() => isSigned(definition.value));
+// The kind of block whose attention is shown; null for stored maps.
+export const attention = computed<StoreBlock | null>(() => {
+  const blocks = exact.value ? storeInfo.value!.blocks : [];
+  return blocks.find((each) => each.kind === wantedBlock.value) ?? blocks[0] ?? null;
+});
+export const rope = computed(() =>
+  attention.value?.rope === "2d" ? wantedRope.value : ("after" as const),
+);
+export const specialTokens = computed(() => attention.value?.special_tokens ?? []);
+export const grid = computed<Grid | null>(() => {
+  const stored = exportInfo.value?.grid ?? null;
+  if (!stored || !exact.value) return stored;
+  const { H_p, W_p } = stored;
+  return { H_p, W_p, stride_h: 1, stride_w: 1, H_ds: H_p, W_ds: W_p };
+});
+export const layers = computed<Layer[]>(() => {
+  const stored = exportInfo.value?.layers ?? [];
+  return attention.value ? attention.value.layers.map(exactLayer) : stored;
+});
 export const frames = computed(() => exportInfo.value?.frames ?? []);
-export const numHeads = computed(() => exportInfo.value?.heads ?? 0);
+export const numHeads = computed(() =>
+  attention.value ? attention.value.heads : (exportInfo.value?.heads ?? 0),
+);
 export const currentLayer = computed(
   () => layers.value.find((each) => each.number === layer.value) ?? null,
 );
 // Sizes of decoded pictures, for exports that do not tell them.
 export const naturalSizes = signal<ReadonlyMap<number, Size>>(new Map());
 export const geometries = computed<FrameGeometry[]>(() => {
-  const info = exportInfo.value;
-  if (!info) return [];
-  return info.frames.map(
-    (frame, i) => new FrameGeometry(frame, info.grid, naturalSizes.value.get(i)),
-  );
+  const cells = grid.value;
+  if (!cells) return [];
+  return frames.value.map((frame, i) => new FrameGeometry(frame, cells, naturalSizes.value.get(i)));
 });
 // The queries on show, the active one moved by the hand.
-export const queries = computed<Cell[]>(() =>
+export const queries = computed<Query[]>(() =>
   pins.value.map((pin, i) => (i === activePin.value && hover.value ? hover.value : pin)),
 );
-export const activeQuery = computed<Cell | null>(() => queries.value[activePin.value] ?? null);
+export const activeQuery = computed<Query | null>(() => queries.value[activePin.value] ?? null);
+
+// The frame shown as the query picture.
+export const queryFrame = computed(() => frameOf(activeQuery.value));
+// The frame that small maps show.
+export const target = computed(() =>
+  attention.value?.attends === "frame" ? queryFrame.value : targetFrame.value,
+);
+
+// A layer of the store: nothing was measured when it was written.
+function exactLayer(number: number): Layer {
+  const name = `layer_${String(number).padStart(2, "0")}`;
+  const none = { layer_vmax99: 0, per_head_vmax99: null, normalized_by: "", error: null };
+  return { number, name, ...none };
+}
+
+// Whether the block lets a query and a frame's tokens meet.
+export function meets(frame: number, query = activeQuery.value): boolean {
+  const from = frameOf(query);
+  const kind = attention.value?.attends ?? "all";
+  if (kind === "frame") return frame === from;
+  if (kind === "causal") return incoming.value ? frame >= from : frame <= from;
+  return true;
+}
 
 export function headName(number: number): string {
-  return number === kAverage ? "Average" : `Head ${number}`;
+  if (number !== kAverage) return `Head ${number}`;
+  return exact.value && reduction.value === "max" ? "Maximum" : "Average";
+}
+
+// The 99th percentile of the stored maps; null of others.
+export function vmaxOf(layerNumber: number, headNumber: number): number | null {
+  const info = layers.value.find((each) => each.number === layerNumber);
+  if (exact.value || !info) return null;
+  return info.per_head_vmax99?.[headNumber - 1] ?? info.layer_vmax99;
 }
 
 export function headNumbers(): number[] {
@@ -89,10 +169,24 @@ export function headNumbers(): number[] {
 // Three digits, as people write them: 0.00131, 8.1·10⁻⁵.
 export function formatValue(value: number): string {
   if (value === 0) return "0";
+  if (Number.isNaN(value)) return "–";
+  if (value < 0) return `−${formatValue(-value)}`;
+  if (value >= 100) return value.toFixed(1);
   if (value >= 1e-4) return value >= 0.1 ? value.toFixed(3) : value.toPrecision(3);
   const [digits, exponent] = value.toExponential(1).split("e-");
-  const raised = [...(exponent ?? "")].map((digit) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[Number(digit)]);
-  return `${digits}·10⁻${raised.join("")}`;
+  return `${digits}·10⁻${raised(exponent ?? "")}`;
+}
+
+const raised = (digits: string): string =>
+  [...digits].map((digit) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[Number(digit)]).join("");
+
+// Six digits, for values that are exact.
+export function formatExactly(value: number): string {
+  if (Number.isNaN(value)) return "–";
+  const short = Number(value.toPrecision(6));
+  if (short === 0 || Math.abs(short) >= 1e-4) return String(short).replace("-", "−");
+  const [digits, exponent] = short.toExponential().split("e-");
+  return `${digits!.replace("-", "−")}·10⁻${raised(exponent ?? "")}`;
 }
 
 // Changes.
@@ -105,7 +199,7 @@ export function reportFailure(error: unknown): void {
 export interface Restored {
   layer: number | null;
   head: number | null;
-  pins: Cell[];
+  pins: Query[];
   frame: number | null;
 }
 
@@ -122,30 +216,61 @@ export async function load(path: string, restored: Restored | null = null): Prom
 }
 
 export function show(info: ExportInfo, restored: Restored | null = null): void {
-  const last = info.layers.at(-1)?.number ?? 1;
-  const wanted = restored?.layer;
-  const centre = { row: Math.floor(info.grid.H_ds / 2), col: Math.floor(info.grid.W_ds / 2) };
-  const inside = (restored?.pins ?? []).filter(
-    (pin) => pin.row < info.grid.H_ds && pin.col < info.grid.W_ds,
-  );
   batch(() => {
     naturalSizes.value = new Map();
     exportInfo.value = info;
     pathText.value = info.path;
-    layer.value = info.layers.some((each) => each.number === wanted) ? wanted! : last;
-    head.value = Math.min(restored?.head ?? kAverage, info.heads);
-    pins.value = inside.length > 0 ? inside.slice(0, kMostPins) : [centre];
-    activePin.value = pins.value.length - 1;
+    layer.value = restored?.layer ?? 0;
+    head.value = restored?.head ?? kAverage;
+    pins.value = restored?.pins ?? [];
     hover.value = null;
     targetFrame.value = Math.min(restored?.frame ?? 0, info.frames.length - 1);
-    if (info.heads === 0 && view.value === "heads") view.value = "frames";
+    settle();
+    activePin.value = pins.value.length - 1;
     loading.value = "ready";
     failure.value = null;
   });
 }
 
+// Makes the choices those that what is shown has.
+function settle(): void {
+  const extents = grid.value;
+  if (!extents) return;
+  const known = layers.value.some((each) => each.number === layer.value);
+  if (!known) layer.value = layers.value.at(-1)?.number ?? 1;
+  head.value = Math.min(head.value, numHeads.value);
+  if (numHeads.value === 0 && view.value === "heads") view.value = "frames";
+  const count = exact.value ? frames.value.length : 1;
+  const inside = pins.value
+    .map((pin) => fitting(exact.value ? pin : patchOf(pin), extents, count, specialTokens.value))
+    .filter((pin) => pin !== null);
+  const centre = { row: Math.floor(extents.H_ds / 2), col: Math.floor(extents.W_ds / 2) };
+  pins.value = inside.length > 0 ? inside.slice(0, kMostPins) : [centre];
+  activePin.value = Math.min(activePin.value, pins.value.length - 1);
+}
+
+// Changes what the maps are; the queries stay on the same patches.
+export function redefine(change: () => void): void {
+  const before = grid.value;
+  batch(() => {
+    change();
+    const after = grid.value;
+    hover.value = null;
+    if (before && after && (before.H_ds !== after.H_ds || before.W_ds !== after.W_ds)) {
+      const rows = before.stride_h / after.stride_h;
+      const cols = before.stride_w / after.stride_w;
+      pins.value = pins.value.map((pin) => {
+        const cell = { row: Math.floor(pin.row * rows), col: Math.floor(pin.col * cols) };
+        return inFrame(cell, frameOf(pin));
+      });
+    }
+    if (!exact.value) pins.value = pins.value.map((pin) => inFrame(patchOf(pin), 0));
+    settle();
+  });
+}
+
 // Makes `cell` the active query, or with `beside` one more.
-export function pin(cell: Cell, beside = false): void {
+export function pin(cell: Query, beside = false): void {
   batch(() => {
     hover.value = null;
     if (beside && pins.value.length < kMostPins) {
@@ -174,10 +299,35 @@ export function moveQuery(rows: number, cols: number): void {
   const extents = grid.value;
   const from = activeQuery.value;
   if (!extents || !from) return;
-  pin({
-    row: clamp(from.row + rows, 0, extents.H_ds - 1),
-    col: clamp(from.col + cols, 0, extents.W_ds - 1),
-  });
+  const { to } = from;
+  const high = to ? to.row - from.row : 0;
+  const wide = to ? to.col - from.col : 0;
+  const cell = {
+    row: clamp(from.row + rows, 0, extents.H_ds - 1 - high),
+    col: clamp(from.col + cols, 0, extents.W_ds - 1 - wide),
+  };
+  const moved = to ? { ...cell, to: { row: cell.row + high, col: cell.col + wide } } : cell;
+  pin(inFrame(moved, frameOf(from)));
+}
+
+// Asks the same of another frame, which becomes the query picture.
+export function askFrame(frame: number): void {
+  const from = pins.value[activePin.value];
+  if (exact.value && from && frame < frames.value.length) pin(inFrame(from, frame));
+}
+
+// Makes a special token the query; once more, the patch again.
+export function askToken(frame: number, token: string): void {
+  const from = pins.value[activePin.value];
+  if (!from) return;
+  const again = from.token === token && frameOf(from) === frame;
+  pin(again ? patchOf(from) : { ...inFrame(patchOf(from), frame), token });
+}
+
+export function stepDefinition(step: number): void {
+  const names = definitions.value.map((each) => each.name);
+  const next = names[(names.indexOf(definition.value) + step + names.length) % names.length];
+  if (storeInfo.value && next) redefine(() => (wantedDefinition.value = next));
 }
 
 export function stepLayer(step: number): void {

@@ -2,6 +2,7 @@
 // For screen readers: what the picture shows, once it stands still.
 import { useSignal, useSignalEffect } from "@preact/signals";
 import { mainFeeds } from "../feed";
+import { frameOf, isPlain, queryName } from "../query";
 import { argMax } from "../stats";
 import * as store from "../store";
 
@@ -12,12 +13,16 @@ function sentence(): string {
   const block = mainFeeds[store.activePin.value]?.block.value;
   if (!query || !block || store.view.value !== "frames") return "";
   const cols = store.grid.value?.W_ds ?? 1;
+  const plain = isPlain(query) && frameOf(query) === 0;
+  const what = plain
+    ? `Query row ${query.row}, column ${query.col}.`
+    : `Query ${queryName(query)}.`;
   const best = store.frames.value.flatMap((_, frame) => {
     const map = block.map(store.layer.value, store.head.value, frame);
     const found = map && argMax(map.levels, cols);
     return found ? [`frame ${frame} row ${found.row} column ${found.col}`] : [];
   });
-  return `Layer ${store.layer.value}, ${store.headName(store.head.value)}. Query row ${query.row}, column ${query.col}. Best matches: ${best.join("; ")}.`;
+  return `Layer ${store.layer.value}, ${store.headName(store.head.value)}. ${what} Best matches: ${best.join("; ")}.`;
 }
 
 export function Announcer() {

@@ -2,17 +2,23 @@
 import { useComputed, useSignalEffect } from "@preact/signals";
 import { useRef } from "preact/hooks";
 import { colormapTable } from "../colormap";
-import { lastColour, scalesDiffer } from "../display";
+import { colourRange, scalesDiffer } from "../display";
 import { mainFeeds } from "../feed";
+import { valueAt } from "../scale";
 import * as store from "../store";
+import { unitName } from "../wording";
 
 const kTicks = [0, 0.25, 0.5, 0.75, 1];
 
 function caption(): string {
-  if (scalesDiffer()) return "of each map’s last colour";
-  const unit = "attention, a share of 1 over the patches of all frames";
+  if (scalesDiffer()) {
+    return store.signed.value
+      ? `${unitName()}; from the least to the largest of each map`
+      : "of each map’s last colour";
+  }
+  const unit = unitName();
   const ownScale = store.scaleMode.value === "head" && store.head.value === store.kAverage;
-  return ownScale && store.numHeads.value > 0 && store.view.value === "frames"
+  return ownScale && !store.exact.value && store.numHeads.value > 0 && store.view.value === "frames"
     ? `${unit}; up to 99 % of this average`
     : unit;
 }
@@ -33,12 +39,14 @@ export function ColourBar() {
     if (scalesDiffer()) return null;
     const block = mainFeeds[store.activePin.value]?.block.value ?? null;
     const head = store.view.value === "heads" ? 1 : store.head.value;
-    return lastColour(block, store.layer.value, head);
+    return colourRange(block, store.layer.value, head);
   });
   const label = (tick: number) => {
     const part = tick ** (1 / store.gamma.value);
-    if (last.value !== null) return store.formatValue(part * last.value);
-    return scalesDiffer() ? `${Math.round(100 * part)} %` : "";
+    if (last.value !== null) return store.formatValue(valueAt(part, last.value));
+    if (!scalesDiffer()) return "";
+    const log = store.logScale.value && !store.signed.value;
+    return `${Number(valueAt(part, { low: 0, high: 100, log }).toPrecision(2))} %`;
   };
   return (
     <div class="colour-bar" data-testid="colour-bar">
@@ -46,7 +54,7 @@ export function ColourBar() {
       <ol>
         {kTicks.map((tick) => (
           <li key={tick}>
-            {tick === 1 && label(tick) !== "" && "≥ "}
+            {tick === 1 && label(tick) !== "" && !store.signed.value && "≥ "}
             {label(tick)}
           </li>
         ))}

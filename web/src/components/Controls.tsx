@@ -1,38 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The row of choices under the top bar, by the names that the Python toolkit gave them.
-import type { ComponentChildren } from "preact";
 import * as store from "../store";
-
-function Field(props: { label: string; wide?: boolean; children: ComponentChildren }) {
-  return (
-    <label class={props.wide ? "field wide" : "field"}>
-      <span>{props.label}</span>
-      {props.children}
-    </label>
-  );
-}
-
-function Check(props: {
-  label: string;
-  title?: string;
-  testId?: string;
-  disabled?: boolean;
-  checked: boolean;
-  onChange: (checked: boolean) => void;
-}) {
-  return (
-    <label class="check" title={props.title}>
-      <input
-        type="checkbox"
-        data-testid={props.testId}
-        checked={props.checked}
-        disabled={props.disabled}
-        onChange={(event) => props.onChange(event.currentTarget.checked)}
-      />
-      {props.label}
-    </label>
-  );
-}
+import { Check, Field } from "./Fields";
 
 function Slider(props: {
   label: string;
@@ -112,7 +81,7 @@ function LayerAndHead() {
             store.head.value = value === "mean" ? store.kAverage : Number(value);
           }}
         >
-          <option value="mean">Average</option>
+          <option value="mean">{store.headName(store.kAverage)}</option>
           {store.headNumbers().map((head) => (
             <option key={head} value={String(head)}>
               Head {head}
@@ -153,6 +122,22 @@ const kScaleNames: Record<store.ScaleMode, string> = {
   map: "maximum of this view",
   fixed: "fixed value",
 };
+// Of maps computed from the store, from this query alone.
+const kExactNames: Record<store.ScaleMode, string> = {
+  head: "99 % of this query",
+  layer: "99 % of the layer’s heads",
+  map: "maximum of this query",
+  fixed: "fixed value",
+};
+const kSignedNames: Partial<Record<store.ScaleMode, string>> = {
+  head: "least to largest",
+  layer: "least to largest of the heads",
+};
+
+function scaleNames(): [store.ScaleMode, string][] {
+  const names = store.signed.value ? kSignedNames : store.exact.value ? kExactNames : kScaleNames;
+  return store.kScales.flatMap((mode) => (names[mode] ? [[mode, names[mode]]] : []));
+}
 
 function Colours() {
   return (
@@ -175,20 +160,32 @@ function Colours() {
         <select
           data-testid="scale"
           title="The value of the last colour"
-          value={store.scaleMode.value}
+          value={
+            scaleNames().some(([mode]) => mode === store.scaleMode.value)
+              ? store.scaleMode.value
+              : "head"
+          }
           onChange={(event) => {
             const mode = store.kScales.find((each) => each === event.currentTarget.value);
             if (mode) store.scaleMode.value = mode;
           }}
         >
-          {store.kScales.map((mode) => (
+          {scaleNames().map(([mode, name]) => (
             <option key={mode} value={mode}>
-              {kScaleNames[mode]}
+              {name}
             </option>
           ))}
         </select>
       </Field>
-      {store.scaleMode.value === "fixed" && (
+      <Check
+        label="Log"
+        testId="log-scale"
+        title="Logarithmic: four decades up to the last colour"
+        disabled={store.signed.value}
+        checked={store.logScale.value && !store.signed.value}
+        onChange={(checked) => (store.logScale.value = checked)}
+      />
+      {store.scaleMode.value === "fixed" && !store.signed.value && (
         <Field label="Value">
           <input
             class="number"

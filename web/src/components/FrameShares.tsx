@@ -3,9 +3,9 @@
 import { useSignalEffect } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
-import { shown } from "../display";
+import { masses } from "../display";
 import { layerStripFeed } from "../feed";
-import { frameShares } from "../stats";
+import { sum } from "../stats";
 import * as store from "../store";
 
 const kHeight = 150;
@@ -25,17 +25,18 @@ function colour(frame: number): string {
   return kColours[frame % kColours.length]!;
 }
 
+// `patches` leaves special tokens out; within each frame they are no share of the whole.
+const hasSpecial = (): boolean => store.exact.value && store.definition.value === "model";
+
 // [layer numbers, then a row for each frame], as uPlot takes it.
 function table(): uPlot.AlignedData {
   const block = layerStripFeed.block.value;
   const numbers = store.layers.value.map((layer) => layer.number);
-  const shares = numbers.map((layer) => {
-    const maps = shown(block, layer, store.head.value).map((map) => map.levels);
-    return frameShares(maps);
-  });
+  const shares = numbers.map((layer) => masses(block, layer, store.head.value));
   return [
     numbers,
-    ...store.frames.value.map((_, frame) => shares.map((each) => each[frame] ?? null)),
+    ...store.frames.value.map((_, frame) => shares.map((each) => each?.frames[frame] ?? null)),
+    ...(hasSpecial() ? [shares.map((each) => each && sum(each.special))] : []),
   ];
 }
 
@@ -69,6 +70,9 @@ function options(width: number): uPlot.Options {
         spanGaps: true, // over layers that cannot be read
         points: { show: store.layers.value.length < 3 },
       })),
+      ...(hasSpecial()
+        ? [{ stroke: style.getPropertyValue("--quiet"), width: 1.5, dash: [4, 3], spanGaps: true }]
+        : []),
     ],
     hooks: {
       // The layer on show, as a line.
@@ -94,6 +98,8 @@ export function FrameShares() {
   const plot = useRef<uPlot | null>(null);
   const info = store.exportInfo.value;
   const theme = store.theme.value;
+  const special = hasSpecial();
+  const { layers } = store;
   useEffect(() => {
     const parent = element.current;
     if (!parent) return;
@@ -107,7 +113,7 @@ export function FrameShares() {
       plot.current?.destroy();
       plot.current = null;
     };
-  }, [info, theme]);
+  }, [info, theme, special, layers.value]);
   useSignalEffect(() => {
     const data = table();
     store.layer.value;
@@ -121,7 +127,8 @@ export function FrameShares() {
   return (
     <div class="frame-shares" data-testid="frame-shares">
       <h3>
-        Share of each frame, by layer <span class="quiet">of stored levels</span>
+        Share of each frame, by layer{" "}
+        <span class="quiet">{store.exact.value ? "of its patches" : "of stored levels"}</span>
       </h3>
       <div ref={element} onClick={choose} />
       <p class="legend">
@@ -131,6 +138,12 @@ export function FrameShares() {
             frame {frame}
           </span>
         ))}
+        {special && (
+          <span>
+            <i style={{ background: "var(--quiet)" }} />
+            special tokens
+          </span>
+        )}
       </p>
     </div>
   );

@@ -4,6 +4,9 @@ import { useSignal, useSignalEffect } from "@preact/signals";
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { mainFeeds, type Feed } from "../feed";
 import * as store from "../store";
+import { lastColour } from "../display";
+import { queryName } from "../query";
+import { ExactControls } from "./ExactControls";
 import { FailureText } from "./FailureBanner";
 import { Matrix } from "./Matrix";
 import { Overlay } from "./Overlay";
@@ -31,15 +34,16 @@ export interface Room {
 }
 
 const kCaption = 32; // CSS pixels under each frame
+const kTokens = 40; // and for its special tokens
 const kSmallestFrame = 140;
 
 // The number of columns at which `count` boxes of this shape come out largest in a room; size 0 if
 // they would be too small, and the room must scroll.
-function bestColumns(count: number, aspect: number, room: Room) {
+function bestColumns(count: number, aspect: number, caption: number, room: Room) {
   let best = { columns: Math.max(1, Math.floor(room.width / 220)), size: 0 };
   for (let columns = 1; columns <= count; columns++) {
     const byWidth = room.width / columns;
-    const byHeight = (room.height / Math.ceil(count / columns) - kCaption) * aspect;
+    const byHeight = (room.height / Math.ceil(count / columns) - caption) * aspect;
     const size = Math.min(byWidth, byHeight);
     if (size > best.size && size >= kSmallestFrame) best = { columns, size };
   }
@@ -71,7 +75,8 @@ function smallestAspect(): number {
 
 function Frames(props: { feed: Feed; slot: number; room: Room }) {
   const frames = store.frames.value;
-  const { columns, size } = bestColumns(frames.length, smallestAspect(), props.room);
+  const caption = store.specialTokens.value.length > 0 ? kCaption + kTokens : kCaption;
+  const { columns, size } = bestColumns(frames.length, smallestAspect(), caption, props.room);
   return (
     <div
       class="frame-sheet"
@@ -123,7 +128,7 @@ function Column(props: {
       {failure || broken ? (
         <p class="broken">{failure ? <FailureText error={failure} /> : broken}</p>
       ) : (
-        store.frames.value.map((_, frame) => (
+        framesMet(props.slot).map((frame) => (
           <Overlay
             key={frame}
             feed={props.feed}
@@ -137,6 +142,12 @@ function Column(props: {
       )}
     </section>
   );
+}
+
+// The frames that a query's blocks look at.
+function framesMet(slot: number): number[] {
+  const all = store.frames.value.map((_, frame) => frame);
+  return all.filter((frame) => store.meets(frame, store.queries.value[slot]));
 }
 
 const kColumnTitle = 42; // CSS pixels, where it takes two lines
@@ -160,10 +171,15 @@ function columnsAcross(count: number, frames: number, aspect: number, room: Room
 
 function Columns(props: { feed: Feed; slot: number; room: Room }) {
   const { room, ...place } = props;
-  const vmax = (value: number | undefined) => (value === undefined ? "" : store.formatValue(value));
+  // What the last colour stands for, where nothing was stored.
+  const detail = (layer: number, each: number): string => {
+    const block = props.feed.block.value;
+    const value = store.exact.value ? lastColour(block, layer, each) : store.vmaxOf(layer, each);
+    return value === null ? "" : store.formatValue(value);
+  };
   const head = store.head.value;
   const count = store.view.value === "layers" ? store.layers.value.length : store.numHeads.value;
-  const across = columnsAcross(count, store.frames.value.length, smallestAspect(), room);
+  const across = columnsAcross(count, framesMet(props.slot).length, smallestAspect(), room);
   return (
     <div class="columns" style={{ gridTemplateColumns: `repeat(${across}, minmax(0, 1fr))` }}>
       {store.view.value === "layers"
@@ -174,7 +190,7 @@ function Columns(props: { feed: Feed; slot: number; room: Room }) {
               layer={layer.number}
               head={head}
               title={`Layer ${layer.number}`}
-              detail={vmax(layer.per_head_vmax99?.[head - 1] ?? layer.layer_vmax99)}
+              detail={detail(layer.number, head)}
             />
           ))
         : store
@@ -186,7 +202,7 @@ function Columns(props: { feed: Feed; slot: number; room: Room }) {
                 layer={store.layer.value}
                 head={each}
                 title={`Head ${each}`}
-                detail={vmax(store.currentLayer.value?.per_head_vmax99?.[each - 1])}
+                detail={detail(store.layer.value, each)}
               />
             ))}
     </div>
@@ -214,7 +230,8 @@ function TargetFrame() {
       <span>Target</span>
       <select
         data-testid="target"
-        value={String(store.targetFrame.value)}
+        value={String(store.target.value)}
+        disabled={store.attention.value?.attends === "frame"}
         onChange={(event) => (store.targetFrame.value = Number(event.currentTarget.value))}
       >
         {store.frames.value.map((_, frame) => (
@@ -263,7 +280,7 @@ function Shown(props: { feed: Feed; slot: number; room: Room }) {
     >
       {several && (
         <h3>
-          {slot + 1}: patch ({query.row}, {query.col})
+          {slot + 1}: {queryName(query)}
         </h3>
       )}
       {broken || (failure && failure.kind !== "network") ? (
@@ -299,6 +316,7 @@ export function MainView() {
         {(view === "frames" || view === "matrix") && <TargetFrame />}
         {(view === "layers" || view === "heads") && <ColumnWidth />}
       </header>
+      <ExactControls />
       <div class="shown-list" ref={element}>
         {queries.map((_, slot) => (
           <Shown key={slot} feed={mainFeeds[slot]!} slot={slot} room={each} />

@@ -2,7 +2,7 @@
 // All layers × all heads of one query in one target frame, painted as one picture.
 import { useComputed, useSignal, useSignalEffect } from "@preact/signals";
 import { useRef } from "preact/hooks";
-import { lastColour, paintMap } from "../display";
+import { colourRange, lastColour, paintMap } from "../display";
 import type { Feed } from "../feed";
 import * as store from "../store";
 import type { Room } from "./MainView";
@@ -26,10 +26,10 @@ function usePainted(feed: Feed, layers: readonly number[], heads: readonly numbe
     const cells = new Uint32Array(one.buffer);
     layers.forEach((layer, i) => {
       heads.forEach((head, j) => {
-        const map = block?.map(layer, head, store.targetFrame.value);
-        const last = lastColour(block, layer, head);
-        if (!map || last === null) return;
-        paintMap(map, one, { last, alone: true });
+        const map = block?.map(layer, head, store.target.value);
+        const range = colourRange(block, layer, head);
+        if (!map || !range || 4 * map.levels.length !== one.length) return;
+        paintMap(map, one, { range, alone: true });
         for (let row = 0; row < grid.H_ds; row++) {
           const at = (i * (grid.H_ds + kGap) + row) * width + j * (grid.W_ds + kGap);
           whole.set(cells.subarray(row * grid.W_ds, (row + 1) * grid.W_ds), at);
@@ -81,11 +81,12 @@ export function Matrix(props: { feed: Feed; room: Room }) {
   const read = (event: PointerEvent) => {
     const found = at(event);
     under.value = found;
+    const last = found && lastColour(props.feed.block.value, found.layer, found.head);
     readout.value = found && {
       x: event.clientX,
       y: event.clientY,
       title: `Layer ${found.layer} · ${store.headName(found.head)}`,
-      detail: `last colour ${store.formatValue(lastColour(props.feed.block.value, found.layer, found.head) ?? 0)} · click to show it`,
+      detail: `last colour ${store.formatValue(last ?? 0)} · click to show it`,
     };
   };
   return (
@@ -115,7 +116,7 @@ export function Matrix(props: { feed: Feed; room: Room }) {
         class="matrix-maps"
         data-testid="matrix-maps"
         role="img"
-        aria-label={`Maps of frame ${store.targetFrame.value} for ${layers.length} layers and ${heads.length} heads. The keys [ ] , . move the choice; Enter shows it.`}
+        aria-label={`Maps of frame ${store.target.value} for ${layers.length} layers and ${heads.length} heads. The keys [ ] , . move the choice; Enter shows it.`}
         tabIndex={0}
         onKeyDown={(event) =>
           event.key === "Enter" && store.goTo(store.layer.value, store.head.value)

@@ -2,12 +2,14 @@
 // One frame with one map on it.
 import { useComputed, useSignalEffect } from "@preact/signals";
 import { useRef } from "preact/hooks";
-import { lastColour, paintCanvas, shown } from "../display";
+import { colourRange, isExact, masses, paintCanvas, valueIn } from "../display";
 import type { Feed } from "../feed";
-import { argMax, frameShares } from "../stats";
+import { frameOf } from "../query";
+import { argMax } from "../stats";
 import * as store from "../store";
 import { Picture, place, within } from "./Picture";
 import { readout } from "./Readout";
+import { Tokens } from "./Tokens";
 
 export interface OverlayProps {
   feed: Feed;
@@ -23,12 +25,8 @@ function usePainted(props: OverlayProps) {
   useSignalEffect(() => {
     const block = props.feed.block.value;
     const map = block?.map(props.layer, props.head, props.frame) ?? null;
-    const last = lastColour(block, props.layer, props.head);
-    if (!canvas.current) return;
-    paintCanvas(canvas.current, last === null ? null : map, {
-      last: last ?? 1,
-      alone: store.mapAlone.value,
-    });
+    const range = colourRange(block, props.layer, props.head);
+    if (canvas.current) paintCanvas(canvas.current, map, range, store.mapAlone.value);
   });
   return canvas;
 }
@@ -48,12 +46,20 @@ function readAt(event: PointerEvent, props: OverlayProps) {
     readout.value = { ...at, title: "cut off: the model did not see this", detail: pixel };
     return;
   }
-  const level = map.levels[cell.row * geometry.cols + cell.col] ?? 0;
-  const value = store.formatValue((level / 255) * map.scale);
+  const place = cell.row * geometry.cols + cell.col;
+  const level = map.levels[place] ?? 0;
+  const value = valueIn(map, place);
+  const where = `patch (${cell.row}, ${cell.col}) · ${pixel} · frame ${props.frame}`;
+  if (!isExact(map)) {
+    const title = `${level === 255 ? "≥ " : ""}${store.formatValue(value)}`;
+    readout.value = { ...at, title, detail: `level ${level} · ${where}` };
+    return;
+  }
+  const unseen = !store.meets(props.frame, store.queries.value[props.slot]);
   readout.value = {
     ...at,
-    title: `${level === 255 ? "≥ " : ""}${value}`,
-    detail: `level ${level} · patch (${cell.row}, ${cell.col}) · ${pixel} · frame ${props.frame}`,
+    title: unseen ? "none: these blocks do not look here" : store.formatExactly(value),
+    detail: `${store.definition.value} · ${where}`,
   };
 }
 
@@ -78,23 +84,42 @@ function Match(props: OverlayProps) {
 }
 
 function Share(props: OverlayProps) {
-  const share = useComputed(() => {
-    const block = props.feed.block.value;
-    return (
-      frameShares(shown(block, props.layer, props.head).map((map) => map.levels))[props.frame] ?? 0
-    );
-  });
+  const share = useComputed(
+    () => masses(props.feed.block.value, props.layer, props.head)?.frames[props.frame] ?? null,
+  );
+  if (!store.meets(props.frame, store.queries.value[props.slot]))
+    return <span class="share">not attended</span>;
+  if (share.value === null) return null;
   const text = `${(100 * share.value).toFixed(0)} %`;
+  const of = store.exact.value ? "of the attention goes to" : "of the attention shown goes to";
+  const what = store.exact.value ? "this frame’s patches" : "this frame (of stored levels)";
   return (
-    <span
-      class="share"
-      title={`${text} of the attention shown goes to this frame (of stored levels)`}
-    >
+    <span class="share" title={`${text} ${of} ${what}`}>
       <span class="bar">
-        <span style={{ width: `${100 * share.value}%` }} />
+        <span style={{ width: `${Math.min(100, 100 * share.value)}%` }} />
       </span>
       {text}
     </span>
+  );
+}
+
+// The frame's name; with a store, a click makes it the query picture.
+function FrameName(props: OverlayProps) {
+  const { frame } = props;
+  if (!store.exact.value) return <span>frame {frame}</span>;
+  const chosen = frameOf(store.queries.value[props.slot]) === frame;
+  return (
+    <button
+      class={chosen ? "frame-name chosen" : "frame-name"}
+      data-testid="query-frame"
+      data-frame={frame}
+      aria-pressed={chosen}
+      title={chosen ? "The query is in this frame" : "Make this frame the query picture (F)"}
+      onClick={() => store.askFrame(frame)}
+    >
+      frame {frame}
+      {chosen && " · query"}
+    </button>
   );
 }
 
@@ -103,7 +128,7 @@ export function Overlay(props: OverlayProps) {
   const geometry = store.geometries.value[props.frame];
   if (!geometry) return null;
   const { rows, cols, clipFraction, mapFraction } = geometry;
-  const isTarget = store.targetFrame.value === props.frame;
+  const isTarget = store.target.value === props.frame;
   return (
     <figure
       class={isTarget && props.captioned ? "overlay target" : "overlay"}
@@ -135,9 +160,18 @@ export function Overlay(props: OverlayProps) {
       </div>
       {props.captioned && (
         <figcaption>
-          <span>frame {props.frame}</span>
+          <FrameName {...props} />
           <Share {...props} />
         </figcaption>
+      )}
+      {props.captioned && store.specialTokens.value.length > 0 && (
+        <Tokens
+          feed={props.feed}
+          layer={props.layer}
+          head={props.head}
+          frame={props.frame}
+          slot={props.slot}
+        />
       )}
     </figure>
   );

@@ -1,145 +1,89 @@
 // SPDX-License-Identifier: Apache-2.0
-// The first frame, large, with its grid: what is under the hand is the query.
+// The query: its picture, what it is in words, those it is compared with; and what the colours mean.
 import { useComputed } from "@preact/signals";
-import type { ComponentChildren } from "preact";
+import { frameOf, isPlain, queryName, tokenName, tokenSign } from "../query";
 import * as store from "../store";
 import { ColourBar } from "./ColourBar";
+import { Extent } from "./ExactControls";
+import { Check, Choice } from "./Fields";
 import { FrameShares } from "./FrameShares";
-import { Picture, place } from "./Picture";
+import { QueryPicture } from "./QueryPicture";
 import { Vmax } from "./Vmax";
-
-function cellUnder(event: PointerEvent | MouseEvent): store.Cell | null {
-  const geometry = store.geometries.value[0];
-  if (!geometry) return null;
-  const box = (event.currentTarget as HTMLElement).getBoundingClientRect();
-  return geometry.cellAt(
-    ((event.clientX - box.left) / box.width) * geometry.width,
-    ((event.clientY - box.top) / box.height) * geometry.height,
-  );
-}
-
-function Grid() {
-  const geometry = store.geometries.value[0];
-  if (!geometry || !store.showGrid.value) return null;
-  const { width, height, clip } = geometry;
-  const { xs, ys } = geometry.gridLines();
-  const path = [
-    ...xs.map((x) => `M${x} ${clip.y}v${clip.height}`),
-    ...ys.map((y) => `M${clip.x} ${y}h${clip.width}`),
-  ];
-  return (
-    <svg
-      class="grid"
-      viewBox={`0 0 ${width} ${height}`}
-      preserveAspectRatio="none"
-      aria-hidden="true"
-    >
-      <path d={path.join("")} vector-effect="non-scaling-stroke" />
-    </svg>
-  );
-}
-
-function CellMark(props: {
-  cell: store.Cell;
-  kind: string;
-  number?: number;
-  children?: ComponentChildren;
-}) {
-  const rect = store.geometries.value[0]?.cellFraction(props.cell.row, props.cell.col);
-  if (!rect) return null; // padding
-  return (
-    <div class={props.kind} data-pin={props.number} style={place(rect)}>
-      {props.children}
-    </div>
-  );
-}
-
-function Pins() {
-  const cells = store.queries.value;
-  const kept = store.pins.value[store.activePin.value];
-  return (
-    <>
-      {store.hover.value && kept && <CellMark cell={kept} kind="kept" />}
-      {cells.map((cell, i) => (
-        <CellMark
-          key={i}
-          cell={cell}
-          kind={i === store.activePin.value ? "query-cell active" : "query-cell"}
-          number={i + 1}
-        >
-          {cells.length > 1 && <span>{i + 1}</span>}
-        </CellMark>
-      ))}
-    </>
-  );
-}
-
-// Of a tall picture's height, so that what stands under it stays in view.
-const kMostHeight = "64vh";
-
-function QueryPicture() {
-  const geometry = store.geometries.value[0];
-  if (!geometry) return null;
-  return (
-    <div
-      class="query"
-      style={{ width: `min(100%, ${kMostHeight} * ${geometry.width / geometry.height})` }}
-      data-testid="query"
-      tabIndex={0}
-      role="application"
-      aria-label="Query picture, frame 0. Arrow keys move the query patch; P adds another query."
-      onPointerMove={(event) => {
-        if (event.pointerType !== "mouse" || !store.liveHover.value) return;
-        const cell = cellUnder(event);
-        const old = store.hover.value;
-        if (cell?.row !== old?.row || cell?.col !== old?.col) store.hover.value = cell;
-      }}
-      onPointerLeave={() => (store.hover.value = null)}
-      onClick={(event) => {
-        const cell = cellUnder(event);
-        if (cell) store.pin(cell, event.shiftKey);
-      }}
-    >
-      <Picture frame={0}>
-        <Grid />
-        <Pins />
-      </Picture>
-    </div>
-  );
-}
 
 function QueryText() {
   const text = useComputed(() => {
     const cell = store.activeQuery.value;
-    const geometry = store.geometries.value[0];
+    const geometry = store.geometries.value[store.queryFrame.value];
     if (!cell || !geometry) return "";
+    if (!isPlain(cell)) return queryName(cell);
     const centre = geometry.cellCentre(cell.row, cell.col);
     const pixel = centre ? `pixel (${Math.round(centre.x)}, ${Math.round(centre.y)})` : "padding";
-    return `patch (${cell.row}, ${cell.col}) · ${pixel}`;
+    return `${queryName(cell)} · ${pixel}`;
   });
   return (
     <p class="query-text" data-testid="query-text">
       <span>{text.value}</span>
-      <label class="check" title="Moving over the picture moves the query; a click keeps it">
-        <input
-          type="checkbox"
-          data-testid="live"
-          checked={store.liveHover.value}
-          onChange={(event) => (store.liveHover.value = event.currentTarget.checked)}
-        />
-        Live
-      </label>
-      <label class="check">
-        <input
-          type="checkbox"
-          data-testid="grid"
-          checked={store.showGrid.value}
-          onChange={(event) => (store.showGrid.value = event.currentTarget.checked)}
-        />
-        Grid
-      </label>
+      <Check
+        label="Live"
+        testId="live"
+        title="Moving over the picture moves the query; a click keeps it"
+        checked={store.liveHover.value}
+        onChange={(checked) => (store.liveHover.value = checked)}
+      />
+      <Check
+        label="Grid"
+        testId="grid"
+        checked={store.showGrid.value}
+        onChange={(checked) => (store.showGrid.value = checked)}
+      />
     </p>
   );
+}
+
+// Where else the query may be: in any frame, and on its special tokens.
+function QueryPlace() {
+  if (!store.exact.value) return null;
+  const frame = store.queryFrame.value;
+  const query = store.pins.value[store.activePin.value];
+  return (
+    <div class="query-place">
+      <Choice
+        label="Query in"
+        testId="query-frame-choice"
+        title="The frame that the query is in (F)"
+        value={String(frame)}
+        options={store.frames.value.map((_, i) => [String(i), `frame ${i}`])}
+        onChange={(chosen) => store.askFrame(Number(chosen))}
+      />
+      <span class="tokens" role="group" aria-label="Special tokens as queries">
+        {store.specialTokens.value.map((token) => {
+          const chosen = query?.token === token && frameOf(query) === frame;
+          return (
+            <button
+              key={token}
+              class={chosen ? "token chosen" : "token"}
+              data-testid="query-token"
+              data-token={token}
+              aria-pressed={chosen}
+              title={`The ${tokenName(token)} token of frame ${frame} as the query`}
+              onClick={() => store.askToken(frame, token)}
+            >
+              <b>{tokenSign(token)}</b>
+            </button>
+          );
+        })}
+      </span>
+    </div>
+  );
+}
+
+// Of a query among those compared.
+function shortName(query: store.Query): string {
+  const frame = frameOf(query) > 0 ? `f${frameOf(query)} ` : "";
+  if (query.token) return `${frame}${tokenName(query.token)}`;
+  if (query.to) return `${frame}(${query.row}, ${query.col}) – (${query.to.row}, ${query.to.col})`;
+  if (query.more) return `${frame}${query.more.length + 1} patches`;
+  return `${frame}(${query.row}, ${query.col})`;
 }
 
 function PinList() {
@@ -153,7 +97,7 @@ function PinList() {
             aria-pressed={i === store.activePin.value}
             onClick={() => (store.activePin.value = i)}
           >
-            {pins.length > 1 && <b>{i + 1}</b>} ({cell.row}, {cell.col})
+            {pins.length > 1 && <b>{i + 1}</b>} {shortName(cell)}
           </button>
           {pins.length > 1 && (
             <button
@@ -189,13 +133,20 @@ export function QueryPanel() {
     <section class="query-panel" aria-label="Query">
       <QueryPicture />
       <QueryText />
+      <QueryPlace />
       <PinList />
-      <Vmax />
+      {store.exact.value ? <Extent /> : <Vmax />}
       <ColourBar />
       {store.exportInfo.value?.notices.map((notice) => (
         <p class="notice">{notice}</p>
       ))}
-      {store.layers.value.length > 1 && <FrameShares />}
+      {store.layers.value.length > 1 && !store.signed.value && <FrameShares />}
+      {store.storeInfo.value === null && (
+        <p class="quiet small" data-testid="store-hint">
+          With <code>export --save_qk</code>: any frame and special token as the query, exact
+          values, other definitions.
+        </p>
+      )}
     </section>
   );
 }

@@ -2,7 +2,7 @@
 // A map alone, small, as a button.
 import { useSignalEffect } from "@preact/signals";
 import { useRef } from "preact/hooks";
-import { lastColour, paintCanvas } from "../display";
+import { colourRange, paintCanvas } from "../display";
 import type { Feed } from "../feed";
 import * as store from "../store";
 
@@ -20,11 +20,10 @@ export function SmallMap(props: SmallMapProps) {
   const canvas = useRef<HTMLCanvasElement>(null);
   useSignalEffect(() => {
     const block = props.feed.block.value;
-    const frame = store.targetFrame.value;
+    const frame = store.target.value;
     const map = block?.map(props.layer, props.head, frame) ?? null;
-    const last = lastColour(block, props.layer, props.head);
-    if (!canvas.current) return;
-    paintCanvas(canvas.current, last === null ? null : map, { last: last ?? 1, alone: true });
+    const range = colourRange(block, props.layer, props.head);
+    if (canvas.current) paintCanvas(canvas.current, map, range, true);
   });
   const grid = store.grid.value;
   if (!grid) return null;
