@@ -22,11 +22,17 @@ export default function setup(project: TestProject) {
   const folder = mkdtempSync(join(tmpdir(), "vggt-page-"));
   const made = join(folder, "exports");
   execFileSync(python, [join(repository, "tests/make_export.py"), made, "all"]);
-  // What the program itself writes, of two small pictures.
-  const flags = "--image_set_name demo --num_images 2 --image_size 112 --save_per_head --quiet";
-  execFileSync(binary, ["export", ...flags.split(" "), "--output_dir_prefix", join(made, "own_")], {
-    cwd: repository,
-  });
+  // What the program itself writes, of a few small pictures: maps, with queries and keys (a store), and these alone.
+  const save = "--save_qk --capture global,frame,encoder";
+  const kinds: [prefix: string, flags: string][] = [
+    ["own_", "--num_images 2 --save_per_head"],
+    ["store_", `--num_images 3 --save_per_head --stride_h 2 --stride_w 2 ${save}`],
+    ["bare_", "--num_images 2 --save_qk --no_heatmaps"],
+  ];
+  for (const [prefix, flags] of kinds) {
+    const all = `export --image_set_name demo --image_size 112 --quiet ${flags}`.split(" ");
+    execFileSync(binary, [...all, "--output_dir_prefix", join(made, prefix)], { cwd: repository });
+  }
   project.provide("exports", made);
   return () => rmSync(folder, { recursive: true });
 }

@@ -60,6 +60,16 @@ export class Server {
     return (await response.json()) as ExportInfo;
   }
 
+  // Exact values, as /api/maps.npy computes them from a store.
+  async exact(id: string, query: Record<string, string | number>) {
+    const parameters = new URLSearchParams({ export: id, definition: "model" });
+    for (const [key, value] of Object.entries(query)) parameters.set(key, String(value));
+    const response = await fetch(`${this.address}api/maps.npy?${parameters}`);
+    if (!response.ok) throw new Error(await response.text());
+    const { shape, data } = parseNpy(new Uint8Array(await response.arrayBuffer()));
+    return { shape, values: data as Float32Array, dropped: response.headers.get("X-Dropped") };
+  }
+
   // What /api/maps.npy says.
   async numbers(id: string, query: Record<string, string | number>): Promise<Numbers> {
     const parameters = new URLSearchParams({ export: id });

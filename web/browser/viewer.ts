@@ -83,6 +83,8 @@ export function cellPixel(info: ExportInfo, row: number, col: number, frame = 0)
 
 export class Viewer {
   readonly problems: string[] = [];
+  // Whether maps have a cell for every patch, whatever the strides of the stored ones.
+  everyPatch = false;
   private readonly allowed: RegExp[] = [];
 
   private constructor(
@@ -231,7 +233,8 @@ export class Viewer {
   async cellOnScreen(row: number, col: number) {
     const info = await this.info();
     const box = await this.box(this.page.locator(".query .picture"));
-    const { x, y } = cellPixel(info, row, col);
+    const strides = this.everyPatch ? { stride_h: 1, stride_w: 1 } : {};
+    const { x, y } = cellPixel({ ...info, grid: { ...info.grid, ...strides } }, row, col);
     const { width, height } = info.frames[0]!;
     return { x: box.x + (x / width!) * box.width, y: box.y + (y / height!) * box.height };
   }
