@@ -328,6 +328,8 @@ function stripAsk(kind: "layers" | "heads"): Ask | null {
   // After the main view has its answer, so that they never delay it. Where it has nothing to show, they still lead
   // to other layers.
   const failed = main?.failure.value?.kind === "server" || store.currentLayer.value?.error;
+  // The query of other blocks, or of the stored maps, may not exist in these.
+  if (!failed && block?.ask.exact?.block !== store.attention.value?.kind) return null;
   const query = failed ? store.activeQuery.value : block?.ask.query;
   if (!query) return null;
   if (kind === "layers") {

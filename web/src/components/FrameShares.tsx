@@ -117,7 +117,8 @@ export function FrameShares() {
   useSignalEffect(() => {
     const data = table();
     store.layer.value;
-    plot.current?.setData(data);
+    // With other series, it is about to be made anew.
+    if (plot.current?.series.length === data.length) plot.current.setData(data);
   });
   const choose = () => {
     const at = plot.current?.cursor.idx;

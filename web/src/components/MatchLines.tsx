@@ -55,7 +55,12 @@ export function MatchLines() {
     if (!wanted) return;
     window.addEventListener("resize", again);
     document.addEventListener("scroll", again, true);
+    // Fonts and strips that come late move what they join.
+    const observer = new ResizeObserver(again);
+    const ends = document.querySelectorAll(".query, .shown-list, .frame-sheet");
+    for (const each of ends) observer.observe(each);
     return () => {
+      observer.disconnect();
       window.removeEventListener("resize", again);
       document.removeEventListener("scroll", again, true);
     };
