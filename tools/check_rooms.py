@@ -19,13 +19,14 @@ ROOMS = {
     "image": ["formats"],
     "weights": ["formats"],
     "artifact": ["formats"],
+    "render": ["formats", "image"],
     "query": ["formats", "kernels", "artifact"],
     "model": ["formats", "kernels", "weights"],
     "capture": ["formats", "model", "kernels", "weights", "artifact"],
     "server": ["formats", "artifact", "query"],
     "cli": [
-        *("formats", "kernels", "image", "weights", "artifact", "query", "model", "capture"),
-        "server",
+        *("formats", "kernels", "image", "weights", "artifact", "render", "query", "model"),
+        *("capture", "server"),
     ],
 }
 # oneDNN and cpp-httplib are spoken to in one place each.
