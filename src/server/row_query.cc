@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/row_query.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <array>
 
@@ -52,6 +54,17 @@ const QkBlocks& ParseBlocks(const QueryPairs& query, const QkDescription& descri
                 "Export them with --capture.");
 }
 
+std::string LayersText(const QkBlocks& blocks) {
+  std::vector<int64_t> numbers;
+  for (const QkLayer& layer : blocks.layers) numbers.push_back(layer.index + 1);
+  return fmt::format("Its layers are {}.", fmt::join(numbers, ", "));
+}
+
+std::string TokensText(const QkBlocks& blocks) {
+  if (blocks.special_tokens.empty()) return "These blocks have none.";
+  return Printable(fmt::format("There are {}.", fmt::join(blocks.special_tokens, ", ")), 300);
+}
+
 std::vector<size_t> ParseLayers(const std::string& text, const QkBlocks& blocks) {
   if (text == "all") return Range<size_t>(0, blocks.layers.size());
   std::vector<size_t> places;
@@ -59,8 +72,7 @@ std::vector<size_t> ParseLayers(const std::string& text, const QkBlocks& blocks)
     const auto found = std::find_if(blocks.layers.begin(), blocks.layers.end(),
                                     [&](const QkLayer& l) { return l.index + 1 == number; });
     if (found == blocks.layers.end()) {
-      throw Refusal(404, fmt::format("the store has no layer {}", number), "",
-                    "/api/export lists its layers.");
+      throw Refusal(404, fmt::format("the store has no layer {}", number), "", LayersText(blocks));
     }
     places.push_back(static_cast<size_t>(found - blocks.layers.begin()));
   }
@@ -130,7 +142,7 @@ std::vector<int64_t> ParseTokens(const QueryPairs& query, const QkDescription& d
     const int64_t token = FindSpecialToken(blocks, *value("token"));
     if (token >= 0) return {token};
     throw Refusal(404, fmt::format("there is no special token '{}'", Printable(*value("token"))),
-                  "token", "/api/export lists them.");
+                  "token", TokensText(blocks));
   }
   const char *rows = by_span ? "rows" : "row", *cols = by_span ? "cols" : "col";
   for (const char* name : {rows, cols}) {
