@@ -43,7 +43,8 @@ fs::path DefaultRoot(const fs::path& path) {
   const fs::path whole = fs::canonical(path, failed);
   if (failed) throw Error("no such file or folder", path.string());
   const fs::path folder = fs::is_directory(whole) ? whole : whole.parent_path();
-  const bool inside = folder.filename() == "attn_maps" && LooksLikeExport(folder);
+  const bool part = folder.filename() == "attn_maps" || folder.filename() == kQkFolderName;
+  const bool inside = part && LooksLikeExport(folder);
   return inside ? folder.parent_path() : folder;
 }
 
@@ -97,10 +98,11 @@ void Announce(const OpenedExport* opened, const ExportCatalog& catalog, const Ac
   } else {
     const Export& e = opened->maps.description();
     const LayerMetadata& m = e.layers.back().metadata;
+    const std::string heads =
+        m.per_head_data ? fmt::format("{} heads", m.num_heads) : "mean of the heads";
     fmt::print("Showing {}: {} layers, {}, {} frames\n",
                Printable((catalog.root() / opened->path).lexically_normal().string(), kLongestPath),
-               e.layers.size(),
-               m.per_head_data ? fmt::format("{} heads", m.num_heads) : "mean of the heads", m.S);
+               e.layers.size(), opened->rows == nullptr ? heads : "exact attention", m.S);
   }
   fmt::print("\n  {}\n\n", address);
   if (!IsLoopback(access.server_name)) {

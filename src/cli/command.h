@@ -13,6 +13,7 @@ using DeclareCommand = std::function<int()> (*)(CLI::App& app);
 std::function<int()> DeclareExport(CLI::App& app);
 std::function<int()> DeclareInspect(CLI::App& app);
 std::function<int()> DeclarePreprocess(CLI::App& app);
+std::function<int()> DeclareQuery(CLI::App& app);
 std::function<int()> DeclareSynthWeights(CLI::App& app);
 std::function<int()> DeclareView(CLI::App& app);
 

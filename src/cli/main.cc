@@ -29,6 +29,7 @@ struct Command {
 constexpr Command kCommands[] = {
     {"export", "pictures and a checkpoint in, attention maps out", DeclareExport},
     {"view", "show an export in the browser: click a patch, see where it looks", DeclareView},
+    {"query", "compute exact attention of any token, for scripts and figures", DeclareQuery},
     {"inspect", "say what a checkpoint or an export holds", DeclareInspect},
     {"preprocess", "write pictures as the model will see them", DeclarePreprocess},
     {"synth-weights", "write synthetic weights, for tests and benchmarks", DeclareSynthWeights},

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/row_table.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/error.h"
+
+namespace vggt {
+namespace {
+
+// Calls body(layer number, head's name, frame, its tokens) in the answer's order.
+template <typename Body>
+void ForEachFrame(const TokenQuery& query, const QkBlocks& blocks, const AttentionAnswer& answer,
+                  const Body& body) {
+  const float* tokens = answer.values.data();
+  for (const size_t layer : query.layers) {
+    for (int64_t h = 0; h < answer.shape[1]; ++h) {
+      std::string head = fmt::format("{}", query.heads[static_cast<size_t>(h)]);
+      if (query.reduction == HeadReduction::kMean) head = "mean";
+      if (query.reduction == HeadReduction::kMax) head = "max";
+      for (const int frame : query.frames) {
+        body(blocks.layers[layer].index + 1, head, frame, tokens);
+        tokens += answer.shape[3];
+      }
+    }
+  }
+}
+
+}  // namespace
+
+std::string RowsCsv(const TokenQuery& query, const QkDescription& description,
+                    const QkBlocks& blocks, const AttentionAnswer& answer) {
+  std::string text = "layer,head,frame,token,row,col,value\n";
+  const int64_t specials = blocks.specials();
+  ForEachFrame(
+      query, blocks, answer,
+      [&](int64_t layer, const std::string& head, int frame, const float* tokens) {
+        for (int64_t t = 0; t < answer.shape[3]; ++t) {
+          const int64_t patch = t - specials;
+          const std::string token =
+              patch < 0
+                  ? Printable(blocks.special_tokens[static_cast<size_t>(t)]) + ",,"
+                  : fmt::format("patch,{},{}", patch / description.W_p, patch % description.W_p);
+          text += fmt::format("{},{},{},{},{:.9g}\n", layer, head, frame, token, tokens[t]);
+        }
+      });
+  return text;
+}
+
+std::string RowsSummary(const TokenQuery& query, const QkDescription& description,
+                        const QkBlocks& blocks, const AttentionAnswer& answer) {
+  const bool shares = IsProbability(query.definition);
+  std::string text = shares ? "layer  head  frame   patches   special   best patch (row, col)\n"
+                            : "layer  head  frame   best patch (row, col)\n";
+  const int64_t specials = blocks.specials();
+  ForEachFrame(query, blocks, answer,
+               [&](int64_t layer, const std::string& head, int frame, const float* tokens) {
+                 const float *patches = tokens + specials, *end = tokens + answer.shape[3];
+                 const int64_t best = std::max_element(patches, end) - patches;
+                 text += fmt::format("{:5}  {:>4}  {:5}", layer, head, frame);
+                 if (std::isnan(*patches)) {
+                   text += "   not attended to\n";
+                   return;
+                 }
+                 if (shares) {
+                   double special_sum = 0, patch_sum = 0;
+                   for (const float* t = tokens; t < patches; ++t) special_sum += *t;
+                   for (const float* t = patches; t < end; ++t) patch_sum += *t;
+                   text += fmt::format("  {:8.4f}  {:8.4f}", patch_sum, special_sum);
+                 }
+                 text += fmt::format("   {:.6g} ({}, {})\n", patches[best], best / description.W_p,
+                                     best % description.W_p);
+               });
+  return text;
+}
+
+}  // namespace vggt

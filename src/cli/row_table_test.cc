@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/row_table.h"
+
+#include <gmock/gmock.h>
+
+#include <cmath>
+
+#include "qk_store_testing.h"
+
+namespace vggt {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+// Layer 5 of a store with two special tokens and 3×4 patches, two of three frames.
+struct Example {
+  Example() : description(testing::SmallQkDescription()) {
+    query.layers = {1};
+    query.heads = {3, 1};
+    query.frames = {0, 2};
+    answer.shape = {1, 2, 2, 14};
+    answer.values = FloatBuffer(56);
+    for (int i = 0; i < 56; ++i) answer.values[i] = 0.5F * static_cast<float>(i);
+  }
+  std::string Csv() const { return RowsCsv(query, description, description.blocks[0], answer); }
+  std::string Summary() const {
+    return RowsSummary(query, description, description.blocks[0], answer);
+  }
+
+  QkDescription description;
+  TokenQuery query;
+  AttentionAnswer answer;
+};
+
+TEST(RowTable, CsvHasALineForEachValue) {
+  Example e;
+  const std::string csv = e.Csv();
+  EXPECT_THAT(csv, StartsWith("layer,head,frame,token,row,col,value\n"
+                              "5,3,0,camera,,,0\n5,3,0,register_1,,,0.5\n5,3,0,patch,0,0,1\n"));
+  EXPECT_THAT(csv, HasSubstr("\n5,1,2,patch,2,3,27.5\n"));
+  EXPECT_EQ(std::count(csv.begin(), csv.end(), '\n'), 1 + 56);
+}
+
+TEST(RowTable, ReducedHeadsAreNamed) {
+  Example e;
+  e.query.reduction = HeadReduction::kMean;
+  e.answer.shape[1] = 1;
+  EXPECT_THAT(e.Csv(), HasSubstr("\n5,mean,2,patch,2,3,13.5\n"));
+  e.query.reduction = HeadReduction::kMax;
+  EXPECT_THAT(e.Csv(), HasSubstr("\n5,max,0,camera,,,0\n"));
+}
+
+TEST(RowTable, SummaryTellsSharesAndTheBestPatch) {
+  Example e;
+  EXPECT_THAT(e.Summary(), HasSubstr("    5     3      0   45.0000    0.5000   6.5 (2, 3)\n"));
+  e.query.definition = Definition::kLogits;
+  e.answer.values[14] = e.answer.values[16] = NAN;
+  EXPECT_THAT(e.Summary(), HasSubstr("    5     3      0   6.5 (2, 3)\n"));
+  EXPECT_THAT(e.Summary(), HasSubstr("    5     3      2   not attended to\n"));
+}
+
+}  // namespace
+}  // namespace vggt

@@ -1,0 +1,159 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""`vggt-attn query` as its users call it: cli_query_test.py PROGRAM."""
+
+import csv
+import json
+import unittest
+
+import numpy as np
+
+from cli_case import Case, load, noise, png
+
+
+class Query(Case):
+    def export_qk(self, *arguments, out="out"):
+        return self.export("--save_qk", "--precision", "f32", "--save_per_head", *arguments,
+                           out=out)
+
+    def rows(self, folder, *arguments):
+        """What a query answers, as an array."""
+        file = self.dir / "rows.npy"
+        self.succeed("query", folder, *arguments, "-o", file, "--overwrite")
+        return np.load(file)
+
+    def check_exact(self, folder, layer=2):
+        """For some patches: sums, the classic maps, and what links the two definitions."""
+        metadata, levels = load(folder, layer)
+        frames, height, width = metadata["S"], metadata["H_p"], metadata["W_p"]
+        stride_h, stride_w = metadata["stride_h"], metadata["stride_w"]
+        vmax = np.array(metadata["per_head_vmax99"])[:, None, None, None]
+        columns = metadata["W_ds"]
+        for query in {0, levels.shape[0] // 2, levels.shape[0] - 1}:
+            at = ["--layer", layer, "--head", "all", "--row", query // columns * stride_h, "--col",
+                  query % columns * stride_w]
+            model = self.rows(folder, *at)[0]
+            patches = self.rows(folder, *at, "--definition", "patches")[0]
+            self.assertEqual(patches.shape, (metadata["num_heads"], frames, height, width))
+            np.testing.assert_allclose(patches.sum((1, 2, 3)), 1, atol=1e-5)
+            mass = model.sum((1, 2, 3), keepdims=True)
+            self.assertTrue((mass < 1).all())
+            np.testing.assert_allclose(model / mass, patches, atol=1e-6)
+            # The classic softmax runs over every stride-th patch.
+            kept = patches[:, :, ::stride_h, ::stride_w]
+            kept = kept / kept.sum((1, 2, 3), keepdims=True)
+            off = np.abs(np.clip(kept / (vmax + 1e-8), 0, 1) * 255 - levels[query])
+            # Half a level of rounding; float16's error of a logit, 0.001, is at most 0.3 levels.
+            self.assertLess(off.max(), 1)
+
+    def test_equals_the_classic_maps(self):
+        self.check_exact(self.export_qk())
+
+    def test_one_picture(self):
+        self.check_exact(self.export_qk("--num_images", 1))
+
+    def test_a_store_is_whole_whatever_the_strides(self):
+        self.check_exact(self.export_qk("--stride_h", 2, "--stride_w", 3))
+
+    def test_portrait_and_padded_pictures(self):
+        self.write("pictures/0.png", png(noise(50, 120)))
+        self.write("pictures/1.png", png(noise(120, 50)))
+        self.check_exact(self.export_qk())
+
+    def test_every_block_and_definition(self):
+        self.succeed("synth-weights", "--preset", "tiny-dino", "-o", "dino.safetensors")
+        folder = self.export_qk("--weights", "dino.safetensors", "--capture",
+                                "global,frame,encoder")
+        for block in ("global", "frame", "encoder"):
+            for definition in ("model", "patches", "frame", "logits", "cosine"):
+                got = self.rows(folder, "--block", block, "--definition", definition, "--frame", 1,
+                                "--token", "cls" if block == "encoder" else "camera")
+                own, other = got[0, 0, 1], got[0, 0, 0]
+                self.assertTrue(np.isfinite(own).all())
+                if block == "global":
+                    self.assertGreater(np.abs(other).max(), 0)
+                elif definition in ("logits", "cosine"):
+                    self.assertTrue(np.isnan(other).all())
+                else:
+                    self.assertEqual(other.max(), 0)
+
+    def test_incoming_is_the_matrix_turned(self):
+        folder = self.export_qk()
+        incoming = self.rows(folder, "--row", 1, "--col", 2, "--frame", 1, "--incoming")
+        outgoing = self.rows(folder, "--row", 0, "--col", 3, "--frame", 2)
+        self.assertAlmostEqual(incoming[0, 0, 2, 0, 3], outgoing[0, 0, 1, 1, 2], delta=1e-6)
+
+    def test_a_rectangle_is_the_mean_of_its_patches(self):
+        folder = self.export_qk()
+        several = self.rows(folder, "--row", "1-2", "--col", "0-1")
+        single = [self.rows(folder, "--row", r, "--col", c) for r in (1, 2) for c in (0, 1)]
+        np.testing.assert_allclose(several, np.mean(single, 0), atol=1e-6)
+
+    def test_csv_holds_the_same_numbers(self):
+        folder = self.export_qk()
+        at = ["--layer", "1,2", "--head", "max", "--row", 0, "--col", 1]
+        self.succeed("query", folder, *at, "-o", "rows.csv")
+        lines = list(csv.DictReader((self.dir / "rows.csv").read_text().splitlines()))
+        patches = [float(line["value"]) for line in lines if line["token"] == "patch"]
+        expected = self.rows(folder, *at)
+        np.testing.assert_array_equal(np.float32(patches), expected.ravel())
+        self.assertEqual({line["head"] for line in lines}, {"max"})
+        self.assertEqual(sum(line["token"] == "camera" for line in lines), 2 * 4)
+
+    def test_figures_are_pictures(self):
+        folder = self.export_qk("--num_images", 2)
+        self.succeed("query", folder, "--layer", "1,2", "--row", 0, "--col", 1, "-o", "rows.png")
+        header = (self.dir / "rows.png").read_bytes()[:24]
+        width, height = (int.from_bytes(header[i:i + 4], "big") for i in (16, 20))
+        # two tiles of 390×312 beside and below each other, 6 pixels apart
+        self.assertEqual((width, height), (2 * 390 + 3 * 6, 2 * 312 + 3 * 6))
+
+    def test_without_a_file_it_says_what_it_found(self):
+        folder = self.export_qk("--no_heatmaps")
+        said = self.succeed("query", folder, "--row", 1, "--col", 1, "--definition", "patches").stdout
+        self.assertIn("definition patches, after RoPE: Softmax over patches alone", said)
+        self.assertRegex(said, r"dropped: 0\.\d+ of the model's attention, on special tokens")
+        self.assertRegex(said, r"\n +3  mean      3 +0\.\d{4}    0\.0000   0\.\d+ \(\d, \d\)\n")
+
+    def test_what_cannot_be_answered(self):
+        folder = self.export_qk()
+        classic = self.export(out="classic")
+        at = ["--row", 0, "--col", 0]
+        self.refuse(1, ["query", "missing", *at], "missing: no such file or folder")
+        self.refuse(1, ["query", classic, *at], "classic: holds no queries and keys",
+                    "Export with --save_qk")
+        self.refuse(1, ["query", folder], "no query is given")
+        self.refuse(1, ["query", folder, "--row", 9, "--col", 0], "row: '9' is no whole number up")
+        self.refuse(1, ["query", folder, *at, "--layer", 7], "no layer 7. Its layers are 1, 2, 3.")
+        self.refuse(1, ["query", folder, *at, "--head", 99], "heads: '99' is no whole number")
+        self.refuse(1, ["query", folder, "--token", "cls"], "no special token 'cls'. There are cam")
+        self.refuse(1, ["query", folder, *at, "--block", "encoder"], "no encoder blocks",
+                    "--capture")
+        self.refuse(1, ["query", folder, *at, "-o", "rows.txt"], "rows.txt: ends in none of .npy")
+        self.write("rows.npy", "kept")
+        self.refuse(1, ["query", folder, *at, "-o", "rows.npy"], "exists already", "--overwrite")
+        self.refuse(2, ["query", folder, *at, "--definition", "softmax"],
+                    "'softmax' is none of model, patches")
+        self.refuse(2, ["query", folder, "--cols", 1], "did you mean --col?")
+        self.refuse(2, ["query"], "path is required")
+
+    def test_a_damaged_store_is_named(self):
+        folder = self.export_qk()
+        at = ["--row", 0, "--col", 0]
+        layer = folder / "qk" / "global_03.safetensors"
+        whole = layer.read_bytes()
+        layer.write_bytes(whole[:-1])
+        self.refuse(1, ["query", folder, *at], "global_03.safetensors")
+        layer.write_bytes(whole[:-2] + b"\x00\x7e")  # NaN
+        self.refuse(1, ["query", folder, *at], "global_03.safetensors: holds queries or keys that")
+        layer.unlink()
+        self.refuse(1, ["query", folder, *at], "global_03.safetensors: no such file")
+        self.succeed("query", folder, *at, "--layer", 1)
+        description = json.loads((folder / "qk" / "attention.json").read_text())
+        description["format_version"] = 2
+        self.write("out/qk/attention.json", json.dumps(description))
+        self.refuse(1, ["query", folder, *at], "attention.json: format version 2, expected 1")
+
+
+if __name__ == "__main__":
+    unittest.main()
