@@ -110,7 +110,8 @@ class Query(Case):
 
     def test_without_a_file_it_says_what_it_found(self):
         folder = self.export_qk("--no_heatmaps")
-        said = self.succeed("query", folder, "--row", 1, "--col", 1, "--definition", "patches").stdout
+        said = self.succeed("query", folder, "--row", 1, "--col", 1, "--definition",
+                            "patches").stdout
         self.assertIn("definition patches, after RoPE: Softmax over patches alone", said)
         self.assertRegex(said, r"dropped: 0\.\d+ of the model's attention, on special tokens")
         self.assertRegex(said, r"\n +3  mean      3 +0\.\d{4}    0\.0000   0\.\d+ \(\d, \d\)\n")

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+// Exact attention on demand: milliseconds of a query, and bytes of keys read a second beside what
+// the memory gives.
+#include <benchmark/benchmark.h>
+#include <fmt/format.h>
+#include <stdlib.h>
+
+#include <cmath>
+#include <filesystem>
+#include <numeric>
+#include <random>
+
+#include "core/parallel.h"
+#include "core/tensor.h"
+#include "formats/safetensors.h"
+#include "query/attention_rows.h"
+
+namespace vggt {
+namespace {
+
+namespace fs = std::filesystem;
+
+// A store of VGGT-1B's shape with random values, removed at the end.
+class Store {
+ public:
+  Store(int64_t frames, int64_t height, int64_t width, int64_t layers) {
+    std::string name = (fs::temp_directory_path() / "vggt-bench-XXXXXX").string();
+    if (mkdtemp(name.data()) == nullptr) throw Error("cannot create a folder", name);
+    folder_ = name;
+    QkDescription d;
+    d.frames = frames;
+    d.H_p = height;
+    d.W_p = width;
+    d.image_paths.assign(static_cast<size_t>(frames), "none.png");
+    d.blocks = {{BlockKind::kGlobal,
+                 16,
+                 64,
+                 0.125,
+                 {"camera", "register_1", "register_2", "register_3", "register_4"},
+                 Attends::kAll,
+                 {RopeType::k2d, 100, 1},
+                 {}}};
+    QkBlocks& blocks = d.blocks[0];
+    std::mt19937 engine(1);
+    std::normal_distribution<float> normal(0, 1);
+    std::vector<uint16_t> values(static_cast<size_t>(NumElements(d.shape(blocks))));
+    for (uint16_t& value : values) value = F32ToF16(normal(engine));
+    const Bytes bytes(reinterpret_cast<const uint8_t*>(values.data()), 2 * values.size());
+    for (int64_t i = 0; i < layers; ++i) {
+      blocks.layers.push_back({i, LayerName(i), QkFileName(BlockKind::kGlobal, i)});
+      SafetensorsWriter writer(
+          folder_ / blocks.layers.back().file,
+          {{"q", DType::kF16, d.shape(blocks)}, {"k", DType::kF16, d.shape(blocks)}}, {});
+      writer.Append(bytes);
+      writer.Append(bytes);
+      writer.Commit();
+    }
+    WriteFileAtomic(folder_ / kQkDescriptionName, DumpJson(ToJson(d)));
+    rows_ = std::make_unique<AttentionRows>(folder_ / kQkDescriptionName);
+  }
+  ~Store() { fs::remove_all(folder_); }
+
+  AttentionRows& rows() { return *rows_; }
+  const QkBlocks& blocks() const { return *rows_->store().Find(BlockKind::kGlobal); }
+
+ private:
+  fs::path folder_;
+  std::unique_ptr<AttentionRows> rows_;
+};
+
+Store& Kitchen() {
+  static Store store(5, 25, 37, 24);
+  return store;
+}
+Store& FiftyFrames() {
+  static Store store(50, 37, 37, 1);
+  return store;
+}
+
+TokenQuery Everything(Store& store, size_t layers, HeadReduction reduction) {
+  TokenQuery query;
+  query.layers.resize(layers);
+  std::iota(query.layers.begin(), query.layers.end(), 0);
+  query.heads.resize(16);
+  std::iota(query.heads.begin(), query.heads.end(), 1);
+  query.reduction = reduction;
+  query.frame = 1;
+  query.tokens = {300};
+  query.frames.resize(static_cast<size_t>(store.rows().store().description().frames));
+  std::iota(query.frames.begin(), query.frames.end(), 0);
+  return query;
+}
+
+void Ask(benchmark::State& state, Store& store, const TokenQuery& query) {
+  store.rows().Answer(query);  // maps the layers
+  for (auto _ : state) benchmark::DoNotOptimize(store.rows().Answer(query).values.data());
+  const Shape shape = store.rows().store().description().shape(store.blocks());
+  state.SetBytesProcessed(state.iterations() * static_cast<int64_t>(query.layers.size()) *
+                          NumElements(shape) * 2);
+}
+
+// The keys of all layers, only added up: what the memory gives.
+void BM_ReadKeys(benchmark::State& state) {
+  Store& store = Kitchen();
+  const int64_t count = NumElements(store.rows().store().description().shape(store.blocks())) / 4;
+  std::atomic<uint64_t> total{0};
+  for (auto _ : state) {
+    ParallelFor(24 * 16, 1, [&](size_t i) {
+      const uint16_t* k = store.rows().store().Layer(store.blocks(), i / 16).k;
+      const auto* words = reinterpret_cast<const uint64_t*>(k) + i % 16 * (count / 16);
+      uint64_t sum = 0;
+      for (int64_t j = 0; j < count / 16; ++j) sum += words[j];
+      total += sum;
+    });
+  }
+  benchmark::DoNotOptimize(total.load());
+  state.SetBytesProcessed(state.iterations() * 24 * count * 8);
+}
+
+void BM_KitchenOneLayerAllHeads(benchmark::State& state) {
+  Ask(state, Kitchen(), Everything(Kitchen(), 1, HeadReduction::kNone));
+}
+void BM_KitchenAllLayersAllHeads(benchmark::State& state) {
+  Ask(state, Kitchen(), Everything(Kitchen(), 24, HeadReduction::kNone));
+}
+void BM_KitchenAllLayersMeanOfHeads(benchmark::State& state) {
+  Ask(state, Kitchen(), Everything(Kitchen(), 24, HeadReduction::kMean));
+}
+void BM_FiftyFramesOneLayerAllHeads(benchmark::State& state) {
+  Ask(state, FiftyFrames(), Everything(FiftyFrames(), 1, HeadReduction::kNone));
+}
+// The normalisers of every row, which are then kept.
+void BM_KitchenFirstIncomingOfALayer(benchmark::State& state) {
+  TokenQuery query = Everything(Kitchen(), 1, HeadReduction::kMean);
+  query.incoming = true;
+  for (auto _ : state) {
+    AttentionRows rows(Kitchen().rows().store().LayerPath(Kitchen().blocks(), 0).parent_path() /
+                       kQkDescriptionName);
+    benchmark::DoNotOptimize(rows.Answer(query).values.data());
+  }
+}
+void BM_KitchenIncomingAllLayers(benchmark::State& state) {
+  TokenQuery query = Everything(Kitchen(), 24, HeadReduction::kMean);
+  query.incoming = true;
+  Ask(state, Kitchen(), query);
+}
+
+BENCHMARK(BM_ReadKeys)->Unit(benchmark::kMillisecond)->UseRealTime();
+BENCHMARK(BM_KitchenOneLayerAllHeads)->Unit(benchmark::kMillisecond)->UseRealTime();
+BENCHMARK(BM_KitchenAllLayersAllHeads)->Unit(benchmark::kMillisecond)->UseRealTime();
+BENCHMARK(BM_KitchenAllLayersMeanOfHeads)->Unit(benchmark::kMillisecond)->UseRealTime();
+BENCHMARK(BM_FiftyFramesOneLayerAllHeads)->Unit(benchmark::kMillisecond)->UseRealTime();
+BENCHMARK(BM_KitchenFirstIncomingOfALayer)->Unit(benchmark::kMillisecond)->UseRealTime();
+BENCHMARK(BM_KitchenIncomingAllLayers)->Unit(benchmark::kMillisecond)->UseRealTime();
+
+}  // namespace
+}  // namespace vggt
+
+BENCHMARK_MAIN();
