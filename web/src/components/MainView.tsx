@@ -310,6 +310,7 @@ export function MainView() {
       <header>
         <h2>
           {title()}
+          {store.exact.value && store.incoming.value && " · incoming"}
           {/* Here it moves nothing that is under the hand. */}
           {slow.value && <span class="reading">reading…</span>}
         </h2>
