@@ -97,6 +97,7 @@ describe("by name", () => {
       await open(`?path=project${query}`);
       const session = await viewer.page.context().newCDPSession(viewer.page);
       const { nodes } = await session.send("Accessibility.getFullAXTree");
+      await session.detach();
       const acting = nodes.filter(
         (node) => !node.ignored && kNamed.includes(String(node.role?.value ?? "")),
       );

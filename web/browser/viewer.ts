@@ -81,6 +81,9 @@ export function cellPixel(info: ExportInfo, row: number, col: number, frame = 0)
   };
 }
 
+// One page of each browser is used over and over: a new one takes longer than most tests.
+const idle = new WeakMap<Browser, Page>();
+
 export class Viewer {
   readonly problems: string[] = [];
   // Whether maps have a cell for every patch, whatever the strides of the stored ones.
@@ -88,18 +91,20 @@ export class Viewer {
   private readonly allowed: RegExp[] = [];
 
   private constructor(
+    private readonly browser: Browser,
     readonly page: Page,
     readonly server: Server,
   ) {}
 
   // `path`: what stands after the server's address.
   static async open(browser: Browser, server: Server, path = "", look: Look = {}) {
-    const page = await browser.newPage({
-      viewport: { width: look.width ?? 1440, height: look.height ?? 900 },
-      colorScheme: look.theme ?? "light",
-    });
+    const { width = 1440, height = 900, theme = "light" } = look;
+    const page = idle.get(browser) ?? (await browser.newPage());
+    idle.delete(browser);
     page.setDefaultTimeout(15_000);
-    const viewer = new Viewer(page, server);
+    await page.setViewportSize({ width, height });
+    await page.emulateMedia({ colorScheme: theme });
+    const viewer = new Viewer(browser, page, server);
     page.on("pageerror", (error) => viewer.problems.push(`thrown: ${error.message}`));
     page.on("console", (message) => {
       if (["error", "warning"].includes(message.type())) {
@@ -121,9 +126,15 @@ export class Viewer {
     this.allowed.push(pattern);
   }
 
-  // Closes the page; nothing may have gone wrong in it.
+  // Leaves the page as a new one would be, for the next test; nothing may have gone wrong in it.
   async close() {
-    await this.page.close();
+    const { page } = this;
+    await page.unrouteAll({ behavior: "ignoreErrors" });
+    await page.mouse.move(0, 0);
+    await page.evaluate(() => window.localStorage.clear());
+    await page.goto("about:blank");
+    for (const kind of ["pageerror", "console", "request"]) page.removeAllListeners(kind);
+    idle.set(this.browser, page);
     const isAllowed = (text: string) => this.allowed.some((pattern) => pattern.test(text));
     expect(this.problems.filter((text) => !isAllowed(text))).toEqual([]);
   }
