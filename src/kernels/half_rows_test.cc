@@ -22,7 +22,7 @@ std::vector<float> Random(size_t count, float size, uint32_t seed) {
   return out;
 }
 
-std::vector<uint16_t> Halves(const std::vector<float>& values) {
+std::vector<uint16_t> AsHalf(const std::vector<float>& values) {
   std::vector<uint16_t> out;
   for (const float x : values) out.push_back(F32ToF16(x));
   return out;
@@ -31,14 +31,18 @@ std::vector<uint16_t> Halves(const std::vector<float>& values) {
 constexpr int64_t kCounts[] = {0, 1, 7, 37};
 
 TEST(HalfRowsTest, DotHalvesEqualsItsFormula) {
-  for (const auto& [first, second] :
-       {std::pair{32, 32}, {8, 8}, {16, 16}, {4, 4}, {5, 6}, {64, 64}, {1, 0}, {17, 23}}) {
+  struct Halves {
+    int64_t first, second;
+  };
+  for (const Halves& halves :
+       {Halves{32, 32}, {8, 8}, {16, 16}, {4, 4}, {5, 6}, {64, 64}, {1, 0}, {17, 23}}) {
+    const int64_t first = halves.first, second = halves.second;
     for (const int64_t count : kCounts) {
-      for (const int64_t stride : {0, second}) {
+      for (const int64_t stride : {int64_t{0}, second}) {
         SCOPED_TRACE(testing::Message() << first << "+" << second << ", " << count << " keys");
         const int64_t dim = first + second;
         const std::vector<float> a = Random(first, 3, 1), b = Random((count + 1) * second, 3, 2);
-        const std::vector<uint16_t> keys = Halves(Random(count * dim, 3, 3));
+        const std::vector<uint16_t> keys = AsHalf(Random(count * dim, 3, 3));
         std::vector<double> expected(count, 0.0);
         for (int64_t i = 0; i < count; ++i) {
           for (int64_t c = 0; c < dim; ++c) {
@@ -61,7 +65,7 @@ TEST(HalfRowsTest, DotHalvesEqualsItsFormula) {
 TEST(HalfRowsTest, SquaredNormsEqualTheirFormula) {
   for (const int64_t dim : {1, 8, 16, 20, 64, 128}) {
     for (const int64_t count : kCounts) {
-      const std::vector<uint16_t> keys = Halves(Random(count * dim, 3, 4));
+      const std::vector<uint16_t> keys = AsHalf(Random(count * dim, 3, 4));
       ForEachTarget([&] {
         std::vector<float> out(count);
         SquaredNorms(keys.data(), count, dim, out.data());

@@ -50,7 +50,8 @@ double Expected(const Problem& input, int64_t row, double scale) {
 
 TEST(LogSumExpTest, EqualsItsFormulaOnAwkwardSizes) {
   for (const int64_t dim : {4, 16, 20, 64, 128}) {
-    for (const auto& [rows, keys] : {std::pair{1, 1}, {5, 63}, {97, 257}, {100, 700}}) {
+    for (const auto& size : {std::pair{1, 1}, {5, 63}, {97, 257}, {100, 700}}) {
+      const int64_t rows = size.first, keys = size.second;
       // Logits of up to about 60: all probability on a few keys.
       const Problem input = MakeQueries(rows, keys, dim, 4);
       ForEachTarget([&] {

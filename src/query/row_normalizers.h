@@ -30,7 +30,12 @@ class RowNormalizers {
     int64_t frame = 0;                           // whose keys count, of kFrame alone
     bool before_rope = false;
 
-    auto operator<=>(const Key&) const = default;
+    bool operator<(const Key& other) const {
+      const auto fields = [](const Key& k) {
+        return std::tie(k.kind, k.layer, k.head, k.definition, k.frame, k.before_rope);
+      };
+      return fields(*this) < fields(other);
+    }
   };
 
   // [tokens of all frames]. Rows of frames that attend to none of the keys hold +infinity: their
