@@ -2,6 +2,7 @@
 #include "core/tensor.h"
 
 #include <fmt/ranges.h>
+#include <sys/mman.h>
 
 #include <algorithm>
 #include <bit>
@@ -96,10 +97,15 @@ uint16_t F32ToBF16(float value) {
 }
 
 void* AllocateAligned(size_t count, size_t size) {
+  // A page of 4 KB costs about as much to get as to fill once: below this there are few of them.
+  constexpr size_t kLarge = 4U << 20, kHugePage = 2U << 20;
   if (count == 0) return nullptr;
   if (count > SIZE_MAX / 2 / size) throw std::bad_alloc();
-  void* p = std::aligned_alloc(64, (count * size + 63) / 64 * 64);
+  const size_t bytes = count * size, alignment = bytes >= kLarge ? kHugePage : 64;
+  const size_t rounded = (bytes + 63) / 64 * 64;
+  void* p = std::aligned_alloc(alignment, rounded);
   if (p == nullptr) throw std::bad_alloc();
+  if (bytes >= kLarge) madvise(p, rounded, MADV_HUGEPAGE);  // a wish; without it all works, too
   return p;
 }
 

@@ -32,8 +32,8 @@ uint16_t F32ToF16(float value);
 float BF16ToF32(uint16_t bits);
 uint16_t F32ToBF16(float value);
 
-// Room for `count` values of `size` bytes each, aligned to 64 bytes; null for none. Throws
-// std::bad_alloc.
+// Room for `count` values of `size` bytes each, aligned to 64 bytes; null for none. Large ones ask
+// the operating system for huge pages. Throws std::bad_alloc.
 void* AllocateAligned(size_t count, size_t size);
 void FreeAligned(void* p);
 
