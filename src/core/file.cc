@@ -41,7 +41,7 @@ MappedFile::MappedFile(const fs::path& path) : path_(path) {
     }
     data_ = static_cast<const uint8_t*>(data);
   }
-  close(fd);
+  fd_ = fd;
 }
 
 MappedFile::MappedFile(MappedFile&& other) noexcept { *this = std::move(other); }
@@ -50,11 +50,26 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
   std::swap(path_, other.path_);
   std::swap(data_, other.data_);
   std::swap(size_, other.size_);
+  std::swap(fd_, other.fd_);
   return *this;
 }
 
 MappedFile::~MappedFile() {
   if (data_ != nullptr) munmap(const_cast<uint8_t*>(data_), size_);
+  if (fd_ >= 0) close(fd_);
+}
+
+void MappedFile::Read(size_t offset, size_t size, uint8_t* to) const {
+  while (size > 0) {
+    const ssize_t n = pread(fd_, to, size, static_cast<off_t>(offset));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) ThrowSystemError(errno, "cannot read", path_.string());
+    if (n == 0) throw Error("became shorter while it was read", path_.string());
+    const auto taken = static_cast<size_t>(n);
+    offset += taken;
+    to += taken;
+    size -= taken;
+  }
 }
 
 void MappedFile::Release(size_t offset, size_t size) const {
@@ -106,6 +121,16 @@ void AtomicFile::Write(Bytes bytes) {
     const ssize_t n = write(fd_, bytes.data(), bytes.size());
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) ThrowSystemError(errno, "cannot write", path_.string());
+    bytes = bytes.subspan(static_cast<size_t>(n));
+  }
+}
+
+void AtomicFile::WriteAt(uint64_t offset, Bytes bytes) {
+  while (!bytes.empty()) {
+    const ssize_t n = pwrite(fd_, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) ThrowSystemError(errno, "cannot write", path_.string());
+    offset += static_cast<uint64_t>(n);
     bytes = bytes.subspan(static_cast<size_t>(n));
   }
 }

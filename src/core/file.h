@@ -28,6 +28,10 @@ class MappedFile {
   Bytes bytes() const { return {data_, size_}; }
   const std::filesystem::path& path() const { return path_; }
 
+  // Copies bytes [offset, offset + size) to `to`, past the mapping: pages of the mapping that were
+  // not touched stay so, and a file that is shorter by now is an Error.
+  void Read(size_t offset, size_t size, uint8_t* to) const;
+
   // Lets the operating system take back the memory of the pages wholly inside bytes
   // [offset, offset + size): they no longer count as resident and are read again on the next
   // access.
@@ -37,6 +41,7 @@ class MappedFile {
   std::filesystem::path path_;
   const uint8_t* data_ = nullptr;
   size_t size_ = 0;
+  int fd_ = -1;
 };
 
 // The whole file as bytes. Throws Error like MappedFile.
@@ -58,6 +63,8 @@ class AtomicFile {
   ~AtomicFile();
 
   void Write(Bytes bytes);
+  // Over what is already written at `offset`; the next Write still goes to the end.
+  void WriteAt(uint64_t offset, Bytes bytes);
   void Commit();
   // For libraries that write a file by its name.
   const std::filesystem::path& temporary() const { return temporary_; }

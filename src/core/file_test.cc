@@ -38,6 +38,17 @@ TEST(File, ReleasedPagesReadTheSameAgain) {
   EXPECT_EQ(file.bytes()[50'000], 'y');
 }
 
+TEST(File, ReadsPartsAndNoticesTheEnd) {
+  const TestDir dir;
+  const MappedFile file(dir.Write("a", "hello world"));
+  std::string part(5, '-');
+  file.Read(6, 5, reinterpret_cast<uint8_t*>(part.data()));
+  EXPECT_EQ(part, "world");
+  std::filesystem::resize_file(dir / "a", 8);
+  EXPECT_THAT(ErrorOf([&] { file.Read(6, 5, reinterpret_cast<uint8_t*>(part.data())); }),
+              HasSubstr("a: became shorter while it was read"));
+}
+
 TEST(File, AtomicWriteLeavesNothingOnFailure) {
   const TestDir dir;
   { AtomicFile(dir / "a").Write(AsBytes("half")); }
@@ -47,6 +58,16 @@ TEST(File, AtomicWriteLeavesNothingOnFailure) {
   EXPECT_THAT(ErrorOf([&] { WriteFileAtomic(dir / "taken", "x"); }), HasSubstr("is a folder"));
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(dir.path()), {}), 1);
   EXPECT_THAT(ErrorOf([&] { AtomicFile("/dev/null"); }), HasSubstr("is a device"));
+}
+
+TEST(File, AtomicFileWritesOverWhatStandsThere) {
+  const TestDir dir;
+  AtomicFile file(dir / "a");
+  file.Write(AsBytes("----, world"));
+  file.WriteAt(0, AsBytes("well"));
+  file.Write(AsBytes("!"));
+  file.Commit();
+  EXPECT_EQ(ReadFile(dir / "a"), "well, world!");
 }
 
 TEST(File, AtomicWriteReplacesWhole) {
