@@ -16,8 +16,8 @@ namespace {
 constexpr float kEncoderEps = 1e-6F;
 constexpr float kBlockEps = 1e-5F;
 
-// Values of a weight that a thread converts at a time.
-constexpr int64_t kPieceValues = 1 << 14;
+// Values of a weight that a thread converts at a time: they stay in the second-level cache.
+constexpr int64_t kPieceValues = 1 << 16;
 
 class Loader {
  public:
@@ -130,6 +130,22 @@ class Loader {
     return {in, out, staging.data(), bias.data(), epilogue};
   }
 
+  // The rows [first, first + count) of a tensor as float32.
+  void CopyRows(const TensorView& tensor, int64_t first, int64_t count, float* values) const {
+    TensorView rows = RowsOf(tensor, first, count);
+    const size_t size = NumElements(rows.shape) * DTypeSize(rows.dtype);
+    if (!rows.strides.empty() || size == 0 || size > rows.bytes.size()) {
+      CopyToF32(rows, values);  // which also says what is wrong
+    } else if (rows.dtype == DType::kF32) {
+      checkpoint_.Read(rows.bytes.first(size), reinterpret_cast<uint8_t*>(values));
+    } else {
+      AlignedBuffer<uint8_t> read(size);
+      checkpoint_.Read(rows.bytes.first(size), read.data());
+      rows.bytes = read.span();
+      CopyToF32(rows, values);
+    }
+  }
+
   // staging [rows, cols]: the first rows of a weight, each times its gamma if there is one. One
   // pass over the file in pieces that stay in a processor's cache.
   template <typename T>
@@ -144,7 +160,7 @@ class Loader {
       const int64_t first = static_cast<int64_t>(piece) * step;
       const int64_t count = std::min(step, rows - first);
       FloatBuffer values(count * cols);
-      CopyToF32(RowsOf(tensor, first, count), values.data());
+      CopyRows(tensor, first, count, values.data());
       for (int64_t r = 0; r < count; ++r) {
         const float scale = gamma == nullptr ? 1 : gamma[first + r];
         T* to = staging.data() + (first + r) * cols;

@@ -156,15 +156,29 @@ const TensorView* Checkpoint::Find(const std::string& name) const {
   return found == tensors_.end() ? nullptr : &found->second;
 }
 
+const MappedFile* Checkpoint::FileOf(Bytes part) const {
+  for (const MappedFile& file : files_) {
+    if (Contains(file.bytes(), part)) return &file;
+  }
+  for (const ZipReader& archive : archives_) {
+    if (Contains(archive.file().bytes(), part)) return &archive.file();
+  }
+  return nullptr;
+}
+
+void Checkpoint::Read(Bytes part, uint8_t* to) const {
+  if (const MappedFile* file = FileOf(part)) {
+    file->Read(static_cast<size_t>(part.data() - file->bytes().data()), part.size(), to);
+  } else {
+    std::copy(part.begin(), part.end(), to);
+  }
+}
+
 void Checkpoint::Release(const TensorView& tensor) const {
-  const auto release_from = [&](const MappedFile& file) {
-    if (Contains(file.bytes(), tensor.bytes)) {
-      file.Release(static_cast<size_t>(tensor.bytes.data() - file.bytes().data()),
-                   tensor.bytes.size());
-    }
-  };
-  for (const MappedFile& file : files_) release_from(file);
-  for (const ZipReader& archive : archives_) release_from(archive.file());
+  if (const MappedFile* file = FileOf(tensor.bytes)) {
+    file->Release(static_cast<size_t>(tensor.bytes.data() - file->bytes().data()),
+                  tensor.bytes.size());
+  }
 }
 
 }  // namespace vggt

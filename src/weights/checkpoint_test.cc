@@ -56,6 +56,21 @@ TEST(Checkpoint, Safetensors) {
   EXPECT_EQ(checkpoint.Find("b"), nullptr);
 }
 
+TEST(Checkpoint, ReadsPartsOfATensor) {
+  const TestDir dir;
+  const auto path = WriteWeights(dir / "a", "a", 5);
+  const std::string text = ReadFile(path);
+  const Checkpoint mapped = Checkpoint::Open(path);
+  const Checkpoint held = Checkpoint::FromMemory(testing::AsBytes(text), "held");
+  for (const Checkpoint* checkpoint : {&mapped, &held}) {
+    float values[2] = {};
+    checkpoint->Read(checkpoint->Find("a")->bytes.subspan(4, 8),
+                     reinterpret_cast<uint8_t*>(values));
+    EXPECT_EQ(values[0], 6);
+    EXPECT_EQ(values[1], 7);
+  }
+}
+
 TEST(Checkpoint, PyTorch) {
   const Checkpoint checkpoint = Checkpoint::Open(Golden("checkpoints/wrapped.pt"));
   EXPECT_EQ(checkpoint.format(), "PyTorch");
