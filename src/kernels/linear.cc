@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/tensor.h"
 #include "kernels/onednn.h"
 
 namespace vggt {
@@ -41,6 +42,7 @@ struct Linear::Packed {
   int64_t in, out;
   Type type;  // of weights and x
   PostOp post_op;
+  AlignedBuffer<uint8_t> weight_bytes;  // of `weight`
   memory weight, bias;
   std::map<std::pair<int64_t, Type>, dnnl::matmul> by_rows;  // and by the output's type
 
@@ -61,7 +63,9 @@ struct Linear::Packed {
     const memory::desc transposed({in, out}, type, memory::format_tag::ba);
     const memory::desc any({in, out}, type, memory::format_tag::any);
     memory source(transposed, CpuEngine(), const_cast<void*>(from));
-    weight = memory(Desc(kTypicalRows, any, type).weights_desc(), CpuEngine());
+    const memory::desc packed = Desc(kTypicalRows, any, type).weights_desc();
+    weight_bytes = AlignedBuffer<uint8_t>(packed.get_size());
+    weight = memory(packed, CpuEngine(), weight_bytes.data());
     dnnl::reorder(source, weight).execute(CpuStream(), source, weight);
     const memory::desc bias_desc = RowMajor(1, out, Type::f32);
     bias = memory(bias_desc, CpuEngine());
