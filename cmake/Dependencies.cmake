@@ -13,7 +13,6 @@ find_package(JPEG REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(WebP REQUIRED IMPORTED_TARGET libwebp libwebpdemux)
 pkg_check_modules(deflate REQUIRED IMPORTED_TARGET libdeflate)
-pkg_check_modules(minizip REQUIRED IMPORTED_TARGET minizip)
 pkg_check_modules(hwy REQUIRED IMPORTED_TARGET libhwy)
 pkg_check_modules(httplib REQUIRED IMPORTED_TARGET cpp-httplib)
 find_program(NODE NAMES node nodejs REQUIRED)  # bundles the page of `vggt-attn view`

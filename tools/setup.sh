@@ -20,7 +20,7 @@ packages=(
   g++ cmake ninja-build pkg-config python3
   libdnnl-dev libhwy-dev                                  # computing
   libpng-dev libjpeg-dev libwebp-dev                      # pictures
-  libdeflate-dev libminizip-dev                           # compression
+  libdeflate-dev zlib1g-dev                               # compression
   nlohmann-json3-dev libcli11-dev libfmt-dev              # text
   libcpp-httplib-dev                                      # serving
 )

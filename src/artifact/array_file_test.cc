@@ -5,6 +5,7 @@
 
 #include "formats/npz.h"
 #include "formats/zip.h"
+#include "formats/zip_writer.h"
 #include "testing.h"
 
 namespace vggt {

@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include "core/error.h"
+#include "formats/zip_writer.h"
 
 namespace vggt {
 namespace {

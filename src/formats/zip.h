@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Zip archives: mapped and inflated; deflated by libdeflate, written by minizip.
+// Zip archives: mapped and inflated.
 #pragma once
 
 #include <filesystem>
@@ -44,15 +44,5 @@ class ZipReader {
   MappedFile file_;
   std::vector<ZipEntry> entries_;
 };
-
-struct ZipInput {
-  std::string name;
-  std::vector<Bytes> parts;  // the data, in order
-};
-
-// Writes an archive of these entries, all stored or all deflated, under a temporary name; readers
-// see the whole file or none. The same input gives the same bytes; data begin at multiples of 64
-// bytes, ready to be mapped. Throws Error (disk full, …).
-void WriteZip(const std::filesystem::path& path, std::span<const ZipInput> entries, bool compress);
 
 }  // namespace vggt

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "formats/safetensors.h"
+#include "formats/zip_writer.h"
 #include "testing.h"
 
 namespace vggt {
