@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "artifact/layer_maps.h"
 
+#include <utility>
+
 #include "artifact/quantile.h"
 #include "artifact/quantize.h"
+#include "core/parallel.h"
 
 namespace vggt {
 namespace {
 
 constexpr double kQuantile = 0.99;
+constexpr size_t kQueries = 16;  // that a thread takes at a time
 
 }  // namespace
 
@@ -18,23 +22,28 @@ Shape LayerMaps::shape() const {
 }
 
 LayerMaps QuantizeLayer(const float* probabilities, const MapExtents& extents, bool per_head) {
-  LayerMaps maps{extents, per_head, {}, 0, {}};
+  LayerMaps maps;
+  QuantizeLayer(probabilities, extents, per_head, maps);
+  return maps;
+}
+
+void QuantizeLayer(const float* probabilities, const MapExtents& extents, bool per_head,
+                   LayerMaps& maps) {
   const int64_t keys = extents.keys(), heads = per_head ? extents.heads : 1;
-  const int64_t stride = heads * keys;
-  maps.layer_vmax99 = Quantile({probabilities, extents.queries, stride, stride}, kQuantile);
-  for (int64_t h = 0; per_head && h < heads; ++h) {
-    maps.per_head_vmax99.push_back(
-        Quantile({probabilities + h * keys, extents.queries, keys, stride}, kQuantile));
-  }
-  maps.levels.resize(extents.queries * stride);
-  for (int64_t q = 0; q < extents.queries; ++q) {
+  maps.extents = extents;
+  maps.per_head = per_head;
+  GroupQuantiles vmax = QuantilesOfGroups(probabilities, extents.queries, heads, keys, kQuantile);
+  maps.layer_vmax99 = vmax.all;
+  maps.per_head_vmax99.clear();
+  if (per_head) maps.per_head_vmax99 = std::move(vmax.each);
+  maps.levels.resize(extents.queries * heads * keys);
+  ParallelFor(extents.queries, kQueries, [&](size_t q) {
     for (int64_t h = 0; h < heads; ++h) {
-      const int64_t offset = q * stride + h * keys;
+      const int64_t offset = (static_cast<int64_t>(q) * heads + h) * keys;
       Quantize(probabilities + offset, keys, per_head ? maps.per_head_vmax99[h] : maps.layer_vmax99,
                maps.levels.data() + offset);
     }
-  }
-  return maps;
+  });
 }
 
 }  // namespace vggt

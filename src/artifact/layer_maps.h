@@ -35,5 +35,8 @@ struct LayerMaps {
 // Probabilities [queries, keys] or, per head, [queries, heads, keys], to 8-bit levels; each head is
 // scaled by its own 99th percentile, or the layer by its.
 LayerMaps QuantizeLayer(const float* probabilities, const MapExtents& extents, bool per_head);
+// The same into `maps`, whose memory is used again. On all threads.
+void QuantizeLayer(const float* probabilities, const MapExtents& extents, bool per_head,
+                   LayerMaps& maps);
 
 }  // namespace vggt

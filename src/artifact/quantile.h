@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 namespace vggt {
 
@@ -18,5 +19,16 @@ struct StridedValues {
 // [0, 1]. Exact, in time linear in the count; fastest, and with little memory, for q near 1.
 // Throws Error if there are no values.
 double Quantile(const StridedValues& values, double q);
+
+// Quantiles of several groups of values and of all of them.
+struct GroupQuantiles {
+  double all = 0;
+  std::vector<double> each;
+};
+
+// data [runs, groups, length]: the same quantile of each group and of all values, each equal to
+// what Quantile gives, on all threads, with one pass over the data.
+GroupQuantiles QuantilesOfGroups(const float* data, int64_t runs, int64_t groups, int64_t length,
+                                 double q);
 
 }  // namespace vggt

@@ -44,6 +44,44 @@ TEST(Quantile, EqualsSorting) {
   }
 }
 
+// Groups of very different scale: what is high in one is low among all.
+TEST(Quantile, GroupsAndAllEqualSorting) {
+  std::mt19937 generator(2);
+  std::exponential_distribution<float> exponential(1000);
+  for (const int64_t runs : {1, 3, 40, 333}) {
+    for (const int64_t groups : {1, 2, 5}) {
+      const int64_t length = 257;
+      std::vector<float> data(runs * groups * length);
+      std::vector<std::vector<float>> each(groups);
+      for (size_t i = 0; i < data.size(); ++i) {
+        const auto group = static_cast<int64_t>(i) / length % groups;
+        data[i] = exponential(generator) * static_cast<float>(std::pow(10, group));
+        each[group].push_back(data[i]);
+      }
+      for (const double q : {0.0, 0.5, 0.99, 1.0}) {
+        const GroupQuantiles quantiles = QuantilesOfGroups(data.data(), runs, groups, length, q);
+        EXPECT_EQ(quantiles.all, Sorted(data, q)) << runs << " × " << groups << ", q = " << q;
+        ASSERT_EQ(quantiles.each.size(), each.size());
+        for (int64_t g = 0; g < groups; ++g) EXPECT_EQ(quantiles.each[g], Sorted(each[g], q));
+      }
+    }
+  }
+}
+
+// Where the sample misleads: it takes every so many values, and here just those are small.
+TEST(Quantile, GroupsWhoseSampleMisleads) {
+  const int64_t runs = 100, length = 4000;
+  std::vector<float> data(runs * length, 1);
+  for (size_t i = 0; i < data.size(); ++i) {
+    if (i / 16 % 20 == 0) data[i] = static_cast<float>(i % 1000) * 1e-6F;
+  }
+  const GroupQuantiles quantiles = QuantilesOfGroups(data.data(), runs, 1, length, 0.5);
+  EXPECT_EQ(quantiles.all, Sorted(data, 0.5));
+  EXPECT_EQ(quantiles.each[0], quantiles.all);
+  for (float& value : data) value = value == 1 ? 0 : 1;
+  EXPECT_EQ(QuantilesOfGroups(data.data(), runs, 1, length, 0.5).all, Sorted(data, 0.5));
+}
+
 // Printed by numpy 1.24: numpy.quantile(numpy.array(values, numpy.float32), 0.99).
 TEST(Quantile, EqualsNumPy) {
   EXPECT_EQ(Of({0.1F, 0.2F, 0.3F}, 0.99), 0.29800001174211505);
