@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "capture/heatmap_recorder.h"
 
+#include <chrono>
 #include <utility>
 
 namespace vggt {
@@ -15,21 +16,21 @@ HeatmapRecorder::HeatmapRecorder(QueryPlan plan, const MapExtents& extents, bool
 
 const AttentionProbe* HeatmapRecorder::Probe(int64_t layer) {
   if (!layers_[layer]) return nullptr;
-  if (recording_.size() == 0) {
-    recording_ = FloatBuffer(extents_.queries * (per_head_ ? extents_.heads : 1) * extents_.keys());
+  if (probabilities_.size() == 0) {
+    probabilities_ =
+        FloatBuffer(extents_.queries * (per_head_ ? extents_.heads : 1) * extents_.keys());
   }
-  probe_ = {plan_.rows, plan_.keys, !per_head_, recording_.data()};
+  probe_ = {plan_.rows, plan_.keys, !per_head_, probabilities_.data()};
   return &probe_;
 }
 
 void HeatmapRecorder::OnLayer(int64_t layer) {
   if (!layers_[layer]) return;
-  background_.Wait();
-  std::swap(recording_, finished_);
-  background_.Start(
-      [this, layer] { sink_(layer, QuantizeLayer(finished_.data(), extents_, per_head_)); });
+  const auto start = std::chrono::steady_clock::now();
+  QuantizeLayer(probabilities_.data(), extents_, per_head_, maps_);
+  sink_(layer, maps_);
+  const std::chrono::duration<double> busy = std::chrono::steady_clock::now() - start;
+  busy_seconds_ += busy.count();
 }
-
-void HeatmapRecorder::Finish() { background_.Wait(); }
 
 }  // namespace vggt

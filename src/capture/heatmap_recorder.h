@@ -3,32 +3,31 @@
 #pragma once
 
 #include <functional>
+#include <vector>
 
-#include "capture/background_job.h"
 #include "capture/query_plan.h"
 #include "model/observer.h"
 
 namespace vggt {
 
-// While a background thread quantises and hands on one layer, the model computes the next; a third
-// waits. Two layers of probabilities are in memory at most.
+// A layer is quantised and handed on as soon as its block is done, on all threads, while the model
+// waits. A thread beside the model would take its time from it: matrix products are shared out
+// evenly among all processors and end with the slowest. One layer of probabilities is in memory.
 class HeatmapRecorder : public AttentionObserver {
  public:
-  // Takes a finished layer (a global block, counted from 0) on the background thread.
+  // Takes a finished layer (a global block, counted from 0).
   using Sink = std::function<void(int64_t layer, const LayerMaps& maps)>;
 
   // `layers` tells for each global block whether it is wanted.
   HeatmapRecorder(QueryPlan plan, const MapExtents& extents, bool per_head,
                   std::vector<bool> layers, Sink sink);
 
-  // What the sink threw is rethrown by the next call of any of these.
   const AttentionProbe* Probe(int64_t layer) override;
+  // What the sink throws ends the pass.
   void OnLayer(int64_t layer) override;
-  // Waits until every layer has been handed on.
-  void Finish();
 
-  // Time the background thread has worked.
-  double busy_seconds() const { return background_.busy_seconds(); }
+  // Time taken by quantising and by the sink.
+  double busy_seconds() const { return busy_seconds_; }
 
  private:
   const QueryPlan plan_;
@@ -38,8 +37,9 @@ class HeatmapRecorder : public AttentionObserver {
   const Sink sink_;
 
   AttentionProbe probe_;
-  FloatBuffer recording_, finished_;  // [queries, heads, keys] or [queries, keys]
-  BackgroundJob background_;          // works on `finished_`
+  FloatBuffer probabilities_;  // [queries, heads, keys] or [queries, keys]
+  LayerMaps maps_;
+  double busy_seconds_ = 0;
 };
 
 }  // namespace vggt

@@ -38,7 +38,6 @@ TEST(HeatmapRecorder, HandsOnWantedLayersInOrder) {
   EXPECT_EQ(recorder.Probe(1), nullptr);
   recorder.OnLayer(1);
   RunLayer(recorder, 2, 8, 0.25F);
-  recorder.Finish();
   EXPECT_THAT(layers, ElementsAre(0, 2));
   EXPECT_THAT(vmax, ElementsAre(0.5 * 7.93, 0.25 * 7.93));
   EXPECT_THAT(levels, ElementsAre(32, 64, 96, 129, 161, 193, 225, 255));
@@ -50,25 +49,17 @@ TEST(HeatmapRecorder, PerHeadKeepsHeadsApart) {
   HeatmapRecorder recorder(plan, plan.extents(3, 2), true, {true},
                            [&](int64_t, const LayerMaps& maps) { shape = maps.shape(); });
   RunLayer(recorder, 0, 24, 1);
-  recorder.Finish();
   EXPECT_EQ(shape, (Shape{2, 3, 2, 1, 2}));
   EXPECT_GT(recorder.busy_seconds(), 0);
 }
 
 TEST(HeatmapRecorder, WhatTheSinkThrowsReachesTheModel) {
   const QueryPlan plan = MakeQueryPlan(kLayout, 1, 1);
-  HeatmapRecorder recorder(plan, plan.extents(1, 2), false, {true, true},
-                           [](int64_t, const LayerMaps&) { throw Error("the disk is full"); });
-  RunLayer(recorder, 0, 8, 1);
-  EXPECT_EQ(testing::ErrorOf([&] { recorder.Finish(); }), "the disk is full");
-  recorder.Finish();  // told once
-}
-
-TEST(HeatmapRecorder, MayBeAbandoned) {
-  const QueryPlan plan = MakeQueryPlan(kLayout, 1, 1);
   HeatmapRecorder recorder(plan, plan.extents(1, 2), false, {true},
-                           [](int64_t, const LayerMaps&) {});
-  RunLayer(recorder, 0, 8, 1);
+                           [](int64_t, const LayerMaps&) { throw Error("the disk is full"); });
+  const AttentionProbe* probe = recorder.Probe(0);
+  std::fill_n(probe->out, 8, 0.5F);
+  EXPECT_EQ(testing::ErrorOf([&] { recorder.OnLayer(0); }), "the disk is full");
 }
 
 }  // namespace

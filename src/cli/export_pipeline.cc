@@ -129,22 +129,22 @@ void CheckReplaceable(const fs::path& output, const fs::path& pictures) {
   }
 }
 
-// Bytes of a layer's maps while it is recorded.
+// Bytes of a layer's maps while it is recorded: probabilities and levels.
 double MapBytes(const MapExtents& extents, bool per_head) {
-  return static_cast<double>(sizeof(float)) * static_cast<double>(extents.queries) *
+  return static_cast<double>(sizeof(float) + 1) * static_cast<double>(extents.queries) *
          static_cast<double>(per_head ? extents.heads : 1) * static_cast<double>(extents.keys());
 }
 
-// What is kept of two layers, one that is recorded and one that is written, must find room.
-void CheckMemory(double layer_bytes, bool heatmaps) {
-  const double needed = 2 * layer_bytes;
+// What is recorded must find room.
+void CheckMemory(double needed, bool heatmaps) {
   const double present =
       static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGESIZE));
   if (needed > present) {
-    throw Error(fmt::format("the {} of two layers take {}, this machine has {} of memory",
-                            heatmaps ? "attention maps" : "queries and keys", HumanBytes(needed),
-                            HumanBytes(present)),
-                "", kTakeLessMemory);
+    throw Error(
+        fmt::format("the {} that are recorded at a time take {}, this machine has {} of memory",
+                    heatmaps ? "attention maps" : "queries and keys", HumanBytes(needed),
+                    HumanBytes(present)),
+        "", kTakeLessMemory);
   }
 }
 
@@ -190,7 +190,6 @@ class Recording {
       report.seconds.write += qk_->busy_seconds();
     }
     if (maps_) {
-      maps_->Finish();
       map_writer_->Finish();
       report.seconds.write += maps_->busy_seconds();
     }
@@ -233,7 +232,8 @@ ExportReport ExportTo(const fs::path& folder, const ExportOptions& options,
   metadata.provenance = MakeProvenance(checkpoint, config, frames, report.precision);
   const QkDescription store =
       DescribeStore(options.image_set_name, metadata, DescribeBlocks(kinds, config));
-  CheckMemory(LargestBlockBytes(store) +
+  // Of the store two blocks, one that is recorded and one that is written.
+  CheckMemory(2 * LargestBlockBytes(store) +
                   (options.no_heatmaps ? 0 : MapBytes(extents, options.save_per_head)),
               !options.no_heatmaps);
 

@@ -53,7 +53,7 @@ struct ExportReport {
   struct {
     double total = 0, load_weights = 0, pictures = 0;
     ForwardSeconds forward;
-    double write = 0;  // quantising and writing, on threads beside the model
+    double write = 0;  // quantising and writing: of maps, a part of forward.capture
   } seconds;
 };
 
