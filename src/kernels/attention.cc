@@ -99,16 +99,14 @@ void LoadQueries(const at::Plan& plan, const at::Task& task, int64_t head, int64
   }
 }
 
-// logits [padded_rows, count rounded up to tiles] of the keys [first, first + count).
+// logits [kRowGroup, count rounded up to tiles] of the rows from `row` on and the keys
+// [first, first + count).
 void ComputeLogits(const at::Plan& plan, const float* packed_keys, int64_t first, int64_t count,
-                   int64_t padded_rows, const Scratch& scratch) {
+                   int64_t row, const Scratch& scratch) {
   for (int64_t key = 0; key < count; key += kTile) {
-    const float* tile = packed_keys + (first + key) * plan.head_dim;
-    for (int64_t r = 0; r < padded_rows; r += kRowGroup) {
-      Multiply<Floats, kVectors>(plan.head_dim, scratch.queries + r * plan.head_dim, plan.head_dim,
-                                 tile, kTile, scratch.logits + r * at::kKeys + key, at::kKeys,
-                                 false);
-    }
+    Multiply<Floats, kVectors>(plan.head_dim, scratch.queries + row * plan.head_dim, plan.head_dim,
+                               packed_keys + (first + key) * plan.head_dim, kTile,
+                               scratch.logits + row * at::kKeys + key, at::kKeys, false);
   }
 }
 
@@ -126,24 +124,19 @@ void CopyChosen(const at::Plan& plan, const float* logits, int64_t first, int64_
   }
 }
 
-// Takes one step of keys into the running maximum, total and weighted values of every row.
-void Accumulate(const at::Plan& plan, const float* packed_values, int64_t count,
-                int64_t padded_rows, const Scratch& scratch) {
-  for (int64_t r = 0; r < padded_rows; ++r) {
-    float* logits = scratch.logits + r * at::kKeys;
-    const float old_max = scratch.max[r];
-    const float max = MaxOf(logits, count, old_max);
-    const float sum = ExponentiateRow(logits, count, max);
-    if (max != old_max) {
-      const float shrink = hn::GetLane(Exp2(hn::Set(d, old_max - max)));
-      scratch.total[r] *= shrink;
-      ScaleRow(scratch.sums + r * plan.padded_dim, plan.padded_dim, shrink);
-      scratch.max[r] = max;
-    }
-    scratch.total[r] += sum;
+// Takes the logits of one row and step into its maximum, total and sums; they become probabilities.
+void TakeRow(const at::Plan& plan, int64_t row, int64_t count, const Scratch& scratch) {
+  float* logits = scratch.logits + row * at::kKeys;
+  const float old_max = scratch.max[row];
+  const float max = MaxOf(logits, count, old_max);
+  const float sum = ExponentiateRow(logits, count, max);
+  if (max != old_max) {
+    const float shrink = hn::GetLane(Exp2(hn::Set(d, old_max - max)));
+    scratch.total[row] *= shrink;
+    ScaleRow(scratch.sums + row * plan.padded_dim, plan.padded_dim, shrink);
+    scratch.max[row] = max;
   }
-  AddProduct<Floats>(padded_rows, plan.padded_dim, count, scratch.logits, at::kKeys, packed_values,
-                     scratch.sums);
+  scratch.total[row] += sum;
 }
 
 void StoreOutput(const at::Plan& plan, const at::Task& task, int64_t head, const Scratch& scratch) {
@@ -192,14 +185,19 @@ void RunHead(const at::Plan& plan, const at::Task& task, int64_t head, const Pro
   const float* keys = plan.PackedKeys(task.batch, head);
   for (int64_t first = 0; first < plan.tokens; first += at::kKeys) {
     const int64_t count = std::min(at::kKeys, plan.tokens - first);
-    ComputeLogits(plan, keys, first, count, padded_rows, scratch);
-    for (int64_t i = probed.begin; i < probed.end; ++i) {
-      CopyChosen(plan, scratch.logits + (plan.probe_rows[i] - task.row_begin) * at::kKeys, first,
-                 count, ProbeRow(plan, probed, i, head, scratch));
+    int64_t next = probed.begin;
+    for (int64_t r = 0; r < padded_rows; r += kRowGroup) {
+      ComputeLogits(plan, keys, first, count, r, scratch);
+      for (; next < probed.end && plan.probe_rows[next] < task.row_begin + r + kRowGroup; ++next) {
+        CopyChosen(plan, scratch.logits + (plan.probe_rows[next] - task.row_begin) * at::kKeys,
+                   first, count, ProbeRow(plan, probed, next, head, scratch));
+      }
+      if (plan.out == nullptr) continue;
+      for (int64_t i = r; i < r + kRowGroup; ++i) TakeRow(plan, i, count, scratch);
     }
     if (plan.out == nullptr) continue;
-    const float* values = plan.PackedValues(task.batch, head) + first * plan.padded_dim;
-    Accumulate(plan, values, count, padded_rows, scratch);
+    AddProduct<Floats>(padded_rows, plan.padded_dim, count, scratch.logits, at::kKeys,
+                       plan.PackedValues(task.batch, head) + first * plan.padded_dim, scratch.sums);
   }
   FinishProbe(plan, probed, head, scratch);
   if (plan.out != nullptr) StoreOutput(plan, task, head, scratch);

@@ -85,27 +85,15 @@ struct Emulated {
   }
 };
 
-// 2^x for x ≤ 0; below -126 it stays at 2^-126. Relative error below 1e-4, a fortieth of what
-// rounding to bfloat16 loses: a polynomial of degree 3 on [0, 1], fitted for least relative error.
+// 2^x for x ≤ 0; below -125 it stays there. Relative error below 1e-4, a fortieth of what rounding
+// to bfloat16 loses: a polynomial of degree 3 on [-1/2, 1/2], fitted for least relative error.
 HWY_INLINE V CoarseExp2(V x) {
-  x = hn::Max(x, hn::Set(d, -126.0F));
-#if HWY_TARGET <= HWY_AVX3
-  const V f{_mm512_reduce_ps(x.raw, _MM_FROUND_TO_NEG_INF)};
-#else
-  const V whole = hn::Floor(x);
-  const V f = hn::Sub(x, whole);
-#endif
-  V p = hn::Set(d, 7.802453e-2F);
-  p = hn::MulAdd(p, f, hn::Set(d, 2.2606717e-1F));
-  p = hn::MulAdd(p, f, hn::Set(d, 6.9583353e-1F));
-  p = hn::MulAdd(p, f, hn::Set(d, 9.9992522e-1F));
-#if HWY_TARGET <= HWY_AVX3
-  return V{_mm512_scalef_ps(p.raw, x.raw)};
-#else
-  const hn::RebindToSigned<D> di;
-  const auto power = hn::ShiftLeft<23>(hn::Add(hn::ConvertTo(di, whole), hn::Set(di, 127)));
-  return hn::Mul(p, hn::BitCast(d, power));
-#endif
+  const Split split(hn::Max(x, hn::Set(d, -125.0F)));
+  V p = hn::Set(d, 5.5171674e-2F);
+  p = hn::MulAdd(p, split.rest, hn::Set(d, 2.4261114e-1F));
+  p = hn::MulAdd(p, split.rest, hn::Set(d, 6.9326099e-1F));
+  p = hn::MulAdd(p, split.rest, hn::Set(d, 9.9992807e-1F));
+  return split.TimesPower(p);
 }
 
 // out = x · factor as bfloat16.
@@ -154,12 +142,12 @@ void PackTokens(const at::Bf16Plan& plan, int64_t batch, int64_t first) {
 struct Bf16Scratch {
   Bf16Scratch(const at::Bf16Plan& plan, float* memory)
       : logits(memory),
-        sums(logits + at::kRows * at::kKeys),
+        sums(logits + kRowGroup * at::kKeys),
         max(sums + at::kRows * plan.padded_dim),
         total(max + at::kRows),
         queries(reinterpret_cast<uint32_t*>(total + at::kRows)),
         probabilities(queries + at::kRows * plan.head_pairs) {}
-  float* logits;            // [kRows, kKeys], q · k
+  float* logits;            // [kRowGroup, kKeys], q · k
   float* sums;              // [kRows, padded_dim]: weighted values
   float* max;               // [kRows]: running maximum of the logits
   float* total;             // [kRows]: running sum of the probabilities before normalising
@@ -182,32 +170,39 @@ HWY_INLINE float ExponentiateRow(const float* x, int64_t count, float max, float
   return hn::GetLane(hn::SumOfLanes(d, sum));
 }
 
+// Takes the logits of one row and step into its maximum, total and sums, as probabilities.
+template <class Factors>
+HWY_INLINE void TakeRow(const at::Bf16Plan& plan, int64_t row, float* logits, int64_t count,
+                        int64_t padded, const Bf16Scratch& scratch) {
+  std::fill(logits + count, logits + padded, -1e30F);
+  const float old_max = scratch.max[row];
+  const float max = MaxOf(logits, padded, old_max);
+  const float sum = ExponentiateRow<Factors>(logits, padded, max, plan.scale,
+                                             scratch.probabilities + row * at::kKeys / 2);
+  if (max != old_max) {
+    const float shrink = hn::GetLane(CoarseExp2(hn::Set(d, (old_max - max) * plan.scale)));
+    scratch.total[row] *= shrink;
+    ScaleRow(scratch.sums + row * plan.padded_dim, plan.padded_dim, shrink);
+    scratch.max[row] = max;
+  }
+  scratch.total[row] += sum;
+}
+
 // One step of keys: its logits, the running maximum and total of every row, its weighted values.
+// The logits of a group of rows become probabilities while they are in the first-level cache.
 template <class Factors>
 void Step(const at::Bf16Plan& plan, const uint32_t* keys, const uint32_t* values, int64_t count,
           int64_t padded_rows, const Bf16Scratch& scratch) {
   const int64_t padded = (count + kTile - 1) / kTile * kTile;
-  for (int64_t key = 0; key < padded; key += kTile) {
-    for (int64_t r = 0; r < padded_rows; r += kRowGroup) {
+  for (int64_t r = 0; r < padded_rows; r += kRowGroup) {
+    for (int64_t key = 0; key < padded; key += kTile) {
       Multiply<Factors, kVectors>(plan.head_pairs, scratch.queries + r * plan.head_pairs,
                                   plan.head_pairs, keys + key * plan.head_pairs, kTile,
-                                  scratch.logits + r * at::kKeys + key, at::kKeys, false);
+                                  scratch.logits + key, at::kKeys, false);
     }
-  }
-  for (int64_t r = 0; r < padded_rows; ++r) {
-    float* logits = scratch.logits + r * at::kKeys;
-    std::fill(logits + count, logits + padded, -1e30F);
-    const float old_max = scratch.max[r];
-    const float max = MaxOf(logits, padded, old_max);
-    const float sum = ExponentiateRow<Factors>(logits, padded, max, plan.scale,
-                                               scratch.probabilities + r * at::kKeys / 2);
-    if (max != old_max) {
-      const float shrink = hn::GetLane(CoarseExp2(hn::Set(d, (old_max - max) * plan.scale)));
-      scratch.total[r] *= shrink;
-      ScaleRow(scratch.sums + r * plan.padded_dim, plan.padded_dim, shrink);
-      scratch.max[r] = max;
+    for (int64_t i = 0; i < kRowGroup; ++i) {
+      TakeRow<Factors>(plan, r + i, scratch.logits + i * at::kKeys, count, padded, scratch);
     }
-    scratch.total[r] += sum;
   }
   AddProduct<Factors>(padded_rows, plan.padded_dim, padded / 2, scratch.probabilities,
                       at::kKeys / 2, values, scratch.sums);

@@ -26,7 +26,7 @@ using V = hn::Vec<D>;
 constexpr D d;
 constexpr int64_t kLanes = HWY_LANES(float);
 // The inner loop keeps 6 rows × kVectors vectors of sums in registers: 24 of 32, or 12 of 16.
-constexpr int kRowGroup = 6;
+using at::kRowGroup;
 constexpr int kVectors = HWY_TARGET <= HWY_AVX3 || HWY_TARGET == HWY_SCALAR ? 4 : 2;
 constexpr int64_t kTile = kVectors * kLanes;  // keys side by side in a packed tile
 static_assert(at::kRows % kRowGroup == 0 && at::kKeys % kTile == 0 && at::kKeyPadding % kTile == 0);
@@ -129,12 +129,26 @@ void PackKeys(const float* keys, int64_t stride, int64_t count, int64_t head_dim
   }
 }
 
-// 2^x for x ≤ 0; below -126 it stays at 2^-126. Relative error below 2e-7: a polynomial of degree 6
-// on [-1/2, 1/2], fitted for least relative error (2e-9), times a power of two.
+// x = whole + rest for -125 ≤ x ≤ 0, |rest| ≤ 1/2. Added to 1.5 · 2^23 a number is rounded to a
+// whole one, which then stands in the lowest bits.
+struct Split {
+  explicit HWY_INLINE Split(V x)
+      : shifted(hn::Add(x, hn::Set(d, 0x1.8p23F))),
+        rest(hn::Sub(x, hn::Sub(shifted, hn::Set(d, 0x1.8p23F)))) {}
+  // p · 2^whole, p in [1/2, 2).
+  HWY_INLINE V TimesPower(V p) const {
+    const hn::RebindToUnsigned<D> du;
+    const auto exponent = hn::ShiftLeft<23>(hn::BitCast(du, shifted));
+    return hn::BitCast(d, hn::Add(hn::BitCast(du, p), exponent));
+  }
+  V shifted, rest;
+};
+
+// 2^x for x ≤ 0; below -125 it stays there. Relative error below 2e-7: a polynomial of degree 6 on
+// [-1/2, 1/2], fitted for least relative error (2e-9), times a power of two.
 HWY_INLINE V Exp2(V x) {
-  x = hn::Max(x, hn::Set(d, -126.0F));
-  const V whole = hn::Round(x);
-  const V f = hn::Sub(x, whole);
+  const Split split(hn::Max(x, hn::Set(d, -125.0F)));
+  const V f = split.rest;
   V p = hn::Set(d, 1.5345811796e-4F);
   p = hn::MulAdd(p, f, hn::Set(d, 1.33999312168e-3F));
   p = hn::MulAdd(p, f, hn::Set(d, 9.61848895787e-3F));
@@ -142,9 +156,7 @@ HWY_INLINE V Exp2(V x) {
   p = hn::MulAdd(p, f, hn::Set(d, 2.40226468906e-1F));
   p = hn::MulAdd(p, f, hn::Set(d, 6.93147205737e-1F));
   p = hn::MulAdd(p, f, hn::Set(d, 1.0F));
-  const hn::RebindToSigned<D> di;
-  const auto power = hn::ShiftLeft<23>(hn::Add(hn::ConvertTo(di, whole), hn::Set(di, 127)));
-  return hn::Mul(p, hn::BitCast(d, power));
+  return split.TimesPower(p);
 }
 
 HWY_INLINE float MaxOf(const float* x, int64_t count, float start) {

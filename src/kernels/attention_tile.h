@@ -65,10 +65,13 @@ struct Bf16Plan {
   }
 };
 
-// Queries of a task and keys of a step: the logits of a step (96 KB) and the step's keys and values
-// (64 KB each at head_dim 64) stay in the second-level cache.
+// Queries of a task and keys of a step: the probabilities of a step (96 KB) and the step's keys and
+// values (64 KB each at head_dim 64) stay in the second-level cache.
 inline constexpr int64_t kRows = 96;
 inline constexpr int64_t kKeys = 256;
+// Rows whose logits are computed together and become probabilities while they are in the
+// first-level cache.
+inline constexpr int64_t kRowGroup = 6;
 // Packed keys and values are padded to whole vectors of the widest instruction set.
 inline constexpr int64_t kKeyPadding = 64;
 inline constexpr int64_t kDimPadding = 16;
@@ -80,7 +83,7 @@ inline int64_t ScratchSize(const Plan& plan) {
 }
 
 inline int64_t ScratchSize(const Bf16Plan& plan) {
-  return kRows * (kKeys + plan.padded_dim + 2 + plan.head_pairs + kKeys / 2);
+  return kRowGroup * kKeys + kRows * (plan.padded_dim + 2 + plan.head_pairs + kKeys / 2);
 }
 
 }  // namespace vggt::attention_tile
