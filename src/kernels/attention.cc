@@ -124,19 +124,23 @@ void CopyChosen(const at::Plan& plan, const float* logits, int64_t first, int64_
   }
 }
 
-// Takes the logits of one row and step into its maximum, total and sums; they become probabilities.
-void TakeRow(const at::Plan& plan, int64_t row, int64_t count, const Scratch& scratch) {
+// The logits of a group of rows and one step become probabilities; maxima, totals and sums follow.
+void TakeGroup(const at::Plan& plan, int64_t row, int64_t count, const Scratch& scratch) {
   float* logits = scratch.logits + row * at::kKeys;
-  const float old_max = scratch.max[row];
-  const float max = MaxOf(logits, count, old_max);
-  const float sum = ExponentiateRow(logits, count, max);
-  if (max != old_max) {
-    const float shrink = hn::GetLane(Exp2(hn::Set(d, old_max - max)));
-    scratch.total[row] *= shrink;
-    ScaleRow(scratch.sums + row * plan.padded_dim, plan.padded_dim, shrink);
-    scratch.max[row] = max;
+  float* max = scratch.max + row;
+  float old_max[kRowGroup];
+  std::copy(max, max + kRowGroup, old_max);
+  if (RaiseMaxima(logits, at::kKeys, count, max)) {
+    for (int64_t r = 0; r < kRowGroup; ++r) {
+      if (old_max[r] == max[r]) continue;
+      const float shrink = hn::GetLane(Exp2(hn::Set(d, old_max[r] - max[r])));
+      scratch.total[row + r] *= shrink;
+      ScaleRow(scratch.sums + (row + r) * plan.padded_dim, plan.padded_dim, shrink);
+    }
   }
-  scratch.total[row] += sum;
+  for (int64_t r = 0; r < kRowGroup; ++r) {
+    scratch.total[row + r] += ExponentiateRow(logits + r * at::kKeys, count, max[r]);
+  }
 }
 
 void StoreOutput(const at::Plan& plan, const at::Task& task, int64_t head, const Scratch& scratch) {
@@ -193,7 +197,7 @@ void RunHead(const at::Plan& plan, const at::Task& task, int64_t head, const Pro
                    first, count, ProbeRow(plan, probed, next, head, scratch));
       }
       if (plan.out == nullptr) continue;
-      for (int64_t i = r; i < r + kRowGroup; ++i) TakeRow(plan, i, count, scratch);
+      TakeGroup(plan, r, count, scratch);
     }
     if (plan.out == nullptr) continue;
     AddProduct<Floats>(padded_rows, plan.padded_dim, count, scratch.logits, at::kKeys,

@@ -145,47 +145,56 @@ struct Bf16Scratch {
         sums(logits + kRowGroup * at::kKeys),
         max(sums + at::kRows * plan.padded_dim),
         total(max + at::kRows),
-        queries(reinterpret_cast<uint32_t*>(total + at::kRows)),
+        queries(reinterpret_cast<uint32_t*>(total + at::kRows * kLanes)),
         probabilities(queries + at::kRows * plan.head_pairs) {}
   float* logits;            // [kRowGroup, kKeys], q · k
   float* sums;              // [kRows, padded_dim]: weighted values
   float* max;               // [kRows]: running maximum of the logits
-  float* total;             // [kRows]: running sum of the probabilities before normalising
+  float* total;             // [kRows, kLanes]: parts of the running sum of the probabilities
   uint32_t* queries;        // [kRows, head_pairs]
   uint32_t* probabilities;  // [kRows, kKeys / 2]
 };
 
-// out = 2^((x - max) · scale) as bfloat16, count in whole double vectors; returns the float32 sum.
+// out = 2^((x - max) · scale) as bfloat16, count in whole double vectors; their float32 sum is
+// added to total, lane by lane.
 template <class Factors>
-HWY_INLINE float ExponentiateRow(const float* x, int64_t count, float max, float scale,
-                                 uint32_t* out) {
+HWY_INLINE void ExponentiateRow(const float* x, int64_t count, float max, float scale,
+                                uint32_t* HWY_RESTRICT out, float* HWY_RESTRICT total) {
   const V factor = hn::Set(d, scale), shift = hn::Set(d, -max * scale);
-  V sum = hn::Zero(d);
+  V sum = hn::LoadU(d, total);
   for (int64_t i = 0; i < count; i += 2 * kLanes) {
     const V low = CoarseExp2(hn::MulAdd(hn::LoadU(d, x + i), factor, shift));
     const V high = CoarseExp2(hn::MulAdd(hn::LoadU(d, x + i + kLanes), factor, shift));
     hn::StoreU(Factors::Join(low, high), du, out + i / 2);
     sum = hn::Add(sum, hn::Add(low, high));
   }
-  return hn::GetLane(hn::SumOfLanes(d, sum));
+  hn::StoreU(sum, d, total);
 }
 
-// Takes the logits of one row and step into its maximum, total and sums, as probabilities.
+// The logits of a group of rows and one step become probabilities; maxima and totals follow.
 template <class Factors>
-HWY_INLINE void TakeRow(const at::Bf16Plan& plan, int64_t row, float* logits, int64_t count,
-                        int64_t padded, const Bf16Scratch& scratch) {
-  std::fill(logits + count, logits + padded, -1e30F);
-  const float old_max = scratch.max[row];
-  const float max = MaxOf(logits, padded, old_max);
-  const float sum = ExponentiateRow<Factors>(logits, padded, max, plan.scale,
-                                             scratch.probabilities + row * at::kKeys / 2);
-  if (max != old_max) {
-    const float shrink = hn::GetLane(CoarseExp2(hn::Set(d, (old_max - max) * plan.scale)));
-    scratch.total[row] *= shrink;
-    ScaleRow(scratch.sums + row * plan.padded_dim, plan.padded_dim, shrink);
-    scratch.max[row] = max;
+HWY_INLINE void TakeGroup(const at::Bf16Plan& plan, int64_t row, int64_t count, int64_t padded,
+                          const Bf16Scratch& scratch) {
+  float* logits = scratch.logits;
+  for (int64_t r = 0; r < kRowGroup; ++r) {
+    std::fill(logits + r * at::kKeys + count, logits + r * at::kKeys + padded, -1e30F);
   }
-  scratch.total[row] += sum;
+  float* max = scratch.max + row;
+  float old_max[kRowGroup];
+  std::copy(max, max + kRowGroup, old_max);
+  if (RaiseMaxima(logits, at::kKeys, padded, max)) {
+    for (int64_t r = 0; r < kRowGroup; ++r) {
+      const float shrink = hn::GetLane(CoarseExp2(hn::Set(d, (old_max[r] - max[r]) * plan.scale)));
+      ScaleRow(scratch.total + (row + r) * kLanes, kLanes, old_max[r] == max[r] ? 1 : shrink);
+      ScaleRow(scratch.sums + (row + r) * plan.padded_dim, plan.padded_dim,
+               old_max[r] == max[r] ? 1 : shrink);
+    }
+  }
+  for (int64_t r = 0; r < kRowGroup; ++r) {
+    ExponentiateRow<Factors>(logits + r * at::kKeys, padded, max[r], plan.scale,
+                             scratch.probabilities + (row + r) * at::kKeys / 2,
+                             scratch.total + (row + r) * kLanes);
+  }
 }
 
 // One step of keys: its logits, the running maximum and total of every row, its weighted values.
@@ -200,9 +209,7 @@ void Step(const at::Bf16Plan& plan, const uint32_t* keys, const uint32_t* values
                                   plan.head_pairs, keys + key * plan.head_pairs, kTile,
                                   scratch.logits + key, at::kKeys, false);
     }
-    for (int64_t i = 0; i < kRowGroup; ++i) {
-      TakeRow<Factors>(plan, r + i, scratch.logits + i * at::kKeys, count, padded, scratch);
-    }
+    TakeGroup<Factors>(plan, r, count, padded, scratch);
   }
   AddProduct<Factors>(padded_rows, plan.padded_dim, padded / 2, scratch.probabilities,
                       at::kKeys / 2, values, scratch.sums);
@@ -221,7 +228,7 @@ void RunTask(const at::Bf16Plan& plan, int64_t batch, int64_t head, int64_t row_
     RoundRow<Factors>(plan.Token(plan.q, batch, token, head), plan.head_dim, 1, queries);
   }
   std::fill_n(scratch.max, padded_rows, -1e30F);
-  std::fill_n(scratch.total, padded_rows, 0.0F);
+  std::fill_n(scratch.total, padded_rows * kLanes, 0.0F);
   std::fill_n(scratch.sums, padded_rows * plan.padded_dim, 0.0F);
   const uint32_t* keys = plan.PackedKeys(batch, head);
   const uint32_t* values = plan.PackedValues(batch, head);
@@ -231,7 +238,8 @@ void RunTask(const at::Bf16Plan& plan, int64_t batch, int64_t head, int64_t row_
   }
   for (int64_t r = 0; r < rows; ++r) {
     const int64_t token = batch * plan.tokens + row_begin + r;
-    RoundRow<Factors>(scratch.sums + r * plan.padded_dim, plan.head_dim, 1 / scratch.total[r],
+    const float total = hn::GetLane(hn::SumOfLanes(d, hn::LoadU(d, scratch.total + r * kLanes)));
+    RoundRow<Factors>(scratch.sums + r * plan.padded_dim, plan.head_dim, 1 / total,
                       plan.out + (token * plan.heads + head) * plan.head_dim);
   }
 }

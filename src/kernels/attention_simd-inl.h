@@ -171,6 +171,21 @@ HWY_INLINE float MaxOf(const float* x, int64_t count, float start) {
   return result;
 }
 
+// max[r] = the larger of max[r] and the maximum of row r, for kRowGroup rows; returns whether any
+// grew. All rows at once: one row's reduction is a chain of waiting.
+HWY_INLINE bool RaiseMaxima(const float* x, int64_t stride, int64_t count,
+                            float* HWY_RESTRICT max) {
+  float raised[kRowGroup];
+#pragma GCC unroll 8
+  for (int r = 0; r < kRowGroup; ++r) raised[r] = MaxOf(x + r * stride, count, max[r]);
+  bool any = false;
+  for (int r = 0; r < kRowGroup; ++r) {
+    any = any || raised[r] != max[r];
+    max[r] = raised[r];
+  }
+  return any;
+}
+
 HWY_INLINE void ScaleRow(float* x, int64_t count, float factor) {
   int64_t i = 0;
   for (; i + kLanes <= count; i += kLanes) {

@@ -75,6 +75,7 @@ inline constexpr int64_t kRowGroup = 6;
 // Packed keys and values are padded to whole vectors of the widest instruction set.
 inline constexpr int64_t kKeyPadding = 64;
 inline constexpr int64_t kDimPadding = 16;
+inline constexpr int64_t kMostLanes = 16;  // floats in the widest vector
 
 // Floats of working memory a thread needs.
 inline int64_t ScratchSize(const Plan& plan) {
@@ -83,7 +84,8 @@ inline int64_t ScratchSize(const Plan& plan) {
 }
 
 inline int64_t ScratchSize(const Bf16Plan& plan) {
-  return kRowGroup * kKeys + kRows * (plan.padded_dim + 2 + plan.head_pairs + kKeys / 2);
+  return kRowGroup * kKeys +
+         kRows * (plan.padded_dim + 1 + kMostLanes + plan.head_pairs + kKeys / 2);
 }
 
 }  // namespace vggt::attention_tile
