@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "core/parallel.h"
 #include "kernels/attention_bf16.h"
 #include "kernels/rowwise.h"
 
@@ -12,6 +13,23 @@ namespace {
 template <typename T>
 void Normalize(const NormParameters& norm, int64_t rows, int64_t dim, const float* x, T* y) {
   LayerNorm(rows, dim, x, norm.weight.data(), norm.bias.data(), norm.eps, y);
+}
+
+void NormalizeHeads(const NormParameters& norm, int64_t tokens, int64_t heads, int64_t head_dim,
+                    int64_t stride, float* x) {
+  LayerNormHeads(tokens, heads, head_dim, stride, x, norm.weight.data(), norm.bias.data(),
+                 norm.eps);
+}
+
+// Calls body(first, count) for pieces of the tokens, on all threads: what it does to a piece finds
+// it in the second-level cache each time but the first.
+template <typename Body>
+void ForPieces(int64_t tokens, const Body& body) {
+  constexpr int64_t kPiece = 32;  // 256 KB of q and k at 1024 channels
+  ParallelFor((tokens + kPiece - 1) / kPiece, 1, [&](size_t i) {
+    const int64_t first = static_cast<int64_t>(i) * kPiece;
+    body(first, std::min(kPiece, tokens - first));
+  });
 }
 
 void Attend(const AttentionShape& shape, const float* q, const float* k, const float* v, float* out,
@@ -37,17 +55,27 @@ void RunBlockIn(BlockBuffers<T>& buffers, const BlockParameters& block, const Mo
   // q, k, v = qkv(norm1(x)); q and k normalised per head, then rotated
   Normalize(block.norm1, tokens, dim, x, normed);
   block.qkv.Run(tokens, normed, q);
-  if (block.q_norm) {
-    LayerNormHeads(tokens, heads, block.head_dim, stride, q, block.q_norm->weight.data(),
-                   block.q_norm->bias.data(), block.q_norm->eps);
-    LayerNormHeads(tokens, heads, block.head_dim, stride, k, block.k_norm->weight.data(),
-                   block.k_norm->bias.data(), block.k_norm->eps);
-  }
+  const auto normalize = [&](int64_t token, int64_t count) {
+    if (!block.q_norm) return;
+    NormalizeHeads(*block.q_norm, count, heads, block.head_dim, stride, q + token * stride);
+    NormalizeHeads(*block.k_norm, count, heads, block.head_dim, stride, k + token * stride);
+  };
+  const auto rotate = [&](int64_t token, int64_t count) {
+    if (positions == nullptr) return;
+    const int32_t* yx = positions->yx.data() + 2 * token;
+    Rope(positions->table, count, heads, stride, yx, q + token * stride);
+    Rope(positions->table, count, heads, stride, yx, k + token * stride);
+  };
   const QueriesKeys qk{q, k, tokens, heads, block.head_dim, stride};
-  if (watch.unrotated) watch.unrotated(qk);
-  if (positions != nullptr) {
-    Rope(positions->table, tokens, heads, stride, positions->yx.data(), q);
-    Rope(positions->table, tokens, heads, stride, positions->yx.data(), k);
+  if (watch.unrotated) {
+    ForPieces(tokens, normalize);
+    watch.unrotated(qk);
+    ForPieces(tokens, rotate);
+  } else {
+    ForPieces(tokens, [&](int64_t token, int64_t count) {
+      normalize(token, count);
+      rotate(token, count);
+    });
   }
   if (watch.queries_keys) watch.queries_keys(qk);
 
