@@ -15,7 +15,7 @@ constexpr int kLiterals = 256, kEndOfBlock = 256, kSymbols = 286;
 constexpr int kDistances = 1;            // only the distance 1 occurs: a run
 constexpr int kFewestRepeats = 8;        // shorter runs stay literals
 constexpr int kMostRepeats = 258;        // of a length symbol
-constexpr size_t kBlock = 1U << 18;      // bytes that share a code
+constexpr size_t kBlock = 1U << 20;      // bytes that share a code
 constexpr size_t kStoredBlock = 0xFFFF;  // the most bytes of a stored block
 constexpr size_t kHead = 320;            // about the most bytes before a block's symbols
 constexpr size_t kSlack = 16;            // bytes that may be written past the end of the output
