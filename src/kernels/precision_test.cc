@@ -2,12 +2,26 @@
 #include "kernels/precision.h"
 
 #include <gtest/gtest.h>
+#include <hwy/targets.h>
 
+#include <cstdio>
 #include <fstream>
 #include <string>
 
 namespace vggt {
 namespace {
+
+// For whoever reads the log of a machine that tests: which code its processor can be made to run.
+// Tests of kernels force each of these by turns (attention_testing.h).
+TEST(PrecisionTest, SaysWhatRunsHere) {
+  std::string targets;
+  for (const int64_t target : hwy::SupportedAndGeneratedTargets()) {
+    targets += std::string(targets.empty() ? "" : ", ") + hwy::TargetName(target);
+  }
+  std::printf("kernels forced to each of %s; products of bfloat16 emulated%s\n", targets.c_str(),
+              MultipliesBf16() ? " and native" : "");
+  EXPECT_FALSE(targets.empty());
+}
 
 TEST(PrecisionTest, HasNames) {
   EXPECT_EQ(PrecisionName(Precision::kF32), "f32");
