@@ -8,6 +8,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "core/parallel.h"
 #include "core/tensor.h"
 #include "kernels/attention.h"
 #include "kernels/attention_bf16.h"
@@ -66,6 +67,7 @@ void LinearShapes(benchmark::internal::Benchmark* benchmark) {
   benchmark->ArgNames({"in", "out", "epilogue"})
       ->Args({kDim, 3 * kDim, 0})
       ->Args({kDim, kDim, 2})
+      ->Args({kDim, 4 * kDim, 0})  // beside the next: what GELU costs
       ->Args({kDim, 4 * kDim, 1})
       ->Args({4 * kDim, kDim, 2})
       ->UseRealTime();
@@ -76,11 +78,11 @@ BENCHMARK_TEMPLATE(BM_Linear, uint16_t)->Apply(LinearShapes);
 template <typename T>
 void BM_Attention(benchmark::State& state) {
   if (CannotRun(state, std::is_same_v<T, float> ? Precision::kF32 : Precision::kBf16)) return;
-  const int64_t tokens = state.range(1);
-  const AttentionShape shape{state.range(0), tokens, kHeads, kHeadDim, 3 * kDim};
+  const int64_t tokens = state.range(1), heads = state.range(2), dim = heads * kHeadDim;
+  const AttentionShape shape{state.range(0), tokens, heads, kHeadDim, 3 * dim};
   const auto qkv = Values(shape.batch * tokens * shape.token_stride);
-  const float *q = qkv.data(), *k = q + kDim, *v = k + kDim;
-  std::vector<T> out(shape.batch * tokens * kDim);
+  const float *q = qkv.data(), *k = q + dim, *v = k + dim;
+  std::vector<T> out(shape.batch * tokens * dim);
   AttentionWorkspace workspace;
   for (auto _ : state) {
     if constexpr (std::is_same_v<T, float>) {
@@ -89,35 +91,61 @@ void BM_Attention(benchmark::State& state) {
       AttentionBf16(shape, q, k, v, out.data(), nullptr, workspace);
     }
   }
-  SetRate(state, 4.0 * static_cast<double>(shape.batch * tokens * tokens * kDim));
+  SetRate(state, 4.0 * static_cast<double>(shape.batch * tokens * tokens * dim));
 }
 
 void AttentionShapes(benchmark::internal::Benchmark* benchmark) {
-  benchmark->ArgNames({"batch", "tokens"})
-      ->Args({5, 930})
-      ->Args({1, 4650})
-      ->Args({1, 18600})
+  benchmark->ArgNames({"batch", "tokens", "heads"})
+      ->Args({5, 930, kHeads})
+      ->Args({1, 4650, kHeads})
+      ->Args({1, 18600, 4})  // fewer heads: the rate is the same, the wait is not
+      ->Args({1, 46500, 2})
       ->UseRealTime();
 }
 BENCHMARK_TEMPLATE(BM_Attention, float)->Apply(AttentionShapes);
 BENCHMARK_TEMPLATE(BM_Attention, uint16_t)->Apply(AttentionShapes);
 
+// What passes over memory are compared with: reading and writing it, on all threads.
+void BM_Copy(benchmark::State& state) {
+  const auto x = Values(kTokens * kDim);
+  std::vector<float> y(x.size());
+  for (auto _ : state) {
+    ParallelFor(kTokens, 32,
+                [&](size_t t) { std::copy_n(x.data() + t * kDim, kDim, y.data() + t * kDim); });
+  }
+  state.SetBytesProcessed(state.iterations() * 2 * static_cast<int64_t>(x.size() * sizeof(float)));
+}
+BENCHMARK(BM_Copy)->UseRealTime();
+
+template <typename T>
 void BM_LayerNorm(benchmark::State& state) {
   const auto x = Values(kTokens * kDim), weight = Values(kDim), bias = Values(kDim);
-  std::vector<float> y(x.size());
+  std::vector<T> y(x.size());
   for (auto _ : state) {
     LayerNorm(kTokens, kDim, x.data(), weight.data(), bias.data(), 1e-5F, y.data());
   }
-  state.SetBytesProcessed(state.iterations() * 2 * static_cast<int64_t>(x.size()) * 4);
+  state.SetBytesProcessed(state.iterations() *
+                          static_cast<int64_t>(x.size() * (sizeof(float) + sizeof(T))));
 }
-BENCHMARK(BM_LayerNorm)->UseRealTime();
+BENCHMARK_TEMPLATE(BM_LayerNorm, float)->UseRealTime();
+BENCHMARK_TEMPLATE(BM_LayerNorm, uint16_t)->UseRealTime();
+
+void BM_LayerNormHeads(benchmark::State& state) {
+  auto x = Values(kTokens * kDim);
+  const auto weight = Values(kHeadDim), bias = Values(kHeadDim);
+  for (auto _ : state) {
+    LayerNormHeads(kTokens, kHeads, kHeadDim, kDim, x.data(), weight.data(), bias.data(), 1e-5F);
+  }
+  state.SetBytesProcessed(state.iterations() * 2 * static_cast<int64_t>(x.size() * sizeof(float)));
+}
+BENCHMARK(BM_LayerNormHeads)->UseRealTime();
 
 void BM_Rope(benchmark::State& state) {
   auto x = Values(kTokens * kDim);
   std::vector<int32_t> positions(2 * kTokens, 7);
   const RopeTable table(kHeadDim, 40);
   for (auto _ : state) Rope(table, kTokens, kHeads, kDim, positions.data(), x.data());
-  state.SetBytesProcessed(state.iterations() * 2 * static_cast<int64_t>(x.size()) * 4);
+  state.SetBytesProcessed(state.iterations() * 2 * static_cast<int64_t>(x.size() * sizeof(float)));
 }
 BENCHMARK(BM_Rope)->UseRealTime();
 
