@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import platform
+import shlex
 import shutil
 import subprocess
 import sys
@@ -44,30 +45,31 @@ def processor():
 class Measurements:
     """Everything that is measured, as it will be in the JSON."""
 
-    def __init__(self, build, seconds):
-        self.build, self.seconds = build, seconds
+    def __init__(self, build, seconds, under):
+        self.build, self.seconds, self.under = build, seconds, under
         self.kernels, self.exports = [], []
         self.rates = []
 
-    def matmul_rate(self, seconds=None):
-        rate = json.loads(run([self.build / "bench/matmul_rate", 4650, seconds or self.seconds]))
-        self.rates.append(rate)
-        return rate
+    def beside_rates(self, command):
+        """The JSON that a command prints, and the matmul rates right before and right after it."""
+        rate = shlex.join([str(self.build / "bench/matmul_rate"), "4650", str(self.seconds)])
+        command = shlex.join(str(c) for c in command)
+        script = f"{rate} && echo + && {command} 2>/dev/null && echo + && {rate}"
+        out = run([*self.under, "sh", "-c", script]).split("\n+\n")
+        before, result, after = (json.loads(part) for part in out)
+        self.rates += [before, after]
+        mean = {
+            kind: (before[kind]["all"] + after[kind]["all"]) / 2
+            for kind in ("f32", "bf16")
+            if before[kind]
+        }
+        return result, mean, [before, after]
 
     def kernel_rows(self, program):
         """Each benchmark with its share of its own limit, taken in the same run."""
-        before = self.matmul_rate()
-        out = json.loads(
-            run(
-                [
-                    self.build / "bench" / program,
-                    f"--benchmark_min_time={self.seconds}",
-                    "--benchmark_format=json",
-                ],
-                stderr=subprocess.DEVNULL,
-            )
-        )
-        after = self.matmul_rate()
+        minimum = f"--benchmark_min_time={self.seconds}"
+        command = [self.build / "bench" / program, minimum, "--benchmark_format=json"]
+        out, rate, _ = self.beside_rates(command)
         copy = 0
         for row in out["benchmarks"]:
             if row.get("error_occurred"):
@@ -75,8 +77,8 @@ class Measurements:
             entry = {"name": readable(row["name"]), "seconds": row["real_time"] * 1e-9}
             if "flops" in row:
                 kind = "bf16" if "uint16_t" in row["name"] else "f32"
-                limit = (before[kind]["all"] + after[kind]["all"]) / 2
-                entry |= {"flops": row["flops"], "limit": f"{kind} matmul", "share": row["flops"] / limit}
+                entry |= {"flops": row["flops"], "limit": f"{kind} matmul"}
+                entry["share"] = row["flops"] / rate[kind]
             elif "bytes_per_second" in row:
                 copy = row["bytes_per_second"] if "Copy" in row["name"] else copy
                 entry |= {"bytes": row["bytes_per_second"], "limit": "copying"}
@@ -93,17 +95,12 @@ class Measurements:
 
     def export_once(self, label, arguments):
         with tempfile.TemporaryDirectory(prefix="vggt-bench-") as folder:
-            before = self.matmul_rate()
-            result = json.loads(
-                run(
-                    [self.build / "vggt-attn", "export", "--quiet", "--json", *arguments]
-                    + ["--output_dir_prefix", f"{folder}/"],
-                    stderr=subprocess.DEVNULL,
-                )
+            command = [self.build / "vggt-attn", "export", "--quiet", "--json", *arguments]
+            result, rates, around = self.beside_rates(
+                [*command, "--output_dir_prefix", f"{folder}/"]
             )
-            after = self.matmul_rate()
         kind = result["precision"]
-        rate = (before[kind]["all"] + after[kind]["all"]) / 2
+        rate = rates[kind]
         computing = result["seconds"]["total"] - result["seconds"]["load_weights"]
         return {
             "label": label,
@@ -113,8 +110,8 @@ class Measurements:
             "seconds": result["seconds"],
             "flops": result["flops"],
             "matmul_rate": rate,
-            "matmul_rate_before": before[kind]["all"],
-            "matmul_rate_after": after[kind]["all"],
+            "matmul_rate_before": around[0][kind]["all"],
+            "matmul_rate_after": around[1][kind]["all"],
             "efficiency": result["flops"] / computing / rate,
             "peak_rss_bytes": result["peak_rss_bytes"],
             "bytes_written": result["bytes_written"],
@@ -264,6 +261,9 @@ def main():
     parser.add_argument("--seconds", type=float, default=0.25, help="for each kernel [0.25]")
     parser.add_argument("--fifty", action="store_true", help="also 50 pictures: ten minutes more")
     parser.add_argument("--kernels_only", action="store_true", help="no exports, no document")
+    parser.add_argument(
+        "--under", default="", help='run each measurement under this command, such as "taskset -c 0,1"'
+    )
     parser.add_argument("--unchecked", action="store_true", help="skip the comparison")
     arguments = parser.parse_args()
     build = arguments.build
@@ -274,7 +274,7 @@ def main():
     if not arguments.unchecked:
         print("comparing with the reference …", flush=True)
         run(["ctest", "--test-dir", build, "-R", CHECKED, "--output-on-failure"])
-    m = Measurements(build, arguments.seconds)
+    m = Measurements(build, arguments.seconds, shlex.split(arguments.under))
     with tempfile.TemporaryDirectory(prefix="vggt-bench-") as work:
         measure(m, arguments, pathlib.Path(work))
     result = {
