@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Whatever the file: metadata whose numbers agree, an array of the size it announces, or an Error.
+// Whatever the file: metadata whose numbers agree, a store of tensors that can exist, an array of
+// the size it announces, or an Error.
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include "artifact/array_file.h"
+#include "artifact/qk_schema.h"
 #include "artifact/schema.h"
 #include "core/error.h"
 
@@ -33,6 +35,14 @@ void ReadMetadata(const std::string& text) {
   }
 }
 
+void ReadStore(const std::string& text) {
+  const vggt::QkDescription d = vggt::ParseQkDescription(vggt::ParseJson(text, "fuzz"), "fuzz");
+  for (const vggt::QkBlocks& blocks : d.blocks) {
+    const vggt::Shape shape = d.shape(blocks);
+    if (vggt::NumElements(shape) <= 0 || shape[1] > vggt::kMostTokens) std::abort();
+  }
+}
+
 void ReadArray(const std::string& path) {
   constexpr uint64_t kMostBytes = 1 << 26;
   vggt::ArrayFile file(path, "heatmaps");
@@ -50,6 +60,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     std::abort();
   }
   Try([&] { ReadMetadata({reinterpret_cast<const char*>(data), size}); });
+  Try([&] { ReadStore({reinterpret_cast<const char*>(data), size}); });
   Try([&] { ReadArray("/proc/self/fd/" + std::to_string(fd)); });
   return 0;
 }
