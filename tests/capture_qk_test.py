@@ -133,6 +133,12 @@ class Capture(Case):
         # What steers the attention is hidden from it: it is the caller who knows.
         with self.assertRaisesRegex(capture_qk.CaptureError, r"global_blocks\.0.*cannot be seen"):
             self.record(self.model)
+        attention = self.model.aggregator.global_blocks[1].attn
+        del attention.rope
+        attention.rope = lambda x, pos: x  # what a function does is not seen
+        with self.assertRaisesRegex(capture_qk.CaptureError, "cannot be seen"):
+            self.record(self.model, layers=[2])
+        attention.rope = None
         folder = self.record(self.model, rope={"global": "none"})
         self.assertEqual(self.describe(folder)["blocks"]["global"]["rope"], {"type": "none"})
         self.assertIn("forward", vars(self.model.aggregator.global_blocks[0].attn))

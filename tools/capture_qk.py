@@ -189,7 +189,9 @@ class _Recorder:
                 result = original(*args, **kwargs)
             finally:
                 self.call = None
-            steered = any(a is not None for a in (*args[1:], *kwargs.values()))
+            # Something that might rotate q and k unseen.
+            steered = any(a is not None for a in (getattr(module, "rope", None), *args[1:],
+                                                  *kwargs.values()))
             self._on_attention(kind, index, path, module, call, steered)
             return result
 
