@@ -3,12 +3,13 @@
 """What `export --save_qk` writes, read as docs/formats.md tells: cli_store_test.py PROGRAM."""
 
 import json
+import re
 import subprocess
 import unittest
 
 import numpy as np
 
-from cli_case import PROGRAM, Case, load, noise, png, read_safetensors
+from cli_case import PROGRAM, ROOT, Case, load, noise, png, read_safetensors
 
 CAMERA = ["camera", "register_1", "register_2", "register_3", "register_4"]
 
@@ -114,6 +115,17 @@ class Store(Case):
         self.assertEqual(len(file), 8 + size + 4 * values)
         for layer in (1, 2, 3):
             self.check_against_maps(folder, layer)
+
+    def test_the_documentation_reads_it(self):
+        folder = self.export_qk("--no_heatmaps")
+        text = (ROOT / "docs" / "formats.md").read_text()
+        code = next(block for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+                    if block.startswith("import json, pathlib"))
+        path = folder / "qk" / "global_02.safetensors"
+        names = {}
+        exec(code.replace("attn_first2all_kitchen/qk/global_12.safetensors", str(path)), names)
+        for name, expected in zip("qk", load_qk(path)):
+            np.testing.assert_array_equal(names[name].astype(np.float32), expected)
 
     def test_without_maps_it_is_the_same(self):
         both, alone = self.export_qk(out="both"), self.export_qk("--no_heatmaps", out="alone")
