@@ -85,7 +85,32 @@ class Measurements:
                 entry["share"] = row["bytes_per_second"] / copy if copy else None
             self.kernels.append(entry)
 
+    def resume(self, file):
+        """Takes what an earlier, interrupted or partial run has measured."""
+        if file and file.exists():
+            earlier = json.loads(file.read_text())
+            self.kernels, self.exports = earlier["kernels"], earlier["exports"]
+            self.rates = earlier["matmul"]
+
+    def save(self, file):
+        text = json.dumps(
+            {
+                "processor": processor(),
+                "cores": os.cpu_count(),
+                "date": datetime.date.today().isoformat(),
+                "matmul": self.rates,
+                "kernels": self.kernels,
+                "exports": self.exports,
+            },
+            indent=1,
+        )
+        if file:
+            file.write_text(text + "\n")
+        return text
+
     def export(self, label, arguments, best_of=1):
+        if any(e["label"] == label for e in self.exports):
+            return
         results = []
         for _ in range(best_of):
             results.append(self.export_once(label, arguments))
@@ -137,9 +162,10 @@ def pictures(folder, count):
 
 
 def measure(m, arguments, work):
-    print("kernels …", flush=True)
-    m.kernel_rows("kernels_bench")
-    m.kernel_rows("artifact_bench")
+    if not m.kernels:
+        print("kernels …", flush=True)
+        m.kernel_rows("kernels_bench")
+        m.kernel_rows("artifact_bench")
     if arguments.kernels_only:
         return
     print("writing synthetic weights …", flush=True)
@@ -159,7 +185,7 @@ def measure(m, arguments, work):
             + ["--num_images", count, *more],
         )
 
-    for count in (1, 5, 10, 20):
+    for count in arguments.pictures:
         export(f"VGGT-1B, S = {count}, averaged", count)
         export(f"VGGT-1B, S = {count}, per head", count, "--save_per_head")
     export("VGGT-1B, S = 5, per head, f32", 5, "--save_per_head", "--precision", "f32")
@@ -257,7 +283,12 @@ def main():
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build", help="build folder [build]")
     parser.add_argument("--weights", type=pathlib.Path, help="VGGT-1B's, instead of synthetic ones")
     parser.add_argument("--output", type=pathlib.Path, default=ROOT / "docs/performance.md")
-    parser.add_argument("--json", type=pathlib.Path, help="also write the JSON here")
+    parser.add_argument(
+        "--json", type=pathlib.Path, help="also write the JSON here; what it holds is not measured again"
+    )
+    parser.add_argument(
+        "--pictures", type=int, nargs="+", default=[1, 5, 10, 20], help="how many [1 5 10 20]"
+    )
     parser.add_argument("--seconds", type=float, default=0.25, help="for each kernel [0.25]")
     parser.add_argument("--fifty", action="store_true", help="also 50 pictures: ten minutes more")
     parser.add_argument("--kernels_only", action="store_true", help="no exports, no document")
@@ -275,20 +306,11 @@ def main():
         print("comparing with the reference …", flush=True)
         run(["ctest", "--test-dir", build, "-R", CHECKED, "--output-on-failure"])
     m = Measurements(build, arguments.seconds, shlex.split(arguments.under))
+    m.resume(arguments.json)
     with tempfile.TemporaryDirectory(prefix="vggt-bench-") as work:
         measure(m, arguments, pathlib.Path(work))
-    result = {
-        "processor": processor(),
-        "cores": os.cpu_count(),
-        "date": datetime.date.today().isoformat(),
-        "matmul": m.rates,
-        "kernels": m.kernels,
-        "exports": m.exports,
-    }
-    text = json.dumps(result, indent=1)
-    print(text)
-    if arguments.json:
-        arguments.json.write_text(text + "\n")
+    m.exports.sort(key=lambda e: ("bundled" in e["label"], e["precision"], e["per_head"], e["pictures"]))
+    print(m.save(arguments.json))
     print("\n".join(kernel_table(m) + [""] + (export_table(m) if m.exports else [])))
     if m.exports:
         more = " --fifty" if arguments.fifty else ""
