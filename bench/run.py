@@ -46,7 +46,7 @@ class Measurements:
     """Everything that is measured, as it will be in the JSON."""
 
     def __init__(self, build, seconds, under):
-        self.build, self.seconds, self.under = build, seconds, under
+        self.build, self.seconds, self.under, self.file = build, seconds, under, None
         self.kernels, self.exports = [], []
         self.rates = []
 
@@ -86,13 +86,14 @@ class Measurements:
             self.kernels.append(entry)
 
     def resume(self, file):
-        """Takes what an earlier, interrupted or partial run has measured."""
+        """Takes what an earlier, interrupted or partial run has measured; keeps what comes there."""
+        self.file = file
         if file and file.exists():
             earlier = json.loads(file.read_text())
             self.kernels, self.exports = earlier["kernels"], earlier["exports"]
             self.rates = earlier["matmul"]
 
-    def save(self, file):
+    def save(self):
         text = json.dumps(
             {
                 "processor": processor(),
@@ -104,8 +105,8 @@ class Measurements:
             },
             indent=1,
         )
-        if file:
-            file.write_text(text + "\n")
+        if self.file:
+            self.file.write_text(text + "\n")
         return text
 
     def export(self, label, arguments, best_of=1):
@@ -115,6 +116,7 @@ class Measurements:
         for _ in range(best_of):
             results.append(self.export_once(label, arguments))
         self.exports.append(min(results, key=lambda r: r["seconds"]["total"]))
+        self.save()
         print(f"  {label}: {self.exports[-1]['seconds']['total']:.1f} s, "
               f"efficiency {self.exports[-1]['efficiency']:.2f}", flush=True)
 
@@ -166,6 +168,7 @@ def measure(m, arguments, work):
         print("kernels …", flush=True)
         m.kernel_rows("kernels_bench")
         m.kernel_rows("artifact_bench")
+        m.save()
     if arguments.kernels_only:
         return
     print("writing synthetic weights …", flush=True)
@@ -310,7 +313,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="vggt-bench-") as work:
         measure(m, arguments, pathlib.Path(work))
     m.exports.sort(key=lambda e: ("bundled" in e["label"], e["precision"], e["per_head"], e["pictures"]))
-    print(m.save(arguments.json))
+    print(m.save())
     print("\n".join(kernel_table(m) + [""] + (export_table(m) if m.exports else [])))
     if m.exports:
         more = " --fifty" if arguments.fifty else ""
