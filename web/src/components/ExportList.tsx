@@ -5,6 +5,9 @@ import { useEffect } from "preact/hooks";
 import { load, reportFailure } from "../store";
 import { listExports, type ExportListing } from "../wire";
 
+const counted = (count: number, what: string): string =>
+  `${count} ${what}${count === 1 ? "" : "s"}`;
+
 export function ExportList() {
   const listing = useSignal<ExportListing | null>(null);
   useEffect(() => {
@@ -32,7 +35,7 @@ export function ExportList() {
             <button onClick={() => void load(each.path)}>
               <strong>{each.name}</strong>
               <span>
-                {each.layers} layers · {each.frames} frames
+                {counted(each.layers, "layer")} · {counted(each.frames, "frame")}
               </span>
               <span class="quiet">{each.id === "." ? each.path : each.id}</span>
             </button>
