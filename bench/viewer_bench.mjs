@@ -2,8 +2,8 @@
 // How quick the viewer is on a kitchen-sized export with heads: 24 layers, 16 heads, 5 frames of
 // 25 x 37 patches.
 //   node bench/viewer_bench.mjs [FOLDER]
-// FOLDER holds kitchen_deflated and kitchen_stored (tests/make_export.py writes them; 3 GB);
-// without it they are made in a temporary folder. VGGT_ATTN: the program; else build/vggt-attn.
+// FOLDER holds kitchen_deflated, kitchen_stored and kitchen_qk (tests/make_export.py writes them;
+// 3.5 GB); without it they are made in a temporary folder. VGGT_ATTN: the program; else build/vggt-attn.
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -108,7 +108,7 @@ async function firstMap(page, server) {
 }
 
 // From a move of the pointer to the frame after all canvases of all layers were painted.
-function hovers(page) {
+function hovers(page, canvasesPainted = kLayers * kFrames) {
   return page.evaluate(
     async ([moves, rows, cols, canvases]) => {
       let painted = 0;
@@ -135,14 +135,14 @@ function hovers(page) {
       }
       return times;
     },
-    [kMoves, kRows, kCols, kLayers * kFrames],
+    [kMoves, kRows, kCols, canvasesPainted],
   );
 }
 
 const given = process.argv[2];
 const folder = given ?? mkdtempSync(join(tmpdir(), "vggt-bench-"));
 if (!given) {
-  const kinds = ["kitchen_deflated", "kitchen_stored"];
+  const kinds = ["kitchen_deflated", "kitchen_stored", "kitchen_qk"];
   execFileSync("/usr/bin/python3", [join(repository, "tests/make_export.py"), folder, ...kinds]);
 }
 const browser = await openBrowser();
@@ -179,6 +179,31 @@ try {
     );
     await stop(server);
   }
+
+  const server = await serve(join(folder, "kitchen_qk"));
+  for (const [what, query, goal] of [
+    ["one layer, mean", "layers=12", ""],
+    ["all layers, mean, special tokens too", "layers=all&tokens=all", ""],
+    ["all layers × all heads, one frame", "layers=all&heads=all&frames=0", ""],
+  ]) {
+    await ask(server, `${query}&definition=model`);
+    const answers = [];
+    for (let i = 0; i < 20; i++) answers.push(await ask(server, `${query}&definition=model`));
+    const of = (key) => median(answers.map((each) => each[key]));
+    const value = `${of("server").toFixed(2)} ms, ${(of("bytes") / 1000).toFixed(0)} KB`;
+    report(`exact: ${what}`, value, goal);
+  }
+  for (const [what, view, canvases, goal] of [
+    ["all layers of the mean", "layers", kLayers * kFrames, "≤ 60 ms"],
+    ["the full matrix", "matrix", 1, "≤ 120 ms"],
+  ]) {
+    await page.goto(`${server.address}?view=${view}`);
+    await page.waitForSelector(view === "matrix" ? "[data-testid=matrix-maps]" : ".overlay");
+    await page.waitForLoadState("networkidle");
+    const times = await hovers(page, canvases);
+    report(`exact: hover to repaint, ${what}`, `${median(times).toFixed(1)} ms`, goal);
+  }
+  await stop(server);
 } finally {
   await browser.close();
   if (!given) rmSync(folder, { recursive: true });

@@ -199,6 +199,63 @@ def truncated(folder):
     path.write_bytes(path.read_bytes()[:-3000])
 
 
+def write_store(folder, *, grid, heads, layers, frames, picture, encode, suffix):
+    """Queries and keys alone, random."""
+    qk, images = folder / "qk", folder / "images"
+    qk.mkdir(parents=True)
+    images.mkdir()
+    names = [f"frame_{i:02}.{suffix}" for i in range(frames)]
+    for i, name in enumerate(names):
+        (images / name).write_bytes(encode(*picture, i))
+    special = ["camera", "register_1", "register_2", "register_3", "register_4"]
+    shape = [heads, frames * (len(special) + grid[0] * grid[1]), 64]
+    size = 2 * shape[0] * shape[1] * shape[2]
+    header = json.dumps(
+        {
+            name: {"dtype": "F16", "shape": shape, "data_offsets": [at, at + size]}
+            for name, at in (("q", 0), ("k", size))
+        }
+    ).encode()
+    header += b" " * (-len(header) % 8)
+    rng = np.random.default_rng(1)
+    for layer in range(layers):
+        with open(qk / f"global_{layer + 1:02}.safetensors", "wb") as file:
+            file.write(struct.pack("<Q", len(header)) + header)
+            for _ in "qk":
+                file.write(rng.standard_normal(shape, np.float32).astype("<f2").tobytes())
+    description = {
+        "format": "vggt-attn-qk",
+        "format_version": 1,
+        "generator": "make_export.py",
+        "image_set_name": "made",
+        "model": {"text": "none"},
+        "precision": "f32",
+        "frames": frames,
+        "grid": {"H_p": grid[0], "W_p": grid[1]},
+        "image_paths": [f"../images/{name}" for name in names],
+        "image_sizes": [{"width": picture[0], "height": picture[1]}] * frames,
+        "blocks": {
+            "global": {
+                "heads": heads,
+                "head_dim": 64,
+                "scale": 0.125,
+                "special_tokens": special,
+                "attends": "all",
+                "rope": {"type": "2d", "base": 100, "first_patch": 1},
+                "layers": [
+                    {
+                        "index": layer,
+                        "name": f"layer_{layer + 1:02}",
+                        "file": f"global_{layer + 1:02}.safetensors",
+                    }
+                    for layer in range(layers)
+                ],
+            }
+        },
+    }
+    (qk / "attention.json").write_text(json.dumps(description))
+
+
 PORTRAIT = transform((90, 160), (112, 196), (112, 112), crop_top=42, crop_height=112)
 LANDSCAPE = transform((160, 100), (112, 70), (112, 112), pad_top=21)
 SMALL = {
@@ -243,6 +300,7 @@ KITCHEN = {
 LARGE = {
     "kitchen_deflated": lambda out: write(out, **KITCHEN),
     "kitchen_stored": lambda out: write(out, **KITCHEN, store="stored"),
+    "kitchen_qk": lambda out: write_store(out, **KITCHEN),
 }
 
 
