@@ -3,7 +3,7 @@
 // lies where, and the painting of canvases.
 import { colormapTable, paint, paintWords } from "./colormap";
 import type { Block, MapLevels } from "./feed";
-import { position, toLevels, type Range } from "./scale";
+import { toLevels, toSteps, type Range } from "./scale";
 import * as store from "./store";
 import { extremes, frameShares, maxLevel, quantile, sum } from "./stats";
 
@@ -123,26 +123,38 @@ export interface PaintOptions {
   alone: boolean; // the map alone, opaque
 }
 
-const wordsOf = (alone: boolean): Uint32Array =>
-  paintWords({
-    table: colormapTable(store.colormap.value),
-    scale: 1,
-    scaleMax: 1,
-    gamma: store.gamma.value,
-    opacity: alone ? 1 : store.opacity.value,
-    alpha: alone ? "constant" : "value",
-  });
+// The colours of 256 positions, kept as long as they are the same.
+let words: Uint32Array = new Uint32Array(256);
+let wordsName = "";
+
+function wordsOf(alone: boolean): Uint32Array {
+  const [name, gamma, opacity] = [store.colormap.value, store.gamma.value, store.opacity.value];
+  const wanted = [name, gamma, alone || opacity].join(" ");
+  if (wanted !== wordsName) {
+    wordsName = wanted;
+    words = paintWords({
+      table: colormapTable(name),
+      scale: 1,
+      scaleMax: 1,
+      gamma,
+      opacity: alone ? 1 : opacity,
+      alpha: alone ? "constant" : "value",
+    });
+  }
+  return words;
+}
+
+let steps = new Int16Array(0);
 
 // Fills `pixels` (RGBA, a cell each) with the colours of one map. What is no number stays empty.
 export function paintMap(map: MapLevels, pixels: Uint8ClampedArray, options: PaintOptions): void {
   const { range, alone } = options;
   if (isExact(map)) {
-    const words = wordsOf(alone);
+    const colours = wordsOf(alone);
     const out = new Uint32Array(pixels.buffer, pixels.byteOffset, map.levels.length);
-    for (let i = 0; i < out.length; i++) {
-      const at = position(map.levels[i]!, range);
-      out[i] = Number.isNaN(at) ? 0 : words[Math.round(255 * at)]!;
-    }
+    if (steps.length < out.length) steps = new Int16Array(out.length);
+    toSteps(map.levels, range, steps);
+    for (let i = 0; i < out.length; i++) out[i] = steps[i]! < 0 ? 0 : colours[steps[i]!]!;
     return;
   }
   paint(map.levels as Uint8Array, pixels, {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from "vitest";
-import { colourBar, position, toLevels, valueAt } from "./scale";
+import { colourBar, position, toLevels, toSteps, valueAt } from "./scale";
 
 const linear = { low: 0, high: 0.04, log: false };
 const signed = { low: -5, high: 3, log: false };
@@ -31,6 +31,21 @@ describe("position", () => {
     for (const range of [linear, signed, log]) {
       for (const at of [0.1, 0.5, 1])
         expect(position(valueAt(at, range), range)).toBeCloseTo(at, 9);
+    }
+  });
+});
+
+describe("toSteps", () => {
+  it("is position, in 255 steps", () => {
+    const values = Float32Array.from({ length: 200 }, (_, i) => (i - 20) / 4000);
+    values[3] = NaN;
+    const steps = new Int16Array(200);
+    for (const range of [linear, signed, log, { low: 2, high: 2, log: false }]) {
+      toSteps(values, range, steps);
+      values.forEach((value, i) => {
+        const at = position(value, range);
+        expect(Math.abs(steps[i]! - (Number.isNaN(at) ? -1 : 255 * at))).toBeLessThan(0.501);
+      });
     }
   });
 });

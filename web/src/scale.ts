@@ -21,17 +21,25 @@ export function valueAt(at: number, { low, high, log }: Range): number {
   return log ? high * 10 ** (kDecades * (at - 1)) : low + at * (high - low);
 }
 
-// Positions in 255 steps; what is no number becomes 0. Null if there are no numbers at all.
-export function toLevels(values: Float32Array, range: Range): Uint8Array | null {
-  const levels = new Uint8Array(values.length);
-  let some = false;
+// Positions in 255 steps, -1 for what is no number, into `steps`. Hundreds of maps follow the hand: no
+// call for each cell.
+export function toSteps(values: Float32Array, range: Range, steps: Int16Array): void {
+  const { low, high, log } = range;
+  const factor = high > low ? 255 / (log ? kDecades : high - low) : 0;
   for (let i = 0; i < values.length; i++) {
-    const at = position(values[i]!, range);
-    if (Number.isNaN(at)) continue;
-    some = true;
-    levels[i] = Math.round(255 * at);
+    const value = values[i]!;
+    const at = log ? (Math.log10(value / high) + kDecades) * factor : (value - low) * factor;
+    steps[i] = value !== value ? -1 : at > 0 ? Math.min(255, Math.round(at)) : 0;
   }
-  return some ? levels : null;
+}
+
+// The same, 0 for what is no number. Null if there are no numbers at all.
+export function toLevels(values: Float32Array, range: Range): Uint8Array | null {
+  const steps = new Int16Array(values.length);
+  toSteps(values, range, steps);
+  return steps.some((step) => step >= 0)
+    ? Uint8Array.from(steps, (step) => Math.max(0, step))
+    : null;
 }
 
 // Three digits, as people write them.

@@ -43,6 +43,10 @@ function Dropped() {
   );
 }
 
+// With a capital and a full stop.
+const sentence = (text: string): string =>
+  (text.charAt(0).toUpperCase() + text.slice(1)).replace(/[^.]$/, "$&.");
+
 export function ExactControls() {
   const info = store.storeInfo.value;
   if (!info) return null;
@@ -107,7 +111,7 @@ export function ExactControls() {
         )}
       </div>
       <p class="quiet" data-testid="definition-text">
-        {text.replace(/[^.]$/, "$&.")} <Dropped />
+        {sentence(text)} <Dropped />
       </p>
     </div>
   );

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The right side: frames of one map, columns of many, or the matrix; once for each query.
-import { useSignal, useSignalEffect } from "@preact/signals";
+import { useComputed, useSignal, useSignalEffect } from "@preact/signals";
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { mainFeeds, type Feed } from "../feed";
 import * as store from "../store";
@@ -100,15 +100,20 @@ function Frames(props: { feed: Feed; slot: number; room: Room }) {
   );
 }
 
-function Column(props: {
-  feed: Feed;
-  slot: number;
-  layer: number;
-  head: number;
-  title: string;
-  detail: string;
-}) {
-  const failure = props.feed.block.value?.failures.get(props.layer);
+// What was measured when it was stored; of other maps, what the last colour stands for.
+function ColumnDetail(props: { feed: Feed; layer: number; head: number }) {
+  const text = useComputed(() => {
+    const { layer, head } = props;
+    const block = props.feed.block.value;
+    const value = store.exact.value ? lastColour(block, layer, head) : store.vmaxOf(layer, head);
+    return value === null ? "" : store.formatValue(value);
+  });
+  return <span>{text}</span>;
+}
+
+function Column(props: { feed: Feed; slot: number; layer: number; head: number; title: string }) {
+  const failed = useComputed(() => props.feed.block.value?.failures.get(props.layer));
+  const failure = failed.value;
   const broken = store.layers.value.find((each) => each.number === props.layer)?.error;
   const chosen = props.layer === store.layer.value && props.head === store.head.value;
   return (
@@ -123,7 +128,13 @@ function Column(props: {
         title="Show this one alone"
         onClick={() => store.goTo(props.layer, props.head)}
       >
-        <b>{props.title}</b> <span>{props.detail}</span>
+        <b>{props.title}</b>{" "}
+        <ColumnDetail
+          key={`${props.layer} ${props.head}`}
+          feed={props.feed}
+          layer={props.layer}
+          head={props.head}
+        />
       </button>
       {failure || broken ? (
         <p class="broken">{failure ? <FailureText error={failure} /> : broken}</p>
@@ -171,12 +182,6 @@ function columnsAcross(count: number, frames: number, aspect: number, room: Room
 
 function Columns(props: { feed: Feed; slot: number; room: Room }) {
   const { room, ...place } = props;
-  // What the last colour stands for, where nothing was stored.
-  const detail = (layer: number, each: number): string => {
-    const block = props.feed.block.value;
-    const value = store.exact.value ? lastColour(block, layer, each) : store.vmaxOf(layer, each);
-    return value === null ? "" : store.formatValue(value);
-  };
   const head = store.head.value;
   const count = store.view.value === "layers" ? store.layers.value.length : store.numHeads.value;
   const across = columnsAcross(count, framesMet(props.slot).length, smallestAspect(), room);
@@ -190,7 +195,6 @@ function Columns(props: { feed: Feed; slot: number; room: Room }) {
               layer={layer.number}
               head={head}
               title={`Layer ${layer.number}`}
-              detail={detail(layer.number, head)}
             />
           ))
         : store
@@ -202,7 +206,6 @@ function Columns(props: { feed: Feed; slot: number; room: Room }) {
                 layer={store.layer.value}
                 head={each}
                 title={`Head ${each}`}
-                detail={detail(store.layer.value, each)}
               />
             ))}
     </div>
