@@ -108,6 +108,14 @@ class Query(Case):
         # two tiles of 390×312 beside and below each other, 6 pixels apart
         self.assertEqual((width, height), (2 * 390 + 3 * 6, 2 * 312 + 3 * 6))
 
+    def test_figures_of_frames_that_are_not_attended_to(self):
+        folder = self.export_qk("--num_images", 2, "--capture", "frame")
+        for definition in ("logits", "model"):
+            self.succeed("query", folder, "--row", 0, "--col", 1, "--definition", definition, "-o",
+                         f"{definition}.png")
+        self.succeed("query", folder, "--row", 0, "--col", 1, "--definition", "logits", "--frames",
+                     1, "-o", "nothing.png")
+
     def test_without_a_file_it_says_what_it_found(self):
         folder = self.export_qk("--no_heatmaps")
         said = self.succeed("query", folder, "--row", 1, "--col", 1, "--definition",

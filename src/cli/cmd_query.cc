@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
 #include <filesystem>
+#include <iterator>
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "artifact/quantile.h"
 #include "artifact/reader.h"
@@ -71,12 +75,19 @@ Picture Draw(const Export& e, const TokenQuery& query, const QkDescription& d,
     OverlayMap map;
     map.rows = d.H_p;
     map.columns = d.W_p;
-    // As the classic maps: the largest hundredth has the last colour.
-    map.last = static_cast<float>(Quantile({row, frames, per_frame - specials, per_frame}, 0.99));
-    map.first =
-        IsProbability(query.definition)
-            ? 0
-            : static_cast<float>(Quantile({row, frames, per_frame - specials, per_frame}, 0));
+    // As in the classic maps, the largest hundredth has the last colour. Frames that are not
+    // attended to do not count.
+    std::vector<float> values;
+    for (int64_t f = 0; f < frames; ++f) {
+      std::copy_if(row + f * per_frame, row + (f + 1) * per_frame - specials,
+                   std::back_inserter(values), [](float value) { return !std::isnan(value); });
+    }
+    const auto count = static_cast<int64_t>(values.size());
+    const auto quantile = [&](double q) {
+      return count == 0 ? 0.0F : static_cast<float>(Quantile({values.data(), 1, count, count}, q));
+    };
+    map.last = quantile(0.99);
+    map.first = IsProbability(query.definition) ? 0.0F : quantile(0);
     for (int64_t f = 0; f < frames; ++f) {
       map.values = {row + f * per_frame, static_cast<size_t>(per_frame - specials)};
       map.outlined.clear();
