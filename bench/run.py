@@ -242,14 +242,14 @@ def growth(m):
     return ["", f"From 5 to 20 pictures the arithmetic grows {work:.2f} times, the time {taken:.2f} times."]
 
 
-def document(m, command):
+def document(m, command, checked):
     rates = [f"{kind} {sum(r[kind]['all'] for r in m.rates) / len(m.rates) / 1e9:.0f} GFLOP/s"
              for kind in ("f32", "bf16") if m.rates[0][kind]]
     lines = [
         "# Performance",
         "",
-        "Written by `" + command + f"` on {datetime.date.today().isoformat()}; results were compared "
-        "with the reference before.",
+        "Written by `" + command + f"` on {datetime.date.today().isoformat()}; results were "
+        + ("" if checked else "not ") + "compared with the reference before.",
         "",
         f"* Processor: {processor()}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}",
         f"* oneDNN's matrix products at the model's shapes (4650 rows; 1024 × 3072, 1024 × 1024, "
@@ -316,8 +316,10 @@ def main():
     print(m.save())
     print("\n".join(kernel_table(m) + [""] + (export_table(m) if m.exports else [])))
     if m.exports:
-        more = " --fifty" if arguments.fifty else ""
-        arguments.output.write_text(document(m, f"bench/run.sh{more}"))
+        command = shlex.join(["bench/run.sh", "--pictures", *map(str, arguments.pictures)])
+        command += " --fifty" if arguments.fifty else ""
+        checked = not arguments.unchecked
+        arguments.output.write_text(document(m, command, checked))
 
 
 if __name__ == "__main__":
