@@ -149,7 +149,7 @@ const browser = await openBrowser();
 try {
   const page = await browser.newPage({ viewport: { width: 1920, height: 1080 } });
   const opened = [];
-  for (let i = 0; i < 3; i++) {
+  for (let i = 0; i < 5; i++) {
     const server = await serve(join(folder, "kitchen_deflated"));
     opened.push(await firstMap(page, server));
     await stop(server);

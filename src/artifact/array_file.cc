@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "core/tensor.h"
 #include "formats/zip.h"
 
 namespace vggt {
@@ -61,11 +62,11 @@ ArrayFile::ArrayFile(const fs::path& path, const std::string& name)
 }
 
 ArrayFile ArrayFile::Inflated(const fs::path& folder) const {
-  std::vector<uint8_t> raw(entry_.compressed_size);
-  file_.Read(entry_.offset, raw);
+  AlignedBuffer<uint8_t> raw(entry_.compressed_size);
+  file_.Read(entry_.offset, raw.span());
   ArrayFile out;
   out.file_ = RandomFile::Temporary(folder, entry_.size, [&](std::span<uint8_t> bytes) {
-    InflateEntry(entry_, raw, bytes, source_);
+    InflateEntry(entry_, raw.span(), bytes, source_);
   });
   out.entry_.stored = true;
   out.entry_.size = out.entry_.compressed_size = entry_.size;
