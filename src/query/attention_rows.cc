@@ -18,7 +18,7 @@ namespace vggt {
 namespace {
 
 // Rows of that many bytes are in memory at a time, before heads are reduced.
-constexpr int64_t kMostRowBytes = 64 << 20;
+constexpr size_t kMostRowBytes = 64 << 20;
 
 constexpr float kLowest = -std::numeric_limits<float>::max();
 
@@ -156,23 +156,44 @@ class AttentionRows::State {
   std::mutex mutex;
 
  private:
+  // What one layer needs to be answered: its tensors, and for incoming probabilities the normalisers
+  // of every row, a head each.
+  struct LayerInput {
+    size_t layer = 0;
+    QkTensors tensors;
+    std::vector<std::shared_ptr<const FloatBuffer>> of_rows;
+  };
+  LayerInput Prepare(const Plan& plan, size_t layer);
   // One layer and head, the mean over the query's tokens, into row [tokens]; returns the share of
   // special tokens.
-  double ComputeRow(const Plan& plan, const QkTensors& tensors, int head,
-                    const FloatBuffer* normalizers_of_rows, float* row) const;
-  void ComputeChunk(const Plan& plan, std::span<const size_t> layers, float* rows,
-                    double* special_shares);
-  // Reduces the heads and picks the frames of one layer.
-  static void Collect(const Plan& plan, const float* rows, float* out);
+  double ComputeRow(const Plan& plan, const LayerInput& input, size_t h, float* row) const;
+  // All heads of one layer into out [heads or 1, frames, per_frame], and their special shares.
+  void AnswerLayer(const Plan& plan, const LayerInput& input, bool parallel, float* out,
+                   double* special_shares) const;
+  // Picks the frames of one head's row, and reduces the heads, which come in order.
+  static void Collect(const Plan& plan, size_t h, const float* row, float* out);
 };
 
-double AttentionRows::State::ComputeRow(const Plan& plan, const QkTensors& tensors, int head,
-                                        const FloatBuffer* normalizers_of_rows, float* row) const {
+AttentionRows::State::LayerInput AttentionRows::State::Prepare(const Plan& plan, size_t layer) {
+  const TokenQuery& query = plan.query;
+  LayerInput input{layer, store.Layer(plan.blocks, layer), {}};
+  if (query.incoming && IsProbability(query.definition)) {
+    const int64_t frame = query.definition == Definition::kFrame ? query.frame : 0;
+    for (const int head : query.heads) {
+      input.of_rows.push_back(normalizers.Get(
+          {query.kind, layer, head, query.definition, frame, query.before_rope}, input.tensors));
+    }
+  }
+  return input;
+}
+
+double AttentionRows::State::ComputeRow(const Plan& plan, const LayerInput& input, size_t h,
+                                        float* row) const {
   const TokenQuery& query = plan.query;
   const int64_t begin = plan.range.first * plan.per_frame;
   const int64_t count = (plan.range.last - plan.range.first) * plan.per_frame;
-  const int64_t head_values = (head - 1) * plan.tokens * plan.blocks.head_dim;
-  const uint16_t *from = tensors.q + head_values, *to = tensors.k + head_values;
+  const int64_t head_values = (query.heads[h] - 1) * plan.tokens * plan.blocks.head_dim;
+  const uint16_t *from = input.tensors.q + head_values, *to = input.tensors.k + head_values;
   if (query.incoming) std::swap(from, to);
   std::fill_n(row, plan.tokens,
               IsProbability(query.definition) ? 0.0F : std::numeric_limits<float>::quiet_NaN());
@@ -186,7 +207,9 @@ double AttentionRows::State::ComputeRow(const Plan& plan, const QkTensors& tenso
     float* values = one.size() > 0 ? one.data() : row;
     logits.Compute(from, to, token, values);
     if (!RowIsFinite(values + begin, count)) {
-      throw Error("holds queries or keys that are infinite or not a number");
+      throw Error("holds queries or keys that are infinite or not a number",
+                  store.LayerPath(plan.blocks, input.layer).string(),
+                  "The file is damaged, or the model that was recorded diverged.");
     }
     if (IsProbability(query.definition) && query.incoming) {
       // Special tokens are no keys of this definition.
@@ -194,7 +217,7 @@ double AttentionRows::State::ComputeRow(const Plan& plan, const QkTensors& tenso
       if (none) {
         std::fill_n(values + begin, count, 0.0F);
       } else {
-        ExponentiateEach(values + begin, normalizers_of_rows->data() + begin, count);
+        ExponentiateEach(values + begin, input.of_rows[h]->data() + begin, count);
       }
     } else if (query.definition == Definition::kFrame) {
       SoftmaxFrames(plan, values);
@@ -208,49 +231,47 @@ double AttentionRows::State::ComputeRow(const Plan& plan, const QkTensors& tenso
   return special_share;
 }
 
-void AttentionRows::State::ComputeChunk(const Plan& plan, std::span<const size_t> layers,
-                                        float* rows, double* special_shares) {
-  const TokenQuery& query = plan.query;
-  const size_t heads = query.heads.size();
-  std::vector<QkTensors> tensors;
-  for (const size_t layer : layers) tensors.push_back(store.Layer(plan.blocks, layer));
-  std::vector<std::shared_ptr<const FloatBuffer>> of_rows(layers.size() * heads);
-  if (query.incoming && IsProbability(query.definition)) {
-    for (size_t i = 0; i < of_rows.size(); ++i) {
-      const int64_t frame = query.definition == Definition::kFrame ? query.frame : 0;
-      of_rows[i] = normalizers.Get({query.kind, layers[i / heads], query.heads[i % heads],
-                                    query.definition, frame, query.before_rope},
-                                   tensors[i / heads]);
+void AttentionRows::State::AnswerLayer(const Plan& plan, const LayerInput& input, bool parallel,
+                                       float* out, double* special_shares) const {
+  const size_t heads = plan.query.heads.size();
+  if (!parallel) {
+    FloatBuffer row(plan.tokens);
+    for (size_t h = 0; h < heads; ++h) {
+      special_shares[h] = ComputeRow(plan, input, h, row.data());
+      Collect(plan, h, row.data(), out);
+    }
+    return;
+  }
+  // The heads of a group at once; then each is added in its turn, whoever computed it.
+  const auto group = std::clamp<size_t>(kMostRowBytes / (plan.tokens * sizeof(float)), 1, heads);
+  FloatBuffer rows(group * plan.tokens);
+  for (size_t first = 0; first < heads; first += group) {
+    const size_t count = std::min(group, heads - first);
+    ParallelFor(count, 1, [&](size_t i) {
+      special_shares[first + i] =
+          ComputeRow(plan, input, first + i, rows.data() + i * plan.tokens);
+    });
+    for (size_t i = 0; i < count; ++i) {
+      Collect(plan, first + i, rows.data() + i * plan.tokens, out);
     }
   }
-  ParallelFor(layers.size() * heads, 1, [&](size_t i) {
-    try {
-      special_shares[i] = ComputeRow(plan, tensors[i / heads], query.heads[i % heads],
-                                     of_rows[i].get(), rows + i * plan.tokens);
-    } catch (const Error& error) {
-      throw Error(error.problem(), store.LayerPath(plan.blocks, layers[i / heads]).string(),
-                  "The file is damaged, or the model that was recorded diverged.");
-    }
-  });
 }
 
-void AttentionRows::State::Collect(const Plan& plan, const float* rows, float* out) {
+void AttentionRows::State::Collect(const Plan& plan, size_t h, const float* row, float* out) {
   const TokenQuery& query = plan.query;
-  const size_t heads = query.heads.size(), frames = query.frames.size();
+  const size_t frames = query.frames.size();
   const bool reduced = query.reduction != HeadReduction::kNone;
-  const auto share = static_cast<float>(1.0 / static_cast<double>(heads));
-  for (size_t h = 0; h < heads; ++h) {
-    for (size_t f = 0; f < frames; ++f) {
-      const float* from = rows + h * plan.tokens + query.frames[f] * plan.per_frame;
-      float* to = out + ((reduced ? 0 : h) * frames + f) * plan.per_frame;
-      if (!reduced || (h == 0 && query.reduction == HeadReduction::kMax)) {
-        std::memcpy(to, from, plan.per_frame * sizeof(float));
-      } else if (query.reduction == HeadReduction::kMax) {
-        TakeLarger(from, plan.per_frame, to);
-      } else {
-        if (h == 0) std::fill_n(to, plan.per_frame, 0.0F);
-        AddScaled(from, plan.per_frame, share, to);
-      }
+  const auto share = static_cast<float>(1.0 / static_cast<double>(query.heads.size()));
+  for (size_t f = 0; f < frames; ++f) {
+    const float* from = row + query.frames[f] * plan.per_frame;
+    float* to = out + ((reduced ? 0 : h) * frames + f) * plan.per_frame;
+    if (!reduced || (h == 0 && query.reduction == HeadReduction::kMax)) {
+      std::memcpy(to, from, plan.per_frame * sizeof(float));
+    } else if (query.reduction == HeadReduction::kMax) {
+      TakeLarger(from, plan.per_frame, to);
+    } else {
+      if (h == 0) std::fill_n(to, plan.per_frame, 0.0F);
+      AddScaled(from, plan.per_frame, share, to);
     }
   }
 }
@@ -271,19 +292,17 @@ AttentionAnswer AttentionRows::State::Answer(const TokenQuery& query) {
                   static_cast<int64_t>(query.frames.size()), plan.per_frame};
   answer.values = FloatBuffer(NumElements(answer.shape));
   const int64_t of_layer = NumElements(answer.shape) / answer.shape[0];
-  const auto row_bytes = static_cast<int64_t>(heads * plan.tokens * sizeof(float));
-  const size_t at_once =
-      std::min<size_t>(std::max<int64_t>(kMostRowBytes / row_bytes, 1), query.layers.size());
-  FloatBuffer rows(at_once * heads * plan.tokens);
   std::vector<double> shares(query.layers.size() * heads);
-  for (size_t first = 0; first < query.layers.size(); first += at_once) {
-    const size_t count = std::min(at_once, query.layers.size() - first);
-    ComputeChunk(plan, std::span(query.layers).subspan(first, count), rows.data(),
-                 shares.data() + first * heads);
-    ParallelFor(count, 1, [&](size_t i) {
-      Collect(plan, rows.data() + i * heads * plan.tokens,
-              answer.values.data() + (first + i) * of_layer);
-    });
+  const auto answer_layer = [&](size_t i, bool parallel) {
+    AnswerLayer(plan, Prepare(plan, query.layers[i]), parallel, answer.values.data() + i * of_layer,
+                shares.data() + i * heads);
+  };
+  // Of many layers each thread takes whole ones: its rows stay in its cache.
+  const bool many = query.layers.size() >= 2 * static_cast<size_t>(ThreadCount());
+  if (many && !query.incoming) {
+    ParallelFor(query.layers.size(), 1, [&](size_t i) { answer_layer(i, false); });
+  } else {
+    for (size_t i = 0; i < query.layers.size(); ++i) answer_layer(i, true);
   }
   if (query.definition == Definition::kPatches && !query.incoming) {
     answer.dropped = std::move(shares);
