@@ -34,13 +34,14 @@ function exactRange(block: Block, layer: number, head: number): Range | null {
     .flatMap((each) => shown(block, layer, each))
     .map((map) => map.levels)
     .filter((levels) => levels instanceof Float32Array);
-  const all = lists.map(extremes).filter((found) => found !== null);
-  if (all.length === 0) return null;
-  const low = Math.min(...all.map((each) => each.low));
-  const high = Math.max(...all.map((each) => each.high));
-  if (store.isSigned(block.ask.exact?.definition ?? "")) return { low, high, log: false };
-  const most = mode === "map" ? high : quantile(lists, 0.99) || high;
-  return { low: 0, high: most, log: store.logScale.value };
+  if (store.isSigned(block.ask.exact?.definition ?? "")) {
+    const all = lists.map(extremes).filter((found) => found !== null);
+    if (all.length === 0) return null;
+    const low = Math.min(...all.map((each) => each.low));
+    return { low, high: Math.max(...all.map((each) => each.high)), log: false };
+  }
+  const most = (mode !== "map" && quantile(lists, 0.99)) || quantile(lists, 1);
+  return most === null ? null : { low: 0, high: most, log: store.logScale.value };
 }
 
 // The values that the colours of the maps of a layer and head in a block stand for. Null while they are

@@ -58,8 +58,14 @@ export function parseNpy(bytes: Uint8Array): NpyArray {
     );
   }
   if (size === 1) return { shape, data: bytes.subarray(end) };
-  const copy = bytes.slice(end).buffer; // aligned, whatever the header's length was
-  return { shape, data: size === 4 ? new Float32Array(copy) : new Float64Array(copy) };
+  // As headers should be long, but need not be.
+  const aligned = (bytes.byteOffset + end) % size === 0;
+  const { buffer, byteOffset } = aligned ? bytes.subarray(end) : bytes.slice(end);
+  const data =
+    size === 4
+      ? new Float32Array(buffer, byteOffset, count)
+      : new Float64Array(buffer, byteOffset, count);
+  return { shape, data };
 }
 
 export function writeNpy(array: NpyArray): Uint8Array<ArrayBuffer> {

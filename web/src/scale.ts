@@ -29,7 +29,7 @@ export function toSteps(values: Float32Array, range: Range, steps: Int16Array): 
   for (let i = 0; i < values.length; i++) {
     const value = values[i]!;
     const at = log ? (Math.log10(value / high) + kDecades) * factor : (value - low) * factor;
-    steps[i] = value !== value ? -1 : at > 0 ? Math.min(255, Math.round(at)) : 0;
+    steps[i] = value !== value ? -1 : at > 0 ? (at < 255 ? (at + 0.5) | 0 : 255) : 0;
   }
 }
 

@@ -83,31 +83,27 @@ export function extremes(values: ArrayLike<number>): { low: number; high: number
 }
 
 // The value that a share `q` of the numbers in `lists` does not exceed, one of them; null if there are none.
+// Quick where that is near the top: a heap keeps the largest numbers, the least of them first.
 export function quantile(lists: readonly Float32Array[], q: number): number | null {
-  const all = new Float32Array(lists.reduce((total, each) => total + each.length, 0));
   let count = 0;
   for (const list of lists) {
-    for (let i = 0; i < list.length; i++) if (list[i]! === list[i]!) all[count++] = list[i]!;
+    for (let i = 0; i < list.length; i++) if (list[i]! === list[i]!) count++;
   }
   if (count === 0) return null;
-  const k = Math.ceil(q * (count - 1));
-  // Hoare's selection: what is wanted stays between the two ends.
-  for (let left = 0, right = count - 1; left < right;) {
-    const pivot = all[(left + right) >> 1]!;
-    let i = left;
-    let j = right;
-    while (i <= j) {
-      while (all[i]! < pivot) i++;
-      while (all[j]! > pivot) j--;
-      if (i <= j) {
-        const kept = all[i]!;
-        all[i++] = all[j]!;
-        all[j--] = kept;
-      }
-    }
-    if (k <= j) right = j;
-    else if (k >= i) left = i;
-    else break;
+  const heap = new Float32Array(count - Math.ceil(q * (count - 1))).fill(-Infinity);
+  for (const list of lists) {
+    for (let i = 0; i < list.length; i++) if (list[i]! > heap[0]!) replaceLeast(heap, list[i]!);
   }
-  return all[k]!;
+  return heap[0]!;
+}
+
+function replaceLeast(heap: Float32Array, value: number): void {
+  let at = 0;
+  for (let child = 1; child < heap.length; child = 2 * at + 1) {
+    if (child + 1 < heap.length && heap[child + 1]! < heap[child]!) child++;
+    if (heap[child]! >= value) break;
+    heap[at] = heap[child]!;
+    at = child;
+  }
+  heap[at] = value;
 }

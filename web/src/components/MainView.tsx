@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The right side: frames of one map, columns of many, or the matrix; once for each query.
-import { useComputed, useSignal, useSignalEffect } from "@preact/signals";
+import { useComputed, useSignal, useSignalEffect, type ReadonlySignal } from "@preact/signals";
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { mainFeeds, type Feed } from "../feed";
 import * as store from "../store";
@@ -113,6 +113,7 @@ function ColumnDetail(props: { feed: Feed; layer: number; head: number }) {
 
 function Column(props: { feed: Feed; slot: number; layer: number; head: number; title: string }) {
   const failed = useComputed(() => props.feed.block.value?.failures.get(props.layer));
+  const framesMet = useFramesMet(props.slot);
   const failure = failed.value;
   const broken = store.layers.value.find((each) => each.number === props.layer)?.error;
   const chosen = props.layer === store.layer.value && props.head === store.head.value;
@@ -139,7 +140,7 @@ function Column(props: { feed: Feed; slot: number; layer: number; head: number; 
       {failure || broken ? (
         <p class="broken">{failure ? <FailureText error={failure} /> : broken}</p>
       ) : (
-        framesMet(props.slot).map((frame) => (
+        framesMet.value.map((frame) => (
           <Overlay
             key={frame}
             feed={props.feed}
@@ -155,10 +156,13 @@ function Column(props: { feed: Feed; slot: number; layer: number; head: number; 
   );
 }
 
-// The frames that a query's blocks look at.
-function framesMet(slot: number): number[] {
-  const all = store.frames.value.map((_, frame) => frame);
-  return all.filter((frame) => store.meets(frame, store.queries.value[slot]));
+// The frames that a query's blocks look at; the same list as long as they are the same frames.
+function useFramesMet(slot: number): ReadonlySignal<number[]> {
+  const text = useComputed(() => {
+    const all = store.frames.value.map((_, frame) => frame);
+    return all.filter((frame) => store.meets(frame, store.queries.value[slot])).join(" ");
+  });
+  return useComputed(() => text.value.split(" ").filter(Boolean).map(Number));
 }
 
 const kColumnTitle = 42; // CSS pixels, where it takes two lines
@@ -182,9 +186,10 @@ function columnsAcross(count: number, frames: number, aspect: number, room: Room
 
 function Columns(props: { feed: Feed; slot: number; room: Room }) {
   const { room, ...place } = props;
+  const framesMet = useFramesMet(props.slot);
   const head = store.head.value;
   const count = store.view.value === "layers" ? store.layers.value.length : store.numHeads.value;
-  const across = columnsAcross(count, framesMet(props.slot).length, smallestAspect(), room);
+  const across = columnsAcross(count, framesMet.value.length, smallestAspect(), room);
   return (
     <div class="columns" style={{ gridTemplateColumns: `repeat(${across}, minmax(0, 1fr))` }}>
       {store.view.value === "layers"
@@ -266,26 +271,29 @@ function ColumnWidth() {
   );
 }
 
+function QueryTitle(props: { slot: number }) {
+  const query = store.queries.value[props.slot];
+  return query ? (
+    <h3>
+      {props.slot + 1}: {queryName(query)}
+    </h3>
+  ) : null;
+}
+
 function Shown(props: { feed: Feed; slot: number; room: Room }) {
   const { feed, slot } = props;
-  const query = store.queries.value[slot];
   const broken =
     store.view.value !== "layers" && store.view.value !== "matrix"
       ? store.currentLayer.value?.error
       : null;
   const failure = feed.failure.value;
-  if (!query) return null;
-  const several = store.queries.value.length > 1;
+  const several = store.queryCount.value > 1;
   return (
     <section
       class={several && slot === store.activePin.value ? "shown active" : "shown"}
       aria-busy={feed.busy.value}
     >
-      {several && (
-        <h3>
-          {slot + 1}: {queryName(query)}
-        </h3>
-      )}
+      {several && <QueryTitle slot={slot} />}
       {broken || (failure && failure.kind !== "network") ? (
         <p class="broken" data-testid="error" role="alert">
           {failure ? <FailureText error={failure} /> : broken}
@@ -305,9 +313,11 @@ export function MainView() {
   const view = store.view.value;
   const { element, room } = useRoom();
   const slow = useSlow();
-  const queries = store.queries.value;
-  const heading = queries.length > 1 ? 36 : 0; // CSS pixels over each query's maps
-  const each = { width: room.value.width, height: room.value.height / queries.length - heading };
+  const each = useComputed<Room>(() => {
+    const count = store.queryCount.value;
+    const heading = count > 1 ? 36 : 0; // CSS pixels over each query's maps
+    return { width: room.value.width, height: room.value.height / count - heading };
+  });
   return (
     <section class="main-view" aria-label="Attention maps">
       <header>
@@ -322,8 +332,8 @@ export function MainView() {
       </header>
       <ExactControls />
       <div class="shown-list" ref={element}>
-        {queries.map((_, slot) => (
-          <Shown key={slot} feed={mainFeeds[slot]!} slot={slot} room={each} />
+        {mainFeeds.slice(0, store.queryCount.value).map((feed, slot) => (
+          <Shown key={slot} feed={feed} slot={slot} room={each.value} />
         ))}
       </div>
       {view === "frames" && <Strips />}

@@ -87,8 +87,8 @@ function Share(props: OverlayProps) {
   const share = useComputed(
     () => masses(props.feed.block.value, props.layer, props.head)?.frames[props.frame] ?? null,
   );
-  if (!store.meets(props.frame, store.queries.value[props.slot]))
-    return <span class="share">not attended</span>;
+  const met = useComputed(() => store.meets(props.frame, store.queries.value[props.slot]));
+  if (!met.value) return <span class="share">not attended</span>;
   if (share.value === null) return null;
   const text = `${(100 * share.value).toFixed(0)} %`;
   const of = store.exact.value ? "of the attention goes to" : "of the attention shown goes to";
@@ -106,8 +106,9 @@ function Share(props: OverlayProps) {
 // The frame's name; with a store, a click makes it the query picture.
 function FrameName(props: OverlayProps) {
   const { frame } = props;
+  const isChosen = useComputed(() => frameOf(store.queries.value[props.slot]) === frame);
   if (!store.exact.value) return <span>frame {frame}</span>;
-  const chosen = frameOf(store.queries.value[props.slot]) === frame;
+  const chosen = isChosen.value;
   return (
     <button
       class={chosen ? "frame-name chosen" : "frame-name"}
