@@ -416,6 +416,36 @@ describe("followChoices", () => {
     expect(headStripFeed.block.value?.map(1, 2, 0)?.levels[0]).toBe(112);
   });
 
+  it("marks the query together with its maps, or soon", async () => {
+    store.show(exampleExport({ id: "marked" }));
+    await answerAll();
+    const marked = () => store.markedQueries.value[0]!.row;
+    const move = (row: number) => (store.hover.value = { row, col: 3 });
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    try {
+      requests = [];
+      move(0);
+      await vi.advanceTimersByTimeAsync(40);
+      expect(marked()).toBe(1);
+      requests[0]!.answer(maps(requests[0]!));
+      await vi.advanceTimersByTimeAsync(0);
+      expect(first.block.value?.ask.query.row).toBe(0);
+      expect(marked()).toBe(0);
+
+      move(2);
+      await vi.advanceTimersByTimeAsync(30);
+      store.hover.value = { row: 2, col: 0 };
+      expect(marked()).toBe(0);
+      await vi.advanceTimersByTimeAsync(20);
+      expect(store.markedQueries.value[0]).toEqual({ row: 2, col: 0 });
+      store.hover.value = null;
+      expect(marked()).toBe(1);
+    } finally {
+      vi.useRealTimers();
+    }
+    await answerAll();
+  });
+
   it("asks again for all that failed", async () => {
     store.show(exampleExport({ id: "third" }));
     await settled();

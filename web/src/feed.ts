@@ -355,6 +355,27 @@ function stripAsk(kind: "layers" | "heads"): Ask | null {
   };
 }
 
+// Mark and maps move in one frame if the answer comes that soon: drawing the page twice would delay it.
+const kTogetherMs = 50;
+
+function followWithMarks(): void {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const mark = () => {
+    timer = undefined;
+    store.markedQueries.value = store.queries.peek();
+  };
+  effect(() => {
+    store.queries.value;
+    const awaited = store.hover.value !== null && mainFeeds.some((feed) => feed.busy.value);
+    if (awaited) {
+      timer ??= setTimeout(mark, kTogetherMs);
+    } else {
+      clearTimeout(timer);
+      mark();
+    }
+  });
+}
+
 const allFeeds = [...mainFeeds, layerStripFeed, headStripFeed];
 
 export function followChoices(): void {
@@ -372,6 +393,7 @@ export function followChoices(): void {
       feed.want(query ? mainAsk(query) : null);
     });
   });
+  followWithMarks();
   effect(() => {
     layerStripFeed.want(stripAsk("layers"));
     headStripFeed.want(stripAsk("heads"));

@@ -125,6 +125,8 @@ export const geometries = computed<FrameGeometry[]>(() => {
 export const queries = computed<Query[]>(() =>
   pins.value.map((pin, i) => (i === activePin.value && hover.value ? hover.value : pin)),
 );
+// What is marked on the picture and told in words: `queries`, but for a moment after the hand has moved (feed.ts).
+export const markedQueries = signal<Query[]>([]);
 // Read in place of `queries` where which they are makes no difference: these change with every move of the hand.
 export const queryCount = computed(() => queries.value.length);
 export const activeQuery = computed<Query | null>(() => queries.value[activePin.value] ?? null);

@@ -9,6 +9,7 @@ import { sum } from "../stats";
 import * as store from "../store";
 
 const kHeight = 150;
+const kRestMs = 80;
 // Told apart by most kinds of colour vision (Okabe and Ito, 2008).
 const kColours = [
   "#0072b2",
@@ -115,10 +116,16 @@ export function FrameShares() {
     };
   }, [info, theme, special, layers.value]);
   useSignalEffect(() => {
-    const data = table();
+    layerStripFeed.block.value;
     store.layer.value;
-    // With other series, it is about to be made anew.
-    if (plot.current?.series.length === data.length) plot.current.setData(data);
+    store.head.value;
+    // Maps follow the hand; this follows when it rests.
+    const timer = window.setTimeout(() => {
+      const data = table();
+      // With other series, it is about to be made anew.
+      if (plot.current?.series.length === data.length) plot.current.setData(data);
+    }, kRestMs);
+    return () => window.clearTimeout(timer);
   });
   const choose = () => {
     const at = plot.current?.cursor.idx;

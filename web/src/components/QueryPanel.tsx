@@ -12,7 +12,7 @@ import { Vmax } from "./Vmax";
 
 function QueryText() {
   const text = useComputed(() => {
-    const cell = store.activeQuery.value;
+    const cell = store.markedQueries.value[store.activePin.value];
     const geometry = store.geometries.value[store.queryFrame.value];
     if (!cell || !geometry) return "";
     if (!isPlain(cell)) return queryName(cell);

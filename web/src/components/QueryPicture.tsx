@@ -73,12 +73,12 @@ function CellMark(props: {
 }
 
 function Pins() {
-  const queries = store.queries.value;
+  const queries = store.markedQueries.value;
   const kept = store.pins.value[store.activePin.value];
-  const active = store.activeQuery.value;
+  const active = queries[store.activePin.value];
   return (
     <>
-      {store.hover.value && kept && <CellMark query={kept} kind="kept" />}
+      {kept && active && active !== kept && <CellMark query={kept} kind="kept" />}
       {queries.map((query, i) => (
         <CellMark
           key={i}
