@@ -119,6 +119,8 @@ describe("the matrix", () => {
     await open("?path=many&row=3&col=4&view=matrix");
     const maps = viewer.id("matrix-maps");
     const before = await viewer.box(maps);
+    const busy = viewer.page.locator("[aria-busy=true]");
+    await expect.poll(() => busy.count()).toBe(0);
     let held = true;
     const waiting: (() => void)[] = [];
     await viewer.page.route("**/api/maps.npy*", async (route) => {
@@ -126,6 +128,7 @@ describe("the matrix", () => {
       await route.continue().catch(() => undefined); // the page may have changed its mind
     });
     await viewer.page.keyboard.press("ArrowRight");
+    await expect.poll(() => busy.count()).toBe(1);
     await viewer.page.getByText("reading…").waitFor();
     expect(await viewer.box(maps)).toEqual(before);
     held = false;
