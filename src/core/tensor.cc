@@ -103,8 +103,8 @@ void* AllocateAligned(size_t count, size_t size) {
   if (count > SIZE_MAX / 2 / size) throw std::bad_alloc();
   const size_t bytes = count * size, alignment = bytes >= kLarge ? kHugePage : 64;
   const size_t rounded = (bytes + 63) / 64 * 64;
-  void* p = std::aligned_alloc(alignment, rounded);
-  if (p == nullptr) throw std::bad_alloc();
+  void* p = nullptr;
+  if (posix_memalign(&p, alignment, rounded) != 0) throw std::bad_alloc();
   if (bytes >= kLarge) madvise(p, rounded, MADV_HUGEPAGE);  // a wish; without it all works, too
   return p;
 }
