@@ -61,7 +61,7 @@ class Store {
   ~Store() { fs::remove_all(folder_); }
 
   AttentionRows& rows() { return *rows_; }
-  const QkBlocks& blocks() const { return *rows_->store().Find(BlockKind::kGlobal); }
+  const QkBlocks& blocks() const { return *rows_->store().description().Find(BlockKind::kGlobal); }
 
  private:
   fs::path folder_;

@@ -230,6 +230,13 @@ std::string QkFileName(BlockKind kind, int64_t index) {
   return fmt::format("{}_{:02}.safetensors", BlockKindName(kind), index + 1);
 }
 
+const QkBlocks* QkDescription::Find(BlockKind kind) const {
+  for (const QkBlocks& each : blocks) {
+    if (each.kind == kind) return &each;
+  }
+  return nullptr;
+}
+
 OrderedJson ToJson(const QkDescription& d) {
   OrderedJson json = {{"format", kFormat},
                       {"format_version", kQkFormatVersion},

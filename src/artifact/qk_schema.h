@@ -78,6 +78,8 @@ struct QkDescription {
   std::vector<QkBlocks>
       blocks;  // in the order of kBlockKinds, each kind at most once, at least one
 
+  // The blocks of a kind; nullptr if there are none.
+  const QkBlocks* Find(BlockKind kind) const;
   int64_t tokens_per_frame(const QkBlocks& of) const { return of.specials() + H_p * W_p; }
   // Of the stored tensors: [heads, tokens of all frames, head_dim].
   Shape shape(const QkBlocks& of) const {

@@ -57,13 +57,6 @@ QkStore::QkStore(const fs::path& file, fs::path root)
   for (const QkBlocks& blocks : description_.blocks) layers_.emplace_back(blocks.layers.size());
 }
 
-const QkBlocks* QkStore::Find(BlockKind kind) const {
-  for (const QkBlocks& blocks : description_.blocks) {
-    if (blocks.kind == kind) return &blocks;
-  }
-  return nullptr;
-}
-
 fs::path QkStore::LayerPath(const QkBlocks& blocks, size_t layer) const {
   return folder_ / blocks.layers.at(layer).file;
 }

@@ -38,8 +38,6 @@ class QkStore {
   QkStore(const std::filesystem::path& file, std::filesystem::path root);
 
   const QkDescription& description() const { return description_; }
-  // The blocks of a kind; nullptr if the store has none.
-  const QkBlocks* Find(BlockKind kind) const;
 
   // `layer`: a place in blocks.layers; `blocks` is one of description().blocks.
   // Throws MissingFile, OutsideRoot, or Error if the file is damaged, truncated, or holds tensors

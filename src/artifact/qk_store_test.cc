@@ -33,7 +33,7 @@ TEST(QkStore, ReadsWhatWasWritten) {
   const QkStore store(WriteQkStore(dir.path(), d), dir.path());
   EXPECT_EQ(DumpJson(ToJson(store.description())), DumpJson(ToJson(d)));
   for (const QkBlocks& blocks : store.description().blocks) {
-    EXPECT_EQ(store.Find(blocks.kind), &blocks);
+    EXPECT_EQ(store.description().Find(blocks.kind), &blocks);
     for (size_t layer = 0; layer < blocks.layers.size(); ++layer) {
       const QkTensors tensors = store.Layer(blocks, layer);
       const std::vector<float> q = QkValues(d, blocks, layer, 0), k = QkValues(d, blocks, layer, 1);
@@ -50,7 +50,7 @@ TEST(QkStore, HasOnlyTheKindsThatWereCaptured) {
   QkDescription d = SmallQkDescription();
   d.blocks.resize(1);
   const QkStore store(WriteQkStore(dir.path(), d), {});
-  EXPECT_EQ(store.Find(BlockKind::kFrame), nullptr);
+  EXPECT_EQ(store.description().Find(BlockKind::kFrame), nullptr);
 }
 
 TEST(QkStore, RefusesWhatIsMissingOrOfAnotherShape) {
@@ -59,7 +59,7 @@ TEST(QkStore, RefusesWhatIsMissingOrOfAnotherShape) {
   const fs::path file = WriteQkStore(dir.path(), d);
   const fs::path layer = dir / "qk/global_05.safetensors";
   const QkStore store(file, {});
-  const QkBlocks& global = *store.Find(BlockKind::kGlobal);
+  const QkBlocks& global = *store.description().Find(BlockKind::kGlobal);
   const auto read = [&] { return store.Layer(global, 1).q; };
 
   fs::rename(layer, dir / "away");
@@ -90,8 +90,9 @@ TEST(QkStore, RefusesAFileThatIsCutAnywhere) {
   for (size_t size = 0; size < whole.size(); ++size) {
     WriteFileAtomic(layer, whole.substr(0, size));
     const QkStore store(file, {});
-    EXPECT_THAT(ErrorOf([&] { return store.Layer(*store.Find(BlockKind::kGlobal), 0).q; }),
-                HasSubstr("global_01.safetensors"))
+    EXPECT_THAT(
+        ErrorOf([&] { return store.Layer(*store.description().Find(BlockKind::kGlobal), 0).q; }),
+        HasSubstr("global_01.safetensors"))
         << size;
   }
   for (size_t size = 0; size + 2 < json.size(); size += 7) {
@@ -110,7 +111,7 @@ TEST(QkStore, OpensNothingOutsideTheRoot) {
   fs::rename(dir / "e/qk/frame_01.safetensors", dir / "frame");
   fs::create_symlink(dir / "frame", dir / "e/qk/frame_01.safetensors");
   const QkStore store(file, dir / "e");
-  EXPECT_THROW(store.Layer(*store.Find(BlockKind::kFrame), 0), OutsideRoot);
+  EXPECT_THROW(store.Layer(*store.description().Find(BlockKind::kFrame), 0), OutsideRoot);
 }
 
 }  // namespace

@@ -141,7 +141,7 @@ int Run(const Options& options) {
   const QkDescription& d = rows.store().description();
   const RowQuery row_query = ParseRowQuery(ToPairs(options), d);
   const TokenQuery& query = row_query.query;
-  const QkBlocks& blocks = *rows.store().Find(query.kind);
+  const QkBlocks& blocks = *rows.store().description().Find(query.kind);
   const AttentionAnswer answer = rows.Answer(query);
   if (!options.output.empty()) Write(options, e, row_query, d, blocks, answer);
   const DefinitionInfo& info = InfoOf(query.definition);

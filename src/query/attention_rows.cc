@@ -156,8 +156,8 @@ class AttentionRows::State {
   std::mutex mutex;
 
  private:
-  // What one layer needs to be answered: its tensors, and for incoming probabilities the normalisers
-  // of every row, a head each.
+  // What one layer needs to be answered: its tensors, and for incoming probabilities the
+  // normalisers of every row, a head each.
   struct LayerInput {
     size_t layer = 0;
     QkTensors tensors;
@@ -248,8 +248,7 @@ void AttentionRows::State::AnswerLayer(const Plan& plan, const LayerInput& input
   for (size_t first = 0; first < heads; first += group) {
     const size_t count = std::min(group, heads - first);
     ParallelFor(count, 1, [&](size_t i) {
-      special_shares[first + i] =
-          ComputeRow(plan, input, first + i, rows.data() + i * plan.tokens);
+      special_shares[first + i] = ComputeRow(plan, input, first + i, rows.data() + i * plan.tokens);
     });
     for (size_t i = 0; i < count; ++i) {
       Collect(plan, first + i, rows.data() + i * plan.tokens, out);
@@ -277,7 +276,7 @@ void AttentionRows::State::Collect(const Plan& plan, size_t h, const float* row,
 }
 
 AttentionAnswer AttentionRows::State::Answer(const TokenQuery& query) {
-  const QkBlocks* blocks = store.Find(query.kind);
+  const QkBlocks* blocks = store.description().Find(query.kind);
   if (blocks == nullptr) {
     throw Error(fmt::format("the store has no {} blocks", BlockKindName(query.kind)), "",
                 "Export them with --capture.");

@@ -37,7 +37,7 @@ TokenQuery Query(BlockKind kind, Definition definition, std::vector<int64_t> tok
 // Each value of an answer against whole matrices in double precision.
 void CompareWithSlow(AttentionRows& rows, const TokenQuery& query) {
   const QkDescription& d = rows.store().description();
-  const QkBlocks& blocks = *rows.store().Find(query.kind);
+  const QkBlocks& blocks = *rows.store().description().Find(query.kind);
   const int64_t per_frame = d.tokens_per_frame(blocks);
   const AttentionAnswer answer = rows.Answer(query);
   const bool reduced = query.reduction != HeadReduction::kNone;

@@ -85,7 +85,7 @@ std::shared_ptr<const FloatBuffer> RowNormalizers::Get(const Key& key, const QkT
     entries_.splice(entries_.end(), entries_, found->second);
     return found->second->values;
   }
-  const QkBlocks& blocks = *store_.Find(key.kind);
+  const QkBlocks& blocks = *store_.description().Find(key.kind);
   auto values = std::make_shared<const FloatBuffer>(Compute(key, blocks, tensors));
   bytes_ += values->size() * sizeof(float);
   entries_.push_back({key, values});

@@ -17,7 +17,7 @@ using testing::WriteQkStore;
 
 void CompareWithSlow(const QkStore& store, const RowNormalizers::Key& key) {
   RowNormalizers normalizers(store, 1 << 20);
-  const QkBlocks& blocks = *store.Find(key.kind);
+  const QkBlocks& blocks = *store.description().Find(key.kind);
   const auto values = normalizers.Get(key, store.Layer(blocks, key.layer));
   const SlowAttention slow(store.description(), blocks, key.layer, key.head, key.before_rope);
   ASSERT_EQ(static_cast<int64_t>(values->size()), slow.tokens());
@@ -67,7 +67,7 @@ TEST(RowNormalizers, AreKeptUpToALimit) {
   const TestDir dir;
   const QkDescription d = SmallQkDescription();
   const QkStore store(WriteQkStore(dir.path(), d), {});
-  const QkBlocks& blocks = *store.Find(BlockKind::kGlobal);
+  const QkBlocks& blocks = *store.description().Find(BlockKind::kGlobal);
   const QkTensors tensors = store.Layer(blocks, 0);
   RowNormalizers normalizers(store, 2 * 42 * sizeof(float));  // of two heads
   const auto get = [&](int head) {

@@ -84,10 +84,7 @@ OrderedJson RowsJson(const RowQuery& row_query, const QkDescription& description
                      const AttentionAnswer& answer) {
   constexpr const char* kReductions[] = {"none", "mean", "max"};
   const TokenQuery& query = row_query.query;
-  const QkBlocks* blocks = nullptr;
-  for (const QkBlocks& each : description.blocks) {
-    if (each.kind == query.kind) blocks = &each;
-  }
+  const QkBlocks* blocks = description.Find(query.kind);
   OrderedJson json = {{"definition", InfoOf(query.definition).name},
                       {"definition_text", InfoOf(query.definition).text},
                       {"rope", query.before_rope ? "before" : "after"},

@@ -47,9 +47,7 @@ const QkBlocks& ParseBlocks(const QueryPairs& query, const QkDescription& descri
     throw Refusal(400, fmt::format("'{}' is none of global, frame, encoder", Printable(*text)),
                   "block");
   }
-  for (const QkBlocks& blocks : description.blocks) {
-    if (blocks.kind == *kind) return blocks;
-  }
+  if (const QkBlocks* blocks = description.Find(*kind)) return *blocks;
   throw Refusal(404, fmt::format("the store has no {} blocks", *text), "",
                 "Export them with --capture.");
 }
