@@ -4,6 +4,8 @@ import "uplot/dist/uPlot.min.css";
 import "./style/base.css";
 import "./style/controls.css";
 import "./style/views.css";
+import "./style/query.css";
+import "./style/exact.css";
 import { App } from "./components/App";
 import { followChoices } from "./feed";
 import { listenToKeys } from "./keys";
