@@ -123,6 +123,33 @@ TEST_F(AttentionRowsTest, ReducesHeadsAndPicksLayersAndFrames) {
   }
 }
 
+// One thread takes whole layers, seven take the heads of a layer.
+TEST_F(AttentionRowsTest, ThreadsDoNotMatter) {
+  AttentionRows rows = Open(SmallQkDescription());
+  const int before = ThreadCount();
+  for (const HeadReduction reduction :
+       {HeadReduction::kNone, HeadReduction::kMean, HeadReduction::kMax}) {
+    TokenQuery query = Query(BlockKind::kGlobal, Definition::kPatches, {9});
+    query.layers = {1, 0};
+    query.frames = {2, 0};
+    query.reduction = reduction;
+    std::vector<AttentionAnswer> answers;
+    for (const int threads : {1, 2, 7}) {
+      SetThreadCount(threads);
+      CompareWithSlow(rows, query);
+      answers.push_back(rows.Answer(query));
+    }
+    for (const AttentionAnswer& other : answers) {
+      ASSERT_EQ(other.values.size(), answers[0].values.size());
+      for (size_t i = 0; i < other.values.size(); ++i) {
+        ASSERT_EQ(other.values[i], answers[0].values[i]) << "value " << i;
+      }
+      EXPECT_EQ(other.dropped, answers[0].dropped);
+    }
+  }
+  SetThreadCount(before);
+}
+
 TEST_F(AttentionRowsTest, CausalBlocksLookBack) {
   QkDescription d = SmallQkDescription();
   d.blocks[0].attends = Attends::kCausal;
