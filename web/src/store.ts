@@ -127,7 +127,10 @@ export const queries = computed<Query[]>(() =>
 );
 // What is marked on the picture and told in words: `queries`, but for a moment after the hand has moved (feed.ts).
 export const markedQueries = signal<Query[]>([]);
-// Read in place of `queries` where which they are makes no difference: these change with every move of the hand.
+// The frame that each query is in. Read in place of `queries` where no more matters: it does not change with every
+// move of the hand.
+const queryFramesText = computed(() => queries.value.map(frameOf).join(" "));
+export const queryFrames = computed(() => queryFramesText.value.split(" ").map(Number));
 export const queryCount = computed(() => queries.value.length);
 export const activeQuery = computed<Query | null>(() => queries.value[activePin.value] ?? null);
 
@@ -145,9 +148,8 @@ function exactLayer(number: number): Layer {
   return { number, name, ...none };
 }
 
-// Whether the block lets a query and a frame's tokens meet.
-export function meets(frame: number, query = activeQuery.value): boolean {
-  const from = frameOf(query);
+// Whether the block lets a query in the frame `from` and a frame's tokens meet.
+export function meets(frame: number, from = queryFrame.value): boolean {
   const kind = attention.value?.attends ?? "all";
   if (kind === "frame") return frame === from;
   if (kind === "causal") return incoming.value ? frame >= from : frame <= from;

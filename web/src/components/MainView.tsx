@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The right side: frames of one map, columns of many, or the matrix; once for each query.
-import { useComputed, useSignal, useSignalEffect, type ReadonlySignal } from "@preact/signals";
+import { useComputed, useSignal, useSignalEffect } from "@preact/signals";
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { mainFeeds, type Feed } from "../feed";
 import * as store from "../store";
@@ -113,7 +113,6 @@ function ColumnDetail(props: { feed: Feed; layer: number; head: number }) {
 
 function Column(props: { feed: Feed; slot: number; layer: number; head: number; title: string }) {
   const failed = useComputed(() => props.feed.block.value?.failures.get(props.layer));
-  const framesMet = useFramesMet(props.slot);
   const failure = failed.value;
   const broken = store.layers.value.find((each) => each.number === props.layer)?.error;
   const chosen = props.layer === store.layer.value && props.head === store.head.value;
@@ -140,7 +139,7 @@ function Column(props: { feed: Feed; slot: number; layer: number; head: number; 
       {failure || broken ? (
         <p class="broken">{failure ? <FailureText error={failure} /> : broken}</p>
       ) : (
-        framesMet.value.map((frame) => (
+        framesMet(props.slot).map((frame) => (
           <Overlay
             key={frame}
             feed={props.feed}
@@ -156,13 +155,10 @@ function Column(props: { feed: Feed; slot: number; layer: number; head: number; 
   );
 }
 
-// The frames that a query's blocks look at; the same list as long as they are the same frames.
-function useFramesMet(slot: number): ReadonlySignal<number[]> {
-  const text = useComputed(() => {
-    const all = store.frames.value.map((_, frame) => frame);
-    return all.filter((frame) => store.meets(frame, store.queries.value[slot])).join(" ");
-  });
-  return useComputed(() => text.value.split(" ").filter(Boolean).map(Number));
+// The frames that a query's blocks look at.
+function framesMet(slot: number): number[] {
+  const all = store.frames.value.map((_, frame) => frame);
+  return all.filter((frame) => store.meets(frame, store.queryFrames.value[slot]));
 }
 
 const kColumnTitle = 42; // CSS pixels, where it takes two lines
@@ -186,10 +182,9 @@ function columnsAcross(count: number, frames: number, aspect: number, room: Room
 
 function Columns(props: { feed: Feed; slot: number; room: Room }) {
   const { room, ...place } = props;
-  const framesMet = useFramesMet(props.slot);
   const head = store.head.value;
   const count = store.view.value === "layers" ? store.layers.value.length : store.numHeads.value;
-  const across = columnsAcross(count, framesMet.value.length, smallestAspect(), room);
+  const across = columnsAcross(count, framesMet(props.slot).length, smallestAspect(), room);
   return (
     <div class="columns" style={{ gridTemplateColumns: `repeat(${across}, minmax(0, 1fr))` }}>
       {store.view.value === "layers"
@@ -272,7 +267,7 @@ function ColumnWidth() {
 }
 
 function QueryTitle(props: { slot: number }) {
-  const query = store.queries.value[props.slot];
+  const query = store.markedQueries.value[props.slot];
   return query ? (
     <h3>
       {props.slot + 1}: {queryName(query)}

@@ -4,7 +4,6 @@ import { useComputed, useSignalEffect } from "@preact/signals";
 import { useRef } from "preact/hooks";
 import { colourRange, isExact, masses, paintCanvas, valueIn } from "../display";
 import type { Feed } from "../feed";
-import { frameOf } from "../query";
 import { argMax } from "../stats";
 import * as store from "../store";
 import { Picture, place, within } from "./Picture";
@@ -55,7 +54,7 @@ function readAt(event: PointerEvent, props: OverlayProps) {
     readout.value = { ...at, title, detail: `level ${level} · ${where}` };
     return;
   }
-  const unseen = !store.meets(props.frame, store.queries.value[props.slot]);
+  const unseen = !store.meets(props.frame, store.queryFrames.value[props.slot]);
   readout.value = {
     ...at,
     title: unseen ? "none: these blocks do not look here" : store.formatExactly(value),
@@ -87,8 +86,8 @@ function Share(props: OverlayProps) {
   const share = useComputed(
     () => masses(props.feed.block.value, props.layer, props.head)?.frames[props.frame] ?? null,
   );
-  const met = useComputed(() => store.meets(props.frame, store.queries.value[props.slot]));
-  if (!met.value) return <span class="share">not attended</span>;
+  if (!store.meets(props.frame, store.queryFrames.value[props.slot]))
+    return <span class="share">not attended</span>;
   if (share.value === null) return null;
   const text = `${(100 * share.value).toFixed(0)} %`;
   const of = store.exact.value ? "of the attention goes to" : "of the attention shown goes to";
@@ -106,9 +105,8 @@ function Share(props: OverlayProps) {
 // The frame's name; with a store, a click makes it the query picture.
 function FrameName(props: OverlayProps) {
   const { frame } = props;
-  const isChosen = useComputed(() => frameOf(store.queries.value[props.slot]) === frame);
   if (!store.exact.value) return <span>frame {frame}</span>;
-  const chosen = isChosen.value;
+  const chosen = store.queryFrames.value[props.slot] === frame;
   return (
     <button
       class={chosen ? "frame-name chosen" : "frame-name"}

@@ -38,7 +38,7 @@ function Token(props: TokensProps & { token: string; index: number }) {
   const query = store.pins.value[props.slot];
   const chosen = query?.token === token && frameOf(query) === frame;
   // `patches` leaves them out.
-  const unseen = !store.meets(frame, store.queries.value[props.slot]);
+  const unseen = !store.meets(frame, store.queryFrames.value[props.slot]);
   const text = store.definition.value === "patches" || unseen ? "" : short(value.value);
   const said = text === "" ? "" : `: ${store.formatExactly(value.value)}`;
   const name = `${tokenName(token)} token of frame ${frame}`;
