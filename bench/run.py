@@ -90,6 +90,8 @@ class Measurements:
         self.file = file
         if file and file.exists():
             earlier = json.loads(file.read_text())
+            if earlier["processor"] != processor():
+                sys.exit(f"run.sh: {file} was measured on another processor: {earlier['processor']}")
             self.kernels, self.exports = earlier["kernels"], earlier["exports"]
             self.rates = earlier["matmul"]
 
