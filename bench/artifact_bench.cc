@@ -54,8 +54,12 @@ BENCHMARK(BM_Copy)->UseRealTime();
 
 void BM_Quantiles(benchmark::State& state) {
   for (auto _ : state) {
-    benchmark::DoNotOptimize(QuantilesOfGroups(Probabilities().data(), kExtents.queries,
-                                               kExtents.heads, kExtents.keys(), 0.99));
+    GroupQuantiles quantiles(std::ssize(Probabilities()), 0.99);
+    for (int64_t head = 0; head < kExtents.heads; ++head) {
+      quantiles.Add({Probabilities().data() + head * kExtents.keys(), kExtents.queries,
+                     kExtents.keys(), kExtents.heads * kExtents.keys()});
+    }
+    benchmark::DoNotOptimize(quantiles.OfAll());
   }
   SetBytes(state);
 }
@@ -71,7 +75,11 @@ BENCHMARK(BM_QuantizeOneThread)->UseRealTime();
 
 void BM_QuantizeLayer(benchmark::State& state) {
   LayerMaps maps;
-  for (auto _ : state) QuantizeLayer(Probabilities().data(), kExtents, true, maps);
+  for (auto _ : state) {
+    LayerQuantizer quantizer(kExtents, true, maps);
+    quantizer.Add(Probabilities().data(), kExtents.heads);
+    benchmark::DoNotOptimize(quantizer.Finish());
+  }
   SetBytes(state);
 }
 BENCHMARK(BM_QuantizeLayer)->UseRealTime();

@@ -5,6 +5,8 @@
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
+#include <numeric>
+#include <span>
 #include <type_traits>
 #include <vector>
 
@@ -12,6 +14,7 @@
 #include "core/tensor.h"
 #include "kernels/attention.h"
 #include "kernels/attention_bf16.h"
+#include "kernels/attention_probe.h"
 #include "kernels/linear.h"
 #include "kernels/precision.h"
 #include "kernels/rope.h"
@@ -86,9 +89,9 @@ void BM_Attention(benchmark::State& state) {
   AttentionWorkspace workspace;
   for (auto _ : state) {
     if constexpr (std::is_same_v<T, float>) {
-      Attention(shape, q, k, v, out.data(), nullptr, workspace);
+      Attention(shape, q, k, v, out.data(), workspace);
     } else {
-      AttentionBf16(shape, q, k, v, out.data(), nullptr, workspace);
+      AttentionBf16(shape, q, k, v, out.data(), workspace);
     }
   }
   SetRate(state, 4.0 * static_cast<double>(shape.batch * tokens * tokens * dim));
@@ -104,6 +107,23 @@ void AttentionShapes(benchmark::internal::Benchmark* benchmark) {
 }
 BENCHMARK_TEMPLATE(BM_Attention, float)->Apply(AttentionShapes);
 BENCHMARK_TEMPLATE(BM_Attention, uint16_t)->Apply(AttentionShapes);
+
+// Frame 0's rows over all keys, as a layer's maps need them: half of attention's arithmetic.
+void BM_ProbeAttention(benchmark::State& state) {
+  const int64_t dim = kHeads * kHeadDim;
+  const auto qk = Values(kTokens * 2 * dim);
+  std::vector<int32_t> keys(kTokens);
+  std::iota(keys.begin(), keys.end(), 0);
+  const std::span<const int32_t> rows(keys.data(), kTokens / 5);
+  const AttentionShape shape{1, kTokens, state.range(0), kHeadDim, 2 * dim};
+  FloatBuffer out(rows.size() * keys.size() * shape.heads);
+  AttentionWorkspace workspace;
+  for (auto _ : state) {
+    ProbeAttention(shape, qk.data(), qk.data() + dim, {rows, keys, false, out.data()}, workspace);
+  }
+  SetRate(state, 2.0 * static_cast<double>(out.size()) * kHeadDim);
+}
+BENCHMARK(BM_ProbeAttention)->ArgName("heads")->Arg(1)->Arg(kHeads)->UseRealTime();
 
 // What passes over memory are compared with: reading and writing it, on all threads.
 void BM_Copy(benchmark::State& state) {

@@ -11,6 +11,7 @@
 #include "capture/query_plan.h"
 #include "core/error.h"
 #include "image/preprocess.h"
+#include "kernels/attention_probe.h"
 #include "model/aggregator.h"
 
 namespace vggt {
@@ -21,14 +22,13 @@ constexpr int64_t kQueryStep = 7;  // every seventh query patch
 // Keeps the maps of all layers, [queries, heads, keys] each.
 class Keeper : public AttentionObserver {
  public:
-  Keeper(const QueryPlan& plan, int64_t heads) : keys_(plan.keys), heads_(heads) {
+  explicit Keeper(const QueryPlan& plan) : keys_(plan.keys) {
     for (size_t i = 0; i < plan.rows.size(); i += kQueryStep) rows_.push_back(plan.rows[i]);
   }
 
-  const AttentionProbe* Probe(int64_t /*layer*/) override {
-    maps.emplace_back(rows_.size() * heads_ * keys_.size());
-    probe_ = {rows_, keys_, false, maps.back().data()};
-    return &probe_;
+  void OnQueriesKeys(int64_t /*layer*/, const QueriesKeys& qk) override {
+    maps.emplace_back(rows_.size() * qk.heads * keys_.size());
+    ProbeAttention(qk.shape(), qk.q, qk.k, {rows_, keys_, false, maps.back().data()}, workspace_);
   }
   int64_t queries() const { return static_cast<int64_t>(rows_.size()); }
 
@@ -36,8 +36,7 @@ class Keeper : public AttentionObserver {
 
  private:
   std::vector<int32_t> rows_, keys_;
-  int64_t heads_;
-  AttentionProbe probe_;
+  AttentionWorkspace workspace_;
 };
 
 void Print(const std::string& layer, const MapExtents& extents, const FloatBuffer& exact,
@@ -79,7 +78,7 @@ void Run(const std::filesystem::path& weights, const std::vector<std::filesystem
       {batch.count, config.special_tokens(), batch.grid_height(), batch.grid_width()}, 1, 1);
   std::vector<Keeper> passes;
   for (const Precision precision : {Precision::kF32, Precision::kBf16}) {
-    passes.emplace_back(plan, config.heads());
+    passes.emplace_back(plan);
     const Aggregator aggregator(config,
                                 LoadParameters(checkpoint, config, config.depth - 1, precision));
     aggregator.Forward(batch, passes.back());

@@ -15,6 +15,7 @@
 #include "formats/json.h"
 #include "image/frames.h"
 #include "image/preprocess.h"
+#include "kernels/attention_probe.h"
 #include "model/aggregator.h"
 #include "testing.h"
 
@@ -110,16 +111,15 @@ class LastLayer : public AttentionObserver {
  public:
   LastLayer(QueryPlan plan, int64_t layer)
       : plan_(std::move(plan)), layer_(layer), maps(plan_.rows.size() * plan_.keys.size()) {}
-  const AttentionProbe* Probe(int64_t layer) override {
-    if (layer != layer_) return nullptr;
-    probe_ = {plan_.rows, plan_.keys, true, maps.data()};
-    return &probe_;
+  void OnQueriesKeys(int64_t layer, const QueriesKeys& qk) override {
+    if (layer != layer_) return;
+    AttentionWorkspace workspace;
+    ProbeAttention(qk.shape(), qk.q, qk.k, {plan_.rows, plan_.keys, true, maps.data()}, workspace);
   }
 
  private:
   QueryPlan plan_;
   int64_t layer_;
-  AttentionProbe probe_;
 
  public:
   std::vector<float> maps;

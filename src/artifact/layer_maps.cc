@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "artifact/layer_maps.h"
 
+#include <iterator>
+#include <optional>
+#include <stdexcept>
 #include <utility>
 
-#include "artifact/quantile.h"
 #include "artifact/quantize.h"
 #include "core/parallel.h"
 
@@ -21,29 +23,48 @@ Shape LayerMaps::shape() const {
   return {e.queries, e.frames, e.height, e.width};
 }
 
-LayerMaps QuantizeLayer(const float* probabilities, const MapExtents& extents, bool per_head) {
-  LayerMaps maps;
-  QuantizeLayer(probabilities, extents, per_head, maps);
-  return maps;
-}
-
-void QuantizeLayer(const float* probabilities, const MapExtents& extents, bool per_head,
-                   LayerMaps& maps) {
-  const int64_t keys = extents.keys(), heads = per_head ? extents.heads : 1;
+LayerQuantizer::LayerQuantizer(const MapExtents& extents, bool per_head, LayerMaps& maps,
+                               std::vector<float> sample)
+    : maps_(maps),
+      quantiles_(extents.queries * (per_head ? extents.heads : 1) * extents.keys(), kQuantile,
+                 std::move(sample)) {
   maps.extents = extents;
   maps.per_head = per_head;
-  GroupQuantiles vmax = QuantilesOfGroups(probabilities, extents.queries, heads, keys, kQuantile);
-  maps.layer_vmax99 = vmax.all;
-  maps.per_head_vmax99.clear();
-  if (per_head) maps.per_head_vmax99 = std::move(vmax.each);
-  maps.levels.resize(extents.queries * heads * keys);
-  ParallelFor(extents.queries, kQueries, [&](size_t q) {
+  maps.levels.resize(extents.queries * (per_head ? extents.heads : 1) * extents.keys());
+}
+
+void LayerQuantizer::Add(const float* probabilities, int64_t heads) {
+  const int64_t keys = maps_.extents.keys(), queries = maps_.extents.queries;
+  const int64_t all_heads = maps_.per_head ? maps_.extents.heads : 1;
+  const int64_t first = std::ssize(vmax_);
+  vmax_.resize(first + heads);
+  ParallelFor(heads, 1, [&](size_t i) {
+    const auto h = static_cast<int64_t>(i);
+    vmax_[first + h] = quantiles_.Add({probabilities + h * keys, queries, keys, heads * keys});
+  });
+  ParallelFor(queries, kQueries, [&](size_t i) {
+    const auto q = static_cast<int64_t>(i);
     for (int64_t h = 0; h < heads; ++h) {
-      const int64_t offset = (static_cast<int64_t>(q) * heads + h) * keys;
-      Quantize(probabilities + offset, keys, per_head ? maps.per_head_vmax99[h] : maps.layer_vmax99,
-               maps.levels.data() + offset);
+      Quantize(probabilities + (q * heads + h) * keys, keys, vmax_[first + h],
+               maps_.levels.data() + (q * all_heads + first + h) * keys);
     }
   });
+}
+
+bool LayerQuantizer::Finish() {
+  const std::optional<double> vmax = quantiles_.OfAll();
+  maps_.layer_vmax99 = vmax.value_or(0);
+  maps_.per_head_vmax99.clear();
+  if (maps_.per_head) maps_.per_head_vmax99 = std::move(vmax_);
+  return vmax.has_value();
+}
+
+LayerMaps QuantizeLayer(const float* probabilities, const MapExtents& extents, bool per_head) {
+  LayerMaps maps;
+  LayerQuantizer quantizer(extents, per_head, maps);
+  quantizer.Add(probabilities, per_head ? extents.heads : 1);
+  if (!quantizer.Finish()) throw std::logic_error("a quantile without a sample failed");
+  return maps;
 }
 
 }  // namespace vggt

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "artifact/quantile.h"
 #include "core/tensor.h"
 
 namespace vggt {
@@ -32,11 +33,28 @@ struct LayerMaps {
   Shape shape() const;
 };
 
-// Probabilities [queries, keys] or, per head, [queries, heads, keys], to 8-bit levels; each head is
-// scaled by its own 99th percentile, or the layer by its.
+// Makes a layer's maps from probabilities, some heads at a time: each head is scaled by its own
+// 99th percentile, or the layer by its. On all threads.
+class LayerQuantizer {
+ public:
+  // Into `maps`, whose memory is used again. `sample`: some probabilities of all heads, or none; it
+  // saves time where heads come one after another.
+  LayerQuantizer(const MapExtents& extents, bool per_head, LayerMaps& maps,
+                 std::vector<float> sample = {});
+
+  // The next `heads` heads, [queries, heads, keys]; 1 for the mean of them all, unless per head.
+  void Add(const float* probabilities, int64_t heads);
+  // After the last head; once. False if the sample misled about the layer's percentile: then all is
+  // to be done again without one.
+  [[nodiscard]] bool Finish();
+
+ private:
+  LayerMaps& maps_;
+  GroupQuantiles quantiles_;
+  std::vector<double> vmax_;  // of the heads so far
+};
+
+// The same at once, from [queries, keys] or, per head, [queries, heads, keys].
 LayerMaps QuantizeLayer(const float* probabilities, const MapExtents& extents, bool per_head);
-// The same into `maps`, whose memory is used again. On all threads.
-void QuantizeLayer(const float* probabilities, const MapExtents& extents, bool per_head,
-                   LayerMaps& maps);
 
 }  // namespace vggt

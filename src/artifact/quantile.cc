@@ -2,13 +2,11 @@
 #include "artifact/quantile.h"
 
 #include <algorithm>
-#include <cmath>
 #include <iterator>
 #include <limits>
 #include <vector>
 
 #include "core/error.h"
-#include "core/parallel.h"
 
 // Everything in HWY_NAMESPACE is compiled once per instruction set; the best is chosen at run time.
 #undef HWY_TARGET_INCLUDE
@@ -21,25 +19,26 @@ namespace vggt::HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-// Appends the values of a run that are at least `least`.
-void Collect(const float* run, int64_t length, float least, std::vector<float>& out) {
+// Writes those of a run that are in [least, most] to `out`, with room for kSlack more, and returns
+// how many; adds those above to `above`. `out` may be the run itself: what is overwritten was read.
+int64_t KeepBetween(const float* run, int64_t length, float least, float most, float* out,
+                    int64_t& above) {
   const hn::ScalableTag<float> d;
   const auto lanes = static_cast<int64_t>(hn::Lanes(d));
-  const auto bound = hn::Set(d, least);
-  constexpr int64_t kPiece = 1024;
-  HWY_ALIGN float kept[kPiece + hn::MaxLanes(d)];
-  int64_t i = 0;
-  while (i + lanes <= length) {
-    size_t count = 0;
-    for (const int64_t end = std::min(i + kPiece, length - lanes + 1); i < end; i += lanes) {
-      const auto values = hn::LoadU(d, run + i);
-      count += hn::CompressBlendedStore(values, hn::Ge(values, bound), d, kept + count);
-    }
-    out.insert(out.end(), kept, kept + count);
+  const auto low = hn::Set(d, least), high = hn::Set(d, most);
+  int64_t kept = 0, i = 0;
+  for (; i + lanes <= length; i += lanes) {
+    const auto values = hn::LoadU(d, run + i);
+    const auto over = hn::Gt(values, high);
+    above += static_cast<int64_t>(hn::CountTrue(d, over));
+    kept += static_cast<int64_t>(
+        hn::CompressStore(values, hn::AndNot(over, hn::Ge(values, low)), d, out + kept));
   }
   for (; i < length; ++i) {
-    if (run[i] >= least) out.push_back(run[i]);
+    if (run[i] > most) ++above;
+    if (run[i] >= least && run[i] <= most) out[kept++] = run[i];
   }
+  return kept;
 }
 
 }  // namespace vggt::HWY_NAMESPACE
@@ -49,28 +48,65 @@ HWY_AFTER_NAMESPACE();
 namespace vggt {
 namespace {
 
-HWY_EXPORT(Collect);
+HWY_EXPORT(KeepBetween);
 
-constexpr float kLowest = -std::numeric_limits<float>::infinity();
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+constexpr int64_t kSamples = 8192;
+constexpr int64_t kSlack = 16;  // a vector of floats
+
+// How far the share of values below one of the sample's may be from that share of the sample. Of a
+// sample in short runs of neighbours, which are alike, it is three to four times the deviation.
+constexpr double kMargin = 0.01;
 
 // A sample of the values, in short runs from all over them: cheap to read.
-void Sample(const StridedValues& values, std::vector<float>& out) {
-  constexpr int64_t kSamples = 20'000, kTogether = 16;
+std::vector<float> Sample(const StridedValues& values) {
+  constexpr int64_t kTogether = 2;
+  std::vector<float> sample;
   const int64_t count = values.count();
   const int64_t step = std::max<int64_t>(count / kSamples, 1) * kTogether;
   for (int64_t first = 0; first < count; first += step) {
     const int64_t in_run = first % values.length;
     const float* from = values.data + first / values.length * values.stride + in_run;
-    out.insert(out.end(), from, from + std::min(kTogether, values.length - in_run));
+    sample.insert(sample.end(), from, from + std::min(kTogether, values.length - in_run));
   }
+  return sample;
 }
 
-// About the value below which a share `q` of the sampled values lies. Reorders them.
+StridedValues AsRun(const std::vector<float>& values) {
+  return {values.data(), 1, std::ssize(values), std::ssize(values)};
+}
+
+// About the value below which a share `q` of the sampled values lies; infinite if q is outside
+// (0, 1). Reorders the sample.
 float Estimate(std::vector<float>& sample, double q) {
-  if (q <= 0) return kLowest;
+  if (q <= 0) return -kInfinity;
+  if (q >= 1) return kInfinity;
   const auto place = static_cast<std::ptrdiff_t>(q * static_cast<double>(sample.size() - 1));
   std::nth_element(sample.begin(), sample.begin() + place, sample.end());
   return sample[place];
+}
+
+// The values in [least, most]; `above` becomes how many are larger.
+std::vector<float> Between(const StridedValues& values, float least, float most, int64_t& above) {
+  std::vector<float> kept(values.length + kSlack), all;
+  above = 0;
+  for (int64_t r = 0; r < values.runs; ++r) {
+    const int64_t count = HWY_DYNAMIC_DISPATCH(KeepBetween)(
+        values.data + r * values.stride, values.length, least, most, kept.data(), above);
+    all.insert(all.end(), kept.begin(), kept.begin() + count);
+  }
+  return all;
+}
+
+std::vector<float> AtLeast(const StridedValues& values, float least) {
+  int64_t above;
+  return Between(values, least, kInfinity, above);
+}
+
+void DropBelow(std::vector<float>& values, float least) {
+  int64_t above = 0;
+  values.resize(HWY_DYNAMIC_DISPATCH(KeepBetween)(values.data(), std::ssize(values), least,
+                                                  kInfinity, values.data(), above));
 }
 
 // Where the quantile of `count` values stands between two of them, in ascending order.
@@ -84,13 +120,26 @@ struct Place {
   double t;
 };
 
-// The quantile of values of which `below` are smaller than all in `upper`; below ≤ place.rank.
-// Reorders `upper`.
-double Interpolate(std::vector<float>& upper, int64_t below, const Place& place) {
-  const auto at = upper.begin() + (place.rank - below);
-  std::nth_element(upper.begin(), at, upper.end());
+// The quantile of the values in `upper` and of `below` more that are smaller, below ≤ place.rank.
+// Only what lies in a band around it, estimated from a sample, is put in order.
+double Select(const std::vector<float>& upper, int64_t below, const Place& place) {
+  const int64_t count = std::ssize(upper), rank = place.rank - below;
+  const double share = static_cast<double>(rank) / static_cast<double>(count);
+  std::vector<float> sample = Sample(AsRun(upper));
+  const float least = Estimate(sample, share - 6 * kMargin);
+  const float most = Estimate(sample, share + 6 * kMargin);
+  int64_t larger = 0;
+  std::vector<float> band = Between(AsRun(upper), least, most, larger);
+  int64_t smaller = count - larger - std::ssize(band);
+  const bool holds_both = smaller <= rank && std::min(rank + 1, count - 1) < count - larger;
+  if (!holds_both) {  // the sample misled
+    band = upper;
+    smaller = 0;
+  }
+  const auto at = band.begin() + (rank - smaller);
+  std::nth_element(band.begin(), at, band.end());
   const float a = *at;
-  const float b = place.t > 0 ? *std::min_element(at + 1, upper.end()) : a;
+  const float b = place.t > 0 ? *std::min_element(at + 1, band.end()) : a;
   // As NumPy interpolates: the difference in float32, the rest in double, from the nearer end.
   const float difference = b - a;
   return place.t < 0.5 ? a + difference * place.t : b - difference * (1 - place.t);
@@ -102,72 +151,61 @@ double Quantile(const StridedValues& values, double q) {
   const int64_t count = values.count();
   if (count == 0) throw Error("a quantile of no values");
   const Place place(count, q);
-  std::vector<float> sample;
-  Sample(values, sample);
+  std::vector<float> sample = Sample(values);
   // Only what lies above an estimate is looked at closely; should the estimate be too high, a lower
   // one is tried, in the end all values.
-  std::vector<float> upper;
-  for (const double margin : {0.005, 0.05, 1.0}) {
-    const float least = Estimate(sample, q - margin);
-    upper.clear();
-    for (int64_t r = 0; r < values.runs; ++r) {
-      HWY_DYNAMIC_DISPATCH(Collect)(values.data + r * values.stride, values.length, least, upper);
-    }
-    if (count - static_cast<int64_t>(upper.size()) <= place.rank) break;
+  for (const double margin : {kMargin, 10 * kMargin}) {
+    const std::vector<float> upper = AtLeast(values, Estimate(sample, q - margin));
+    const int64_t below = count - std::ssize(upper);
+    if (below <= place.rank) return Select(upper, below, place);
   }
-  return Interpolate(upper, count - static_cast<int64_t>(upper.size()), place);
+  return Select(AtLeast(values, -kInfinity), 0, place);
 }
 
-GroupQuantiles QuantilesOfGroups(const float* data, int64_t runs, int64_t groups, int64_t length,
-                                 double q) {
-  const int64_t stride = groups * length;
-  const auto group_values = [&](int64_t g) {
-    return StridedValues{data + g * length, runs, length, stride};
-  };
-  std::vector<std::vector<float>> samples(groups);
-  ParallelFor(groups, 1, [&](size_t g) { Sample(group_values(g), samples[g]); });
-  std::vector<float> all;
-  for (const auto& sample : samples) all.insert(all.end(), sample.begin(), sample.end());
-  constexpr double kMargin = 0.005;
-  const float least_of_all = Estimate(all, q - kMargin);
-  std::vector<float> least(groups);
-  ParallelFor(groups, 1, [&](size_t g) {
-    least[g] = std::min(Estimate(samples[g], q - kMargin), least_of_all);
-  });
+GroupQuantiles::GroupQuantiles(int64_t total, double q, std::vector<float> sample)
+    : total_(total), q_(q), wanted_(total - Place(total, q).rank) {
+  bound_ = sample.empty() ? -kInfinity : Estimate(sample, q - kMargin);
+}
 
-  // What may lie above the group's quantile or that of all values, by group and by piece of runs.
-  constexpr int64_t kRuns = 32;
-  const int64_t pieces = (runs + kRuns - 1) / kRuns;
-  std::vector<std::vector<float>> kept(groups * pieces);
-  ParallelFor(groups * pieces, 1, [&](size_t i) {
-    const int64_t group = static_cast<int64_t>(i) % groups,
-                  piece = static_cast<int64_t>(i) / groups;
-    for (int64_t r = piece * kRuns; r < std::min(runs, (piece + 1) * kRuns); ++r) {
-      HWY_DYNAMIC_DISPATCH(Collect)
-      (data + r * stride + group * length, length, least[group], kept[i]);
-    }
-  });
+double GroupQuantiles::Add(const StridedValues& group) {
+  const int64_t count = group.count();
+  if (count == 0) throw Error("a quantile of no values");
+  float bound;
+  {
+    const std::scoped_lock lock(mutex_);
+    bound = bound_;
+  }
+  std::vector<float> sample = Sample(group);
+  const float least = Estimate(sample, q_ - kMargin);
+  std::vector<float> upper = AtLeast(group, std::min(least, bound));
+  const Place place(count, q_);
+  const int64_t below = count - std::ssize(upper);
+  const double quantile = below <= place.rank ? Select(upper, below, place) : Quantile(group, q_);
 
-  // Task 0 is the longest: all values together.
-  GroupQuantiles quantiles;
-  quantiles.each.resize(groups);
-  ParallelFor(groups + 1, 1, [&](size_t task) {
-    const bool together = task == 0;
-    const float bound = together ? least_of_all : least[task - 1];
-    const StridedValues values =
-        together ? StridedValues{data, runs, stride, stride} : group_values(task - 1);
-    std::vector<float> upper;
-    for (size_t i = 0; i < kept.size(); ++i) {
-      if (!together && i % groups != task - 1) continue;
-      std::copy_if(kept[i].begin(), kept[i].end(), std::back_inserter(upper),
-                   [bound](float value) { return value >= bound; });
-    }
-    const Place place(values.count(), q);
-    const int64_t below = values.count() - static_cast<int64_t>(upper.size());
-    double& out = together ? quantiles.all : quantiles.each[task - 1];
-    out = below <= place.rank ? Interpolate(upper, below, place) : Quantile(values, q);
-  });
-  return quantiles;
+  const std::scoped_lock lock(mutex_);
+  added_ += count;
+  DropBelow(upper, bound_);
+  upper_.insert(upper_.end(), upper.begin(), upper.end());
+  if (std::ssize(upper_) > 2 * wanted_) RaiseBound();
+  return quantile;
+}
+
+// Drops what cannot be among the `wanted_` largest any more.
+void GroupQuantiles::RaiseBound() {
+  std::vector<float> sample = Sample(AsRun(upper_));
+  const double share = 1.1 * static_cast<double>(wanted_) / static_cast<double>(upper_.size());
+  const float bound = Estimate(sample, 1 - share);
+  if (std::count_if(upper_.begin(), upper_.end(), [=](float v) { return v >= bound; }) < wanted_) {
+    return;
+  }
+  bound_ = bound;
+  DropBelow(upper_, bound);
+}
+
+std::optional<double> GroupQuantiles::OfAll() const {
+  if (added_ != total_) throw Error("a quantile of other values than were announced");
+  if (std::ssize(upper_) < wanted_) return std::nullopt;
+  return Select(upper_, total_ - std::ssize(upper_), Place(total_, q_));
 }
 
 }  // namespace vggt

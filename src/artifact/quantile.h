@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstdint>
+#include <mutex>
+#include <optional>
 #include <vector>
 
 namespace vggt {
@@ -20,15 +22,30 @@ struct StridedValues {
 // Throws Error if there are no values.
 double Quantile(const StridedValues& values, double q);
 
-// Quantiles of several groups of values and of all of them.
-struct GroupQuantiles {
-  double all = 0;
-  std::vector<double> each;
-};
+// The quantiles of groups of values that are in memory one after another, and of all of them:
+// about (1 - q) · total of the largest values so far are kept.
+class GroupQuantiles {
+ public:
+  // `total` values in all, one or more. A sample of them all, if there is one, tells from the start
+  // which are too small to be kept.
+  GroupQuantiles(int64_t total, double q, std::vector<float> sample = {});
 
-// data [runs, groups, length]: the same quantile of each group and of all values, each equal to
-// what Quantile gives, on all threads, with one pass over the data.
-GroupQuantiles QuantilesOfGroups(const float* data, int64_t runs, int64_t groups, int64_t length,
-                                 double q);
+  // What Quantile gives for this group. May be called by several threads at once.
+  double Add(const StridedValues& group);
+  // What Quantile would give for the values of all groups; nothing if the sample misled, which
+  // does not happen without one. Throws Error if they are not `total`.
+  std::optional<double> OfAll() const;
+
+ private:
+  void RaiseBound();
+
+  const int64_t total_;
+  const double q_;
+  const int64_t wanted_;  // how many of the largest values are needed
+  std::mutex mutex_;      // guards what follows
+  int64_t added_ = 0;
+  float bound_;               // below it no value is needed
+  std::vector<float> upper_;  // all the others
+};
 
 }  // namespace vggt

@@ -5,8 +5,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
+#include <optional>
 #include <random>
 
+#include "core/parallel.h"
 #include "testing.h"
 
 namespace vggt {
@@ -59,27 +62,62 @@ TEST(Quantile, GroupsAndAllEqualSorting) {
         each[group].push_back(data[i]);
       }
       for (const double q : {0.0, 0.5, 0.99, 1.0}) {
-        const GroupQuantiles quantiles = QuantilesOfGroups(data.data(), runs, groups, length, q);
-        EXPECT_EQ(quantiles.all, Sorted(data, q)) << runs << " × " << groups << ", q = " << q;
-        ASSERT_EQ(quantiles.each.size(), each.size());
-        for (int64_t g = 0; g < groups; ++g) EXPECT_EQ(quantiles.each[g], Sorted(each[g], q));
+        SCOPED_TRACE(::testing::Message() << runs << " × " << groups << ", q = " << q);
+        GroupQuantiles up(runs * groups * length, q), down(runs * groups * length, q);
+        for (int64_t g = 0; g < groups; ++g) {
+          const auto values = [&](int64_t group) {
+            return StridedValues{&data[group * length], runs, length, groups * length};
+          };
+          EXPECT_EQ(up.Add(values(g)), Sorted(each[g], q));
+          down.Add(values(groups - 1 - g));
+        }
+        EXPECT_EQ(up.OfAll(), Sorted(data, q));
+        EXPECT_EQ(down.OfAll(), Sorted(data, q));
       }
     }
   }
 }
 
-// Where the sample misleads: it takes every so many values, and here just those are small.
-TEST(Quantile, GroupsWhoseSampleMisleads) {
-  const int64_t runs = 100, length = 4000;
-  std::vector<float> data(runs * length, 1);
-  for (size_t i = 0; i < data.size(); ++i) {
-    if (i / 16 % 20 == 0) data[i] = static_cast<float>(i % 1000) * 1e-6F;
+// More groups than fit: what is kept is pruned on the way.
+TEST(Quantile, ManyGroupsFromSeveralThreads) {
+  constexpr int64_t kGroups = 60, kLength = 5000;
+  std::mt19937 generator(3);
+  std::exponential_distribution<float> exponential(1000);
+  std::vector<float> data(kGroups * kLength);
+  for (float& value : data) value = exponential(generator);
+  GroupQuantiles quantiles(std::ssize(data), 0.99);
+  ParallelFor(kGroups, 1, [&](size_t g) {
+    quantiles.Add({&data[static_cast<int64_t>(g) * kLength], 1, kLength, kLength});
+  });
+  EXPECT_EQ(quantiles.OfAll(), Sorted(data, 0.99));
+}
+
+TEST(Quantile, ASampleOfAllGroupsSavesTimeOrIsRefused) {
+  std::vector<float> data(50'000);
+  for (size_t i = 0; i < data.size(); ++i) data[i] = static_cast<float>(i * 2654435761U % 100'003);
+  std::vector<float> sample, misleading(100, 1e9F);
+  for (size_t i = 0; i < data.size(); i += 10) sample.push_back(data[i]);
+  const auto half = std::ssize(data) / 2;
+  for (const bool mislead : {false, true}) {
+    GroupQuantiles quantiles(2 * half, 0.9, mislead ? misleading : sample);
+    for (const int64_t first : {int64_t{0}, half}) {
+      const std::vector<float> group(data.begin() + first, data.begin() + first + half);
+      EXPECT_EQ(quantiles.Add(Plain(group)), Sorted(group, 0.9));
+    }
+    const std::optional<double> all = quantiles.OfAll();
+    EXPECT_EQ(all.has_value(), !mislead);
+    if (!mislead) {
+      EXPECT_EQ(all, Sorted(data, 0.9));
+    }
   }
-  const GroupQuantiles quantiles = QuantilesOfGroups(data.data(), runs, 1, length, 0.5);
-  EXPECT_EQ(quantiles.all, Sorted(data, 0.5));
-  EXPECT_EQ(quantiles.each[0], quantiles.all);
-  for (float& value : data) value = value == 1 ? 0 : 1;
-  EXPECT_EQ(QuantilesOfGroups(data.data(), runs, 1, length, 0.5).all, Sorted(data, 0.5));
+}
+
+TEST(Quantile, OtherGroupsThanAnnouncedAreAnError) {
+  const std::vector<float> two = {1, 2};
+  GroupQuantiles quantiles(3, 0.5);
+  quantiles.Add(Plain(two));
+  EXPECT_THAT(testing::ErrorOf([&] { quantiles.OfAll(); }), ::testing::HasSubstr("announced"));
+  EXPECT_THAT(testing::ErrorOf([&] { quantiles.Add({}); }), ::testing::HasSubstr("no values"));
 }
 
 // Printed by numpy 1.24: numpy.quantile(numpy.array(values, numpy.float32), 0.99).
@@ -101,13 +139,19 @@ TEST(Quantile, TwoValues) {
   EXPECT_EQ(Of({0.0F, 1.0F}, 0.75), 0.75);
 }
 
-// The first estimate comes from every n-th value: here all of those are far too large.
+// Samples are values at equal distances; here those are far too large, or far too small.
 TEST(Quantile, AMisleadingSampleCostsTimeOnly) {
-  std::vector<float> values(400'000);
-  for (size_t i = 0; i < values.size(); ++i) {
-    values[i] = i % 20 == 0 ? 1e9F : static_cast<float>(i * 2654435761U % 1000);
+  for (const int64_t step : {1, 2, 8, 16, 24, 48, 96}) {
+    for (const float extreme : {1e9F, -1e9F}) {
+      std::vector<float> values(400'000);
+      for (size_t i = 0; i < values.size(); ++i) {
+        values[i] = i / 2 % step == 0 ? extreme : static_cast<float>(i * 2654435761U % 1000);
+      }
+      for (const double q : {0.3, 0.9, 0.95, 0.99}) {
+        ASSERT_EQ(Of(values, q), Sorted(values, q)) << q << ", every " << step;
+      }
+    }
   }
-  for (const double q : {0.3, 0.9, 0.95, 0.99}) EXPECT_EQ(Of(values, q), Sorted(values, q)) << q;
 }
 
 TEST(Quantile, Strides) {

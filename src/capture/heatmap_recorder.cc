@@ -1,10 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "capture/heatmap_recorder.h"
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
+#include "core/parallel.h"
+
 namespace vggt {
+namespace {
+
+// Heads whose probabilities are in memory at a time: one for each thread or a little less, so that
+// all rounds are about equal.
+int64_t HeadsTogether(const MapExtents& extents) {
+  const int64_t rounds = (extents.heads + ThreadCount() - 1) / ThreadCount();
+  return (extents.heads + rounds - 1) / rounds;
+}
+
+}  // namespace
 
 HeatmapRecorder::HeatmapRecorder(QueryPlan plan, const MapExtents& extents, bool per_head,
                                  std::vector<bool> layers, Sink sink)
@@ -14,23 +27,55 @@ HeatmapRecorder::HeatmapRecorder(QueryPlan plan, const MapExtents& extents, bool
       layers_(std::move(layers)),
       sink_(std::move(sink)) {}
 
-const AttentionProbe* HeatmapRecorder::Probe(int64_t layer) {
-  if (!layers_[layer]) return nullptr;
-  if (probabilities_.size() == 0) {
-    probabilities_ =
-        FloatBuffer(extents_.queries * (per_head_ ? extents_.heads : 1) * extents_.keys());
-  }
-  probe_ = {plan_.rows, plan_.keys, !per_head_, probabilities_.data()};
-  return &probe_;
+double HeatmapRecorder::MemoryBytes(const MapExtents& extents, bool per_head) {
+  const double map = static_cast<double>(extents.queries) * static_cast<double>(extents.keys());
+  const int64_t probabilities = per_head ? HeadsTogether(extents) : 1;
+  const int64_t levels = per_head ? extents.heads : 1;
+  return map * static_cast<double>(probabilities * sizeof(float) + levels);
 }
 
-void HeatmapRecorder::OnLayer(int64_t layer) {
+void HeatmapRecorder::OnQueriesKeys(int64_t layer, const QueriesKeys& qk) {
   if (!layers_[layer]) return;
   const auto start = std::chrono::steady_clock::now();
-  QuantizeLayer(probabilities_.data(), extents_, per_head_, maps_);
+  if (!per_head_) {
+    QuantizeLayer(qk, {});
+  } else if (!QuantizeLayer(qk, SampleLayer(qk))) {
+    QuantizeLayer(qk, {});
+  }
   sink_(layer, maps_);
   const std::chrono::duration<double> busy = std::chrono::steady_clock::now() - start;
   busy_seconds_ += busy.count();
+}
+
+// All heads' probabilities of every so many queries.
+std::vector<float> HeatmapRecorder::SampleLayer(const QueriesKeys& qk) {
+  constexpr size_t kRows = 16, kSamples = 1U << 16;
+  const size_t step = std::max<size_t>(plan_.rows.size() / kRows, 1);
+  std::vector<int32_t> rows;
+  for (size_t i = step / 2; i < plan_.rows.size(); i += step) rows.push_back(plan_.rows[i]);
+  FloatBuffer all(rows.size() * extents_.heads * extents_.keys());
+  ProbeAttention(qk.shape(), qk.q, qk.k, {rows, plan_.keys, false, all.data()}, workspace_);
+  std::vector<float> sample;
+  for (size_t i = 0; i < all.size(); i += all.size() / kSamples + 1) sample.push_back(all[i]);
+  return sample;
+}
+
+// Fills maps_; false if the sample misled.
+bool HeatmapRecorder::QuantizeLayer(const QueriesKeys& qk, std::vector<float> sample) {
+  LayerQuantizer quantizer(extents_, per_head_, maps_, std::move(sample));
+  const int64_t together = per_head_ ? HeadsTogether(extents_) : extents_.heads;
+  if (probabilities_.size() == 0) {
+    probabilities_ = FloatBuffer(extents_.queries * (per_head_ ? together : 1) * extents_.keys());
+  }
+  for (int64_t head = 0; head < qk.heads; head += together) {
+    AttentionShape shape = qk.shape();
+    shape.heads = std::min(together, qk.heads - head);
+    const int64_t offset = head * qk.head_dim;
+    ProbeAttention(shape, qk.q + offset, qk.k + offset,
+                   {plan_.rows, plan_.keys, !per_head_, probabilities_.data()}, workspace_);
+    quantizer.Add(probabilities_.data(), per_head_ ? shape.heads : 1);
+  }
+  return quantizer.Finish();
 }
 
 }  // namespace vggt

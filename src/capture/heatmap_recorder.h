@@ -6,13 +6,16 @@
 #include <vector>
 
 #include "capture/query_plan.h"
+#include "kernels/attention_probe.h"
 #include "model/observer.h"
 
 namespace vggt {
 
-// A layer is quantised and handed on as soon as its block is done, on all threads, while the model
-// waits. A thread beside the model would take its time from it: matrix products are shared out
-// evenly among all processors and end with the slowest. One layer of probabilities is in memory.
+// A layer is computed from its queries and keys, quantised and handed on before the block goes on,
+// on all threads, while the model waits. A thread beside the model would take its time from it:
+// matrix products are shared out evenly among all processors and end with the slowest. Of the
+// probabilities only as many heads as keep all threads busy are in memory, so that one head's stay
+// in the cache from softmax to levels.
 class HeatmapRecorder : public AttentionObserver {
  public:
   // Takes a finished layer (a global block, counted from 0).
@@ -22,22 +25,27 @@ class HeatmapRecorder : public AttentionObserver {
   HeatmapRecorder(QueryPlan plan, const MapExtents& extents, bool per_head,
                   std::vector<bool> layers, Sink sink);
 
-  const AttentionProbe* Probe(int64_t layer) override;
-  // What the sink throws ends the pass.
-  void OnLayer(int64_t layer) override;
+  // Bytes that a recorder of such maps holds: some heads' probabilities and a layer's levels.
+  static double MemoryBytes(const MapExtents& extents, bool per_head);
 
-  // Time taken by quantising and by the sink.
+  // What the sink throws ends the pass.
+  void OnQueriesKeys(int64_t layer, const QueriesKeys& qk) override;
+
+  // Time taken by probabilities, levels and the sink.
   double busy_seconds() const { return busy_seconds_; }
 
  private:
+  std::vector<float> SampleLayer(const QueriesKeys& qk);
+  bool QuantizeLayer(const QueriesKeys& qk, std::vector<float> sample);
+
   const QueryPlan plan_;
   const MapExtents extents_;
   const bool per_head_;
   const std::vector<bool> layers_;
   const Sink sink_;
 
-  AttentionProbe probe_;
-  FloatBuffer probabilities_;  // [queries, heads, keys] or [queries, keys]
+  AttentionWorkspace workspace_;
+  FloatBuffer probabilities_;  // [queries, heads at a time, keys]
   LayerMaps maps_;
   double busy_seconds_ = 0;
 };

@@ -3,8 +3,9 @@
 
 #include <gmock/gmock.h>
 
-#include <algorithm>
+#include <random>
 
+#include "core/parallel.h"
 #include "testing.h"
 
 namespace vggt {
@@ -12,54 +13,100 @@ namespace {
 
 using ::testing::ElementsAre;
 
-const TokenLayout kLayout{.frames = 2, .special_tokens = 1, .grid_height = 1, .grid_width = 2};
+const TokenLayout kLayout{.frames = 2, .special_tokens = 1, .grid_height = 2, .grid_width = 3};
+constexpr int64_t kHeads = 3, kHeadDim = 4, kTokens = 14;
 
-// Plays the model: fills the probe of a layer with `value` · (1, 2, 3, …).
-void RunLayer(HeatmapRecorder& recorder, int64_t layer, size_t size, float value) {
-  const AttentionProbe* probe = recorder.Probe(layer);
-  ASSERT_NE(probe, nullptr);
-  for (size_t i = 0; i < size; ++i) probe->out[i] = value * static_cast<float>(i + 1);
-  recorder.OnLayer(layer);
-}
+// Plays the model: queries and keys of a layer, side by side.
+struct Layer {
+  explicit Layer(int seed) {
+    std::mt19937 generator(seed);
+    std::normal_distribution<float> normal(0, 2);
+    values.resize(kTokens * 2 * kHeads * kHeadDim);
+    for (float& value : values) value = normal(generator);
+  }
+  QueriesKeys qk() const {
+    return {values.data(),        values.data() + kHeads * kHeadDim, kTokens, kHeads, kHeadDim,
+            2 * kHeads * kHeadDim};
+  }
+  // What a recorder should hand on.
+  LayerMaps Expected(const QueryPlan& plan, bool per_head) const {
+    std::vector<float> out(plan.rows.size() * plan.keys.size() * (per_head ? kHeads : 1));
+    AttentionWorkspace workspace;
+    ProbeAttention(qk().shape(), qk().q, qk().k, {plan.rows, plan.keys, !per_head, out.data()},
+                   workspace);
+    return QuantizeLayer(out.data(), plan.extents(kHeads, 2), per_head);
+  }
+  std::vector<float> values;
+};
 
 TEST(HeatmapRecorder, HandsOnWantedLayersInOrder) {
   const QueryPlan plan = MakeQueryPlan(kLayout, 1, 1);
-  const MapExtents extents = plan.extents(3, 2);
+  const Layer a(1), b(2), c(3);
   std::vector<int64_t> layers;
   std::vector<double> vmax;
   std::vector<uint8_t> levels;
-  HeatmapRecorder recorder(plan, extents, false, {true, false, true},
+  HeatmapRecorder recorder(plan, plan.extents(kHeads, 2), false, {true, false, true},
                            [&](int64_t layer, const LayerMaps& maps) {
                              layers.push_back(layer);
                              vmax.push_back(maps.layer_vmax99);
                              levels = maps.levels;
                            });
-  RunLayer(recorder, 0, 8, 0.5F);
-  EXPECT_EQ(recorder.Probe(1), nullptr);
-  recorder.OnLayer(1);
-  RunLayer(recorder, 2, 8, 0.25F);
+  recorder.OnQueriesKeys(0, a.qk());
+  recorder.OnQueriesKeys(1, b.qk());
+  recorder.OnQueriesKeys(2, c.qk());
   EXPECT_THAT(layers, ElementsAre(0, 2));
-  EXPECT_THAT(vmax, ElementsAre(0.5 * 7.93, 0.25 * 7.93));
-  EXPECT_THAT(levels, ElementsAre(32, 64, 96, 129, 161, 193, 225, 255));
+  const LayerMaps expected = c.Expected(plan, false);
+  EXPECT_THAT(vmax, ElementsAre(a.Expected(plan, false).layer_vmax99, expected.layer_vmax99));
+  EXPECT_EQ(levels, expected.levels);
+  EXPECT_GT(recorder.busy_seconds(), 0);
 }
 
-TEST(HeatmapRecorder, PerHeadKeepsHeadsApart) {
+// Of one head at a time, several, or all.
+TEST(HeatmapRecorder, PerHeadKeepsHeadsApartOnAnyNumberOfThreads) {
   const QueryPlan plan = MakeQueryPlan(kLayout, 1, 1);
-  Shape shape;
-  HeatmapRecorder recorder(plan, plan.extents(3, 2), true, {true},
-                           [&](int64_t, const LayerMaps& maps) { shape = maps.shape(); });
-  RunLayer(recorder, 0, 24, 1);
-  EXPECT_EQ(shape, (Shape{2, 3, 2, 1, 2}));
-  EXPECT_GT(recorder.busy_seconds(), 0);
+  const Layer layer(4);
+  const LayerMaps expected = layer.Expected(plan, true);
+  for (const int threads : {1, 2, 7}) {
+    SetThreadCount(threads);
+    LayerMaps got;
+    HeatmapRecorder recorder(plan, plan.extents(kHeads, 2), true, {true},
+                             [&](int64_t, const LayerMaps& maps) { got = maps; });
+    recorder.OnQueriesKeys(0, layer.qk());
+    EXPECT_EQ(got.shape(), (Shape{6, 3, 2, 2, 3}));
+    EXPECT_EQ(got.levels, expected.levels);
+    EXPECT_EQ(got.per_head_vmax99, expected.per_head_vmax99);
+    EXPECT_EQ(got.layer_vmax99, expected.layer_vmax99);
+  }
+}
+
+// One query in sixteen is sampled; here those attend to one key, and all others evenly: the layer's
+// percentile is far below what the sample says.
+TEST(HeatmapRecorder, ASampleThatMisleadsCostsTimeOnly) {
+  const TokenLayout layout{.frames = 1, .special_tokens = 0, .grid_height = 16, .grid_width = 20};
+  const QueryPlan plan = MakeQueryPlan(layout, 1, 1);
+  std::vector<float> q(320), k(320, 0);
+  for (size_t i = 0; i < q.size(); ++i) q[i] = i % 20 == 10 ? 1 : 1e-5F * static_cast<float>(i);
+  for (size_t i = 0; i < 32; ++i) k[i] = 50;
+  const QueriesKeys qk{q.data(), k.data(), 320, 1, 1, 1};
+  std::vector<float> out(320 * 320);
+  AttentionWorkspace workspace;
+  ProbeAttention(qk.shape(), q.data(), k.data(), {plan.rows, plan.keys, false, out.data()},
+                 workspace);
+  const LayerMaps expected = QuantizeLayer(out.data(), plan.extents(1, 1), true);
+  LayerMaps got;
+  HeatmapRecorder recorder(plan, plan.extents(1, 1), true, {true},
+                           [&](int64_t, const LayerMaps& maps) { got = maps; });
+  recorder.OnQueriesKeys(0, qk);
+  EXPECT_EQ(got.levels, expected.levels);
+  EXPECT_EQ(got.layer_vmax99, expected.layer_vmax99);
 }
 
 TEST(HeatmapRecorder, WhatTheSinkThrowsReachesTheModel) {
   const QueryPlan plan = MakeQueryPlan(kLayout, 1, 1);
-  HeatmapRecorder recorder(plan, plan.extents(1, 2), false, {true},
+  const Layer layer(1);
+  HeatmapRecorder recorder(plan, plan.extents(kHeads, 2), false, {true},
                            [](int64_t, const LayerMaps&) { throw Error("the disk is full"); });
-  const AttentionProbe* probe = recorder.Probe(0);
-  std::fill_n(probe->out, 8, 0.5F);
-  EXPECT_EQ(testing::ErrorOf([&] { recorder.OnLayer(0); }), "the disk is full");
+  EXPECT_EQ(testing::ErrorOf([&] { recorder.OnQueriesKeys(0, layer.qk()); }), "the disk is full");
 }
 
 }  // namespace

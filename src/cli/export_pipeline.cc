@@ -129,12 +129,6 @@ void CheckReplaceable(const fs::path& output, const fs::path& pictures) {
   }
 }
 
-// Bytes of a layer's maps while it is recorded: probabilities and levels.
-double MapBytes(const MapExtents& extents, bool per_head) {
-  return static_cast<double>(sizeof(float) + 1) * static_cast<double>(extents.queries) *
-         static_cast<double>(per_head ? extents.heads : 1) * static_cast<double>(extents.keys());
-}
-
 // What is recorded must find room.
 void CheckMemory(double needed, bool heatmaps) {
   const double present =
@@ -233,9 +227,10 @@ ExportReport ExportTo(const fs::path& folder, const ExportOptions& options,
   const QkDescription store =
       DescribeStore(options.image_set_name, metadata, DescribeBlocks(kinds, config));
   // Of the store two blocks, one that is recorded and one that is written.
-  CheckMemory(2 * LargestBlockBytes(store) +
-                  (options.no_heatmaps ? 0 : MapBytes(extents, options.save_per_head)),
-              !options.no_heatmaps);
+  CheckMemory(
+      2 * LargestBlockBytes(store) +
+          (options.no_heatmaps ? 0 : HeatmapRecorder::MemoryBytes(extents, options.save_per_head)),
+      !options.no_heatmaps);
 
   display.Begin("loading weights");
   start = std::chrono::steady_clock::now();

@@ -4,7 +4,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <span>
 
 #include "core/tensor.h"
 
@@ -20,16 +19,7 @@ struct AttentionShape {
   int64_t token_stride = 0;  // of q, k and v
 };
 
-// Rows of the attention matrix of the first batch entry to be written out on the way: the softmax
-// over the chosen keys alone, which is a second normaliser beside the one over all keys.
-struct AttentionProbe {
-  std::span<const int32_t> rows;  // query tokens, ascending
-  std::span<const int32_t> keys;  // key tokens, ascending, at least one
-  bool average_heads = false;     // the mean over heads of each head's softmax
-  float* out = nullptr;           // [rows, heads, keys], or [rows, keys] if average_heads
-};
-
-// Working memory of Attention, grown to what the largest call so far needed.
+// Working memory of attention, grown to what the largest call so far needed.
 class AttentionWorkspace {
  public:
   // At least `size` floats.
@@ -41,10 +31,9 @@ class AttentionWorkspace {
 };
 
 // out [batch, tokens, heads, head_dim], without gaps, = softmax(q kᵀ / √head_dim) v for each batch
-// entry and head, on all threads. With `out` null only the probed rows are computed and v is not
-// read; `probe` may be null. The result does not depend on the number of threads.
+// entry and head, on all threads. The result does not depend on the number of threads.
 // Tiling and running maximum: Dao et al., FlashAttention (arXiv:2205.14135), algorithm 1.
 void Attention(const AttentionShape& shape, const float* q, const float* k, const float* v,
-               float* out, const AttentionProbe* probe, AttentionWorkspace& workspace);
+               float* out, AttentionWorkspace& workspace);
 
 }  // namespace vggt

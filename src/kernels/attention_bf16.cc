@@ -272,12 +272,7 @@ int64_t RoundUp(int64_t value, int64_t step) { return (value + step - 1) / step 
 }  // namespace
 
 void AttentionBf16(const AttentionShape& shape, const float* q, const float* k, const float* v,
-                   uint16_t* out, const AttentionProbe* probe, AttentionWorkspace& workspace) {
-  if (probe != nullptr) {
-    AttentionShape first = shape;
-    first.batch = 1;
-    Attention(first, q, k, nullptr, nullptr, probe, workspace);
-  }
+                   uint16_t* out, AttentionWorkspace& workspace) {
   Bf16Plan plan{};
   plan.tokens = shape.tokens;
   plan.heads = shape.heads;

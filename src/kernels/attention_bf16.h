@@ -10,10 +10,9 @@
 namespace vggt {
 
 // As Attention, with a result in bfloat16. q, k, v and the probabilities are rounded to bfloat16 on
-// their way into products; sums and the softmax are float32. The rows of `probe` are computed from
-// q and k as they are: the same bits as Attention's. `out` is never null.
+// their way into products; sums and the softmax are float32.
 // Where MultipliesBf16() is false the products are emulated: right, and several times slower.
 void AttentionBf16(const AttentionShape& shape, const float* q, const float* k, const float* v,
-                   uint16_t* out, const AttentionProbe* probe, AttentionWorkspace& workspace);
+                   uint16_t* out, AttentionWorkspace& workspace);
 
 }  // namespace vggt

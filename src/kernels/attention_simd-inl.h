@@ -194,6 +194,24 @@ HWY_INLINE void ScaleRow(float* x, int64_t count, float factor) {
   for (; i < count; ++i) x[i] *= factor;
 }
 
+// x = 2^(x - max); returns the sum.
+HWY_INLINE float ExponentiateRow(float* x, int64_t count, float max) {
+  const V shift = hn::Set(d, max);
+  V sum = hn::Zero(d);
+  int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) {
+    const V e = Exp2(hn::Sub(hn::LoadU(d, x + i), shift));
+    hn::StoreU(e, d, x + i);
+    sum = hn::Add(sum, e);
+  }
+  float result = hn::GetLane(hn::SumOfLanes(d, sum));
+  for (; i < count; ++i) {
+    x[i] = hn::GetLane(Exp2(hn::Set(d, x[i] - max)));
+    result += x[i];
+  }
+  return result;
+}
+
 }  // namespace vggt::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

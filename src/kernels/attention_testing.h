@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the tests of both attention kernels share.
+// What the tests of the attention kernels share.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -32,10 +32,12 @@ inline Input MakeInput(int64_t batch, int64_t tokens, int64_t heads, int64_t hea
   return input;
 }
 
-inline std::vector<int32_t> Every(int32_t begin, int32_t end, int32_t step) {
-  std::vector<int32_t> out;
-  for (int32_t i = begin; i < end; i += step) out.push_back(i);
-  return out;
+inline void ExpectNear(const std::vector<float>& got, const std::vector<float>& expected,
+                       float tolerance) {
+  ASSERT_EQ(got.size(), expected.size());
+  for (size_t i = 0; i < got.size(); ++i) {
+    ASSERT_NEAR(got[i], expected[i], tolerance) << "at " << i;
+  }
 }
 
 // Calls body with each instruction set that this processor has, by turns.

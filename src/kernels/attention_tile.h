@@ -7,17 +7,6 @@
 
 namespace vggt::attention_tile {
 
-// Keys that stand together in the attention matrix and in the probe's output.
-struct KeyRun {
-  int64_t first = 0, count = 0;  // in tokens
-  int64_t out = 0;               // in the probe's row
-};
-
-// One task: a block of query rows of one batch entry, for the heads [head_begin, head_end).
-struct Task {
-  int64_t batch = 0, row_begin = 0, row_end = 0, head_begin = 0, head_end = 0;
-};
-
 // Everything about one call that does not change from task to task.
 struct Plan {
   int64_t tokens, heads, head_dim, token_stride;
@@ -26,11 +15,6 @@ struct Plan {
   float *packed_keys,
       *packed_values;  // [batch, heads, padded_tokens × head_dim | tokens × padded_dim]
   float* out;
-  std::span<const int32_t> probe_rows;
-  std::span<const KeyRun> probe_runs;
-  int64_t probe_keys;
-  bool average_heads;
-  float* probe_out;
 
   const float* Token(const float* x, int64_t batch, int64_t token, int64_t head) const {
     return x + (batch * tokens + token) * token_stride + head * head_dim;
@@ -43,7 +27,7 @@ struct Plan {
   }
 };
 
-// The same for products of bfloat16, which stand in pairs. Probed rows are not its business.
+// The same for products of bfloat16, which stand in pairs.
 struct Bf16Plan {
   int64_t tokens, heads, head_dim, token_stride;
   int64_t padded_tokens, padded_dim, head_pairs;
@@ -65,6 +49,26 @@ struct Bf16Plan {
   }
 };
 
+// The same for chosen rows and keys, of one batch entry.
+struct ProbePlan {
+  int64_t heads, head_dim, token_stride;
+  int64_t padded_keys, rows_together;  // rows of a task: whole groups
+  const float *q, *k;
+  std::span<const int32_t> rows, keys;
+  float* packed_keys;  // [heads, padded_keys × head_dim]
+  bool average_heads;
+  float* out;
+
+  const float* Token(const float* x, int64_t token, int64_t head) const {
+    return x + token * token_stride + head * head_dim;
+  }
+  float* PackedKeys(int64_t head) const { return packed_keys + head * padded_keys * head_dim; }
+  float* Row(int64_t row, int64_t head) const {
+    const auto count = static_cast<int64_t>(keys.size());
+    return out + (average_heads ? row : row * heads + head) * count;
+  }
+};
+
 // Queries of a task and keys of a step: the probabilities of a step (96 KB) and the step's keys and
 // values (64 KB each at head_dim 64) stay in the second-level cache.
 inline constexpr int64_t kRows = 96;
@@ -79,8 +83,7 @@ inline constexpr int64_t kMostLanes = 16;  // floats in the widest vector
 
 // Floats of working memory a thread needs.
 inline int64_t ScratchSize(const Plan& plan) {
-  const int64_t fixed = kRows * (plan.head_dim + kKeys + plan.padded_dim + 2);
-  return fixed + (plan.average_heads ? kRows * plan.probe_keys : 0);
+  return kRows * (plan.head_dim + kKeys + plan.padded_dim + 2);
 }
 
 inline int64_t ScratchSize(const Bf16Plan& plan) {

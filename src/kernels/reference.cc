@@ -64,50 +64,58 @@ void Softmax(std::vector<double>& row) {
   for (double& value : row) value /= sum;
 }
 
+// Logits of query i over the given keys, or over all tokens if `keys` is empty.
+std::vector<double> Logits(const AttentionShape& shape, const float* q, const float* k, int64_t i,
+                           std::span<const int32_t> keys = {}) {
+  std::vector<double> row(keys.empty() ? shape.tokens : keys.size());
+  for (size_t j = 0; j < row.size(); ++j) {
+    const int64_t key = keys.empty() ? static_cast<int64_t>(j) : keys[j];
+    for (int64_t c = 0; c < shape.head_dim; ++c) {
+      row[j] += double{q[i * shape.token_stride + c]} * k[key * shape.token_stride + c];
+    }
+    row[j] /= std::sqrt(static_cast<double>(shape.head_dim));
+  }
+  return row;
+}
+
 }  // namespace
 
 void Attention(const AttentionShape& shape, const float* q, const float* k, const float* v,
-               float* out, const AttentionProbe* probe) {
+               float* out) {
   const int64_t n = shape.tokens, d = shape.head_dim;
-  std::vector<double> row(n), chosen;
-  if (probe != nullptr && probe->average_heads) {
-    std::fill_n(probe->out, probe->rows.size() * probe->keys.size(), 0.0F);
-  }
   for (int64_t bh = 0; bh < shape.batch * shape.heads; ++bh) {
     const int64_t b = bh / shape.heads, h = bh % shape.heads;
-    const auto at = [&](const float* p, int64_t token) {
-      return p + (b * n + token) * shape.token_stride + h * d;
-    };
-    size_t probed = 0;
+    const int64_t offset = b * n * shape.token_stride + h * d;
     for (int64_t i = 0; i < n; ++i) {
-      for (int64_t j = 0; j < n; ++j) {
-        double dot = 0;
-        for (int64_t c = 0; c < d; ++c) dot += double{at(q, i)[c]} * at(k, j)[c];
-        row[j] = dot / std::sqrt(static_cast<double>(d));
-      }
-      if (probe != nullptr && b == 0 && probed < probe->rows.size() && probe->rows[probed] == i) {
-        const size_t keys = probe->keys.size();
-        chosen.assign(keys, 0);
-        for (size_t j = 0; j < keys; ++j) chosen[j] = row[probe->keys[j]];
-        Softmax(chosen);
-        for (size_t j = 0; j < keys; ++j) {
-          if (probe->average_heads) {
-            probe->out[probed * keys + j] +=
-                static_cast<float>(chosen[j] / static_cast<double>(shape.heads));
-          } else {
-            probe->out[(probed * shape.heads + h) * keys + j] = static_cast<float>(chosen[j]);
-          }
-        }
-        ++probed;
-      }
-      if (out == nullptr) continue;
+      std::vector<double> row = Logits(shape, q + offset, k + offset, i);
       Softmax(row);
       for (int64_t c = 0; c < d; ++c) {
         double sum = 0;
-        for (int64_t j = 0; j < n; ++j) sum += row[j] * at(v, j)[c];
+        for (int64_t j = 0; j < n; ++j) sum += row[j] * v[offset + j * shape.token_stride + c];
         out[((b * n + i) * shape.heads + h) * d + c] = static_cast<float>(sum);
       }
     }
+  }
+}
+
+void ProbeAttention(const AttentionShape& shape, const float* q, const float* k,
+                    const AttentionProbe& probe) {
+  const size_t keys = probe.keys.size();
+  for (size_t r = 0; r < probe.rows.size(); ++r) {
+    std::vector<double> mean(keys);
+    for (int64_t h = 0; h < shape.heads; ++h) {
+      const int64_t offset = h * shape.head_dim;
+      std::vector<double> row = Logits(shape, q + offset, k + offset, probe.rows[r], probe.keys);
+      Softmax(row);
+      for (size_t j = 0; j < keys; ++j) {
+        mean[j] += row[j] / static_cast<double>(shape.heads);
+        if (!probe.average_heads) {
+          probe.out[(r * shape.heads + h) * keys + j] = static_cast<float>(row[j]);
+        }
+      }
+    }
+    if (!probe.average_heads) continue;
+    for (size_t j = 0; j < keys; ++j) probe.out[r * keys + j] = static_cast<float>(mean[j]);
   }
 }
 

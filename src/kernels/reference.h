@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "kernels/attention.h"
+#include "kernels/attention_probe.h"
 
 namespace vggt::reference {
 
@@ -18,6 +19,8 @@ void LayerNorm(int64_t rows, int64_t cols, const float* x, const float* weight, 
 void Rope(int64_t tokens, int64_t heads, int64_t head_dim, int64_t token_stride,
           const int32_t* positions, float* x);
 void Attention(const AttentionShape& shape, const float* q, const float* k, const float* v,
-               float* out, const AttentionProbe* probe);
+               float* out);
+void ProbeAttention(const AttentionShape& shape, const float* q, const float* k,
+                    const AttentionProbe& probe);
 
 }  // namespace vggt::reference

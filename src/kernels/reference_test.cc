@@ -47,8 +47,8 @@ TEST(Reference, Attention) {
   const float q[] = {1, 0}, k[] = {0, std::log(3.0F)}, v[] = {8, 4};
   float out[2], probed[1];
   const int32_t rows[] = {0}, keys[] = {1};
-  const AttentionProbe probe{rows, keys, false, probed};
-  Attention(shape, q, k, v, out, &probe);
+  Attention(shape, q, k, v, out);
+  ProbeAttention(shape, q, k, {rows, keys, false, probed});
   EXPECT_THAT(out, ElementsAre(FloatNear(5, 1e-5F), FloatNear(6, 1e-5F)));
   EXPECT_EQ(probed[0], 1);
 }

@@ -141,7 +141,6 @@ ForwardSeconds Aggregator::Forward(
     seconds.frame_blocks += watch.Lap();
 
     BlockWatch block_watch = watch_block({BlockGroup::kGlobal, i}, seconds.global_blocks);
-    block_watch.probe = observer.Probe(i);
     block_watch.queries_keys = [&](const QueriesKeys& qk) {
       CheckFinite(workspace.qkv.data(), qk.tokens * qk.token_stride, "global block", i);
       seconds.global_blocks += watch.Lap();
@@ -152,8 +151,6 @@ ForwardSeconds Aggregator::Forward(
              block_watch, workspace);
     CheckFinite(x, s * frame_tokens * dim, "global block", i);
     seconds.global_blocks += watch.Lap();
-    observer.OnLayer(i);
-    seconds.capture += watch.Lap();
     report(Stage::kGlobalBlock, i, before + (1 - encoder) / layers);
   }
   return seconds;

@@ -11,6 +11,7 @@
 #include <optional>
 
 #include "core/parallel.h"
+#include "kernels/attention_probe.h"
 #include "kernels/reference.h"
 #include "trace_testing.h"
 
@@ -23,28 +24,23 @@ using testing::Trace;
 // Keeps everything it is shown.
 class Recorder : public AttentionObserver {
  public:
-  Recorder(const Trace& trace, bool average) : Recorder(trace.frames(), trace.config(), average) {}
-  Recorder(const FrameBatch& frames, const ModelConfig& config, bool average)
-      : frames_(frames), average_(average) {
+  Recorder(const Trace& trace, bool average) : Recorder(trace.frames(), average) {}
+  Recorder(const FrameBatch& frames, bool average) : frames_(frames), average_(average) {
     const auto patches = static_cast<int32_t>(frames_.patches());
     for (int32_t s = 0; s < frames_.count; ++s) {
       for (int32_t i = 0; i < patches; ++i) keys_.push_back(s * (5 + patches) + 5 + i);
     }
     rows_.assign(keys_.begin(), keys_.begin() + patches);
-    heads_ = config.heads();
   }
 
-  const AttentionProbe* Probe(int64_t /*layer*/) override {
-    maps.emplace_back(rows_.size() * keys_.size() * (average_ ? 1 : heads_));
-    probe_ = {rows_, keys_, average_, maps.back().data()};
-    return &probe_;
-  }
   void OnQueriesKeys(int64_t layer, const QueriesKeys& qk) override {
     EXPECT_EQ(layer, static_cast<int64_t>(q.size()));
     q.push_back(HeadMajor(qk, qk.q));
     k.push_back(HeadMajor(qk, qk.k));
+    maps.emplace_back(rows_.size() * keys_.size() * (average_ ? 1 : qk.heads));
+    ProbeAttention(qk.shape(), qk.q, qk.k, {rows_, keys_, average_, maps.back().data()},
+                   workspace_);
   }
-  void OnLayer(int64_t layer) override { layers.push_back(layer); }
   bool WantsUnrotated(BlockId block) const override {
     return !only.has_value() || *only == BlockText(block);
   }
@@ -54,7 +50,6 @@ class Recorder : public AttentionObserver {
   }
 
   std::vector<std::vector<float>> q, k, maps;  // [heads, tokens, head_dim]; [rows, heads, keys]
-  std::vector<int64_t> layers;
   std::map<std::string, std::array<std::vector<float>, 2>> unrotated;  // by block
   std::optional<std::string> only;                                     // the block to watch
 
@@ -72,9 +67,8 @@ class Recorder : public AttentionObserver {
 
   FrameBatch frames_;
   bool average_;
-  int64_t heads_;
   std::vector<int32_t> rows_, keys_;
-  AttentionProbe probe_;
+  AttentionWorkspace workspace_;
 };
 
 Aggregator MakeAggregator(const Trace& trace, int64_t last_layer,
@@ -98,7 +92,7 @@ TEST(Aggregator, EveryIntermediateEqualsTheTrace) {
   std::vector<double> shares;
   aggregator.Forward(trace.frames(), recorder,
                      [&](const ForwardProgress& p) { shares.push_back(p.share); });
-  EXPECT_THAT(recorder.layers, ::testing::ElementsAre(0, 1));
+  ASSERT_EQ(recorder.q.size(), 2U);
   for (int i = 0; i < 2; ++i) {
     const std::string layer = "global_" + std::to_string(i);
     // float32 against the specification's float64; q and k are of the order of 1.
@@ -260,7 +254,7 @@ TEST(Aggregator, OddSizesInBf16) {
     std::vector<uint8_t> rgb(count * rows * cols * 14 * 14 * 3);
     for (size_t i = 0; i < rgb.size(); ++i) rgb[i] = static_cast<uint8_t>(i * 2654435761U >> 24);
     const FrameBatch frames{count, rows * 14, cols * 14, rgb.data()};
-    Recorder a(frames, config, false), b(frames, config, false);
+    Recorder a(frames, false), b(frames, false);
     f32.Forward(frames, a);
     bf16.Forward(frames, b);
     for (size_t layer = 0; layer < 3; ++layer) {
@@ -278,7 +272,7 @@ TEST(Aggregator, ProgressMayStopThePass) {
   EXPECT_THROW(MakeAggregator(trace, 1).Forward(
                    trace.frames(), recorder, [](const ForwardProgress&) { throw Interrupted(); }),
                Interrupted);
-  EXPECT_TRUE(recorder.layers.empty());
+  EXPECT_TRUE(recorder.q.empty());
 }
 
 TEST(Aggregator, SaysWhereValuesBecameInfinite) {

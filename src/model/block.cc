@@ -33,13 +33,13 @@ void ForPieces(int64_t tokens, const Body& body) {
 }
 
 void Attend(const AttentionShape& shape, const float* q, const float* k, const float* v, float* out,
-            const AttentionProbe* probe, AttentionWorkspace& workspace) {
-  Attention(shape, q, k, v, out, probe, workspace);
+            AttentionWorkspace& workspace) {
+  Attention(shape, q, k, v, out, workspace);
 }
 
 void Attend(const AttentionShape& shape, const float* q, const float* k, const float* v,
-            uint16_t* out, const AttentionProbe* probe, AttentionWorkspace& workspace) {
-  AttentionBf16(shape, q, k, v, out, probe, workspace);
+            uint16_t* out, AttentionWorkspace& workspace) {
+  AttentionBf16(shape, q, k, v, out, workspace);
 }
 
 // T: what goes from one kernel to the next.
@@ -79,16 +79,12 @@ void RunBlockIn(BlockBuffers<T>& buffers, const BlockParameters& block, const Mo
   }
   if (watch.queries_keys) watch.queries_keys(qk);
 
+  if (!block.rest) return;
+
   // a = softmax(q kᵀ / √d) v
   const AttentionShape shape{sequences.batch, sequences.tokens, heads, block.head_dim, stride};
-  if (!block.rest) {
-    if (watch.probe != nullptr) {
-      Attention(shape, q, k, nullptr, nullptr, watch.probe, workspace.attention);
-    }
-    return;
-  }
   T* attended = normed;
-  Attend(shape, q, k, v, attended, watch.probe, workspace.attention);
+  Attend(shape, q, k, v, attended, workspace.attention);
 
   // x += ls1 · proj(a)
   block.rest->proj.Run(tokens, attended, x);

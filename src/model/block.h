@@ -27,14 +27,13 @@ struct TokenPositions {
 
 // What is to be seen of a block while it runs. Each may be empty.
 struct BlockWatch {
-  const AttentionProbe* probe = nullptr;                 // rows of the first sequence
   std::function<void(const QueriesKeys&)> unrotated;     // before RoPE, after q/k-norm
   std::function<void(const QueriesKeys&)> queries_keys;  // after both
 };
 
 // x += ls1 · attn(norm1 x); x += ls2 · mlp(norm2 x), in place. `positions` is null where the block
-// has no rotary embedding. If `block` has no rest, x stays as it is and only what is watched is
-// computed. The workspace is of the block's precision.
+// has no rotary embedding. If `block` has no rest, x stays as it is and only q and k are computed.
+// The workspace is of the block's precision.
 void RunBlock(const BlockParameters& block, const ModelConfig& config, const Sequences& sequences,
               const TokenPositions* positions, const BlockWatch& watch, Workspace& workspace);
 

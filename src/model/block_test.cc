@@ -55,7 +55,7 @@ std::vector<float> SlowBlock(const Checkpoint& checkpoint, const std::string& pr
   }
   std::vector<float> attended(n * dim);
   reference::Attention({batch, tokens, heads, config.head_dim, 3 * dim}, qkv.data(), &qkv[dim],
-                       &qkv[2 * dim], attended.data(), nullptr);
+                       &qkv[2 * dim], attended.data());
   add_scaled("ls1.gamma", linear("attn.proj", dim, dim, attended));
   auto hidden = linear("mlp.fc1", dim, config.hidden, norm("norm2", x));
   for (float& h : hidden) h = static_cast<float>(reference::Gelu(h));

@@ -33,7 +33,7 @@ double ForwardFlops(const ModelConfig& config, int64_t frames, int64_t grid_heig
   const double global_block = DenseFlops(config, tokens) + AttentionFlops(config, tokens, tokens);
   const double encoder = projection + static_cast<double>(config.encoder_depth) * encoder_block;
   if (last_layer < 0) return encoder;
-  // The last global block ends at q and k; the probe's rows are few and are not counted.
+  // The last global block ends at q and k. What an observer computes is not the model's.
   return encoder + layers * frame_block + (layers - 1) * global_block + 2 * tokens * 2 * c * c;
 }
 

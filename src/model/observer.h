@@ -2,6 +2,7 @@
 // How a forward pass is watched from outside.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,9 @@ struct QueriesKeys {
   const float* q = nullptr;
   const float* k = nullptr;
   int64_t tokens = 0, heads = 0, head_dim = 0, token_stride = 0;
+
+  // All tokens as one sequence.
+  AttentionShape shape() const { return {1, tokens, heads, head_dim, token_stride}; }
 };
 
 // Handed to Aggregator::Forward; every call comes from the calling thread, between parallel work.
@@ -34,12 +38,8 @@ class AttentionObserver {
  public:
   virtual ~AttentionObserver() = default;
 
-  // The rows to be written out while the block runs, or null. Must stay valid until OnLayer.
-  virtual const AttentionProbe* Probe(int64_t layer);
   // Before the block's attention; after q/k-norm and RoPE.
   virtual void OnQueriesKeys(int64_t layer, const QueriesKeys& qk);
-  // After the block's attention: the probe's output is complete.
-  virtual void OnLayer(int64_t layer);
 
   // Whether OnUnrotated is wanted of a block; asked before the block runs.
   virtual bool WantsUnrotated(BlockId block) const;
@@ -48,14 +48,12 @@ class AttentionObserver {
   virtual void OnUnrotated(BlockId block, const QueriesKeys& qk);
 };
 
-// Several observers as one; they must outlive it. One of them at most may probe a layer.
+// Several observers as one; they must outlive it.
 class ObserverGroup : public AttentionObserver {
  public:
   explicit ObserverGroup(std::vector<AttentionObserver*> observers);
 
-  const AttentionProbe* Probe(int64_t layer) override;
   void OnQueriesKeys(int64_t layer, const QueriesKeys& qk) override;
-  void OnLayer(int64_t layer) override;
   bool WantsUnrotated(BlockId block) const override;
   void OnUnrotated(BlockId block, const QueriesKeys& qk) override;
 

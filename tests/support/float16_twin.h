@@ -9,6 +9,7 @@
 
 #include "capture/query_plan.h"
 #include "core/tensor.h"
+#include "kernels/attention_probe.h"
 #include "kernels/half.h"
 #include "kernels/rope.h"
 #include "model/config.h"
@@ -40,23 +41,19 @@ class Float16Twin : public AttentionObserver {
     exact_.resize(rows_.size() * keys_.size() * config.heads());
   }
 
-  const AttentionProbe* Probe(int64_t /*layer*/) override {
-    probe_ = {rows_, keys_, false, exact_.data()};
-    return &probe_;
-  }
   bool WantsUnrotated(BlockId block) const override { return block.group == BlockGroup::kGlobal; }
   void OnUnrotated(BlockId /*block*/, const QueriesKeys& qk) override {
     shape_ = {1, qk.tokens, qk.heads, qk.head_dim, qk.heads * qk.head_dim};
     q_ = Rounded(qk, qk.q);
     k_ = Rounded(qk, qk.k);
   }
-  void OnLayer(int64_t /*layer*/) override {
+  void OnQueriesKeys(int64_t /*layer*/, const QueriesKeys& qk) override {
+    ProbeAttention(qk.shape(), qk.q, qk.k, {rows_, keys_, false, exact_.data()}, workspace_);
     for (FloatBuffer* x : {&q_, &k_}) {
       Rope(table_, shape_.tokens, shape_.heads, shape_.token_stride, yx_.data(), x->data());
     }
     std::vector<float> rounded(exact_.size());
-    const AttentionProbe probe{rows_, keys_, false, rounded.data()};
-    Attention(shape_, q_.data(), k_.data(), nullptr, nullptr, &probe, workspace_);
+    ProbeAttention(shape_, q_.data(), k_.data(), {rows_, keys_, false, rounded.data()}, workspace_);
     layers.push_back(Compare(rounded));
   }
 
@@ -104,7 +101,6 @@ class Float16Twin : public AttentionObserver {
   RopeTable table_;
   std::vector<int32_t> yx_, rows_, keys_;
   std::vector<float> exact_;  // [rows, heads, keys]
-  AttentionProbe probe_;
   AttentionShape shape_;
   FloatBuffer q_, k_;
   AttentionWorkspace workspace_;
