@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernels/linear.h"
 
+#include <algorithm>
 #include <map>
+#include <string_view>
+#include <tuple>
 #include <utility>
+#include <vector>
 
 #include "core/error.h"
+#include "core/parallel.h"
 #include "core/tensor.h"
 #include "kernels/onednn.h"
 
@@ -17,12 +22,28 @@ using Type = memory::data_type;
 // The packed layout is chosen for this many rows; it depends on them little or not at all.
 constexpr int64_t kTypicalRows = 2048;
 
+// A block that one thread takes where oneDNN's own sharing out is not used: so large that packing
+// its factors is a small part, so small that there are enough of them.
+constexpr int64_t kBlockRows = 480, kBlockColumns = 512;
+
 Type TypeOf(const float*) { return Type::f32; }
 Type TypeOf(const uint16_t*) { return Type::bf16; }
 
 memory::desc RowMajor(int64_t rows, int64_t cols, Type type) {
   return {{rows, cols}, type, memory::format_tag::ab};
 }
+
+// While it lives, what this thread calls uses one thread.
+class OneThread {
+ public:
+  OneThread() { SetThreadCount(1); }
+  OneThread(const OneThread&) = delete;
+  OneThread& operator=(const OneThread&) = delete;
+  ~OneThread() { SetThreadCount(before_); }
+
+ private:
+  const int before_ = ThreadCount();
+};
 
 PostOp ToPostOp(LinearEpilogue epilogue) {
   switch (epilogue) {
@@ -38,13 +59,30 @@ PostOp ToPostOp(LinearEpilogue epilogue) {
 
 }  // namespace
 
+namespace {
+
+struct Product {
+  dnnl::matmul matmul;
+  memory::desc scratch;
+};
+
+}  // namespace
+
 struct Linear::Packed {
+  // Some columns of the result, all of them unless `in_blocks`.
+  struct Slice {
+    int64_t first, count;
+    AlignedBuffer<uint8_t> bytes;  // of `weight`
+    memory weight, bias;
+  };
+
   int64_t in, out;
   Type type;  // of weights and x
   PostOp post_op;
-  AlignedBuffer<uint8_t> weight_bytes;  // of `weight`
-  memory weight, bias;
-  std::map<std::pair<int64_t, Type>, dnnl::matmul> by_rows;  // and by the output's type
+  bool in_blocks;
+  std::vector<Slice> slices;
+  std::map<std::tuple<int64_t, int64_t, Type>, Product> products;  // by rows, columns, output
+  std::vector<AlignedBuffer<uint8_t>> scratch;                     // of each thread
 
   // For construction from weights of either type.
   template <typename T>
@@ -55,52 +93,96 @@ struct Linear::Packed {
     packed->out = out;
     packed->type = TypeOf(weight);
     packed->post_op = ToPostOp(epilogue);
-    WithOneDnn("packing the weights of a linear layer", [&] { packed->Pack(weight, bias); });
+    WithOneDnn("packing the weights of a linear layer", [&] {
+      // Without AVX-512 the order of oneDNN's sums depends on the size of a product and on the
+      // number of threads; so it is given the same blocks, each on one thread, however many there
+      // are.
+      const auto whole = packed->Desc(kTypicalRows, out, packed->type);
+      packed->in_blocks = std::string_view(whole.impl_info_str()).starts_with("gemm");
+      const int64_t step = packed->in_blocks ? kBlockColumns : out;
+      for (int64_t first = 0; first < out; first += step) {
+        packed->Pack(weight + first * in, bias + first, first, std::min(step, out - first));
+      }
+    });
     return packed;
   }
 
-  void Pack(const void* from, const float* bias_from) {
-    const memory::desc transposed({in, out}, type, memory::format_tag::ba);
-    const memory::desc any({in, out}, type, memory::format_tag::any);
+  void Pack(const void* from, const float* bias_from, int64_t first, int64_t count) {
+    const memory::desc transposed({in, count}, type, memory::format_tag::ba);
     memory source(transposed, CpuEngine(), const_cast<void*>(from));
-    const memory::desc packed = Desc(kTypicalRows, any, type).weights_desc();
-    weight_bytes = AlignedBuffer<uint8_t>(packed.get_size());
-    weight = memory(packed, CpuEngine(), weight_bytes.data());
-    dnnl::reorder(source, weight).execute(CpuStream(), source, weight);
-    const memory::desc bias_desc = RowMajor(1, out, Type::f32);
-    bias = memory(bias_desc, CpuEngine());
+    const memory::desc packed = Desc(kTypicalRows, count, type).weights_desc();
+    Slice slice{first, count, AlignedBuffer<uint8_t>(packed.get_size()), {}, {}};
+    slice.weight = memory(packed, CpuEngine(), slice.bytes.data());
+    dnnl::reorder(source, slice.weight).execute(CpuStream(), source, slice.weight);
+    const memory::desc bias_desc = RowMajor(1, count, Type::f32);
+    slice.bias = memory(bias_desc, CpuEngine());
     memory bias_source(bias_desc, CpuEngine(), const_cast<float*>(bias_from));
-    dnnl::reorder(bias_source, bias).execute(CpuStream(), bias_source, bias);
+    dnnl::reorder(bias_source, slice.bias).execute(CpuStream(), bias_source, slice.bias);
     CpuStream().wait();
+    slices.push_back(std::move(slice));
   }
 
-  dnnl::matmul::primitive_desc Desc(int64_t rows, const memory::desc& weight_desc,
-                                    Type out_type) const {
-    return MatmulDesc(RowMajor(rows, in, type), weight_desc, RowMajor(1, out, Type::f32),
-                      RowMajor(rows, out, out_type), post_op);
+  memory::desc Output(int64_t rows, int64_t columns, Type out_type) const {
+    return {{rows, columns}, out_type, memory::dims{out, 1}};
   }
 
-  const dnnl::matmul& For(int64_t rows, Type out_type) {
-    const auto found = by_rows.find({rows, out_type});
-    if (found != by_rows.end()) return found->second;
-    const dnnl::matmul matmul(Desc(rows, weight.get_desc(), out_type));
-    return by_rows.emplace(std::pair{rows, out_type}, matmul).first->second;
+  // With weights in the layout that oneDNN prefers.
+  dnnl::matmul::primitive_desc Desc(int64_t rows, int64_t columns, Type out_type) const {
+    return MatmulDesc(RowMajor(rows, in, type), {{in, columns}, type, memory::format_tag::any},
+                      RowMajor(1, columns, Type::f32), Output(rows, columns, out_type), post_op);
+  }
+
+  const Product& For(int64_t rows, const Slice& slice, Type out_type) {
+    const std::tuple key(rows, slice.count, out_type);
+    const auto found = products.find(key);
+    if (found != products.end()) return found->second;
+    const auto desc = MatmulDesc(RowMajor(rows, in, type), slice.weight.get_desc(),
+                                 RowMajor(1, slice.count, Type::f32),
+                                 Output(rows, slice.count, out_type), post_op);
+    return products.emplace(key, Product{dnnl::matmul(desc), desc.scratchpad_desc()}).first->second;
   }
 
   template <typename In, typename Out>
   void Run(int64_t rows, const In* x, Out* y) {
     if (TypeOf(x) != type) throw Error("the input of a linear layer is not of its weights' type");
     if (rows == 0) return;
+    if (scratch.size() < static_cast<size_t>(ThreadCount())) scratch.resize(ThreadCount());
     WithOneDnn("a linear layer", [&] {
-      const memory src(RowMajor(rows, in, type), CpuEngine(), const_cast<In*>(x));
-      const memory dst(RowMajor(rows, out, TypeOf(y)), CpuEngine(), y);
-      For(rows, TypeOf(y))
-          .execute(CpuStream(), {{DNNL_ARG_SRC, src},
-                                 {DNNL_ARG_WEIGHTS, weight},
-                                 {DNNL_ARG_BIAS, bias},
-                                 {DNNL_ARG_DST, dst}});
-      CpuStream().wait();
+      const int64_t step = in_blocks ? kBlockRows : rows;
+      const int64_t columns = std::ssize(slices), blocks = (rows + step - 1) / step * columns;
+      const auto run = [&](int64_t block) {
+        const Slice& slice = slices[block % columns];
+        const int64_t first = block / columns * step, count = std::min(step, rows - first);
+        const Product& product = products.at({count, slice.count, TypeOf(y)});
+        Execute(product, slice, count, x + first * in, y + first * out + slice.first);
+      };
+      for (const Slice& slice : slices) {
+        For(std::min(step, rows), slice, TypeOf(y));
+        if (rows % step > 0) For(rows % step, slice, TypeOf(y));
+      }
+      if (!in_blocks) return run(0);
+      ParallelFor(blocks, 1, [&](size_t i) {
+        const OneThread one;
+        run(static_cast<int64_t>(i));
+      });
     });
+  }
+
+  template <typename In, typename Out>
+  void Execute(const Product& product, const Slice& slice, int64_t rows, const In* x, Out* y) {
+    AlignedBuffer<uint8_t>& bytes = scratch[ThreadIndex()];
+    if (bytes.size() < product.scratch.get_size()) {
+      bytes = AlignedBuffer<uint8_t>(product.scratch.get_size());
+    }
+    const memory working(product.scratch, CpuEngine(), bytes.data());
+    const memory src(RowMajor(rows, in, type), CpuEngine(), const_cast<In*>(x));
+    const memory dst(Output(rows, slice.count, TypeOf(y)), CpuEngine(), y);
+    product.matmul.execute(CpuStream(), {{DNNL_ARG_SRC, src},
+                                         {DNNL_ARG_WEIGHTS, slice.weight},
+                                         {DNNL_ARG_BIAS, slice.bias},
+                                         {DNNL_ARG_DST, dst},
+                                         {DNNL_ARG_SCRATCHPAD, working}});
+    CpuStream().wait();
   }
 };
 

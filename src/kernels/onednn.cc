@@ -11,7 +11,7 @@ const dnnl::engine& CpuEngine() {
 }
 
 dnnl::stream& CpuStream() {
-  static dnnl::stream stream(CpuEngine());
+  thread_local dnnl::stream stream(CpuEngine());
   return stream;
 }
 
@@ -29,6 +29,7 @@ dnnl::matmul::primitive_desc MatmulDesc(const dnnl::memory::desc& src,
   if (post_op == PostOp::kAddToOutput) ops.append_sum(1);
   dnnl::primitive_attr attr;
   attr.set_post_ops(ops);
+  attr.set_scratchpad_mode(dnnl::scratchpad_mode::user);
 #if DNNL_VERSION_MAJOR >= 3
   return {CpuEngine(), src, weights, bias, dst, attr};
 #else

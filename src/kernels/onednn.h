@@ -9,8 +9,7 @@
 
 namespace vggt {
 
-// The processor as oneDNN knows it, and the one stream on it; made at first use, used by one
-// thread.
+// The processor as oneDNN knows it, and each thread's stream on it; made at first use.
 const dnnl::engine& CpuEngine();
 dnnl::stream& CpuStream();
 
@@ -18,7 +17,8 @@ enum class PostOp { kNone, kGelu, kAddToOutput };
 
 // A product dst [M, N] = src [M, K] · weights [K, N] + bias [1, N], then `post_op`;
 // sums are float32 whatever the types of src, weights and dst.
-// kGelu is the exact GELU (erf); kAddToOutput adds to what dst holds.
+// kGelu is the exact GELU (erf); kAddToOutput adds to what dst holds. Working memory is given when
+// it is executed: DNNL_ARG_SCRATCHPAD, of scratchpad_desc().
 dnnl::matmul::primitive_desc MatmulDesc(const dnnl::memory::desc& src,
                                         const dnnl::memory::desc& weights,
                                         const dnnl::memory::desc& bias,
