@@ -47,10 +47,12 @@ double Seconds(int64_t rows, const Shape2& shape, memory::data_type type, double
   const memory::desc dst({rows, shape.out}, type, memory::format_tag::ab);
   const auto desc = MatmulDesc(src, any, {}, dst, PostOp::kNone);
   const dnnl::matmul matmul(desc);
-  const Matrix x(src), weights(desc.weights_desc()), y(dst);
+  const Matrix x(src), weights(desc.weights_desc()), y(dst), working(desc.scratchpad_desc());
   const auto run = [&] {
-    matmul.execute(CpuStream(),
-                   {{DNNL_ARG_SRC, *x}, {DNNL_ARG_WEIGHTS, *weights}, {DNNL_ARG_DST, *y}});
+    matmul.execute(CpuStream(), {{DNNL_ARG_SRC, *x},
+                                 {DNNL_ARG_WEIGHTS, *weights},
+                                 {DNNL_ARG_DST, *y},
+                                 {DNNL_ARG_SCRATCHPAD, *working}});
     CpuStream().wait();
   };
   run();
