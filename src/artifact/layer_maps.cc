@@ -40,7 +40,8 @@ void LayerQuantizer::Add(const float* probabilities, int64_t heads) {
   vmax_.resize(first + heads);
   ParallelFor(heads, 1, [&](size_t i) {
     const auto h = static_cast<int64_t>(i);
-    vmax_[first + h] = quantiles_.Add({probabilities + h * keys, queries, keys, heads * keys});
+    const StridedValues values{probabilities + h * keys, queries, keys, heads * keys};
+    vmax_[first + h] = maps_.per_head ? quantiles_.Add(values) : Quantile(values, kQuantile);
   });
   ParallelFor(queries, kQueries, [&](size_t i) {
     const auto q = static_cast<int64_t>(i);
@@ -52,7 +53,7 @@ void LayerQuantizer::Add(const float* probabilities, int64_t heads) {
 }
 
 bool LayerQuantizer::Finish() {
-  const std::optional<double> vmax = quantiles_.OfAll();
+  const std::optional<double> vmax = maps_.per_head ? quantiles_.OfAll() : vmax_[0];
   maps_.layer_vmax99 = vmax.value_or(0);
   maps_.per_head_vmax99.clear();
   if (maps_.per_head) maps_.per_head_vmax99 = std::move(vmax_);

@@ -50,7 +50,7 @@ class LayerQuantizer {
 
  private:
   LayerMaps& maps_;
-  GroupQuantiles quantiles_;
+  GroupQuantiles quantiles_;  // if heads are several
   std::vector<double> vmax_;  // of the heads so far
 };
 
