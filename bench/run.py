@@ -260,7 +260,7 @@ def document(m, command, checked):
         "## Whole exports",
         "",
         "518×350 pictures, synthetic weights of VGGT-1B's extents, file in the page cache. Stages in "
-        "seconds; *capture* is quantising, deflating and writing the maps. *matmul* is oneDNN's rate in "
+        "seconds; *capture* is computing, quantising, deflating and writing the maps. *matmul* is oneDNN's rate in "
         "GFLOP/s, the mean of a measurement right before and one right after the export; *efficiency* is "
         "FLOPs ÷ ((total − load weights) × matmul rate).",
         "",
