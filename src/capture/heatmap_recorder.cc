@@ -37,11 +37,9 @@ double HeatmapRecorder::MemoryBytes(const MapExtents& extents, bool per_head) {
 void HeatmapRecorder::OnQueriesKeys(int64_t layer, const QueriesKeys& qk) {
   if (!layers_[layer]) return;
   const auto start = std::chrono::steady_clock::now();
-  if (!per_head_) {
-    QuantizeLayer(qk, {});
-  } else if (!QuantizeLayer(qk, SampleLayer(qk))) {
-    QuantizeLayer(qk, {});
-  }
+  // The mean of all heads needs no sample.
+  const bool done = per_head_ && QuantizeLayer(qk, SampleLayer(qk));
+  if (!done) QuantizeLayer(qk, {});
   sink_(layer, maps_);
   const std::chrono::duration<double> busy = std::chrono::steady_clock::now() - start;
   busy_seconds_ += busy.count();
