@@ -48,6 +48,7 @@ class Measurements:
     def __init__(self, build, seconds, under):
         self.build, self.seconds, self.under, self.file = build, seconds, under, None
         self.kernels, self.exports = [], []
+        self.parts = False
         self.rates = []
 
     def beside_rates(self, command):
@@ -93,6 +94,7 @@ class Measurements:
             if earlier["processor"] != processor():
                 sys.exit(f"run.sh: {file} was measured on another processor: {earlier['processor']}")
             self.kernels, self.exports = earlier["kernels"], earlier["exports"]
+            self.parts = True
             self.rates = earlier["matmul"]
 
     def save(self):
@@ -250,7 +252,8 @@ def document(m, command, checked):
     lines = [
         "# Performance",
         "",
-        "Written by `" + command + f"` on {datetime.date.today().isoformat()}; results were "
+        "Written by `" + command + f"` on {datetime.date.today().isoformat()}{', in parts' if m.parts else ''}; "
+        + "results were "
         + ("" if checked else "not ") + "compared with the reference before.",
         "",
         f"* Processor: {processor()}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}",

@@ -3,10 +3,10 @@
 
 #include <iterator>
 #include <optional>
-#include <stdexcept>
 #include <utility>
 
 #include "artifact/quantize.h"
+#include "core/error.h"
 #include "core/parallel.h"
 
 namespace vggt {
@@ -64,7 +64,7 @@ LayerMaps QuantizeLayer(const float* probabilities, const MapExtents& extents, b
   LayerMaps maps;
   LayerQuantizer quantizer(extents, per_head, maps);
   quantizer.Add(probabilities, per_head ? extents.heads : 1);
-  if (!quantizer.Finish()) throw std::logic_error("a quantile without a sample failed");
+  if (!quantizer.Finish()) throw Error("a percentile of nothing");
   return maps;
 }
 

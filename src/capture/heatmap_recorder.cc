@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <utility>
 
 #include "core/parallel.h"
@@ -45,16 +46,23 @@ void HeatmapRecorder::OnQueriesKeys(int64_t layer, const QueriesKeys& qk) {
   busy_seconds_ += busy.count();
 }
 
+float* HeatmapRecorder::Probabilities(int64_t size) {
+  if (static_cast<int64_t>(probabilities_.size()) < size) probabilities_ = FloatBuffer(size);
+  return probabilities_.data();
+}
+
 // All heads' probabilities of every so many queries.
 std::vector<float> HeatmapRecorder::SampleLayer(const QueriesKeys& qk) {
-  constexpr size_t kRows = 16, kSamples = 1U << 16;
+  constexpr size_t kRows = 16;
+  constexpr int64_t kSamples = 1 << 16;
   const size_t step = std::max<size_t>(plan_.rows.size() / kRows, 1);
   std::vector<int32_t> rows;
   for (size_t i = step / 2; i < plan_.rows.size(); i += step) rows.push_back(plan_.rows[i]);
-  FloatBuffer all(rows.size() * extents_.heads * extents_.keys());
-  ProbeAttention(qk.shape(), qk.q, qk.k, {rows, plan_.keys, false, all.data()}, workspace_);
+  const int64_t count = std::ssize(rows) * extents_.heads * extents_.keys();
+  float* all = Probabilities(count);
+  ProbeAttention(qk.shape(), qk.q, qk.k, {rows, plan_.keys, false, all}, workspace_);
   std::vector<float> sample;
-  for (size_t i = 0; i < all.size(); i += all.size() / kSamples + 1) sample.push_back(all[i]);
+  for (int64_t i = 0; i < count; i += count / kSamples + 1) sample.push_back(all[i]);
   return sample;
 }
 
@@ -62,16 +70,15 @@ std::vector<float> HeatmapRecorder::SampleLayer(const QueriesKeys& qk) {
 bool HeatmapRecorder::QuantizeLayer(const QueriesKeys& qk, std::vector<float> sample) {
   LayerQuantizer quantizer(extents_, per_head_, maps_, std::move(sample));
   const int64_t together = per_head_ ? HeadsTogether(extents_) : extents_.heads;
-  if (probabilities_.size() == 0) {
-    probabilities_ = FloatBuffer(extents_.queries * (per_head_ ? together : 1) * extents_.keys());
-  }
+  const int64_t kept = per_head_ ? together : 1;
+  float* probabilities = Probabilities(extents_.queries * kept * extents_.keys());
   for (int64_t head = 0; head < qk.heads; head += together) {
     AttentionShape shape = qk.shape();
     shape.heads = std::min(together, qk.heads - head);
     const int64_t offset = head * qk.head_dim;
     ProbeAttention(shape, qk.q + offset, qk.k + offset,
-                   {plan_.rows, plan_.keys, !per_head_, probabilities_.data()}, workspace_);
-    quantizer.Add(probabilities_.data(), per_head_ ? shape.heads : 1);
+                   {plan_.rows, plan_.keys, !per_head_, probabilities}, workspace_);
+    quantizer.Add(probabilities, per_head_ ? shape.heads : 1);
   }
   return quantizer.Finish();
 }

@@ -35,6 +35,8 @@ class HeatmapRecorder : public AttentionObserver {
   double busy_seconds() const { return busy_seconds_; }
 
  private:
+  // Room for so many.
+  float* Probabilities(int64_t size);
   std::vector<float> SampleLayer(const QueriesKeys& qk);
   bool QuantizeLayer(const QueriesKeys& qk, std::vector<float> sample);
 
@@ -45,7 +47,7 @@ class HeatmapRecorder : public AttentionObserver {
   const Sink sink_;
 
   AttentionWorkspace workspace_;
-  FloatBuffer probabilities_;  // [queries, heads at a time, keys]
+  FloatBuffer probabilities_;  // [queries, heads at a time, keys], or of a sample
   LayerMaps maps_;
   double busy_seconds_ = 0;
 };

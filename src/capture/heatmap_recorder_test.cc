@@ -79,8 +79,8 @@ TEST(HeatmapRecorder, PerHeadKeepsHeadsApartOnAnyNumberOfThreads) {
   }
 }
 
-// One query in sixteen is sampled; here those attend to one key, and all others evenly: the layer's
-// percentile is far below what the sample says.
+// One query in sixteen is sampled; here those attend to a tenth of the keys, all others evenly: the
+// layer's percentile is far below what the sample says.
 TEST(HeatmapRecorder, ASampleThatMisleadsCostsTimeOnly) {
   const TokenLayout layout{.frames = 1, .special_tokens = 0, .grid_height = 16, .grid_width = 20};
   const QueryPlan plan = MakeQueryPlan(layout, 1, 1);

@@ -2,7 +2,6 @@
 #include "kernels/attention.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 
 #include "core/parallel.h"
@@ -54,8 +53,7 @@ struct Scratch {
 
 void LoadQueries(const at::Plan& plan, int64_t batch, int64_t head, int64_t row_begin,
                  int64_t padded_rows, float* queries) {
-  const auto scale =
-      static_cast<float>(std::log2(std::exp(1.0)) / std::sqrt(static_cast<double>(plan.head_dim)));
+  const float scale = at::LogitScale(plan.head_dim);
   for (int64_t r = 0; r < padded_rows; ++r, queries += plan.head_dim) {
     const int64_t token = std::min(row_begin + r, plan.tokens - 1);
     const float* from = plan.Token(plan.q, batch, token, head);

@@ -2,7 +2,6 @@
 #include "kernels/attention_bf16.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 
 #include "core/parallel.h"
@@ -281,8 +280,7 @@ void AttentionBf16(const AttentionShape& shape, const float* q, const float* k, 
   plan.padded_tokens = RoundUp(shape.tokens, attention_tile::kKeyPadding);
   plan.padded_dim = RoundUp(shape.head_dim, attention_tile::kDimPadding);
   plan.head_pairs = RoundUp(shape.head_dim, 2) / 2;
-  plan.scale =
-      static_cast<float>(std::log2(std::exp(1.0)) / std::sqrt(static_cast<double>(shape.head_dim)));
+  plan.scale = attention_tile::LogitScale(shape.head_dim);
   plan.q = q;
   plan.k = k;
   plan.v = v;

@@ -2,7 +2,6 @@
 #include "kernels/attention_probe.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "core/parallel.h"
 #include "kernels/attention_tile.h"
@@ -39,8 +38,7 @@ void PackProbedKeys(const at::ProbePlan& plan, int64_t head, int64_t first) {
 // The logits of `rows` rows from the probe's row `first` on, in powers of two.
 void ComputeLogits(const at::ProbePlan& plan, int64_t head, int64_t first, int64_t rows,
                    float* queries, float* logits) {
-  const auto scale =
-      static_cast<float>(std::log2(std::exp(1.0)) / std::sqrt(static_cast<double>(plan.head_dim)));
+  const float scale = at::LogitScale(plan.head_dim);
   const int64_t padded_rows = (rows + kRowGroup - 1) / kRowGroup * kRowGroup;
   for (int64_t r = 0; r < padded_rows; ++r) {
     const float* from = plan.Token(plan.q, plan.rows[first + std::min(r, rows - 1)], head);

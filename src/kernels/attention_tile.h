@@ -2,10 +2,16 @@
 // What attention.cc shares with the code that it compiles once per instruction set.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 #include <span>
 
 namespace vggt::attention_tile {
+
+// What turns q · k into a logit in powers of two: log2(e) / √head_dim.
+inline float LogitScale(int64_t head_dim) {
+  return static_cast<float>(std::log2(std::exp(1.0)) / std::sqrt(static_cast<double>(head_dim)));
+}
 
 // Everything about one call that does not change from task to task.
 struct Plan {

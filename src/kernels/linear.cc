@@ -57,10 +57,6 @@ PostOp ToPostOp(LinearEpilogue epilogue) {
   return PostOp::kNone;
 }
 
-}  // namespace
-
-namespace {
-
 struct Product {
   dnnl::matmul matmul;
   memory::desc scratch;
@@ -82,7 +78,6 @@ struct Linear::Packed {
   bool in_blocks;
   std::vector<Slice> slices;
   std::map<std::tuple<int64_t, int64_t, Type>, Product> products;  // by rows, columns, output
-  std::vector<AlignedBuffer<uint8_t>> scratch;                     // of each thread
 
   // For construction from weights of either type.
   template <typename T>
@@ -146,7 +141,6 @@ struct Linear::Packed {
   void Run(int64_t rows, const In* x, Out* y) {
     if (TypeOf(x) != type) throw Error("the input of a linear layer is not of its weights' type");
     if (rows == 0) return;
-    if (scratch.size() < static_cast<size_t>(ThreadCount())) scratch.resize(ThreadCount());
     WithOneDnn("a linear layer", [&] {
       const int64_t step = in_blocks ? kBlockRows : rows;
       const int64_t columns = std::ssize(slices), blocks = (rows + step - 1) / step * columns;
@@ -170,7 +164,7 @@ struct Linear::Packed {
 
   template <typename In, typename Out>
   void Execute(const Product& product, const Slice& slice, int64_t rows, const In* x, Out* y) {
-    AlignedBuffer<uint8_t>& bytes = scratch[ThreadIndex()];
+    thread_local AlignedBuffer<uint8_t> bytes;  // one for all layers
     if (bytes.size() < product.scratch.get_size()) {
       bytes = AlignedBuffer<uint8_t>(product.scratch.get_size());
     }

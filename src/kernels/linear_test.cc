@@ -131,7 +131,8 @@ TEST(Linear, InputsOfTheOtherTypeAreRefused) {
 INSTANTIATE_TEST_SUITE_P(Shapes, LinearTest,
                          ::testing::Values(std::tuple{1, 1, 1}, std::tuple{3, 16, 48},
                                            std::tuple{17, 588, 64}, std::tuple{65, 64, 192},
-                                           std::tuple{930, 64, 31}, std::tuple{2, 256, 100}));
+                                           std::tuple{930, 64, 31}, std::tuple{2, 256, 100},
+                                           std::tuple{1000, 64, 1100}));
 
 TEST(Linear, ManyRowCountsThroughOnePackedWeight) {
   const auto weight = Random(32 * 32, 5), bias = Random(32, 6);

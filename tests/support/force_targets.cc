@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Part of tests that run whole models. VGGT_TEST_TARGET=AVX2 (or another of Highway's names) in the
-// environment makes the kernels run as on a processor that has nothing better; oneDNN listens to
-// ONEDNN_MAX_CPU_ISA. Says what was forced, and fails if the processor does not have it.
+// Part of tests that are run on several instruction sets. VGGT_TEST_TARGET=AVX2 (or another of
+// Highway's names) in the environment makes the kernels run as on a processor that has nothing
+// better; oneDNN listens to ONEDNN_MAX_CPU_ISA. Says what was forced, and fails if the processor
+// does not have it.
 #include <hwy/highway.h>
 #include <hwy/targets.h>
 
