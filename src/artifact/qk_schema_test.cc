@@ -11,7 +11,7 @@ namespace {
 using testing::ErrorOf;
 using ::testing::HasSubstr;
 
-QkDescription Example() {
+QkDescription ExampleDescription() {
   QkDescription d;
   d.image_set_name = "kitchen";
   d.frames = 2;
@@ -54,11 +54,11 @@ QkDescription Example() {
 
 QkDescription Parse(const Json& json) { return ParseQkDescription(json, "attention.json"); }
 
-Json Good() { return ParseJson(DumpJson(ToJson(Example())), "attention.json"); }
+Json Good() { return ParseJson(DumpJson(ToJson(ExampleDescription())), "attention.json"); }
 
 TEST(QkSchema, RoundTrip) {
   const QkDescription back = Parse(Good());
-  EXPECT_EQ(DumpJson(ToJson(back)), DumpJson(ToJson(Example())));
+  EXPECT_EQ(DumpJson(ToJson(back)), DumpJson(ToJson(ExampleDescription())));
   EXPECT_EQ(back.shape(back.blocks[0]), (Shape{16, 2 * (3 + 25 * 37), 64}));
   EXPECT_EQ(back.shape(back.blocks[1]), (Shape{4, 2 * (1 + 25 * 37), 32}));
 }

@@ -68,7 +68,7 @@ void CheckInside(const fs::path& path, const fs::path& root) {
   const auto [end, unused] = std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end());
   if (failed || end != outer.end()) {
     throw OutsideRoot("lies outside the folder that may be read", path.string(),
-                      "That folder is " + Printable(root.string(), 1000) + ".");
+                      "That folder is " + PrintableText(root.string()) + ".");
   }
 }
 

@@ -11,7 +11,7 @@ namespace {
 using testing::ErrorOf;
 using ::testing::HasSubstr;
 
-LayerMetadata Example() {
+LayerMetadata ExampleLayer() {
   LayerMetadata m;
   m.S = 2;
   m.H_p = 25;
@@ -44,10 +44,10 @@ LayerMetadata Example() {
 }
 
 TEST(Schema, LayerMetadataRoundTrip) {
-  const std::string text = DumpJson(ToJson(Example()));
+  const std::string text = DumpJson(ToJson(ExampleLayer()));
   const LayerMetadata back = ParseLayerMetadata(ParseJson(text, "m.json"), "m.json");
   EXPECT_EQ(DumpJson(ToJson(back)), text);
-  EXPECT_EQ(back.layer_vmax99, Example().layer_vmax99);
+  EXPECT_EQ(back.layer_vmax99, ExampleLayer().layer_vmax99);
   EXPECT_EQ(back.transforms[1].crop_top, 175);
 }
 
@@ -63,7 +63,7 @@ TEST(Schema, ReadsThePythonToolkitsMetadata) {
 }
 
 TEST(Schema, MissingAndImpossibleValuesAreNamed) {
-  const Json good = ParseJson(DumpJson(ToJson(Example())), "m.json");
+  const Json good = ParseJson(DumpJson(ToJson(ExampleLayer())), "m.json");
   for (const char* key : {"image_paths", "H_ds", "W_ds", "npz_path", "per_head_vmax99", "generator",
                           "model", "precision"}) {
     Json bad = good;

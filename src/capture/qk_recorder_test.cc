@@ -14,7 +14,7 @@ using ::testing::ElementsAre;
 using testing::ErrorOf;
 using ::testing::HasSubstr;
 
-constexpr int64_t kHeads = 2, kDim = 3;
+constexpr int64_t kQkHeads = 2, kQkHeadDim = 3;
 
 // Plays the model: q, k and v side by side, q of token t, head h and channel c is
 // first + 100 h + 10 t + c, k its negative.
@@ -22,22 +22,23 @@ class Tokens {
  public:
   Tokens(int64_t tokens, float first) : tokens_(tokens), qkv_(tokens * kStride) {
     for (int64_t t = 0; t < tokens; ++t) {
-      for (int64_t h = 0; h < kHeads; ++h) {
-        for (int64_t c = 0; c < kDim; ++c) {
+      for (int64_t h = 0; h < kQkHeads; ++h) {
+        for (int64_t c = 0; c < kQkHeadDim; ++c) {
           q(t, h, c) = first + static_cast<float>(100 * h + 10 * t + c);
-          qkv_[t * kStride + kHeads * kDim + h * kDim + c] = -q(t, h, c);
+          qkv_[t * kStride + kQkHeads * kQkHeadDim + h * kQkHeadDim + c] = -q(t, h, c);
         }
       }
     }
   }
 
-  float& q(int64_t t, int64_t h, int64_t c) { return qkv_[t * kStride + h * kDim + c]; }
+  float& q(int64_t t, int64_t h, int64_t c) { return qkv_[t * kStride + h * kQkHeadDim + c]; }
   QueriesKeys qk() const {
-    return {qkv_.data(), qkv_.data() + kHeads * kDim, tokens_, kHeads, kDim, kStride};
+    return {qkv_.data(), qkv_.data() + kQkHeads * kQkHeadDim, tokens_, kQkHeads, kQkHeadDim,
+            kStride};
   }
 
  private:
-  static constexpr int64_t kStride = 3 * kHeads * kDim;
+  static constexpr int64_t kStride = 3 * kQkHeads * kQkHeadDim;
   int64_t tokens_;
   std::vector<float> qkv_;
 };

@@ -17,12 +17,10 @@
 namespace vggt {
 namespace {
 
-struct Options : ExportOptions {
+struct ExportFlags : ExportOptions {
   int64_t threads = 0;
   bool quiet = false, json = false;
 };
-
-constexpr size_t kLongestPath = 4096;
 
 // The most memory that was resident at once. getrusage's ru_maxrss would count that of the shell
 // which started this process.
@@ -91,7 +89,7 @@ std::string ToText(const ExportReport& report) {
       "{}"
       "model: {}, computed in {}\n"
       "took {}, {:.3g} GFLOP, at most {} of memory\n",
-      Printable(report.output.string(), kLongestPath), report.layers, report.layers == 1 ? "" : "s",
+      PrintableText(report.output.string()), report.layers, report.layers == 1 ? "" : "s",
       HeadsText(report), report.pictures, report.pictures == 1 ? "" : "s", report.grid_width,
       report.grid_height, report.image_width, report.image_height,
       HumanBytes(static_cast<double>(report.bytes_written)), StoreText(report), report.model,
@@ -110,7 +108,7 @@ ValueCheck Capture() {
   };
 }
 
-int Run(const Options& options) {
+int RunExport(const ExportFlags& options) {
   if (options.threads > 0) SetThreadCount(static_cast<int>(options.threads));
   CatchInterrupts();
   ProgressDisplay display(options.quiet);
@@ -126,7 +124,7 @@ int Run(const Options& options) {
 }  // namespace
 
 std::function<int()> DeclareExport(CLI::App& app) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<ExportFlags>();
   constexpr uint64_t kMany = 1'000'000;
   app.add_option("--image_set_name", options->image_set_name, "name of the set of pictures")
       ->type_name("NAME")
@@ -206,7 +204,7 @@ std::function<int()> DeclareExport(CLI::App& app) {
       "Example:\n"
       "  vggt-attn export --image_set_name demo --num_images 6 --save_per_head\n"
       "writes attn_first2all_demo/ from the pictures in examples/demo/images.");
-  return [options] { return Run(*options); };
+  return [options] { return RunExport(*options); };
 }
 
 }  // namespace vggt

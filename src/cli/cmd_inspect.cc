@@ -15,14 +15,12 @@
 namespace vggt {
 namespace {
 
-constexpr size_t kLongestText = 1000;
-
 void PrintCheckpoint(const Checkpoint& checkpoint) {
   const CheckpointReport report = InspectCheckpoint(checkpoint);
   const ModelConfig& config = report.config;
   int64_t parameters = 0;
   for (const WantedTensor& tensor : WantedTensors(config)) parameters += NumElements(tensor.shape);
-  fmt::print("{}: {}, {}\n", Printable(checkpoint.name(), kLongestText), checkpoint.format(),
+  fmt::print("{}: {}, {}\n", PrintableText(checkpoint.name()), checkpoint.format(),
              HumanBytes(static_cast<double>(checkpoint.file_bytes())));
   fmt::print("  model     {}: {}\n", ModelFamily(config), ModelText(config));
   fmt::print("  size      {:.1f} million parameters in the aggregator, as {}\n",
@@ -40,7 +38,7 @@ void PrintCheckpoint(const Checkpoint& checkpoint) {
 
 void PrintStore(const Export& e) {
   if (!e.store_error.empty()) {
-    fmt::print("  store     cannot be read: {}\n", Printable(e.store_error, kLongestText));
+    fmt::print("  store     cannot be read: {}\n", PrintableText(e.store_error));
     return;
   }
   const QkStore store(e.store, e.root);
@@ -81,30 +79,30 @@ void PrintMaps(const Export& e) {
 void PrintExport(const Export& e) {
   const LayerMetadata& m = e.layers.back().metadata;
   const bool maps = e.maps_folder != e.store.parent_path();
-  fmt::print("{}: {}{}\n", Printable(e.maps_folder.string(), kLongestText),
+  fmt::print("{}: {}{}\n", PrintableText(e.maps_folder.string()),
              maps ? "attention maps" : "queries and keys",
              e.image_set_name.empty() ? "" : " of '" + Printable(e.image_set_name) + "'");
   if (m.provenance) {
     // A store that another program wrote may say less.
     const std::string& family = m.provenance->family;
     fmt::print("  model     {}{}{}\n", Printable(family), family.empty() ? "" : ": ",
-               Printable(m.provenance->model_text, kLongestText));
+               PrintableText(m.provenance->model_text));
     if (!m.provenance->weights.empty()) {
-      fmt::print("  weights   {}\n", Printable(m.provenance->weights, kLongestText));
+      fmt::print("  weights   {}\n", PrintableText(m.provenance->weights));
     }
     fmt::print("  made by   {}, precision {}\n", Printable(m.provenance->generator),
                Printable(m.provenance->precision));
   }
   fmt::print("  frames    {}, {}×{} patches each\n", m.S, m.W_p, m.H_p);
   for (size_t i = 0; i < m.image_sizes.size(); ++i) {
-    fmt::print("            {} {}×{}\n", Printable(m.image_paths[i], kLongestText),
-               m.image_sizes[i].width, m.image_sizes[i].height);
+    fmt::print("            {} {}×{}\n", PrintableText(m.image_paths[i]), m.image_sizes[i].width,
+               m.image_sizes[i].height);
   }
   if (!e.store.empty()) PrintStore(e);
   if (maps) PrintMaps(e);
 }
 
-int Run(const std::string& path) {
+int RunInspect(const std::string& path) {
   if (path == "bundled") {
     PrintCheckpoint(Checkpoint::FromMemory(BundledModel(), kBundledModelName));
   } else if (LooksLikeExport(path)) {
@@ -126,7 +124,7 @@ std::function<int()> DeclareInspect(CLI::App& app) {
       "Examples:\n"
       "  vggt-attn inspect model.safetensors\n"
       "  vggt-attn inspect attn_first2all_demo");
-  return [path] { return Run(*path); };
+  return [path] { return RunInspect(*path); };
 }
 
 }  // namespace vggt

@@ -18,9 +18,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr size_t kLongestPath = 1000;
-
-struct Options {
+struct PreprocessFlags {
   std::vector<std::string> images;
   std::string output;
   int64_t image_size = 518;
@@ -77,7 +75,7 @@ class Outputs {
   std::vector<fs::path> files_, folders_;
 };
 
-int Run(const Options& options) {
+int RunPreprocess(const PreprocessFlags& options) {
   CatchInterrupts();
   const std::vector<fs::path> paths = Expand(options.images);
   std::vector<fs::path> names;
@@ -101,10 +99,10 @@ int Run(const Options& options) {
              std::span(frames.rgb).subspan(i * frame_bytes, frame_bytes));
     outputs.Add(names[i]);
     const FrameTransform& t = frames.transforms[i];
-    said += fmt::format("{}: {}×{} -> {}×{}, {}×{} patches -> {}\n",
-                        Printable(paths[i].string(), kLongestPath), t.original_width,
-                        t.original_height, frames.width, frames.height, frames.width / 14,
-                        frames.height / 14, Printable(names[i].string(), kLongestPath));
+    said +=
+        fmt::format("{}: {}×{} -> {}×{}, {}×{} patches -> {}\n", PrintableText(paths[i].string()),
+                    t.original_width, t.original_height, frames.width, frames.height,
+                    frames.width / 14, frames.height / 14, PrintableText(names[i].string()));
   }
   outputs.Keep();
   fmt::print("{}", said);
@@ -114,7 +112,7 @@ int Run(const Options& options) {
 }  // namespace
 
 std::function<int()> DeclarePreprocess(CLI::App& app) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<PreprocessFlags>();
   app.add_option("images", options->images, "pictures, or folders of them")
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
       ->check(SomeText())
@@ -133,7 +131,7 @@ std::function<int()> DeclarePreprocess(CLI::App& app) {
       "Example:\n"
       "  vggt-attn preprocess examples/demo/images -o seen\n"
       "writes the pictures as the model will see them: resized, cropped and padded together.");
-  return [options] { return Run(*options); };
+  return [options] { return RunPreprocess(*options); };
 }
 
 }  // namespace vggt

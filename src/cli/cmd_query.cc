@@ -26,11 +26,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr size_t kLongestPath = 1000;
 constexpr int kTileWidth = 390, kTileGap = 6;
 
 // As on the command line; empty: not given.
-struct Options {
+struct QueryFlags {
   std::string path, output;
   std::string layer, head, reduce, block, definition = "model", rope;
   std::string frame, row, col, token, frames;
@@ -38,7 +37,7 @@ struct Options {
 };
 
 // The words of the HTTP API for what the flags ask, so that both are understood by one parser.
-QueryPairs ToPairs(const Options& o) {
+QueryPairs ToPairs(const QueryFlags& o) {
   const bool several = (o.row + o.col).find('-') != std::string::npos;
   QueryPairs pairs = {{"definition", o.definition}};
   const auto add = [&](const char* name, const std::string& value) {
@@ -103,7 +102,7 @@ Picture Draw(const Export& e, const TokenQuery& query, const QkDescription& d,
   return Mosaic(tiles, static_cast<int>(frames), kTileGap);
 }
 
-void Write(const Options& options, const Export& e, const RowQuery& row_query,
+void Write(const QueryFlags& options, const Export& e, const RowQuery& row_query,
            const QkDescription& d, const QkBlocks& blocks, const AttentionAnswer& answer) {
   const std::string kind = fs::path(options.output).extension().string();
   if (kind == ".npy") {
@@ -116,7 +115,7 @@ void Write(const Options& options, const Export& e, const RowQuery& row_query,
   }
 }
 
-void CheckOutput(const Options& options) {
+void CheckOutput(const QueryFlags& options) {
   if (options.output.empty()) return;
   const std::string kind = fs::path(options.output).extension().string();
   if (kind != ".npy" && kind != ".csv" && kind != ".png") {
@@ -129,7 +128,7 @@ void CheckOutput(const Options& options) {
   }
 }
 
-int Run(const Options& options) {
+int RunQuery(const QueryFlags& options) {
   CheckOutput(options);
   const Export e = OpenExport(options.path);
   if (!e.store_error.empty()) throw Error(e.store_error);
@@ -156,10 +155,9 @@ int Run(const Options& options) {
   if (options.output.empty()) {
     fmt::print("\n{}", RowsSummary(query, d, blocks, answer));
   } else {
-    fmt::print("wrote {}: {} layer{}, {} map{} of {} frame{} each\n",
-               Printable(options.output, kLongestPath), answer.shape[0],
-               answer.shape[0] == 1 ? "" : "s", answer.shape[1], answer.shape[1] == 1 ? "" : "s",
-               answer.shape[2], answer.shape[2] == 1 ? "" : "s");
+    fmt::print("wrote {}: {} layer{}, {} map{} of {} frame{} each\n", PrintableText(options.output),
+               answer.shape[0], answer.shape[0] == 1 ? "" : "s", answer.shape[1],
+               answer.shape[1] == 1 ? "" : "s", answer.shape[2], answer.shape[2] == 1 ? "" : "s");
   }
   return 0;
 }
@@ -167,7 +165,7 @@ int Run(const Options& options) {
 }  // namespace
 
 std::function<int()> DeclareQuery(CLI::App& app) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<QueryFlags>();
   const auto add = [&](const char* name, std::string& value, const char* text, const char* type) {
     return app.add_option(name, value, text)->type_name(type)->check(SomeText());
   };
@@ -200,7 +198,7 @@ std::function<int()> DeclareQuery(CLI::App& app) {
       "  vggt-attn query attn_first2all_demo --layer all --head 3 --frame 2 --token camera -o "
       "rows.npy\n"
       "Several patches are answered by their mean. Definitions: docs/formats.md.");
-  return [options] { return Run(*options); };
+  return [options] { return RunQuery(*options); };
 }
 
 }  // namespace vggt

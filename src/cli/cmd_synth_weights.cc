@@ -13,7 +13,7 @@
 namespace vggt {
 namespace {
 
-struct Options {
+struct SynthFlags {
   std::string preset = "vggt-1b", dtype = "F32", output;
   uint64_t seed = 0;
   bool overwrite = false;
@@ -24,7 +24,7 @@ std::string UpperCase(std::string text) {
   return text;
 }
 
-int Run(const Options& options) {
+int RunSynth(const SynthFlags& options) {
   std::error_code ignored;
   if (!options.overwrite && std::filesystem::exists(options.output, ignored)) {
     throw Error("exists already", options.output, "Use --overwrite to replace it.");
@@ -52,7 +52,7 @@ int Run(const Options& options) {
 }  // namespace
 
 std::function<int()> DeclareSynthWeights(CLI::App& app) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<SynthFlags>();
   std::vector<std::string> presets;
   std::string about;
   for (const SyntheticPreset& preset : SyntheticPresets()) {
@@ -82,7 +82,7 @@ std::function<int()> DeclareSynthWeights(CLI::App& app) {
       "\n\nExample:\n"
       "  vggt-attn synth-weights --preset vggt-1b --seed 1 -o vggt-1b.synthetic.safetensors\n"
       "writes meaningless weights of the real size (3.6 GB), for tests and benchmarks.");
-  return [options] { return Run(*options); };
+  return [options] { return RunSynth(*options); };
 }
 
 }  // namespace vggt

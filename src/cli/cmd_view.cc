@@ -26,9 +26,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr size_t kLongestPath = 1000;
-
-struct Options {
+struct ViewFlags {
   std::string path;  // "": the current folder
   std::string server_name = "127.0.0.1";
   int server_port = 7860;
@@ -94,14 +92,14 @@ void Announce(const OpenedExport* opened, const ExportCatalog& catalog, const Ac
               const std::string& address, int port) {
   if (opened == nullptr) {
     fmt::print("No export yet in {}; what is written there can be opened on the page.\n",
-               Printable(catalog.root().string(), kLongestPath));
+               PrintableText(catalog.root().string()));
   } else {
     const Export& e = opened->maps.description();
     const LayerMetadata& m = e.layers.back().metadata;
     const std::string heads =
         m.per_head_data ? fmt::format("{} heads", m.num_heads) : "mean of the heads";
     fmt::print("Showing {}: {} layers, {}, {} frames\n",
-               Printable((catalog.root() / opened->path).lexically_normal().string(), kLongestPath),
+               PrintableText((catalog.root() / opened->path).lexically_normal().string()),
                e.layers.size(), opened->rows == nullptr ? heads : "exact attention", m.S);
   }
   fmt::print("\n  {}\n\n", address);
@@ -109,7 +107,7 @@ void Announce(const OpenedExport* opened, const ExportCatalog& catalog, const Ac
     fmt::print(
         "There is no password: whoever reaches this machine over the network can see the exports "
         "in\n{}",
-        Printable(catalog.root().string(), kLongestPath));
+        PrintableText(catalog.root().string()));
     if (IsAnyAddress(access.server_name) && !access.machine_name.empty()) {
       fmt::print(", at {}", Address(Printable(access.machine_name), port));
     }
@@ -154,7 +152,7 @@ void OpenBrowser(const std::string& address) {
   }).detach();
 }
 
-int Run(const Options& options) {
+int RunView(const ViewFlags& options) {
   const std::string path = options.path.empty() ? "." : options.path;
   const fs::path root = options.root.empty() ? DefaultRoot(path) : fs::path(options.root);
   const uint64_t cache_bytes = options.cache_gb << 30;
@@ -183,7 +181,7 @@ int Run(const Options& options) {
 }  // namespace
 
 std::function<int()> DeclareView(CLI::App& app) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<ViewFlags>();
   app.add_option("path", options->path, "an export, or a folder of exports: shows the newest [.]")
       ->check(SomeText());
   app.add_option("--server_port", options->server_port, "port to listen on; 0 takes any free one")
@@ -210,7 +208,7 @@ std::function<int()> DeclareView(CLI::App& app) {
       "serves a page: click a patch, see where it looks. The path may also be an attn_maps/ "
       "folder,\n"
       "a manifest or one layer's metadata. Scripts can ask the same server: docs/http-api.md.");
-  return [options] { return Run(*options); };
+  return [options] { return RunView(*options); };
 }
 
 }  // namespace vggt

@@ -25,8 +25,6 @@ namespace vggt {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr size_t kLongestPath = 500;
-
 double SecondsSince(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
@@ -316,8 +314,7 @@ fs::path FindImageDir(const ExportOptions& options) {
   throw Error("no such folder", below.string(),
               fmt::format("Put the pictures there or name their folder with --image_dir. (Also "
                           "looked for {} and {}.)",
-                          Printable(places[1].string(), kLongestPath),
-                          Printable(places[2].string(), kLongestPath)));
+                          PrintableText(places[1].string()), PrintableText(places[2].string())));
 }
 
 }  // namespace vggt

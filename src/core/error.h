@@ -42,5 +42,7 @@ std::string HumanBytes(double bytes);
 // `text` made safe to print on one line: control characters and invalid UTF-8 become "?", and what
 // is longer than `limit` characters ends in "…". For names and values that come from foreign files.
 std::string Printable(const std::string& text, size_t limit = 80);
+// The same for paths and descriptions: up to 1000 characters.
+inline std::string PrintableText(const std::string& text) { return Printable(text, 1000); }
 
 }  // namespace vggt

@@ -12,9 +12,9 @@ namespace vggt {
 namespace {
 
 constexpr std::string_view kMagic = "\x93NUMPY";
-constexpr size_t kAlignment = 64;
+constexpr size_t kNpyAlignment = 64;
 constexpr size_t kLongestDictionary = 10'000;  // NumPy refuses longer ones, too
-constexpr size_t kMostDimensions = 32;
+constexpr size_t kMostNpyDimensions = 32;
 
 // Bytes of one value of a plain type such as "<f4"; 0 for anything else.
 size_t ItemSize(std::string_view descr) {
@@ -45,7 +45,7 @@ Shape ParseShape(std::string_view text, const Cursor& cursor) {
   while (at < end) {
     int64_t extent = 0;
     const auto [next, error] = std::from_chars(at, end, extent);
-    if (error != std::errc() || extent < 0 || shape.size() == kMostDimensions) {
+    if (error != std::errc() || extent < 0 || shape.size() == kMostNpyDimensions) {
       cursor.Fail("the header's shape is malformed");
     }
     shape.push_back(extent);
@@ -63,7 +63,8 @@ std::string NpyHeader(const std::string& descr, const Shape& shape) {
   std::string header =
       fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': {}, }}", descr, extents);
   const size_t before = kMagic.size() + 2 + 2;
-  const size_t size = (before + header.size() + 1 + kAlignment - 1) / kAlignment * kAlignment;
+  const size_t size =
+      (before + header.size() + 1 + kNpyAlignment - 1) / kNpyAlignment * kNpyAlignment;
   header.resize(size - before - 1, ' ');
   header += '\n';
   std::string out(kMagic);

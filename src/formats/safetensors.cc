@@ -13,7 +13,7 @@ namespace {
 static_assert(std::endian::native == std::endian::little, "values are read as they stand");
 
 constexpr uint64_t kMostHeaderBytes = 100'000'000;
-constexpr size_t kMostDimensions = 64;
+constexpr size_t kMostTensorDimensions = 64;
 
 struct NamedType {
   const char* name;
@@ -75,7 +75,7 @@ std::vector<int64_t> GetExtents(const Json& json, const char* key, const std::st
   std::vector<int64_t> out;
   for (const Json& item : GetJson<std::vector<Json>>(json, key, where)) {
     const bool fits = item.is_number_unsigned() && item.get<uint64_t>() <= INT64_MAX;
-    if (!fits || out.size() == kMostDimensions) {
+    if (!fits || out.size() == kMostTensorDimensions) {
       throw Error(fmt::format("'{}' is {}", key, DescribeJson(json[key])), where);
     }
     out.push_back(item.get<int64_t>());

@@ -14,7 +14,6 @@ namespace {
 constexpr uint64_t kMostEntries = 1'000'000;
 constexpr uint64_t kMostDirectory = 1 << 28;  // in bytes
 constexpr uint16_t kStored = 0, kDeflated = 8;
-constexpr uint16_t kZip64Field = 1;  // the id of an extra field
 constexpr uint16_t kSeeZip64Short = 0xFFFF;
 constexpr uint32_t kSeeZip64 = 0xFFFFFFFF;
 

@@ -15,6 +15,9 @@
 
 namespace vggt {
 
+// The id of an extra field that holds what 32 bits cannot.
+constexpr uint16_t kZip64Field = 1;
+
 struct ZipEntry {
   std::string name;
   bool stored = false;  // otherwise deflated

@@ -11,14 +11,15 @@
 
 #include "core/parallel.h"
 #include "formats/deflate.h"
+#include "formats/zip_directory.h"
 
 namespace vggt {
 namespace {
 
 constexpr uint64_t kMost32 = 0xFFFFFFFF, kMost16 = 0xFFFF;
-constexpr uint64_t kAlignment = 64;
+constexpr uint64_t kEntryAlignment = 64;
 constexpr size_t kPiece = 1U << 20;  // bytes that a thread takes at a time
-constexpr uint16_t kPaddingField = 0xD935, kZip64Field = 1;
+constexpr uint16_t kPaddingField = 0xD935;
 constexpr uint16_t kVersion = 20, kZip64Version = 45;  // needed to extract
 constexpr uint16_t kFirstDate = 0x21;                  // 1980-01-01: no date, so that bytes repeat
 
@@ -71,7 +72,7 @@ std::vector<uint8_t> LocalHeader(const Entry& entry) {
   constexpr uint64_t kFixed = 30, kFieldHeader = 4, kZip64Size = 16;
   const uint64_t zip64 = entry.zip64 ? kFieldHeader + kZip64Size : 0;
   const uint64_t end = entry.header + kFixed + entry.name.size() + zip64 + kFieldHeader;
-  const uint64_t padding = (kAlignment - end % kAlignment) % kAlignment;
+  const uint64_t padding = (kEntryAlignment - end % kEntryAlignment) % kEntryAlignment;
   Record record;
   record.U32(0x04034B50);
   entry.PutCommon(entry.zip64, record);

@@ -21,18 +21,18 @@ constexpr int kMostScans = 500;
 // A Huffman-coded block of 64 pixels takes a bit at least, an arithmetic-coded one less.
 constexpr int64_t kMostPixelsPerByte = 1 << 16;
 
-struct Reader {
+struct JpegReader {
   jpeg_decompress_struct info = {};
   jpeg_error_mgr errors = {};
   jpeg_progress_mgr progress = {};
   std::jmp_buf escape;
   char problem[JMSG_LENGTH_MAX] = "";
 
-  ~Reader() { jpeg_destroy_decompress(&info); }
+  ~JpegReader() { jpeg_destroy_decompress(&info); }
 };
 
 [[noreturn]] void Escape(j_common_ptr info) {
-  auto* reader = static_cast<Reader*>(info->client_data);
+  auto* reader = static_cast<JpegReader*>(info->client_data);
   info->err->format_message(info, reader->problem);
   std::longjmp(reader->escape, 1);
 }
@@ -54,7 +54,7 @@ void OnMessage(j_common_ptr info, int level) {
 
 void OnProgress(j_common_ptr info) {
   if (reinterpret_cast<j_decompress_ptr>(info)->input_scan_number > kMostScans) {
-    auto* reader = static_cast<Reader*>(info->client_data);
+    auto* reader = static_cast<JpegReader*>(info->client_data);
     std::snprintf(reader->problem, sizeof(reader->problem), "more than %d scans", kMostScans);
     std::longjmp(reader->escape, 1);
   }
@@ -62,17 +62,17 @@ void OnProgress(j_common_ptr info) {
 
 // Calls step(), out of which libjpeg may jump: it must hold nothing that needs a destructor.
 template <typename Step>
-bool Survives(Reader& reader, Step step) {
+bool Survives(JpegReader& reader, Step step) {
   if (setjmp(reader.escape) != 0) return false;
   step();
   return true;
 }
 
-[[noreturn]] void Fail(const std::string& problem, const std::string& name) {
+[[noreturn]] void RefuseJpeg(const std::string& problem, const std::string& name) {
   throw Error("damaged JPEG: " + Printable(problem), name, "Copy or save the picture again.");
 }
 
-void ReadHeader(Reader& reader, Bytes file) {
+void ReadHeader(JpegReader& reader, Bytes file) {
   jpeg_create_decompress(&reader.info);
   reader.info.client_data = &reader;
   reader.info.progress = &reader.progress;
@@ -87,14 +87,14 @@ bool IsJpeg(Bytes file) {
 }
 
 Picture DecodeJpeg(Bytes file, const std::string& name) {
-  Reader reader;
+  JpegReader reader;
   auto& info = reader.info;
   info.err = jpeg_std_error(&reader.errors);
   info.client_data = &reader;
   reader.errors.error_exit = Escape;
   reader.errors.emit_message = OnMessage;
   reader.progress.progress_monitor = OnProgress;
-  if (!Survives(reader, [&] { ReadHeader(reader, file); })) Fail(reader.problem, name);
+  if (!Survives(reader, [&] { ReadHeader(reader, file); })) RefuseJpeg(reader.problem, name);
 
   const bool cmyk = info.num_components == 4;
   if (!cmyk && info.num_components != 3 && info.num_components != 1) {
@@ -104,7 +104,7 @@ Picture DecodeJpeg(Bytes file, const std::string& name) {
   CheckPictureSize(info.image_width, info.image_height, name);
   const int64_t pixels = int64_t{info.image_width} * info.image_height;
   if (pixels / kMostPixelsPerByte > static_cast<int64_t>(file.size())) {
-    Fail("the file ends early", name);
+    RefuseJpeg("the file ends early", name);
   }
   Picture picture = BlankPicture(info.image_width, info.image_height, name);
   std::vector<uint8_t> ink(cmyk ? size_t{info.image_width} * 4 : 0);
@@ -121,7 +121,7 @@ Picture DecodeJpeg(Bytes file, const std::string& name) {
     }
     jpeg_finish_decompress(&info);
   });
-  if (!complete) Fail(reader.problem, name);
+  if (!complete) RefuseJpeg(reader.problem, name);
   return picture;
 }
 

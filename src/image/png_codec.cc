@@ -13,17 +13,17 @@
 namespace vggt {
 namespace {
 
-struct Reader {
+struct PngReader {
   png_structp png = nullptr;
   png_infop info = nullptr;
   Bytes left;
   char problem[120] = "out of memory";
 
-  ~Reader() { png_destroy_read_struct(&png, &info, nullptr); }
+  ~PngReader() { png_destroy_read_struct(&png, &info, nullptr); }
 };
 
 void OnError(png_structp png, png_const_charp message) {
-  auto* reader = static_cast<Reader*>(png_get_error_ptr(png));
+  auto* reader = static_cast<PngReader*>(png_get_error_ptr(png));
   std::snprintf(reader->problem, sizeof(reader->problem), "%s", message);
   png_longjmp(png, 1);
 }
@@ -31,7 +31,7 @@ void OnError(png_structp png, png_const_charp message) {
 void OnWarning(png_structp, png_const_charp) {}
 
 void OnRead(png_structp png, png_bytep out, size_t size) {
-  auto* reader = static_cast<Reader*>(png_get_io_ptr(png));
+  auto* reader = static_cast<PngReader*>(png_get_io_ptr(png));
   if (size > reader->left.size()) png_error(png, "the file ends early");
   std::memcpy(out, reader->left.data(), size);
   reader->left = reader->left.subspan(size);
@@ -39,13 +39,13 @@ void OnRead(png_structp png, png_bytep out, size_t size) {
 
 // Calls step(), out of which libpng may jump: it must hold nothing that needs a destructor.
 template <typename Step>
-bool Survives(Reader& reader, Step step) {
+bool Survives(PngReader& reader, Step step) {
   if (setjmp(png_jmpbuf(reader.png)) != 0) return false;
   step();
   return true;
 }
 
-[[noreturn]] void Fail(const char* problem, const std::string& name) {
+[[noreturn]] void RefusePng(const char* problem, const std::string& name) {
   throw Error(fmt::format("damaged PNG: {}", Printable(problem)), name,
               "Copy or save the picture again.");
 }
@@ -53,7 +53,7 @@ bool Survives(Reader& reader, Step step) {
 // How libpng hands out the pixels.
 enum class Layout { kRgb8, kRgba8, kGrey16 };
 
-Layout LayoutOf(const Reader& reader) {
+Layout LayoutOf(const PngReader& reader) {
   const int colour = png_get_color_type(reader.png, reader.info);
   const int depth = png_get_bit_depth(reader.png, reader.info);
   if (colour == PNG_COLOR_TYPE_GRAY && depth == 16) return Layout::kGrey16;
@@ -70,7 +70,7 @@ void AskFor(Layout layout, png_structp png) {
   if (layout == Layout::kRgb8) png_set_strip_alpha(png);
 }
 
-void ReadHeader(Reader& reader) {
+void ReadHeader(PngReader& reader) {
   png_set_read_fn(reader.png, &reader, OnRead);
   png_set_user_limits(reader.png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
   png_set_keep_unknown_chunks(reader.png, PNG_HANDLE_CHUNK_NEVER, nullptr, -1);
@@ -80,7 +80,7 @@ void ReadHeader(Reader& reader) {
 }
 
 // Pixels beyond the palette are greys to Pillow.
-void FillPalette(const Reader& reader) {
+void FillPalette(const PngReader& reader) {
   if (png_get_color_type(reader.png, reader.info) != PNG_COLOR_TYPE_PALETTE) return;
   png_colorp palette = nullptr;
   int count = 0;
@@ -94,7 +94,8 @@ void FillPalette(const Reader& reader) {
   png_set_PLTE(reader.png, reader.info, filled, most);
 }
 
-void ReadPixels(const Reader& reader, Layout layout, std::span<uint8_t> pixels, size_t row_bytes) {
+void ReadPixels(const PngReader& reader, Layout layout, std::span<uint8_t> pixels,
+                size_t row_bytes) {
   FillPalette(reader);
   AskFor(layout, reader.png);
   const int passes = png_set_interlace_handling(reader.png);
@@ -122,19 +123,19 @@ void Grey16ToRgb(Bytes big_endian, std::span<uint8_t> rgb) {
 bool IsPng(Bytes file) { return file.size() >= 8 && png_sig_cmp(file.data(), 0, 8) == 0; }
 
 Picture DecodePng(Bytes file, const std::string& name) {
-  Reader reader;
+  PngReader reader;
   reader.left = file;
   reader.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &reader, OnError, OnWarning);
   if (reader.png != nullptr) reader.info = png_create_info_struct(reader.png);
-  if (reader.info == nullptr) Fail(reader.problem, name);
-  if (!Survives(reader, [&] { ReadHeader(reader); })) Fail(reader.problem, name);
+  if (reader.info == nullptr) RefusePng(reader.problem, name);
+  if (!Survives(reader, [&] { ReadHeader(reader); })) RefusePng(reader.problem, name);
 
   const size_t width = png_get_image_width(reader.png, reader.info);
   const size_t height = png_get_image_height(reader.png, reader.info);
   CheckPictureSize(static_cast<int64_t>(width), static_cast<int64_t>(height), name);
   // Deflate packs at most 1032 to 1: a header that promises more lies, and is not worth the memory.
   if (png_get_rowbytes(reader.png, reader.info) * height / 1032 > file.size()) {
-    Fail("the file ends early", name);
+    RefusePng("the file ends early", name);
   }
 
   Picture picture = BlankPicture(static_cast<int64_t>(width), static_cast<int64_t>(height), name);
@@ -143,7 +144,7 @@ Picture DecodePng(Bytes file, const std::string& name) {
   std::vector<uint8_t> raw(layout == Layout::kRgb8 ? 0 : row_bytes * height);
   std::span<uint8_t> pixels = layout == Layout::kRgb8 ? picture.rgb : raw;
   const bool complete = Survives(reader, [&] { ReadPixels(reader, layout, pixels, row_bytes); });
-  if (!complete) Fail(reader.problem, name);
+  if (!complete) RefusePng(reader.problem, name);
   if (layout == Layout::kRgba8) CompositeOnWhite(raw, picture.rgb);
   if (layout == Layout::kGrey16) Grey16ToRgb(raw, picture.rgb);
   return picture;

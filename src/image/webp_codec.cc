@@ -11,7 +11,7 @@
 namespace vggt {
 namespace {
 
-[[noreturn]] void Fail(const std::string& problem, const std::string& name) {
+[[noreturn]] void RefuseWebp(const std::string& problem, const std::string& name) {
   throw Error("damaged WebP: " + problem, name, "Copy or save the picture again.");
 }
 
@@ -29,18 +29,18 @@ bool IsWebp(Bytes file) {
 Picture DecodeWebp(Bytes file, const std::string& name) {
   WebPBitstreamFeatures features;
   if (WebPGetFeatures(file.data(), file.size(), &features) != VP8_STATUS_OK) {
-    Fail("no readable header", name);
+    RefuseWebp("no readable header", name);
   }
   CheckPictureSize(features.width, features.height, name);
   const WebPData data = {file.data(), file.size()};
   const std::unique_ptr<WebPAnimDecoder, Delete> decoder(WebPAnimDecoderNew(&data, nullptr));
-  if (!decoder) Fail("the file ends early or its parts contradict each other", name);
+  if (!decoder) RefuseWebp("the file ends early or its parts contradict each other", name);
   WebPAnimInfo info;
   WebPAnimDecoderGetInfo(decoder.get(), &info);
   uint8_t* canvas = nullptr;
   int timestamp = 0;
   if (WebPAnimDecoderGetNext(decoder.get(), &canvas, &timestamp) == 0) {
-    Fail("its pixels cannot be decoded", name);
+    RefuseWebp("its pixels cannot be decoded", name);
   }
   Picture picture = BlankPicture(info.canvas_width, info.canvas_height, name);
   const Bytes rgba(canvas, picture.rgb.size() / 3 * 4);

@@ -38,7 +38,7 @@ std::vector<float> Twin(const Input& input, const std::vector<float>& values) {
 // Where q, k and v are bfloat16 already, what is lost is the rounding of the probabilities and of
 // the result, 2^-8 each, the exponential's 2e-4 (its own and the sum's) and float32's noise: for
 // logits of this size 1e-5 times `noise`. The first and the last weigh the values' sizes.
-void CompareWithTwin(const Input& input, float noise = 1) {
+void CompareBf16WithTwin(const Input& input, float noise = 1) {
   std::vector<float> sizes = input.qkv;
   for (float& x : sizes) x = std::abs(x);
   const std::vector<float> expected = Twin(input, input.qkv), size = Twin(input, sizes);
@@ -56,7 +56,7 @@ TEST(AttentionBf16Test, EqualsItsSlowTwinOnAwkwardSizes) {
   for (const int64_t head_dim : {1, 4, 16, 20, 27, 32, 64, 128, 144}) {
     for (const int64_t tokens : {1, 2, 5, 63, 96, 97, 256, 300}) {
       SCOPED_TRACE(testing::Message() << tokens << " tokens, heads of " << head_dim);
-      CompareWithTwin(Rounded(MakeInput(2, tokens, 2, head_dim, 1)));
+      CompareBf16WithTwin(Rounded(MakeInput(2, tokens, 2, head_dim, 1)));
     }
   }
 }
@@ -72,13 +72,13 @@ TEST(AttentionBf16Test, RoundsItsInputsToNearest) {
 
 TEST(AttentionBf16Test, LargeLogitsDoNotOverflow) {
   // Logits of up to 1000, beyond exp's range; a float32 of that size is off by 6e-5.
-  CompareWithTwin(Rounded(MakeInput(1, 300, 1, 64, 12)), 100);
+  CompareBf16WithTwin(Rounded(MakeInput(1, 300, 1, 64, 12)), 100);
   // Maxima that grow from step to step.
   Input rising = MakeInput(1, 1100, 1, 16, 1);
   for (size_t i = 0; i < rising.qkv.size(); ++i) {
     rising.qkv[i] *= static_cast<float>(i) / static_cast<float>(rising.qkv.size()) * 4;
   }
-  CompareWithTwin(Rounded(rising), 10);
+  CompareBf16WithTwin(Rounded(rising), 10);
 }
 
 TEST(AttentionBf16Test, AllLogitsFarBelowZero) {
@@ -91,7 +91,7 @@ TEST(AttentionBf16Test, AllLogitsFarBelowZero) {
       token[32 + c] = -10 - static_cast<float>(t % 3) / 8;
     }
   }
-  CompareWithTwin(input, 10);
+  CompareBf16WithTwin(input, 10);
 }
 
 TEST(AttentionBf16Test, SameBitsOnAnyNumberOfThreads) {

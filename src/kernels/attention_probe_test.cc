@@ -27,8 +27,8 @@ std::vector<float> Probe(const Input& input, const std::vector<int32_t>& rows,
   return out;
 }
 
-void CompareWithTwin(const Input& input, const std::vector<int32_t>& rows,
-                     const std::vector<int32_t>& keys, float tolerance = 2e-5F) {
+void CompareProbeWithTwin(const Input& input, const std::vector<int32_t>& rows,
+                          const std::vector<int32_t>& keys, float tolerance = 2e-5F) {
   for (const bool average : {false, true}) {
     SCOPED_TRACE(average ? "averaged" : "per head");
     std::vector<float> expected(rows.size() * keys.size() * (average ? 1 : input.shape.heads));
@@ -43,22 +43,22 @@ TEST(AttentionProbeTest, EqualsItsSlowTwinOnAwkwardSizes) {
     for (const int32_t tokens : {1, 5, 23, 64, 65, 300}) {
       SCOPED_TRACE(::testing::Message() << tokens << " tokens, heads of " << head_dim);
       const Input input = MakeInput(1, tokens, 2, head_dim, 1);
-      CompareWithTwin(input, Every(0, tokens, 1), Every(0, tokens, 1));
+      CompareProbeWithTwin(input, Every(0, tokens, 1), Every(0, tokens, 1));
     }
   }
 }
 
 TEST(AttentionProbeTest, TakesChosenRowsAndKeysOfTheFirstBatchEntry) {
   const Input input = MakeInput(2, 310, 3, 16);
-  CompareWithTwin(input, Every(5, 155, 1), Every(5, 310, 1));
-  CompareWithTwin(input, Every(5, 155, 7), Every(5, 310, 3));
-  CompareWithTwin(input, {309}, {0});
-  CompareWithTwin(input, {}, {0, 1, 2, 255, 256, 257, 309});
+  CompareProbeWithTwin(input, Every(5, 155, 1), Every(5, 310, 1));
+  CompareProbeWithTwin(input, Every(5, 155, 7), Every(5, 310, 3));
+  CompareProbeWithTwin(input, {309}, {0});
+  CompareProbeWithTwin(input, {}, {0, 1, 2, 255, 256, 257, 309});
 }
 
 TEST(AttentionProbeTest, LargeLogitsDoNotOverflow) {
   // Logits of up to 1000, beyond exp's range; a float32 of that size is off by 6e-5.
-  CompareWithTwin(MakeInput(1, 130, 1, 64, 12), Every(0, 130, 1), Every(0, 130, 1), 1e-3F);
+  CompareProbeWithTwin(MakeInput(1, 130, 1, 64, 12), Every(0, 130, 1), Every(0, 130, 1), 1e-3F);
 }
 
 TEST(AttentionProbeTest, RowsSumToOne) {

@@ -57,11 +57,6 @@ PostOp ToPostOp(LinearEpilogue epilogue) {
   return PostOp::kNone;
 }
 
-struct Product {
-  dnnl::matmul matmul;
-  memory::desc scratch;
-};
-
 }  // namespace
 
 struct Linear::Packed {
@@ -70,6 +65,10 @@ struct Linear::Packed {
     int64_t first, count;
     AlignedBuffer<uint8_t> bytes;  // of `weight`
     memory weight, bias;
+  };
+  struct Product {
+    dnnl::matmul matmul;
+    memory::desc scratch;
   };
 
   int64_t in, out;

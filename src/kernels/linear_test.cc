@@ -25,7 +25,7 @@ std::vector<float> Random(size_t size, uint32_t seed) {
 class LinearTest : public ::testing::TestWithParam<std::tuple<int, int, int>> {};
 
 // Sums of up to 588 products of values in [-1, 1] in float32: values of up to 30.
-constexpr float kTolerance = 5e-5F;
+constexpr float kLinearTolerance = 5e-5F;
 
 TEST_P(LinearTest, EqualsItsSlowTwin) {
   const auto [rows, in, out] = GetParam();
@@ -45,7 +45,7 @@ TEST_P(LinearTest, EqualsItsSlowTwin) {
       const double e = epilogue == LinearEpilogue::kNone   ? expected[i]
                        : epilogue == LinearEpilogue::kGelu ? reference::Gelu(expected[i])
                                                            : expected[i] + before[i];
-      ASSERT_NEAR(y[i], e, kTolerance) << "value " << i << ", epilogue " << int(epilogue);
+      ASSERT_NEAR(y[i], e, kLinearTolerance) << "value " << i << ", epilogue " << int(epilogue);
     }
   }
 }
@@ -82,7 +82,7 @@ TEST_P(LinearTest, Bf16EqualsItsSlowTwin) {
     linear.Run(rows, x.data(), y.data());
     for (size_t i = 0; i < y.size(); ++i) {
       const float e = epilogue == LinearEpilogue::kNone ? expected[i] : expected[i] + before[i];
-      ASSERT_NEAR(y[i], e, kTolerance) << "value " << i << ", epilogue " << int(epilogue);
+      ASSERT_NEAR(y[i], e, kLinearTolerance) << "value " << i << ", epilogue " << int(epilogue);
     }
   }
   for (const auto epilogue : {LinearEpilogue::kNone, LinearEpilogue::kGelu}) {
@@ -92,7 +92,7 @@ TEST_P(LinearTest, Bf16EqualsItsSlowTwin) {
     for (size_t i = 0; i < y.size(); ++i) {
       const double e =
           epilogue == LinearEpilogue::kNone ? expected[i] : reference::Gelu(expected[i]);
-      ASSERT_NEAR(BF16ToF32(y[i]), e, kBf16Rounding * std::abs(e) + kTolerance)
+      ASSERT_NEAR(BF16ToF32(y[i]), e, kBf16Rounding * std::abs(e) + kLinearTolerance)
           << "value " << i << ", epilogue " << int(epilogue);
     }
   }
@@ -143,7 +143,7 @@ TEST(Linear, ManyRowCountsThroughOnePackedWeight) {
     std::vector<float> y(rows * 32), expected(rows * 32);
     linear.Run(rows, x.data(), y.data());
     reference::Linear(rows, 32, 32, x.data(), weight.data(), bias.data(), expected.data());
-    for (size_t i = 0; i < y.size(); ++i) ASSERT_NEAR(y[i], expected[i], kTolerance) << rows;
+    for (size_t i = 0; i < y.size(); ++i) ASSERT_NEAR(y[i], expected[i], kLinearTolerance) << rows;
   }
 }
 

@@ -129,7 +129,7 @@ fs::path ResolveBelow(const fs::path& root, const std::string& path) {
   if (!IsBelow(root, found)) {
     throw Refusal(403, "lies outside the folder that is served", path,
                   fmt::format("That is {}; 'vggt-attn view --root DIR' serves another.",
-                              Printable(root.string(), kLongestPath)));
+                              PrintableText(root.string())));
   }
   if (!fs::exists(found, failed)) throw Refusal(404, "no such file or folder", path);
   return found;

@@ -6,10 +6,6 @@
 namespace vggt {
 namespace {
 
-constexpr size_t kLongestText = 1000;
-
-std::string Shown(const std::string& text) { return Printable(text, kLongestText); }
-
 OrderedJson TransformJson(const LayerMetadata& m, size_t frame) {
   if (m.transforms.empty()) return nullptr;
   return ToJson(m.transforms[frame]);
@@ -17,7 +13,7 @@ OrderedJson TransformJson(const LayerMetadata& m, size_t frame) {
 
 OrderedJson FrameJson(const OpenedExport& opened, const LayerMetadata& m, size_t frame) {
   OrderedJson json = {
-      {"name", Shown(std::filesystem::path(m.image_paths[frame]).filename().string())},
+      {"name", PrintableText(std::filesystem::path(m.image_paths[frame]).filename().string())},
       {"url", fmt::format("/api/frames/{}?export={}", frame, PercentEncoded(opened.id))},
       {"width", nullptr},
       {"height", nullptr},
@@ -35,13 +31,13 @@ OrderedJson FrameJson(const OpenedExport& opened, const LayerMetadata& m, size_t
 OrderedJson LayerJson(const ExportLayer& layer) {
   const LayerMetadata& m = layer.metadata;
   OrderedJson json = {{"number", layer.index + 1},
-                      {"name", Shown(layer.name)},
+                      {"name", PrintableText(layer.name)},
                       {"layer_vmax99", m.layer_vmax99},
                       {"per_head_vmax99", nullptr},
-                      {"normalized_by", Shown(m.normalized_by)},
+                      {"normalized_by", PrintableText(m.normalized_by)},
                       {"error", nullptr}};
   if (m.per_head_data) json["per_head_vmax99"] = m.per_head_vmax99;
-  if (!layer.error.empty()) json["error"] = Shown(layer.error);
+  if (!layer.error.empty()) json["error"] = PrintableText(layer.error);
   return json;
 }
 
@@ -52,18 +48,18 @@ OrderedJson ProvenanceJson(const std::optional<Provenance>& p) {
                       {"precision", nullptr},
                       {"generator", nullptr}};
   if (!p) return json;
-  if (!p->definition.empty()) json["definition"] = Shown(p->definition);
-  if (!p->definition_text.empty()) json["definition_text"] = Shown(p->definition_text);
-  json["model"] = {{"weights", Shown(p->weights)},
-                   {"family", Shown(p->family)},
-                   {"text", Shown(p->model_text)},
+  if (!p->definition.empty()) json["definition"] = PrintableText(p->definition);
+  if (!p->definition_text.empty()) json["definition_text"] = PrintableText(p->definition_text);
+  json["model"] = {{"weights", PrintableText(p->weights)},
+                   {"family", PrintableText(p->family)},
+                   {"text", PrintableText(p->model_text)},
                    {"depth", p->depth},
                    {"dim", p->dim},
                    {"num_heads", p->num_heads},
                    {"image_width", p->image_width},
                    {"image_height", p->image_height}};
-  json["precision"] = Shown(p->precision);
-  json["generator"] = Shown(p->generator);
+  json["precision"] = PrintableText(p->precision);
+  json["generator"] = PrintableText(p->generator);
   return json;
 }
 
@@ -76,7 +72,7 @@ OrderedJson StoreJson(const AttentionRows* rows) {
     one["heads"] = blocks.heads;
     one["special_tokens"] = OrderedJson::array();
     for (const std::string& name : blocks.special_tokens) {
-      one["special_tokens"].push_back(Shown(name));
+      one["special_tokens"].push_back(PrintableText(name));
     }
     one["attends"] = AttendsName(blocks.attends);
     one["rope"] = RopeTypeName(blocks.rope.type);
@@ -99,7 +95,8 @@ OrderedJson Notices(const Export& described) {
   size_t broken = 0;
   for (const ExportLayer& layer : described.layers) broken += layer.error.empty() ? 0 : 1;
   if (!described.store_error.empty()) {
-    notices.push_back("Its queries and keys cannot be used: " + Shown(described.store_error));
+    notices.push_back("Its queries and keys cannot be used: " +
+                      PrintableText(described.store_error));
   }
   const bool store_alone = broken == described.layers.size() && !described.store.empty();
   if (broken > 0 && !store_alone) {
@@ -128,7 +125,8 @@ std::string PercentEncoded(const std::string& text) {
 OrderedJson ExportJson(const OpenedExport& opened) {
   const Export& described = opened.maps.description();
   const LayerMetadata& m = described.layers.back().metadata;
-  OrderedJson json = {{"id", opened.id}, {"path", opened.path}, {"name", Shown(opened.name)}};
+  OrderedJson json = {
+      {"id", opened.id}, {"path", opened.path}, {"name", PrintableText(opened.name)}};
   json["frames"] = OrderedJson::array();
   for (size_t i = 0; i < m.image_paths.size(); ++i) {
     json["frames"].push_back(FrameJson(opened, m, i));
@@ -149,9 +147,9 @@ OrderedJson ExportListJson(const ExportList& list, const std::filesystem::path& 
   json["exports"] = OrderedJson::array();
   for (const ListedExport& listed : list.exports) {
     OrderedJson one = {
-        {"id", listed.id},         {"path", listed.path},     {"name", Shown(listed.name)},
+        {"id", listed.id},         {"path", listed.path},     {"name", PrintableText(listed.name)},
         {"layers", listed.layers}, {"frames", listed.frames}, {"error", nullptr}};
-    if (!listed.error.empty()) one["error"] = Shown(listed.error);
+    if (!listed.error.empty()) one["error"] = PrintableText(listed.error);
     json["exports"].push_back(std::move(one));
   }
   json["truncated"] = list.truncated;

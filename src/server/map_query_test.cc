@@ -29,7 +29,7 @@ Export Described() {
   return e;
 }
 
-MapQuery Parse(QueryPairs query, const Export& described = Described()) {
+MapQuery ParseMaps(QueryPairs query, const Export& described = Described()) {
   query.emplace_back("row", "3");
   query.emplace_back("col", "5");
   return ParseMapQuery(query, described);
@@ -51,7 +51,7 @@ Refused RefusalOf(const QueryPairs& query, const Export& described = Described()
 }
 
 TEST(MapQuery, Defaults) {
-  const MapQuery query = Parse({});
+  const MapQuery query = ParseMaps({});
   EXPECT_THAT(query.layers, ElementsAre(2));
   EXPECT_THAT(query.heads, ElementsAre(kMeanOfHeads));
   EXPECT_THAT(query.frames, ElementsAre(0, 1));
@@ -61,14 +61,14 @@ TEST(MapQuery, Defaults) {
 
 TEST(MapQuery, ListsKeepTheirOrder) {
   const MapQuery query =
-      Parse({{"layers", "5,1"}, {"heads", "3,1,2"}, {"frames", "1,0"}, {"export", "x"}});
+      ParseMaps({{"layers", "5,1"}, {"heads", "3,1,2"}, {"frames", "1,0"}, {"export", "x"}});
   EXPECT_THAT(query.layers, ElementsAre(2, 0));
   EXPECT_THAT(query.heads, ElementsAre(3, 1, 2));
   EXPECT_THAT(query.frames, ElementsAre(1, 0));
 }
 
 TEST(MapQuery, All) {
-  const MapQuery query = Parse({{"layers", "all"}, {"heads", "all"}, {"frames", "all"}});
+  const MapQuery query = ParseMaps({{"layers", "all"}, {"heads", "all"}, {"frames", "all"}});
   EXPECT_THAT(query.layers, ElementsAre(0, 1, 2));
   EXPECT_THAT(query.heads, ElementsAre(1, 2, 3));
   EXPECT_THAT(query.frames, ElementsAre(0, 1));
@@ -111,7 +111,7 @@ TEST(MapQuery, SaysWhatIsWrong) {
 TEST(MapQuery, HeadsThatAreNotThere) {
   Export e = Described();
   for (ExportLayer& layer : e.layers) layer.metadata.per_head_data = false;
-  EXPECT_THAT(Parse({{"heads", "mean"}}, e).heads, ElementsAre(kMeanOfHeads));
+  EXPECT_THAT(ParseMaps({{"heads", "mean"}}, e).heads, ElementsAre(kMeanOfHeads));
   for (const char* heads : {"1", "all"}) {
     const Refused refused = RefusalOf({{"row", "0"}, {"col", "0"}, {"heads", heads}}, e);
     EXPECT_EQ(refused.status, 400);

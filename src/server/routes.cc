@@ -16,7 +16,6 @@ namespace {
 
 constexpr const char* kFrames = "/api/frames/";
 constexpr int64_t kMostFrames = 1'000'000;
-constexpr size_t kLongestText = 1000;
 
 Response JsonResponse(const OrderedJson& json, int status = 200) {
   return {status,
@@ -27,9 +26,9 @@ Response JsonResponse(const OrderedJson& json, int status = 200) {
 
 Response ErrorResponse(int status, const Error& error) {
   return JsonResponse({{"error",
-                        {{"what", Printable(error.problem(), kLongestText)},
-                         {"where", Printable(error.where(), kLongestText)},
-                         {"hint", Printable(error.hint(), kLongestText)}}}},
+                        {{"what", PrintableText(error.problem())},
+                         {"where", PrintableText(error.where())},
+                         {"hint", PrintableText(error.hint())}}}},
                       status);
 }
 

@@ -14,7 +14,7 @@ using ::testing::HasSubstr;
 
 // Global layers 1 and 5 with 3 heads, frame and encoder blocks; 3 frames of 3×4 patches behind two
 // special tokens (one in the encoder).
-RowQuery Parse(QueryPairs query) {
+RowQuery ParseRows(QueryPairs query) {
   query.emplace_back("definition", "model");
   return ParseRowQuery(query, testing::SmallQkDescription());
 }
@@ -22,7 +22,7 @@ RowQuery Parse(QueryPairs query) {
 RowQuery ParseAt(QueryPairs query) {
   query.emplace_back("row", "1");
   query.emplace_back("col", "2");
-  return Parse(query);
+  return ParseRows(query);
 }
 
 TEST(RowQuery, IsToldByItsDefinition) {
@@ -66,7 +66,7 @@ TEST(RowQuery, EveryParameter) {
 }
 
 TEST(RowQuery, WaysToNameTheQuery) {
-  const auto tokens = [](QueryPairs query) { return Parse(std::move(query)).query.tokens; };
+  const auto tokens = [](QueryPairs query) { return ParseRows(std::move(query)).query.tokens; };
   EXPECT_THAT(tokens({{"token", "register_1"}}), ElementsAre(1));
   EXPECT_THAT(tokens({{"token", "cls"}, {"block", "encoder"}}), ElementsAre(0));
   EXPECT_THAT(tokens({{"rows", "0-1"}, {"cols", "2-3"}}), ElementsAre(4, 5, 8, 9));
@@ -74,13 +74,13 @@ TEST(RowQuery, WaysToNameTheQuery) {
   EXPECT_THAT(tokens({{"cells", "0:0,2:3"}}), ElementsAre(2, 13));
 }
 
-struct Refused {
+struct RefusedRowQuery {
   QueryPairs query;
   int status;
   const char* text;
 };
 
-class RowQueryRefuses : public ::testing::TestWithParam<Refused> {};
+class RowQueryRefuses : public ::testing::TestWithParam<RefusedRowQuery> {};
 
 TEST_P(RowQueryRefuses, With) {
   QueryPairs query = GetParam().query;
@@ -97,29 +97,33 @@ TEST_P(RowQueryRefuses, With) {
 INSTANTIATE_TEST_SUITE_P(
     Values, RowQueryRefuses,
     ::testing::Values(
-        Refused{{{"definition", "softmax"}, {"token", "camera"}},
-                400,
-                "'softmax' is none of model, patches, frame, logits, cosine"},
-        Refused{{}, 400, "no query is given"},
-        Refused{{{"token", "camera"}, {"row", "1"}, {"col", "1"}}, 400, "several queries"},
-        Refused{{{"row", "1"}}, 400, "'col' is missing"},
-        Refused{{{"row", "3"}, {"col", "1"}}, 400, "'3' is no whole number up to 2"},
-        Refused{{{"rows", "1"}}, 400, "'cols' is missing"},
-        Refused{{{"rows", "1-3"}, {"cols", "1"}}, 400, "'3' is no whole number up to 2"},
-        Refused{{{"rows", "1-"}, {"cols", "1"}}, 400, "'' is no whole number"},
-        Refused{{{"cells", "1"}}, 400, "'' is no whole number up to 3"},
-        Refused{{{"cells", "1:1,"}}, 400, "'' is no whole number up to 2"},
-        Refused{{{"cells", "1:1,1:1"}}, 400, "token 7 is named twice"},
-        Refused{{{"token", "cls"}}, 404, "no special token 'cls'"},
-        Refused{{{"token", "camera"}, {"frame", "3"}}, 400, "'3' is no whole number up to 2"},
-        Refused{{{"token", "camera"}, {"layers", "2"}}, 404, "the store has no layer 2"},
-        Refused{{{"token", "camera"}, {"heads", "4"}}, 400, "'4' is no whole number up to 3"},
-        Refused{{{"token", "camera"}, {"block", "camera"}}, 400, "none of global, frame, encoder"},
-        Refused{{{"token", "camera"}, {"rope", "no"}}, 400, "'no' is none of after, before"},
-        Refused{{{"token", "camera"}, {"reduce", "sum"}}, 400, "none of none, mean, max"},
-        Refused{{{"token", "camera"}, {"tokens", "some"}}, 400, "none of patches, all"},
-        Refused{{{"token", "camera"}, {"incoming", "yes"}}, 400, "none of 0, 1"},
-        Refused{{{"token", "camera"}, {"lyers", "1"}}, 400, "'lyers' is unknown"}));
+        RefusedRowQuery{{{"definition", "softmax"}, {"token", "camera"}},
+                        400,
+                        "'softmax' is none of model, patches, frame, logits, cosine"},
+        RefusedRowQuery{{}, 400, "no query is given"},
+        RefusedRowQuery{{{"token", "camera"}, {"row", "1"}, {"col", "1"}}, 400, "several queries"},
+        RefusedRowQuery{{{"row", "1"}}, 400, "'col' is missing"},
+        RefusedRowQuery{{{"row", "3"}, {"col", "1"}}, 400, "'3' is no whole number up to 2"},
+        RefusedRowQuery{{{"rows", "1"}}, 400, "'cols' is missing"},
+        RefusedRowQuery{{{"rows", "1-3"}, {"cols", "1"}}, 400, "'3' is no whole number up to 2"},
+        RefusedRowQuery{{{"rows", "1-"}, {"cols", "1"}}, 400, "'' is no whole number"},
+        RefusedRowQuery{{{"cells", "1"}}, 400, "'' is no whole number up to 3"},
+        RefusedRowQuery{{{"cells", "1:1,"}}, 400, "'' is no whole number up to 2"},
+        RefusedRowQuery{{{"cells", "1:1,1:1"}}, 400, "token 7 is named twice"},
+        RefusedRowQuery{{{"token", "cls"}}, 404, "no special token 'cls'"},
+        RefusedRowQuery{
+            {{"token", "camera"}, {"frame", "3"}}, 400, "'3' is no whole number up to 2"},
+        RefusedRowQuery{{{"token", "camera"}, {"layers", "2"}}, 404, "the store has no layer 2"},
+        RefusedRowQuery{
+            {{"token", "camera"}, {"heads", "4"}}, 400, "'4' is no whole number up to 3"},
+        RefusedRowQuery{
+            {{"token", "camera"}, {"block", "camera"}}, 400, "none of global, frame, encoder"},
+        RefusedRowQuery{
+            {{"token", "camera"}, {"rope", "no"}}, 400, "'no' is none of after, before"},
+        RefusedRowQuery{{{"token", "camera"}, {"reduce", "sum"}}, 400, "none of none, mean, max"},
+        RefusedRowQuery{{{"token", "camera"}, {"tokens", "some"}}, 400, "none of patches, all"},
+        RefusedRowQuery{{{"token", "camera"}, {"incoming", "yes"}}, 400, "none of 0, 1"},
+        RefusedRowQuery{{{"token", "camera"}, {"lyers", "1"}}, 400, "'lyers' is unknown"}));
 
 TEST(RowQuery, RefusesWhatIsNotStoredOrTakesTooLong) {
   QkDescription d = testing::SmallQkDescription();

@@ -40,7 +40,7 @@ float GoldenValue() {
   return FirstValue(Checkpoint::Open(Golden("checkpoints/expected.safetensors")), "a.weight");
 }
 
-std::string ErrorFor(const std::filesystem::path& path) {
+std::string CheckpointErrorFor(const std::filesystem::path& path) {
   return ErrorOf([&] { return Checkpoint::Open(path).format(); });
 }
 
@@ -143,7 +143,7 @@ TEST(Checkpoint, ShardsMustBeWhatTheIndexSays) {
   std::filesystem::create_directory(dir / "sub");
   WriteWeights(dir / "sub" / "1", "a", 5);
   const auto error = [&](const std::string& json) {
-    return ErrorFor(dir.Write("index.json", json));
+    return CheckpointErrorFor(dir.Write("index.json", json));
   };
   EXPECT_THAT(error(R"({"weight_map": {"a": "2"}})"), HasSubstr("shard '2' is missing"));
   EXPECT_THAT(error(R"({"weight_map": {"b": "1"}})"), HasSubstr("tensor 'b' is missing"));
@@ -163,29 +163,30 @@ TEST(Checkpoint, ShardsMustBeWhatTheIndexSays) {
 
 TEST(Checkpoint, Folders) {
   const TestDir dir;
-  EXPECT_THAT(ErrorFor(dir.path()), HasSubstr("is a folder without a checkpoint"));
+  EXPECT_THAT(CheckpointErrorFor(dir.path()), HasSubstr("is a folder without a checkpoint"));
   dir.Write("config.json", "{}");
-  EXPECT_THAT(ErrorFor(dir.path()), HasSubstr("is a folder without a checkpoint"));
+  EXPECT_THAT(CheckpointErrorFor(dir.path()), HasSubstr("is a folder without a checkpoint"));
   const auto path = WriteWeights(dir / "model.safetensors", "a", 5);
   EXPECT_EQ(Checkpoint::Open(dir.path()).name(), path.string());
   dir.Write("model.pt", "");
-  EXPECT_THAT(ErrorFor(dir.path()),
+  EXPECT_THAT(CheckpointErrorFor(dir.path()),
               HasSubstr("is a folder with 2 checkpoints, such as model.pt and model.safetensors"));
 }
 
 TEST(Checkpoint, OtherFilesAreRefused) {
   const TestDir dir;
-  EXPECT_THAT(ErrorFor(dir / "none"), HasSubstr("no such file"));
-  EXPECT_THAT(ErrorFor(dir.Write("w", "")), HasSubstr("is empty"));
-  EXPECT_THAT(ErrorFor(dir.Write("w", "PK\3\4 and no more")), HasSubstr("truncated"));
-  EXPECT_THAT(ErrorFor(Golden("checkpoints/script.pt")), HasSubstr("TorchScript"));
+  EXPECT_THAT(CheckpointErrorFor(dir / "none"), HasSubstr("no such file"));
+  EXPECT_THAT(CheckpointErrorFor(dir.Write("w", "")), HasSubstr("is empty"));
+  EXPECT_THAT(CheckpointErrorFor(dir.Write("w", "PK\3\4 and no more")), HasSubstr("truncated"));
+  EXPECT_THAT(CheckpointErrorFor(Golden("checkpoints/script.pt")), HasSubstr("TorchScript"));
 }
 
 TEST(Checkpoint, TruncatedSafetensorsAreRefused) {
   const TestDir dir;
   const std::string whole = ReadFile(WriteWeights(dir / "w", "a", 5));
   for (size_t size = 0; size < whole.size(); ++size) {
-    EXPECT_THAT(ErrorFor(dir.Write("cut", whole.substr(0, size))), HasSubstr("cut")) << size;
+    EXPECT_THAT(CheckpointErrorFor(dir.Write("cut", whole.substr(0, size))), HasSubstr("cut"))
+        << size;
   }
 }
 

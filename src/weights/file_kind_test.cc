@@ -16,7 +16,7 @@ using ::testing::HasSubstr;
 
 FileKind KindOf(const std::string& bytes) { return DetectFileKind(AsBytes(bytes), "w"); }
 
-std::string ErrorFor(const std::string& bytes) {
+std::string KindErrorFor(const std::string& bytes) {
   return ErrorOf([&] { KindOf(bytes); });
 }
 
@@ -56,7 +56,7 @@ TEST(FileKind, EachOtherKindHasItsMessage) {
       {std::string(600, '\0'), "is not a checkpoint"},
   };
   for (const auto& [bytes, message] : others) {
-    EXPECT_THAT(ErrorFor(bytes), HasSubstr(message)) << Printable(bytes);
+    EXPECT_THAT(KindErrorFor(bytes), HasSubstr(message)) << Printable(bytes);
   }
 }
 
@@ -64,7 +64,7 @@ TEST(FileKind, AnyFirstBytesAreAnswered) {
   for (const char* name : {"legacy.pt", "archive.tar"}) {
     const std::string whole = ReadFile(Golden("checkpoints/"s + name));
     for (size_t size = 0; size < 300; ++size) {
-      EXPECT_THAT(ErrorFor(whole.substr(0, size)), HasSubstr("w: is ")) << name << " " << size;
+      EXPECT_THAT(KindErrorFor(whole.substr(0, size)), HasSubstr("w: is ")) << name << " " << size;
     }
   }
 }

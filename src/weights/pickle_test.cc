@@ -22,7 +22,7 @@ std::string Of(const char (&opcodes)[kSize]) {
 
 Pickle Parse(const std::string& bytes) { return Pickle(AsBytes(bytes), "p.pkl"); }
 
-std::string ErrorFor(const std::string& bytes) {
+std::string PickleErrorFor(const std::string& bytes) {
   return ErrorOf([&] { Parse(bytes); });
 }
 
@@ -56,9 +56,9 @@ TEST(Pickle, LaterProtocols) {
   EXPECT_EQ(Parse(Of("\x8F(K\x01\x90.")).root().kind, Kind::kOpaque);
   EXPECT_EQ(Parse(Of("(K\x01\x91.")).root().kind, Kind::kOpaque);
   EXPECT_EQ(Parse(Of("cm\nn\n)}\x92.")).root().kind, Kind::kCall);
-  EXPECT_THAT(ErrorFor("\x80\x05N."), HasSubstr("protocol 5, expected 2 to 4"));
-  EXPECT_THAT(ErrorFor("(lp0\n."), HasSubstr("no pickle of protocol 2 or later"));
-  EXPECT_THAT(ErrorFor(""), HasSubstr("no pickle"));
+  EXPECT_THAT(PickleErrorFor("\x80\x05N."), HasSubstr("protocol 5, expected 2 to 4"));
+  EXPECT_THAT(PickleErrorFor("(lp0\n."), HasSubstr("no pickle of protocol 2 or later"));
+  EXPECT_THAT(PickleErrorFor(""), HasSubstr("no pickle"));
 }
 
 TEST(Pickle, Containers) {
@@ -122,7 +122,7 @@ TEST(Pickle, MemoSharesValues) {
       Parse(Of("]q\x00h\x00"
                "a."));
   EXPECT_EQ(itself.root().items[0], &itself.root());
-  EXPECT_THAT(ErrorFor(Of("h\x07.")), HasSubstr("opcode 0x68 recalls nothing by 7"));
+  EXPECT_THAT(PickleErrorFor(Of("h\x07.")), HasSubstr("opcode 0x68 recalls nothing by 7"));
 }
 
 TEST(Pickle, DeepNestingNeedsNoStack) {
@@ -133,7 +133,7 @@ TEST(Pickle, DeepNestingNeedsNoStack) {
 }
 
 TEST(Pickle, ErrorsNameOpcodeAndByte) {
-  EXPECT_EQ(ErrorFor(Of("Ncm\nn\nV.")),
+  EXPECT_EQ(PickleErrorFor(Of("Ncm\nn\nV.")),
             "p.pkl, byte 9: pickle opcode 0x56 is not one that tensors need. Save a plain "
             "state_dict.");
 }
@@ -167,28 +167,28 @@ TEST(Pickle, MalformedProgramsAreRefused) {
       Of("cno end"),
   };
   for (const std::string& bytes : malformed) {
-    EXPECT_THAT(ErrorFor(bytes), HasSubstr("p.pkl, byte")) << Printable(bytes);
+    EXPECT_THAT(PickleErrorFor(bytes), HasSubstr("p.pkl, byte")) << Printable(bytes);
   }
 }
 
 TEST(Pickle, LimitsHold) {
-  EXPECT_THAT(ErrorFor(Of("") + std::string(2'000'001, 'N') + "."),
+  EXPECT_THAT(PickleErrorFor(Of("") + std::string(2'000'001, 'N') + "."),
               HasSubstr("more than 2000000 values"));
   std::string steps = Of("Nq\x01");
   for (int i = 0; i < 5'000'001; ++i)
     steps +=
         "h\x01"
         "0";
-  EXPECT_THAT(ErrorFor(steps + "."), HasSubstr("more than 10000000 steps"));
-  EXPECT_THAT(ErrorFor(Of("N") + std::string(2'000'001, '\x94') + "."),
+  EXPECT_THAT(PickleErrorFor(steps + "."), HasSubstr("more than 10000000 steps"));
+  EXPECT_THAT(PickleErrorFor(Of("N") + std::string(2'000'001, '\x94') + "."),
               HasSubstr("remembers too much"));
-  EXPECT_THAT(ErrorFor(Of("X\x41\x42\x0F\x00") + std::string(2'000'000, 'x')),
+  EXPECT_THAT(PickleErrorFor(Of("X\x41\x42\x0F\x00") + std::string(2'000'000, 'x')),
               HasSubstr("a text of 1000001 bytes"));
-  EXPECT_THAT(ErrorFor(Of("c") + std::string(2'000'000, 'x')), HasSubstr("name without end"));
+  EXPECT_THAT(PickleErrorFor(Of("c") + std::string(2'000'000, 'x')), HasSubstr("name without end"));
   // Long names joined over and over.
   std::string names = Of("X\x40\x42\x0F\x00") + std::string(1'000'000, 'x') + "q\x01";
   for (int i = 0; i < 100; ++i) names += "h\x01h\x01\x93";
-  EXPECT_THAT(ErrorFor(names + "."), HasSubstr("makes the texts too large"));
+  EXPECT_THAT(PickleErrorFor(names + "."), HasSubstr("makes the texts too large"));
 }
 
 TEST(Pickle, TruncatedAnywhereIsRefused) {
@@ -198,7 +198,7 @@ TEST(Pickle, TruncatedAnywhereIsRefused) {
          "bcm\nn\n)Ru.");
   EXPECT_EQ(Parse(whole).root().items.size(), 4U);
   for (size_t size = 0; size < whole.size(); ++size) {
-    EXPECT_THAT(ErrorFor(whole.substr(0, size)), HasSubstr("p.pkl, byte")) << size;
+    EXPECT_THAT(PickleErrorFor(whole.substr(0, size)), HasSubstr("p.pkl, byte")) << size;
   }
 }
 

@@ -78,7 +78,7 @@ TEST(TorchArchive, ViewsAndSharedStorages) {
   EXPECT_TRUE(tensors.at("d.none").bytes.empty());
 }
 
-std::string ErrorForFile(const std::filesystem::path& path) {
+std::string ArchiveErrorFor(const std::filesystem::path& path) {
   return ErrorOf([&] {
     const ZipReader zip(path);
     return ReadTorchArchive(zip).size();
@@ -86,12 +86,12 @@ std::string ErrorForFile(const std::filesystem::path& path) {
 }
 
 TEST(TorchArchive, RefusesWhatIsNoStateDict) {
-  EXPECT_THAT(ErrorForFile(Golden("checkpoints/script.pt")), HasSubstr("TorchScript"));
-  EXPECT_THAT(ErrorForFile(Golden("checkpoints/whole_model.pt")),
+  EXPECT_THAT(ArchiveErrorFor(Golden("checkpoints/script.pt")), HasSubstr("TorchScript"));
+  EXPECT_THAT(ArchiveErrorFor(Golden("checkpoints/whole_model.pt")),
               HasSubstr("holds a whole object of class torch.nn.modules.linear.Linear"));
-  EXPECT_THAT(ErrorForFile(Golden("checkpoints/one_tensor.pt")),
+  EXPECT_THAT(ArchiveErrorFor(Golden("checkpoints/one_tensor.pt")),
               HasSubstr("expected a state_dict"));
-  EXPECT_THAT(ErrorForFile(Golden("checkpoints/no_tensors.pt")), HasSubstr("holds no tensors"));
+  EXPECT_THAT(ArchiveErrorFor(Golden("checkpoints/no_tensors.pt")), HasSubstr("holds no tensors"));
 }
 
 // --- what nobody's PyTorch writes ---
@@ -146,9 +146,9 @@ std::filesystem::path Write(const TestDir& dir, const std::string& pickle,
   return dir / "w.pt";
 }
 
-std::string ErrorFor(const Description& description) {
+std::string TensorErrorFor(const Description& description) {
   const TestDir dir;
-  return ErrorForFile(Write(dir, kStart + DictOf("t", Pickled(description)) + "."));
+  return ArchiveErrorFor(Write(dir, kStart + DictOf("t", Pickled(description)) + "."));
 }
 
 std::vector<float> ValuesFor(const Description& description) {
@@ -203,29 +203,30 @@ TEST(TorchArchive, TensorsMustLieInTheirRecord) {
       {.shape = {kHuge, 1}, .strides = {kHuge, kHuge}},
   };
   for (const Description& description : past) {
-    EXPECT_THAT(ErrorFor(description), HasSubstr("tensor 't': shape"))
+    EXPECT_THAT(TensorErrorFor(description), HasSubstr("tensor 't': shape"))
         << ShapeText(description.shape);
   }
-  EXPECT_THAT(ErrorFor({.stored = 7}), HasSubstr("storage of 7 values is cut to 24 bytes"));
-  EXPECT_THAT(ErrorFor({.stored = INT64_MAX}), HasSubstr("is cut to 24 bytes"));
-  EXPECT_THAT(ErrorFor({.record = "1"}), HasSubstr("record 'data/1' is missing"));
-  EXPECT_THAT(ErrorFor({.record = "../data/0"}), HasSubstr("is missing"));
-  EXPECT_THAT(ErrorFor({.shape = {1 << 14, 1 << 14}, .strides = {0, 0}}),
+  EXPECT_THAT(TensorErrorFor({.stored = 7}), HasSubstr("storage of 7 values is cut to 24 bytes"));
+  EXPECT_THAT(TensorErrorFor({.stored = INT64_MAX}), HasSubstr("is cut to 24 bytes"));
+  EXPECT_THAT(TensorErrorFor({.record = "1"}), HasSubstr("record 'data/1' is missing"));
+  EXPECT_THAT(TensorErrorFor({.record = "../data/0"}), HasSubstr("is missing"));
+  EXPECT_THAT(TensorErrorFor({.shape = {1 << 14, 1 << 14}, .strides = {0, 0}}),
               HasSubstr("repeats 1 values"));
 }
 
 TEST(TorchArchive, MalformedDescriptionsAreRefused) {
-  EXPECT_THAT(ErrorFor({.offset = -1}), HasSubstr("tensor 't': its offset is malformed"));
-  EXPECT_THAT(ErrorFor({.stored = -1}), HasSubstr("its storage is malformed"));
-  EXPECT_THAT(ErrorFor({.shape = {-1}, .strides = {1}}), HasSubstr("its shape is malformed"));
-  EXPECT_THAT(ErrorFor({.strides = {-3, 1}}), HasSubstr("its strides is malformed"));
-  EXPECT_THAT(ErrorFor({.strides = {1}}), HasSubstr("its strides is malformed"));
+  EXPECT_THAT(TensorErrorFor({.offset = -1}), HasSubstr("tensor 't': its offset is malformed"));
+  EXPECT_THAT(TensorErrorFor({.stored = -1}), HasSubstr("its storage is malformed"));
+  EXPECT_THAT(TensorErrorFor({.shape = {-1}, .strides = {1}}), HasSubstr("its shape is malformed"));
+  EXPECT_THAT(TensorErrorFor({.strides = {-3, 1}}), HasSubstr("its strides is malformed"));
+  EXPECT_THAT(TensorErrorFor({.strides = {1}}), HasSubstr("its strides is malformed"));
   const std::vector<int64_t> many(65, 1);
-  EXPECT_THAT(ErrorFor({.shape = many, .strides = many}), HasSubstr("its shape is malformed"));
+  EXPECT_THAT(TensorErrorFor({.shape = many, .strides = many}),
+              HasSubstr("its shape is malformed"));
   const TestDir dir;
-  EXPECT_THAT(ErrorForFile(Write(dir, kStart + DictOf("t", kRebuild + ")R") + ".")),
+  EXPECT_THAT(ArchiveErrorFor(Write(dir, kStart + DictOf("t", kRebuild + ")R") + ".")),
               HasSubstr("its description is malformed"));
-  EXPECT_THAT(ErrorForFile(Write(dir, kStart + DictOf("t", kRebuild + "(KKKKKKKKtR") + ".")),
+  EXPECT_THAT(ArchiveErrorFor(Write(dir, kStart + DictOf("t", kRebuild + "(KKKKKKKKtR") + ".")),
               HasSubstr("its description is malformed"));
 }
 
@@ -238,13 +239,13 @@ TEST(TorchArchive, DictionariesThatHoldThemselves) {
   EXPECT_EQ(ValuesOf(ReadTorchArchive(zip).at("t")), (std::vector<float>{1, 2, 3, 4, 5, 6}));
   // d = {"a": d, "b": d}: 2^n ways to n
   EXPECT_THAT(
-      ErrorForFile(Write(dir, kStart + "}q\x01" + Text("a") + "h\x01s" + Text("b") + "h\x01s.")),
+      ArchiveErrorFor(Write(dir, kStart + "}q\x01" + Text("a") + "h\x01s" + Text("b") + "h\x01s.")),
       HasSubstr("holds too many names"));
   // The same with keys that give no names, and beside them many more.
   std::string ways = kStart + "}q\x01";
   for (int i = 0; i < 10'000; ++i) ways += "NNs";
   ways += Text("a") + "h\x01s" + Text("b") + "h\x01s.";
-  EXPECT_THAT(ErrorForFile(Write(dir, ways)), HasSubstr("holds too many names"));
+  EXPECT_THAT(ArchiveErrorFor(Write(dir, ways)), HasSubstr("holds too many names"));
 }
 
 TEST(TorchArchive, WrappersAreLookedThroughOnlySoFar) {
@@ -263,16 +264,16 @@ TEST(TorchArchive, WrappersAreLookedThroughOnlySoFar) {
     const ZipReader zip(Write(dir, kStart + DictOf("t", value) + "."));
     EXPECT_EQ(ValuesOf(ReadTorchArchive(zip).at("t")), (std::vector<float>{1, 2, 3, 4, 5, 6}));
   }
-  EXPECT_THAT(ErrorForFile(Write(dir, kStart + DictOf("t", wrap(Pickled({}), 1000)) + ".")),
+  EXPECT_THAT(ArchiveErrorFor(Write(dir, kStart + DictOf("t", wrap(Pickled({}), 1000)) + ".")),
               HasSubstr("holds no tensors"));
 }
 
 TEST(TorchArchive, TheSameNameTwice) {
   const TestDir dir;
   const std::string tensor = Pickled({});
-  EXPECT_THAT(
-      ErrorForFile(Write(dir, kStart + "}" + Text("a") + tensor + "s" + Text("a") + tensor + "s.")),
-      HasSubstr("tensor 'a': is there twice"));
+  EXPECT_THAT(ArchiveErrorFor(
+                  Write(dir, kStart + "}" + Text("a") + tensor + "s" + Text("a") + tensor + "s.")),
+              HasSubstr("tensor 'a': is there twice"));
 }
 
 TEST(TorchArchive, ByteOrder) {
@@ -283,7 +284,7 @@ TEST(TorchArchive, ByteOrder) {
       Write(dir, pickle,
             {{"a/byteorder", {AsBytes(little)}}, {"a/.data/serialization_id", {AsBytes(big)}}}));
   EXPECT_EQ(ReadTorchArchive(zip).size(), 1U);
-  EXPECT_THAT(ErrorForFile(Write(dir, pickle, {{"a/byteorder", {AsBytes(big)}}})),
+  EXPECT_THAT(ArchiveErrorFor(Write(dir, pickle, {{"a/byteorder", {AsBytes(big)}}})),
               HasSubstr("big-endian"));
 }
 
@@ -292,16 +293,16 @@ TEST(TorchArchive, OtherArchives) {
   const std::string text = "x";
   const ZipInput npz[] = {{"layer.npy", {AsBytes(text)}}};
   WriteZip(dir / "a", npz, true);
-  EXPECT_THAT(ErrorForFile(dir / "a"), HasSubstr(".npz"));
+  EXPECT_THAT(ArchiveErrorFor(dir / "a"), HasSubstr(".npz"));
   const ZipInput other[] = {{"vggt/model.pt", {AsBytes(text)}}};
   WriteZip(dir / "b", other, false);
-  EXPECT_THAT(ErrorForFile(dir / "b"), HasSubstr("zip archive without data.pkl"));
+  EXPECT_THAT(ArchiveErrorFor(dir / "b"), HasSubstr("zip archive without data.pkl"));
   const std::string pickle = kStart + DictOf("t", Pickled({})) + ".";
   const ZipInput zipped[] = {{"a/data.pkl", {AsBytes(pickle)}}};
   WriteZip(dir / "c", zipped, true);
-  EXPECT_THAT(ErrorForFile(dir / "c"), HasSubstr("record 'data.pkl' is compressed"));
-  EXPECT_THAT(ErrorForFile(Write(dir, kStart + "}.")), HasSubstr("holds no tensors"));
-  EXPECT_THAT(ErrorForFile(Write(dir, kStart + "K\x01.")), HasSubstr("expected a state_dict"));
+  EXPECT_THAT(ArchiveErrorFor(dir / "c"), HasSubstr("record 'data.pkl' is compressed"));
+  EXPECT_THAT(ArchiveErrorFor(Write(dir, kStart + "}.")), HasSubstr("holds no tensors"));
+  EXPECT_THAT(ArchiveErrorFor(Write(dir, kStart + "K\x01.")), HasSubstr("expected a state_dict"));
 }
 
 TEST(TorchArchive, TruncatedAnywhereIsRefused) {
@@ -309,7 +310,7 @@ TEST(TorchArchive, TruncatedAnywhereIsRefused) {
   const std::string whole = ReadFile(Golden("checkpoints/views.pt"));
   for (size_t size = 0; size < whole.size(); ++size) {
     const auto path = dir.Write("cut.pt", whole.substr(0, size));
-    EXPECT_THAT(ErrorForFile(path), HasSubstr("truncated or damaged")) << size;
+    EXPECT_THAT(ArchiveErrorFor(path), HasSubstr("truncated or damaged")) << size;
   }
 }
 
