@@ -25,7 +25,7 @@ build=build bench=ON
 
 tools/setup.sh --tests
 
-echo "Building in $build/ (several minutes, the first time) …"
+echo "Building in $build/ (some minutes, the first time) …"
 tools/quietly.sh "$build/configure.log" \
   cmake --preset "$preset" -DVGGT_BUILD_TESTS=ON -DVGGT_BUILD_BENCH=$bench
 tools/quietly.sh "$build/build.log" cmake --build --preset "$preset"

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-# vggt_room(NAME UNITS u… ROOMS r… [PUBLIC lib…] [PRIVATE lib…] [TEST_PRIVATE lib…])
+# vggt_room(NAME UNITS u… ROOMS r… [ALONE u…] [PUBLIC lib…] [PRIVATE lib…] [TEST_PRIVATE lib…])
 #
 # One static library of src/NAME: each unit is u.h, u.cc and u_test.cc. ROOMS are the rooms it may
 # include (tools/check_rooms.py holds the same table against the #includes). The tests of a room are one
 # program, NAME_tests; ctest calls each case NAME/Suite.Case.
+#
+# Presets that say CMAKE_UNITY_BUILD compile several files at once, which takes a third of the time: most
+# of it goes to headers. ALONE are the units that cannot share: those that Highway compiles several times.
 
 add_library(vggt_options INTERFACE)
 target_compile_options(vggt_options INTERFACE -Wall -Wextra -Werror)
@@ -18,10 +21,12 @@ if(VGGT_SANITIZE)
 endif()
 
 function(vggt_room NAME)
-  cmake_parse_arguments(ARG "" "" "UNITS;ROOMS;PUBLIC;PRIVATE;TEST_PRIVATE" ${ARGN})
+  cmake_parse_arguments(ARG "" "" "UNITS;ROOMS;ALONE;PUBLIC;PRIVATE;TEST_PRIVATE" ${ARGN})
   list(TRANSFORM ARG_UNITS APPEND .cc OUTPUT_VARIABLE SOURCES)
   list(TRANSFORM ARG_UNITS APPEND .h OUTPUT_VARIABLE HEADERS)
   list(TRANSFORM ARG_ROOMS PREPEND vggt_ OUTPUT_VARIABLE ROOM_TARGETS)
+  list(TRANSFORM ARG_ALONE APPEND .cc)
+  set_source_files_properties(${ARG_ALONE} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
   add_library(vggt_${NAME} STATIC ${SOURCES} ${HEADERS})
   set_target_properties(vggt_${NAME} PROPERTIES EXPORT_NAME ${NAME})
   target_include_directories(
@@ -53,4 +58,6 @@ if(VGGT_BUILD_TESTS)
   target_compile_definitions(vggt_testing INTERFACE
                              VGGT_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
   target_link_libraries(vggt_testing INTERFACE GTest::gtest GTest::gmock GTest::gtest_main)
+  # Tests are compiled more often than they run.
+  target_compile_options(vggt_testing INTERFACE $<$<CONFIG:Release>:-O1> $<$<CONFIG:RelWithDebInfo>:-O0>)
 endif()
