@@ -6,8 +6,48 @@
 #include <algorithm>
 #include <atomic>
 #include <exception>
+#include <vector>
 
 namespace vggt {
+namespace {
+
+// Chunks that are still to be done, on a cache line of their own.
+struct alignas(64) Share {
+  std::atomic<size_t> next;
+  size_t end;
+};
+
+// `shares` of equal size, each in order; a thread takes its own first.
+void Run(size_t count, size_t chunk, size_t shares, const std::function<void(size_t)>& body) {
+  const size_t chunks = (count + chunk - 1) / chunk;
+  std::vector<Share> left(shares);
+  for (size_t s = 0; s < shares; ++s) {
+    left[s].next = chunks * s / shares;
+    left[s].end = chunks * (s + 1) / shares;
+  }
+  std::atomic<bool> failed{false};
+  std::exception_ptr error;
+#pragma omp parallel
+  for (size_t s = 0; s < shares; ++s) {
+    Share& share = left[(ThreadIndex() + s) % shares];
+    while (!failed.load(std::memory_order_relaxed)) {
+      const size_t begin = share.next.fetch_add(1, std::memory_order_relaxed);
+      if (begin >= share.end) break;
+      try {
+        for (size_t i = begin * chunk; i < std::min((begin + 1) * chunk, count); ++i) body(i);
+      } catch (...) {
+        if (!failed.exchange(true)) error = std::current_exception();
+      }
+    }
+  }
+  if (error) std::rethrow_exception(error);
+}
+
+bool Serial(size_t count, size_t chunk) {
+  return count <= chunk || ThreadCount() == 1 || omp_in_parallel();
+}
+
+}  // namespace
 
 int ThreadCount() { return omp_get_max_threads(); }
 
@@ -17,22 +57,19 @@ int ThreadIndex() { return omp_get_thread_num(); }
 
 void ParallelFor(size_t count, size_t grain, const std::function<void(size_t)>& body) {
   const size_t chunk = std::max<size_t>(grain, 1);
-  if (count <= chunk || ThreadCount() == 1 || omp_in_parallel()) {
+  if (Serial(count, chunk)) {
     for (size_t i = 0; i < count; ++i) body(i);
     return;
   }
-  std::atomic<bool> failed{false};
-  std::exception_ptr error;
-#pragma omp parallel for schedule(dynamic, 1)
-  for (size_t begin = 0; begin < count; begin += chunk) {
-    if (failed.load(std::memory_order_relaxed)) continue;
-    try {
-      for (size_t i = begin; i < std::min(begin + chunk, count); ++i) body(i);
-    } catch (...) {
-      if (!failed.exchange(true)) error = std::current_exception();
-    }
+  Run(count, chunk, ThreadCount(), body);
+}
+
+void ParallelInOrder(size_t count, const std::function<void(size_t)>& body) {
+  if (Serial(count, 1)) {
+    for (size_t i = 0; i < count; ++i) body(i);
+    return;
   }
-  if (error) std::rethrow_exception(error);
+  Run(count, 1, 1, body);
 }
 
 }  // namespace vggt

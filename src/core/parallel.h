@@ -20,6 +20,11 @@ int ThreadIndex();
 // Calls body(i) for each i in [0, count), each once, on any thread, `grain` neighbours at a time.
 // Returns when all are done. The first exception that a body throws is rethrown here; calls not yet
 // begun are then skipped. Not for nesting: inside a body it runs serially.
+//
+// Each thread begins with its own share of neighbours and then helps the others: what one loop has
+// left in a thread's caches, the next one finds there. Threads need not share a cache.
 void ParallelFor(size_t count, size_t grain, const std::function<void(size_t)>& body);
+// The same, begun in the order of i: for what is to be put together in that order.
+void ParallelInOrder(size_t count, const std::function<void(size_t)>& body);
 
 }  // namespace vggt

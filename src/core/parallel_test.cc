@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/parallel.h"
 
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
 
 #include <atomic>
 #include <stdexcept>
+#include <thread>
 #include <vector>
 
 namespace vggt {
@@ -25,6 +26,33 @@ TEST(Parallel, CallsEachIndexOnce) {
         for (const auto& n : calls) EXPECT_EQ(n, 1);
       }
     }
+  }
+}
+
+TEST(Parallel, AThreadBeginsWithItsOwnShare) {
+  SetThreadCount(2);
+  std::vector<int> by(2, -1);
+  std::atomic<int> begun = 0;
+  ParallelFor(100, 50, [&](size_t i) {
+    if (i % 50 != 0) return;
+    ++begun;
+    while (begun < 2) std::this_thread::yield();  // so that nobody helps
+    by[i / 50] = ThreadIndex();
+  });
+  EXPECT_THAT(by, ::testing::ElementsAre(0, 1));
+}
+
+TEST(Parallel, InOrder) {
+  for (const int threads : {1, 3}) {
+    SetThreadCount(threads);
+    std::vector<std::atomic<int>> calls(100);
+    std::atomic<size_t> begun = 0;
+    ParallelInOrder(calls.size(), [&](size_t i) {
+      // Those before it are done, or other threads are at them.
+      EXPECT_LT(i, ++begun + threads - 1);
+      ++calls[i];
+    });
+    for (const auto& n : calls) EXPECT_EQ(n, 1);
   }
 }
 

@@ -145,7 +145,7 @@ void WriteData(AtomicFile& file, const ZipInput& input, Entry& entry) {
   uint64_t next = 0;
   bool writing = false;
   std::mutex mutex;
-  ParallelFor(pieces, 1, [&](size_t i) {
+  ParallelInOrder(pieces, [&](size_t i) {
     const uint64_t begin = i * kPiece;
     std::vector<uint8_t> gathered;
     const Bytes piece =
