@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "artifact/layer_maps.h"
 
+#include <algorithm>
 #include <iterator>
 #include <optional>
 #include <utility>
@@ -13,7 +14,7 @@ namespace vggt {
 namespace {
 
 constexpr double kQuantile = 0.99;
-constexpr size_t kQueries = 16;  // that a thread takes at a time
+constexpr int64_t kQueries = 16;  // that a thread takes at a time
 
 }  // namespace
 
@@ -37,16 +38,19 @@ void LayerQuantizer::Add(const float* probabilities, int64_t heads) {
   const int64_t keys = maps_.extents.keys(), queries = maps_.extents.queries;
   const int64_t all_heads = maps_.per_head ? maps_.extents.heads : 1;
   const int64_t first = std::ssize(vmax_);
-  vmax_.resize(first + heads);
-  ParallelFor(heads, 1, [&](size_t i) {
-    const auto h = static_cast<int64_t>(i);
-    const StridedValues values{probabilities + h * keys, queries, keys, heads * keys};
-    vmax_[first + h] = maps_.per_head ? quantiles_.Add(values) : Quantile(values, kQuantile);
-  });
-  ParallelFor(queries, kQueries, [&](size_t i) {
-    const auto q = static_cast<int64_t>(i);
-    for (int64_t h = 0; h < heads; ++h) {
-      Quantize(probabilities + (q * heads + h) * keys, keys, vmax_[first + h],
+  std::vector<StridedValues> groups(heads);
+  for (int64_t h = 0; h < heads; ++h) {
+    groups[h] = {probabilities + h * keys, queries, keys, heads * keys};
+  }
+  const std::vector<double> vmax =
+      maps_.per_head ? quantiles_.Add(groups) : std::vector<double>{Quantile(groups[0], kQuantile)};
+  vmax_.insert(vmax_.end(), vmax.begin(), vmax.end());
+  const int64_t parts = (queries + kQueries - 1) / kQueries;
+  ParallelFor(heads * parts, 1, [&](size_t i) {
+    const int64_t h = static_cast<int64_t>(i) / parts;
+    const int64_t begin = static_cast<int64_t>(i) % parts * kQueries;
+    for (int64_t q = begin; q < std::min(begin + kQueries, queries); ++q) {
+      Quantize(probabilities + (q * heads + h) * keys, keys, vmax[h],
                maps_.levels.data() + (q * all_heads + first + h) * keys);
     }
   });

@@ -3,8 +3,8 @@
 #pragma once
 
 #include <cstdint>
-#include <mutex>
 #include <optional>
+#include <span>
 #include <vector>
 
 namespace vggt {
@@ -18,8 +18,8 @@ struct StridedValues {
 };
 
 // numpy.quantile(values, q): linear between the two order statistics around q · (count - 1), q in
-// [0, 1]. Exact, in time linear in the count; fastest, and with little memory, for q near 1.
-// Throws Error if there are no values.
+// [0, 1]. Exact, in time linear in the count; fastest, and with little memory, for q near 1. On all
+// threads. Throws Error if there are no values.
 double Quantile(const StridedValues& values, double q);
 
 // The quantiles of groups of values that are in memory one after another, and of all of them:
@@ -30,19 +30,19 @@ class GroupQuantiles {
   // which are too small to be kept.
   GroupQuantiles(int64_t total, double q, std::vector<float> sample = {});
 
-  // What Quantile gives for this group. May be called by several threads at once.
-  double Add(const StridedValues& group);
+  // What Quantile gives for each of the next groups. On all threads.
+  std::vector<double> Add(std::span<const StridedValues> groups);
   // What Quantile would give for the values of all groups; nothing if the sample misled, which
   // does not happen without one. Throws Error if they are not `total`.
   std::optional<double> OfAll() const;
 
  private:
+  void Keep(const std::vector<float>& upper);
   void RaiseBound();
 
   const int64_t total_;
   const double q_;
   const int64_t wanted_;  // how many of the largest values are needed
-  std::mutex mutex_;      // guards what follows
   int64_t added_ = 0;
   float bound_;               // below it no value is needed
   std::vector<float> upper_;  // all the others

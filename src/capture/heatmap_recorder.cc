@@ -11,11 +11,11 @@
 namespace vggt {
 namespace {
 
-// Heads whose probabilities are in memory at a time: one for each thread or a little less, so that
-// all rounds are about equal.
+// Heads whose probabilities are in memory at a time: few, so that they stay in the last-level cache
+// while they are read again; several for many threads, which wait for one another after each step.
 int64_t HeadsTogether(const MapExtents& extents) {
-  const int64_t rounds = (extents.heads + ThreadCount() - 1) / ThreadCount();
-  return (extents.heads + rounds - 1) / rounds;
+  constexpr int kThreads = 4;  // that share a head
+  return std::min<int64_t>((ThreadCount() + kThreads - 1) / kThreads, extents.heads);
 }
 
 }  // namespace
