@@ -14,8 +14,8 @@ namespace vggt {
 // A layer is computed from its queries and keys, quantised and handed on before the block goes on,
 // on all threads, while the model waits. A thread beside the model would take its time from it:
 // matrix products are shared out evenly among all processors and end with the slowest. Of the
-// probabilities only as many heads as keep all threads busy are in memory, so that one head's stay
-// in the cache from softmax to levels.
+// probabilities only a few heads are in memory, one for every four threads, so that they stay in
+// the cache from softmax to levels.
 class HeatmapRecorder : public AttentionObserver {
  public:
   // Takes a finished layer (a global block, counted from 0).
