@@ -39,7 +39,9 @@ def processor():
         return platform.processor()
     flags = set(fields.get("flags", "").split())
     sets = [name for name in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if name in flags]
-    return f"{fields.get('model name', 'unknown')} ({', '.join(sets)})"
+    # Virtual machines hide names: the numbers tell generations apart.
+    numbers = f"family {fields.get('cpu family', '?')}, model {fields.get('model', '?')}"
+    return f"{fields.get('model name', 'unknown')}, {numbers} ({', '.join(sets)})"
 
 
 class Measurements:
