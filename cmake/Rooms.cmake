@@ -6,7 +6,8 @@
 # program, NAME_tests; ctest calls each case NAME/Suite.Case.
 #
 # Presets that say CMAKE_UNITY_BUILD compile several files at once, which takes a third of the time: most
-# of it goes to headers. ALONE are the units that cannot share: those that Highway compiles several times.
+# of it goes to headers. ALONE are the units that cannot share: those that Highway compiles several times,
+# and those whose public class holds a type of their anonymous namespace, which GCC warns of.
 
 add_library(vggt_options INTERFACE)
 target_compile_options(vggt_options INTERFACE -Wall -Wextra -Werror)

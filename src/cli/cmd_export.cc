@@ -22,6 +22,8 @@ struct ExportFlags : ExportOptions {
   bool quiet = false, json = false;
 };
 
+constexpr size_t kLongestPath = 4096;  // the user's own, whole
+
 // The most memory that was resident at once. getrusage's ru_maxrss would count that of the shell
 // which started this process.
 uint64_t PeakResidentBytes() {
@@ -89,7 +91,7 @@ std::string ToText(const ExportReport& report) {
       "{}"
       "model: {}, computed in {}\n"
       "took {}, {:.3g} GFLOP, at most {} of memory\n",
-      PrintableText(report.output.string()), report.layers, report.layers == 1 ? "" : "s",
+      Printable(report.output.string(), kLongestPath), report.layers, report.layers == 1 ? "" : "s",
       HeadsText(report), report.pictures, report.pictures == 1 ? "" : "s", report.grid_width,
       report.grid_height, report.image_width, report.image_height,
       HumanBytes(static_cast<double>(report.bytes_written)), StoreText(report), report.model,

@@ -19,6 +19,10 @@ struct alignas(64) Share {
 
 // `shares` of equal size, each in order; a thread takes its own first.
 void Run(size_t count, size_t chunk, size_t shares, const std::function<void(size_t)>& body) {
+  if (count <= chunk || ThreadCount() == 1 || omp_in_parallel()) {
+    for (size_t i = 0; i < count; ++i) body(i);
+    return;
+  }
   const size_t chunks = (count + chunk - 1) / chunk;
   std::vector<Share> left(shares);
   for (size_t s = 0; s < shares; ++s) {
@@ -43,10 +47,6 @@ void Run(size_t count, size_t chunk, size_t shares, const std::function<void(siz
   if (error) std::rethrow_exception(error);
 }
 
-bool Serial(size_t count, size_t chunk) {
-  return count <= chunk || ThreadCount() == 1 || omp_in_parallel();
-}
-
 }  // namespace
 
 int ThreadCount() { return omp_get_max_threads(); }
@@ -56,19 +56,10 @@ void SetThreadCount(int count) { omp_set_num_threads(std::max(count, 1)); }
 int ThreadIndex() { return omp_get_thread_num(); }
 
 void ParallelFor(size_t count, size_t grain, const std::function<void(size_t)>& body) {
-  const size_t chunk = std::max<size_t>(grain, 1);
-  if (Serial(count, chunk)) {
-    for (size_t i = 0; i < count; ++i) body(i);
-    return;
-  }
-  Run(count, chunk, ThreadCount(), body);
+  Run(count, std::max<size_t>(grain, 1), ThreadCount(), body);
 }
 
 void ParallelInOrder(size_t count, const std::function<void(size_t)>& body) {
-  if (Serial(count, 1)) {
-    for (size_t i = 0; i < count; ++i) body(i);
-    return;
-  }
   Run(count, 1, 1, body);
 }
 
