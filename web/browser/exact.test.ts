@@ -279,6 +279,7 @@ describe("values", () => {
 
   it("fill columns and the matrix", async () => {
     await open("&view=layers");
+    await viewer.id("column").first().waitFor(); // by then the layers are known
     const layers = await viewer.id("layer").locator("option").count();
     await expect.poll(() => viewer.id("column").count()).toBe(layers);
     const lit = () =>
