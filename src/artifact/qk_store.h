@@ -9,6 +9,7 @@
 
 #include "artifact/qk_schema.h"
 #include "core/file.h"
+#include "core/mapped_file.h"
 
 namespace vggt {
 

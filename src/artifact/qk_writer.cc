@@ -34,11 +34,11 @@ void QkWriter::WriteLayer(BlockKind kind, int64_t index, std::span<const uint16_
   const Shape shape = description_.shape(*blocks);
   const std::string file = QkFileName(kind, index);
   SafetensorsWriter writer(folder_ / file, {{"q", DType::kF16, shape}, {"k", DType::kF16, shape}},
-                           {});
+                           {}, {.sync = Sync::kLater});
   writer.Append(AsBytes(q));
   writer.Append(AsBytes(k));
   writer.Commit();
-  bytes_ += fs::file_size(folder_ / file);
+  bytes_ += writer.size();
   blocks->layers.push_back({index, LayerName(index), file});
 }
 
@@ -52,7 +52,7 @@ uint64_t QkWriter::Finish() {
               [](const QkLayer& a, const QkLayer& b) { return a.index < b.index; });
   }
   const std::string text = DumpJson(ToJson(description_));
-  WriteFileAtomic(folder_ / kQkDescriptionName, text);
+  WriteFileAtomic(folder_ / kQkDescriptionName, text, {.sync = Sync::kLater});
   return bytes_ + text.size();
 }
 

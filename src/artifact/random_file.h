@@ -19,12 +19,6 @@ class OutsideRoot : public Error {
   using Error::Error;
 };
 
-// A file that is not there.
-class MissingFile : public Error {
- public:
-  using Error::Error;
-};
-
 // Throws OutsideRoot unless `path`, symbolic links resolved, is `root` or lies below it. What does
 // not exist counts by its name. An empty root allows everything.
 void CheckInside(const std::filesystem::path& path, const std::filesystem::path& root);

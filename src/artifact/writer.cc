@@ -39,8 +39,8 @@ void CopyImages(const fs::path& folder, const std::vector<fs::path>& pictures) {
   CreateDirectory(folder / "images");
   const std::vector<std::string> names = ImageCopyNames(pictures);
   for (size_t i = 0; i < pictures.size(); ++i) {
-    const MappedFile picture(pictures[i]);
-    WriteFileAtomic((folder / "images" / names[i]).lexically_normal(), picture.bytes());
+    WriteFileAtomic((folder / "images" / names[i]).lexically_normal(), ReadFile(pictures[i]),
+                    {.sync = Sync::kLater});
   }
 }
 
@@ -70,15 +70,17 @@ void ExportWriter::WriteLayer(int64_t layer, const LayerMaps& maps) {
   metadata.npz_path = name + "/heatmaps_uint8.npz";
   const std::string metadata_path = name + "_metadata.json";
   CreateDirectory(Maps() / name);
-  WriteNpz(Maps() / metadata.npz_path, "heatmaps", "|u1", maps.shape(), maps.levels, compress_);
-  WriteFileAtomic(Maps() / metadata_path, DumpJson(ToJson(metadata)));
+  WriteNpz(Maps() / metadata.npz_path, "heatmaps", "|u1", maps.shape(), maps.levels, compress_,
+           {.sync = Sync::kLater});
+  WriteFileAtomic(Maps() / metadata_path, DumpJson(ToJson(metadata)), {.sync = Sync::kLater});
   manifest_.layers.push_back({layer, name, metadata_path, maps.layer_vmax99});
 }
 
 void ExportWriter::Finish() {
   std::sort(manifest_.layers.begin(), manifest_.layers.end(),
             [](const auto& a, const auto& b) { return a.index < b.index; });
-  WriteFileAtomic(Maps() / "layers_manifest.json", DumpJson(ToJson(manifest_)));
+  WriteFileAtomic(Maps() / "layers_manifest.json", DumpJson(ToJson(manifest_)),
+                  {.sync = Sync::kLater});
 }
 
 }  // namespace vggt

@@ -26,6 +26,12 @@ class Error : public std::runtime_error {
   std::string problem_, where_, hint_;
 };
 
+// A file that is not there.
+class MissingFile : public Error {
+ public:
+  using Error::Error;
+};
+
 // The user asked to stop (Ctrl-C). Derived from nothing that a catch of Error would swallow.
 class Interrupted : public std::exception {
  public:

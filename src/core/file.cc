@@ -2,101 +2,65 @@
 #include "core/file.h"
 
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <random>
 #include <utility>
 
+#include "core/durability.h"
 #include "core/error.h"
+#include "core/mapped_file.h"
 
 namespace vggt {
 namespace fs = std::filesystem;
+namespace {
 
-MappedFile::MappedFile(const fs::path& path) : path_(path) {
-  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (fd < 0) {
-    if (errno == ENOENT) throw Error("no such file", path.string());
-    ThrowSystemError(errno, "cannot open", path.string());
-  }
-  struct stat info;
-  if (fstat(fd, &info) != 0) {
-    const int reason = errno;
-    close(fd);
-    ThrowSystemError(reason, "cannot read", path.string());
-  }
-  if (!S_ISREG(info.st_mode)) {
-    close(fd);
-    throw Error(S_ISDIR(info.st_mode) ? "is a folder, not a file" : "is not a regular file",
-                path.string());
-  }
-  size_ = static_cast<size_t>(info.st_size);
-  if (size_ > 0) {
-    void* data = mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, fd, 0);
-    if (data == MAP_FAILED) {
-      const int reason = errno;
-      close(fd);
-      ThrowSystemError(reason, "cannot map into memory", path.string());
-    }
-    data_ = static_cast<const uint8_t*>(data);
-  }
-  fd_ = fd;
+constexpr int kMostNames = 100;
+
+fs::path FolderOf(const fs::path& path) {
+  return path.has_parent_path() ? path.parent_path() : fs::path(".");
 }
 
-MappedFile::MappedFile(MappedFile&& other) noexcept { *this = std::move(other); }
-
-MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
-  std::swap(path_, other.path_);
-  std::swap(data_, other.data_);
-  std::swap(size_, other.size_);
-  std::swap(fd_, other.fd_);
-  return *this;
+// A hidden name beside `path` that is hardly taken.
+fs::path NameBeside(const fs::path& path) {
+  static constexpr std::string_view kLetters = "abcdefghijklmnopqrstuvwxyz0123456789";
+  std::random_device random;
+  std::string name = "." + path.filename().string() + ".";
+  for (int i = 0; i < 8; ++i) name += kLetters[random() % kLetters.size()];
+  return FolderOf(path) / name;
 }
 
-MappedFile::~MappedFile() {
-  if (data_ != nullptr) munmap(const_cast<uint8_t*>(data_), size_);
-  if (fd_ >= 0) close(fd_);
+// The name of an open file as linkat() takes it.
+fs::path LinkOf(int fd) { return fmt::format("/proc/self/fd/{}", fd); }
+
+// Creates `path`, which must not exist, with the permissions that the user's umask leaves.
+int CreateNew(const fs::path& path) {
+  return open(path.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0666);
 }
 
-void MappedFile::Read(size_t offset, size_t size, uint8_t* to) const {
-  while (size > 0) {
-    const ssize_t n = pread(fd_, to, size, static_cast<off_t>(offset));
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) ThrowSystemError(errno, "cannot read", path_.string());
-    if (n == 0) throw Error("became shorter while it was read", path_.string());
-    const auto taken = static_cast<size_t>(n);
-    offset += taken;
-    to += taken;
-    size -= taken;
-  }
-}
-
-void MappedFile::Release(size_t offset, size_t size) const {
-  const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
-  const size_t begin = (offset + page - 1) / page * page;
-  const size_t end = (offset + size) / page * page;
-  if (end > begin && end <= size_) {
-    madvise(const_cast<uint8_t*>(data_) + begin, end - begin, MADV_DONTNEED);
-  }
-}
+}  // namespace
 
 std::string ReadFile(const fs::path& path) {
   const MappedFile file(path);
-  return {file.bytes().begin(), file.bytes().end()};
+  std::string text(file.bytes().size(), '\0');
+  file.Read(0, text.size(), reinterpret_cast<uint8_t*>(text.data()));
+  return text;
 }
 
-void WriteFileAtomic(const fs::path& path, Bytes bytes) {
-  AtomicFile file(path);
+void WriteFileAtomic(const fs::path& path, Bytes bytes, AtomicOptions options) {
+  AtomicFile file(path, options);
   file.Write(bytes);
   file.Commit();
 }
 
-void WriteFileAtomic(const fs::path& path, const std::string& text) {
-  WriteFileAtomic(path, Bytes(reinterpret_cast<const uint8_t*>(text.data()), text.size()));
+void WriteFileAtomic(const fs::path& path, const std::string& text, AtomicOptions options) {
+  WriteFileAtomic(path, Bytes(reinterpret_cast<const uint8_t*>(text.data()), text.size()), options);
 }
 
-AtomicFile::AtomicFile(const fs::path& path) : path_(path) {
+AtomicFile::AtomicFile(const fs::path& path, AtomicOptions options)
+    : path_(path), options_(options) {
   std::error_code ignored;
   const fs::file_status status = fs::status(path, ignored);
   if (fs::exists(status) && !fs::is_regular_file(status)) {
@@ -104,16 +68,21 @@ AtomicFile::AtomicFile(const fs::path& path) : path_(path) {
                                          : "is a device or the like, not a file to write",
                 path.string());
   }
-  std::string name = (path.parent_path() / ("." + path.filename().string() + ".XXXXXX")).string();
-  fd_ = mkostemp(name.data(), O_CLOEXEC);
+  fd_ = open(FolderOf(path).c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666);
+  if (fd_ >= 0 && access(LinkOf(fd_).c_str(), F_OK) == 0) return;
+  if (fd_ >= 0) close(fd_);
+  for (int i = 0; i < kMostNames; ++i) {
+    temporary_ = NameBeside(path);
+    fd_ = CreateNew(temporary_);
+    if (fd_ >= 0 || errno != EEXIST) break;
+  }
   if (fd_ < 0) ThrowSystemError(errno, "cannot create", path.string());
-  temporary_ = name;
 }
 
 AtomicFile::~AtomicFile() {
   if (fd_ < 0) return;
   close(fd_);
-  unlink(temporary_.c_str());
+  if (!temporary_.empty()) unlink(temporary_.c_str());
 }
 
 void AtomicFile::Write(Bytes bytes) {
@@ -136,12 +105,44 @@ void AtomicFile::WriteAt(uint64_t offset, Bytes bytes) {
 }
 
 void AtomicFile::Commit() {
-  // mkostemp makes the file private; give it the permissions that a plain creation would.
-  const mode_t mask = umask(0);
-  umask(mask);
-  const bool ok = fchmod(fd_, 0666 & ~mask) == 0 && rename(temporary_.c_str(), path_.c_str()) == 0;
-  if (!ok) ThrowSystemError(errno, "cannot write", path_.string());
+  if (options_.sync == Sync::kNow) {
+    SyncToDisk(fd_, path_);
+  } else {
+    sync_file_range(fd_, 0, 0, SYNC_FILE_RANGE_WRITE);
+  }
+  GiveName();
   close(std::exchange(fd_, -1));
+  if (options_.sync == Sync::kNow) SyncToDisk(FolderOf(path_));
+}
+
+// A file without a name can be linked to a free name only; to replace another it is linked to a
+// hidden name first, which is then renamed.
+void AtomicFile::GiveName() {
+  const auto link = [this](const fs::path& to) {
+    return linkat(AT_FDCWD, LinkOf(fd_).c_str(), AT_FDCWD, to.c_str(), AT_SYMLINK_FOLLOW) == 0;
+  };
+  const auto refuse = [this] {
+    throw Error("exists by now; it is not replaced", path_.string(), "Choose another name.");
+  };
+  if (temporary_.empty()) {
+    if (link(path_)) return;
+    if (errno != EEXIST) ThrowSystemError(errno, "cannot write", path_.string());
+    if (options_.existing == Existing::kRefuse) refuse();
+    for (int i = 0; i < kMostNames && temporary_.empty(); ++i) {
+      const fs::path name = NameBeside(path_);
+      if (link(name)) {
+        temporary_ = name;
+      } else if (errno != EEXIST) {
+        break;
+      }
+    }
+    if (temporary_.empty()) ThrowSystemError(errno, "cannot write", path_.string());
+  }
+  if (options_.existing == Existing::kRefuse) {
+    if (!RenameWithoutReplacing(temporary_, path_)) refuse();
+  } else if (rename(temporary_.c_str(), path_.c_str()) != 0) {
+    ThrowSystemError(errno, "cannot write", path_.string());
+  }
 }
 
 Bytes Cursor::Take(size_t size, const char* what) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Files: read-only mappings, atomic writes, and a bounds-checked cursor over foreign bytes.
+// Files read and written whole, and a bounds-checked cursor over foreign bytes.
 #pragma once
 
 #include <cstdint>
@@ -13,51 +13,31 @@ namespace vggt {
 
 using Bytes = std::span<const uint8_t>;
 
-// A file mapped read-only. Movable; the mapping lives as long as the object.
-// A file that another process truncates while it is mapped raises SIGBUS on access: not defended.
-class MappedFile {
- public:
-  MappedFile() = default;
-  // Throws Error if `path` is missing, unreadable or not a regular file. An empty file maps to no
-  // bytes.
-  explicit MappedFile(const std::filesystem::path& path);
-  MappedFile(MappedFile&& other) noexcept;
-  MappedFile& operator=(MappedFile&& other) noexcept;
-  ~MappedFile();
-
-  Bytes bytes() const { return {data_, size_}; }
-  const std::filesystem::path& path() const { return path_; }
-
-  // Copies bytes [offset, offset + size) to `to`, past the mapping: pages of the mapping that were
-  // not touched stay so, and a file that is shorter by now is an Error.
-  void Read(size_t offset, size_t size, uint8_t* to) const;
-
-  // Lets the operating system take back the memory of the pages wholly inside bytes
-  // [offset, offset + size): they no longer count as resident and are read again on the next
-  // access.
-  void Release(size_t offset, size_t size) const;
-
- private:
-  std::filesystem::path path_;
-  const uint8_t* data_ = nullptr;
-  size_t size_ = 0;
-  int fd_ = -1;
-};
-
-// The whole file as bytes. Throws Error like MappedFile.
+// The whole file. Throws MissingFile, or Error if it is unreadable, not a regular file, or becomes
+// shorter meanwhile.
 std::string ReadFile(const std::filesystem::path& path);
 
-// Writes `bytes` under a temporary name beside `path`, then renames: readers see the old file or
-// the whole new one. Throws Error (disk full, no permission); then nothing is left behind.
-void WriteFileAtomic(const std::filesystem::path& path, Bytes bytes);
-void WriteFileAtomic(const std::filesystem::path& path, const std::string& text);
+// Whether a file may take the place of one that has its name.
+enum class Existing { kReplace, kRefuse };
 
-// A file written front to back under a temporary name, renamed by Commit().
-// Destroyed without Commit(): nothing is left behind.
+// What survives a power cut. kNow: Commit() returns when the data are on the disk, and their name.
+// kLater: for files in a folder that is synced as a whole before it gets its name
+// (core/staged_directory.h); the system only begins to write.
+enum class Sync { kNow, kLater };
+
+struct AtomicOptions {
+  Existing existing = Existing::kReplace;
+  Sync sync = Sync::kNow;
+};
+
+// A file written front to back that gets its name in Commit(), in one step: readers see the old
+// file or the whole new one, whenever the process or the machine stops. Until then it has no name,
+// so that nothing is left behind, even by SIGKILL; file systems without such files (NFS, FAT) have
+// a hidden one instead, which SIGKILL leaves.
 class AtomicFile {
  public:
   // Throws Error if the file cannot be created, or if `path` is a folder, a device or the like.
-  explicit AtomicFile(const std::filesystem::path& path);
+  explicit AtomicFile(const std::filesystem::path& path, AtomicOptions options = {});
   AtomicFile(const AtomicFile&) = delete;
   AtomicFile& operator=(const AtomicFile&) = delete;
   ~AtomicFile();
@@ -65,14 +45,21 @@ class AtomicFile {
   void Write(Bytes bytes);
   // Over what is already written at `offset`; the next Write still goes to the end.
   void WriteAt(uint64_t offset, Bytes bytes);
+  // Throws Error if the data cannot be written, or if there is a file that may not be replaced.
   void Commit();
-  // For libraries that write a file by its name.
-  const std::filesystem::path& temporary() const { return temporary_; }
 
  private:
-  std::filesystem::path path_, temporary_;
+  void GiveName();
+
+  std::filesystem::path path_, temporary_;  // temporary_: empty while the file has no name
+  AtomicOptions options_;
   int fd_ = -1;
 };
+
+// The same at once.
+void WriteFileAtomic(const std::filesystem::path& path, Bytes bytes, AtomicOptions options = {});
+void WriteFileAtomic(const std::filesystem::path& path, const std::string& text,
+                     AtomicOptions options = {});
 
 // Reads little-endian values front to back out of bytes it does not trust. Every read is checked
 // against what is left and throws Error naming the source, the byte and what was wanted.

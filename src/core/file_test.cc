@@ -2,6 +2,10 @@
 #include "core/file.h"
 
 #include <gmock/gmock.h>
+#include <sys/stat.h>
+
+#include <thread>
+#include <vector>
 
 #include "testing.h"
 
@@ -13,40 +17,12 @@ using testing::ErrorOf;
 using ::testing::HasSubstr;
 using testing::TestDir;
 
-TEST(File, MapsWhatWasWritten) {
+TEST(File, ReadsWhole) {
   const TestDir dir;
   WriteFileAtomic(dir / "a", std::string("hello\0world", 11));
-  const MappedFile file(dir / "a");
-  EXPECT_EQ(std::string(file.bytes().begin(), file.bytes().end()), std::string("hello\0world", 11));
+  EXPECT_EQ(ReadFile(dir / "a"), std::string("hello\0world", 11));
   EXPECT_EQ(ReadFile(dir.Write("empty", "")), "");
-}
-
-TEST(File, SaysWhatCannotBeMapped) {
-  const TestDir dir;
-  EXPECT_THAT(ErrorOf([&] { MappedFile(dir / "missing"); }), HasSubstr("missing: no such file"));
-  EXPECT_THAT(ErrorOf([&] { MappedFile(dir.path()); }), HasSubstr("is a folder, not a file"));
-  EXPECT_THAT(ErrorOf([&] { MappedFile("/dev/zero"); }), HasSubstr("not a regular file"));
-}
-
-TEST(File, ReleasedPagesReadTheSameAgain) {
-  const TestDir dir;
-  std::string text(100'000, 'x');
-  text[50'000] = 'y';
-  const MappedFile file(dir.Write("a", text));
-  EXPECT_EQ(file.bytes()[50'000], 'y');
-  file.Release(0, text.size());
-  EXPECT_EQ(file.bytes()[50'000], 'y');
-}
-
-TEST(File, ReadsPartsAndNoticesTheEnd) {
-  const TestDir dir;
-  const MappedFile file(dir.Write("a", "hello world"));
-  std::string part(5, '-');
-  file.Read(6, 5, reinterpret_cast<uint8_t*>(part.data()));
-  EXPECT_EQ(part, "world");
-  std::filesystem::resize_file(dir / "a", 8);
-  EXPECT_THAT(ErrorOf([&] { file.Read(6, 5, reinterpret_cast<uint8_t*>(part.data())); }),
-              HasSubstr("a: became shorter while it was read"));
+  EXPECT_THAT(ErrorOf([&] { return ReadFile(dir / "missing"); }), HasSubstr("no such file"));
 }
 
 TEST(File, AtomicWriteLeavesNothingOnFailure) {
@@ -76,6 +52,39 @@ TEST(File, AtomicWriteReplacesWhole) {
   WriteFileAtomic(dir / "a", "new");
   EXPECT_EQ(ReadFile(dir / "a"), "new");
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(dir.path()), {}), 1);
+}
+
+TEST(File, AtomicWriteMayBeForbiddenToReplace) {
+  const TestDir dir;
+  AtomicFile file(dir / "a", {.existing = Existing::kRefuse});
+  file.Write(AsBytes("new"));
+  dir.Write("a", "somebody's");
+  EXPECT_THAT(ErrorOf([&] { file.Commit(); }), HasSubstr("a: exists by now; it is not replaced"));
+  EXPECT_EQ(ReadFile(dir / "a"), "somebody's");
+  WriteFileAtomic(dir / "b", "free", {.existing = Existing::kRefuse, .sync = Sync::kLater});
+  EXPECT_EQ(ReadFile(dir / "b"), "free");
+}
+
+// Nothing may read or set the process's umask while other threads create files.
+TEST(File, PermissionsAreThoseOfTheUmaskWithManyThreads) {
+  const TestDir dir;
+  const mode_t before = umask(027);
+  std::vector<std::thread> threads;
+  for (const char* name : {"a", "b"}) {
+    threads.emplace_back([&dir, name] {
+      for (int i = 0; i < 1000; ++i) {
+        WriteFileAtomic(dir / (name + std::to_string(i)), "x", {.sync = Sync::kLater});
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(umask(before), 027U);
+  int files = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(dir.path())) {
+    EXPECT_EQ(static_cast<int>(entry.status().permissions()), 0640) << entry.path();
+    ++files;
+  }
+  EXPECT_EQ(files, 2000);
 }
 
 TEST(Cursor, ReadsLittleEndianAndStopsAtTheEnd) {

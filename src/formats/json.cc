@@ -4,6 +4,8 @@
 #include <unordered_set>
 #include <vector>
 
+#include "core/mapped_file.h"
+
 namespace vggt {
 namespace {
 
@@ -113,8 +115,9 @@ Json ReadJsonFile(const std::filesystem::path& path) {
                             HumanBytes(static_cast<double>(file.bytes().size()))),
                 path.string());
   }
-  return ParseJson({reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()},
-                   path.string());
+  std::string text(file.bytes().size(), '\0');
+  file.Read(0, text.size(), reinterpret_cast<uint8_t*>(text.data()));
+  return ParseJson(text, path.string());
 }
 
 std::string DumpJson(const OrderedJson& json) {

@@ -16,11 +16,11 @@ constexpr uint64_t kMostExpansion = 1032;
 }  // namespace
 
 void WriteNpz(const std::filesystem::path& path, const std::string& name, const std::string& descr,
-              const Shape& shape, Bytes data, bool compress) {
+              const Shape& shape, Bytes data, bool compress, AtomicOptions options) {
   const std::string header = NpyHeader(descr, shape);
   const Bytes header_bytes(reinterpret_cast<const uint8_t*>(header.data()), header.size());
   const ZipInput entries[] = {{name + kSuffix, {header_bytes, data}}};
-  WriteZip(path, entries, compress);
+  WriteZip(path, entries, compress, options);
 }
 
 std::vector<std::string> NpzFile::names() const {

@@ -13,7 +13,7 @@ namespace vggt {
 
 // An archive of one array, which numpy.load(path)[name] gives back. Atomic; throws Error.
 void WriteNpz(const std::filesystem::path& path, const std::string& name, const std::string& descr,
-              const Shape& shape, Bytes data, bool compress);
+              const Shape& shape, Bytes data, bool compress, AtomicOptions options = {});
 
 class NpzFile {
  public:

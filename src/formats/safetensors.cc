@@ -169,8 +169,9 @@ SafetensorsFile ParseSafetensors(Bytes bytes, const std::string& source) {
 
 SafetensorsWriter::SafetensorsWriter(const std::filesystem::path& path,
                                      const std::vector<Entry>& entries,
-                                     const std::map<std::string, std::string>& metadata)
-    : file_(path), entries_(entries) {
+                                     const std::map<std::string, std::string>& metadata,
+                                     AtomicOptions options)
+    : file_(path, options), entries_(entries) {
   OrderedJson header;
   if (!metadata.empty()) header["__metadata__"] = metadata;
   uint64_t offset = 0;
@@ -183,6 +184,7 @@ SafetensorsWriter::SafetensorsWriter(const std::filesystem::path& path,
   std::string text = header.dump();
   text.resize((text.size() + 7) / 8 * 8, ' ');
   const uint64_t size = text.size();
+  size_ = sizeof(size) + size + offset;
   file_.Write({reinterpret_cast<const uint8_t*>(&size), sizeof(size)});
   file_.Write({reinterpret_cast<const uint8_t*>(text.data()), text.size()});
 }

@@ -35,17 +35,20 @@ class SafetensorsWriter {
   };
 
   SafetensorsWriter(const std::filesystem::path& path, const std::vector<Entry>& entries,
-                    const std::map<std::string, std::string>& metadata);
+                    const std::map<std::string, std::string>& metadata, AtomicOptions options = {});
 
   // The values of the next entry, in the order announced. Throws Error if they are of another size.
   void Append(Bytes bytes);
   // Throws Error if an entry is missing.
   void Commit();
+  // Bytes of the whole file.
+  uint64_t size() const { return size_; }
 
  private:
   AtomicFile file_;
   std::vector<Entry> entries_;
   size_t next_ = 0;
+  uint64_t size_ = 0;
 };
 
 }  // namespace vggt

@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 
+#include "core/mapped_file.h"
 #include "testing.h"
 
 namespace vggt {

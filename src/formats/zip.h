@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/file.h"
+#include "core/mapped_file.h"
 #include "formats/zip_directory.h"
 
 namespace vggt {

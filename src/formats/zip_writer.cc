@@ -180,8 +180,9 @@ void WriteData(AtomicFile& file, const ZipInput& input, Entry& entry) {
 
 }  // namespace
 
-void WriteZip(const std::filesystem::path& path, std::span<const ZipInput> entries, bool compress) {
-  AtomicFile file(path);
+void WriteZip(const std::filesystem::path& path, std::span<const ZipInput> entries, bool compress,
+              AtomicOptions options) {
+  AtomicFile file(path, options);
   std::vector<Entry> written;
   uint64_t end = 0;
   for (const ZipInput& input : entries) {

@@ -17,9 +17,10 @@ struct ZipInput {
   std::vector<Bytes> parts;  // the data, in order
 };
 
-// Writes an archive of these entries, all stored or all deflated, on all threads, under a temporary
-// name; readers see the whole file or none. The same input gives the same bytes; data begin at
+// Writes an archive of these entries, all stored or all deflated, on all threads, at once
+// (core/file.h); readers see the whole file or none. The same input gives the same bytes; data begin at
 // multiples of 64 bytes, ready to be mapped. Throws Error (disk full, …).
-void WriteZip(const std::filesystem::path& path, std::span<const ZipInput> entries, bool compress);
+void WriteZip(const std::filesystem::path& path, std::span<const ZipInput> entries, bool compress,
+              AtomicOptions options = {});
 
 }  // namespace vggt

@@ -84,8 +84,8 @@ Picture DecodePicture(Bytes file, const std::string& name) {
 }
 
 Picture ReadPicture(const std::filesystem::path& path) {
-  const MappedFile file(path);
-  return DecodePicture(file.bytes(), path.string());
+  const std::string file = ReadFile(path);
+  return DecodePicture({reinterpret_cast<const uint8_t*>(file.data()), file.size()}, path.string());
 }
 
 }  // namespace vggt

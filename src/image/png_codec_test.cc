@@ -6,6 +6,7 @@
 
 #include <cmath>
 
+#include "core/mapped_file.h"
 #include "testing.h"
 
 namespace vggt {

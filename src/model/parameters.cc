@@ -197,6 +197,7 @@ AggregatorParameters LoadParameters(const Checkpoint& checkpoint, const ModelCon
     parameters.global_blocks.push_back(loader.Block(
         fmt::format("global_blocks.{}.", i), config.head_dim, true, kBlockEps, i < last_layer));
   }
+  checkpoint.CheckIntact();
   return parameters;
 }
 

@@ -93,6 +93,7 @@ Checkpoint Checkpoint::Open(const fs::path& path) {
   } else {
     checkpoint.tensors_ = checkpoint.OpenFile(file);
   }
+  checkpoint.CheckIntact();
   return checkpoint;
 }
 
@@ -172,6 +173,11 @@ void Checkpoint::Read(Bytes part, uint8_t* to) const {
   } else {
     std::copy(part.begin(), part.end(), to);
   }
+}
+
+void Checkpoint::CheckIntact() const {
+  for (const MappedFile& file : files_) file.CheckIntact();
+  for (const ZipReader& archive : archives_) archive.file().CheckIntact();
 }
 
 void Checkpoint::Release(const TensorView& tensor) const {

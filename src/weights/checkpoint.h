@@ -9,12 +9,14 @@
 #include <vector>
 
 #include "core/file.h"
+#include "core/mapped_file.h"
 #include "core/tensor.h"
 #include "formats/zip.h"
 
 namespace vggt {
 
-// The tensors of a file (or several), mapped: opening reads headers only, whatever the size.
+// The tensors of a file (or several), mapped: opening reads headers only, whatever the size. What
+// others do to the files meanwhile becomes an Error (core/mapped_file.h).
 class Checkpoint {
  public:
   // .safetensors, a sharded *.index.json, or a PyTorch zip .pt/.pth/.bin, told apart by content; or
@@ -37,6 +39,9 @@ class Checkpoint {
   // Copies `part` of a tensor's bytes to `to`. From a file it is read, not taken from the mapping:
   // that costs less than a page fault for each page.
   void Read(Bytes part, uint8_t* to) const;
+  // Throws Error if a file was changed or truncated since it was opened: call it when all that was
+  // taken from views is done with.
+  void CheckIntact() const;
   // Lets the operating system take back the memory of this tensor's pages, once it has been copied.
   void Release(const TensorView& tensor) const;
 

@@ -5,6 +5,7 @@
 
 #include <cstring>
 
+#include "core/mapped_file.h"
 #include "formats/safetensors.h"
 #include "formats/zip_writer.h"
 #include "testing.h"

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+// Files mapped into memory that others may change or truncate meanwhile.
+#pragma once
+
+#include <sys/types.h>
+
+#include <ctime>
+#include <filesystem>
+
+#include "core/file.h"
+
+namespace vggt {
+
+// A file mapped read-only. Movable; the mapping lives as long as the object.
+//
+// A mapped file may be truncated by another process, or its disk may fail. Pages that cannot be
+// read then hold zeros, instead of ending the process with SIGBUS, and CheckIntact() throws: call
+// it when the bytes have been read, before what was made of them is used. For this the first
+// mapping installs a handler of SIGBUS; faults at other addresses go to the handler before it.
+class MappedFile {
+ public:
+  MappedFile() = default;
+  // Throws MissingFile (core/error.h), or Error if `path` is unreadable or not a regular file. An
+  // empty file maps to no bytes.
+  explicit MappedFile(const std::filesystem::path& path);
+  MappedFile(MappedFile&& other) noexcept;
+  MappedFile& operator=(MappedFile&& other) noexcept;
+  ~MappedFile();
+
+  Bytes bytes() const { return {data_, size_}; }
+  const std::filesystem::path& path() const { return path_; }
+
+  // Throws Error if the file was written to or truncated since it was opened, or if some of its
+  // bytes could not be read.
+  void CheckIntact() const;
+
+  // Whether path() still names this very file, and nobody has written to it since.
+  bool IsCurrent() const;
+
+  // Copies bytes [offset, offset + size) to `to`, past the mapping: pages of the mapping that were
+  // not touched stay so, and a file that is shorter by now is an Error.
+  void Read(size_t offset, size_t size, uint8_t* to) const;
+
+  // Lets the operating system take back the memory of the pages wholly inside bytes
+  // [offset, offset + size): they no longer count as resident and are read again on the next
+  // access.
+  void Release(size_t offset, size_t size) const;
+
+ private:
+  struct Identity {
+    dev_t device = 0;
+    ino_t inode = 0;
+    off_t size = 0;
+    timespec written = {};
+
+    bool operator==(const Identity& other) const;
+  };
+  struct Watch;
+
+  static Identity IdentityOf(const struct stat& info);
+
+  std::filesystem::path path_;
+  const uint8_t* data_ = nullptr;
+  size_t size_ = 0;
+  int fd_ = -1;
+  Identity identity_;
+  Watch* watch_ = nullptr;
+};
+
+}  // namespace vggt
