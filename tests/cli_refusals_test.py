@@ -24,12 +24,19 @@ from cli_case import (DEMO, GOLDEN, MINI, NUMBERS, PROGRAM, SWITCHES, TEXTS, Cas
 class Overwrite(Case):
     def test_only_when_asked(self):
         folder = self.export()
-        (folder / "images" / "stale.png").write_bytes(b"")
+        for name in ("images/mine.png", "notes.txt", "weights.safetensors", "attn_maps/deep/a.txt"):
+            self.write(f"out/{name}", "precious")
         self.refuse(1, ["export", "--image_dir", "pictures", "--output_dir_prefix", "",
                         "--image_set_name", "out"], "out: exists already. Use --overwrite")
-        self.export("--overwrite", "--num_images", 2)
+        said = self.succeed("export", "--image_dir", "pictures", "--output_dir_prefix", "",
+                            "--image_set_name", "out", "--overwrite", "--num_images", 2,
+                            "--image_size", 56).stderr
         self.assertEqual(sorted(p.name for p in (folder / "images").iterdir()),
-                         ["frame_00.png", "frame_01.png"])
+                         ["frame_00.png", "frame_01.png", "mine.png"])
+        for name in ("images/mine.png", "notes.txt", "weights.safetensors", "attn_maps/deep/a.txt"):
+            self.assertEqual((folder / name).read_text(), "precious")
+            self.assertIn(name.replace("/a.txt", ""), said)
+        self.assertIn("kept in out, as no export wrote it: ", said)
         self.assertEqual(sorted(p.name for p in self.dir.iterdir()), ["out", "pictures"])
 
     def test_a_failure_leaves_the_old(self):
@@ -40,13 +47,15 @@ class Overwrite(Case):
 
     def test_nothing_but_an_export_is_replaced(self):
         self.write("thesis/thesis.tex", "years of work")
+        self.write("paper/my_metadata.json", '{"title": "thesis"}')
         self.write("file", "")
         shutil.copytree(self.export(), self.dir / "old")
         common = ["export", "--image_size", 56, "--overwrite", "--output_dir_prefix="]
         for name, folder, part in (
-                ("pictures", "pictures", "pictures: is a folder that holds no export"),
-                ("thesis", "pictures", "thesis: is a folder that holds no export"),
-                (".", "pictures", "is a folder that holds no export"),
+                ("pictures", "pictures", "pictures: holds no export; it is not replaced"),
+                ("thesis", "pictures", "thesis: holds no export; it is not replaced"),
+                ("paper", "pictures", "paper: holds an export that cannot be read wholly"),
+                (".", "pictures", "holds no export; it is not replaced"),
                 ("old", "old/images", "old: holds the pictures that are read"),
                 ("file", "pictures", "file: is a file")):
             self.refuse(1, [*common, "--image_set_name", name, "--image_dir", folder], part)

@@ -141,11 +141,14 @@ class Store(Case):
 
     def test_an_export_without_maps_is_replaced_only_when_asked(self):
         folder = self.export_qk("--no_heatmaps")
-        (folder / "images" / "stale.png").write_bytes(b"")
         self.refuse(1, ["export", "--image_dir", "pictures", "--output_dir_prefix", "",
                         "--image_set_name", "out"], "out: exists already. Use --overwrite")
-        self.export_qk("--no_heatmaps", "--overwrite")
-        self.assertFalse((folder / "images" / "stale.png").exists())
+        before = {p.relative_to(folder) for p in folder.rglob("*")}
+        self.export_qk("--no_heatmaps", "--overwrite", "--layers", 2)
+        after = {p.relative_to(folder) for p in folder.rglob("*")}
+        self.assertEqual({p.name for p in before - after},
+                         {"global_01.safetensors", "global_03.safetensors"})
+        self.assertEqual(after - before, set())
 
     def test_other_blocks(self):
         dino = self.dir / "dino.safetensors"

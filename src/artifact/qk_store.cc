@@ -65,7 +65,8 @@ QkTensors QkStore::Layer(const QkBlocks& blocks, size_t layer) const {
   const auto place = static_cast<size_t>(&blocks - description_.blocks.data());
   const std::lock_guard lock(mutex_);
   QkTensors& tensors = layers_.at(place).at(layer);
-  if (tensors.mapping != nullptr) return tensors;
+  if (tensors.mapping != nullptr && tensors.mapping->IsCurrent()) return tensors;
+  tensors = {};
   const fs::path path = LayerPath(blocks, layer);
   CheckInside(path, root_);
   std::error_code ignored;
@@ -77,7 +78,8 @@ QkTensors QkStore::Layer(const QkBlocks& blocks, size_t layer) const {
   const Shape shape = description_.shape(blocks);
   const uint16_t* q = HalfValues(file, "q", shape, path);
   const uint16_t* k = HalfValues(file, "k", shape, path);
-  tensors = {q, k, std::move(mapping)};
+  mapping->CheckIntact();
+  tensors = {q, k, std::move(mapping), ++opened_};
   return tensors;
 }
 

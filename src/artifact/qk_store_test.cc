@@ -82,13 +82,33 @@ TEST(QkStore, RefusesWhatIsMissingOrOfAnotherShape) {
   EXPECT_NE(read(), nullptr);
 }
 
+TEST(QkStore, OpensAfreshWhatWasChanged) {
+  const TestDir dir;
+  const fs::path file = WriteQkStore(dir.path(), SmallQkDescription());
+  const fs::path layer = dir / "qk/global_05.safetensors";
+  const QkStore store(file, {});
+  const QkBlocks& global = *store.description().Find(BlockKind::kGlobal);
+  const QkTensors before = store.Layer(global, 1);
+  EXPECT_EQ(store.Layer(global, 1).version, before.version);
+  const std::string whole = ReadFile(layer);
+  fs::resize_file(layer, whole.size() - 2);
+  EXPECT_THAT(ErrorOf([&] { before.mapping->CheckIntact(); }), HasSubstr("was changed"));
+  EXPECT_THAT(ErrorOf([&] { store.Layer(global, 1); }), HasSubstr("global_05.safetensors"));
+  WriteFileAtomic(layer, whole);
+  const QkTensors after = store.Layer(global, 1);
+  EXPECT_NE(after.version, before.version);
+  after.mapping->CheckIntact();
+  fs::remove(layer);
+  EXPECT_THROW(store.Layer(global, 1), MissingFile);
+}
+
 TEST(QkStore, RefusesAFileThatIsCutAnywhere) {
   const TestDir dir;
   const fs::path file = WriteQkStore(dir.path(), SmallQkDescription(1, 1, 1, 4));
   const fs::path layer = dir / "qk/global_01.safetensors";
   const std::string whole = ReadFile(layer), json = ReadFile(file);
   for (size_t size = 0; size < whole.size(); ++size) {
-    WriteFileAtomic(layer, whole.substr(0, size));
+    WriteFileAtomic(layer, whole.substr(0, size), {.sync = Sync::kLater});
     const QkStore store(file, {});
     EXPECT_THAT(
         ErrorOf([&] { return store.Layer(*store.description().Find(BlockKind::kGlobal), 0).q; }),
@@ -96,7 +116,7 @@ TEST(QkStore, RefusesAFileThatIsCutAnywhere) {
         << size;
   }
   for (size_t size = 0; size + 2 < json.size(); size += 7) {
-    WriteFileAtomic(file, json.substr(0, size));
+    WriteFileAtomic(file, json.substr(0, size), {.sync = Sync::kLater});
     EXPECT_THAT(ErrorOf([&] { return QkStore(file, {}).description().frames; }),
                 HasSubstr("attention.json"))
         << size;

@@ -103,6 +103,7 @@ class Opener {
     ExportLayer layer;
     layer.index = index;
     layer.name = std::move(name);
+    layer.metadata_file = metadata_path;
     layer.metadata = ParseLayerMetadata(ReadJson(metadata_path), source);
     try {
       layer.array = Find(layer.metadata.npz_path, source);
@@ -214,6 +215,7 @@ void ListStore(Export& out) {
   for (const QkLayer& layer : d.blocks.front().layers) {
     out.layers.push_back({layer.index,
                           layer.name,
+                          {},
                           m,
                           {},
                           "holds no stored maps, only queries and keys: it was exported with "

@@ -13,8 +13,9 @@
 namespace vggt {
 
 struct ExportLayer {
-  int64_t index = 0;  // from 0
-  std::string name;   // "layer_01"
+  int64_t index = 0;                    // from 0
+  std::string name;                     // "layer_01"
+  std::filesystem::path metadata_file;  // empty if the export holds a store alone
   LayerMetadata metadata;
   std::filesystem::path array;  // where its maps lie; empty if they are missing
   std::string error;            // why they cannot be read; empty if nothing is known against it

@@ -8,6 +8,7 @@
 #include "artifact/reader.h"
 #include "cli/bundled_model.h"
 #include "cli/command.h"
+#include "cli/recovery.h"
 #include "cli/value_check.h"
 #include "core/error.h"
 #include "model/config.h"
@@ -105,7 +106,10 @@ void PrintExport(const Export& e) {
 int RunInspect(const std::string& path) {
   if (path == "bundled") {
     PrintCheckpoint(Checkpoint::FromMemory(BundledModel(), kBundledModelName));
-  } else if (LooksLikeExport(path)) {
+    return 0;
+  }
+  NoteRecovery(path);
+  if (LooksLikeExport(path)) {
     PrintExport(OpenExport(path));
   } else {
     PrintCheckpoint(Checkpoint::Open(path));

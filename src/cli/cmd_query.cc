@@ -12,6 +12,7 @@
 #include "artifact/quantile.h"
 #include "artifact/reader.h"
 #include "cli/command.h"
+#include "cli/recovery.h"
 #include "cli/row_table.h"
 #include "cli/value_check.h"
 #include "core/error.h"
@@ -130,6 +131,7 @@ void CheckOutput(const QueryFlags& options) {
 
 int RunQuery(const QueryFlags& options) {
   CheckOutput(options);
+  NoteRecovery(options.path);
   const Export e = OpenExport(options.path);
   if (!e.store_error.empty()) throw Error(e.store_error);
   if (e.store.empty()) {

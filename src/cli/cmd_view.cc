@@ -14,6 +14,7 @@
 #include "artifact/reader.h"
 #include "cli/command.h"
 #include "cli/interrupt.h"
+#include "cli/recovery.h"
 #include "cli/value_check.h"
 #include "core/error.h"
 #include "server/export_catalog.h"
@@ -154,6 +155,7 @@ void OpenBrowser(const std::string& address) {
 
 int RunView(const ViewFlags& options) {
   const std::string path = options.path.empty() ? "." : options.path;
+  NoteRecovery(path);
   const fs::path root = options.root.empty() ? DefaultRoot(path) : fs::path(options.root);
   const uint64_t cache_bytes = options.cache_gb << 30;
   ExportCatalog catalog(root, cache_bytes);

@@ -7,14 +7,15 @@
 #include <chrono>
 #include <optional>
 
+#include "artifact/export_files.h"
 #include "artifact/qk_writer.h"
-#include "artifact/reader.h"
 #include "artifact/writer.h"
 #include "capture/heatmap_recorder.h"
 #include "cli/bundled_model.h"
 #include "cli/interrupt.h"
 #include "cli/layer_list.h"
 #include "cli/qk_capture.h"
+#include "cli/recovery.h"
 #include "core/error.h"
 #include "core/staged_directory.h"
 #include "image/frames.h"
@@ -111,20 +112,40 @@ SelectedFrames SelectPictures(const ExportOptions& options, const fs::path& fold
   return selection;
 }
 
-// --overwrite must not cost anybody more than an export.
+// Which files of the output may go when it is replaced.
+std::set<fs::path> FilesToReplace(const fs::path& output) {
+  try {
+    return ListExportFiles(output);
+  } catch (const Error& error) {
+    throw Error(error.problem() + "; it is not replaced", error.where(),
+                "Move it away, or choose another --output_dir_prefix or --image_set_name.");
+  }
+}
+
+// What can be known before anything is computed: that the output may be replaced, and does not hold
+// the pictures that are read.
 void CheckReplaceable(const fs::path& output, const fs::path& pictures) {
   std::error_code ignored;
   if (!fs::is_directory(output, ignored)) return;
-  if (!LooksLikeExport(output) && !fs::is_empty(output, ignored)) {
-    throw Error("is a folder that holds no export; it is not replaced", output.string(),
-                "Choose another --output_dir_prefix or --image_set_name.");
-  }
+  FilesToReplace(output);
   const fs::path replaced = fs::canonical(output, ignored), read = fs::canonical(pictures, ignored);
   if (std::mismatch(replaced.begin(), replaced.end(), read.begin(), read.end()).first ==
       replaced.end()) {
     throw Error("holds the pictures that are read; it is not replaced", output.string(),
                 "Choose another --output_dir_prefix or --image_set_name.");
   }
+}
+
+// What stood in the replaced export and is nobody's but the user's.
+std::string KeptText(const fs::path& output, const std::vector<fs::path>& kept) {
+  constexpr size_t kMostNamed = 5;
+  std::string names;
+  for (size_t i = 0; i < std::min(kept.size(), kMostNamed); ++i) {
+    names += (i == 0 ? "" : ", ") + PrintableText(kept[i].string());
+  }
+  if (kept.size() > kMostNamed) names += fmt::format(" and {} more", kept.size() - kMostNamed);
+  return fmt::format("kept in {}, as no export wrote it: {}", PrintableText(output.string()),
+                     names);
 }
 
 // What is recorded must find room.
@@ -285,13 +306,16 @@ ExportReport RunExport(const ExportOptions& options, ProgressDisplay& display) {
   const fs::path pictures = FindImageDir(options);
   const SelectedFrames selection = SelectPictures(options, pictures, display);
   const fs::path path = options.output_dir_prefix + options.image_set_name;
+  const std::string recovered = RecoverExports(path);
+  if (!recovered.empty()) display.Note(recovered);
   if (options.overwrite) CheckReplaceable(path, pictures);
-  StagedDirectory output(path, options.overwrite);
+  StagedDirectory output(path, options.overwrite ? ListOwnFiles(FilesToReplace) : nullptr);
   try {
     ExportReport report = ExportTo(output.staging(), options, selection, display);
     ThrowIfInterrupted();
-    output.Commit();
+    const std::vector<fs::path> kept = output.Commit();
     display.End();
+    if (!kept.empty()) display.Note(KeptText(path, kept));
     report.output = path;
     report.pictures_in_folder = static_cast<int64_t>(selection.in_folder);
     report.seconds.total = SecondsSince(start);

@@ -63,8 +63,9 @@ inline constexpr const char* kTakeLessMemory =
     "the mean of the heads.";
 
 // Runs the whole export. Everything that can be refused is refused before anything is computed; the
-// output folder appears when it is complete, and not at all if anything fails. With `overwrite` an
-// export is replaced, never a folder of other things, nor one that holds the pictures.
+// output folder appears when it is complete, and not at all if anything fails. With `overwrite` the
+// files of an export are replaced; others in its folder are kept, and a folder without an export,
+// or with the pictures that are read, is refused.
 ExportReport RunExport(const ExportOptions& options, ProgressDisplay& display);
 
 // The folder of the set's pictures: options.image_dir, or examples/<set>/images below the current

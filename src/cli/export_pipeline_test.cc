@@ -242,12 +242,12 @@ TEST(ExportPipeline, AnExistingOutputIsReplacedOnlyWhenAsked) {
   const TestDir dir;
   ExportOptions options = CaseOptions(dir, "conv_single_image");
   const fs::path output = DoExport(options).output;
-  WriteFileAtomic(output / "images" / "frame_99.png", "stale");
+  WriteFileAtomic(output / "images" / "frame_99.png", "precious");
   EXPECT_THAT(ErrorOf([&] { DoExport(options); }), HasSubstr("exists already. Use --overwrite"));
   EXPECT_TRUE(fs::exists(output / "images" / "frame_99.png"));
   options.overwrite = true;
   DoExport(options);
-  EXPECT_FALSE(fs::exists(output / "images" / "frame_99.png"));
+  EXPECT_EQ(ReadFile(output / "images" / "frame_99.png"), "precious");
   EXPECT_EQ(std::distance(fs::directory_iterator(dir.path()), {}), 2);  // weights and output
 }
 

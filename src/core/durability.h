@@ -9,8 +9,8 @@ namespace vggt {
 
 // Gives the file or folder `from` the name `to`, on the same file system, unless `to` exists: then
 // it returns false and nothing has changed. Where the file system cannot promise that in one step,
-// an empty folder named `to` may be replaced, and a file is linked under its new name first: if both
-// are names of one file already, `from` goes. Throws Error for everything else.
+// an empty folder named `to` may be replaced, and a file is linked under its new name first: if
+// both are names of one file already, `from` goes. Throws Error for everything else.
 bool RenameWithoutReplacing(const std::filesystem::path& from, const std::filesystem::path& to);
 
 // Exchanges two names in one step: at no time is either missing. False, with nothing changed, if

@@ -2,7 +2,7 @@
 // Files mapped into memory that others may change or truncate meanwhile.
 #pragma once
 
-#include <sys/types.h>
+#include <sys/stat.h>
 
 #include <ctime>
 #include <filesystem>

@@ -18,8 +18,8 @@ struct ZipInput {
 };
 
 // Writes an archive of these entries, all stored or all deflated, on all threads, at once
-// (core/file.h); readers see the whole file or none. The same input gives the same bytes; data begin at
-// multiples of 64 bytes, ready to be mapped. Throws Error (disk full, …).
+// (core/file.h); readers see the whole file or none. The same input gives the same bytes; data
+// begin at multiples of 64 bytes, ready to be mapped. Throws Error (disk full, …).
 void WriteZip(const std::filesystem::path& path, std::span<const ZipInput> entries, bool compress,
               AtomicOptions options = {});
 

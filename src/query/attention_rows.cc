@@ -180,8 +180,9 @@ AttentionRows::State::LayerInput AttentionRows::State::Prepare(const Plan& plan,
   if (query.incoming && IsProbability(query.definition)) {
     const int64_t frame = query.definition == Definition::kFrame ? query.frame : 0;
     for (const int head : query.heads) {
-      input.of_rows.push_back(normalizers.Get(
-          {query.kind, layer, head, query.definition, frame, query.before_rope}, input.tensors));
+      input.of_rows.push_back(normalizers.Get({query.kind, layer, head, query.definition, frame,
+                                               query.before_rope, input.tensors.version},
+                                              input.tensors));
     }
   }
   return input;
@@ -293,8 +294,10 @@ AttentionAnswer AttentionRows::State::Answer(const TokenQuery& query) {
   const int64_t of_layer = NumElements(answer.shape) / answer.shape[0];
   std::vector<double> shares(query.layers.size() * heads);
   const auto answer_layer = [&](size_t i, bool parallel) {
-    AnswerLayer(plan, Prepare(plan, query.layers[i]), parallel, answer.values.data() + i * of_layer,
+    const LayerInput input = Prepare(plan, query.layers[i]);
+    AnswerLayer(plan, input, parallel, answer.values.data() + i * of_layer,
                 shares.data() + i * heads);
+    input.tensors.mapping->CheckIntact();
   };
   // Of many layers each thread takes whole ones: its rows stay in its cache.
   const bool many = query.layers.size() >= 2 * static_cast<size_t>(ThreadCount());

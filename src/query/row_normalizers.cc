@@ -87,6 +87,7 @@ std::shared_ptr<const FloatBuffer> RowNormalizers::Get(const Key& key, const QkT
   }
   const QkBlocks& blocks = *store_.description().Find(key.kind);
   auto values = std::make_shared<const FloatBuffer>(Compute(key, blocks, tensors));
+  tensors.mapping->CheckIntact();
   bytes_ += values->size() * sizeof(float);
   entries_.push_back({key, values});
   places_[key] = std::prev(entries_.end());

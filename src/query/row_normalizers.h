@@ -29,10 +29,11 @@ class RowNormalizers {
     Definition definition = Definition::kModel;  // one that IsProbability
     int64_t frame = 0;                           // whose keys count, of kFrame alone
     bool before_rope = false;
+    uint64_t version = 0;  // of the layer's file
 
     bool operator<(const Key& other) const {
       const auto fields = [](const Key& k) {
-        return std::tie(k.kind, k.layer, k.head, k.definition, k.frame, k.before_rope);
+        return std::tie(k.kind, k.layer, k.head, k.definition, k.frame, k.before_rope, k.version);
       };
       return fields(*this) < fields(other);
     }

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "artifact/export_files.h"
+
+#include <algorithm>
+
+#include "artifact/qk_store.h"
+#include "artifact/reader.h"
+
+namespace vggt {
+namespace fs = std::filesystem;
+namespace {
+
+// Collects files that lie below the folder by their names; what a link leads to does not.
+class FileSet {
+ public:
+  explicit FileSet(const fs::path& folder) : folder_(folder.lexically_normal()) {}
+
+  void Add(const fs::path& file) {
+    const fs::path relative = file.lexically_normal().lexically_relative(folder_);
+    std::error_code unknown;
+    const bool is_file = fs::is_regular_file(fs::symlink_status(folder_ / relative, unknown));
+    if (is_file && *relative.begin() != "..") files_.insert(relative);
+  }
+
+  std::set<fs::path> Take() && { return std::move(files_); }
+
+ private:
+  fs::path folder_;
+  std::set<fs::path> files_;
+};
+
+void AddMaps(const Export& e, FileSet& files) {
+  files.Add(e.maps_folder / "layers_manifest.json");
+  for (const ExportLayer& layer : e.layers) {
+    files.Add(layer.metadata_file);
+    files.Add(layer.array);
+  }
+}
+
+void AddStore(const fs::path& description, const fs::path& folder, FileSet& files) {
+  const QkStore store(description, folder);
+  files.Add(description);
+  for (const QkBlocks& blocks : store.description().blocks) {
+    for (size_t layer = 0; layer < blocks.layers.size(); ++layer) {
+      files.Add(store.LayerPath(blocks, layer));
+    }
+  }
+}
+
+void AddPictures(const Export& e, FileSet& files) {
+  const ExportLayer& layer = e.layers.back();
+  for (size_t frame = 0; frame < layer.metadata.image_paths.size(); ++frame) {
+    try {
+      files.Add(e.ImagePath(layer, frame));
+    } catch (const Error&) {
+      // Missing, or elsewhere: nothing of this folder.
+    }
+  }
+}
+
+}  // namespace
+
+std::set<fs::path> ListExportFiles(const fs::path& folder) {
+  std::error_code ignored;
+  if (fs::is_empty(folder, ignored)) return {};
+  if (!LooksLikeExport(folder)) throw Error("holds no export", folder.string());
+  try {
+    const Export e = OpenExport(folder, folder);
+    if (!e.store_error.empty()) throw Error(e.store_error);
+    FileSet files(folder);
+    AddMaps(e, files);
+    if (!e.store.empty()) AddStore(e.store, folder, files);
+    AddPictures(e, files);
+    return std::move(files).Take();
+  } catch (const Error& error) {
+    throw Error(fmt::format("holds an export that cannot be read wholly ({})", error.what()),
+                folder.string());
+  }
+}
+
+}  // namespace vggt

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/recovery.h"
+
+#include <cstdio>
+#include <vector>
+
+#include "core/error.h"
+#include "core/staged_directory.h"
+
+namespace vggt {
+namespace fs = std::filesystem;
+namespace {
+
+std::string Names(const std::vector<fs::path>& paths) {
+  constexpr size_t kMostNamed = 3;
+  std::string names;
+  for (size_t i = 0; i < std::min(paths.size(), kMostNamed); ++i) {
+    names += (i == 0 ? "" : ", ") + PrintableText(paths[i].lexically_normal().string());
+  }
+  return paths.size() <= kMostNamed
+             ? names
+             : fmt::format("{} and {} more", names, paths.size() - kMostNamed);
+}
+
+void Append(const std::vector<fs::path>& more, std::vector<fs::path>& to) {
+  to.insert(to.end(), more.begin(), more.end());
+}
+
+}  // namespace
+
+std::string RecoverExports(const fs::path& path) {
+  std::error_code unknown;
+  fs::path whole = fs::absolute(path, unknown).lexically_normal();
+  if (!whole.has_filename()) whole = whole.parent_path();
+  Recovery all;
+  for (const fs::path& folder : {whole.parent_path(), whole}) {
+    const Recovery found = RecoverAbandoned(folder);
+    Append(found.removed, all.removed);
+    Append(found.restored, all.restored);
+    Append(found.unknown, all.unknown);
+    all.removed_bytes += found.removed_bytes;
+  }
+  std::string text;
+  const auto say = [&](const std::string& sentence) {
+    text += (text.empty() ? "" : "; ") + sentence;
+  };
+  if (!all.removed.empty()) {
+    say(fmt::format("removed what killed exports had left: {} ({})", Names(all.removed),
+                    HumanBytes(static_cast<double>(all.removed_bytes))));
+  }
+  if (!all.restored.empty()) {
+    say("finished an export that was killed while it was put in place: " + Names(all.restored));
+  }
+  if (!all.unknown.empty()) {
+    say("left alone, as nothing tells whether somebody still uses it: " + Names(all.unknown) +
+        " (delete it if nobody does)");
+  }
+  return text;
+}
+
+void NoteRecovery(const fs::path& path) {
+  const std::string text = RecoverExports(path);
+  if (!text.empty()) std::fputs(fmt::format("vggt-attn: {}\n", text).c_str(), stderr);
+}
+
+}  // namespace vggt
