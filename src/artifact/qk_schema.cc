@@ -161,6 +161,7 @@ Provenance ParseOrigin(const Json& json, const std::string& source) {
   const Json model = GetJson<Json>(json, "model", source);
   const std::string where = source + ", model";
   p.weights = text(model, "weights", where);
+  p.weights_key = text(model, "weights_key", where);
   p.family = text(model, "family", where);
   p.model_text = text(model, "text", where);
   p.depth = number(model, "depth");
@@ -184,15 +185,7 @@ void CheckVersion(const Json& json, const std::string& source) {
 }
 
 void CheckCounts(const QkDescription& d, const std::string& source) {
-  const auto frames = static_cast<size_t>(d.frames);
-  if (d.image_paths.size() != frames ||
-      (!d.image_sizes.empty() && d.image_sizes.size() != frames) ||
-      (!d.transforms.empty() && d.transforms.size() != frames)) {
-    throw Error(
-        fmt::format("{} frames, but {} image_paths, {} image_sizes and {} transforms", d.frames,
-                    d.image_paths.size(), d.image_sizes.size(), d.transforms.size()),
-        source);
-  }
+  CheckFrameCounts(d, d.frames, source);
   // Extents are at most a million each: the products fit 64 bits one by one.
   const int64_t patches = d.H_p * d.W_p;
   if (patches > kMostTokens || d.frames * (patches + kMostSpecialTokens) > kMostTokens) {
@@ -251,6 +244,10 @@ OrderedJson ToJson(const QkDescription& d) {
   for (const ImageSize& size : d.image_sizes) json["image_sizes"].push_back(ToJson(size));
   json["transforms"] = OrderedJson::array();
   for (const FrameTransform& t : d.transforms) json["transforms"].push_back(ToJson(t));
+  if (!d.sources.empty()) {
+    json["sources"] = OrderedJson::array();
+    for (const PictureSource& each : d.sources) json["sources"].push_back(ToJson(each));
+  }
   json["blocks"] = OrderedJson::object();
   for (const QkBlocks& blocks : d.blocks)
     json["blocks"][BlockKindName(blocks.kind)] = ToJson(blocks);
@@ -271,6 +268,7 @@ QkDescription ParseQkDescription(const Json& json, const std::string& source) {
   d.image_paths = GetJson<std::vector<std::string>>(json, "image_paths", source);
   d.image_sizes = ParseImageSizes(json, source);
   d.transforms = ParseTransforms(json, source);
+  d.sources = ParsePictureSources(json, source);
   CheckCounts(d, source);
   const Json blocks = GetJson<Json>(json, "blocks", source);
   for (const BlockKind kind : kBlockKinds) {

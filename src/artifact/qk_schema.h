@@ -73,6 +73,7 @@ struct QkDescription {
   std::vector<std::string> image_paths;    // relative to qk/
   std::vector<ImageSize> image_sizes;      // may be empty in what others wrote
   std::vector<FrameTransform> transforms;  // likewise
+  std::vector<PictureSource> sources;      // likewise
   // What others wrote may say less: then texts are empty and numbers 0. It has no definition.
   Provenance provenance;
   std::vector<QkBlocks>

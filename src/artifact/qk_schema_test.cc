@@ -20,7 +20,8 @@ QkDescription ExampleDescription() {
   d.image_paths = {"../images/frame_00.png", "../images/frame_01.jpg"};
   d.image_sizes = {{640, 427}, {420, 700}};
   d.transforms = {{640, 427, 518, 350, 0, 350, 84, 0, 518, 518},
-                  {420, 700, 518, 868, 175, 518, 0, 0, 518, 518}};
+                  {420, 700, 518, 868, 175, 518, 0, 0, 518, 518, 6}};
+  d.sources = {{"IMG_0412.HEIC", {}}, {"kitchen.mp4", 12.48}};
   d.provenance = {.generator = "vggt-attn 0.1.0",
                   .weights = "w.safetensors",
                   .family = "VGGT-1B",
@@ -30,7 +31,8 @@ QkDescription ExampleDescription() {
                   .num_heads = 16,
                   .precision = "f32",
                   .image_width = 518,
-                  .image_height = 350};
+                  .image_height = 350,
+                  .weights_key = "ema.module"};
   const std::vector<std::string> special = {"camera", "register_1", "register_2"};
   d.blocks = {
       {BlockKind::kGlobal,
@@ -72,8 +74,8 @@ TEST(QkSchema, LayersAreSorted) {
 // What a program that is not ours may leave out.
 TEST(QkSchema, ReadsTheLeastThatIsNeeded) {
   Json json = Good();
-  for (const char* key :
-       {"generator", "image_set_name", "model", "precision", "image_sizes", "transforms"}) {
+  for (const char* key : {"generator", "image_set_name", "model", "precision", "image_sizes",
+                          "transforms", "sources"}) {
     json.erase(key);
   }
   json["blocks"]["global"].erase("scale");
@@ -122,6 +124,9 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{"/format_version", 2, "format version 2, expected 1. A newer vggt-attn"},
         Wrong{"/frames", 3, "3 frames, but 2 image_paths"}, Wrong{"/frames", 0, "'frames' is 0"},
         Wrong{"/transforms", Json::array({Json::object()}), "'original_width' is missing"},
+        Wrong{"/transforms/0/orientation", 9, "'orientation' is 9, expected 1 … 8"},
+        Wrong{"/sources", Json::array({{{"file", "a"}}}), "2 transforms and 1 sources"},
+        Wrong{"/sources/1/time", -1, "'time' is -1, expected seconds from 0 on"},
         Wrong{"/grid/H_p", 1'000'000, "more than can be read"},
         Wrong{"/grid/H_p", 1'000'001, "'H_p' is 1000001"},
         Wrong{"/blocks", Json::object(), "none of global, frame, encoder"},

@@ -211,6 +211,7 @@ void ListStore(Export& out) {
   m.image_paths = d.image_paths;
   m.image_sizes = d.image_sizes;
   m.transforms = d.transforms;
+  m.sources = d.sources;
   m.provenance = d.provenance;
   for (const QkLayer& layer : d.blocks.front().layers) {
     out.layers.push_back({layer.index,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "artifact/schema.h"
 
+#include <cmath>
 #include <set>
 
 #include "core/error.h"
@@ -21,6 +22,10 @@ FrameTransform ParseTransform(const Json& json, const std::string& source) {
   const auto get = [&](const char* key, int least) {
     return static_cast<int>(GetExtent(json, key, source, least));
   };
+  const int orientation = HasJson(json, "orientation") ? get("orientation", 1) : 1;
+  if (orientation > 8) {
+    throw Error(fmt::format("'orientation' is {}, expected 1 … 8", orientation), source);
+  }
   return {.original_width = get("original_width", 1),
           .original_height = get("original_height", 1),
           .resized_width = get("resized_width", 1),
@@ -30,7 +35,25 @@ FrameTransform ParseTransform(const Json& json, const std::string& source) {
           .pad_top = get("pad_top", 0),
           .pad_left = get("pad_left", 0),
           .model_width = get("model_width", 1),
-          .model_height = get("model_height", 1)};
+          .model_height = get("model_height", 1),
+          .orientation = orientation};
+}
+
+PictureSource ParsePictureSource(const Json& json, const std::string& source) {
+  PictureSource out;
+  out.file = GetJson<std::string>(json, "file", source);
+  if (out.file.empty() || Printable(out.file, kMostFileName) != out.file) {
+    throw Error(fmt::format("'file' is '{}', expected a printable name of at most {} characters",
+                            Printable(out.file), kMostFileName),
+                source);
+  }
+  if (HasJson(json, "time")) {
+    out.seconds = GetJson<double>(json, "time", source);
+    if (!std::isfinite(*out.seconds) || *out.seconds < 0) {
+      throw Error(fmt::format("'time' is {}, expected seconds from 0 on", *out.seconds), source);
+    }
+  }
+  return out;
 }
 
 void AddProvenance(const Provenance& p, OrderedJson& json) {
@@ -50,8 +73,8 @@ Provenance ParseProvenance(const Json& json, const std::string& source) {
   }
   const Json model = GetJson<Json>(json, "model", source);
   const std::string where = source + ", model";
-  const auto get_text = [&](const char* key) {
-    return json.contains(key) ? GetJson<std::string>(json, key, source) : "";
+  const auto get_text = [](const Json& object, const char* key, const std::string& at) {
+    return HasJson(object, key) ? GetJson<std::string>(object, key, at) : "";
   };
   return {.generator = GetJson<std::string>(json, "generator", source),
           .weights = GetJson<std::string>(model, "weights", where),
@@ -63,8 +86,9 @@ Provenance ParseProvenance(const Json& json, const std::string& source) {
           .precision = GetJson<std::string>(json, "precision", source),
           .image_width = GetExtent(model, "image_width", where, 1),
           .image_height = GetExtent(model, "image_height", where, 1),
-          .definition = get_text("definition"),
-          .definition_text = get_text("definition_text")};
+          .definition = get_text(json, "definition", source),
+          .definition_text = get_text(json, "definition_text", source),
+          .weights_key = get_text(model, "weights_key", where)};
 }
 
 double CheckVmax(double value, const std::string& source) {
@@ -162,32 +186,51 @@ std::vector<FrameTransform> ParseTransforms(const Json& json, const std::string&
   return transforms;
 }
 
+std::vector<PictureSource> ParsePictureSources(const Json& json, const std::string& source) {
+  std::vector<PictureSource> sources;
+  if (!HasJson(json, "sources")) return sources;
+  for (const Json& each : GetJson<std::vector<Json>>(json, "sources", source)) {
+    sources.push_back(ParsePictureSource(each, source + ", sources"));
+  }
+  return sources;
+}
+
 OrderedJson ToJson(const ImageSize& size) {
   return {{"width", size.width}, {"height", size.height}};
 }
 
 OrderedJson ModelJson(const Provenance& p) {
-  return {{"weights", p.weights},
-          {"family", p.family},
-          {"text", p.model_text},
-          {"depth", p.depth},
-          {"dim", p.dim},
-          {"num_heads", p.num_heads},
-          {"image_width", p.image_width},
-          {"image_height", p.image_height}};
+  OrderedJson json = {{"weights", p.weights}};
+  if (!p.weights_key.empty()) json["weights_key"] = p.weights_key;
+  json["family"] = p.family;
+  json["text"] = p.model_text;
+  json["depth"] = p.depth;
+  json["dim"] = p.dim;
+  json["num_heads"] = p.num_heads;
+  json["image_width"] = p.image_width;
+  json["image_height"] = p.image_height;
+  return json;
 }
 
 OrderedJson ToJson(const FrameTransform& t) {
-  return {{"original_width", t.original_width},
-          {"original_height", t.original_height},
-          {"resized_width", t.resized_width},
-          {"resized_height", t.resized_height},
-          {"crop_top", t.crop_top},
-          {"crop_height", t.crop_height},
-          {"pad_top", t.pad_top},
-          {"pad_left", t.pad_left},
-          {"model_width", t.model_width},
-          {"model_height", t.model_height}};
+  OrderedJson json = {{"original_width", t.original_width},
+                      {"original_height", t.original_height},
+                      {"resized_width", t.resized_width},
+                      {"resized_height", t.resized_height},
+                      {"crop_top", t.crop_top},
+                      {"crop_height", t.crop_height},
+                      {"pad_top", t.pad_top},
+                      {"pad_left", t.pad_left},
+                      {"model_width", t.model_width},
+                      {"model_height", t.model_height}};
+  if (t.orientation != 1) json["orientation"] = t.orientation;
+  return json;
+}
+
+OrderedJson ToJson(const PictureSource& source) {
+  OrderedJson json = {{"file", source.file}};
+  if (source.seconds) json["time"] = *source.seconds;
+  return json;
 }
 
 OrderedJson ToJson(const LayerMetadata& m) {
@@ -214,6 +257,10 @@ OrderedJson ToJson(const LayerMetadata& m) {
   if (!m.transforms.empty()) {
     json["transforms"] = OrderedJson::array();
     for (const FrameTransform& t : m.transforms) json["transforms"].push_back(ToJson(t));
+  }
+  if (!m.sources.empty()) {
+    json["sources"] = OrderedJson::array();
+    for (const PictureSource& each : m.sources) json["sources"].push_back(ToJson(each));
   }
   if (m.provenance) AddProvenance(*m.provenance, json);
   return json;
@@ -251,14 +298,9 @@ LayerMetadata ParseLayerMetadata(const Json& json, const std::string& source) {
   m.npz_path = GetJson<std::string>(json, npy ? "npy_path" : "npz_path", source);
   m.image_sizes = ParseImageSizes(json, source);
   m.transforms = ParseTransforms(json, source);
-  const auto count = static_cast<size_t>(m.S);
-  if (frames == 0 || m.image_paths.size() != count ||
-      (!m.image_sizes.empty() && m.image_sizes.size() != count) ||
-      (!m.transforms.empty() && m.transforms.size() != count)) {
-    throw Error(fmt::format("{} frames, but {} image_paths, {} image_sizes and {} transforms", m.S,
-                            frames, m.image_sizes.size(), m.transforms.size()),
-                source);
-  }
+  m.sources = ParsePictureSources(json, source);
+  if (frames == 0) throw Error("names no image_paths", source);
+  CheckFrameCounts(m, m.S, source);
   if (m.S * m.H_ds > kMostMapValues || m.S * m.H_ds * m.W_ds > kMostMapValues) {
     throw Error(fmt::format("{} maps of {}×{} are more than a query can have", m.S, m.W_ds, m.H_ds),
                 source);

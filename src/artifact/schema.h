@@ -19,9 +19,16 @@ inline constexpr int64_t kMostLayers = 1000;
 inline constexpr int64_t kMostHeads = 1024;
 inline constexpr int64_t kMostMapValues = 1 << 24;  // of one query in one head: S · H_ds · W_ds
 inline constexpr double kMostVmax = 1e30;           // sums of such numbers fit float32
+inline constexpr size_t kMostFileName = 1000;       // characters
 
 struct ImageSize {
   int64_t width = 0, height = 0;  // of the original picture, in pixels
+};
+
+// The file that a frame was taken from.
+struct PictureSource {
+  std::string file;               // its name without folder, printable
+  std::optional<double> seconds;  // of a video's frame: from the video's first frame on
 };
 
 // Where an export comes from. Absent in what others wrote.
@@ -35,6 +42,7 @@ struct Provenance {
   int64_t image_width = 0, image_height = 0;  // what the model saw
   // Which kind of map, as the file says; "" if it does not. The writer has its own words.
   std::string definition = {}, definition_text = {};
+  std::string weights_key = {};  // of a checkpoint that holds several models, "ema.module"
 };
 
 // layer_NN_metadata.json.
@@ -53,6 +61,7 @@ struct LayerMetadata {
   std::vector<std::string> image_paths;  // relative to attn_maps/, the query frame first
   std::vector<ImageSize> image_sizes;    // empty if unknown
   std::vector<FrameTransform> transforms;  // empty in what others wrote
+  std::vector<PictureSource> sources;      // empty in what others wrote
   std::optional<Provenance> provenance;
 };
 
@@ -77,6 +86,7 @@ std::string LayerName(int64_t index);
 
 OrderedJson ToJson(const ImageSize& size);
 OrderedJson ToJson(const FrameTransform& transform);
+OrderedJson ToJson(const PictureSource& source);
 // The object "model".
 OrderedJson ModelJson(const Provenance& provenance);
 OrderedJson ToJson(const LayerMetadata& metadata);
@@ -88,9 +98,26 @@ OrderedJson ToJson(const Manifest& manifest);
 int64_t GetExtent(const Json& json, const char* key, const std::string& source, int64_t least);
 // Whether the object has the key, and not null.
 bool HasJson(const Json& json, const char* key);
-// The lists "image_sizes" and "transforms"; empty if they are missing.
+// The lists "image_sizes", "transforms" and "sources"; empty if they are missing.
 std::vector<ImageSize> ParseImageSizes(const Json& json, const std::string& source);
 std::vector<FrameTransform> ParseTransforms(const Json& json, const std::string& source);
+std::vector<PictureSource> ParsePictureSources(const Json& json, const std::string& source);
+// Throws Error unless there are `frames` paths and as many of each of the other lists that are not
+// empty; `described` is a LayerMetadata or a QkDescription.
+template <typename Described>
+void CheckFrameCounts(const Described& described, int64_t frames, const std::string& source) {
+  const auto count = static_cast<size_t>(frames);
+  const auto fits = [&](const auto& list) { return list.empty() || list.size() == count; };
+  if (described.image_paths.size() == count && fits(described.image_sizes) &&
+      fits(described.transforms) && fits(described.sources)) {
+    return;
+  }
+  throw Error(fmt::format("{} frames, but {} image_paths, {} image_sizes, {} transforms and {} "
+                          "sources",
+                          frames, described.image_paths.size(), described.image_sizes.size(),
+                          described.transforms.size(), described.sources.size()),
+              source);
+}
 LayerMetadata ParseLayerMetadata(const Json& json, const std::string& source);
 Manifest ParseManifest(const Json& json, const std::string& source);
 

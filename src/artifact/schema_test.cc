@@ -29,7 +29,8 @@ LayerMetadata ExampleLayer() {
   m.image_paths = {"../images/frame_00.png", "../images/frame_01.jpg"};
   m.image_sizes = {{640, 427}, {420, 700}};
   m.transforms = {{640, 427, 518, 350, 0, 350, 84, 0, 518, 518},
-                  {420, 700, 518, 868, 175, 518, 0, 0, 518, 518}};
+                  {420, 700, 518, 868, 175, 518, 0, 0, 518, 518, 6}};
+  m.sources = {{"IMG_0412.HEIC", {}}, {"Küche.mp4", 12.48}};
   m.provenance = {.generator = "vggt-attn 0.1.0",
                   .weights = "w.safetensors",
                   .family = "VGGT-1B",
@@ -49,7 +50,58 @@ TEST(Schema, LayerMetadataRoundTrip) {
   EXPECT_EQ(DumpJson(ToJson(back)), text);
   EXPECT_EQ(back.layer_vmax99, ExampleLayer().layer_vmax99);
   EXPECT_EQ(back.transforms[1].crop_top, 175);
+  EXPECT_EQ(back.transforms[0].orientation, 1);
+  EXPECT_EQ(back.transforms[1].orientation, 6);
+  EXPECT_EQ(back.sources[0].file, "IMG_0412.HEIC");
+  EXPECT_EQ(back.sources[0].seconds, std::nullopt);
+  EXPECT_EQ(back.sources[1].seconds, 12.48);
 }
+
+// What is usual is not written, so that files without it stay as they always were.
+TEST(Schema, LeavesOutWhatIsUsual) {
+  LayerMetadata m = ExampleLayer();
+  m.sources.clear();
+  const OrderedJson json = ToJson(m);
+  EXPECT_FALSE(json.contains("sources"));
+  EXPECT_FALSE(json["transforms"][0].contains("orientation"));
+  EXPECT_EQ(json["transforms"][1]["orientation"], 6);
+  EXPECT_FALSE(json["model"].contains("weights_key"));
+  m.provenance->weights_key = "ema.module";
+  const Json written = ParseJson(DumpJson(ToJson(m)), "m.json");
+  EXPECT_EQ(ParseLayerMetadata(written, "m.json").provenance->weights_key, "ema.module");
+}
+
+struct WrongValue {
+  const char* pointer;
+  Json value;
+  const char* message;
+};
+
+class SchemaRefuses : public ::testing::TestWithParam<WrongValue> {};
+
+TEST_P(SchemaRefuses, With) {
+  Json bad = ParseJson(DumpJson(ToJson(ExampleLayer())), "m.json");
+  bad[Json::json_pointer(GetParam().pointer)] = GetParam().value;
+  EXPECT_THAT(ErrorOf([&] { return ParseLayerMetadata(bad, "m.json"); }),
+              HasSubstr(GetParam().message));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Values, SchemaRefuses,
+    ::testing::Values(
+        WrongValue{"/transforms/0/orientation", 0, "'orientation' is 0, expected 1"},
+        WrongValue{"/transforms/0/orientation", 9, "'orientation' is 9, expected 1 … 8"},
+        WrongValue{"/transforms/0/orientation", "6", "m.json, transforms: 'orientation' is"},
+        WrongValue{"/sources", Json::array({{{"file", "a"}}}), "2 image_sizes, 2 transforms and 1"},
+        WrongValue{"/sources", "a.png", "'sources' is"},
+        WrongValue{"/sources/0", "a.png",
+                   "m.json, sources: is the text 'a.png', expected an object"},
+        WrongValue{"/sources/0/file", 1, "'file' is 1, expected a text"},
+        WrongValue{"/sources/0/file", "", "'file' is '', expected a printable name"},
+        WrongValue{"/sources/0/file", "a\x1b[31m", "'file' is 'a?[31m', expected a printable name"},
+        WrongValue{"/sources/0/file", std::string(1001, 'a'), "at most 1000 characters"},
+        WrongValue{"/sources/0/time", -0.5, "'time' is -0.5, expected seconds from 0 on"},
+        WrongValue{"/sources/0/time", "1", "'time' is"}));
 
 // Every key that the Python toolkit writes, in its own file; nothing more is needed.
 TEST(Schema, ReadsThePythonToolkitsMetadata) {

@@ -3,14 +3,47 @@
 
 namespace vggt {
 
+Point TurnedFromOriginal(int orientation, double width, double height, Point p) {
+  switch (orientation) {
+    case 2:
+      return {width - p.x, p.y};
+    case 3:
+      return {width - p.x, height - p.y};
+    case 4:
+      return {p.x, height - p.y};
+    case 5:
+      return {p.y, p.x};
+    case 6:
+      return {height - p.y, p.x};
+    case 7:
+      return {height - p.y, width - p.x};
+    case 8:
+      return {p.y, width - p.x};
+    default:
+      return p;
+  }
+}
+
+Point OriginalFromTurned(int orientation, double width, double height, Point p) {
+  // Two quarters of a turn undo each other; all others undo themselves.
+  if (orientation == 6) return TurnedFromOriginal(8, height, width, p);
+  if (orientation == 8) return TurnedFromOriginal(6, height, width, p);
+  const bool on_its_side = orientation >= 5;
+  return TurnedFromOriginal(orientation, on_its_side ? height : width, on_its_side ? width : height,
+                            p);
+}
+
 Point ModelFromOriginal(const FrameTransform& t, Point original) {
-  return {original.x * t.resized_width / t.original_width + t.pad_left,
-          original.y * t.resized_height / t.original_height - t.crop_top + t.pad_top};
+  const Point turned =
+      TurnedFromOriginal(t.orientation, t.original_width, t.original_height, original);
+  return {turned.x * t.resized_width / t.turned_width() + t.pad_left,
+          turned.y * t.resized_height / t.turned_height() - t.crop_top + t.pad_top};
 }
 
 Point OriginalFromModel(const FrameTransform& t, Point model) {
-  return {(model.x - t.pad_left) * t.original_width / t.resized_width,
-          (model.y - t.pad_top + t.crop_top) * t.original_height / t.resized_height};
+  const Point turned = {(model.x - t.pad_left) * t.turned_width() / t.resized_width,
+                        (model.y - t.pad_top + t.crop_top) * t.turned_height() / t.resized_height};
+  return OriginalFromTurned(t.orientation, t.original_width, t.original_height, turned);
 }
 
 bool ShowsOriginal(const FrameTransform& t, Point model) {

@@ -48,5 +48,62 @@ TEST(FrameTransform, KnowsPadding) {
   EXPECT_FALSE(ShowsOriginal(t, {518, 250}));
 }
 
+// Where the corners of a stored picture of 30×20 pixels lie once it is turned as Pillow's
+// ImageOps.exif_transpose turns it: its upper left corner, and its upper right one.
+struct Turn {
+  int orientation;
+  Point upper_left, upper_right;
+};
+
+class Orientation : public ::testing::TestWithParam<Turn> {};
+
+TEST_P(Orientation, TurnsCorners) {
+  const auto& [orientation, upper_left, upper_right] = GetParam();
+  const Point a = TurnedFromOriginal(orientation, 30, 20, {0, 0});
+  EXPECT_EQ(a.x, upper_left.x);
+  EXPECT_EQ(a.y, upper_left.y);
+  const Point b = TurnedFromOriginal(orientation, 30, 20, {30, 0});
+  EXPECT_EQ(b.x, upper_right.x);
+  EXPECT_EQ(b.y, upper_right.y);
+  for (const Point p : {Point{0, 0}, {30, 0}, {7.5, 18.25}}) {
+    const Point back =
+        OriginalFromTurned(orientation, 30, 20, TurnedFromOriginal(orientation, 30, 20, p));
+    EXPECT_EQ(back.x, p.x);
+    EXPECT_EQ(back.y, p.y);
+  }
+}
+
+// Ten model pixels for each of the original's, 40 rows cropped from the turned picture's top, 3
+// rows of padding.
+TEST_P(Orientation, MapsBothWays) {
+  FrameTransform t = {.original_width = 30,
+                      .original_height = 20,
+                      .crop_top = 40,
+                      .crop_height = 100,
+                      .pad_top = 3,
+                      .model_height = 106,
+                      .orientation = GetParam().orientation};
+  t.resized_width = t.model_width = 10 * t.turned_width();
+  t.resized_height = 10 * t.turned_height();
+  EXPECT_EQ(t.turned_width(), GetParam().orientation < 5 ? 30 : 20);
+  const Point corner = ModelFromOriginal(t, {0, 0});
+  EXPECT_DOUBLE_EQ(corner.x, 10 * GetParam().upper_left.x);
+  EXPECT_DOUBLE_EQ(corner.y, 10 * GetParam().upper_left.y - 40 + 3);
+  for (const Point p : {Point{0, 0}, {30, 20}, {7.5, 18.25}}) {
+    const Point back = OriginalFromModel(t, ModelFromOriginal(t, p));
+    EXPECT_NEAR(back.x, p.x, 1e-12);
+    EXPECT_NEAR(back.y, p.y, 1e-12);
+  }
+  EXPECT_FALSE(ShowsOriginal(t, {5, 2.5}));
+  EXPECT_TRUE(ShowsOriginal(t, {t.resized_width - 0.5, 102.5}));
+  EXPECT_FALSE(ShowsOriginal(t, {t.resized_width + 0.5, 50}));
+}
+
+INSTANTIATE_TEST_SUITE_P(All, Orientation,
+                         ::testing::Values(Turn{1, {0, 0}, {30, 0}}, Turn{2, {30, 0}, {0, 0}},
+                                           Turn{3, {30, 20}, {0, 20}}, Turn{4, {0, 20}, {30, 20}},
+                                           Turn{5, {0, 0}, {0, 30}}, Turn{6, {20, 0}, {20, 30}},
+                                           Turn{7, {20, 30}, {20, 0}}, Turn{8, {0, 30}, {0, 0}}));
+
 }  // namespace
 }  // namespace vggt

@@ -11,13 +11,19 @@ OrderedJson TransformJson(const LayerMetadata& m, size_t frame) {
   return ToJson(m.transforms[frame]);
 }
 
+OrderedJson SourceJson(const LayerMetadata& m, size_t frame) {
+  if (m.sources.empty()) return nullptr;
+  return ToJson(m.sources[frame]);
+}
+
 OrderedJson FrameJson(const OpenedExport& opened, const LayerMetadata& m, size_t frame) {
   OrderedJson json = {
       {"name", PrintableText(std::filesystem::path(m.image_paths[frame]).filename().string())},
       {"url", fmt::format("/api/frames/{}?export={}", frame, PercentEncoded(opened.id))},
       {"width", nullptr},
       {"height", nullptr},
-      {"transform", TransformJson(m, frame)}};
+      {"transform", TransformJson(m, frame)},
+      {"source", SourceJson(m, frame)}};
   if (!m.image_sizes.empty()) {
     json["width"] = m.image_sizes[frame].width;
     json["height"] = m.image_sizes[frame].height;
@@ -50,14 +56,11 @@ OrderedJson ProvenanceJson(const std::optional<Provenance>& p) {
   if (!p) return json;
   if (!p->definition.empty()) json["definition"] = PrintableText(p->definition);
   if (!p->definition_text.empty()) json["definition_text"] = PrintableText(p->definition_text);
-  json["model"] = {{"weights", PrintableText(p->weights)},
-                   {"family", PrintableText(p->family)},
-                   {"text", PrintableText(p->model_text)},
-                   {"depth", p->depth},
-                   {"dim", p->dim},
-                   {"num_heads", p->num_heads},
-                   {"image_width", p->image_width},
-                   {"image_height", p->image_height}};
+  Provenance model = *p;
+  for (std::string* text : {&model.weights, &model.weights_key, &model.family, &model.model_text}) {
+    *text = PrintableText(*text);
+  }
+  json["model"] = ModelJson(model);
   json["precision"] = PrintableText(p->precision);
   json["generator"] = PrintableText(p->generator);
   return json;

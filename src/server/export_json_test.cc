@@ -29,7 +29,7 @@ TEST(ExportJson, WhatAPageNeeds) {
   ASSERT_EQ(json["frames"].size(), 3U);
   EXPECT_EQ(json["frames"][1].dump(),
             R"({"name":"frame_01.png","url":"/api/frames/1?export=set%20one","width":640,)"
-            R"("height":427,"transform":null})");
+            R"("height":427,"transform":null,"source":null})");
   EXPECT_EQ(json["grid"].dump(),
             R"({"H_p":25,"W_p":37,"stride_h":3,"stride_w":4,"H_ds":9,"W_ds":10})");
   EXPECT_EQ(json["heads"], 4);
@@ -64,14 +64,16 @@ TEST(ExportJson, ProvenanceAndTransforms) {
   const std::string transform =
       R"({"original_width": 640, "original_height": 427, "resized_width": 518,
           "resized_height": 350, "crop_top": 0, "crop_height": 350, "pad_top": 0, "pad_left": 0,
-          "model_width": 518, "model_height": 350})";
+          "model_width": 518, "model_height": 350, "orientation": 6})";
   for (const char* layer : {"layer_01", "layer_02", "layer_03"}) {
     ReplaceInFile(e / "attn_maps" / fmt::format("{}_metadata.json", layer), "\"S\": 3",
                   fmt::format(R"("S": 3, "format_version": 1, "generator": "g\u001b[31m",
-             "model": {{"weights": "w", "family": "f", "text": "t", "depth": 3, "dim": 64,
+             "model": {{"weights": "w", "weights_key": "ema\u0007", "family": "f", "text": "t", "depth": 3, "dim": 64,
                        "num_heads": 4, "image_width": 518, "image_height": 350}},
              "precision": "f32", "definition": "patches", "definition_text": "in words",
-             "transforms": [{0}, {0}, {0}])",
+             "transforms": [{0}, {0}, {0}],
+             "sources": [{{"file": "a.png"}}, {{"file": "b.png"}},
+                         {{"file": "c.mp4", "time": 1.5}}])",
                               transform));
   }
   const OrderedJson json = Describe(dir, "a");
@@ -80,6 +82,9 @@ TEST(ExportJson, ProvenanceAndTransforms) {
   EXPECT_EQ(json["generator"], "g?[31m");
   EXPECT_EQ(json["precision"], "f32");
   EXPECT_EQ(json["model"]["depth"], 3);
+  EXPECT_EQ(json["model"]["weights_key"], "ema?");
+  EXPECT_EQ(json["frames"][0]["source"].dump(), R"({"file":"a.png"})");
+  EXPECT_EQ(json["frames"][2]["source"].dump(), R"({"file":"c.mp4","time":1.5})");
   EXPECT_EQ(json["frames"][2]["transform"], OrderedJson::parse(transform));
   EXPECT_TRUE(json["notices"].empty());
 }
