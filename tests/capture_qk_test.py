@@ -102,7 +102,7 @@ class Capture(Case):
         got, expected = self.describe(folder), self.describe(native)
         self.assertEqual(got["blocks"], expected["blocks"])
         for key in ("format", "format_version", "precision", "frames", "grid", "image_paths",
-                    "image_sizes"):
+                    "image_sizes", "sources"):
             self.assertEqual(got[key], expected[key], key)
         said = self.succeed("inspect", self.dir / "out").stdout
         self.assertIn("out/qk: queries and keys of 'out'\n  model     VGGT\n", said)
@@ -277,7 +277,7 @@ class Capture(Case):
             folder = self.dir / "attn_first2all_seen" / "qk"
             self.assert_near(folder, native, ["global_01.safetensors", "global_02.safetensors"])
             got, expected = self.describe(folder), self.describe(native)
-            for key in ("blocks", "transforms", "image_sizes", "image_paths"):
+            for key in ("blocks", "transforms", "image_sizes", "image_paths", "sources"):
                 self.assertEqual(got[key], expected[key], key)
             self.assertIn(checkpoint, got["model"]["text"])
         with self.assertRaisesRegex(capture_qk.CaptureError, "lacks 1 tensors, such as aggregator"):

@@ -92,9 +92,10 @@ class Store(Case):
         description = describe(folder)
         self.assertEqual(list(description), [
             "format", "format_version", "generator", "image_set_name", "model", "precision",
-            "frames", "grid", "image_paths", "image_sizes", "transforms", "blocks"])
+            "frames", "grid", "image_paths", "image_sizes", "transforms", "sources", "blocks"])
         metadata, _ = load(folder, 1)
-        for key in ("generator", "model", "precision", "image_paths", "image_sizes", "transforms"):
+        for key in ("generator", "model", "precision", "image_paths", "image_sizes", "transforms",
+                    "sources"):
             self.assertEqual(description[key], metadata[key], key)
         self.assertEqual((description["format"], description["format_version"]),
                          ("vggt-attn-qk", 1))

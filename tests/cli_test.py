@@ -5,6 +5,7 @@
 What the numbers are is tested beside the code; here it is flags, files and what is said.
 """
 
+import csv
 import json
 import os
 import subprocess
@@ -42,6 +43,9 @@ class Export(Case):
         self.assertEqual(metadata["layer_vmax99"], manifest["layers"][5]["layer_vmax99"])
         copies = [(folder / "attn_maps" / p).read_bytes() for p in metadata["image_paths"]]
         self.assertEqual(copies, [DEMO[i].read_bytes() for i in (0, 1, 2, 3, 4)])
+        self.assertEqual(metadata["sources"], [{"file": path.name} for path in DEMO[:5]])
+        said = self.succeed("inspect", folder).stdout
+        self.assertIn(f"../images/frame_01.jpg 780×520, from {DEMO[1].name}\n", said)
 
     def test_each_flag_in_each_spelling(self):
         values = {"image_set_name": "set", "image_dir": "pictures", "num_images": 3,
@@ -171,6 +175,22 @@ class Export(Case):
                          [f"../images/frame_{name}" for name in ("00.jpg", "01.jpeg", "02.png")])
         metadata, _ = load(self.export("--image_dir=mixed", "--image_extension=.jpg", out="b"), 1)
         self.assertEqual(metadata["image_sizes"], [{"width": 780, "height": 520}])
+
+    def test_odd_names_of_pictures_are_kept_printable(self):
+        names = ["Küche, 1.png", 'a "b".png', "tab\there.png", os.fsdecode(b"latin\xfc.png"),
+                 "screen\u202fshot.png"]
+        for i, name in enumerate(names):
+            self.write(f"odd/{name}", png(noise(seed=i)))
+        metadata, _ = load(self.export("--image_dir", "odd", "--save_qk"), 1)
+        expected = sorted(name.replace("\t", "?").replace("\udcfc", "?") for name in names)
+        self.assertEqual(sorted(source["file"] for source in metadata["sources"]), expected)
+        self.succeed("query", "out", "--row", 0, "--col", 0, "-o", "rows.csv")
+        table = list(csv.DictReader((self.dir / "rows.csv").read_text().splitlines()))
+        files = {int(line["frame"]): line["file"] for line in table}
+        self.assertEqual([files[i] for i in range(5)], [s["file"] for s in metadata["sources"]])
+        self.assertEqual({line["time"] for line in table}, {""})
+        self.assertIn("   Küche, 1.png\n",
+                      self.succeed("query", "out", "--row", 0, "--col", 0).stdout)
 
     def test_the_last_of_repeated_flags_counts(self):
         metadata, _ = load(self.export("--num_images", 3, "--num_images", 2, "--json", "--json"), 1)

@@ -104,7 +104,8 @@ def record(model, folder, *, images, grid, capture=("global",), layers=None, nam
             "precision": recorder.precision, "frames": len(images),
             "grid": {"H_p": grid[0], "W_p": grid[1]}, "image_paths": paths,
             "image_sizes": [{"width": w, "height": h} for w, h in sizes] if all(sizes) else [],
-            "transforms": transforms or []}, ATTENDS | (attends or {}), special_tokens or {})
+            "transforms": transforms or [],
+            "sources": [{"file": printable(path.name)} for path in images]}, ATTENDS | (attends or {}), special_tokens or {})
         if folder.exists():
             shutil.rmtree(folder)
         staging.rename(folder)
@@ -419,6 +420,11 @@ def _copy_pictures(images, folder):
         shutil.copyfile(image, folder / copy)
         paths.append("../" + copy)
     return paths
+
+
+def printable(name):
+    """A file's name without control characters and what is no text, as readers demand it."""
+    return re.sub("[\x00-\x1f\x7f-\x9f\ud800-\udfff]", "?", name)
 
 
 def picture_size(path):

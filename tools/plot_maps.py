@@ -21,11 +21,16 @@ FRAME = (40, 220, 60)
 # Dark to bright in even steps, for readers who do not see every colour too.
 COLOURS = np.array([[60, 10, 90], [120, 28, 109], [187, 55, 84], [237, 105, 37], [251, 180, 26],
                     [252, 255, 164]])
+TURNS = {2: Image.FLIP_LEFT_RIGHT, 3: Image.ROTATE_180, 4: Image.FLIP_TOP_BOTTOM,
+         5: Image.TRANSPOSE, 6: Image.ROTATE_270, 7: Image.TRANSVERSE, 8: Image.ROTATE_90}
 
 
 def as_the_model_saw(path, transform, size):
-    """The picture resized, cropped and padded with white; stretched where no transform is known."""
+    """The picture turned, resized, cropped and padded with white; stretched where no transform is known."""
     picture = Image.open(path).convert("RGB")
+    turn = TURNS.get((transform or {}).get("orientation"))
+    if turn is not None:
+        picture = picture.transpose(turn)
     if not transform:
         return picture.resize(size, Image.BICUBIC)
     frame = Image.new("RGB", size, "white")
@@ -90,6 +95,13 @@ def choose(what, value, first, last):
     return value
 
 
+def title(path, source):
+    """The file that a frame was taken from, as far as the export says."""
+    if not source:
+        return path.stem
+    return source["file"] + (f", {source['time']:.2f} s" if "time" in source else "")
+
+
 def head_number(text):
     return None if text == "mean" else int(text)
 
@@ -115,8 +127,10 @@ def main():
     size = meta["W_p"] * PATCH, meta["H_p"] * PATCH
     transforms = meta.get("transforms", [None] * meta["S"])
     heats = query_maps(layers[number], args.head, row, column)
-    titled = [(path.stem, overlay(as_the_model_saw(path, transform, size), heat, meta))
-              for path, transform, heat in zip(layers[number].pictures(), transforms, heats)]
+    sources = meta.get("sources", [None] * meta["S"])
+    titled = [(title(path, source), overlay(as_the_model_saw(path, transform, size), heat, meta))
+              for path, source, transform, heat in zip(layers[number].pictures(), sources,
+                                                       transforms, heats)]
     x, y = column * meta["stride_w"] * PATCH, row * meta["stride_h"] * PATCH
     patch = [x - 2, y - 2, x + PATCH + 1, y + PATCH + 1]
     ImageDraw.Draw(titled[0][1]).rectangle(patch, outline=FRAME, width=2)

@@ -233,6 +233,10 @@ OrderedJson ToJson(const PictureSource& source) {
   return json;
 }
 
+std::string SourceText(const PictureSource& source) {
+  return source.seconds ? fmt::format("{} at {:.2f} s", source.file, *source.seconds) : source.file;
+}
+
 OrderedJson ToJson(const LayerMetadata& m) {
   OrderedJson json = {{"S", m.S},
                       {"H_p", m.H_p},

@@ -87,6 +87,8 @@ std::string LayerName(int64_t index);
 OrderedJson ToJson(const ImageSize& size);
 OrderedJson ToJson(const FrameTransform& transform);
 OrderedJson ToJson(const PictureSource& source);
+// "IMG_0412.HEIC", "kitchen.mp4 at 12.48 s".
+std::string SourceText(const PictureSource& source);
 // The object "model".
 OrderedJson ModelJson(const Provenance& provenance);
 OrderedJson ToJson(const LayerMetadata& metadata);

@@ -55,6 +55,8 @@ TEST(Schema, LayerMetadataRoundTrip) {
   EXPECT_EQ(back.sources[0].file, "IMG_0412.HEIC");
   EXPECT_EQ(back.sources[0].seconds, std::nullopt);
   EXPECT_EQ(back.sources[1].seconds, 12.48);
+  EXPECT_EQ(SourceText(back.sources[0]), "IMG_0412.HEIC");
+  EXPECT_EQ(SourceText(back.sources[1]), "Küche.mp4 at 12.48 s");
 }
 
 // What is usual is not written, so that files without it stay as they always were.

@@ -77,6 +77,19 @@ void PrintMaps(const Export& e) {
   }
 }
 
+// "../images/frame_00.jpg 4032×3024, turned by EXIF orientation 6, from IMG_0412.JPG".
+std::string FrameText(const LayerMetadata& m, size_t frame) {
+  std::string text = PrintableText(m.image_paths[frame]);
+  if (!m.image_sizes.empty()) {
+    text += fmt::format(" {}×{}", m.image_sizes[frame].width, m.image_sizes[frame].height);
+  }
+  if (!m.transforms.empty() && m.transforms[frame].orientation != 1) {
+    text += fmt::format(", turned by EXIF orientation {}", m.transforms[frame].orientation);
+  }
+  if (!m.sources.empty()) text += ", from " + SourceText(m.sources[frame]);
+  return text;
+}
+
 void PrintExport(const Export& e) {
   const LayerMetadata& m = e.layers.back().metadata;
   const bool maps = e.maps_folder != e.store.parent_path();
@@ -89,16 +102,15 @@ void PrintExport(const Export& e) {
     fmt::print("  model     {}{}{}\n", Printable(family), family.empty() ? "" : ": ",
                PrintableText(m.provenance->model_text));
     if (!m.provenance->weights.empty()) {
-      fmt::print("  weights   {}\n", PrintableText(m.provenance->weights));
+      const std::string& key = m.provenance->weights_key;
+      fmt::print("  weights   {}{}\n", PrintableText(m.provenance->weights),
+                 key.empty() ? "" : ", " + PrintableText(key));
     }
     fmt::print("  made by   {}, precision {}\n", Printable(m.provenance->generator),
                Printable(m.provenance->precision));
   }
   fmt::print("  frames    {}, {}×{} patches each\n", m.S, m.W_p, m.H_p);
-  for (size_t i = 0; i < m.image_sizes.size(); ++i) {
-    fmt::print("            {} {}×{}\n", PrintableText(m.image_paths[i]), m.image_sizes[i].width,
-               m.image_sizes[i].height);
-  }
+  for (size_t i = 0; i < m.image_paths.size(); ++i) fmt::print("            {}\n", FrameText(m, i));
   if (!e.store.empty()) PrintStore(e);
   if (maps) PrintMaps(e);
 }

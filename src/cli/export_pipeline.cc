@@ -81,6 +81,9 @@ LayerMetadata CommonMetadata(const ExportOptions& options, const SelectedFrames&
     metadata.image_sizes.push_back({t.original_width, t.original_height});
   }
   metadata.transforms = frames.transforms;
+  for (const fs::path& path : selection.paths) {
+    metadata.sources.push_back({Printable(path.filename().string(), kMostFileName), {}});
+  }
   return metadata;
 }
 
@@ -170,6 +173,7 @@ QkDescription DescribeStore(const std::string& image_set_name, const LayerMetada
           .image_paths = metadata.image_paths,
           .image_sizes = metadata.image_sizes,
           .transforms = metadata.transforms,
+          .sources = metadata.sources,
           .provenance = *metadata.provenance,
           .blocks = std::move(blocks)};
 }

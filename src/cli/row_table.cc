@@ -27,22 +27,39 @@ void ForEachFrame(const TokenQuery& query, const QkBlocks& blocks, const Attenti
   }
 }
 
+// As a reader of CSV takes for one field.
+std::string CsvField(const std::string& text) {
+  if (text.find_first_of(",\"") == std::string::npos) return text;
+  std::string quoted = "\"";
+  for (const char c : text) quoted += c == '"' ? "\"\"" : std::string(1, c);
+  return quoted + '"';
+}
+
+// "file,time" of a frame, either empty if it is not known.
+std::string SourceFields(const QkDescription& description, int frame) {
+  if (description.sources.empty()) return ",";
+  const PictureSource& source = description.sources[static_cast<size_t>(frame)];
+  return CsvField(source.file) + ',' + (source.seconds ? fmt::format("{}", *source.seconds) : "");
+}
+
 }  // namespace
 
 std::string RowsCsv(const TokenQuery& query, const QkDescription& description,
                     const QkBlocks& blocks, const AttentionAnswer& answer) {
-  std::string text = "layer,head,frame,token,row,col,value\n";
+  std::string text = "layer,head,frame,file,time,token,row,col,value\n";
   const int64_t specials = blocks.specials();
   ForEachFrame(
       query, blocks, answer,
       [&](int64_t layer, const std::string& head, int frame, const float* tokens) {
+        const std::string place =
+            fmt::format("{},{},{},{}", layer, head, frame, SourceFields(description, frame));
         for (int64_t t = 0; t < answer.shape[3]; ++t) {
           const int64_t patch = t - specials;
           const std::string token =
               patch < 0
-                  ? Printable(blocks.special_tokens[static_cast<size_t>(t)]) + ",,"
+                  ? CsvField(Printable(blocks.special_tokens[static_cast<size_t>(t)])) + ",,"
                   : fmt::format("patch,{},{}", patch / description.W_p, patch % description.W_p);
-          text += fmt::format("{},{},{},{},{:.9g}\n", layer, head, frame, token, tokens[t]);
+          text += fmt::format("{},{},{:.9g}\n", place, token, tokens[t]);
         }
       });
   return text;
@@ -56,11 +73,16 @@ std::string RowsSummary(const TokenQuery& query, const QkDescription& descriptio
   const int64_t specials = blocks.specials();
   ForEachFrame(query, blocks, answer,
                [&](int64_t layer, const std::string& head, int frame, const float* tokens) {
+                 const auto source = static_cast<size_t>(frame);
+                 const std::string end_of_line =
+                     description.sources.empty()
+                         ? "\n"
+                         : fmt::format("   {}\n", SourceText(description.sources[source]));
                  const float *patches = tokens + specials, *end = tokens + answer.shape[3];
                  const int64_t best = std::max_element(patches, end) - patches;
                  text += fmt::format("{:5}  {:>4}  {:5}", layer, head, frame);
                  if (std::isnan(*patches)) {
-                   text += "   not attended to\n";
+                   text += "   not attended to" + end_of_line;
                    return;
                  }
                  if (shares) {
@@ -69,8 +91,8 @@ std::string RowsSummary(const TokenQuery& query, const QkDescription& descriptio
                    for (const float* t = patches; t < end; ++t) patch_sum += *t;
                    text += fmt::format("  {:8.4f}  {:8.4f}", patch_sum, special_sum);
                  }
-                 text += fmt::format("   {:.6g} ({}, {})\n", patches[best], best / description.W_p,
-                                     best % description.W_p);
+                 text += fmt::format("   {:.6g} ({}, {}){}", patches[best], best / description.W_p,
+                                     best % description.W_p, end_of_line);
                });
   return text;
 }

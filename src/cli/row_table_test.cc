@@ -36,9 +36,10 @@ struct Example {
 TEST(RowTable, CsvHasALineForEachValue) {
   Example e;
   const std::string csv = e.Csv();
-  EXPECT_THAT(csv, StartsWith("layer,head,frame,token,row,col,value\n"
-                              "5,3,0,camera,,,0\n5,3,0,register_1,,,0.5\n5,3,0,patch,0,0,1\n"));
-  EXPECT_THAT(csv, HasSubstr("\n5,1,2,patch,2,3,27.5\n"));
+  EXPECT_THAT(csv, StartsWith("layer,head,frame,file,time,token,row,col,value\n"
+                              "5,3,0,,,camera,,,0\n5,3,0,,,register_1,,,0.5\n"
+                              "5,3,0,,,patch,0,0,1\n"));
+  EXPECT_THAT(csv, HasSubstr("\n5,1,2,,,patch,2,3,27.5\n"));
   EXPECT_EQ(std::count(csv.begin(), csv.end(), '\n'), 1 + 56);
 }
 
@@ -46,9 +47,18 @@ TEST(RowTable, ReducedHeadsAreNamed) {
   Example e;
   e.query.reduction = HeadReduction::kMean;
   e.answer.shape[1] = 1;
-  EXPECT_THAT(e.Csv(), HasSubstr("\n5,mean,2,patch,2,3,13.5\n"));
+  EXPECT_THAT(e.Csv(), HasSubstr("\n5,mean,2,,,patch,2,3,13.5\n"));
   e.query.reduction = HeadReduction::kMax;
-  EXPECT_THAT(e.Csv(), HasSubstr("\n5,max,0,camera,,,0\n"));
+  EXPECT_THAT(e.Csv(), HasSubstr("\n5,max,0,,,camera,,,0\n"));
+}
+
+TEST(RowTable, FramesAreNamedByTheirFiles) {
+  Example e;
+  e.description.sources = {{"a \"b\", c.png", {}}, {"b.png", {}}, {"tour.mp4", 12.48}};
+  EXPECT_THAT(e.Csv(), HasSubstr("\n5,3,0,\"a \"\"b\"\", c.png\",,camera,,,0\n"));
+  EXPECT_THAT(e.Csv(), HasSubstr("\n5,1,2,tour.mp4,12.48,patch,2,3,27.5\n"));
+  EXPECT_THAT(e.Summary(), HasSubstr("6.5 (2, 3)   a \"b\", c.png\n"));
+  EXPECT_THAT(e.Summary(), HasSubstr("   tour.mp4 at 12.48 s\n"));
 }
 
 TEST(RowTable, SummaryTellsSharesAndTheBestPatch) {
