@@ -9,12 +9,14 @@
 
 #include "core/error.h"
 #include "image/codec.h"
+#include "image/natural_order.h"
 
 namespace vggt {
 namespace {
 
 namespace fs = std::filesystem;
 
+constexpr size_t kShownNames = 3;
 constexpr const char* kWhatToName = "Name the folder that holds the pictures.";
 
 // `asked` as one of PictureExtensions(); "" for "".
@@ -56,6 +58,8 @@ std::vector<fs::path> ListFiles(const fs::path& dir) {
   return files;
 }
 
+std::string NameOf(const fs::path& path) { return path.filename().string(); }
+
 [[noreturn]] void FailWithoutPictures(const std::vector<fs::path>& files,
                                       const std::string& extension, const fs::path& dir) {
   if (files.empty()) {
@@ -74,7 +78,8 @@ std::vector<fs::path> ListFiles(const fs::path& dir) {
 
 }  // namespace
 
-std::vector<fs::path> ListPictures(const fs::path& dir, const std::string& extension) {
+std::vector<fs::path> ListPictures(const fs::path& dir, const std::string& extension,
+                                   PictureOrder order) {
   const std::string wanted = KnownExtension(extension);
   CheckFolder(dir);
   const std::vector<fs::path> files = ListFiles(dir);
@@ -84,8 +89,29 @@ std::vector<fs::path> ListPictures(const fs::path& dir, const std::string& exten
     return !found.empty() && (wanted.empty() || found == wanted);
   });
   if (pictures.empty()) FailWithoutPictures(files, wanted, dir);
-  std::ranges::sort(pictures, {}, [](const fs::path& path) { return path.filename().string(); });
+  if (order == PictureOrder::kNatural) {
+    std::ranges::sort(pictures, ComesNaturallyBefore, NameOf);
+  } else {
+    std::ranges::sort(pictures, {}, NameOf);
+  }
   return pictures;
+}
+
+OrderDifference CompareOrders(const std::vector<fs::path>& pictures) {
+  std::vector<std::string> by_name;
+  for (const fs::path& path : pictures) by_name.push_back(NameOf(path));
+  std::vector<std::string> natural = by_name;
+  std::ranges::sort(natural, ComesNaturallyBefore);
+  const auto parting =
+      static_cast<size_t>(std::ranges::mismatch(by_name, natural).in1 - by_name.begin());
+  if (parting == by_name.size()) return {};
+  const size_t first = parting - std::min<size_t>(parting, 1);
+  const auto shown = [&](std::vector<std::string>& names) {
+    const auto begin = names.begin() + static_cast<ptrdiff_t>(first);
+    return std::vector<std::string>(
+        begin, begin + static_cast<ptrdiff_t>(std::min(kShownNames, names.size() - first)));
+  };
+  return {shown(by_name), shown(natural)};
 }
 
 std::vector<size_t> SelectEvenly(size_t count, size_t wanted) {
@@ -109,9 +135,10 @@ SelectedFrames SelectFrames(const FrameOptions& options) {
     throw Error(fmt::format("{} pictures are wanted", options.num_images), "",
                 "Ask for at least one.");
   }
-  const std::vector<fs::path> all = ListPictures(options.dir, options.extension);
+  const std::vector<fs::path> all = ListPictures(options.dir, options.extension, options.order);
   SelectedFrames selected;
   selected.in_folder = all.size();
+  if (options.order == PictureOrder::kName) selected.difference = CompareOrders(all);
   for (const size_t i : SelectEvenly(all.size(), static_cast<size_t>(options.num_images))) {
     selected.paths.push_back(all[i]);
   }

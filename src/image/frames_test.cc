@@ -33,6 +33,29 @@ TEST(ListPictures, TakesEveryFormatInTheOrderOfBytes) {
               ElementsAre("B.webp", "a10.png", "a2.jpeg", "b.JPG", "\xC3\xA4.png"));
 }
 
+TEST(ListPictures, CountsInTheNaturalOrder) {
+  const TestDir dir;
+  for (const char* name : {"a10.png", "a2.png", "a1.png"}) dir.Write(name, "");
+  EXPECT_THAT(Names(ListPictures(dir.path(), "", PictureOrder::kNatural)),
+              ElementsAre("a1.png", "a2.png", "a10.png"));
+}
+
+TEST(CompareOrders, ShowsWhereTheyPart) {
+  const auto compare = [](const std::vector<fs::path>& pictures) {
+    const OrderDifference difference = CompareOrders(pictures);
+    EXPECT_EQ(difference.by_name.empty(), difference.natural.empty());
+    return std::pair(difference.by_name, difference.natural);
+  };
+  EXPECT_THAT(compare({}).first, ElementsAre());
+  EXPECT_THAT(compare({"f/a.png", "f/b01.png", "f/b02.png", "f/b10.png"}).first, ElementsAre());
+  const auto [by_name, natural] =
+      compare({"f/0.png", "f/a_1.png", "f/a_10.png", "f/a_11.png", "f/a_2.png"});
+  EXPECT_THAT(by_name, ElementsAre("a_1.png", "a_10.png", "a_11.png"));
+  EXPECT_THAT(natural, ElementsAre("a_1.png", "a_2.png", "a_10.png"));
+  EXPECT_THAT(compare({"10.png", "9.png"}).first, ElementsAre("10.png", "9.png"));
+  EXPECT_THAT(compare({"10.png", "9.png"}).second, ElementsAre("9.png", "10.png"));
+}
+
 TEST(ListPictures, NarrowsToOneExtensionInAnyCase) {
   const TestDir dir;
   for (const char* name : {"a.jpg", "b.JPG", "c.jpeg", "d.png"}) dir.Write(name, "");
