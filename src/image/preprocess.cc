@@ -10,6 +10,7 @@
 #include "core/error.h"
 #include "core/parallel.h"
 #include "image/codec.h"
+#include "image/orientation.h"
 #include "image/pil_resize.h"
 
 namespace vggt {
@@ -19,7 +20,8 @@ constexpr size_t kOriginalsAtATime = 4;
 
 struct Frame {
   FrameTransform transform;
-  Picture kept;  // resized and cropped
+  Picture kept;  // turned, resized and cropped
+  int orientation = 1;
 };
 
 void CheckOptions(const PreprocessOptions& options) {
@@ -35,12 +37,15 @@ void CheckOptions(const PreprocessOptions& options) {
 }
 
 Frame ReadFrame(const std::filesystem::path& path, const PreprocessOptions& options) {
-  const Picture original = ReadPicture(path);
+  const MappedFile file(path);
+  Picture original = DecodePicture(file.bytes(), path.string());
   Frame frame;
-  frame.transform = PlanFrame(original.width, original.height, options, path.string());
+  frame.orientation = ExifOrientation(file.bytes());
+  const int turn = options.exif_transpose ? frame.orientation : 1;
+  frame.transform = PlanFrame(original.width, original.height, options, path.string(), turn);
   const FrameTransform& t = frame.transform;
-  frame.kept =
-      ResizeBicubicRows(original, t.resized_width, t.resized_height, t.crop_top, t.crop_height);
+  frame.kept = ResizeBicubicRows(Turned(std::move(original), turn), t.resized_width,
+                                 t.resized_height, t.crop_top, t.crop_height);
   return frame;
 }
 
@@ -56,10 +61,14 @@ std::vector<Frame> ReadFrames(const std::vector<std::filesystem::path>& paths,
 
 }  // namespace
 
-FrameTransform PlanFrame(int width, int height, const PreprocessOptions& options,
-                         const std::string& name) {
+FrameTransform PlanFrame(int original_width, int original_height, const PreprocessOptions& options,
+                         const std::string& name, int orientation) {
   CheckOptions(options);
-  CheckPictureSize(width, height, name);
+  CheckPictureSize(original_width, original_height, name);
+  FrameTransform t = {.original_width = original_width,
+                      .original_height = original_height,
+                      .orientation = orientation};
+  const int width = t.turned_width(), height = t.turned_height();
   // As Python evaluates round(h * (target / w) / patch): the order decides ties, which go to even.
   const double scale = static_cast<double>(options.target) / width;
   const double patches = std::nearbyint(height * scale / options.patch);
@@ -75,14 +84,11 @@ FrameTransform PlanFrame(int width, int height, const PreprocessOptions& options
   }
   const int resized_height = static_cast<int>(patches) * options.patch;
   const int kept = std::min(resized_height, options.target);
-  return {.original_width = width,
-          .original_height = height,
-          .resized_width = options.target,
-          .resized_height = resized_height,
-          .crop_top = (resized_height - kept) / 2,
-          .crop_height = kept,
-          .model_width = options.target,
-          .model_height = kept};
+  t.resized_width = t.model_width = options.target;
+  t.resized_height = resized_height;
+  t.crop_top = (resized_height - kept) / 2;
+  t.crop_height = t.model_height = kept;
+  return t;
 }
 
 PreprocessedFrames Preprocess(const std::vector<std::filesystem::path>& paths,
@@ -103,6 +109,7 @@ PreprocessedFrames Preprocess(const std::vector<std::filesystem::path>& paths,
     const size_t first_row = i * out.height + transform.pad_top;
     std::ranges::copy(frames[i].kept.rgb, out.rgb.data() + first_row * row_bytes);
     out.transforms.push_back(transform);
+    out.orientations.push_back(frames[i].orientation);
   }
   return out;
 }

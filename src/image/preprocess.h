@@ -17,23 +17,27 @@ namespace vggt {
 struct PreprocessOptions {
   int target = 518;  // pixels: a multiple of `patch`, of at most kMostPatches patches
   int patch = 14;    // pixels
+  // Whether pictures are turned as their EXIF orientation says, which VGGT itself does not do.
+  bool exif_transpose = false;
 };
 inline constexpr int kMostPatches = 300;
 
-// The transform of a picture alone, not padded yet. Throws Error for bad options, or, naming
+// The transform of a picture alone, not padded yet; its width and height are those of the file,
+// which is turned by an EXIF orientation first. Throws Error for bad options, or, naming
 // `name`, if the picture is too wide or too tall for a single patch or a possible height.
 FrameTransform PlanFrame(int width, int height, const PreprocessOptions& options,
-                         const std::string& name);
+                         const std::string& name, int orientation = 1);
 
 struct PreprocessedFrames {
   int frames = 0, height = 0, width = 0;
   std::vector<uint8_t> rgb;  // [frames, height, width, 3]; the model divides by 255
   std::vector<FrameTransform> transforms;
+  std::vector<int> orientations;  // as the files' EXIF says, whether they were turned or not
 };
 
 // The frames of `paths`, in order. Equals the Python original with Pillow (docs/exactness.md). At
-// most four originals are in memory at a time. Throws Error naming the picture, or if there is
-// none.
+// most four originals are in memory at a time, twice each while they are turned. Throws Error
+// naming the picture, or if there is none.
 PreprocessedFrames Preprocess(const std::vector<std::filesystem::path>& paths,
                               const PreprocessOptions& options);
 

@@ -7,6 +7,7 @@
 #include <span>
 
 #include "image/codec.h"
+#include "image/orientation.h"
 #include "image/png_codec.h"
 #include "testing.h"
 
@@ -78,6 +79,43 @@ TEST(Preprocess, KeepsTheOrderOfMorePicturesThanAreReadAtATime) {
   const PreprocessedFrames frames = Preprocess(paths, {.target = 28});
   ASSERT_EQ(frames.rgb.size(), 11U * 28 * 28 * 3);
   for (int i = 0; i < 11; ++i) EXPECT_EQ(FrameOf(frames, i)[1000], i);
+}
+
+// The golden photograph with another orientation in its EXIF.
+std::string Rotated(int orientation) {
+  std::string file = ReadFile(Golden("preprocess/exif_rotated.jpg"));
+  const size_t tag = file.find(std::string("\x01\x12\0\x03\0\0\0\x01\0", 9));
+  if (tag == std::string::npos) throw Error("the photograph has no orientation");
+  file[tag + 9] = static_cast<char>(orientation);
+  return file;
+}
+
+TEST(Preprocess, TurnsPicturesOnlyIfAsked) {
+  const TestDir dir;
+  const auto plain = Preprocess({Golden("preprocess/exif_rotated.jpg")}, {});
+  for (int orientation = 1; orientation <= 8; ++orientation) {
+    const auto rotated = dir.Write("rotated.jpg", Rotated(orientation));
+    const auto ignored = Preprocess({rotated}, {});
+    EXPECT_EQ(ignored.rgb, plain.rgb);
+    EXPECT_EQ(ignored.transforms[0].orientation, 1);
+    EXPECT_EQ(ignored.orientations, std::vector<int>{orientation});
+
+    const Picture stored = ReadPicture(rotated);
+    const Picture upright = Turned(stored, orientation);
+    WritePng(dir / "upright.png", upright.width, upright.height, upright.rgb);
+    const auto expected = Preprocess({dir / "upright.png"}, {});
+    const auto got = Preprocess({rotated}, {.exif_transpose = true});
+    EXPECT_EQ(got.rgb, expected.rgb);
+    EXPECT_EQ(got.orientations, std::vector<int>{orientation});
+    const FrameTransform &t = got.transforms[0], &u = expected.transforms[0];
+    EXPECT_EQ(t.orientation, orientation);
+    EXPECT_EQ(t.original_width, stored.width);
+    EXPECT_EQ(t.original_height, stored.height);
+    EXPECT_EQ(t.resized_height, u.resized_height);
+    EXPECT_EQ(t.crop_top, u.crop_top);
+    EXPECT_EQ(t.model_height, u.model_height);
+    EXPECT_EQ(u.orientation, 1);
+  }
 }
 
 TEST(Preprocess, TiesGoToEvenPatches) {

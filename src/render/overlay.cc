@@ -6,6 +6,7 @@
 #include <cstring>
 #include <set>
 
+#include "image/orientation.h"
 #include "image/pil_resize.h"
 #include "render/colormap.h"
 
@@ -26,6 +27,15 @@ FrameTransform Stretched(const Picture& picture) {
           .pad_left = 0,
           .model_width = picture.width,
           .model_height = picture.height};
+}
+
+// The same way to the model from the picture that was turned already.
+FrameTransform Upright(const FrameTransform& t) {
+  FrameTransform upright = t;
+  upright.original_width = t.turned_width();
+  upright.original_height = t.turned_height();
+  upright.orientation = 1;
+  return upright;
 }
 
 // The cell that a point of the original lies in; -1 if the model did not see it.
@@ -52,9 +62,12 @@ void Blend(uint8_t* pixel, const Rgb& colour, float share) {
 
 }  // namespace
 
-Picture OverlayTile(const Picture& original, const std::optional<FrameTransform>& transform,
+Picture OverlayTile(const Picture& stored, const std::optional<FrameTransform>& transform,
                     const OverlayMap& map, int width) {
-  const FrameTransform t = transform.value_or(Stretched(original));
+  FrameTransform t = transform.value_or(Stretched(stored));
+  const Picture original = Turned(stored, t.orientation);
+  // From here on the turned picture is the original.
+  t = Upright(t);
   const double scale = static_cast<double>(original.width) / width;
   const int height = std::max(1, static_cast<int>(std::lround(original.height / scale)));
   Picture tile = ResizeBicubic(original, width, height);

@@ -21,9 +21,9 @@ struct OverlayMap {
   std::vector<int64_t> outlined;  // cells that get a frame, as row · columns + column
 };
 
-// `original` as wide as `width` pixels, its map over it: where the model saw it, as `transform`
-// says; without one the map is stretched over the whole picture. What the model did not see is
-// dimmed.
+// `original`, as stored in its file, turned as the model saw it and `width` pixels wide, its map
+// over it: where the model saw it, as `transform` says; without one the map is stretched over the
+// whole picture. What the model did not see is dimmed.
 Picture OverlayTile(const Picture& original, const std::optional<FrameTransform>& transform,
                     const OverlayMap& map, int width);
 

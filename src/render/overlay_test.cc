@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "render/colormap.h"
@@ -52,6 +53,42 @@ TEST(Overlay, WhatTheModelDidNotSeeIsDimmed) {
   EXPECT_EQ(PixelAt(tile, 10, 25), JetColour(1));
   EXPECT_EQ(PixelAt(tile, 10, 74), JetColour(1));
   EXPECT_EQ(PixelAt(tile, 10, 75), (Rgb{130, 130, 130}));
+}
+
+// A stored picture of four quarters whose upper left one is white once it is turned; the map's
+// strongest cell and the outlined one lie there and in the quarter below.
+TEST(Overlay, PicturesAreTurnedWithTheirMaps) {
+  for (int orientation = 1; orientation <= 8; ++orientation) {
+    FrameTransform t = {.original_width = 60, .original_height = 40, .orientation = orientation};
+    t.resized_width = t.model_width = t.turned_width();
+    t.resized_height = t.turned_height();
+    t.crop_height = t.model_height = t.resized_height - 8;
+    t.crop_top = 4;
+    Picture stored = Grey(60, 40, 50);
+    const Point corner = OriginalFromTurned(orientation, 60, 40, {1, 1});
+    const int left = corner.x < 30 ? 0 : 30, top = corner.y < 20 ? 0 : 20;
+    for (int y = top; y < top + 20; ++y) {
+      std::fill_n(stored.rgb.begin() + 3 * (y * 60 + left), 3 * 30, 250);
+    }
+    const std::vector<float> values = {1, 0, 0, 0};
+    const Picture tile = OverlayTile(stored, t, {values, 2, 2, 0, 1, 0.5F, {2}}, t.turned_width());
+    ASSERT_EQ(tile.width, t.turned_width());
+    ASSERT_EQ(tile.height, t.turned_height());
+    const int right = tile.width - 1, bottom = tile.height - 1;
+    const auto half_covered = [](uint8_t level) {
+      Rgb colour = JetColour(1);
+      for (uint8_t& c : colour) c = static_cast<uint8_t>((level + c) / 2.0 + 0.5);
+      return colour;
+    };
+    EXPECT_EQ(PixelAt(tile, 2, 6), half_covered(250)) << orientation;
+    EXPECT_EQ(PixelAt(tile, right - 2, 6), (Rgb{50, 50, 50})) << orientation;
+    EXPECT_EQ(PixelAt(tile, right - 2, bottom - 6), (Rgb{50, 50, 50})) << orientation;
+    EXPECT_EQ(PixelAt(tile, 0, bottom - 6), (Rgb{0, 255, 0})) << orientation;
+    // Cropped rows are dimmed at the turned picture's top and bottom.
+    EXPECT_LT(PixelAt(tile, 2, 1)[0], 200) << orientation;
+    EXPECT_EQ(PixelAt(tile, right - 2, 1), PixelAt(tile, right - 2, bottom - 1)) << orientation;
+    EXPECT_LT(PixelAt(tile, right - 2, 1)[0], 50) << orientation;
+  }
 }
 
 TEST(Overlay, ChosenCellsGetAFrame) {
