@@ -20,19 +20,31 @@ MINI = ROOT / "models" / "vggt-mini.safetensors"
 
 NUMBERS = {"num_images": 1, "first_image_idx": 0, "stride_h": 1, "stride_w": 1, "threads": 1}
 TEXTS = ["image_set_name", "image_dir", "image_extension", "output_dir_prefix", "weights", "layers",
-         "precision", "capture"]
-SWITCHES = ["save_per_head", "save_qk", "no_compress", "overwrite", "quiet", "json"]
+         "precision", "capture", "sort"]
+SWITCHES = ["save_per_head", "save_qk", "no_compress", "overwrite", "quiet", "json",
+            "exif_transpose"]
 
 
-def png(pixels):
-    """An RGB picture of uint8 [height, width, 3] as a PNG file."""
+def png(pixels, orientation=None):
+    """An RGB picture of uint8 [height, width, 3] as a PNG file, with an EXIF orientation or none."""
     height, width, _ = pixels.shape
     rows = b"".join(b"\0" + row.tobytes() for row in pixels)
     chunks = [(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)),
               (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    if orientation:
+        tag = struct.pack(">HHIHH", 0x0112, 3, 1, orientation, 0)
+        chunks.insert(1, (b"eXIf", b"MM\0*" + struct.pack(">IH", 8, 1) + tag + bytes(4)))
     return b"\x89PNG\r\n\x1a\n" + b"".join(
         struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
         for kind, data in chunks)
+
+
+def turned(pixels, orientation):
+    """As an EXIF orientation says."""
+    turn = {1: lambda a: a, 2: np.fliplr, 3: lambda a: np.rot90(a, 2), 4: np.flipud,
+            5: lambda a: a.swapaxes(0, 1), 6: lambda a: np.rot90(a, -1),
+            7: lambda a: np.rot90(a, 2).swapaxes(0, 1), 8: np.rot90}
+    return np.ascontiguousarray(turn[orientation](pixels))
 
 
 def noise(width=70, height=56, seed=0):

@@ -172,7 +172,7 @@ class Refusals(Case):
             self.refuse_export(2, [f"--{name}"], f"--{name} needs a value. {export}")
             self.refuse_export(2, [f"--{name}", "--quiet"], f"--{name}: ", "'--quiet'", export)
         for name in set(TEXTS) - {"image_extension", "output_dir_prefix", "precision",
-                                 "capture"}:
+                                 "capture", "sort"}:
             self.refuse_export(2, [f"--{name}="], f"--{name}: its value is empty. {export}")
         for value in ("", "fp16", "BF16"):
             self.refuse_export(2, [f"--precision={value}"],

@@ -14,7 +14,8 @@ import zipfile
 
 import numpy as np
 
-from cli_case import DEMO, GOLDEN, MINI, NUMBERS, SWITCHES, TEXTS, Case, load, noise, png
+from cli_case import (DEMO, GOLDEN, MINI, NUMBERS, SWITCHES, TEXTS, Case, load, noise, png,
+                      turned)
 
 
 class Export(Case):
@@ -51,7 +52,8 @@ class Export(Case):
         values = {"image_set_name": "set", "image_dir": "pictures", "num_images": 3,
                   "image_extension": "PNG", "first_image_idx": 1, "output_dir_prefix": "here/to_",
                   "stride_h": 2, "stride_w": 3, "weights": self.tiny, "layers": "1-2",
-                  "image_size": 84, "threads": 1, "precision": "f32", "capture": "frame"}
+                  "image_size": 84, "threads": 1, "precision": "f32", "capture": "frame",
+                  "sort": "natural"}
         self.assertEqual(values.keys(), NUMBERS.keys() | set(TEXTS) | {"image_size"})
         seen = []
         for hyphens in (False, True):
@@ -204,6 +206,80 @@ class Export(Case):
         os.close(writing)
         self.assertEqual(done.returncode, 0)
         load(self.dir / "attn_first2all_kitchen", 6)
+
+
+class Orientation(Case):
+    def test_pictures_are_turned_if_asked(self):
+        files = [png(noise(70, 42, seed=i), i) for i in range(1, 9)]
+        for i, file in enumerate(files):
+            self.write(f"held/{i}.png", file)
+        arguments = ("export", "--image_dir", "held", "--num_images", 8, "--weights", self.tiny,
+                     "--image_size", 56, "--save_qk", "--output_dir_prefix", "")
+        done = self.succeed(*arguments, "--image_set_name", "plain")
+        self.assertIn("7 of 8 pictures carry a rotation that VGGT ignores; --exif_transpose applies"
+                      " it\n", done.stderr)
+        done = self.succeed(*arguments, "--image_set_name", "upright", "--exif_transpose")
+        self.assertNotIn("rotation", done.stderr)
+        for folder in ("plain", "upright"):
+            metadata, _ = load(self.dir / folder, 1)
+            self.assertEqual(metadata["image_sizes"], [{"width": 70, "height": 42}] * 8)
+            orientations = [t.get("orientation") for t in metadata["transforms"]]
+            self.assertEqual(orientations, [None, *([None] * 7 if folder == "plain"
+                                                    else range(2, 9))])
+            copies = [(self.dir / folder / "images" / f"frame_{i:02}.png").read_bytes()
+                      for i in range(8)]
+            self.assertEqual(copies, files)
+        self.assertIn("frame_05.png 70×42, turned by EXIF orientation 6, from 5.png\n",
+                      self.succeed("inspect", "upright").stdout)
+        # The same as of pictures that are upright from the start.
+        for i in range(1, 9):
+            self.write(f"turned/{i}.png", png(turned(noise(70, 42, seed=i), i)))
+        self.succeed(*arguments, "--image_set_name", "seen", "--image_dir", "turned")
+        for layer in (1, 2, 3):
+            np.testing.assert_array_equal(load(self.dir / "seen", layer)[1],
+                                          load(self.dir / "upright", layer)[1])
+        # And so is a figure of it.
+        for folder in ("seen", "upright"):
+            self.succeed("query", folder, "--row", 1, "--col", 2, "-o", f"{folder}.png")
+        self.assertEqual((self.dir / "seen.png").read_bytes(),
+                         (self.dir / "upright.png").read_bytes())
+
+    def test_preprocess_writes_them_upright(self):
+        for i in range(1, 9):
+            self.write(f"held/{i}.png", png(noise(70, 42, seed=i), i))
+            self.write(f"seen/{i}.png", png(turned(noise(70, 42, seed=i), i)))
+        done = self.succeed("preprocess", "held", "-o", "a", "--image_size", 56, "--exif-transpose")
+        self.assertNotIn("rotation", done.stderr)
+        self.assertIn("held/6.png: 70×42 turned -> 56×56, 4×4 patches", done.stdout)
+        self.succeed("preprocess", "seen", "-o", "b", "--image_size", 56)
+        for path in (self.dir / "a").iterdir():
+            self.assertEqual(path.read_bytes(), (self.dir / "b" / path.name).read_bytes())
+        done = self.succeed("preprocess", "held/2.png", "held/1.png", "-o", "c")
+        self.assertEqual(done.stderr, "1 of 2 pictures carries a rotation that VGGT ignores; "
+                                      "--exif_transpose applies it\n")
+
+
+class Order(Case):
+    def test_numbers_are_counted_if_asked(self):
+        for i in (1, 2, 10):
+            self.write(f"few/frame_{i}.png", png(noise(seed=i)))
+        note = ("pictures are taken in the order of their names' bytes: frame_1.png, frame_10.png, "
+                "frame_2.png …; --sort natural takes frame_1.png, frame_2.png, frame_10.png …\n")
+        arguments = ("export", "--image_dir", "few", "--weights", self.tiny, "--image_size", 56,
+                     "--output_dir_prefix", "")
+        for extra, numbers in (((), (1, 10, 2)), (("--sort", "name"), (1, 10, 2)),
+                               (("--sort", "natural"), (1, 2, 10))):
+            done = self.succeed(*arguments, "--overwrite", *extra)
+            self.assertEqual(note in done.stderr, numbers != (1, 2, 10))
+            metadata, _ = load(self.dir / "kitchen", 1)
+            self.assertEqual([source["file"] for source in metadata["sources"]],
+                             [f"frame_{i}.png" for i in numbers])
+            done = self.succeed("preprocess", "few", "-o", "seen", "--overwrite", *extra)
+            self.assertEqual(done.stderr, note if numbers != (1, 2, 10) else "")
+            self.assertTrue((self.dir / "seen" / f"001_frame_{numbers[1]}.png").exists())
+        self.refuse(2, [*arguments, "--sort", "time"], "--sort: 'time' is none of name, natural")
+        self.assertNotIn("order", self.succeed(*arguments, "--image_dir", "pictures",
+                                               "--overwrite").stderr)
 
 
 class SmallerCommands(Case):

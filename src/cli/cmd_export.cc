@@ -144,6 +144,14 @@ std::function<int()> DeclareExport(CLI::App& app) {
                  "only these: png, jpg, jpeg or webp [all four]")
       ->type_name("EXT")
       ->check(AnyText());
+  app.add_option("--sort", options->sort,
+                 "order of the pictures: name (by bytes, as Python sorts) or natural\n"
+                 "(frame_2 before frame_10)")
+      ->type_name("ORDER")
+      ->check(OneOf({"name", "natural"}))
+      ->capture_default_str();
+  app.add_flag("--exif_transpose", options->exif_transpose,
+               "turn pictures upright as their EXIF says, which VGGT does not");
   app.add_option("--first_image_idx", options->first_image_idx,
                  "which of those taken is the query frame, from 0")
       ->type_name("N")

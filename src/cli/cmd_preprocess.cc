@@ -6,6 +6,8 @@
 
 #include "cli/command.h"
 #include "cli/interrupt.h"
+#include "cli/picture_notes.h"
+#include "cli/terminal.h"
 #include "cli/value_check.h"
 #include "core/error.h"
 #include "image/codec.h"
@@ -22,16 +24,21 @@ struct PreprocessFlags {
   std::vector<std::string> images;
   std::string output;
   int64_t image_size = 518;
-  bool overwrite = false;
+  std::string sort = "name";
+  bool exif_transpose = false, overwrite = false;
 };
 
 // The pictures that were asked for, a folder's in its place.
-std::vector<fs::path> Expand(const std::vector<std::string>& images) {
+std::vector<fs::path> Expand(const PreprocessFlags& options, ProgressDisplay& display) {
+  const bool natural = options.sort == "natural";
   std::vector<fs::path> paths;
   std::error_code ignored;
-  for (const std::string& image : images) {
+  for (const std::string& image : options.images) {
     if (fs::is_directory(image, ignored)) {
-      const auto listed = ListPictures(image, "");
+      const auto listed =
+          ListPictures(image, "", natural ? PictureOrder::kNatural : PictureOrder::kName);
+      const std::string order = natural ? "" : OrderNote(CompareOrders(listed));
+      if (!order.empty()) display.Note(order);
       paths.insert(paths.end(), listed.begin(), listed.end());
     } else {
       paths.emplace_back(image);
@@ -77,7 +84,8 @@ class Outputs {
 
 int RunPreprocess(const PreprocessFlags& options) {
   CatchInterrupts();
-  const std::vector<fs::path> paths = Expand(options.images);
+  ProgressDisplay display(false);
+  const std::vector<fs::path> paths = Expand(options, display);
   std::vector<fs::path> names;
   std::error_code ignored;
   for (const fs::path& path : paths) {
@@ -88,8 +96,11 @@ int RunPreprocess(const PreprocessFlags& options) {
       throw Error("exists already", names.back().string(), "Use --overwrite to replace it.");
     }
   }
-  const PreprocessedFrames frames =
-      Preprocess(paths, {.target = static_cast<int>(options.image_size)});
+  const PreprocessedFrames frames = Preprocess(
+      paths,
+      {.target = static_cast<int>(options.image_size), .exif_transpose = options.exif_transpose});
+  const std::string rotations = RotationNote(frames.orientations);
+  if (!options.exif_transpose && !rotations.empty()) display.Note(rotations);
   Outputs outputs(options.output);
   const size_t frame_bytes = size_t{3} * frames.height * frames.width;
   std::string said;
@@ -99,10 +110,10 @@ int RunPreprocess(const PreprocessFlags& options) {
              std::span(frames.rgb).subspan(i * frame_bytes, frame_bytes));
     outputs.Add(names[i]);
     const FrameTransform& t = frames.transforms[i];
-    said +=
-        fmt::format("{}: {}×{} -> {}×{}, {}×{} patches -> {}\n", PrintableText(paths[i].string()),
-                    t.original_width, t.original_height, frames.width, frames.height,
-                    frames.width / 14, frames.height / 14, PrintableText(names[i].string()));
+    said += fmt::format("{}: {}×{}{} -> {}×{}, {}×{} patches -> {}\n",
+                        PrintableText(paths[i].string()), t.original_width, t.original_height,
+                        t.orientation == 1 ? "" : " turned", frames.width, frames.height,
+                        frames.width / 14, frames.height / 14, PrintableText(names[i].string()));
   }
   outputs.Keep();
   fmt::print("{}", said);
@@ -126,6 +137,14 @@ std::function<int()> DeclarePreprocess(CLI::App& app) {
       ->check(ImageWidth())
       ->type_name("N")
       ->capture_default_str();
+  app.add_option("--sort", options->sort,
+                 "order of a folder's pictures: name (by bytes, as Python sorts)\n"
+                 "or natural (frame_2 before frame_10)")
+      ->type_name("ORDER")
+      ->check(OneOf({"name", "natural"}))
+      ->capture_default_str();
+  app.add_flag("--exif_transpose", options->exif_transpose,
+               "turn pictures upright as their EXIF says, which VGGT does not");
   app.add_flag("--overwrite", options->overwrite, "replace existing files");
   app.footer(
       "Example:\n"

@@ -14,6 +14,7 @@
 #include "cli/bundled_model.h"
 #include "cli/interrupt.h"
 #include "cli/layer_list.h"
+#include "cli/picture_notes.h"
 #include "cli/qk_capture.h"
 #include "cli/recovery.h"
 #include "core/error.h"
@@ -103,15 +104,20 @@ Provenance MakeProvenance(const Checkpoint& checkpoint, const ModelConfig& confi
 
 SelectedFrames SelectPictures(const ExportOptions& options, const fs::path& folder,
                               ProgressDisplay& display) {
-  SelectedFrames selection = SelectFrames({.dir = folder,
-                                           .extension = options.image_extension,
-                                           .num_images = options.num_images,
-                                           .first_image = options.first_image_idx});
+  const bool natural = options.sort == "natural";
+  SelectedFrames selection =
+      SelectFrames({.dir = folder,
+                    .extension = options.image_extension,
+                    .num_images = options.num_images,
+                    .first_image = options.first_image_idx,
+                    .order = natural ? PictureOrder::kNatural : PictureOrder::kName});
   if (selection.in_folder < static_cast<size_t>(options.num_images)) {
     display.Note(
         fmt::format("the folder holds {} picture{}, fewer than the {} asked for: taking all",
                     selection.in_folder, selection.in_folder == 1 ? "" : "s", options.num_images));
   }
+  const std::string order = OrderNote(selection.difference);
+  if (!order.empty()) display.Note(order);
   return selection;
 }
 
@@ -237,8 +243,11 @@ ExportReport ExportTo(const fs::path& folder, const ExportOptions& options,
 
   display.Begin("reading pictures");
   auto start = std::chrono::steady_clock::now();
-  const PreprocessedFrames frames =
-      Preprocess(selection.paths, {.target = static_cast<int>(options.image_size)});
+  const PreprocessedFrames frames = Preprocess(
+      selection.paths,
+      {.target = static_cast<int>(options.image_size), .exif_transpose = options.exif_transpose});
+  const std::string rotations = RotationNote(frames.orientations);
+  if (!options.exif_transpose && !rotations.empty()) display.Note(rotations);
   report.seconds.pictures = SecondsSince(start);
   const FrameBatch batch{frames.frames, frames.height, frames.width, frames.rgb.data()};
   const TokenLayout layout{batch.count, config.special_tokens(), batch.grid_height(),

@@ -22,6 +22,8 @@ struct ExportOptions {
   std::string output_dir_prefix = "attn_first2all_";
   std::string image_extension;  // empty: every format that is read
   int64_t first_image_idx = 0;  // which of the chosen pictures is the query frame
+  std::string sort = "name";    // or natural
+  bool exif_transpose = false;  // turn pictures as their EXIF says
   int64_t stride_h = 1, stride_w = 1;
   bool save_per_head = false;
   bool save_qk = false;            // write queries and keys
