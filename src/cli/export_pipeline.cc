@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/export_pipeline.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <chrono>
 #include <optional>
@@ -18,10 +16,12 @@
 #include "cli/qk_capture.h"
 #include "cli/recovery.h"
 #include "core/error.h"
+#include "core/memory_limit.h"
 #include "core/staged_directory.h"
 #include "image/frames.h"
 #include "image/preprocess.h"
 #include "model/flops.h"
+#include "model/memory.h"
 
 namespace vggt {
 namespace fs = std::filesystem;
@@ -157,17 +157,16 @@ std::string KeptText(const fs::path& output, const std::vector<fs::path>& kept) 
                      names);
 }
 
-// What is recorded must find room.
-void CheckMemory(double needed, bool heatmaps) {
-  const double present =
-      static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGESIZE));
-  if (needed > present) {
-    throw Error(
-        fmt::format("the {} that are recorded at a time take {}, this machine has {} of memory",
-                    heatmaps ? "attention maps" : "queries and keys", HumanBytes(needed),
-                    HumanBytes(present)),
-        "", kTakeLessMemory);
-  }
+// Refused before it is computed rather than ended by the kernel in the middle. `model`, `recorded`:
+// bytes of weights and activations, and of what is recorded at a time.
+void CheckMemory(double model, double recorded) {
+  const auto limit = static_cast<double>(MemoryLimit());
+  if (model + recorded <= limit) return;
+  throw Error(fmt::format("this takes {} of memory ({} for weights and activations, {} for what is "
+                          "recorded at a time); this process may use {}",
+                          HumanBytes(model + recorded), HumanBytes(model), HumanBytes(recorded),
+                          HumanBytes(limit)),
+              "", kTakeLessMemory);
 }
 
 QkDescription DescribeStore(const std::string& image_set_name, const LayerMetadata& metadata,
@@ -260,9 +259,10 @@ ExportReport ExportTo(const fs::path& folder, const ExportOptions& options,
       DescribeStore(options.image_set_name, metadata, DescribeBlocks(kinds, config));
   // Of the store two blocks, one that is recorded and one that is written.
   CheckMemory(
+      ForwardMemoryBytes(config, batch.count, batch.grid_height(), batch.grid_width(), last_layer,
+                         report.precision),
       2 * LargestBlockBytes(store) +
-          (options.no_heatmaps ? 0 : HeatmapRecorder::MemoryBytes(extents, options.save_per_head)),
-      !options.no_heatmaps);
+          (options.no_heatmaps ? 0 : HeatmapRecorder::MemoryBytes(extents, options.save_per_head)));
 
   display.Begin("loading weights");
   start = std::chrono::steady_clock::now();

@@ -56,7 +56,7 @@ void WriteFileAtomic(const fs::path& path, Bytes bytes, AtomicOptions options) {
 }
 
 void WriteFileAtomic(const fs::path& path, const std::string& text, AtomicOptions options) {
-  WriteFileAtomic(path, Bytes(reinterpret_cast<const uint8_t*>(text.data()), text.size()), options);
+  WriteFileAtomic(path, BytesOf(text), options);
 }
 
 AtomicFile::AtomicFile(const fs::path& path, AtomicOptions options)

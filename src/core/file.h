@@ -13,6 +13,11 @@ namespace vggt {
 
 using Bytes = std::span<const uint8_t>;
 
+// Valid as long as `text`.
+inline Bytes BytesOf(const std::string& text) {
+  return {reinterpret_cast<const uint8_t*>(text.data()), text.size()};
+}
+
 // The whole file. Throws MissingFile, or Error if it is unreadable, not a regular file, or becomes
 // shorter meanwhile.
 std::string ReadFile(const std::filesystem::path& path);

@@ -85,7 +85,7 @@ Picture DecodePicture(Bytes file, const std::string& name) {
 
 Picture ReadPicture(const std::filesystem::path& path) {
   const std::string file = ReadFile(path);
-  return DecodePicture({reinterpret_cast<const uint8_t*>(file.data()), file.size()}, path.string());
+  return DecodePicture(BytesOf(file), path.string());
 }
 
 }  // namespace vggt

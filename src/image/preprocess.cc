@@ -37,10 +37,10 @@ void CheckOptions(const PreprocessOptions& options) {
 }
 
 Frame ReadFrame(const std::filesystem::path& path, const PreprocessOptions& options) {
-  const MappedFile file(path);
-  Picture original = DecodePicture(file.bytes(), path.string());
+  const std::string file = ReadFile(path);
+  Picture original = DecodePicture(BytesOf(file), path.string());
   Frame frame;
-  frame.orientation = ExifOrientation(file.bytes());
+  frame.orientation = ExifOrientation(BytesOf(file));
   const int turn = options.exif_transpose ? frame.orientation : 1;
   frame.transform = PlanFrame(original.width, original.height, options, path.string(), turn);
   const FrameTransform& t = frame.transform;

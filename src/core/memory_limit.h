@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+// How much memory this process may use before the kernel ends it.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+
+namespace vggt {
+
+// Bytes: the least of the machine's memory and the limits of the control groups that this process
+// runs in (version 2's memory.max, version 1's memory.limit_in_bytes), which is what a container
+// gets. `root`: where proc/ and sys/ are looked for.
+uint64_t MemoryLimit(const std::filesystem::path& root = "/");
+
+}  // namespace vggt
