@@ -163,7 +163,7 @@ void CheckMemory(double model, double recorded) {
   const auto limit = static_cast<double>(MemoryLimit());
   if (model + recorded <= limit) return;
   throw Error(fmt::format("this takes {} of memory ({} for weights and activations, {} for what is "
-                          "recorded at a time); this process may use {}",
+                          "recorded at a time); this process may use {} of memory",
                           HumanBytes(model + recorded), HumanBytes(model), HumanBytes(recorded),
                           HumanBytes(limit)),
               "", kTakeLessMemory);

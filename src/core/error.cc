@@ -65,7 +65,10 @@ std::string Printable(const std::string& text, size_t limit) {
   for (size_t i = 0; i < text.size();) {
     if (++characters > limit) return out + "…";
     const size_t n = Utf8Length(text, i);
-    const bool plain = n > 1 || (n == 1 && text[i] >= ' ' && text[i] != 0x7F);
+    // U+0080 to U+009F are control characters, too: terminals obey them.
+    const bool control_1 =
+        n == 2 && text[i] == '\xC2' && static_cast<unsigned char>(text[i + 1]) < 0xA0;
+    const bool plain = (n > 1 && !control_1) || (n == 1 && text[i] >= ' ' && text[i] != 0x7F);
     out += plain ? text.substr(i, n) : "?";
     i += n == 0 ? 1 : n;
   }

@@ -39,6 +39,9 @@ TEST(Error, HumanBytes) {
 
 TEST(Error, PrintableHidesControlCharactersAndBrokenUtf8) {
   EXPECT_EQ(Printable("weights é\x1b[31m\n\xff"), "weights é?[31m??");
+  EXPECT_EQ(Printable("a\xC2\x9B"
+                      "31mb\xC2\x80\xC2\xA0"),
+            "a?31mb?\xC2\xA0");
   EXPECT_EQ(Printable("abcdef", 3), "abc…");
 }
 
