@@ -15,6 +15,28 @@ pkg_check_modules(WebP REQUIRED IMPORTED_TARGET libwebp libwebpdemux)
 pkg_check_modules(deflate REQUIRED IMPORTED_TARGET libdeflate)
 pkg_check_modules(hwy REQUIRED IMPORTED_TARGET libhwy)
 pkg_check_modules(httplib REQUIRED IMPORTED_TARGET cpp-httplib)
+
+# Libraries that are used where they are there. vggt_optional(NAME WHAT TARGET PACKAGE) offers the option
+# VGGT_WITH_NAME and, if TARGET exists by now, adds it to VGGT_OPTIONAL_LIBRARIES and VGGT_HAS_NAME to
+# VGGT_OPTIONAL_DEFINITIONS.
+pkg_check_modules(heif IMPORTED_TARGET libheif>=1.15)
+pkg_check_modules(avif IMPORTED_TARGET libavif>=0.11)
+pkg_check_modules(tiff IMPORTED_TARGET libtiff-4>=4.5)
+find_package(GIF)
+function(vggt_optional NAME WHAT TARGET PACKAGE)
+  option(VGGT_WITH_${NAME} "Read ${WHAT}, if ${PACKAGE} is installed" ON)
+  if(VGGT_WITH_${NAME} AND TARGET ${TARGET})
+    set(VGGT_OPTIONAL_LIBRARIES ${VGGT_OPTIONAL_LIBRARIES} ${TARGET} PARENT_SCOPE)
+    set(VGGT_OPTIONAL_DEFINITIONS ${VGGT_OPTIONAL_DEFINITIONS} VGGT_HAS_${NAME} PARENT_SCOPE)
+  else()
+    message(STATUS "without ${WHAT}: VGGT_WITH_${NAME} is off or ${PACKAGE} is not installed")
+  endif()
+endfunction()
+vggt_optional(HEIF HEIC PkgConfig::heif libheif-dev)
+vggt_optional(AVIF AVIF PkgConfig::avif libavif-dev)
+vggt_optional(TIFF TIFF PkgConfig::tiff libtiff-dev)
+vggt_optional(GIF GIF GIF::GIF libgif-dev)
+
 find_program(NODE NAMES node nodejs REQUIRED)  # bundles the page of `vggt-attn view`
 if(NOT EXISTS ${PROJECT_SOURCE_DIR}/web/node_modules)
   message(FATAL_ERROR "web/node_modules is missing: run tools/setup.sh, which installs what the "

@@ -3,6 +3,19 @@
 include(CMakePackageConfigHelpers)
 install(EXPORT vggt-attn NAMESPACE vggt-attn:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/vggt-attn
         FILE vggt-attn-targets.cmake)
+# Of the optional libraries those that were used.
+set(FIND_OPTIONAL "")
+foreach(LIBRARY "heif libheif" "avif libavif" "tiff libtiff-4")
+  separate_arguments(LIBRARY)
+  list(GET LIBRARY 0 NAME)
+  list(GET LIBRARY 1 MODULE)
+  if(PkgConfig::${NAME} IN_LIST VGGT_OPTIONAL_LIBRARIES)
+    string(APPEND FIND_OPTIONAL "pkg_check_modules(${NAME} REQUIRED IMPORTED_TARGET ${MODULE})\n")
+  endif()
+endforeach()
+if(GIF::GIF IN_LIST VGGT_OPTIONAL_LIBRARIES)
+  string(APPEND FIND_OPTIONAL "find_dependency(GIF)\n")
+endif()
 file(WRITE ${PROJECT_BINARY_DIR}/vggt-attn-config.cmake
 "include(CMakeFindDependencyMacro)
 find_dependency(OpenMP COMPONENTS CXX)
@@ -18,7 +31,7 @@ pkg_check_modules(WebP REQUIRED IMPORTED_TARGET libwebp libwebpdemux)
 pkg_check_modules(deflate REQUIRED IMPORTED_TARGET libdeflate)
 pkg_check_modules(hwy REQUIRED IMPORTED_TARGET libhwy)
 pkg_check_modules(httplib REQUIRED IMPORTED_TARGET cpp-httplib)
-include(\${CMAKE_CURRENT_LIST_DIR}/vggt-attn-targets.cmake)
+${FIND_OPTIONAL}include(\${CMAKE_CURRENT_LIST_DIR}/vggt-attn-targets.cmake)
 ")
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/vggt-attn-config-version.cmake
                                  COMPATIBILITY SameMinorVersion)

@@ -20,6 +20,7 @@ packages=(
   g++ cmake ninja-build pkg-config python3
   libdnnl-dev libhwy-dev                                  # computing
   libpng-dev libjpeg-dev libwebp-dev                      # pictures
+  libheif-dev libavif-dev libtiff-dev libgif-dev          # more of them, optional
   libdeflate-dev zlib1g-dev                               # compression
   nlohmann-json3-dev libcli11-dev libfmt-dev              # text
   libcpp-httplib-dev                                      # serving
@@ -32,7 +33,10 @@ has_node() {
 has_node || packages+=(nodejs npm)
 # Ubuntu has Chromium only as a snap, which no script can rely on, and PyTorch in some releases only.
 debian_only=(chromium python3-torch)
-[[ ! -f /etc/os-release ]] || [[ $(. /etc/os-release && echo "$ID") != ubuntu ]] || debian_only=()
+if [[ -f /etc/os-release && $(. /etc/os-release && echo "$ID") == ubuntu ]]; then
+  debian_only=()
+  packages+=(libheif-plugin-libde265)  # decodes HEIC; in Debian 12 it is part of libheif1
+fi
 for argument in "$@"; do
   case $argument in
     --tests)

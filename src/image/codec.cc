@@ -3,10 +3,17 @@
 
 #include <algorithm>
 #include <array>
+#include <fstream>
 
 #include "core/error.h"
+#include "image/avif_codec.h"
+#include "image/bmp_codec.h"
+#include "image/capabilities.h"
+#include "image/gif_codec.h"
+#include "image/heif_codec.h"
 #include "image/jpeg_codec.h"
 #include "image/png_codec.h"
+#include "image/tiff_codec.h"
 #include "image/webp_codec.h"
 
 namespace vggt {
@@ -20,15 +27,6 @@ struct Signature {
 
 using namespace std::string_view_literals;
 constexpr std::array kNotRead = {
-    Signature{0, "GIF8"sv, "a GIF"},
-    Signature{0, "BM"sv, "a BMP"},
-    Signature{0, "II*\0"sv, "a TIFF or camera raw file"},
-    Signature{0, "MM\0*"sv, "a TIFF or camera raw file"},
-    Signature{4, "ftypavi"sv, "an AVIF"},
-    Signature{4, "ftyphei"sv, "an HEIC"},
-    Signature{4, "ftyphev"sv, "an HEIC"},
-    Signature{4, "ftypmif1"sv, "an HEIC"},
-    Signature{4, "ftypmsf1"sv, "an HEIC"},
     Signature{4, "ftyp"sv, "a video or camera raw file"},
     Signature{4, "jP  "sv, "a JPEG 2000"},
     Signature{4, "JXL "sv, "a JPEG XL"},
@@ -57,13 +55,15 @@ bool Matches(const Signature& signature, std::string_view file) {
   }
   throw Error(fmt::format("is no picture; it begins with \"{}\"",
                           Printable(std::string(text.substr(0, 16)))),
-              name, "PNG, JPEG and WebP are read.");
+              name, fmt::format("This build {}.", CapabilitiesText()));
 }
 
 }  // namespace
 
 std::span<const std::string_view> PictureExtensions() {
-  static constexpr std::array kExtensions = {"png"sv, "jpg"sv, "jpeg"sv, "webp"sv};
+  static constexpr std::array kExtensions = {"png"sv,  "jpg"sv,  "jpeg"sv, "webp"sv,
+                                             "heic"sv, "heif"sv, "hif"sv,  "avif"sv,
+                                             "tif"sv,  "tiff"sv, "bmp"sv,  "gif"sv};
   return kExtensions;
 }
 
@@ -80,7 +80,19 @@ Picture DecodePicture(Bytes file, const std::string& name) {
   if (IsPng(file)) return DecodePng(file, name);
   if (IsJpeg(file)) return DecodeJpeg(file, name);
   if (IsWebp(file)) return DecodeWebp(file, name);
+  if (IsHeif(file)) return DecodeHeif(file, name);
+  if (IsAvif(file)) return DecodeAvif(file, name);
+  if (IsTiff(file)) return DecodeTiff(file, name);
+  if (IsGif(file)) return DecodeGif(file, name);
+  if (IsBmp(file)) return DecodeBmp(file, name);
   Refuse(file, name);
+}
+
+bool BrowsersShow(const std::filesystem::path& path) {
+  std::array<char, 16> start = {};
+  std::ifstream(path, std::ios::binary).read(start.data(), start.size());
+  const Bytes file(reinterpret_cast<const uint8_t*>(start.data()), start.size());
+  return IsPng(file) || IsJpeg(file) || IsWebp(file);
 }
 
 Picture ReadPicture(const std::filesystem::path& path) {

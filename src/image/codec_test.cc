@@ -3,8 +3,11 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
+#include <cctype>
 #include <set>
 
+#include "image/capabilities.h"
 #include "testing.h"
 
 namespace vggt {
@@ -17,7 +20,7 @@ using testing::Golden;
 using ::testing::HasSubstr;
 using testing::TestDir;
 
-// The pictures of golden/codec (tests/golden/make_codec.py), without the expectations.
+// The pictures of golden/codec (tests/golden/make_codec*.py), without the expectations.
 std::set<fs::path> GoldenPictures() {
   std::set<fs::path> paths;
   for (const auto& entry : fs::directory_iterator(Golden("codec"))) {
@@ -26,25 +29,67 @@ std::set<fs::path> GoldenPictures() {
   return paths;
 }
 
+// Whether this build lacks what reads `path`; then it must say so.
+bool Missing(const fs::path& path) {
+  for (const Capability& capability : Capabilities()) {
+    std::string format(capability.format);
+    std::ranges::transform(format, format.begin(), [](char c) { return std::tolower(c); });
+    if (path.extension().string().starts_with("." + format.substr(0, 3)) && !capability.present) {
+      EXPECT_THAT(ErrorOf([&] { ReadPicture(path); }),
+                  HasSubstr("this build reads no " + std::string(capability.format)));
+      return true;
+    }
+  }
+  return false;
+}
+
+int LargestDifference(const Picture& a, const Picture& b) {
+  int largest = 0;
+  for (size_t i = 0; i < a.rgb.size(); ++i) {
+    largest = std::max(largest, std::abs(int{a.rgb[i]} - int{b.rgb[i]}));
+  }
+  return largest;
+}
+
 TEST(Codec, PixelsEqualPillows) {
   const auto paths = GoldenPictures();
-  ASSERT_EQ(paths.size(), 37U);
+  ASSERT_EQ(paths.size(), 116U);
   for (const fs::path& path : paths) {
+    if (Missing(path)) continue;
     const Picture found = ReadPicture(path);
     const Picture expected = ReadPicture(path.string() + ".expected.png");
-    EXPECT_EQ(found.width, expected.width) << path;
-    EXPECT_EQ(found.height, expected.height) << path;
-    EXPECT_TRUE(found.rgb == expected.rgb) << path;
+    ASSERT_EQ(found.width, expected.width) << path;
+    ASSERT_EQ(found.height, expected.height) << path;
+    // Pillow does not read HEIC; releases of libheif round colours differently.
+    EXPECT_LE(LargestDifference(found, expected), path.extension() == ".heic" ? 2 : 0) << path;
   }
+}
+
+// What may be missing at the end of a whole picture: in a GIF all that follows the first frame, in
+// a sequence of AVIF the same, in a fax and a run-length coded BMP the mark of its end.
+bool EndIsSpare(const fs::path& path) {
+  return path.extension() == ".gif" || path.filename() == "animated.avif" ||
+         path.filename() == "fax.tif" || path.filename().string().starts_with("rle");
 }
 
 TEST(Codec, CutAnywhereIsAnError) {
   for (const fs::path& path : GoldenPictures()) {
+    if (Missing(path)) continue;
     const std::string whole = ReadFile(path);
+    const Picture expected = DecodePicture(AsBytes(whole), "whole");
+    size_t spare = 0;
     for (size_t size = 0; size < whole.size(); ++size) {
       // A copy of just this size, so that the sanitizer sees reads beyond it.
       const std::string cut(whole, 0, size);
-      EXPECT_THROW(DecodePicture(AsBytes(cut), "cut"), Error) << path << " cut to " << size;
+      try {
+        const Picture found = DecodePicture(AsBytes(cut), "cut");
+        EXPECT_TRUE(EndIsSpare(path)) << path << " cut to " << size;
+        EXPECT_TRUE(found.rgb == expected.rgb) << path << " cut to " << size;
+        ++spare;
+      } catch (const Error& e) {
+        EXPECT_EQ(e.where(), "cut");
+        EXPECT_EQ(spare, 0U) << path << " cut to " << size;
+      }
     }
   }
 }
@@ -52,6 +97,7 @@ TEST(Codec, CutAnywhereIsAnError) {
 TEST(Codec, DamagedBytesNeverCrash) {
   size_t refused = 0, tried = 0;
   for (const fs::path& path : GoldenPictures()) {
+    if (Missing(path)) continue;
     std::string bytes = ReadFile(path);
     for (size_t i = 0; i < bytes.size(); i += 3) {
       const char good = std::exchange(bytes[i], static_cast<char>(bytes[i] ^ 0x55));
@@ -66,7 +112,8 @@ TEST(Codec, DamagedBytesNeverCrash) {
       bytes[i] = good;
     }
   }
-  EXPECT_GT(refused, tried / 2);
+  // TIFF, BMP, GIF and HEIC have no checksums: there a damaged byte may be another picture.
+  EXPECT_GT(refused, tried / 4);
 }
 
 TEST(Codec, NamesWhatItDoesNotRead) {
@@ -74,25 +121,17 @@ TEST(Codec, NamesWhatItDoesNotRead) {
     return ErrorOf([&] { DecodePicture(AsBytes(bytes), "a.png"); });
   };
   EXPECT_EQ(refusal(""), "a.png: the file is empty");
-  EXPECT_EQ(refusal("GIF89a..."), "a.png: is a GIF, which is not read. Convert it to PNG or JPEG.");
-  EXPECT_THAT(refusal("BM6\x04"), HasSubstr("is a BMP"));
-  EXPECT_THAT(refusal(std::string("II*\0\x08", 5)), HasSubstr("is a TIFF"));
-  EXPECT_THAT(refusal(std::string("MM\0*", 4)), HasSubstr("is a TIFF"));
-  EXPECT_THAT(refusal(std::string("\0\0\0\x18"
-                                  "ftypheic",
-                                  12)),
-              HasSubstr("is an HEIC"));
-  EXPECT_THAT(refusal(std::string("\0\0\0\x18"
-                                  "ftypavif",
-                                  12)),
-              HasSubstr("is an AVIF"));
+  EXPECT_EQ(refusal("8BPS\0\1"),
+            "a.png: is a Photoshop file, which is not read. Convert it to PNG or JPEG.");
+  EXPECT_THAT(refusal("\xFF\x0A...."), HasSubstr("is a JPEG XL"));
   EXPECT_THAT(refusal(std::string("\0\0\0\x18"
                                   "ftypisom",
                                   12)),
               HasSubstr("is a video"));
   EXPECT_THAT(refusal("version https://git-lfs.github.com/spec/v1\n"), HasSubstr("git lfs pull"));
   EXPECT_EQ(refusal("hello\x01world"),
-            "a.png: is no picture; it begins with \"hello?world\". PNG, JPEG and WebP are read.");
+            "a.png: is no picture; it begins with \"hello?world\". This build " +
+                CapabilitiesText() + ".");
 }
 
 TEST(Codec, TellsByContentNotByName) {
@@ -103,12 +142,23 @@ TEST(Codec, TellsByContentNotByName) {
               HasSubstr("missing.png: no such file"));
 }
 
+TEST(Codec, KnowsWhatBrowsersShow) {
+  for (const char* name : {"rgb8.png", "420.jpg", "lossy.webp"}) {
+    EXPECT_TRUE(BrowsersShow(Golden("codec") / name)) << name;
+  }
+  for (const char* name :
+       {"420.heic", "420.avif", "lzw.tif", "rgb.bmp", "plain.gif", "missing.png"}) {
+    EXPECT_FALSE(BrowsersShow(Golden("codec") / name)) << name;
+  }
+}
+
 TEST(Codec, KnowsPicturesByExtension) {
   EXPECT_EQ(PictureExtension("a.png"), "png");
   EXPECT_EQ(PictureExtension("a.b.JPG"), "jpg");
   EXPECT_EQ(PictureExtension("/x.y/a.JpEg"), "jpeg");
   EXPECT_EQ(PictureExtension("a.webp"), "webp");
-  for (const char* name : {"a", "png", "a.", "a.pngx", "a.gif", ".png", "a.png/b", ""}) {
+  EXPECT_EQ(PictureExtension("IMG_0412.HEIC"), "heic");
+  for (const char* name : {"a", "png", "a.", "a.pngx", "a.pdf", ".png", "a.png/b", ""}) {
     EXPECT_EQ(PictureExtension(name), "") << name;
   }
 }

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "core/frame_transform.h"
+#include "image/avif_codec.h"
 #include "image/jpeg_codec.h"
 #include "image/png_codec.h"
 #include "image/webp_codec.h"
@@ -119,6 +120,7 @@ int ExifOrientation(Bytes file) {
   if (IsJpeg(file)) return OrientationInJpeg(file);
   if (IsPng(file)) return OrientationInPng(file);
   if (IsWebp(file)) return OrientationInWebp(file);
+  if (IsAvif(file)) return AvifOrientation(file);
   return 1;
 }
 
