@@ -118,6 +118,50 @@ void Grey16ToRgb(Bytes big_endian, std::span<uint8_t> rgb) {
   }
 }
 
+struct PngWriter {
+  png_structp png = nullptr;
+  png_infop info = nullptr;
+  std::vector<uint8_t> file;
+  size_t size = 0;  // how much of it is written
+  char problem[120] = "out of memory";
+
+  ~PngWriter() { png_destroy_write_struct(&png, &info); }
+};
+
+void OnWriteError(png_structp png, png_const_charp message) {
+  auto* writer = static_cast<PngWriter*>(png_get_error_ptr(png));
+  std::snprintf(writer->problem, sizeof(writer->problem), "%s", message);
+  png_longjmp(png, 1);
+}
+
+void OnWrite(png_structp png, png_bytep bytes, size_t size) {
+  auto* writer = static_cast<PngWriter*>(png_get_io_ptr(png));
+  if (size > writer->file.size() - writer->size) png_error(png, "it is larger than expected");
+  std::memcpy(writer->file.data() + writer->size, bytes, size);
+  writer->size += size;
+}
+
+void OnFlush(png_structp) {}
+
+// False if libpng jumped out: this must hold nothing that needs a destructor.
+bool WritesPng(PngWriter& writer, int width, int height, std::span<const uint8_t> rgb) {
+  if (setjmp(png_jmpbuf(writer.png)) != 0) return false;
+  png_set_write_fn(writer.png, &writer, OnWrite, OnFlush);
+  png_set_user_limits(writer.png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
+  png_set_IHDR(writer.png, writer.info, static_cast<png_uint_32>(width),
+               static_cast<png_uint_32>(height), 8, PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE,
+               PNG_COMPRESSION_TYPE_BASE, PNG_FILTER_TYPE_BASE);
+  // On photographs as small as libpng's defaults, in a fifth of their time.
+  png_set_filter(writer.png, PNG_FILTER_TYPE_BASE, PNG_FILTER_PAETH);
+  png_set_compression_level(writer.png, 2);
+  png_write_info(writer.png, writer.info);
+  for (size_t row = 0; row < rgb.size(); row += size_t{3} * static_cast<size_t>(width)) {
+    png_write_row(writer.png, rgb.data() + row);
+  }
+  png_write_end(writer.png, writer.info);
+  return true;
+}
+
 }  // namespace
 
 bool IsPng(Bytes file) { return file.size() >= 8 && png_sig_cmp(file.data(), 0, 8) == 0; }
@@ -150,25 +194,27 @@ Picture DecodePng(Bytes file, const std::string& name) {
   return picture;
 }
 
-void WritePng(const std::filesystem::path& path, int width, int height,
-              std::span<const uint8_t> rgb) {
+std::vector<uint8_t> EncodePng(int width, int height, std::span<const uint8_t> rgb,
+                               const std::string& name) {
   if (width < 1 || height < 1 || rgb.size() != size_t{3} * width * height) {
     throw Error(fmt::format("{} bytes are not {} x {} RGB pixels", rgb.size(), width, height),
-                path.string());
+                name);
   }
-  png_image image = {};
-  image.version = PNG_IMAGE_VERSION;
-  image.width = static_cast<png_uint_32>(width);
-  image.height = static_cast<png_uint_32>(height);
-  image.format = PNG_FORMAT_RGB;
-  png_alloc_size_t size = PNG_IMAGE_PNG_SIZE_MAX(image);
-  std::vector<uint8_t> file(size);
-  if (png_image_write_to_memory(&image, file.data(), &size, 0, rgb.data(), 0, nullptr) == 0) {
-    const std::string problem = Printable(image.message);
-    png_image_free(&image);
-    throw Error("cannot make a PNG: " + problem, path.string());
+  PngWriter writer;
+  // Deflate adds at most 5 bytes to each 16 KB of rows, chunks 12 bytes to each 8 KB.
+  writer.file.resize(rgb.size() + static_cast<size_t>(height) + rgb.size() / 64 + 4096);
+  writer.png = png_create_write_struct(PNG_LIBPNG_VER_STRING, &writer, OnWriteError, OnWarning);
+  if (writer.png != nullptr) writer.info = png_create_info_struct(writer.png);
+  if (writer.info == nullptr || !WritesPng(writer, width, height, rgb)) {
+    throw Error(fmt::format("cannot make a PNG: {}", Printable(writer.problem)), name);
   }
-  WriteFileAtomic(path, Bytes(file).first(size));
+  writer.file.resize(writer.size);
+  return std::move(writer.file);
+}
+
+void WritePng(const std::filesystem::path& path, int width, int height,
+              std::span<const uint8_t> rgb) {
+  WriteFileAtomic(path, EncodePng(width, height, rgb, path.string()));
 }
 
 }  // namespace vggt

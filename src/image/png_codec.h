@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "core/file.h"
 #include "image/picture.h"
@@ -20,7 +21,10 @@ bool IsPng(Bytes file);
 // is divided by 257, rounded. Throws Error naming `name` if the file is damaged or incomplete.
 Picture DecodePng(Bytes file, const std::string& name);
 
-// Writes rgb [height, width, 3], whole or not at all. Throws Error.
+// rgb [height, width, 3] as a PNG file. Throws Error naming `name`.
+std::vector<uint8_t> EncodePng(int width, int height, std::span<const uint8_t> rgb,
+                               const std::string& name);
+// The same, written whole or not at all. Throws Error.
 void WritePng(const std::filesystem::path& path, int width, int height,
               std::span<const uint8_t> rgb);
 

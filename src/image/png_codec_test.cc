@@ -125,6 +125,18 @@ TEST(PngCodec, WritesWhatItReads) {
   EXPECT_EQ(picture.rgb, rgb);
 }
 
+TEST(PngCodec, WritesNoiseThatCannotBePacked) {
+  const TestDir dir;
+  std::vector<uint8_t> rgb(size_t{700} * 300 * 3);
+  uint32_t state = 1;
+  for (uint8_t& value : rgb)
+    value = static_cast<uint8_t>((state = state * 1664525 + 1013904223) >> 24);
+  WritePng(dir / "a.png", 700, 300, rgb);
+  const MappedFile file(dir / "a.png");
+  EXPECT_GT(file.bytes().size(), rgb.size());
+  EXPECT_EQ(DecodePng(file.bytes(), "a.png").rgb, rgb);
+}
+
 TEST(PngCodec, RefusesToWriteWhatIsNoPicture) {
   const TestDir dir;
   const std::vector<uint8_t> rgb(12);
