@@ -65,15 +65,24 @@ std::string NameOf(const fs::path& path) { return path.filename().string(); }
   if (files.empty()) {
     throw Error("there are no files in this folder", dir.string(), kWhatToName);
   }
-  const bool others = std::ranges::any_of(
-      files, [](const fs::path& file) { return !PictureExtension(file).empty(); });
-  const std::string looked_for =
-      extension.empty() ? fmt::format("{}", fmt::join(PictureExtensions(), ", .")) : extension;
-  throw Error(
-      fmt::format("no pictures in this folder: looked for .{}; other files: {}", looked_for,
-                  files.size()),
-      dir.string(),
-      others ? "Give no --image_extension to take every format that is read." : kWhatToName);
+  const LeftOut left_out = DescribeLeftOut(files);
+  if (!extension.empty()) {
+    const bool others = std::ranges::any_of(
+        files, [](const fs::path& file) { return !PictureExtension(file).empty(); });
+    throw Error(
+        fmt::format("no .{} pictures in this folder: {}", extension, left_out.text), dir.string(),
+        others ? "Give no --image_extension to take every format that is read." : kWhatToName);
+  }
+  throw Error(fmt::format("no pictures in this folder: {}", left_out.text), dir.string(),
+              left_out.hint.empty() ? fmt::format("{} Taken are .{}.", kWhatToName,
+                                                  fmt::join(PictureExtensions(), ", ."))
+                                    : left_out.hint);
+}
+
+LeftOut LeftOutOf(const fs::path& dir) {
+  std::vector<fs::path> files = ListFiles(dir);
+  std::erase_if(files, [](const fs::path& file) { return !PictureExtension(file).empty(); });
+  return DescribeLeftOut(files);
 }
 
 }  // namespace
@@ -143,6 +152,7 @@ SelectedFrames SelectFrames(const FrameOptions& options) {
     selected.paths.push_back(all[i]);
   }
   MoveToFront(selected.paths, options.first_image);
+  if (options.extension.empty()) selected.left_out = LeftOutOf(options.dir);
   return selected;
 }
 

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "image/left_out.h"
+
 namespace vggt {
 
 // kName: by the bytes of names, as Python's sorted() does it. kNatural: image/natural_order.h.
@@ -15,7 +17,8 @@ enum class PictureOrder { kName, kNatural };
 // The regular files of `dir` that are pictures by their extension, in the order asked for; hidden
 // ones are left out. `extension` narrows them to one ("jpg", ".JPG": dot and case do
 // not matter); "" means every one of PictureExtensions(). Throws Error if the extension is not one
-// of these, or if the folder is missing, no folder, unreadable, or without such a picture.
+// of these, or if the folder is missing, no folder, unreadable, or without such a picture (then it
+// says what is there instead).
 std::vector<std::filesystem::path> ListPictures(const std::filesystem::path& dir,
                                                 const std::string& extension,
                                                 PictureOrder order = PictureOrder::kName);
@@ -48,6 +51,7 @@ struct SelectedFrames {
   std::vector<std::filesystem::path> paths;  // the query frame first
   size_t in_folder = 0;                      // how many pictures there were to select from
   OrderDifference difference;                // of these; empty if the natural order was asked for
+  LeftOut left_out;  // what else lies there; nothing if an extension was asked for
 };
 
 // Lists, selects evenly, and moves the query frame to the front. Throws Error as these do, or if

@@ -66,10 +66,11 @@ TEST(ListPictures, NarrowsToOneExtensionInAnyCase) {
 
 TEST(ListPictures, RefusesExtensionsThatAreNotRead) {
   const TestDir dir;
-  dir.Write("a.gif", "");
-  for (const char* extension : {"gif", ".", "..png", "a.png", "/png", "*", "pn"}) {
+  dir.Write("a.pdf", "");
+  for (const char* extension : {"pdf", ".", "..png", "a.png", "/png", "*", "pn"}) {
     EXPECT_THAT(ErrorOf([&] { ListPictures(dir.path(), extension); }),
-                HasSubstr("are not read. Give --image_extension png, jpg, jpeg, webp, or none"))
+                HasSubstr("are not read. Give --image_extension png, jpg, jpeg, webp, heic, heif, "
+                          "hif, avif, tif, tiff, bmp, gif, or none"))
         << extension;
   }
 }
@@ -83,11 +84,20 @@ TEST(ListPictures, TellsApartWhyThereAreNone) {
   EXPECT_THAT(refusal(dir.path(), ""), HasSubstr("there are no files in this folder"));
   EXPECT_THAT(refusal(dir.Write("a.txt", ""), ""), HasSubstr("a.txt: is not a folder"));
   EXPECT_THAT(refusal(dir / "a.txt" / "b", ""), HasSubstr("no such folder"));
+  dir.Write(".hidden.mp4", "");
   EXPECT_THAT(refusal(dir.path(), ""),
-              HasSubstr("looked for .png, .jpg, .jpeg, .webp; other files: 1"));
+              HasSubstr("no pictures in this folder: 1 .txt. Name the folder that holds the "
+                        "pictures. Taken are .png, .jpg,"));
+  EXPECT_THAT(refusal(dir.path(), "jpg"),
+              HasSubstr("no .jpg pictures in this folder: 1 .txt. Name"));
+  dir.Write("a.MOV", "");
+  EXPECT_THAT(refusal(dir.path(), ""),
+              HasSubstr("no pictures in this folder: 1 .mov video, 1 .txt. "
+                        "Give a video with --video FILE."));
   dir.Write("a.png", "");
   EXPECT_THAT(refusal(dir.path(), "jpg"),
-              HasSubstr("looked for .jpg; other files: 2. Give no --image_extension"));
+              HasSubstr("no .jpg pictures in this folder: 1 .mov video, "
+                        "1 .png, 1 .txt. Give no --image_extension"));
 }
 
 TEST(SelectEvenly, SpreadsOverTheWhole) {
@@ -136,6 +146,18 @@ TEST(SelectFrames, ListsSelectsAndReorders) {
   EXPECT_THAT(Names(frames.paths), ElementsAre("15.png", "00.png", "05.png", "10.png", "20.png"));
   EXPECT_EQ(SelectFrames({.dir = dir.path(), .extension = "png", .num_images = 1000}).paths.size(),
             25U);
+}
+
+TEST(SelectFrames, TellsWhatIsLeftOut) {
+  const TestDir dir;
+  for (const char* name : {"a.png", "b.HEIC", "c.cr2", "d.cr2", "e.mp4", ".f.mp4"}) {
+    dir.Write(name, "");
+  }
+  const SelectedFrames frames = SelectFrames({.dir = dir.path(), .extension = ""});
+  EXPECT_EQ(frames.in_folder, 2U);
+  EXPECT_EQ(frames.left_out.text, "2 .cr2, 1 .mp4 video");
+  EXPECT_THAT(frames.left_out.hint, HasSubstr("--video FILE"));
+  EXPECT_EQ(SelectFrames({.dir = dir.path(), .extension = "png"}).left_out.text, "");
 }
 
 TEST(SelectFrames, RefusesImpossibleWishes) {
