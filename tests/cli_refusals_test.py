@@ -66,7 +66,7 @@ class Refusals(Case):
         for name in ("empty", "others/sub"):
             (self.dir / name).mkdir(parents=True)
         picture, photo = png(noise()), DEMO[0].read_bytes()
-        for name, data in {"others/a.txt": "", "others/b.gif": "GIF89a", "text/a.png": "hello",
+        for name, data in {"others/a.txt": "", "others/b.MOV": "", "others/c.pdf": "", "text/a.png": "hello",
                            "hollow/a.jpg": "", "half_png/a.png": picture[:len(picture) // 2],
                            "half_jpeg/a.jpg": photo[:len(photo) // 2],
                            "flat/a.png": png(noise(20000, 3))}.items():
@@ -75,15 +75,16 @@ class Refusals(Case):
                 ("nowhere", "nowhere: no such folder. Name the folder"),
                 ("pictures/0.png", "pictures/0.png: is not a folder"),
                 ("empty", "empty: there are no files in this folder"),
-                ("others", "others: no pictures in this folder", "other files: 2"),
-                ("text", "text/a.png: is no picture", "hello", "PNG, JPEG and WebP are read"),
+                ("others", "others: no pictures in this folder: 1 .mov video, 1 .pdf, 1 .txt. Give a video "
+                           "with --video FILE"),
+                ("text", "text/a.png: is no picture", "hello", "This build reads PNG, JPEG, WebP,"),
                 ("hollow", "hollow/a.jpg: the file is empty"),
                 ("half_png", "half_png/a.png: damaged PNG"),
                 ("half_jpeg", "half_jpeg/a.jpg: damaged JPEG"),
                 ("flat", "flat/a.png: 20000x3 pixels become 0 patches high")):
             self.refuse_export(1, ["--image_dir", folder], *parts)
-        self.refuse_export(1, ["--image_extension", "gif"], "--image_extension png, jpg")
-        self.refuse_export(1, ["--image_extension", "jpg"], "looked for .jpg; other files: 4")
+        self.refuse_export(1, ["--image_extension", "pdf"], "--image_extension png, jpg")
+        self.refuse_export(1, ["--image_extension", "jpg"], "no .jpg pictures in this folder: 4 .png")
         self.refuse_export(1, ["--first_image_idx", 4], "--first_image_idx from 0 to 3")
         self.refuse(1, ["export"], "examples/kitchen/images: no such folder", "--image_dir")
 
@@ -217,7 +218,7 @@ class Refusals(Case):
         """As on a full disk: a write fails midway."""
         def limit(size):
             return {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))}
-        self.refuse_export(1, [], "new/deep/kitchen/images/frame_00.png: cannot write",
+        self.refuse_export(1, [], "new/deep/kitchen/images/frame_0", ".png: cannot write",
                            **limit(9000))
         self.refuse_export(1, ["--no_compress", "--image_size", 140, "--save_per_head"],
                            "new/deep/kitchen/attn_maps/layer_01/heatmaps_uint8.npz: cannot write",

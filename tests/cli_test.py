@@ -81,6 +81,40 @@ class Export(Case):
                   for i in range(3)]
         self.assertEqual(copies, [png(noise(seed=i)) for i in (1, 0, 2)])
 
+    def test_every_format_of_pictures(self):
+        names = ["420.heic", "420.avif", "420.jpg", "lossy.webp", "lzw.tif", "plain.gif", "rgb.bmp",
+                 "rgb8.png"]
+        missing = self.succeed("--version").stdout.partition("; not ")[2].lower()
+        names = [name for name in names if name[-3:] not in missing.replace("heic", "eic").replace(
+            "avif", "vif").replace("tiff", "tif")]
+        for name in names:
+            self.write(f"mixed/{name}", (GOLDEN / "codec" / name).read_bytes())
+        self.write("mixed/clip.mp4", "")
+        self.write("mixed/.hidden", "")
+        done = self.succeed("export", "--image_dir", "mixed", "--num_images", 8, "--weights", self.tiny,
+                            "--image_size", 56, "--output_dir_prefix", "", "--image_set_name", "out")
+        self.assertIn("left out: 1 .mp4 video. Give a video with --video FILE.", done.stderr)
+        metadata, maps = load(self.dir / "out", 1)
+        self.assertEqual(maps.shape[1], len(names))
+        extensions = {"jpg": "jpg", "webp": "webp"}
+        self.assertEqual(metadata["image_paths"],
+                         [f"../images/frame_{i:02}.{extensions.get(name.split('.')[1], 'png')}"
+                          for i, name in enumerate(sorted(names))])
+        self.assertEqual(metadata["image_sizes"], [{"width": 29, "height": 19}] * len(names))
+        # What is kept are the pixels that were read, and is read again as such.
+        kept = [self.dir / "out" / "attn_maps" / path for path in metadata["image_paths"]]
+        for name, path in zip(sorted(names), kept):
+            if path.suffix == "." + name.split(".")[1]:
+                self.assertEqual(path.read_bytes(), (GOLDEN / "codec" / name).read_bytes())
+            else:
+                self.assertTrue(path.read_bytes().startswith(b"\x89PNG"))
+        self.succeed("preprocess", *(f"mixed/{name}" for name in sorted(names)), "--image_size", 56,
+                     "-o", "before")
+        self.succeed("preprocess", *kept, "--image_size", 56, "-o", "after")
+        seen = [[path.read_bytes() for path in sorted((self.dir / folder).iterdir())]
+                for folder in ("before", "after")]
+        self.assertEqual(seen[0], seen[1])
+
     def test_json_is_one_object_and_all_there_is(self):
         done = self.succeed("export", "--image_dir", "pictures", "--image_size", 56, "--json")
         self.assertIn("running the model", done.stderr)
@@ -345,7 +379,8 @@ class SmallerCommands(Case):
         self.assertEqual(old.read_bytes(), self.tiny.read_bytes())
 
     def test_help_and_version(self):
-        self.assertRegex(self.succeed("--version").stdout, r"^vggt-attn \d+\.\d+\.\d+\n$")
+        self.assertRegex(self.succeed("--version").stdout,
+                         r"^vggt-attn \d+\.\d+\.\d+\nreads PNG, JPEG, WebP, .*\n$")
         for command in ([], ["export"], ["view"], ["inspect"], ["preprocess"],
                         ["synth-weights"]):
             said = self.succeed(*command, "--help").stdout

@@ -19,12 +19,12 @@ std::string Lower(std::string text) {
 
 }  // namespace
 
-std::vector<std::string> ImageCopyNames(const std::vector<fs::path>& pictures) {
-  const int digits = pictures.size() > 99 ? 3 : 2;
+std::vector<std::string> ImageNames(const std::vector<std::string>& extensions) {
+  const int digits = extensions.size() > 99 ? 3 : 2;
   std::vector<std::string> names;
-  for (const fs::path& picture : pictures) {
-    names.push_back(fmt::format("../images/frame_{:0{}}{}", names.size(), digits,
-                                Lower(picture.extension().string())));
+  for (const std::string& extension : extensions) {
+    names.push_back(
+        fmt::format("../images/frame_{:0{}}{}", names.size(), digits, Lower(extension)));
   }
   return names;
 }
@@ -35,13 +35,10 @@ void CreateDirectory(const fs::path& path) {
   if (failed) ThrowSystemError(failed.value(), "cannot create", path.string());
 }
 
-void CopyImages(const fs::path& folder, const std::vector<fs::path>& pictures) {
-  CreateDirectory(folder / "images");
-  const std::vector<std::string> names = ImageCopyNames(pictures);
-  for (size_t i = 0; i < pictures.size(); ++i) {
-    WriteFileAtomic((folder / "images" / names[i]).lexically_normal(), ReadFile(pictures[i]),
-                    {.sync = Sync::kLater});
-  }
+void WriteImage(const fs::path& folder, const std::string& name, Bytes file) {
+  const fs::path path = (folder / "attn_maps" / name).lexically_normal();
+  CreateDirectory(path.parent_path());
+  WriteFileAtomic(path, file, {.sync = Sync::kLater});
 }
 
 uint64_t FolderBytes(const fs::path& folder) {

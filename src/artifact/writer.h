@@ -6,19 +6,19 @@
 
 #include "artifact/layer_maps.h"
 #include "artifact/schema.h"
+#include "core/file.h"
 
 namespace vggt {
 
-// Where the copies of these pictures lie as seen from attn_maps/: "../images/frame_00.png", with
-// each picture's own extension in lower case; three digits from 100 pictures on.
-std::vector<std::string> ImageCopyNames(const std::vector<std::filesystem::path>& pictures);
+// Where an export's pictures lie as seen from attn_maps/: "../images/frame_00.png", each with its
+// extension (".png") in lower case; three digits from 100 pictures on.
+std::vector<std::string> ImageNames(const std::vector<std::string>& extensions);
 
 // Creates a folder and those above it that are missing. Throws Error naming it.
 void CreateDirectory(const std::filesystem::path& path);
 
-// Copies the pictures into `folder`/images, in order, byte for byte.
-void CopyImages(const std::filesystem::path& folder,
-                const std::vector<std::filesystem::path>& pictures);
+// Writes a picture's bytes below `folder`, under one of ImageNames(). From any thread.
+void WriteImage(const std::filesystem::path& folder, const std::string& name, Bytes file);
 
 // Bytes in all files below a folder.
 uint64_t FolderBytes(const std::filesystem::path& folder);

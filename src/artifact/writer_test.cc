@@ -10,15 +10,16 @@ namespace vggt {
 namespace {
 
 namespace fs = std::filesystem;
+using testing::AsBytes;
 using ::testing::ElementsAre;
 using testing::TestDir;
 
-LayerMetadata Common(const std::vector<fs::path>& pictures) {
+LayerMetadata Common(const std::vector<std::string>& names) {
   LayerMetadata common;
   common.S = 1;
   common.H_p = common.H_ds = 1;
   common.W_p = common.W_ds = 2;
-  common.image_paths = ImageCopyNames(pictures);
+  common.image_paths = names;
   common.image_sizes = {{28, 14}};
   return common;
 }
@@ -26,10 +27,10 @@ LayerMetadata Common(const std::vector<fs::path>& pictures) {
 TEST(Writer, WhatItWritesCanBeReadAgain) {
   for (const bool compress : {false, true}) {
     const TestDir dir;
-    const std::vector<fs::path> pictures = {dir.Write("a.JPG", "picture")};
+    const std::vector<std::string> names = ImageNames({".JPG"});
     fs::create_directory(dir / "out");
-    ExportWriter writer(dir / "out", "set", Common(pictures), compress);
-    CopyImages(dir / "out", pictures);
+    ExportWriter writer(dir / "out", "set", Common(names), compress);
+    WriteImage(dir / "out", names[0], AsBytes("picture"));
     // Layers 3 and 2, in this order; one head of its own scale each.
     const LayerMaps maps{{2, 1, 1, 1, 2}, true, {1, 2, 3, 4}, 0.5, {0.25}};
     writer.WriteLayer(2, maps);
@@ -49,10 +50,10 @@ TEST(Writer, WhatItWritesCanBeReadAgain) {
   }
 }
 
-TEST(Writer, CopiesAreNumberedWithTheirOwnExtensions) {
-  EXPECT_THAT(ImageCopyNames({"x/b.PNG", "a.jpeg"}),
+TEST(Writer, PicturesAreNumberedWithTheirExtensions) {
+  EXPECT_THAT(ImageNames({".PNG", ".jpeg"}),
               ElementsAre("../images/frame_00.png", "../images/frame_01.jpeg"));
-  EXPECT_EQ(ImageCopyNames(std::vector<fs::path>(100, "a.png")).front(), "../images/frame_000.png");
+  EXPECT_EQ(ImageNames(std::vector<std::string>(100, ".png")).front(), "../images/frame_000.png");
 }
 
 }  // namespace

@@ -13,6 +13,7 @@
 #include "core/error.h"
 #include "core/parallel.h"
 #include "formats/json.h"
+#include "image/codec.h"
 
 namespace vggt {
 namespace {
@@ -140,8 +141,10 @@ std::function<int()> DeclareExport(CLI::App& app) {
       ->type_name("N")
       ->check(WholeNumber(1, kMany))
       ->capture_default_str();
-  app.add_option("--image_extension", options->image_extension,
-                 "only these: png, jpg, jpeg or webp [all four]")
+  app.add_option(
+         "--image_extension", options->image_extension,
+         fmt::format("only these: {},\n{} [all]", fmt::join(PictureExtensions().first(6), ", "),
+                     fmt::join(PictureExtensions().subspan(6), ", ")))
       ->type_name("EXT")
       ->check(AnyText());
   app.add_option("--sort", options->sort,

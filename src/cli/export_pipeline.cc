@@ -11,6 +11,7 @@
 #include "capture/heatmap_recorder.h"
 #include "cli/bundled_model.h"
 #include "cli/interrupt.h"
+#include "cli/kept_pictures.h"
 #include "cli/layer_list.h"
 #include "cli/picture_notes.h"
 #include "cli/qk_capture.h"
@@ -67,7 +68,7 @@ std::string StageText(const ForwardProgress& progress, const ModelConfig& config
   return fmt::format("layer {} of {}", progress.block + 1, config.depth);
 }
 
-LayerMetadata CommonMetadata(const ExportOptions& options, const SelectedFrames& selection,
+LayerMetadata CommonMetadata(const ExportOptions& options, const KeptPictures& kept,
                              const PreprocessedFrames& frames, const QueryPlan& plan) {
   LayerMetadata metadata;
   metadata.S = frames.frames;
@@ -77,7 +78,7 @@ LayerMetadata CommonMetadata(const ExportOptions& options, const SelectedFrames&
   metadata.stride_w = options.stride_w;
   metadata.H_ds = plan.map_height;
   metadata.W_ds = plan.map_width;
-  metadata.image_paths = ImageCopyNames(selection.paths);
+  metadata.image_paths = kept.names;
   for (const FrameTransform& t : frames.transforms) {
     metadata.image_sizes.push_back({t.original_width, t.original_height});
   }
@@ -116,8 +117,10 @@ SelectedFrames SelectPictures(const ExportOptions& options, const fs::path& fold
         fmt::format("the folder holds {} picture{}, fewer than the {} asked for: taking all",
                     selection.in_folder, selection.in_folder == 1 ? "" : "s", options.num_images));
   }
-  const std::string order = OrderNote(selection.difference);
-  if (!order.empty()) display.Note(order);
+  for (const std::string& note :
+       {LeftOutNote(selection.left_out), OrderNote(selection.difference)}) {
+    if (!note.empty()) display.Note(note);
+  }
   return selection;
 }
 
@@ -247,13 +250,14 @@ ExportReport ExportTo(const fs::path& folder, const ExportOptions& options,
       {.target = static_cast<int>(options.image_size), .exif_transpose = options.exif_transpose});
   const std::string rotations = RotationNote(frames.orientations);
   if (!options.exif_transpose && !rotations.empty()) display.Note(rotations);
+  const KeptPictures kept = PlanKeptPictures(selection.paths);
   report.seconds.pictures = SecondsSince(start);
   const FrameBatch batch{frames.frames, frames.height, frames.width, frames.rgb.data()};
   const TokenLayout layout{batch.count, config.special_tokens(), batch.grid_height(),
                            batch.grid_width()};
   const QueryPlan plan = MakeQueryPlan(layout, options.stride_h, options.stride_w);
   const MapExtents extents = plan.extents(config.heads(), batch.count);
-  LayerMetadata metadata = CommonMetadata(options, selection, frames, plan);
+  LayerMetadata metadata = CommonMetadata(options, kept, frames, plan);
   metadata.provenance = MakeProvenance(checkpoint, config, frames, report.precision);
   const QkDescription store =
       DescribeStore(options.image_set_name, metadata, DescribeBlocks(kinds, config));
@@ -273,7 +277,7 @@ ExportReport ExportTo(const fs::path& folder, const ExportOptions& options,
       }));
   report.seconds.load_weights = SecondsSince(start);
 
-  CopyImages(folder, selection.paths);
+  KeepPictures(folder, selection.paths, kept);
   Recording recording;
   if (!options.no_heatmaps) {
     recording.AddMaps(folder, options, metadata, plan, extents, layers);

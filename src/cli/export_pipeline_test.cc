@@ -192,7 +192,7 @@ TEST(ExportPipeline, NothingIsLeftBehindByARefusal) {
   EXPECT_THAT(refused([&](auto& o) { o.layers = "4"; }), HasSubstr("1 to 3"));
   EXPECT_THAT(refused([&](auto& o) { o.image_size = 100; }), HasSubstr("multiple of 14"));
   EXPECT_THAT(refused([&](auto& o) { o.weights = (dir / "none").string(); }), HasSubstr("no such"));
-  EXPECT_THAT(refused([&](auto& o) { o.image_extension = "gif"; }), HasSubstr("gif"));
+  EXPECT_THAT(refused([&](auto& o) { o.image_extension = "pdf"; }), HasSubstr("pdf"));
   EXPECT_THAT(refused([&](auto& o) { o.no_heatmaps = true; }),
               AllOf(HasSubstr("nothing would be written"), HasSubstr("--save_qk")));
   EXPECT_THAT(refused([&](auto& o) {

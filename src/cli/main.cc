@@ -14,6 +14,7 @@
 #include "cli/export_pipeline.h"
 #include "cli/suggest.h"
 #include "core/error.h"
+#include "image/capabilities.h"
 
 namespace vggt {
 namespace {
@@ -125,7 +126,8 @@ int Main(const std::vector<std::string>& arguments) {
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast)
       ->disable_flag_override()
       ->group("Flags");
-  app.set_version_flag("--version", "vggt-attn " VGGT_VERSION, "print the version");
+  app.set_version_flag("--version", "vggt-attn " VGGT_VERSION "\n" + CapabilitiesText(),
+                       "print the version and what this build reads");
   app.set_help_flag("-h,--help", "print this help");
   app.require_subcommand(0, 1);
   app.footer(

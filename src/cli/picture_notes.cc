@@ -21,6 +21,12 @@ std::string Listed(const std::vector<std::string>& names) {
 
 }  // namespace
 
+std::string LeftOutNote(const LeftOut& left_out) {
+  if (left_out.text.empty()) return "";
+  return fmt::format("left out: {}{}{}", left_out.text, left_out.hint.empty() ? "" : ". ",
+                     left_out.hint);
+}
+
 std::string RotationNote(const std::vector<int>& orientations) {
   const auto turned = static_cast<size_t>(
       std::ranges::count_if(orientations, [](int orientation) { return orientation != 1; }));

@@ -9,6 +9,9 @@
 
 namespace vggt {
 
+// What else lies in the folder, and how it is taken.
+std::string LeftOutNote(const LeftOut& left_out);
+
 // That VGGT ignores how cameras were held; an EXIF orientation for each picture.
 std::string RotationNote(const std::vector<int>& orientations);
 

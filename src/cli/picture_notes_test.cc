@@ -6,6 +6,12 @@
 namespace vggt {
 namespace {
 
+TEST(PictureNotes, WhatIsLeftOutIsNamedWithTheWayOn) {
+  EXPECT_EQ(LeftOutNote({}), "");
+  EXPECT_EQ(LeftOutNote({"2 .txt", ""}), "left out: 2 .txt");
+  EXPECT_EQ(LeftOutNote({"1 .mp4 video", "Give it."}), "left out: 1 .mp4 video. Give it.");
+}
+
 TEST(PictureNotes, RotationsAreCounted) {
   EXPECT_EQ(RotationNote({}), "");
   EXPECT_EQ(RotationNote({1, 1}), "");
