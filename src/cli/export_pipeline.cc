@@ -68,8 +68,9 @@ std::string StageText(const ForwardProgress& progress, const ModelConfig& config
   return fmt::format("layer {} of {}", progress.block + 1, config.depth);
 }
 
-LayerMetadata CommonMetadata(const ExportOptions& options, const KeptPictures& kept,
-                             const PreprocessedFrames& frames, const QueryPlan& plan) {
+LayerMetadata CommonMetadata(const ExportOptions& options, const SelectedFrames& selection,
+                             const KeptPictures& kept, const PreprocessedFrames& frames,
+                             const QueryPlan& plan) {
   LayerMetadata metadata;
   metadata.S = frames.frames;
   metadata.H_p = frames.height / kPatchSize;
@@ -257,7 +258,7 @@ ExportReport ExportTo(const fs::path& folder, const ExportOptions& options,
                            batch.grid_width()};
   const QueryPlan plan = MakeQueryPlan(layout, options.stride_h, options.stride_w);
   const MapExtents extents = plan.extents(config.heads(), batch.count);
-  LayerMetadata metadata = CommonMetadata(options, kept, frames, plan);
+  LayerMetadata metadata = CommonMetadata(options, selection, kept, frames, plan);
   metadata.provenance = MakeProvenance(checkpoint, config, frames, report.precision);
   const QkDescription store =
       DescribeStore(options.image_set_name, metadata, DescribeBlocks(kinds, config));
