@@ -292,6 +292,21 @@ class Capture(Case):
         self.assertEqual(done.returncode, 1)
         self.assertIn("capture_qk.py: the package vggt cannot be imported", done.stderr)
 
+    def test_the_program_chooses_among_the_models_of_a_training_state(self):
+        state = capture_qk.read_safetensors(self.weights)
+        other = {name: torch.zeros_like(tensor) for name, tensor in state.items()}
+        torch.save({"model": other, "ema": {"module": state}, "step": 7}, self.dir / "state.pt")
+        arguments = ("export", "--image_dir", "seen", "--image_size", 56, "--save_qk",
+                     "--no_heatmaps", "--precision", "f32", "--weights", "state.pt")
+        self.assert_refused(1, self.run_program(*arguments), "state.pt: holds several models. "
+                            "Choose one with --weights_key: ema.module, model")
+        self.succeed(*arguments, "--weights_key", "ema.module", "--output_dir_prefix", "a_")
+        self.succeed(*arguments[:-1], self.weights, "--output_dir_prefix", "b_")
+        for layer in (1, 2):
+            a, b = ((self.dir / f"{x}_kitchen" / "qk" / f"global_0{layer}.safetensors").read_bytes()
+                    for x in "ab")
+            self.assertEqual(a, b)
+
     def test_transforms_are_the_programs(self):
         sizes = [(160, 107), (175, 75), (125, 125), (105, 175), (140, 91)]
         for i, (width, height) in enumerate(sizes):

@@ -15,7 +15,7 @@ import zipfile
 import numpy as np
 
 from cli_case import (DEMO, GOLDEN, MINI, NUMBERS, SWITCHES, TEXTS, Case, load, noise, png,
-                      turned)
+                      read_safetensors, safetensors, turned)
 
 
 class Export(Case):
@@ -53,7 +53,7 @@ class Export(Case):
                   "image_extension": "PNG", "first_image_idx": 1, "output_dir_prefix": "here/to_",
                   "stride_h": 2, "stride_w": 3, "weights": self.tiny, "layers": "1-2",
                   "image_size": 84, "threads": 1, "precision": "f32", "capture": "frame",
-                  "sort": "natural"}
+                  "sort": "natural", "weights_key": "aggregator"}
         self.assertEqual(values.keys(), NUMBERS.keys() | set(TEXTS) | {"image_size"})
         seen = []
         for hyphens in (False, True):
@@ -240,6 +240,53 @@ class Export(Case):
         os.close(writing)
         self.assertEqual(done.returncode, 0)
         load(self.dir / "attn_first2all_kitchen", 6)
+
+
+class SeveralModels(Case):
+    def setUp(self):
+        super().setUp()
+        self.succeed("synth-weights", "--preset", "tiny-dino", "-o", "dino")
+        models = {"ema.module.": read_safetensors(self.dir / "dino"),
+                  "model.": read_safetensors(self.tiny)}
+        self.write("both", safetensors({prefix + name: tensor for prefix, model in models.items()
+                                        for name, tensor in model.items()}))
+
+    def test_a_key_chooses(self):
+        plain = self.export("--weights", "dino", "--save_qk", out="plain")
+        for key in ("ema.module", "ema", "ema.module.aggregator."):
+            out = self.export("--weights", "both", "--weights_key", key, "--save_qk", "--overwrite")
+            np.testing.assert_array_equal(load(out, 1)[1], load(plain, 1)[1])
+            model = load(out, 1)[0]["model"]
+            self.assertEqual((model["weights"], model["weights_key"]), ("both", key))
+            self.assertEqual(json.loads((out / "qk/attention.json").read_text())["model"], model)
+            self.assertIn(f"  weights   both, {key}\n", self.succeed("inspect", out).stdout)
+        self.assertNotIn("weights_key", load(plain, 1)[0]["model"])
+
+    def test_unclear_choices_are_listed(self):
+        choices = "Choose one with --weights_key: ema.module, model"
+        weights = ["--weights", "both"]
+        self.refuse_export(1, weights, f"both: holds several models. {choices}")
+        self.refuse_export(1, [*weights, "--weights_key", "emma"],
+                           f"both: holds no model 'emma'. {choices}")
+        self.refuse_export(1, ["--weights_key", "model"], "holds no model 'model'. It holds one "
+                           "model: leave --weights_key out, or give aggregator")
+        self.refuse(2, ["export", "--image_dir", "pictures", "--weights_key", "model"],
+                    "--weights_key requires --weights")
+
+    def test_inspect_lists_them(self):
+        said = self.succeed("inspect", "both").stdout
+        self.assertRegex(said, r"^both: safetensors, .*\n  models    2; --weights_key chooses one\n"
+                               r" {12}ema\.module: VGGT architecture: 2 global .*, DINOv2 encoder .*, "
+                               r"(\d+) of \1 tensors found\n"
+                               r" {12}model: VGGT architecture: 3 global .*, patch .*, "
+                               r"(\d+) of \2 tensors found\n$")
+        said = self.succeed("inspect", "both", "--weights-key", "model").stdout
+        self.assertIn("patch convolution as encoder\n", said)
+        self.assertIn("  prefix    'model.aggregator.' before every name\n", said)
+        self.refuse(1, ["inspect", "both", "--weights_key", "ema.m"],
+                    "Choose one with --weights_key: ema.module, model")
+        self.export()
+        self.refuse(1, ["inspect", "out", "--weights_key", "ema"], "out: is an export")
 
 
 class Orientation(Case):

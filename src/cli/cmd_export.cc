@@ -187,10 +187,15 @@ std::function<int()> DeclareExport(CLI::App& app) {
       ->needs(save_qk)
       ->check(Capture())
       ->capture_default_str();
-  app.add_option("--weights", options->weights,
-                 "checkpoint: a .safetensors or .pt file, an index.json\n"
-                 "or a folder [the bundled demonstration model]")
-      ->type_name("PATH")
+  CLI::Option* weights = app.add_option("--weights", options->weights,
+                                        "checkpoint: a .safetensors or .pt file, an index.json\n"
+                                        "or a folder [the bundled demonstration model]")
+                             ->type_name("PATH")
+                             ->check(SomeText());
+  app.add_option("--weights_key", options->weights_key,
+                 "which of several models in that file, such as ema.module")
+      ->type_name("KEY")
+      ->needs(weights)
       ->check(SomeText());
   app.add_option("--layers", options->layers, "only these, such as 1-4,12 [all]")
       ->type_name("LIST")

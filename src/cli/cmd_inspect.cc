@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <memory>
 
 #include "artifact/qk_store.h"
@@ -10,19 +11,46 @@
 #include "cli/command.h"
 #include "cli/recovery.h"
 #include "cli/value_check.h"
+#include "cli/weights_key.h"
 #include "core/error.h"
 #include "model/config.h"
 
 namespace vggt {
 namespace {
 
-void PrintCheckpoint(const Checkpoint& checkpoint) {
-  const CheckpointReport report = InspectCheckpoint(checkpoint);
+constexpr size_t kMostModelsListed = 20;
+
+void PrintFile(const Checkpoint& checkpoint) {
+  fmt::print("{}: {}, {}\n", PrintableText(checkpoint.name()), checkpoint.format(),
+             HumanBytes(static_cast<double>(checkpoint.file_bytes())));
+}
+
+// A line for each of several models.
+void PrintModels(const Checkpoint& checkpoint, const std::vector<std::string>& keys) {
+  PrintFile(checkpoint);
+  fmt::print("  models    {}; --weights_key chooses one\n", keys.size());
+  for (size_t i = 0; i < std::min(keys.size(), kMostModelsListed); ++i) {
+    fmt::print("            {}: ", Printable(keys[i]));
+    try {
+      const CheckpointReport report = InspectCheckpoint(checkpoint, keys[i]);
+      fmt::print("{}: {}, {} of {} tensors found\n", ModelFamily(report.config),
+                 ModelText(report.config), report.found, report.wanted);
+    } catch (const Error& error) {
+      fmt::print("{}\n", error.problem());
+    }
+  }
+  if (keys.size() > kMostModelsListed) {
+    fmt::print("            and {} more\n", keys.size() - kMostModelsListed);
+  }
+}
+
+void PrintModel(const Checkpoint& checkpoint, const std::string& key) {
+  const CheckpointReport report =
+      WithWeightsKeyHint([&] { return InspectCheckpoint(checkpoint, key); });
   const ModelConfig& config = report.config;
   int64_t parameters = 0;
   for (const WantedTensor& tensor : WantedTensors(config)) parameters += NumElements(tensor.shape);
-  fmt::print("{}: {}, {}\n", PrintableText(checkpoint.name()), checkpoint.format(),
-             HumanBytes(static_cast<double>(checkpoint.file_bytes())));
+  PrintFile(checkpoint);
   fmt::print("  model     {}: {}\n", ModelFamily(config), ModelText(config));
   fmt::print("  size      {:.1f} million parameters in the aggregator, as {}\n",
              static_cast<double>(parameters) / 1e6, fmt::join(report.dtypes, " and "));
@@ -35,6 +63,15 @@ void PrintCheckpoint(const Checkpoint& checkpoint) {
                fmt::join(report.ignored_groups, ", "));
   }
   for (const std::string& problem : report.problems) fmt::print("  problem   {}\n", problem);
+}
+
+void PrintCheckpoint(const Checkpoint& checkpoint, const std::string& key) {
+  const std::vector<std::string> keys = ModelKeys(ModelPrefixes(checkpoint));
+  if (key.empty() && keys.size() > 1) {
+    PrintModels(checkpoint, keys);
+  } else {
+    PrintModel(checkpoint, key);
+  }
 }
 
 void PrintStore(const Export& e) {
@@ -115,16 +152,23 @@ void PrintExport(const Export& e) {
   if (maps) PrintMaps(e);
 }
 
-int RunInspect(const std::string& path) {
+struct InspectFlags {
+  std::string path, weights_key;
+};
+
+int RunInspect(const InspectFlags& options) {
+  const auto& [path, key] = options;
   if (path == "bundled") {
-    PrintCheckpoint(Checkpoint::FromMemory(BundledModel(), kBundledModelName));
+    PrintCheckpoint(Checkpoint::FromMemory(BundledModel(), kBundledModelName), key);
     return 0;
   }
   NoteRecovery(path);
-  if (LooksLikeExport(path)) {
+  if (!LooksLikeExport(path)) {
+    PrintCheckpoint(Checkpoint::Open(path), key);
+  } else if (key.empty()) {
     PrintExport(OpenExport(path));
   } else {
-    PrintCheckpoint(Checkpoint::Open(path));
+    throw Error("is an export, which holds no model", path, "Leave --weights_key out.");
   }
   return 0;
 }
@@ -132,15 +176,19 @@ int RunInspect(const std::string& path) {
 }  // namespace
 
 std::function<int()> DeclareInspect(CLI::App& app) {
-  auto path = std::make_shared<std::string>();
-  app.add_option("path", *path, "a checkpoint, an export, or the word 'bundled'")
+  auto options = std::make_shared<InspectFlags>();
+  app.add_option("path", options->path, "a checkpoint, an export, or the word 'bundled'")
       ->check(SomeText())
       ->required();
+  app.add_option("--weights_key", options->weights_key,
+                 "which of several models in a checkpoint [all, a line each]")
+      ->type_name("KEY")
+      ->check(SomeText());
   app.footer(
       "Examples:\n"
       "  vggt-attn inspect model.safetensors\n"
       "  vggt-attn inspect attn_first2all_demo");
-  return [path] { return RunInspect(*path); };
+  return [options] { return RunInspect(*options); };
 }
 
 }  // namespace vggt

@@ -16,6 +16,7 @@
 #include "cli/picture_notes.h"
 #include "cli/qk_capture.h"
 #include "cli/recovery.h"
+#include "cli/weights_key.h"
 #include "core/error.h"
 #include "core/memory_limit.h"
 #include "core/staged_directory.h"
@@ -235,7 +236,8 @@ ExportReport ExportTo(const fs::path& folder, const ExportOptions& options,
   ExportReport report;
   report.precision = ChoosePrecision(options.precision, display);
   const Checkpoint checkpoint = OpenWeights(options, display);
-  const ModelConfig config = ReadModelConfig(checkpoint);
+  const ModelConfig config =
+      WithWeightsKeyHint([&] { return ReadModelConfig(checkpoint, options.weights_key); });
   const std::vector<bool> layers = ParseLayerList(options.layers, config.depth);
   const std::vector<BlockKind> kinds =
       options.save_qk ? ParseCapture(options.capture) : std::vector<BlockKind>{};
@@ -260,6 +262,7 @@ ExportReport ExportTo(const fs::path& folder, const ExportOptions& options,
   const MapExtents extents = plan.extents(config.heads(), batch.count);
   LayerMetadata metadata = CommonMetadata(options, selection, kept, frames, plan);
   metadata.provenance = MakeProvenance(checkpoint, config, frames, report.precision);
+  metadata.provenance->weights_key = options.weights_key;
   const QkDescription store =
       DescribeStore(options.image_set_name, metadata, DescribeBlocks(kinds, config));
   // Of the store two blocks, one that is recorded and one that is written.

@@ -30,6 +30,7 @@ struct ExportOptions {
   bool no_heatmaps = false;        // write only these
   std::string capture = "global";  // whose queries and keys: some of global, frame, encoder
   std::string weights;             // empty: the bundled model
+  std::string weights_key;         // which of several models in that file; empty: the only one
   std::string layers;              // empty: all
   int64_t image_size = 518;
   std::string precision = "auto";  // or f32, bf16; auto: bf16 where the processor multiplies it

@@ -8,12 +8,11 @@
 #include <set>
 
 #include "core/error.h"
+#include "model/model_choice.h"
 
 namespace vggt {
 namespace {
 
-// The name by which an aggregator is recognised; what stands before it is the prefix.
-constexpr std::string_view kAnchor = "global_blocks.0.attn.qkv.weight";
 // Beyond any published model; keeps the arithmetic on hostile shapes in range.
 constexpr int64_t kMostChannels = 1 << 16;
 // Problems that one message names.
@@ -88,23 +87,6 @@ std::string LooksLike(const Checkpoint& checkpoint) {
   return fmt::format("It holds {} tensor{}, such as {}.", count, count == 1 ? "" : "s", names);
 }
 
-std::string FindPrefix(const Checkpoint& checkpoint) {
-  std::vector<std::string> prefixes;
-  for (const auto& [name, tensor] : checkpoint.tensors()) {
-    if (name.ends_with(kAnchor)) prefixes.push_back(name.substr(0, name.size() - kAnchor.size()));
-  }
-  if (prefixes.empty()) {
-    throw Error("is no VGGT checkpoint: no tensor is named …" + std::string(kAnchor),
-                checkpoint.name(), LooksLike(checkpoint));
-  }
-  if (prefixes.size() > 1) {
-    throw Error(fmt::format("holds several models: '{}' and '{}'", Printable(prefixes[0]),
-                            Printable(prefixes[1])),
-                checkpoint.name(), "Save the one you want in a file of its own.");
-  }
-  return prefixes[0];
-}
-
 // The extent `dim` of the named tensor; 0 if it is missing or has other dimensions.
 int64_t Extent(const Checkpoint& checkpoint, const std::string& name, size_t rank, size_t dim) {
   const TensorView* tensor = checkpoint.Find(name);
@@ -112,9 +94,14 @@ int64_t Extent(const Checkpoint& checkpoint, const std::string& name, size_t ran
   return tensor->shape[dim] <= kMostChannels ? tensor->shape[dim] : 0;
 }
 
-ModelConfig GuessConfig(const Checkpoint& checkpoint) {
+ModelConfig GuessConfig(const Checkpoint& checkpoint, const std::string& key) {
+  const std::vector<std::string> prefixes = ModelPrefixes(checkpoint);
+  if (prefixes.empty()) {
+    throw Error("is no VGGT checkpoint: no tensor is named …" + std::string(kModelAnchor),
+                checkpoint.name(), LooksLike(checkpoint));
+  }
   ModelConfig config;
-  config.prefix = FindPrefix(checkpoint);
+  config.prefix = ChoosePrefix(prefixes, key, checkpoint.name());
   const std::string& p = config.prefix;
   const auto demand = [&](int64_t extent, const std::string& name, const char* shape) {
     if (extent > 0) return extent;
@@ -214,9 +201,9 @@ std::string ModelText(const ModelConfig& config) {
                          : "patch convolution as encoder");
 }
 
-CheckpointReport InspectCheckpoint(const Checkpoint& checkpoint) {
+CheckpointReport InspectCheckpoint(const Checkpoint& checkpoint, const std::string& key) {
   CheckpointReport report;
-  report.config = GuessConfig(checkpoint);
+  report.config = GuessConfig(checkpoint, key);
   const std::string& prefix = report.config.prefix;
   std::set<std::string> known, dtypes;
   for (const WantedTensor& wanted : WantedTensors(report.config)) {
@@ -247,8 +234,8 @@ CheckpointReport InspectCheckpoint(const Checkpoint& checkpoint) {
   return report;
 }
 
-ModelConfig ReadModelConfig(const Checkpoint& checkpoint) {
-  const CheckpointReport report = InspectCheckpoint(checkpoint);
+ModelConfig ReadModelConfig(const Checkpoint& checkpoint, const std::string& key) {
+  const CheckpointReport report = InspectCheckpoint(checkpoint, key);
   if (!report.problems.empty()) {
     std::string all = fmt::format("{} of {} tensors are missing or wrong:", report.problems.size(),
                                   report.wanted);

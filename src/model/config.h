@@ -66,11 +66,13 @@ struct CheckpointReport {
   std::vector<std::string> dtypes;          // of the wanted tensors: "F32", or several
 };
 
-// Throws Error if no aggregator can be recognised at all; it then says what the file looks like.
-CheckpointReport InspectCheckpoint(const Checkpoint& checkpoint);
+// `key` chooses among several models (model/model_choice.h). Throws ModelChoiceError if that is not
+// clear, and Error if no aggregator can be recognised at all; it then says what the file looks
+// like.
+CheckpointReport InspectCheckpoint(const Checkpoint& checkpoint, const std::string& key = "");
 
 // The config of a checkpoint that is whole; otherwise one Error that names what is missing or
 // mis-shaped: the first twenty and their count.
-ModelConfig ReadModelConfig(const Checkpoint& checkpoint);
+ModelConfig ReadModelConfig(const Checkpoint& checkpoint, const std::string& key = "");
 
 }  // namespace vggt

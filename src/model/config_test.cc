@@ -139,14 +139,22 @@ TEST(Config, OtherModelsAreRecognised) {
   }
 }
 
-TEST(Config, TwoModelsInOneFileAreRefused) {
+TEST(Config, AKeyChoosesAmongSeveralModels) {
   const TestDir dir;
   Tensors tensors = Whole(TinyConv(), "model.");
-  const Tensors second = Whole(TinyConv(), "ema.");
+  const Tensors second = Whole(TinyDino(), "ema.module.aggregator.");
   tensors.insert(tensors.end(), second.begin(), second.end());
   const Checkpoint checkpoint = Make(dir, tensors);
   EXPECT_THAT(ErrorOf([&] { ReadModelConfig(checkpoint); }),
-              HasSubstr("holds several models: 'ema.' and 'model.'"));
+              HasSubstr("holds several models. Choose one of them: ema.module, model."));
+  EXPECT_THAT(ErrorOf([&] { ReadModelConfig(checkpoint, "ema.modul"); }),
+              HasSubstr("holds no model 'ema.modul'. Choose one of them: ema.module, model."));
+  EXPECT_EQ(ReadModelConfig(checkpoint, "model").encoder, EncoderKind::kConvolution);
+  const CheckpointReport report = InspectCheckpoint(checkpoint, "ema.module");
+  EXPECT_EQ(report.config.prefix, "ema.module.aggregator.");
+  EXPECT_EQ(report.config.encoder_depth, TinyDino().encoder_depth);
+  EXPECT_EQ(report.found, report.wanted);
+  EXPECT_THAT(report.ignored_groups, ElementsAre("model (112)"));
 }
 
 TEST(Config, ImpossibleExtentsAreRefused) {

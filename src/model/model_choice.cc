@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "model/model_choice.h"
+
+#include <algorithm>
+
+namespace vggt {
+namespace {
+
+constexpr std::string_view kAggregator = ".aggregator";
+constexpr const char* kNoPrefix = ".";
+constexpr size_t kMostModels = 1000;
+constexpr size_t kMostListed = 20;
+
+std::string WithoutEnd(const std::string& text, std::string_view end) {
+  return text.ends_with(end) ? text.substr(0, text.size() - end.size()) : text;
+}
+
+// Those that `key` may mean. An exact name counts more than the names of what lies below it.
+std::vector<std::string> Meant(const std::vector<std::string>& prefixes, const std::string& key) {
+  const std::string name = key == kNoPrefix ? "" : WithoutEnd(key, ".");
+  std::vector<std::string> below;
+  for (const std::string& prefix : prefixes) {
+    if (WithoutEnd(prefix, ".") == name) return {prefix};
+    if (prefix.starts_with(name + ".")) below.push_back(prefix);
+  }
+  const std::string whole = name + std::string(kAggregator) + ".";
+  return std::ranges::count(below, whole) > 0 ? std::vector{whole} : below;
+}
+
+std::string Hint(const std::vector<std::string>& keys) {
+  return keys.empty() ? "" : fmt::format("Choose one of them: {}.", ListKeys(keys));
+}
+
+}  // namespace
+
+ModelChoiceError::ModelChoiceError(const std::string& what, const std::string& where,
+                                   std::vector<std::string> keys)
+    : Error(what, where, Hint(keys)), keys_(std::move(keys)) {}
+
+std::vector<std::string> ModelPrefixes(const Checkpoint& checkpoint) {
+  std::vector<std::string> prefixes;
+  for (const auto& [name, tensor] : checkpoint.tensors()) {
+    if (name.ends_with(kModelAnchor)) prefixes.push_back(WithoutEnd(name, kModelAnchor));
+  }
+  if (prefixes.size() > kMostModels) {
+    throw Error(fmt::format("holds {} models, at most {} are read", prefixes.size(), kMostModels),
+                checkpoint.name(), "Save the one you want in a file of its own.");
+  }
+  return prefixes;
+}
+
+std::vector<std::string> ModelKeys(const std::vector<std::string>& prefixes) {
+  std::vector<std::string> keys;
+  for (const std::string& prefix : prefixes) {
+    const std::string whole = WithoutEnd(prefix, ".");
+    const std::string brief = WithoutEnd(whole, kAggregator);
+    if (prefix.empty()) {
+      keys.emplace_back(kNoPrefix);
+    } else {
+      keys.push_back(Meant(prefixes, brief) == std::vector{prefix} ? brief : whole);
+    }
+  }
+  return keys;
+}
+
+std::string ChoosePrefix(const std::vector<std::string>& prefixes, const std::string& key,
+                         const std::string& where) {
+  if (key.empty() && prefixes.size() == 1) return prefixes[0];
+  const std::vector<std::string> meant = key.empty() ? prefixes : Meant(prefixes, key);
+  if (meant.size() == 1) return meant[0];
+  const std::string what = key.empty() ? "holds several models"
+                           : meant.empty()
+                               ? fmt::format("holds no model '{}'", Printable(key))
+                               : fmt::format("holds several models in '{}'", Printable(key));
+  throw ModelChoiceError(what, where, ModelKeys(prefixes));
+}
+
+std::string ListKeys(const std::vector<std::string>& keys) {
+  std::string text;
+  for (size_t i = 0; i < std::min(keys.size(), kMostListed); ++i) {
+    text += (i == 0 ? "" : ", ") + Printable(keys[i]);
+  }
+  if (keys.size() > kMostListed) text += fmt::format(" and {} more", keys.size() - kMostListed);
+  return text;
+}
+
+}  // namespace vggt

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which model is meant of a checkpoint that holds several, such as a training state's "model" and
+// "ema". A model is known by its prefix: what stands before every name of its tensors.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/error.h"
+#include "weights/checkpoint.h"
+
+namespace vggt {
+
+// The name by which an aggregator is recognised; what stands before it is the prefix.
+inline constexpr std::string_view kModelAnchor = "global_blocks.0.attn.qkv.weight";
+
+// Prefixes in the order of names: "ema.module.aggregator.", "model.aggregator.". Empty if there is
+// no aggregator. Throws Error if there are more than a thousand.
+std::vector<std::string> ModelPrefixes(const Checkpoint& checkpoint);
+
+// What each is called: the prefix without its last dot, and without ".aggregator" where it stays
+// unmistakable: "ema.module", "model". "." is the one whose names have no prefix.
+std::vector<std::string> ModelKeys(const std::vector<std::string>& prefixes);
+
+// The choice is not clear: no key where there are several models, or a key that none or several
+// have.
+class ModelChoiceError : public Error {
+ public:
+  ModelChoiceError(const std::string& what, const std::string& where,
+                   std::vector<std::string> keys);
+  // Of all that there are to choose from.
+  const std::vector<std::string>& keys() const { return keys_; }
+
+ private:
+  std::vector<std::string> keys_;
+};
+
+// The prefix of the model that `key` means: one of ModelKeys(), or any name of a dictionary that
+// holds one model alone; "" means the only one. Throws ModelChoiceError about the file `where`.
+std::string ChoosePrefix(const std::vector<std::string>& prefixes, const std::string& key,
+                         const std::string& where);
+
+// "ema.module, model": the first twenty, then how many more.
+std::string ListKeys(const std::vector<std::string>& keys);
+
+}  // namespace vggt
