@@ -50,11 +50,11 @@ const char* DTypeName(DType dtype) {
   return "other";
 }
 
-int64_t NumElements(const Shape& shape) {
+int64_t NumElements(const Shape& shape, const std::string& where) {
   int64_t count = 1;
   for (const int64_t extent : shape) {
     if (extent < 0 || __builtin_mul_overflow(count, extent, &count)) {
-      throw Error("impossible shape " + ShapeText(shape));
+      throw Error("impossible shape " + ShapeText(shape), where);
     }
   }
   return count;

@@ -21,8 +21,9 @@ const char* DTypeName(DType dtype);
 
 using Shape = std::vector<int64_t>;
 
-// Number of values; an empty shape is a scalar, 1. Throws Error if it is negative or overflows.
-int64_t NumElements(const Shape& shape);
+// Number of values; an empty shape is a scalar, 1. Throws Error about `where` if it is negative or
+// overflows.
+int64_t NumElements(const Shape& shape, const std::string& where = "");
 // "[5, 930, 1024]".
 std::string ShapeText(const Shape& shape);
 

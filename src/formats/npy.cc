@@ -99,8 +99,8 @@ NpyLayout ParseNpyHeader(Bytes bytes, const std::string& source) {
     cursor.Fail("values of type '" + Printable(layout.descr) + "' are not read");
   }
   size_t size = 0;
-  if (__builtin_mul_overflow(static_cast<size_t>(NumElements(layout.shape)), ItemSize(layout.descr),
-                             &size)) {
+  if (__builtin_mul_overflow(static_cast<size_t>(NumElements(layout.shape, source)),
+                             ItemSize(layout.descr), &size)) {
     cursor.Fail("shape " + ShapeText(layout.shape) + " is too large");
   }
   return layout;

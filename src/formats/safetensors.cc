@@ -62,7 +62,7 @@ struct Placed {
 // The bytes that `shape` takes.
 uint64_t SizeOf(const NamedType& type, const Shape& shape, const std::string& where) {
   uint64_t bits = 0;
-  if (__builtin_mul_overflow(static_cast<uint64_t>(NumElements(shape)),
+  if (__builtin_mul_overflow(static_cast<uint64_t>(NumElements(shape, where)),
                              static_cast<uint64_t>(type.bits), &bits) ||
       bits % 8 != 0) {
     throw Error(fmt::format("has the impossible shape {}", ShapeText(shape)), where);
