@@ -11,10 +11,9 @@ import { followChoices } from "./feed";
 import { listenToKeys } from "./keys";
 import { followInAddressBar, readLink } from "./link";
 import { effect } from "@preact/signals";
-import { load, show } from "./store";
+import { load } from "./store";
 import * as store from "./store";
 import { followTheme } from "./theme";
-import { fetchExport, toWireError } from "./wire";
 
 // What the link names, otherwise what the command line opened; the page lists exports if neither is there.
 async function start(): Promise<void> {
@@ -27,19 +26,8 @@ async function start(): Promise<void> {
   followChoices();
   followInAddressBar();
   listenToKeys();
-  if (link.path !== null) {
-    store.pathText.value = link.path;
-    await load(link.path, link.restored);
-    return;
-  }
-  store.loading.value = "loading";
-  try {
-    show(await fetchExport(), link.restored);
-  } catch (error) {
-    const failure = toWireError(error);
-    store.loading.value = failure.status === 404 ? "idle" : "failed";
-    if (failure.status !== 404) store.failure.value = failure;
-  }
+  if (link.path !== null) store.pathText.value = link.path;
+  await load(link.path, link.restored);
 }
 
 render(<App />, document.getElementById("app")!);

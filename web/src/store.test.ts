@@ -111,6 +111,38 @@ describe("load", () => {
     expect(store.failure.value?.kind).toBe("network");
   });
 
+  it("shows what was asked for last, and cancels the rest", async () => {
+    const asked: { name: string; init: RequestInit; answer: (response: Response) => void }[] = [];
+    vi.stubGlobal("fetch", (_: string, init: RequestInit) => {
+      return new Promise<Response>((answer, refuse) => {
+        init.signal!.addEventListener("abort", () => refuse(init.signal!.reason));
+        asked.push({ name: String(init.body), init, answer });
+      });
+    });
+    const first = store.load("slow");
+    const second = store.load("quick");
+    expect(asked[0]!.init.signal!.aborted).toBe(true);
+    asked[1]!.answer(Response.json(exampleExport({ name: "quick" })));
+    asked[0]!.answer(Response.json(exampleExport({ name: "slow" })));
+    await Promise.all([first, second]);
+    expect(store.exportInfo.value?.name).toBe("quick");
+    expect(store.loading.value).toBe("ready");
+    expect(store.failure.value).toBeNull();
+  });
+
+  it("without a path shows what the command line opened, if it did", async () => {
+    vi.stubGlobal("fetch", async () => Response.json({ error: {} }, { status: 404 }));
+    await store.load(null);
+    expect(store.loading.value).toBe("idle");
+    expect(store.failure.value).toBeNull();
+    vi.stubGlobal("fetch", async (url: string) =>
+      Response.json(exampleExport({ name: url, id: "x" })),
+    );
+    await store.load(null, { ...nothing, layer: 2 });
+    expect(store.exportInfo.value?.name).toBe("/api/export");
+    expect(store.layer.value).toBe(2);
+  });
+
   it("clears an earlier failure at once", () => {
     store.failure.value = new WireError("server", "old", "", "");
     vi.stubGlobal("fetch", () => new Promise(() => {}));

@@ -4,7 +4,7 @@ import { batch, computed, signal } from "@preact/signals";
 import { colormapNames, type ColormapName } from "./colormap";
 import { FrameGeometry, type Size } from "./geometry";
 import { fitting, frameOf, inFrame, patchOf, type Query } from "./query";
-import { toWireError, openExport } from "./wire";
+import { fetchExport, openExport, toWireError } from "./wire";
 import type { ExportInfo, Grid, Layer, StoreBlock, WireError } from "./wire";
 
 export type { Cell, Query } from "./query";
@@ -209,15 +209,26 @@ export interface Restored {
   frame: number | null;
 }
 
-// Opens `path` and shows its last layer, or what `restored` asks for as far as the export has it.
-export async function load(path: string, restored: Restored | null = null): Promise<void> {
+let opening = new AbortController();
+
+// Opens `path` (null: what the command line names, if it does) and shows its last layer, or what `restored` asks for
+// as far as the export has it. Gives way to what is opened after it.
+export async function load(path: string | null, restored: Restored | null = null): Promise<void> {
+  opening.abort();
+  opening = new AbortController();
+  const { signal } = opening;
   loading.value = "loading";
   failure.value = null;
   try {
-    show(await openExport(path), restored);
+    const info = await (path === null
+      ? fetchExport(undefined, { signal })
+      : openExport(path, { signal }));
+    if (!signal.aborted) show(info, restored);
   } catch (error) {
-    loading.value = exportInfo.value ? "ready" : "failed";
-    reportFailure(error);
+    if (signal.aborted) return;
+    const nothing = path === null && toWireError(error).status === 404;
+    loading.value = exportInfo.value ? "ready" : nothing ? "idle" : "failed";
+    if (!nothing) reportFailure(error);
   }
 }
 

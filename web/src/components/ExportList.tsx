@@ -11,7 +11,12 @@ const counted = (count: number, what: string): string =>
 export function ExportList() {
   const listing = useSignal<ExportListing | null>(null);
   useEffect(() => {
-    listExports().then((found) => (listing.value = found), reportFailure);
+    const stop = new AbortController();
+    listExports({ signal: stop.signal }).then(
+      (found) => (listing.value = found),
+      (error: unknown) => stop.signal.aborted || reportFailure(error),
+    );
+    return () => stop.abort();
   }, []);
   const found = listing.value;
   if (!found) return <p class="quiet">Looking for exports…</p>;

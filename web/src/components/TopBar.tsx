@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which export, and what to do with the page as a whole.
 import { useSignal } from "@preact/signals";
+import { useRef } from "preact/hooks";
 import { helpOpen } from "../keys";
 import { exportInfo, kThemes, load, loading, pathText, theme } from "../store";
 import { serverMs } from "../feed";
@@ -12,11 +13,14 @@ const kThemeSigns = { auto: "◐", light: "☀", dark: "☾" };
 
 function PathBox() {
   const found = useSignal<ListedExport[]>([]);
+  const asking = useRef(new AbortController());
   const refresh = async () => {
+    asking.current.abort();
+    const { signal } = (asking.current = new AbortController());
     try {
-      found.value = (await listExports()).exports;
+      found.value = (await listExports({ signal })).exports;
     } catch {
-      found.value = []; // the list is a convenience; loading says what is wrong
+      if (!signal.aborted) found.value = []; // the list is a convenience; loading says what is wrong
     }
   };
   const submit = (event: Event) => {
