@@ -166,6 +166,58 @@ describe("an export written anew", () => {
   });
 });
 
+// Answers about maps wait until they are let go.
+async function holdMaps() {
+  let held: (() => void)[] = [];
+  let holds = true;
+  const urls: string[] = [];
+  await viewer.page.route("**/api/maps.npy*", async (route) => {
+    urls.push(route.request().url());
+    if (holds) await new Promise<void>((go) => held.push(go));
+    await route.continue().catch(() => {}); // cancelled by the page
+  });
+  const release = () => {
+    holds = false;
+    held.forEach((go) => go());
+    held = [];
+  };
+  return { urls, release };
+}
+
+describe("an answer that is slow", () => {
+  it("comes all the same if its export is loaded again meanwhile", async () => {
+    await open("?path=project&row=3&col=4");
+    await viewer.shows(middle, [3], [0]);
+    const maps = await holdMaps();
+    await viewer.id("load").click();
+    await expect.poll(() => maps.urls.length).toBe(1);
+    await viewer.id("load").click();
+    await expect.poll(() => maps.urls.length).toBe(2);
+    maps.release();
+    await viewer.shows(middle, [3], [0]);
+    expect(await viewer.page.locator("[aria-busy=true]").count()).toBe(0);
+  });
+
+  it("is given up in the end, in words, and asked for again by hand alone", async () => {
+    await open("?path=project&row=3&col=4");
+    await viewer.shows(middle, [3], [0]);
+    const maps = await holdMaps();
+    await viewer.page.clock.install();
+    await viewer.page.keyboard.press("ArrowUp");
+    await expect.poll(() => maps.urls.length).toBe(1);
+    await viewer.page.clock.fastForward(31_000);
+    await expect.poll(() => viewer.text("error")).toMatch(/not answered within 30 s/);
+    expect(await viewer.text("error")).toMatch(/fewer layers or heads/);
+    expect(await viewer.id("error").count()).toBe(1);
+    await viewer.page.clock.fastForward(10_000);
+    expect(maps.urls.length).toBe(1);
+    maps.release();
+    await viewer.id("again").click();
+    await viewer.shows({ row: 2, col: 4 }, [3], [0]);
+    expect(await viewer.id("error").count()).toBe(0);
+  });
+});
+
 describe("a server that ends", () => {
   it("is missed, and found again when it is back", async () => {
     await open("?path=project&row=3&col=4");

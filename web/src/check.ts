@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What can go wrong between page and server, and checks of what came: unknown → typed.
 
-export type WireErrorKind = "server" | "network" | "format";
+// "late": the page has given up waiting, so that the same question would only take as long again.
+export type WireErrorKind = "server" | "network" | "late" | "format";
 
 export class WireError extends Error {
   override name = "WireError";

@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { exampleExport } from "../fixtures/export";
 import { Feed, followChoices, forgetMaps, layerStripFeed, mainFeeds, type Ask } from "./feed";
-import { headStripFeed, retryAll, serverMs } from "./feed";
+import { headStripFeed, missed, retryAll, serverMs } from "./feed";
 import { writeNpy } from "./npy";
 import * as store from "./store";
 
@@ -193,6 +193,225 @@ describe("Feed", () => {
     feed.want(ask());
     await answerAll();
     expect(feed.block.value?.map(1, 0, 0)?.levels[0]).toBe(10);
+  });
+});
+
+// Whatever becomes of a request, what is wanted last is asked for and shown.
+describe("a wish", () => {
+  const shown = (feed: Feed) => feed.block.value?.map(1, 0, 0)?.levels[0];
+  const rows = () => requests.map(({ url }) => url.searchParams.get("row")).join();
+
+  it("that is dropped and made again at once is asked for again", async () => {
+    const feed = new Feed();
+    feed.want(at(1));
+    await settled();
+    feed.want(null);
+    feed.want(at(1));
+    await settled();
+    expect(rows()).toBe("1,1");
+    expect(requests.map((each) => each.signal.aborted)).toEqual([true, false]);
+    await answerAll();
+    expect(shown(feed)).toBe(110);
+    expect(feed.busy.value).toBe(false);
+  });
+
+  it("that gives way to one of another shape, and comes back at once, is asked for again", async () => {
+    const feed = new Feed();
+    feed.want(at(1));
+    await settled();
+    feed.want(ask({ layers: [2] }));
+    feed.want(at(1));
+    await settled();
+    expect(requests.at(-1)!.layers).toEqual([1]);
+    expect(requests.at(-1)!.signal.aborted).toBe(false);
+    await answerAll();
+    expect(shown(feed)).toBe(110);
+  });
+
+  it("that gives way to one that is known, and comes back at once, is asked for again", async () => {
+    const feed = new Feed();
+    feed.want(at(0));
+    await answerAll();
+    feed.want(at(1));
+    await settled();
+    feed.want(at(0));
+    feed.want(at(1));
+    await settled();
+    expect(rows()).toBe("1,1");
+    await answerAll();
+    expect(shown(feed)).toBe(110);
+    expect(feed.busy.value).toBe(false);
+  });
+
+  it("that another feed has answered meanwhile is shown", async () => {
+    const [feed, other] = [new Feed(), new Feed()];
+    feed.want(at(0));
+    await settled();
+    feed.want(at(1)); // after at(0)
+    other.want(at(1));
+    await settled();
+    requests[1]!.answer(maps(requests[1]!));
+    await settled();
+    requests[0]!.answer(maps(requests[0]!));
+    await settled();
+    expect(shown(feed)).toBe(110);
+    expect(requests).toHaveLength(2);
+    expect(feed.busy.value).toBe(false);
+  });
+
+  it.each([
+    ["a refusal", (request: Request) => request.answer(damaged("too much at once"))],
+    ["a lost connection", (request: Request) => request.refuse(new TypeError("reset"))],
+  ])("made while the one before meets %s is asked for all the same", async (_, fails) => {
+    const feed = new Feed();
+    feed.want(at(0));
+    await settled();
+    feed.want(at(1));
+    fails(requests[0]!);
+    await settled();
+    expect(rows()).toBe("0,1");
+    requests[1]!.answer(maps(requests[1]!));
+    await settled();
+    expect(shown(feed)).toBe(110);
+    expect(feed.failure.value).toBeNull();
+    expect(store.failure.value).toBeNull();
+  });
+
+  it("is never lost, in whatever order wishes, answers and failures come", async () => {
+    let seed = 7;
+    const random = (below: number) => {
+      seed = (seed * 1103515245 + 12345) % 2 ** 31;
+      return Math.floor((seed / 2 ** 31) * below);
+    };
+    const wishes = [null, at(0), at(1), at(2), ask({ layers: [2] }), ask({ layers: [1, 2, 3, 4] })];
+    for (let round = 0; round < 30; round++) {
+      const feeds = [new Feed(), new Feed()];
+      let last: (Ask | null)[] = [null, null];
+      if (round % 3 === 0) forgetMaps();
+      for (let step = 0; step < 12; step++) {
+        const which = random(2);
+        last = last.map((each, i) => (i === which ? wishes[random(wishes.length)]! : each));
+        feeds[which]!.want(last[which]!);
+        if (random(2) === 0) await Promise.resolve();
+        if (random(3) === 0) {
+          const request = requests.splice(random(Math.max(1, requests.length)), 1)[0];
+          if (random(3) > 0) request?.answer(maps(request));
+          else if (random(2) > 0) request?.answer(damaged("by chance"));
+          else request?.refuse(new TypeError("by chance"));
+        }
+        if (random(4) === 0) await settled();
+      }
+      for (const feed of feeds) feed.again();
+      await answerAll();
+      for (const [i, feed] of feeds.entries()) {
+        const failed = feed.failure.value !== null;
+        if (failed) feed.again();
+        await answerAll();
+        expect(feed.busy.value).toBe(false);
+        expect(feed.block.value?.ask ?? null).toEqual(last[i] ?? null);
+      }
+    }
+  });
+});
+
+describe("what nobody waits for any more", () => {
+  it("is cancelled once it has kept something newer waiting for a second", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    try {
+      const feed = new Feed();
+      feed.want(at(0));
+      await vi.advanceTimersByTimeAsync(600);
+      feed.want(at(1));
+      await vi.advanceTimersByTimeAsync(399);
+      expect(requests.map((each) => each.signal.aborted)).toEqual([false]);
+      await vi.advanceTimersByTimeAsync(1);
+      expect(requests.map((each) => each.signal.aborted)).toEqual([true, false]);
+      // Later at once; and never for the same.
+      await vi.advanceTimersByTimeAsync(5000);
+      feed.want(at(1));
+      expect(requests[1]!.signal.aborted).toBe(false);
+      feed.want(at(2));
+      await vi.advanceTimersByTimeAsync(0);
+      expect(requests.map((each) => each.signal.aborted)).toEqual([true, true, false]);
+      requests[2]!.answer(maps(requests[2]!));
+      await vi.advanceTimersByTimeAsync(5000);
+      expect(feed.block.value?.ask.query.row).toBe(2);
+      expect(requests).toHaveLength(3);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  it("is cancelled with the rest of its walk through layers", async () => {
+    const feed = new Feed();
+    feed.want(ask({ layers: [1, 2, 3, 4] }));
+    await settled();
+    requests[0]!.refuse(new TypeError("refused"));
+    await settled();
+    expect(requests).toHaveLength(2);
+    expect(requests[1]!.signal.aborted).toBe(true);
+    expect(feed.block.value).toBeNull();
+  });
+
+  it("leaves no failure behind", async () => {
+    const feed = new Feed();
+    feed.want(ask());
+    await settled();
+    requests.splice(0)[0]!.refuse(new TypeError("refused"));
+    await settled();
+    expect(feed.failure.value?.kind).toBe("network");
+    feed.want(null);
+    expect(feed.failure.value).toBeNull();
+    feed.again();
+    await settled();
+    expect(requests).toHaveLength(0);
+  });
+});
+
+describe("an answer that takes too long", () => {
+  const wait = async (feed: Feed, wish: Ask) => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    feed.want(wish);
+    await vi.advanceTimersByTimeAsync(30_000);
+    vi.useRealTimers();
+    await settled();
+  };
+  afterEach(() => vi.useRealTimers());
+
+  it("is cancelled, said, and not asked for again until somebody wants to", async () => {
+    const feed = new Feed();
+    await wait(feed, at(0));
+    expect(requests.map((each) => each.signal.aborted)).toEqual([true]);
+    expect(feed.failure.value).toMatchObject({ kind: "late" });
+    expect(feed.failure.value?.what).toContain("30 s");
+    expect(feed.failure.value?.hint).toContain("fewer layers or heads");
+    expect(feed.busy.value).toBe(false);
+    // The server is there: nothing tries again by itself.
+    expect(store.failure.value).toBeNull();
+    feed.want(at(0));
+    await settled();
+    expect(requests).toHaveLength(1);
+    feed.again();
+    await settled();
+    expect(requests).toHaveLength(2);
+    expect(feed.failure.value).toBeNull();
+    requests[1]!.answer(maps(requests[1]!));
+    await settled();
+    expect(feed.block.value?.ask.query.row).toBe(0);
+  });
+
+  it("is not asked for layer by layer", async () => {
+    const feed = new Feed();
+    await wait(feed, ask({ layers: [1, 2] }));
+    expect(requests).toHaveLength(1);
+    expect(feed.failure.value).toMatchObject({ kind: "late" });
+  });
+
+  it("ends a walk through layers", async () => {
+    const feed = new Feed();
+    await wait(feed, ask({ layers: [1, 2, 3, 4] }));
+    expect(requests).toHaveLength(2);
+    expect(feed.failure.value).toMatchObject({ kind: "late" });
   });
 });
 
@@ -398,6 +617,47 @@ describe("followChoices", () => {
     await answerAll();
   });
 
+  it.each(["frames", "layers", "heads", "matrix"] as const)(
+    "answers an export that is opened again while its %s are awaited",
+    async (view) => {
+      const settings = { layerCount: 2, id: `slow ${view}` };
+      store.show(exampleExport(settings));
+      store.view.value = view;
+      await answerAll();
+      store.show(exampleExport(settings));
+      await settled();
+      store.show(exampleExport(settings));
+      store.show(exampleExport(settings));
+      await answerAll();
+      const heads = view === "heads" || view === "matrix" ? 2 : 0;
+      expect(first.block.value?.map(2, heads, 0)?.levels[0]).toBe(120 + heads);
+      expect(layerStripFeed.block.value?.map(1, 0, 0)?.levels[0]).toBe(110);
+      if (view === "frames") expect(headStripFeed.block.value?.map(2, 2, 0)).not.toBeNull();
+      expect([first, layerStripFeed, headStripFeed].map((each) => each.busy.value)).toEqual([
+        false,
+        false,
+        false,
+      ]);
+      store.view.value = "frames";
+      await answerAll();
+    },
+  );
+
+  it("answers the last of views that are passed through quickly", async () => {
+    store.show(exampleExport({ layerCount: 2, id: "to and fro" }));
+    await answerAll();
+    store.hover.value = { row: 0, col: 0 };
+    for (const view of ["matrix", "heads", "matrix", "frames", "matrix"] as const) {
+      store.view.value = view;
+      await Promise.resolve();
+    }
+    await answerAll();
+    expect(first.block.value?.map(1, 2, 0)?.levels[0]).toBe(12);
+    store.view.value = "frames";
+    store.hover.value = null;
+    await answerAll();
+  });
+
   it("leads to other layers where one cannot be read", async () => {
     store.show(exampleExport({ layerCount: 2, id: "damaged" }));
     await settled();
@@ -452,8 +712,10 @@ describe("followChoices", () => {
     requests.splice(0).forEach((request) => request.refuse(new TypeError("refused")));
     await settled();
     expect(store.failure.value?.kind).toBe("network");
+    expect(missed.value).toBe(true);
     retryAll();
     await answerAll();
+    expect(missed.value).toBe(false);
     expect(first.block.value?.ask.exportId).toBe("third");
     expect(layerStripFeed.block.value?.ask.exportId).toBe("third");
   });

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Fetches the maps that are on show: the newest wish wins, and what was seen lately is kept.
-import { batch, effect, signal } from "@preact/signals";
+import { batch, computed, effect, signal } from "@preact/signals";
 import { bad } from "./check";
-import { fetchExact, type ExactMaps, type Exactly } from "./exact";
+import { fetchExact, type ExactMaps, type ExactQuery, type Exactly } from "./exact";
 import * as store from "./store";
-import { fetchMaps, toWireError, type Maps, type WireError } from "./wire";
+import { fetchMaps, toWireError, type Maps, type RequestOptions, type WireError } from "./wire";
 
 // Which maps: of one query, these layers and heads (all, or the average alone), these frames.
 export interface Ask {
@@ -91,6 +91,9 @@ export class Block {
 const kCacheBytes = 64 << 20;
 // More than this many layers that were never asked for come one by one, so that they appear as they are read.
 const kColdAtOnce = 2;
+// So long a newer ask waits for the answer to one of its shape. Later it takes its place: the server stops
+// computing what nobody reads.
+const kAwaitedMs = 1000;
 
 const cache = new Map<string, Block>();
 let cachedBytes = 0;
@@ -125,38 +128,70 @@ export function forgetMaps(): void {
   warm.clear();
 }
 
-// What one place on the page shows.
+// What was kept of an ask, which makes it the newest.
+function recall(key: string): Block | null {
+  const block = cache.get(key);
+  if (!block) return null;
+  cache.delete(key);
+  cache.set(key, block);
+  return block;
+}
+
+interface Running {
+  key: string;
+  shape: string;
+  abort: AbortController;
+  slow: boolean; // whether it has had the time that a newer ask waits for it
+}
+
+// What one place on the page shows. While `open`, what is wanted has neither been answered nor failed, and a run
+// goes on: whatever becomes of a request, the run ends only once nothing is open.
 export class Feed {
   readonly block = signal<Block | null>(null);
   readonly failure = signal<WireError | null>(null);
   readonly busy = signal(false);
   private wanted: Ask | null = null;
-  private failed: Ask | null = null;
-  private running: { ask: Ask; abort: AbortController } | null = null;
+  private key = "";
+  private open = false;
+  private running: Running | null = null;
 
   want(ask: Ask | null): void {
-    if (ask && this.wanted && keyOf(ask) === keyOf(this.wanted)) return;
+    const key = ask ? keyOf(ask) : "";
+    if (ask && key === this.key) return;
     this.wanted = ask;
+    this.key = key;
+    this.open = ask !== null;
     if (!ask) {
-      this.running?.abort.abort();
-      this.block.value = null;
-      return;
+      batch(() => {
+        this.block.value = null;
+        this.failure.value = null;
+      });
     }
-    const known = cache.get(keyOf(ask));
-    if (known) {
-      cache.delete(keyOf(ask));
-      cache.set(keyOf(ask), known);
-      this.running?.abort.abort();
-      this.publish(known);
-      return;
-    }
-    if (this.running && shapeOf(this.running.ask) !== shapeOf(ask)) this.running.abort.abort();
-    if (!this.running) void this.run();
+    this.proceed();
   }
 
-  // Asks once more for what failed.
+  // Asks once more for what failed, which nothing else does.
   again(): void {
-    if (!this.wanted && this.failed) this.want(this.failed);
+    if (!this.wanted || this.open || !this.failure.peek()) return;
+    this.failure.value = null;
+    this.open = true;
+    this.proceed();
+  }
+
+  // Answers what is wanted from what is kept, and stops a request that the page no longer needs.
+  private proceed(): void {
+    const known = this.open ? recall(this.key) : null;
+    if (known) {
+      this.open = false;
+      this.publish(known);
+    }
+    const { running } = this;
+    if (!running) {
+      if (this.open) void this.run();
+    } else if (running.key !== this.key || !this.open) {
+      const awaited = this.open && !running.slow && running.shape === shapeOf(this.wanted!);
+      if (!awaited) running.abort.abort();
+    }
   }
 
   private publish(block: Block): void {
@@ -168,28 +203,46 @@ export class Feed {
 
   private async run(): Promise<void> {
     this.busy.value = true;
-    for (let ask = this.wanted; ask; ask = this.wanted) {
-      const abort = new AbortController();
-      this.running = { ask, abort };
-      try {
-        const block = await this.fetch(ask, abort.signal);
-        if (!abort.signal.aborted) {
-          if (block.failures.size === 0) remember(keyOf(ask), block);
-          this.publish(block);
-        }
-      } catch (error) {
-        if (!abort.signal.aborted) this.fail(toWireError(error));
+    while (this.open && this.wanted) {
+      const known = recall(this.key); // another feed may have asked for it
+      if (known) {
+        this.open = false;
+        this.publish(known);
+      } else {
+        await this.request(this.wanted, this.key);
       }
-      const wanted = this.wanted;
-      if (!wanted || keyOf(wanted) === keyOf(ask) || cache.has(keyOf(wanted))) break;
     }
-    this.running = null;
     this.busy.value = false;
   }
 
+  private async request(ask: Ask, key: string): Promise<void> {
+    const abort = new AbortController();
+    const running: Running = { key, shape: shapeOf(ask), abort, slow: false };
+    this.running = running;
+    const timer = setTimeout(() => {
+      running.slow = true;
+      if (this.key !== key) abort.abort();
+    }, kAwaitedMs);
+    try {
+      const block = await this.fetch(ask, abort.signal);
+      if (!abort.signal.aborted) {
+        if (block.failures.size === 0) remember(key, block);
+        if (this.key === key) this.open = false;
+        this.publish(block);
+      }
+    } catch (error) {
+      // If something else is wanted by now, nobody waits for this.
+      if (!abort.signal.aborted && this.key === key) {
+        this.open = false;
+        this.fail(toWireError(error));
+      }
+    }
+    clearTimeout(timer);
+    abort.abort(); // what a walk through layers has left over
+    this.running = null;
+  }
+
   private fail(error: WireError): void {
-    this.failed = this.wanted;
-    this.wanted = null;
     batch(() => {
       this.failure.value = error;
       if (error.kind === "network") store.failure.value = error;
@@ -206,9 +259,7 @@ export class Feed {
         return new Block(ask, [await fetchPart(ask, ask.layers, abort)], new Map());
       } catch (error) {
         // One layer that cannot be read must not hide the others.
-        if (ask.layers.length === 1 || toWireError(error).kind === "network" || abort.aborted) {
-          throw error;
-        }
+        if (ask.layers.length === 1 || !isAboutLayers(error) || abort.aborted) throw error;
       }
     }
     return this.fetchOneByOne(ask, abort);
@@ -223,8 +274,8 @@ export class Feed {
           const part = await fetchPart(ask, [layer], abort);
           block = new Block(ask, [...block.parts, part], block.failures);
         } catch (error) {
+          if (!isAboutLayers(error) || abort.aborted) throw error;
           const failure = toWireError(error);
-          if (failure.kind === "network") throw error;
           block = new Block(ask, block.parts, new Map([...block.failures, [layer, failure]]));
         }
         if (!abort.aborted) this.publish(block);
@@ -234,6 +285,24 @@ export class Feed {
     return block;
   }
 }
+
+// Whether other layers may be answered all the same.
+function isAboutLayers(error: unknown): boolean {
+  const { kind } = toWireError(error);
+  return kind !== "network" && kind !== "late";
+}
+
+// Computing takes longer than reading, and is given more time.
+const kExactOptions: RequestOptions = {
+  timeoutMs: 60_000,
+  lateHint:
+    "Ask for less at once: one layer or head in place of all, a patch in place of many, where the query looks in " +
+    "place of incoming attention. An export of fewer or smaller pictures answers sooner.",
+};
+const kStoredOptions: RequestOptions = {
+  lateHint:
+    "Ask for fewer layers or heads at once, or look at the terminal that vggt-attn view runs in.",
+};
 
 async function fetchPart(ask: Ask, layers: readonly number[], abort: AbortSignal): Promise<Part> {
   const maps = ask.exact
@@ -248,7 +317,9 @@ async function fetchPart(ask: Ask, layers: readonly number[], abort: AbortSignal
           frames: ask.frames,
         },
         abort,
+        kStoredOptions,
       );
+  abort.throwIfAborted(); // what was asked of an export that was opened anew since says nothing of that
   for (const layer of layers) warm.add(`${ask.exportId} ${layer}`);
   serverMs.value = maps.serverMs;
   return { layers, maps };
@@ -263,7 +334,8 @@ async function fetchFromStore(
   const { cells, special, ...exactly } = exact;
   const heads = ask.heads.includes(store.kAverage) ? "reduced" : ask.heads;
   const { exportId, query, frames } = ask;
-  const maps = await fetchExact({ ...exactly, exportId, query, layers, heads, frames }, abort);
+  const asked: ExactQuery = { ...exactly, exportId, query, layers, heads, frames };
+  const maps = await fetchExact(asked, abort, kExactOptions);
   const expected = [
     layers.length,
     ask.heads.length,
@@ -403,3 +475,8 @@ export function followChoices(): void {
 export function retryAll(): void {
   for (const feed of allFeeds) feed.again();
 }
+
+// Whether maps are missed because the server was away.
+export const missed = computed(() =>
+  allFeeds.some((feed) => feed.failure.value?.kind === "network"),
+);

@@ -128,6 +128,22 @@ describe("what is asked for", () => {
     expect(block().map(3, 0, 0)?.levels[30]).toBeCloseTo(0.15, 6);
   });
 
+  it("is answered when definitions are switched to and fro", async () => {
+    forgetMaps();
+    store.hover.value = { row: 0, col: 1 };
+    for (const name of ["logits", "model", "cosine", "model"]) {
+      store.redefine(() => (store.wantedDefinition.value = name));
+      store.hover.value = { row: 0, col: 1 };
+      await Promise.resolve();
+    }
+    await settled();
+    expect(block().ask).toMatchObject({
+      query: { row: 0, col: 1 },
+      exact: { definition: "model" },
+    });
+    expect(layerStripFeed.block.value?.ask.query).toEqual({ row: 0, col: 1 });
+  });
+
   it("must come in the shape asked for", async () => {
     answered = () => new Response(writeNpy({ shape: [1, 1, 2, 7], data: new Float32Array(14) }));
     await again(() => store.pin({ row: 0, col: 0 }));

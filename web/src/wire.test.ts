@@ -248,15 +248,37 @@ describe("requests", () => {
     expect(seen.hint).toContain("vggt-attn view");
   });
 
-  it("do not wait for ever", async () => {
+  it("do not wait for ever: they are cancelled, and say what to do", async () => {
     vi.useFakeTimers();
-    serve(hangs);
+    const seen = serve(hangs);
+    const waiting = failure(fetchExport(undefined, { timeoutMs: 5000, lateHint: "Ask for less." }));
+    await vi.advanceTimersByTimeAsync(4999);
+    expect(seen.inits[0]?.signal?.aborted).toBe(false);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(await waiting).toMatchObject({
+      kind: "late",
+      what: "The server has not answered within 5 s.",
+      hint: "Ask for less.",
+    });
+    expect(seen.inits[0]?.signal?.aborted).toBe(true);
+    expect(seen.urls).toHaveLength(1);
+  });
+
+  it("close the connection of an answer that stops half-way", async () => {
+    vi.useFakeTimers();
+    const seen = serve((_, init) => {
+      const body = new ReadableStream({
+        start: (stream) =>
+          init.signal!.addEventListener("abort", () =>
+            stream.error(new DOMException("", "AbortError")),
+          ),
+      });
+      return new Response(body);
+    });
     const waiting = failure(fetchExport(undefined, { timeoutMs: 5000 }));
     await vi.advanceTimersByTimeAsync(5000);
-    expect(await waiting).toMatchObject({
-      kind: "network",
-      what: "The server has not answered within 5 s.",
-    });
+    expect(await waiting).toMatchObject({ kind: "late" });
+    expect(seen.inits[0]?.signal?.aborted).toBe(true);
   });
 
   it("leave the caller's own abort an abort", async () => {

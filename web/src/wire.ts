@@ -253,6 +253,7 @@ export function checkListing(value: unknown): ExportListing {
 export interface RequestOptions {
   signal?: AbortSignal;
   timeoutMs?: number;
+  lateHint?: string; // what to do if no answer comes in that time
 }
 
 const TIMEOUT_MS = 30_000;
@@ -274,7 +275,8 @@ async function serverError(response: Response): Promise<WireError> {
   }
 }
 
-// Answers of the caller's own signal stay what they are (AbortError): they are no errors to show.
+// Closes the connection when the caller's signal says so, or when time is up: the server stops computing what
+// nobody will read. Answers of the caller's own signal stay what they are (AbortError): they are no errors to show.
 export async function request<T>(
   url: string,
   init: RequestInit,
@@ -282,6 +284,7 @@ export async function request<T>(
   read: (response: Response) => Promise<T>,
 ): Promise<T> {
   const { signal, timeoutMs = TIMEOUT_MS } = options;
+  const { lateHint = "Look at the terminal it runs in, and try again." } = options;
   signal?.throwIfAborted();
   const stop = new AbortController();
   const onAbort = (): void => stop.abort();
@@ -303,10 +306,10 @@ export async function request<T>(
     }
     throw late
       ? new WireError(
-          "network",
+          "late",
           `The server has not answered within ${Math.round(timeoutMs / 1000)} s.`,
-          url,
-          "Look at the terminal it runs in, and try again.",
+          "",
+          lateHint,
         )
       : new WireError(
           "network",

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // What went wrong, where, and what to do; one at a time.
-import { useSignalEffect } from "@preact/signals";
-import { retryAll } from "../feed";
+import { batch, computed, useSignalEffect } from "@preact/signals";
+import { missed, retryAll, type Feed } from "../feed";
 import { exportInfo, failure } from "../store";
-import { fetchExport, type WireError } from "../wire";
+import { fetchExport, toWireError, type WireError } from "../wire";
 
 const kRetryMs = 2000;
 
@@ -19,22 +19,50 @@ export function FailureText(props: { error: WireError }) {
   );
 }
 
-// While the server is away, asks for it until it answers.
+// Why a feed has nothing to show; empty if it was only the server that was away, as the banner says.
+export function FeedFailure(props: { feed: Feed; role: "alert" | "status" }) {
+  const error = props.feed.failure.value;
+  if (!error || error.kind === "network") return null;
+  return (
+    <p class="broken" data-testid="error" role={props.role}>
+      <FailureText error={error} />{" "}
+      <button data-testid="again" onClick={() => props.feed.again()}>
+        Try again
+      </button>
+    </p>
+  );
+}
+
+const away = computed(() => missed.value || failure.value?.kind === "network");
+
+// While the server is away, asks for it until it answers, one request at a time.
 function useReconnection() {
   useSignalEffect(() => {
-    const error = failure.value;
     const info = exportInfo.value;
-    if (error?.kind !== "network" || !info) return;
-    const timer = window.setInterval(async () => {
+    if (!away.value || !info) return;
+    const stop = new AbortController();
+    const ask = async () => {
+      let found: WireError | null = null;
       try {
-        await fetchExport(info.id);
-        failure.value = null;
-        retryAll();
-      } catch {
-        // Still away: the banner says so.
+        await fetchExport(info.id, { signal: stop.signal });
+      } catch (error) {
+        if (stop.signal.aborted) return;
+        found = toWireError(error);
       }
-    }, kRetryMs);
-    return () => window.clearInterval(timer);
+      if (found?.kind === "network" || found?.kind === "late") {
+        timer = window.setTimeout(ask, kRetryMs);
+        return;
+      }
+      batch(() => {
+        if (found || failure.peek()?.kind === "network") failure.value = found;
+        retryAll();
+      });
+    };
+    let timer = window.setTimeout(ask, kRetryMs);
+    return () => {
+      window.clearTimeout(timer);
+      stop.abort();
+    };
   });
 }
 

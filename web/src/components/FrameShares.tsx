@@ -7,6 +7,7 @@ import { masses } from "../display";
 import { layerStripFeed } from "../feed";
 import { sum } from "../stats";
 import * as store from "../store";
+import { FeedFailure } from "./FailureBanner";
 
 const kHeight = 150;
 const kRestMs = 80;
@@ -139,6 +140,8 @@ export function FrameShares() {
         <span class="quiet">{store.exact.value ? "of its patches" : "of stored levels"}</span>
       </h3>
       <div ref={element} onClick={choose} />
+      {/* Beside the frames, the strip of the same maps says so. */}
+      {store.view.value !== "frames" && <FeedFailure feed={layerStripFeed} role="status" />}
       <p class="legend">
         {store.frames.value.map((_, frame) => (
           <span key={frame}>

@@ -7,7 +7,7 @@ import * as store from "../store";
 import { lastColour } from "../display";
 import { queryName } from "../query";
 import { ExactControls } from "./ExactControls";
-import { FailureText } from "./FailureBanner";
+import { FailureText, FeedFailure } from "./FailureBanner";
 import { Matrix } from "./Matrix";
 import { Overlay } from "./Overlay";
 import { Strips } from "./Strips";
@@ -289,9 +289,11 @@ function Shown(props: { feed: Feed; slot: number; room: Room }) {
       aria-busy={feed.busy.value}
     >
       {several && <QueryTitle slot={slot} />}
-      {broken || (failure && failure.kind !== "network") ? (
+      {failure && failure.kind !== "network" ? (
+        <FeedFailure feed={feed} role="alert" />
+      ) : broken ? (
         <p class="broken" data-testid="error" role="alert">
-          {failure ? <FailureText error={failure} /> : broken}
+          {broken}
         </p>
       ) : store.view.value === "frames" ? (
         <Frames feed={feed} slot={slot} room={props.room} />

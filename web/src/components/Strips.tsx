@@ -2,6 +2,7 @@
 // The same query in every layer, and in every head, of one target frame.
 import { headStripFeed, layerStripFeed } from "../feed";
 import * as store from "../store";
+import { FeedFailure } from "./FailureBanner";
 import { SmallMap } from "./SmallMap";
 
 function LayerStrip() {
@@ -22,6 +23,7 @@ function LayerStrip() {
           />
         ))}
       </div>
+      <FeedFailure feed={layerStripFeed} role="status" />
     </div>
   );
 }
@@ -44,6 +46,7 @@ function HeadStrip() {
           />
         ))}
       </div>
+      <FeedFailure feed={headStripFeed} role="status" />
     </div>
   );
 }
