@@ -42,10 +42,11 @@ def png(width, height, frame):
     )
 
 
-def jpeg_on_its_side():
-    """The first demo picture with an EXIF note that asks to show it turned by 90 degrees."""
+def turned_jpeg(orientation):
+    """The first demo picture with an EXIF note that asks to show it turned."""
     data = DEMO_PICTURE.read_bytes()
-    tiff = b"MM\0*" + struct.pack(">I", 8) + struct.pack(">HHHIHHI", 1, 0x0112, 3, 1, 6, 0, 0)
+    entry = struct.pack(">HHHIHHI", 1, 0x0112, 3, 1, orientation, 0, 0)
+    tiff = b"MM\0*" + struct.pack(">I", 8) + entry
     body = b"Exif\0\0" + tiff
     return data[:2] + b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body + data[2:]
 
@@ -93,6 +94,7 @@ def write(
     raw=False,
     prefix="",
     names=None,
+    sources=None,
     set_name="made",
     encode=png,
     suffix="png",
@@ -157,6 +159,8 @@ def write(
             ],
             "image_sizes": [{"width": s[0], "height": s[1]} for s in sizes],
         }
+        if sources:
+            meta["sources"] = sources
         if heads:
             meta |= {"num_heads": heads, "per_head_vmax99": vmax}
         if ours:
@@ -190,6 +194,26 @@ def write(
         )
     (maps / "layers_manifest.json").write_text(
         json.dumps({"image_set_name": set_name, "layers": manifest})
+    )
+
+
+def upright(folder, orientation):
+    """What the model saw upright: a JPEG whose EXIF says so, and a PNG that has none."""
+    if orientation < 5:
+        turned = transform((780, 520), (112, 70), (112, 112), pad_top=21)
+    else:
+        turned = transform((780, 520), (112, 168), (112, 112), crop_top=28, crop_height=112)
+    if orientation > 1:
+        turned["orientation"] = orientation
+    write(
+        folder,
+        grid=(8, 8),
+        frames=2,
+        picture=(780, 520),
+        transforms=[turned] * 2,
+        names=["frame_00.jpg", "frame_01.png"],
+        encode=lambda w, h, frame: png(w, h, frame) if frame else turned_jpeg(orientation),
+        seed=20 + orientation,
     )
 
 
@@ -258,6 +282,13 @@ def write_store(folder, *, grid, heads, layers, frames, picture, encode, suffix)
 
 PORTRAIT = transform((90, 160), (112, 196), (112, 112), crop_top=42, crop_height=112)
 LANDSCAPE = transform((160, 100), (112, 70), (112, 112), pad_top=21)
+SOURCES = [
+    {"file": "IMG_0412.HEIC"},
+    {"file": "A walk through the house in the morning.mp4", "time": 12.483333},
+    {"file": "=1+1, \u05e9\u05dc\u05d5\u05dd \u202egpj." + HOSTILE + ".jpg"},
+    {"file": "x" * 1000},
+    {"file": "\u0635\u0648\u0631\u0629_\u0627\u0644\u0645\u0637\u0628\u062e_0007.jpg"},
+]
 SMALL = {
     "project": lambda out: write(out, seed=1),
     "averaged": lambda out: write(out, heads=0, ours=False, seed=2),
@@ -279,15 +310,18 @@ SMALL = {
         frames=1,
         picture=(780, 520),
         suffix="jpg",
-        encode=lambda *_: jpeg_on_its_side(),
+        encode=lambda *_: turned_jpeg(6),
         seed=9,
+    ),
+    "named": lambda out: write(
+        out, frames=5, sources=SOURCES, picture=[(224, 168)] * 4 + [(120, 160)], seed=13
     ),
     "hostile": lambda out: write(
         out, frames=2, names=[f"{i} {HOSTILE}.png" for i in range(2)], set_name=HOSTILE, seed=10
     ),
     "many": lambda out: write(out, layers=24, heads=16, seed=11),
     "truncated": truncated,
-}
+} | {f"upright_{i}": lambda out, i=i: upright(out, i) for i in range(1, 9)}
 KITCHEN = {
     "grid": (25, 37),
     "layers": 24,

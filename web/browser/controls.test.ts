@@ -256,7 +256,7 @@ describe("the rest", () => {
   it("the list of paths offers what lies under the root", async () => {
     await viewer.id("path").focus();
     const offered = viewer.page.locator("datalist option");
-    await expect.poll(() => offered.count()).toBe(15);
+    await expect.poll(() => offered.count()).toBe(24);
     const values = await offered.evaluateAll((all) =>
       all.map((each) => (each as HTMLOptionElement).value),
     );

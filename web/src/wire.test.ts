@@ -46,9 +46,18 @@ function answer(): Record<string, unknown> {
           pad_left: 0,
           model_width: 518,
           model_height: 350,
+          orientation: 6,
         },
+        source: { file: "clip.mp4", time: 12.48 },
       },
-      { name: "frame_01.png", url: "/api/frames/1", width: null, height: null, transform: null },
+      {
+        name: "frame_01.png",
+        url: "/api/frames/1",
+        width: null,
+        height: null,
+        transform: null,
+        source: { file: "IMG_0412.HEIC" },
+      },
     ],
     grid: { H_p: 25, W_p: 37, stride_h: 1, stride_w: 1, H_ds: 25, W_ds: 37 },
     heads: 2,
@@ -120,7 +129,9 @@ describe("checkExport", () => {
 
   // Every value in turn becomes something else: none is taken unseen.
   it("refuses a wrong value anywhere", () => {
-    const optional = new Set(["width", "height", "transform", "per_head_vmax99", "error"]);
+    const optional = new Set(
+      "width height transform orientation source time per_head_vmax99 error".split(" "),
+    );
     const walk = (value: unknown, path: (string | number)[]): void => {
       if (path.length > 0 && path[0] !== "model") {
         for (const wrong of [Symbol("x"), -1.5, NaN]) {
@@ -142,6 +153,29 @@ describe("checkExport", () => {
       }
     };
     walk(answer(), []);
+  });
+
+  it("takes pictures without a turn and without a source", () => {
+    const plain = answer();
+    const [first, second] = plain.frames as Record<string, Record<string, unknown>>[];
+    first!.transform!.orientation = 1;
+    delete first!.source;
+    second!.source!.time = null;
+    const info = checkExport(plain);
+    expect(info.frames[0]!.transform).not.toHaveProperty("orientation");
+    expect(info.frames.map((frame) => frame.source)).toEqual([null, { file: "IMG_0412.HEIC" }]);
+    for (const orientation of [0, 9, 1.5]) {
+      first!.transform!.orientation = orientation;
+      expect(() => checkExport(plain)).toThrow("frames[0].transform.orientation");
+    }
+  });
+
+  it("takes out of names what would break a line or turn its order", () => {
+    const hostile = answer();
+    const frames = hostile.frames as Record<string, unknown>[];
+    frames[0]!.source = { file: "a\nb\u2028c\u202egpj.\u2066\ud800\0صورة 😀.jpg" };
+    const [cleaned] = checkExport(hostile).frames;
+    expect(cleaned!.source!.file).toBe("a�b�c�gpj.���صورة 😀.jpg");
   });
 
   it("says where", () => {

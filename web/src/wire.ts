@@ -30,6 +30,14 @@ export interface Transform {
   pad_left: number;
   model_width: number;
   model_height: number;
+  // EXIF's 1 … 8: how the original, as stored, is turned before everything else; absent: not at all.
+  orientation?: number;
+}
+
+// The file that a frame was taken from.
+export interface Source {
+  file: string; // its name, printable
+  time?: number; // of a video's frame: seconds from the video's first
 }
 
 export interface Frame {
@@ -38,6 +46,7 @@ export interface Frame {
   width: number | null;
   height: number | null;
   transform: Transform | null;
+  source: Source | null;
 }
 
 export interface Grid {
@@ -136,7 +145,19 @@ const transform: Check<Transform> = (value, at) => {
     model_width: positive(o.model_width, `${at}.model_width`),
     model_height: positive(o.model_height, `${at}.model_height`),
   };
-  return t;
+  const orientation = orNull(integer)(o.orientation, `${at}.orientation`) ?? 1;
+  if (orientation < 1 || orientation > 8) bad(`${at}.orientation`, "a number from 1 to 8");
+  return orientation === 1 ? t : { ...t, orientation };
+};
+
+// What would break a line, or turn the order of what stands around it.
+const kUnprintable = /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}\p{Surrogate}]/gu;
+
+const source: Check<Source> = (value, at) => {
+  const o = object(value, at);
+  const file = text(o.file, `${at}.file`).replace(kUnprintable, "\ufffd");
+  const time = orNull(scale)(o.time, `${at}.time`);
+  return time === null ? { file } : { file, time };
 };
 
 const frame: Check<Frame> = (value, at) => {
@@ -147,6 +168,7 @@ const frame: Check<Frame> = (value, at) => {
     width: orNull(positive)(o.width, `${at}.width`),
     height: orNull(positive)(o.height, `${at}.height`),
     transform: orNull(transform)(o.transform, `${at}.transform`),
+    source: orNull(source)(o.source, `${at}.source`),
   };
 };
 
