@@ -9,7 +9,7 @@ const kMostSide = 16384; // of a canvas
 const kPictureSide = 1200; // of a picture in an SVG
 const kQuality = 0.92;
 
-function canvas2d(width: number, height: number): CanvasRenderingContext2D {
+export function canvas2d(width: number, height: number): CanvasRenderingContext2D {
   const canvas = document.createElement("canvas");
   canvas.width = width;
   canvas.height = height;

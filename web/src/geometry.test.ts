@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from "vitest";
-import { FrameGeometry, intersect, type Rect } from "./geometry";
+import { FrameGeometry, intersect, isOnItsSide, turnOf, type Rect } from "./geometry";
 import type { Frame, Grid, Transform } from "./wire";
 
 function grid(H_p: number, W_p: number, stride = 1): Grid {
@@ -209,6 +209,75 @@ describe("FrameGeometry", () => {
           if (centre) expect(g.cellAt(centre.x, centre.y)).toEqual({ row, col });
         }
       }
+    }
+  });
+});
+
+// docs/formats.md: where the point (x, y) of a stored picture w x h lies once it is turned.
+const kTurned: ((x: number, y: number, w: number, h: number) => [number, number])[] = [
+  (x, y) => [x, y],
+  (x, y, w) => [w - x, y],
+  (x, y, w, h) => [w - x, h - y],
+  (x, y, _, h) => [x, h - y],
+  (x, y) => [y, x],
+  (x, y, _, h) => [h - y, x],
+  (x, y, w, h) => [h - y, w - x],
+  (x, y, w) => [y, w - x],
+];
+
+describe.each([1, 2, 3, 4, 5, 6, 7, 8])("a picture of orientation %d", (orientation) => {
+  const [w, h] = [780, 520];
+  const aside = orientation > 4;
+  const [wide, high] = aside ? [h, w] : [w, h];
+  const points = [
+    [0, 0],
+    [w, 0],
+    [0, h],
+    [123.5, 45.25],
+    [779.5, 519.5],
+  ] as const;
+
+  it("is turned about its middle as EXIF says", () => {
+    const [a, b, c, d] = turnOf(orientation);
+    expect(isOnItsSide(orientation)).toBe(aside);
+    for (const [x, y] of points) {
+      const [dx, dy] = [x - w / 2, y - h / 2];
+      const turned = [wide / 2 + a * dx + c * dy, high / 2 + b * dx + d * dy];
+      expect(turned).toEqual(kTurned[orientation - 1]!(x, y, w, h));
+    }
+  });
+
+  it("has its cells where the model saw them", () => {
+    // Upright, resized to 518 wide, cut and padded.
+    const resized = Math.round((518 * high) / wide);
+    const t: Transform = {
+      original_width: w,
+      original_height: h,
+      resized_width: 518,
+      resized_height: resized,
+      crop_top: 28,
+      crop_height: resized - 56,
+      pad_top: 14,
+      pad_left: 0,
+      model_width: 518,
+      model_height: Math.ceil((resized - 42) / 14) * 14,
+      ...(orientation > 1 ? { orientation } : {}),
+    };
+    const cells = grid(t.model_height / 14, 37);
+    const g = new FrameGeometry(frame(t), cells);
+    expect([g.width, g.height, g.orientation]).toEqual([wide, high, orientation]);
+    expect(g.cropped.map((rect) => Math.round(rect.width))).toEqual([wide, wide]);
+    expectRect(g.croppedFractions[0]!, 0, 0, 1, 28 / resized);
+    for (let i = 0; i < 300; i++) {
+      const x = ((i * 0.7548776662) % 1) * w;
+      const y = ((i * 0.5698402909) % 1) * h;
+      const [u, v] = kTurned[orientation - 1]!(x, y, w, h);
+      const modelX = (u * t.resized_width) / wide;
+      const modelY = (v * t.resized_height) / high - t.crop_top + t.pad_top;
+      const seen = modelY >= t.pad_top && modelY < t.pad_top + t.crop_height;
+      expect(g.cellAt(u, v)).toEqual(
+        seen ? { row: Math.floor(modelY / 14), col: Math.floor(modelX / 14) } : null,
+      );
     }
   });
 });

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where the cells of a map lie on the original picture. Coordinates are continuous: the pixel in column j,
-// row i covers [j, j + 1) x [i, i + 1).
+// Where the cells of a map lie on the original picture, upright: turned as the model saw it. Coordinates are
+// continuous: the pixel in column j, row i covers [j, j + 1) x [i, i + 1).
 import type { Frame, Grid } from "./wire";
 
 export interface Rect {
@@ -24,6 +24,26 @@ export interface Size {
   width: number;
   height: number;
 }
+
+// How a picture is turned about its middle: (x, y) becomes (a·x + c·y, b·x + d·y), as in CSS.
+export type Turn = readonly [a: number, b: number, c: number, d: number];
+
+const kTurns: readonly Turn[] = [
+  [1, 0, 0, 1],
+  [-1, 0, 0, 1], // mirrored left to right
+  [-1, 0, 0, -1], // turned by half
+  [1, 0, 0, -1], // mirrored top to bottom
+  [0, 1, 1, 0], // transposed
+  [0, 1, -1, 0], // turned clockwise by a quarter
+  [0, -1, -1, 0], // transposed about the other diagonal
+  [0, -1, 1, 0], // turned counterclockwise by a quarter
+];
+
+// By the EXIF orientations 1 … 8 (docs/formats.md).
+export const turnOf = (orientation: number): Turn => kTurns[orientation - 1] ?? kTurns[0]!;
+
+// Whether width and height change places.
+export const isOnItsSide = (orientation: number): boolean => turnOf(orientation)[0] === 0;
 
 // One axis: model = original · factor + offset. The map's cells are `cell` model pixels each, `count` of them;
 // [shownFrom, shownTo) are the model pixels that show the original.
@@ -59,9 +79,11 @@ function padding(axis: Axis): number[] {
 }
 
 export class FrameGeometry {
-  // Of the original picture. Without any record of it: of the patches.
+  // Of the original picture, upright. Without any record of it: of the patches.
   readonly width: number;
   readonly height: number;
+  // How the stored picture is turned to be upright, as EXIF says it.
+  readonly orientation: number;
   // Whether a recorded transform says how the picture lies in the model's frame. Otherwise the map is stretched
   // over the whole picture.
   readonly exact: boolean;
@@ -81,12 +103,14 @@ export class FrameGeometry {
   constructor(frame: Pick<Frame, "width" | "height" | "transform">, grid: Grid, natural?: Size) {
     const t = frame.transform;
     this.exact = t !== null;
+    this.orientation = t?.orientation ?? 1;
     if (t) {
-      this.width = t.original_width;
-      this.height = t.original_height;
+      const aside = isOnItsSide(this.orientation);
+      this.width = aside ? t.original_height : t.original_width;
+      this.height = aside ? t.original_width : t.original_height;
       const shown = { left: t.pad_left, top: t.pad_top };
       this.across = {
-        factor: t.resized_width / t.original_width,
+        factor: t.resized_width / this.width,
         offset: t.pad_left,
         cell: (t.model_width / grid.W_p) * grid.stride_w,
         count: grid.W_ds,
@@ -94,7 +118,7 @@ export class FrameGeometry {
         shownTo: Math.min(t.model_width, shown.left + t.resized_width),
       };
       this.down = {
-        factor: t.resized_height / t.original_height,
+        factor: t.resized_height / this.height,
         offset: t.pad_top - t.crop_top,
         cell: (t.model_height / grid.H_p) * grid.stride_h,
         count: grid.H_ds,

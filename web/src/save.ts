@@ -3,23 +3,20 @@
 import { mapsCsv, mapsNpy, type ShownMaps } from "./csv";
 import { colourRange, figureMap, masses, scalesDiffer } from "./display";
 import { attentionName, unitName } from "./wording";
-import { withoutExif } from "./exif";
 import { mainFeeds, type Block } from "./feed";
 import {
   colourBar,
   type Figure,
   type FigureCell,
   type FigureColumn,
-  type FigurePicture,
   type QueryCell,
 } from "./figure";
 import { figurePng, figureSvg } from "./figure_png";
 import { linkQuery } from "./link";
+import { decodePicture } from "./picture";
 import { frameOf, cellsOf, queryName, queryStem } from "./query";
 import { argMax } from "./stats";
 import * as store from "./store";
-
-const kPictureWidth = 1024; // pixels, of pictures in figures
 
 function blockOf(slot: number): Block | null {
   return mainFeeds[slot]?.block.value ?? null;
@@ -159,29 +156,14 @@ function footer(): string[] {
   ].filter(Boolean);
 }
 
-// As stored: the model saw the pixels without the camera's rotation.
-async function decode(url: string): Promise<FigurePicture> {
-  const response = await fetch(url);
-  if (!response.ok) throw new Error(`the picture ${url} cannot be read`);
-  const file = withoutExif(new Uint8Array(await response.arrayBuffer()));
-  const whole = await createImageBitmap(new Blob([file]));
-  const width = Math.min(whole.width, kPictureWidth);
-  const height = Math.max(1, Math.round((whole.height * width) / whole.width));
-  const image = await createImageBitmap(whole, {
-    resizeWidth: width,
-    resizeHeight: height,
-    resizeQuality: "high",
-  });
-  whole.close();
-  return { image, width, height };
-}
-
 export async function currentFigure(): Promise<Figure> {
   const query = store.pins.value[store.activePin.value];
   const asked = store.queryFrame.value;
   const { frames } = store;
-  const wanted = store.view.value === "matrix" ? [frames.value[asked]!] : frames.value;
-  const pictures = await Promise.all(wanted.map((frame) => decode(frame.url)));
+  const wanted = store.view.value === "matrix" ? [asked] : frames.value.map((_, i) => i);
+  const pictures = await Promise.all(
+    wanted.map((i) => decodePicture(frames.value[i]!.url, store.geometries.value[i]!.orientation)),
+  );
   const block = blockOf(store.activePin.value);
   const last = scalesDiffer()
     ? null

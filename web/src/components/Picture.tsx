@@ -3,7 +3,7 @@
 // stays in place at any size.
 import { useSignal } from "@preact/signals";
 import type { ComponentChildren, JSX } from "preact";
-import type { Rect } from "../geometry";
+import { isOnItsSide, turnOf, type FrameGeometry, type Rect } from "../geometry";
 import { frames, geometries, naturalSizes } from "../store";
 
 const percent = (value: number) => `${(100 * value).toFixed(4)}%`;
@@ -28,6 +28,20 @@ export function within(rect: Rect, outer: Rect): Rect {
   };
 }
 
+// Turns the stored pixels upright in a box of their upright shape.
+function upright({ orientation, width, height }: FrameGeometry): JSX.CSSProperties {
+  if (orientation === 1) return {};
+  const aside = isOnItsSide(orientation);
+  return {
+    position: "absolute",
+    left: "50%",
+    top: "50%",
+    width: percent(aside ? height / width : 1),
+    height: percent(aside ? width / height : 1),
+    transform: `translate(-50%, -50%) matrix(${turnOf(orientation).join()}, 0, 0)`,
+  };
+}
+
 export function Picture(props: { frame: number; hidden?: boolean; children?: ComponentChildren }) {
   const missing = useSignal(false);
   const frame = frames.value[props.frame];
@@ -46,6 +60,7 @@ export function Picture(props: { frame: number; hidden?: boolean; children?: Com
         <img
           src={frame.url}
           alt={`frame ${props.frame}`}
+          style={upright(geometry)}
           draggable={false}
           class={props.hidden ? "hidden" : ""}
           onLoad={(event) => learnSize(event.currentTarget)}
