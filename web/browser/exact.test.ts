@@ -317,9 +317,9 @@ describe("values", () => {
     };
     expect(parseNpy(new Uint8Array(await saved("npy"))).data).toEqual(values);
     const lines = (await saved("csv")).toString().split("\n");
-    expect(lines[0]).toBe("definition,layer,head,frame,token,row,col,value");
+    expect(lines[0]).toBe("definition,layer,head,frame,file,token,row,col,value");
     expect(lines).toHaveLength(2 + 3 * 5 + values.length);
-    expect(lines[1]).toMatch(/^cosine,\d+,mean,0,camera,,,-?[\d.e-]+$/);
+    expect(lines[1]).toMatch(/^cosine,\d+,mean,0,00\.jpg,camera,,,-?[\d.e-]+$/);
     const svg = (await saved("svg")).toString();
     expect(svg).toContain("Cosine of the angle");
     expect(svg).toContain("query patch (2, 4) of frame 1");

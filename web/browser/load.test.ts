@@ -193,6 +193,70 @@ describe("names of files", () => {
   });
 });
 
+describe("files that frames were taken from", () => {
+  it("are named where frames are, whatever their names say", async () => {
+    viewer = await Viewer.open(browser, server, "?path=named&row=3&col=4&live=0");
+    await viewer.shows({ row: 3, col: 4 }, [3], [0]);
+    const captions = viewer.page.locator(".overlay figcaption .source");
+    const titles = await captions.evaluateAll((all) =>
+      all.map((each) => each.getAttribute("title")),
+    );
+    expect(titles.slice(0, 2)).toEqual([
+      "IMG_0412.HEIC",
+      "A walk through the house in the morning.mp4 12.48 s",
+    ]);
+    expect(titles[2]).toContain("<img src=x onerror=window.hacked=1>");
+    expect(titles[2]).not.toContain("\u202e");
+    expect(titles[3]).toHaveLength(1000);
+    expect(await viewer.page.evaluate(() => "hacked" in window)).toBe(false);
+    expect(await viewer.page.locator("img[onerror]").count()).toBe(0);
+    expect(await viewer.id("query-source").innerText()).toMatch(/^frame 0\s*·\s*IMG_0412\.HEIC/);
+    expect(await viewer.page.locator(".query").getAttribute("aria-label")).toContain(
+      "frame 0 · IMG_0412.HEIC.",
+    );
+    expect(await viewer.page.locator(".overlay img").nth(1).getAttribute("alt")).toBe(
+      "frame 1 · A walk through the house in the morning.mp4 12.48 s",
+    );
+    const options = await viewer.id("target").locator("option").allInnerTexts();
+    expect(options[1]).toBe("frame 1 · A walk through the … 12.48 s");
+    const overlay = viewer.id("overlay").nth(1).locator(".picture");
+    expect(await viewer.readout(overlay, 0.3, 0.3, "frame 1")).toContain("12.48 s");
+    const legend = viewer.id("frame-shares").locator(".legend span").first();
+    expect(await legend.getAttribute("title")).toBe("frame 0 · IMG_0412.HEIC");
+    await viewer.close();
+  });
+
+  it.each([
+    [1440, 900],
+    [1024, 768],
+  ])("stay within their captions at %d x %d", async (width, height) => {
+    const look = { width, height };
+    viewer = await Viewer.open(browser, server, "?path=named&row=3&col=4&pins=1.1", look);
+    await viewer.shows({ row: 1, col: 1 }, [3], [0]);
+    // Everything in a caption is inside of it, in one line; the end of the name is seen.
+    const problems = await viewer.page.locator(".overlay figcaption").evaluateAll((captions) =>
+      captions.flatMap((caption) => {
+        const outer = caption.getBoundingClientRect();
+        const figure = caption.closest(".overlay")!.getBoundingClientRect();
+        const end = caption.querySelector(".source .end")!;
+        const tail = end.getBoundingClientRect();
+        const share = caption.querySelector(".share")!.getBoundingClientRect();
+        const name = caption.querySelector(".source")!.getBoundingClientRect();
+        const inside = outer.width <= figure.width + 1 && share.right <= outer.right + 1;
+        const right = getComputedStyle(end.parentElement!).direction === "rtl";
+        const seen = right ? tail.left >= name.left : tail.right <= name.right + 1;
+        return inside && seen && name.right <= share.left && outer.height < 30
+          ? []
+          : [
+              `${caption.textContent}: ${[outer.width, outer.height, tail.right, name.right].join()}`,
+            ];
+      }),
+    );
+    expect(problems).toEqual([]);
+    await viewer.close();
+  });
+});
+
 describe("the page", () => {
   it("needs no other machine", async () => {
     const response = await fetch(server.address);

@@ -51,6 +51,7 @@ function look(bytes: Buffer) {
 interface Svg {
   problems: string;
   texts: string[];
+  titles: string[]; // of texts that are shortened
   width: number;
   height: number;
   links: string[];
@@ -63,7 +64,8 @@ function read(bytes: Buffer): Promise<Svg> {
     const images = [...svg.querySelectorAll("image")];
     return {
       problems: svg.querySelector("parsererror")?.textContent ?? "",
-      texts: [...svg.querySelectorAll("text")].map((each) => each.textContent ?? ""),
+      texts: [...svg.querySelectorAll("text")].map((each) => each.lastChild?.textContent ?? ""),
+      titles: [...svg.querySelectorAll("text > title")].map((each) => each.textContent ?? ""),
       width: number(svg.documentElement, "width"),
       height: number(svg.documentElement, "height"),
       links: images.map((each) => each.getAttribute("xlink:href") ?? ""),
@@ -115,6 +117,26 @@ describe("a figure", () => {
     const svg = await read(bytes);
     expect(svg.problems).toBe("");
     expect(svg.texts.join("\n")).toContain("<img src=x onerror");
+  });
+
+  it("names the files that frames were taken from, shortened where they are long", async () => {
+    await open("?path=named&row=3&col=4");
+    await viewer.shows(middle, [3], [0]);
+    const { texts, titles, problems } = await read((await save("svg")).bytes);
+    expect(problems).toBe("");
+    expect(texts).toContain("frame 0 · IMG_0412.HEIC");
+    expect(texts).toContain("query, frame 0 · IMG_0412.HEIC");
+    expect(texts.some((text) => /^frame 3 · x+…x+$/.test(text))).toBe(true);
+    expect(titles).toContain("frame 1 · A walk through the house in the morning.mp4 12.48 s");
+    expect(texts.join()).not.toContain("\u202e");
+    const { colours } = await look((await save("png")).bytes);
+    expect(colours).toBeGreaterThan(200);
+    const lines = (await save("csv")).bytes.toString().split("\n");
+    expect(lines[0]).toBe("layer,head,frame,file,time,row,col,level,value");
+    expect(lines[1]).toMatch(/^3,mean,0,IMG_0412\.HEIC,,0,0,/);
+    expect(lines[49]).toMatch(/^3,mean,1,A walk .*\.mp4,12\.48333,0,0,/);
+    expect(lines[97]).toMatch(/^3,mean,2,"\.\/=1\+1, /);
+    expect(lines).toHaveLength(1 + 5 * 48 + 1);
   });
 
   it("shows a picture as it is stored, whatever its EXIF asks", async () => {

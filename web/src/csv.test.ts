@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { mapsCsv, mapsNpy, type ShownMaps } from "./csv";
 import { parseNpy } from "./npy";
+import type { Source } from "./wire";
 
 const shown: ShownMaps = {
   layers: [2, 7],
@@ -9,6 +10,7 @@ const shown: ShownMaps = {
   frames: [0, 3],
   rows: 1,
   cols: 2,
+  sources: [null, null, null, null],
   map: (layer, head, frame) =>
     layer === 7 && frame === 0
       ? null
@@ -28,6 +30,28 @@ describe("mapsCsv", () => {
       "",
     ]);
     expect(mapsCsv({ ...shown, heads: [4] })).toContain("\n2,4,0,0,1,255,4.004\n");
+  });
+
+  it("names the file of each frame, and a video's time, where they are known", () => {
+    const named = (files: (Source | null)[]) =>
+      mapsCsv({ ...shown, layers: [2], cols: 1, sources: files }).split("\n");
+    expect(named([{ file: "IMG_1.jpg" }, null, null, { file: 'a, "b".jpg' }])).toEqual([
+      "layer,head,frame,file,row,col,level,value",
+      "2,mean,0,IMG_1.jpg,0,0,20,0.0003137255",
+      "2,mean,0,IMG_1.jpg,1,0,255,0.004",
+      '2,mean,3,"a, ""b"".jpg",0,0,23,0.0003607843',
+      '2,mean,3,"a, ""b"".jpg",1,0,255,0.004',
+      "",
+    ]);
+    const video = named([{ file: "clip.mp4", time: 0 }, null, null, { file: "b.jpg" }]);
+    expect(video[0]).toMatch(/,frame,file,time,row,/);
+    expect(video[1]).toMatch(/^2,mean,0,clip\.mp4,0,0,0,20,/);
+    expect(video[3]).toMatch(/^2,mean,3,b\.jpg,,0,0,23,/);
+    expect(named([null, null, null, { file: "b.jpg" }])[1]).toMatch(/^2,mean,0,,0,0,20,/);
+    // A spreadsheet takes none of them for a formula.
+    expect(named([{ file: "=1+1.jpg" }, null, null, { file: "-1.jpg" }]).join()).toMatch(
+      /,\.\/=1\+1\.jpg,.*,\.\/-1\.jpg,/,
+    );
   });
 
   it("counts rows and columns", () => {
@@ -72,6 +96,13 @@ describe("exact maps", () => {
       '"cosine, ""before""",2,3,1,patch,0,1,',
       "",
     ]);
+  });
+
+  it("name files and times", () => {
+    const sources = [null, { file: "clip.mp4", time: 12.483333 }];
+    const [header, first] = mapsCsv({ ...exact, sources }).split("\n");
+    expect(header).toBe("definition,layer,head,frame,file,time,token,row,col,value");
+    expect(first).toBe('"cosine, ""before""",2,max,1,clip.mp4,12.48333,camera,,,0.25');
   });
 
   it("are as they are in .npy files", () => {

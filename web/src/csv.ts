@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The numbers on show, to take away: as a table and as an array.
 import { writeNpy } from "./npy";
+import type { Source } from "./wire";
 
 export interface ShownMap {
   levels: Uint8Array | Float32Array; // of exact maps: the values
@@ -16,47 +17,61 @@ export interface ShownMaps {
   cols: number;
   // Of exact maps: what the values are, and the names of the special tokens.
   exact?: { definition: string; reduced: string; tokens: readonly string[] };
+  sources: readonly (Source | null)[]; // the file that each frame was taken from
   // Null: not there.
   map(layer: number, head: number, frame: number): ShownMap | null;
 }
 
 // As text that a reader of CSV takes for one field.
 function field(text: string): string {
-  return /[",\n]/.test(text) ? `"${text.replace(/"/g, '""')}"` : text;
+  return /[",\r\n]/.test(text) ? `"${text.replace(/"/g, '""')}"` : text;
 }
 
 const digits = (value: number): string =>
   Number.isNaN(value) ? "" : String(Number(value.toPrecision(7)));
 
+// The name of a file. One that a spreadsheet would compute begins with its folder instead.
+const fileField = (file: string): string => field(/^[=+\-@]/.test(file) ? `./${file}` : file);
+
 // A line a cell: layer, head, frame, row, col, level, value; of exact maps definition, layer, head,
-// frame, token, row, col, value. What is not there is left out.
+// frame, token, row, col, value. After frame come file and, of videos, time, where the export tells them. What is not
+// there is left out.
 export function mapsCsv(shown: ShownMaps): string {
-  const { exact, cols } = shown;
-  const lines = [
-    exact
-      ? "definition,layer,head,frame,token,row,col,value"
-      : "layer,head,frame,row,col,level,value",
-  ];
+  const { exact, cols, sources } = shown;
+  const timed = sources.some((source) => source?.time !== undefined);
+  const named = sources.some((source) => source !== null);
+  const nameColumns = named ? ["file", ...(timed ? ["time"] : [])] : [];
+  const header = exact
+    ? ["definition", "layer", "head", "frame", ...nameColumns, "token", "row", "col", "value"]
+    : ["layer", "head", "frame", ...nameColumns, "row", "col", "level", "value"];
+  const lines = [header.join()];
+  const namesOf = (frame: number): string[] => {
+    const { file = "", time = NaN } = sources[frame] ?? {};
+    return [fileField(file), digits(time)].slice(0, nameColumns.length);
+  };
   for (const layer of shown.layers) {
     for (const head of shown.heads) {
       const name = head === 0 ? (exact?.reduced ?? "mean") : String(head);
       for (const frame of shown.frames) {
         const map = shown.map(layer, head, frame);
         if (!map) continue;
+        const begin = [layer, name, frame, ...namesOf(frame)].join();
         if (exact) {
-          const begin = `${field(exact.definition)},${layer},${name},${frame}`;
-          map.special?.forEach((value, i) =>
-            lines.push(`${begin},${field(exact.tokens[i] ?? "")},,,${digits(value)}`),
-          );
+          const definition = field(exact.definition);
+          map.special?.forEach((value, i) => {
+            const token = field(exact.tokens[i] ?? "");
+            lines.push(`${definition},${begin},${token},,,${digits(value)}`);
+          });
           map.levels.forEach((value, i) => {
-            lines.push(`${begin},patch,${Math.floor(i / cols)},${i % cols},${digits(value)}`);
+            const place = `patch,${Math.floor(i / cols)},${i % cols}`;
+            lines.push(`${definition},${begin},${place},${digits(value)}`);
           });
           continue;
         }
         const values = Array.from({ length: 256 }, (_, level) => digits((level / 255) * map.scale));
         map.levels.forEach((level, i) => {
-          const place = `${layer},${name},${frame},${Math.floor(i / cols)},${i % cols}`;
-          lines.push(`${place},${level},${values[level]}`);
+          const place = `${Math.floor(i / cols)},${i % cols}`;
+          lines.push(`${begin},${place},${level},${values[level]}`);
         });
       }
     }

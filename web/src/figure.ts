@@ -79,6 +79,7 @@ export type Draw =
       x: number;
       y: number; // of the baseline
       text: string;
+      whole?: string; // if that is shortened
       size: number;
       bold: boolean;
       anchor: "start" | "middle" | "end";
@@ -201,6 +202,14 @@ class Sheet {
     if (text !== "") this.draws.push({ kind: "text", x, y, text, size, bold, anchor, fill });
   }
 
+  // In `width` at most.
+  label(x: number, y: number, whole: string, size: number, width: number): void {
+    const text = shorten(whole, size, width);
+    if (text === "") return;
+    const style = { size, bold: false, anchor: "start", fill: kQuiet } as const;
+    this.draws.push({ kind: "text", x, y, text, ...(text === whole ? {} : { whole }), ...style });
+  }
+
   // A picture, what of it the model has not seen, and the map.
   frame(cell: Pick<FigureCell, "picture" | "geometry" | "map">, box: Rect): Rect {
     const { geometry, map, picture } = cell;
@@ -243,7 +252,7 @@ class Sheet {
     const y = box.y + box.height + size + 4;
     const note = cell.note ?? "";
     const room = box.width - (note === "" ? 0 : textWidth(note, size) + 8);
-    this.text(box.x, y, shorten(cell.label, size, room), size, { fill: kQuiet });
+    this.label(box.x, y, cell.label, size, room);
     this.text(box.x + box.width, y, note, size, { fill: kQuiet, anchor: "end" });
     return box.height + size + 10;
   }
@@ -281,7 +290,7 @@ class Sheet {
       this.draws.push({ kind: "rect", rect: mark, stroke: kQueryMark, width: 1.8 });
       if (several && !cell.part) this.badge(String(cell.number ?? i + 1), mark, place);
     });
-    this.text(x, top + height + 16, shorten(query.label, 11, kQueryWidth), 11, { fill: kQuiet });
+    this.label(x, top + height + 16, query.label, 11, kQueryWidth);
     return height + 26;
   }
 

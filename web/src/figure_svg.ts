@@ -148,7 +148,7 @@ class SvgWriter {
             "font-weight": draw.bold ? 600 : undefined,
             "text-anchor": draw.anchor === "start" ? undefined : draw.anchor,
             fill: draw.fill,
-          })}>${escapeXml(draw.text)}</text>`,
+          })}>${draw.whole === undefined ? "" : `<title>${escapeXml(draw.whole)}</title>`}${escapeXml(draw.text)}</text>`,
         );
         break;
       case "picture":

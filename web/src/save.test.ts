@@ -2,8 +2,10 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { exampleExport } from "../fixtures/export";
 import { Block, mainFeeds } from "./feed";
+import { mapsCsv } from "./csv";
 import { currentFigure, fileStem, shownMaps } from "./save";
 import * as store from "./store";
+import type { Source } from "./wire";
 
 // Each map has one cell of the level 10 · layer + 2 · head + frame, at (1, head).
 function block(layers: number[], heads: number[], frames: number[] | null = null): Block {
@@ -85,6 +87,42 @@ describe("shownMaps", () => {
     store.show(exampleExport({ heads: 0 }));
     store.view.value = "matrix";
     expect(shownMaps().heads).toEqual([store.kAverage]);
+  });
+});
+
+// Frames that were taken from files with names.
+function showSources(...sources: Source[]) {
+  const info = exampleExport();
+  info.frames.forEach((frame, i) => (frame.source = sources[i] ?? null));
+  store.show(info);
+}
+
+describe("files that frames were taken from", () => {
+  it("are named by figures and tables", async () => {
+    showSources({ file: "IMG_0412.HEIC" }, { file: "clip.mp4", time: 12.4833 });
+    mainFeeds[0]!.block.value = block([4], [0]);
+    const figure = await currentFigure();
+    expect(figure.columns[0]!.cells.map((cell) => cell.label)).toEqual([
+      "frame 0 · IMG_0412.HEIC",
+      "frame 1 · clip.mp4 12.48 s",
+    ]);
+    expect(figure.query!.label).toBe("query, frame 0 · IMG_0412.HEIC");
+    expect(mapsCsv(shownMaps()).split("\n").slice(0, 2)).toEqual([
+      "layer,head,frame,file,time,row,col,level,value",
+      "4,mean,0,IMG_0412.HEIC,,0,0,0,0",
+    ]);
+    expect(figure.footer.join()).not.toContain("IMG_0412");
+  });
+
+  it("are listed where lines of small maps stand for frames", async () => {
+    showSources({ file: "a".repeat(300) + "_0412.jpg" }, { file: "b.jpg" });
+    store.view.value = "layers";
+    const line = (await currentFigure()).footer.at(-1)!;
+    expect(line).toMatch(/^Frames, down: 0 a{20,23}…0412\.jpg · 1 b\.jpg$/);
+    store.view.value = "matrix";
+    store.targetFrame.value = 1;
+    const figure = await currentFigure();
+    expect(figure.title).toMatch(/frame 1 · b\.jpg$/);
   });
 });
 

@@ -13,6 +13,7 @@ import {
 } from "./figure";
 import { figurePng, figureSvg } from "./figure_png";
 import { linkQuery } from "./link";
+import { frameTitle, inLine, shortName, sourceOf } from "./frame_name";
 import { decodePicture } from "./picture";
 import { frameOf, cellsOf, queryName, queryStem } from "./query";
 import { argMax } from "./stats";
@@ -65,6 +66,7 @@ export function shownMaps(): ShownMaps {
           },
         }
       : {}),
+    sources: store.frames.value.map((frame) => frame.source),
     map: (layer, head, frame) => block?.map(layer, head, frame) ?? null,
   };
 }
@@ -82,7 +84,7 @@ function figureCell(
   const share = masses(block, layer, head)?.frames[frame];
   const range = colourRange(block, layer, head);
   return {
-    label: small ? "" : `frame ${frame}`,
+    label: small ? "" : frameTitle(frame),
     ...(small || share === undefined ? {} : { note: `${(100 * share).toFixed(0)} %` }),
     picture: store.view.value === "matrix" ? null : frame,
     geometry,
@@ -140,8 +142,19 @@ function title(): string {
     case "heads":
       return `${layer}, all heads`;
     case "matrix":
-      return `All layers (down) and heads (across), frame ${store.target.value}`;
+      return `All layers (down) and heads (across), ${frameTitle(store.target.value, 32)}`;
   }
+}
+
+// Where lines of small maps stand for frames, which files those were taken from.
+function sources(): string {
+  const { view } = store;
+  if (view.value !== "layers" && view.value !== "heads") return "";
+  const names = store.frames.value.flatMap((_, frame) => {
+    const source = sourceOf(frame);
+    return source ? `${frame} ${inLine(shortName(source, 32))}` : [];
+  });
+  return names.length > 0 ? `Frames, down: ${names.join(" · ")}` : "";
 }
 
 function footer(): string[] {
@@ -153,6 +166,7 @@ function footer(): string[] {
     store.exact.value
       ? `${attentionName()}: ${store.definitions.value.find((each) => each.name === store.definition.value)?.text ?? ""}`
       : (info?.definition_text ?? ""),
+    sources(),
   ].filter(Boolean);
 }
 
@@ -183,7 +197,7 @@ export async function currentFigure(): Promise<Figure> {
       .join(" · "),
     pictures,
     query: {
-      label: `query, frame ${asked}`,
+      label: `query, ${frameTitle(asked)}`,
       picture: store.view.value === "matrix" ? 0 : asked,
       geometry: store.geometries.value[asked]!,
       cells: pins.flatMap((pin, i): QueryCell[] => {

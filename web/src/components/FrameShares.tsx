@@ -4,6 +4,7 @@ import { useSignalEffect } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
 import { masses } from "../display";
+import { frameTitle, sourceOf } from "../frame_name";
 import { layerStripFeed } from "../feed";
 import { sum } from "../stats";
 import * as store from "../store";
@@ -144,7 +145,7 @@ export function FrameShares() {
       {store.view.value !== "frames" && <FeedFailure feed={layerStripFeed} role="status" />}
       <p class="legend">
         {store.frames.value.map((_, frame) => (
-          <span key={frame}>
+          <span key={frame} title={sourceOf(frame) ? frameTitle(frame) : undefined}>
             <i style={{ background: colour(frame) }} />
             frame {frame}
           </span>

@@ -5,6 +5,7 @@ import { useLayoutEffect, useRef } from "preact/hooks";
 import { mainFeeds, type Feed } from "../feed";
 import * as store from "../store";
 import { lastColour } from "../display";
+import { frameTitle, kOptionLetters } from "../frame_name";
 import { queryName } from "../query";
 import { ExactControls } from "./ExactControls";
 import { FailureText, FeedFailure } from "./FailureBanner";
@@ -239,7 +240,7 @@ function TargetFrame() {
       >
         {store.frames.value.map((_, frame) => (
           <option key={frame} value={String(frame)}>
-            frame {frame}
+            {frameTitle(frame, kOptionLetters)}
           </option>
         ))}
       </select>

@@ -4,10 +4,12 @@ import { useComputed, useSignalEffect } from "@preact/signals";
 import { useRef } from "preact/hooks";
 import { colourRange, isExact, masses, paintCanvas, valueIn } from "../display";
 import type { Feed } from "../feed";
+import { shortName, sourceOf } from "../frame_name";
 import { argMax } from "../stats";
 import * as store from "../store";
 import { Picture, place, within } from "./Picture";
 import { readout } from "./Readout";
+import { SourceName } from "./SourceName";
 import { Tokens } from "./Tokens";
 
 export interface OverlayProps {
@@ -30,6 +32,8 @@ function usePainted(props: OverlayProps) {
   return canvas;
 }
 
+const kReadoutLetters = 40; // of a file's name
+
 function readAt(event: PointerEvent, props: OverlayProps) {
   const geometry = store.geometries.value[props.frame];
   const map = props.feed.block.value?.map(props.layer, props.head, props.frame);
@@ -40,7 +44,9 @@ function readAt(event: PointerEvent, props: OverlayProps) {
   const y = ((event.clientY - box.top) / box.height) * geometry.height;
   const cell = geometry.cellAt(x, y);
   const pixel = `pixel (${Math.floor(x)}, ${Math.floor(y)})`;
-  const at = { x: event.clientX, y: event.clientY };
+  const source = sourceOf(props.frame);
+  const more = source ? shortName(source, kReadoutLetters) : "";
+  const at = { x: event.clientX, y: event.clientY, more };
   if (!cell) {
     readout.value = { ...at, title: "cut off: the model did not see this", detail: pixel };
     return;
@@ -87,17 +93,17 @@ function Share(props: OverlayProps) {
     () => masses(props.feed.block.value, props.layer, props.head)?.frames[props.frame] ?? null,
   );
   if (!store.meets(props.frame, store.queryFrames.value[props.slot]))
-    return <span class="share">not attended</span>;
+    return <span class="share none">not attended</span>;
   if (share.value === null) return null;
   const text = `${(100 * share.value).toFixed(0)} %`;
   const of = store.exact.value ? "of the attention goes to" : "of the attention shown goes to";
   const what = store.exact.value ? "this frame’s patches" : "this frame (of stored levels)";
   return (
     <span class="share" title={`${text} ${of} ${what}`}>
+      {text}
       <span class="bar">
         <span style={{ width: `${Math.min(100, 100 * share.value)}%` }} />
       </span>
-      {text}
     </span>
   );
 }
@@ -105,7 +111,7 @@ function Share(props: OverlayProps) {
 // The frame's name; with a store, a click makes it the query picture.
 function FrameName(props: OverlayProps) {
   const { frame } = props;
-  if (!store.exact.value) return <span>frame {frame}</span>;
+  if (!store.exact.value) return <span class="frame-label">frame {frame}</span>;
   const chosen = store.queryFrames.value[props.slot] === frame;
   return (
     <button
@@ -160,6 +166,7 @@ export function Overlay(props: OverlayProps) {
       {props.captioned && (
         <figcaption>
           <FrameName {...props} />
+          <SourceName frame={props.frame} />
           <Share {...props} />
         </figcaption>
       )}

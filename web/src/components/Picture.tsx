@@ -3,6 +3,7 @@
 // stays in place at any size.
 import { useSignal } from "@preact/signals";
 import type { ComponentChildren, JSX } from "preact";
+import { frameTitle } from "../frame_name";
 import { isOnItsSide, turnOf, type FrameGeometry, type Rect } from "../geometry";
 import { frames, geometries, naturalSizes } from "../store";
 
@@ -59,7 +60,7 @@ export function Picture(props: { frame: number; hidden?: boolean; children?: Com
       ) : (
         <img
           src={frame.url}
-          alt={`frame ${props.frame}`}
+          alt={frameTitle(props.frame)}
           style={upright(geometry)}
           draggable={false}
           class={props.hidden ? "hidden" : ""}

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // The query: its picture, what it is in words, those it is compared with; and what the colours mean.
 import { useComputed } from "@preact/signals";
+import { frameTitle, kOptionLetters, sourceOf } from "../frame_name";
 import { frameOf, isPlain, queryName, tokenName, tokenSign } from "../query";
 import * as store from "../store";
 import { ColourBar } from "./ColourBar";
 import { Extent } from "./ExactControls";
 import { Check, Choice } from "./Fields";
 import { FrameShares } from "./FrameShares";
+import { SourceName } from "./SourceName";
 import { QueryPicture } from "./QueryPicture";
 import { Vmax } from "./Vmax";
 
@@ -40,6 +42,18 @@ function QueryText() {
   );
 }
 
+// Which picture that is, for exports that tell.
+function QuerySource() {
+  const frame = store.queryFrame.value;
+  if (!sourceOf(frame)) return null;
+  return (
+    <p class="query-source quiet" data-testid="query-source">
+      <span>frame {frame}</span>
+      <SourceName frame={frame} />
+    </p>
+  );
+}
+
 // Where else the query may be: in any frame, and on its special tokens.
 function QueryPlace() {
   if (!store.exact.value) return null;
@@ -52,7 +66,7 @@ function QueryPlace() {
         testId="query-frame-choice"
         title="The frame that the query is in (F)"
         value={String(frame)}
-        options={store.frames.value.map((_, i) => [String(i), `frame ${i}`])}
+        options={store.frames.value.map((_, i) => [String(i), frameTitle(i, kOptionLetters)])}
         onChange={(chosen) => store.askFrame(Number(chosen))}
       />
       <span class="tokens" role="group" aria-label="Special tokens as queries">
@@ -132,6 +146,7 @@ export function QueryPanel() {
   return (
     <section class="query-panel" aria-label="Query">
       <QueryPicture />
+      <QuerySource />
       <QueryText />
       <QueryPlace />
       <PinList />

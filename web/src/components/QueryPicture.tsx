@@ -2,6 +2,7 @@
 // The frame that the query is in, large, with its grid: what is under the hand is the query.
 import type { ComponentChildren } from "preact";
 import { useRef } from "preact/hooks";
+import { frameTitle } from "../frame_name";
 import { cellsOf, frameOf, inFrame, rectangle, toggled, tokenName } from "../query";
 import * as store from "../store";
 import { Picture, place } from "./Picture";
@@ -130,7 +131,7 @@ export function QueryPicture() {
       data-frame={frame}
       tabIndex={0}
       role="application"
-      aria-label={`Query picture, frame ${frame}. Arrow keys move the query patch; P adds another query.${help}`}
+      aria-label={`Query picture, ${frameTitle(frame)}. Arrow keys move the query patch; P adds another query.${help}`}
       onPointerDown={(event) => {
         drawn.current = false;
         if (!store.exact.value || event.pointerType !== "mouse" || event.button !== 0) return;
