@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What can go wrong between page and server, and checks of what came: unknown → typed.
 
-// "late": the page has given up waiting, so that the same question would only take as long again.
+// "late": page or server has given up, so that the same question would only take as long again.
 export type WireErrorKind = "server" | "network" | "late" | "format";
 
 export class WireError extends Error {

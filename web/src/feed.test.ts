@@ -1,74 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { exampleExport } from "../fixtures/export";
-import { Feed, followChoices, forgetMaps, layerStripFeed, mainFeeds, type Ask } from "./feed";
-import { headStripFeed, missed, retryAll, serverMs } from "./feed";
+import {
+  answerAll,
+  damaged,
+  kCols,
+  kRows,
+  maps,
+  requests,
+  settled,
+  stubFetch,
+  type Request,
+} from "../fixtures/slow_server";
+import { Feed, forgetMaps, serverMs, type Ask } from "./feed";
 import { writeNpy } from "./npy";
 import * as store from "./store";
-
-const kRows = 3;
-const kCols = 4;
-
-interface Request {
-  url: URL;
-  layers: number[];
-  signal: AbortSignal;
-  answer: (response: Response) => void;
-  refuse: (error: unknown) => void;
-}
-
-let requests: Request[] = [];
-
-// Every request waits in `requests` until a test answers it.
-function stubFetch() {
-  requests = [];
-  vi.stubGlobal("fetch", (address: string, init: RequestInit) => {
-    const url = new URL(address, "http://localhost");
-    const layers = (url.searchParams.get("layers") ?? "").split(",").map(Number);
-    return new Promise<Response>((answer, refuse) => {
-      const signal = init.signal!;
-      const stop = () => refuse(new DOMException("aborted", "AbortError"));
-      signal.addEventListener("abort", stop);
-      requests.push({ url, layers, signal, answer, refuse });
-    });
-  });
-}
-
-// All promises that can go on have gone on.
-async function settled() {
-  for (let i = 0; i < 5; i++) await new Promise((resolve) => setTimeout(resolve, 0));
-}
-
-// Levels tell what was asked: 10 · layer + head + 100 · row of the query, the same in all cells.
-function maps(request: Request): Response {
-  const get = (key: string) => request.url.searchParams.get(key);
-  const asked = get("heads")!;
-  const heads = asked === "mean" ? [0] : asked.split(",").map(Number);
-  const frames = get("frames")?.split(",").length ?? 2;
-  const levels: number[] = [];
-  const scales: number[] = [];
-  for (const layer of request.layers) {
-    for (const head of heads) {
-      scales.push(layer + head / 100);
-      const level = 10 * layer + head + 100 * Number(get("row"));
-      levels.push(...Array<number>(frames * kRows * kCols).fill(level));
-    }
-  }
-  const shape = [request.layers.length, heads.length, frames, kRows, kCols];
-  return new Response(writeNpy({ shape, data: Uint8Array.from(levels) }), {
-    headers: { "X-Scales": scales.join(","), "Server-Timing": "maps;dur=1.5" },
-  });
-}
-
-function damaged(what: string): Response {
-  return Response.json({ error: { what, where: "layer_02", hint: "" } }, { status: 422 });
-}
-
-async function answerAll() {
-  for (await settled(); requests.length > 0; await settled()) {
-    for (const request of requests.splice(0)) request.answer(maps(request));
-  }
-}
 
 function ask(changes: Partial<Ask> = {}): Ask {
   const query = { row: 0, col: 0 };
@@ -407,6 +352,18 @@ describe("an answer that takes too long", () => {
     expect(feed.failure.value).toMatchObject({ kind: "late" });
   });
 
+  it("is the same if the server gives up first", async () => {
+    const feed = new Feed();
+    feed.want(ask({ layers: [1, 2] }));
+    await settled();
+    const error = { what: "This takes too long.", where: "", hint: "Ask for less." };
+    requests[0]!.answer(Response.json({ error }, { status: 503 }));
+    await settled();
+    expect(requests).toHaveLength(1);
+    expect(feed.failure.value).toMatchObject({ kind: "late", ...error });
+    expect(feed.busy.value).toBe(false);
+  });
+
   it("ends a walk through layers", async () => {
     const feed = new Feed();
     await wait(feed, ask({ layers: [1, 2, 3, 4] }));
@@ -435,7 +392,7 @@ describe("layers not read before", () => {
     expect([1, 2, 3, 4].map((l) => feed.block.value?.map(l, 0, 1)?.levels[0])).toEqual([
       10, 20, 30, 40,
     ]);
-    requests = [];
+    requests.length = 0;
     feed.want({ ...wish, query: { row: 1, col: 0 } });
     await settled();
     expect(requests.map((each) => each.layers)).toEqual([[1, 2, 3, 4]]);
@@ -520,203 +477,5 @@ describe("failures", () => {
     await settled();
     expect(store.failure.value?.kind).toBe("network");
     expect(feed.busy.value).toBe(false);
-  });
-});
-
-describe("followChoices", () => {
-  const asked = () =>
-    requests
-      .map(({ url }) =>
-        ["layers", "heads", "row", "frames"].map((key) => url.searchParams.get(key)),
-      )
-      .map((parts) => parts.join(" "));
-  const first = mainFeeds[0]!;
-
-  it("asks for what is on show, and for the strips after that", async () => {
-    const info = exampleExport({ layerCount: 3 });
-    info.layers[0]!.error = "its array is missing";
-    store.view.value = "frames";
-    store.show(info);
-    followChoices();
-    await settled();
-    expect(asked()).toEqual(["3 mean 1 "]);
-    requests[0]!.answer(maps(requests[0]!));
-    requests = [];
-    await settled();
-    // Not the layer that cannot be read.
-    expect(asked().sort()).toEqual(["2,3 mean 1 ", "3 1,2 1 0"]);
-    await answerAll();
-    expect(layerStripFeed.block.value?.map(2, 0, 1)?.levels[0]).toBe(120);
-    expect(headStripFeed.block.value?.map(3, 2, 0)?.levels[0]).toBe(132);
-
-    store.head.value = 2;
-    await settled();
-    expect(asked()[0]).toBe("3 2 1 ");
-    await answerAll();
-    expect(first.block.value?.map(3, 2, 1)?.levels[0]).toBe(132);
-
-    store.view.value = "layers";
-    store.hover.value = { row: 0, col: 0 };
-    await settled();
-    expect(asked()).toEqual(["2,3 2 0 "]);
-    await answerAll();
-
-    store.targetFrame.value = 1;
-    store.view.value = "matrix";
-    await settled();
-    expect(asked()).toContain("2,3 1,2 0 1");
-    await answerAll();
-    expect(first.block.value?.map(2, 1, 1)?.levels[0]).toBe(21);
-
-    store.view.value = "heads";
-    await settled();
-    expect(asked()).toContain("3 1,2 0 ");
-    await answerAll();
-
-    store.view.value = "frames";
-    store.layer.value = 1;
-    await answerAll();
-    expect(first.block.value).toBeNull();
-  });
-
-  it("has a feed for each query", async () => {
-    store.show(exampleExport({ id: "other" }));
-    store.pin({ row: 0, col: 0 }, true);
-    await answerAll();
-    expect(mainFeeds.map((feed) => feed.block.value?.ask.query.row)).toEqual([
-      1,
-      0,
-      undefined,
-      undefined,
-    ]);
-    store.unpin(1);
-    await answerAll();
-    expect(mainFeeds[1]!.block.value).toBeNull();
-  });
-
-  it("shows nothing of what was open before, even under the same name", async () => {
-    const settings = { layerCount: 1, id: "again" };
-    store.show(exampleExport(settings));
-    await answerAll();
-    expect(first.block.value).not.toBeNull();
-    store.show(exampleExport(settings));
-    expect([first, layerStripFeed, headStripFeed].map((feed) => feed.block.value)).toEqual([
-      null,
-      null,
-      null,
-    ]);
-    await settled();
-    expect(asked()).toEqual(["1 mean 1 "]);
-    await answerAll();
-    expect(first.block.value).not.toBeNull();
-    store.show(exampleExport({ layerCount: 9, id: "larger" }));
-    await answerAll();
-    store.show(exampleExport(settings));
-    await settled();
-    expect(asked()).toEqual(["1 mean 1 "]); // no layer of the other export
-    await answerAll();
-  });
-
-  it.each(["frames", "layers", "heads", "matrix"] as const)(
-    "answers an export that is opened again while its %s are awaited",
-    async (view) => {
-      const settings = { layerCount: 2, id: `slow ${view}` };
-      store.show(exampleExport(settings));
-      store.view.value = view;
-      await answerAll();
-      store.show(exampleExport(settings));
-      await settled();
-      store.show(exampleExport(settings));
-      store.show(exampleExport(settings));
-      await answerAll();
-      const heads = view === "heads" || view === "matrix" ? 2 : 0;
-      expect(first.block.value?.map(2, heads, 0)?.levels[0]).toBe(120 + heads);
-      expect(layerStripFeed.block.value?.map(1, 0, 0)?.levels[0]).toBe(110);
-      if (view === "frames") expect(headStripFeed.block.value?.map(2, 2, 0)).not.toBeNull();
-      expect([first, layerStripFeed, headStripFeed].map((each) => each.busy.value)).toEqual([
-        false,
-        false,
-        false,
-      ]);
-      store.view.value = "frames";
-      await answerAll();
-    },
-  );
-
-  it("answers the last of views that are passed through quickly", async () => {
-    store.show(exampleExport({ layerCount: 2, id: "to and fro" }));
-    await answerAll();
-    store.hover.value = { row: 0, col: 0 };
-    for (const view of ["matrix", "heads", "matrix", "frames", "matrix"] as const) {
-      store.view.value = view;
-      await Promise.resolve();
-    }
-    await answerAll();
-    expect(first.block.value?.map(1, 2, 0)?.levels[0]).toBe(12);
-    store.view.value = "frames";
-    store.hover.value = null;
-    await answerAll();
-  });
-
-  it("leads to other layers where one cannot be read", async () => {
-    store.show(exampleExport({ layerCount: 2, id: "damaged" }));
-    await settled();
-    requests.splice(0)[0]!.answer(damaged("cut off"));
-    for (await settled(); requests.length > 0; await settled()) {
-      for (const request of requests.splice(0)) {
-        request.answer(request.layers.includes(2) ? damaged("cut off") : maps(request));
-      }
-    }
-    expect(first.failure.value?.what).toBe("cut off");
-    expect(layerStripFeed.block.value?.map(1, 0, 0)?.levels[0]).toBe(110);
-    expect(headStripFeed.block.value).toBeNull();
-    store.stepLayer(-1);
-    await answerAll();
-    expect(first.failure.value).toBeNull();
-    expect(headStripFeed.block.value?.map(1, 2, 0)?.levels[0]).toBe(112);
-  });
-
-  it("marks the query together with its maps, or soon", async () => {
-    store.show(exampleExport({ id: "marked" }));
-    await answerAll();
-    const marked = () => store.markedQueries.value[0]!.row;
-    const move = (row: number) => (store.hover.value = { row, col: 3 });
-    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
-    try {
-      requests = [];
-      move(0);
-      await vi.advanceTimersByTimeAsync(40);
-      expect(marked()).toBe(1);
-      requests[0]!.answer(maps(requests[0]!));
-      await vi.advanceTimersByTimeAsync(0);
-      expect(first.block.value?.ask.query.row).toBe(0);
-      expect(marked()).toBe(0);
-
-      move(2);
-      await vi.advanceTimersByTimeAsync(30);
-      store.hover.value = { row: 2, col: 0 };
-      expect(marked()).toBe(0);
-      await vi.advanceTimersByTimeAsync(20);
-      expect(store.markedQueries.value[0]).toEqual({ row: 2, col: 0 });
-      store.hover.value = null;
-      expect(marked()).toBe(1);
-    } finally {
-      vi.useRealTimers();
-    }
-    await answerAll();
-  });
-
-  it("asks again for all that failed", async () => {
-    store.show(exampleExport({ id: "third" }));
-    await settled();
-    requests.splice(0).forEach((request) => request.refuse(new TypeError("refused")));
-    await settled();
-    expect(store.failure.value?.kind).toBe("network");
-    expect(missed.value).toBe(true);
-    retryAll();
-    await answerAll();
-    expect(missed.value).toBe(false);
-    expect(first.block.value?.ask.exportId).toBe("third");
-    expect(layerStripFeed.block.value?.ask.exportId).toBe("third");
   });
 });

@@ -7,7 +7,7 @@ import "./style/views.css";
 import "./style/query.css";
 import "./style/exact.css";
 import { App } from "./components/App";
-import { followChoices } from "./feed";
+import { followChoices } from "./feeds";
 import { listenToKeys } from "./keys";
 import { followInAddressBar, readLink } from "./link";
 import { effect } from "@preact/signals";

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { exampleExport } from "../fixtures/export";
-import { Block, mainFeeds } from "./feed";
+import { Block } from "./feed";
+import { mainFeeds } from "./feeds";
 import { mapsCsv } from "./csv";
 import { currentFigure, fileStem, shownMaps } from "./save";
 import * as store from "./store";

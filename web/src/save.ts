@@ -3,7 +3,8 @@
 import { mapsCsv, mapsNpy, type ShownMaps } from "./csv";
 import { colourRange, figureMap, masses, scalesDiffer } from "./display";
 import { attentionName, unitName } from "./wording";
-import { mainFeeds, type Block } from "./feed";
+import { type Block } from "./feed";
+import { mainFeeds } from "./feeds";
 import {
   colourBar,
   type Figure,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { argMax, extremes, frameShares, maxLevel, quantile, range, sum } from "./stats";
+import { argMax, extremes, frameShares, maxLevel, quantile, sum } from "./stats";
 import { parseNpy } from "./npy";
 
 function fixture(name: string): Uint8Array {
@@ -40,13 +40,6 @@ describe("frameShares", () => {
   it("is zero of dark maps", () => {
     expect(frameShares([new Uint8Array(4), new Uint8Array(4)])).toEqual([0, 0]);
     expect(frameShares([])).toEqual([]);
-  });
-});
-
-describe("range", () => {
-  it("spans the values", () => {
-    expect(range([3, 1, 2])).toEqual({ low: 1, high: 3 });
-    expect(range([])).toBeNull();
   });
 });
 

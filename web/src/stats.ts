@@ -58,19 +58,7 @@ export function maxLevel(levels: ArrayLike<number>): number {
   return most;
 }
 
-// The lowest and highest; null of nothing.
-export function range(values: ArrayLike<number>): { low: number; high: number } | null {
-  if (values.length === 0) return null;
-  let low = Infinity;
-  let high = -Infinity;
-  for (let i = 0; i < values.length; i++) {
-    low = Math.min(low, values[i]!);
-    high = Math.max(high, values[i]!);
-  }
-  return { low, high };
-}
-
-// The same, leaving out what is no number; null if nothing is left.
+// The lowest and highest, leaving out what is no number; null if nothing is left.
 export function extremes(values: ArrayLike<number>): { low: number; high: number } | null {
   let low = Infinity;
   let high = -Infinity;

@@ -125,7 +125,7 @@ export const geometries = computed<FrameGeometry[]>(() => {
 export const queries = computed<Query[]>(() =>
   pins.value.map((pin, i) => (i === activePin.value && hover.value ? hover.value : pin)),
 );
-// What is marked on the picture and told in words: `queries`, but for a moment after the hand has moved (feed.ts).
+// What is marked on the picture and told in words: `queries`, but for a moment after the hand has moved (feeds.ts).
 export const markedQueries = signal<Query[]>([]);
 // The frame that each query is in. Read in place of `queries` where no more matters: it does not change with every
 // move of the hand.

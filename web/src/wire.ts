@@ -278,6 +278,7 @@ export interface RequestOptions {
   lateHint?: string; // what to do if no answer comes in that time
 }
 
+// Longer than the server computes (src/server/row_query.h), so that it is the server who says what is too much.
 const TIMEOUT_MS = 30_000;
 
 async function serverError(response: Response): Promise<WireError> {
@@ -286,7 +287,7 @@ async function serverError(response: Response): Promise<WireError> {
     const error = object(object(await response.json(), "").error, "");
     const part = (key: string): string => (typeof error[key] === "string" ? error[key] : "");
     return new WireError(
-      "server",
+      response.status === 503 ? "late" : "server",
       part("what") || plain,
       part("where"),
       part("hint"),

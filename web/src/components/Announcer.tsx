@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // For screen readers: what the picture shows, once it stands still.
 import { useSignal, useSignalEffect } from "@preact/signals";
-import { mainFeeds } from "../feed";
+import { mainFeeds } from "../feeds";
 import { frameOf, isPlain, queryName } from "../query";
 import { argMax } from "../stats";
 import * as store from "../store";

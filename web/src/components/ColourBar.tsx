@@ -3,7 +3,7 @@ import { useComputed, useSignalEffect } from "@preact/signals";
 import { useRef } from "preact/hooks";
 import { colormapTable } from "../colormap";
 import { colourRange, scalesDiffer } from "../display";
-import { mainFeeds } from "../feed";
+import { mainFeeds } from "../feeds";
 import { valueAt } from "../scale";
 import * as store from "../store";
 import { unitName } from "../wording";

@@ -2,7 +2,7 @@
 // What the maps are: how attention is defined, and of which blocks. For exports with a store.
 import { useComputed } from "@preact/signals";
 import { colourRange } from "../display";
-import { mainFeeds } from "../feed";
+import { mainFeeds } from "../feeds";
 import * as store from "../store";
 import { attentionName } from "../wording";
 import { Check, Choice } from "./Fields";

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What went wrong, where, and what to do; one at a time.
 import { batch, computed, useSignalEffect } from "@preact/signals";
-import { missed, retryAll, type Feed } from "../feed";
+import { type Feed } from "../feed";
+import { missed, retryAll } from "../feeds";
 import { exportInfo, failure } from "../store";
 import { fetchExport, toWireError, type WireError } from "../wire";
 

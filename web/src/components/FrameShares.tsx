@@ -5,7 +5,7 @@ import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
 import { masses } from "../display";
 import { frameTitle, sourceOf } from "../frame_name";
-import { layerStripFeed } from "../feed";
+import { layerStripFeed } from "../feeds";
 import { sum } from "../stats";
 import * as store from "../store";
 import { FeedFailure } from "./FailureBanner";

@@ -2,7 +2,8 @@
 // The right side: frames of one map, columns of many, or the matrix; once for each query.
 import { useComputed, useSignal, useSignalEffect } from "@preact/signals";
 import { useLayoutEffect, useRef } from "preact/hooks";
-import { mainFeeds, type Feed } from "../feed";
+import { type Feed } from "../feed";
+import { mainFeeds } from "../feeds";
 import * as store from "../store";
 import { lastColour } from "../display";
 import { frameTitle, kOptionLetters } from "../frame_name";

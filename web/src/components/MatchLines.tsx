@@ -2,7 +2,7 @@
 // Lines from the query to the best match in each frame, over everything else.
 import { useSignal, useSignalEffect } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import { mainFeeds } from "../feed";
+import { mainFeeds } from "../feeds";
 import * as store from "../store";
 
 interface Line {

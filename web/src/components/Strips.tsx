@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The same query in every layer, and in every head, of one target frame.
-import { headStripFeed, layerStripFeed } from "../feed";
+import { headStripFeed, layerStripFeed } from "../feeds";
 import * as store from "../store";
 import { FeedFailure } from "./FailureBanner";
 import { SmallMap } from "./SmallMap";
