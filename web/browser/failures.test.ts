@@ -231,4 +231,34 @@ describe("a server that ends", () => {
     await expect.poll(() => viewer.id("error").count(), { timeout: 15_000 }).toBe(0);
     await viewer.shows({ row: 2, col: 4 }, [3], [0]);
   });
+
+  it("is found again, too, if its absence is not to be told", async () => {
+    await open("?path=project&row=3&col=4");
+    viewer.allow(/ERR_CONNECTION_REFUSED|ERR_EMPTY_RESPONSE|ERR_CONNECTION_RESET/);
+    await viewer.shows(middle, [3], [0]);
+    await server.stop();
+    await viewer.page.keyboard.press("ArrowUp");
+    await expect.poll(() => viewer.text("error")).toMatch(/does not answer/);
+    await viewer.page.getByRole("button", { name: "Dismiss" }).click();
+    expect(await viewer.id("error").count()).toBe(0);
+    server = await Server.start("project", server.port, folder);
+    await viewer.shows({ row: 2, col: 4 }, [3], [0]);
+  });
+
+  it("and comes back without the export says what is missing", async () => {
+    await open("?path=project&row=3&col=4");
+    viewer.allow(/ERR_CONNECTION_REFUSED|ERR_EMPTY_RESPONSE|ERR_CONNECTION_RESET|4\d\d/);
+    await viewer.shows(middle, [3], [0]);
+    await server.stop();
+    await viewer.page.keyboard.press("ArrowUp");
+    await expect.poll(() => viewer.text("error")).toMatch(/does not answer/);
+    rmSync(join(folder, "project"), { recursive: true });
+    server = await Server.start("truncated", server.port, folder);
+    const error = () => viewer.text("error");
+    await expect.poll(error, { timeout: 15_000 }).not.toMatch(/does not answer/);
+    expect(await error()).toMatch(/project/);
+    await viewer.load("truncated");
+    await viewer.shows(middle, [3], [0]);
+    expect(await viewer.id("error").count()).toBe(0);
+  });
 });

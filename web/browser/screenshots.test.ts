@@ -50,6 +50,8 @@ describe("screenshots", () => {
     ["help", kMug, (viewer) => viewer.page.keyboard.press("?")],
     ["many", "?path=many&view=matrix"],
     ["portrait", "?path=portrait"],
+    ["named", "?path=named&row=3&col=4&pins=1.1"],
+    ["turned", "?path=upright_6"],
     ["broken", "?path=truncated&layer=2"],
   ];
   const sizes: [number, number][] = kept

@@ -107,7 +107,8 @@ function keyOf(ask: Ask): string {
   return JSON.stringify([exportId, query, layers, heads, frames, exact]);
 }
 
-// Two asks that differ in the query alone answer each other's question well enough to be awaited.
+// Asks of the same shape differ in the query alone. The answer to one is shown while the next is awaited: maps that
+// lag behind the hand are better than none.
 function shapeOf(ask: Ask): string {
   return JSON.stringify([ask.exportId, ask.layers, ask.heads, ask.frames, ask.exact]);
 }

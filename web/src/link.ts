@@ -9,7 +9,7 @@ interface Field {
   write: () => string;
   // Refuses what it does not understand by changing nothing.
   read: (text: string) => void;
-  // Set apart: what is written here need not be.
+  // The default: a link leaves the parameter out when its value is this.
   usual: string;
 }
 

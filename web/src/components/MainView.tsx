@@ -11,6 +11,7 @@ import { queryName } from "../query";
 import { ExactControls } from "./ExactControls";
 import { FailureText, FeedFailure } from "./FailureBanner";
 import { Matrix } from "./Matrix";
+import type { Room } from "./room";
 import { Overlay } from "./Overlay";
 import { Strips } from "./Strips";
 
@@ -28,11 +29,6 @@ function useSlow() {
     return () => window.clearTimeout(timer);
   });
   return slow;
-}
-
-export interface Room {
-  width: number;
-  height: number;
 }
 
 const kCaption = 32; // CSS pixels under each frame

@@ -5,7 +5,7 @@ import { useRef } from "preact/hooks";
 import { colourRange, lastColour, paintMap } from "../display";
 import type { Feed } from "../feed";
 import * as store from "../store";
-import type { Room } from "./MainView";
+import type { Room } from "./room";
 import { readout } from "./Readout";
 
 const kGap = 1; // pixels between maps
