@@ -159,15 +159,25 @@ export class Feed {
   want(ask: Ask | null): void {
     const key = ask ? keyOf(ask) : "";
     if (ask && key === this.key) return;
-    this.wanted = ask;
-    this.key = key;
-    this.open = ask !== null;
     if (!ask) {
       batch(() => {
         this.block.value = null;
         this.failure.value = null;
       });
+      this.rest();
+      return;
     }
+    this.wanted = ask;
+    this.key = key;
+    this.open = true;
+    this.proceed();
+  }
+
+  // Wants nothing for now, but goes on showing what it shows.
+  rest(): void {
+    this.wanted = null;
+    this.key = "";
+    this.open = false;
     this.proceed();
   }
 

@@ -129,6 +129,26 @@ describe("what is asked for", () => {
     expect(block().map(3, 0, 0)?.levels[30]).toBeCloseTo(0.15, 6);
   });
 
+  it("is not asked for the strips before the main view has its answer", async () => {
+    let release = () => {};
+    const held = new Promise<void>((go) => (release = go));
+    const server = fetch;
+    vi.stubGlobal("fetch", async (address: string) => {
+      const answer = await server(address);
+      await held;
+      return answer;
+    });
+    forgetMaps();
+    const strip = layerStripFeed.block.value;
+    await again(() => (store.incoming.value = true));
+    expect(urls.map((url) => url.searchParams.get("layers"))).toEqual(["3"]);
+    expect(layerStripFeed.block.value).toBe(strip); // goes on to be shown
+    release();
+    await settled();
+    expect(urls.map((url) => url.searchParams.get("layers"))).toEqual(["3", "1,2,3", "3"]);
+    expect(layerStripFeed.block.value?.ask.exact?.incoming).toBe(true);
+  });
+
   it("is answered when definitions are switched to and fro", async () => {
     forgetMaps();
     store.hover.value = { row: 0, col: 1 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The places on the page that show maps, and what each of them wants as the choices go.
 import { computed, effect } from "@preact/signals";
-import { Feed, forgetMaps, type Ask } from "./feed";
+import { Feed, forgetMaps, type Ask, type Block } from "./feed";
 import * as store from "./store";
 
 // The main view has one feed for each query; the strips beside it follow the active one.
@@ -49,7 +49,15 @@ function mainAsk(query: store.Query): Ask | null {
   return ask.layers.length > 0 ? ask : null;
 }
 
-function stripAsk(kind: "layers" | "heads"): Ask | null {
+// Whether a block was computed as it would be now.
+function isOfNow(block: Block): boolean {
+  const how = (exact: Ask["exact"]) =>
+    exact && [exact.definition, exact.rope, exact.block, exact.reduce, exact.incoming].join();
+  return how(block.ask.exact) === how(exactly(true).exact);
+}
+
+// "later": once the main view has its answer.
+function stripAsk(kind: "layers" | "heads"): Ask | null | "later" {
   const info = store.exportInfo.value;
   const main = mainFeeds[store.activePin.value];
   const block = main?.block.value ?? null;
@@ -57,8 +65,7 @@ function stripAsk(kind: "layers" | "heads"): Ask | null {
   // After the main view has its answer, so that they never delay it. Where it has nothing to show, they still lead
   // to other layers.
   const failed = main?.failure.value?.kind === "server" || store.currentLayer.value?.error;
-  // The query of other blocks, or of the stored maps, may not exist in these.
-  if (!failed && block?.ask.exact?.block !== store.attention.value?.kind) return null;
+  if (!failed && block && !isOfNow(block)) return main?.failure.value ? null : "later";
   const query = failed ? store.activeQuery.value : block?.ask.query;
   if (!query) return null;
   if (kind === "layers") {
@@ -124,8 +131,14 @@ export function followChoices(): void {
   });
   followWithMarks();
   effect(() => {
-    layerStripFeed.want(stripAsk("layers"));
-    headStripFeed.want(stripAsk("heads"));
+    for (const [feed, kind] of [
+      [layerStripFeed, "layers"],
+      [headStripFeed, "heads"],
+    ] as const) {
+      const ask = stripAsk(kind);
+      if (ask === "later") feed.rest();
+      else feed.want(ask);
+    }
   });
 }
 
