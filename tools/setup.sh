@@ -12,7 +12,7 @@ Installs the packages that building vggt-attn needs, with apt-get, as root or th
 into web/node_modules what the page of 'vggt-attn view' is built with, with npm.
 
   --tests    also what the tests and benchmarks need
-  --checks   also what .ci/run needs: clang-format, clang-tidy, valgrind
+  --checks   also what .ci/run needs: clang, clang-format, clang-tidy, valgrind
 TEXT
 }
 
@@ -43,7 +43,7 @@ for argument in "$@"; do
       packages+=(libgtest-dev libgmock-dev libbenchmark-dev python3-numpy "${debian_only[@]}")
       ;;
     # libomp-14-dev: the omp.h that clang-tidy reads in place of GCC's.
-    --checks) packages+=(git clang-format-14 clang-tidy-14 libomp-14-dev valgrind) ;;
+    --checks) packages+=(git clang clang-format-14 clang-tidy-14 libomp-14-dev valgrind) ;;
     -h | --help) usage && exit ;;
     *) echo "tools/setup.sh: unknown argument '$argument'" >&2 && usage >&2 && exit 2 ;;
   esac
