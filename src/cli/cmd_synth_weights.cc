@@ -36,11 +36,13 @@ int RunSynth(const SynthFlags& options) {
     CatchInterrupts();
     ProgressDisplay display(false);
     display.Begin("writing");
+    const Existing existing = options.overwrite ? Existing::kReplace : Existing::kRefuse;
     WriteSyntheticCheckpoint(options.output, preset.config, dtypes.at(options.dtype), options.seed,
                              [&](double share) {
                                ThrowIfInterrupted();
                                display.Update(share, "");
-                             });
+                             },
+                             {.existing = existing});
     display.End();
     fmt::print("wrote {}: {}, {}, seed {}, {}\n", Printable(options.output, 1000), preset.about,
                options.dtype, options.seed,

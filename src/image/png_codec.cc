@@ -213,8 +213,8 @@ std::vector<uint8_t> EncodePng(int width, int height, std::span<const uint8_t> r
 }
 
 void WritePng(const std::filesystem::path& path, int width, int height,
-              std::span<const uint8_t> rgb) {
-  WriteFileAtomic(path, EncodePng(width, height, rgb, path.string()));
+              std::span<const uint8_t> rgb, AtomicOptions options) {
+  WriteFileAtomic(path, EncodePng(width, height, rgb, path.string()), options);
 }
 
 }  // namespace vggt

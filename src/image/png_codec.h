@@ -26,6 +26,6 @@ std::vector<uint8_t> EncodePng(int width, int height, std::span<const uint8_t> r
                                const std::string& name);
 // The same, written whole or not at all. Throws Error.
 void WritePng(const std::filesystem::path& path, int width, int height,
-              std::span<const uint8_t> rgb);
+              std::span<const uint8_t> rgb, AtomicOptions options = {});
 
 }  // namespace vggt

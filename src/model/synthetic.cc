@@ -98,12 +98,12 @@ FloatBuffer SyntheticTensor(const std::string& name, const Shape& shape, uint64_
 
 void WriteSyntheticCheckpoint(const std::filesystem::path& path, const ModelConfig& config,
                               DType dtype, uint64_t seed,
-                              const std::function<void(double)>& progress) {
+                              const std::function<void(double)>& progress, AtomicOptions options) {
   std::vector<SafetensorsWriter::Entry> entries;
   for (const WantedTensor& tensor : WantedTensors(config)) {
     entries.push_back({config.prefix + tensor.name, dtype, tensor.shape});
   }
-  SafetensorsWriter writer(path, entries, {{"format", "pt"}});
+  SafetensorsWriter writer(path, entries, {{"format", "pt"}}, options);
   int64_t done = 0, all = 0;
   for (const auto& entry : entries) all += NumElements(entry.shape);
   for (const auto& entry : entries) {

@@ -29,6 +29,7 @@ FloatBuffer SyntheticTensor(const std::string& name, const Shape& shape, uint64_
 // called with the share done, in (0, 1], and may throw to stop: then nothing is left behind.
 void WriteSyntheticCheckpoint(const std::filesystem::path& path, const ModelConfig& config,
                               DType dtype, uint64_t seed,
-                              const std::function<void(double)>& progress = {});
+                              const std::function<void(double)>& progress = {},
+                              AtomicOptions options = {});
 
 }  // namespace vggt
