@@ -11,6 +11,9 @@
 namespace vggt {
 namespace {
 
+std::atomic<int> wanted{0};  // 0: as OpenMP has it
+thread_local bool alone = false;
+
 // Chunks that are still to be done, on a cache line of their own.
 struct alignas(64) Share {
   std::atomic<size_t> next;
@@ -49,9 +52,20 @@ void Run(size_t count, size_t chunk, size_t shares, const std::function<void(siz
 
 }  // namespace
 
-int ThreadCount() { return omp_get_max_threads(); }
+int ThreadCount() {
+  if (alone) return 1;
+  // OpenMP keeps a number for each thread; here they take over the process's.
+  const int count = wanted.load(std::memory_order_relaxed);
+  if (count != 0 && omp_get_max_threads() != count) omp_set_num_threads(count);
+  return omp_get_max_threads();
+}
 
-void SetThreadCount(int count) { omp_set_num_threads(std::max(count, 1)); }
+void SetThreadCount(int count) {
+  wanted.store(std::max(count, 1), std::memory_order_relaxed);
+  ThreadCount();
+}
+
+void WorkAloneHere() { alone = true; }
 
 int ThreadIndex() { return omp_get_thread_num(); }
 

@@ -7,12 +7,26 @@
 
 namespace vggt {
 
+// Called again and again by long work, from any of its threads at once; what it throws ends the
+// work. Empty: nothing ends it.
+using StopCheck = std::function<void()>;
+inline void CheckStop(const StopCheck& stop_check) {
+  if (stop_check) stop_check();
+}
+
 // How many threads parallel work uses. At first: what OMP_NUM_THREADS says, or the processors this
 // process may run on.
 int ThreadCount();
 
-// `count` ≥ 1; for everything after, oneDNN included.
+// `count` ≥ 1; for every loop begun from now on, whichever thread begins it. oneDNN, which asks
+// OpenMP, follows on the calling thread, and on any other once that has called ThreadCount() or
+// begun a loop.
 void SetThreadCount(int count);
+
+// From now on the calling thread begins no parallel work: its loops run on it alone. For threads of
+// which there are many: each that began a loop would get a pool of its own from OpenMP, which lives
+// as long as the thread.
+void WorkAloneHere();
 
 // Inside a body of ParallelFor: which thread runs it, in [0, ThreadCount()); outside: 0.
 int ThreadIndex();

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 
 #include <atomic>
+#include <chrono>
 #include <stdexcept>
 #include <thread>
 #include <vector>
@@ -56,16 +57,54 @@ TEST(Parallel, InOrder) {
   }
 }
 
-TEST(Parallel, RethrowsTheFirstException) {
+TEST(Parallel, TheCountIsThatOfEveryThread) {
+  for (const int threads : {3, 2}) {
+    SetThreadCount(threads);
+    std::thread([&] {
+      EXPECT_EQ(ThreadCount(), threads);
+      std::atomic<int> begun = 0;
+      // All of them are here at the same time, or this never ends.
+      ParallelFor(threads, 1, [&](size_t) {
+        ++begun;
+        while (begun < threads) std::this_thread::yield();
+      });
+      EXPECT_EQ(begun, threads);
+    }).join();
+  }
+}
+
+TEST(Parallel, AThreadMayWorkAlone) {
+  SetThreadCount(4);
+  std::thread([] {
+    WorkAloneHere();
+    EXPECT_EQ(ThreadCount(), 1);
+    const std::thread::id here = std::this_thread::get_id();
+    ParallelFor(100, 1, [&](size_t) { EXPECT_EQ(std::this_thread::get_id(), here); });
+    ParallelInOrder(100, [&](size_t) { EXPECT_EQ(std::this_thread::get_id(), here); });
+  }).join();
+  EXPECT_EQ(ThreadCount(), 4);
+}
+
+TEST(Parallel, RethrowsTheFirstExceptionAndSkipsTheRest) {
   SetThreadCount(4);
   std::atomic<int> calls = 0;
-  EXPECT_THROW(ParallelFor(1000, 1,
-                           [&](size_t i) {
-                             ++calls;
-                             if (i == 3) throw std::runtime_error("stop");
-                           }),
-               std::runtime_error);
-  EXPECT_GE(calls, 1);
+  std::atomic<bool> thrown = false;
+  try {
+    ParallelFor(1000, 1, [&](size_t i) {
+      ++calls;
+      if (i == 3) {
+        thrown = true;
+        throw std::runtime_error("stop");
+      }
+      if (i < 3) return;
+      while (!thrown) std::this_thread::yield();
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));  // the loop learns of it meanwhile
+    });
+    FAIL() << "nothing was thrown";
+  } catch (const std::runtime_error& error) {
+    EXPECT_STREQ(error.what(), "stop");
+  }
+  EXPECT_LT(calls, 500);
 }
 
 }  // namespace
