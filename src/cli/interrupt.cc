@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include <atomic>
 #include <csignal>
 
 #include "core/error.h"
@@ -10,7 +11,9 @@
 namespace vggt {
 namespace {
 
-volatile std::sig_atomic_t interrupted = 0;
+// Written by the handler, read by any thread.
+std::atomic<int> interrupted = 0;
+static_assert(std::atomic<int>::is_always_lock_free);
 
 void Note(int signal) {
   if (interrupted != 0) _exit(128 + signal);
