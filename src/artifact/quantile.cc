@@ -113,6 +113,12 @@ StridedValues PartOf(const StridedValues& values, int64_t part, int64_t parts) {
 std::vector<std::vector<float>> AtLeast(std::span<const StridedValues> groups,
                                         std::span<const float> least) {
   constexpr int64_t kParts = 64;  // of a group: each takes some threads
+  // One group of so few is done before other threads have been woken.
+  constexpr int64_t kFew = 1 << 20;
+  if (groups.size() == 1 && groups[0].count() < kFew) {
+    int64_t above;
+    return {Between(groups[0], least[0], kInfinity, above)};
+  }
   std::vector<std::vector<float>> parts(groups.size() * kParts);
   ParallelFor(parts.size(), 1, [&](size_t i) {
     const auto part = static_cast<int64_t>(i);

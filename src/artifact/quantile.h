@@ -19,7 +19,7 @@ struct StridedValues {
 
 // numpy.quantile(values, q): linear between the two order statistics around q · (count - 1), q in
 // [0, 1]. Exact, in time linear in the count; fastest, and with little memory, for q near 1. On all
-// threads. Throws Error if there are no values.
+// threads, or on one below a million values. Throws Error if there are no values.
 double Quantile(const StridedValues& values, double q);
 
 // The quantiles of groups of values that are in memory one after another, and of all of them:
