@@ -109,6 +109,7 @@ class Opener {
       layer.array = Find(layer.metadata.npz_path, source);
     } catch (const MissingFile& e) {
       layer.error = e.what();
+      layer.missing = true;
     }
     if (!layer.metadata.heads_known && layer.error.empty()) CountHeads(layer);
     return layer;
@@ -214,13 +215,8 @@ void ListStore(Export& out) {
   m.sources = d.sources;
   m.provenance = d.provenance;
   for (const QkLayer& layer : d.blocks.front().layers) {
-    out.layers.push_back({layer.index,
-                          layer.name,
-                          {},
-                          m,
-                          {},
-                          "holds no stored maps, only queries and keys: it was exported with "
-                          "--no_heatmaps"});
+    out.layers.push_back(
+        {layer.index, layer.name, {}, m, {}, "holds queries and keys, but no stored maps", true});
   }
 }
 
@@ -300,7 +296,8 @@ Export OpenExport(const fs::path& path, const fs::path& root) {
 }
 
 ArrayFile OpenMaps(const ExportLayer& layer, const fs::path& root) {
-  if (!layer.error.empty()) throw MissingFile(layer.error);
+  if (layer.missing) throw MissingFile(layer.error);
+  if (!layer.error.empty()) throw Error(layer.error);
   CheckInside(layer.array, root);
   ArrayFile file(layer.array, kArrayName);
   const NpyLayout& found = file.layout();

@@ -19,6 +19,7 @@ struct ExportLayer {
   LayerMetadata metadata;
   std::filesystem::path array;  // where its maps lie; empty if they are missing
   std::string error;            // why they cannot be read; empty if nothing is known against it
+  bool missing = false;         // whether that is because there are none
 };
 
 // The levels of one layer, as stored.
@@ -47,15 +48,15 @@ bool LooksLikeExport(const std::filesystem::path& path);
 
 // `path`: an export's folder, its attn_maps/, a layers_manifest.json or one layer's metadata.
 // Without a manifest the metadata files in the folder are taken. An export that holds a store of
-// queries and keys alone has its global layers listed, each with an error that says so. A
-// manifest's paths may carry a prefix that no longer exists, as the Python toolkit wrote them: the
-// part below attn_maps/ counts. With a `root`, whatever lies outside it, symbolic links resolved,
-// is not opened: OutsideRoot. Throws Error naming the file and key that is wrong; a layer whose
-// maps are missing has `error`.
+// queries and keys alone has the layers of its first kind of blocks listed (global, if there are
+// such), each `missing` with an error that says so. A manifest's paths may carry a prefix that no
+// longer exists, as the Python toolkit wrote them: the part below attn_maps/ counts. With a `root`,
+// whatever lies outside it, symbolic links resolved, is not opened: OutsideRoot. Throws Error
+// naming the file and key that is wrong; a layer whose maps are missing has `error`.
 Export OpenExport(const std::filesystem::path& path, const std::filesystem::path& root = {});
 
 // A layer's maps, open: |u1 levels, or raw <f2 or <f4, of the shape that the metadata announces.
-// Throws Error if they are missing or others, and OutsideRoot.
+// Throws MissingFile if there are none, Error if they are damaged or others, and OutsideRoot.
 ArrayFile OpenMaps(const ExportLayer& layer, const std::filesystem::path& root = {});
 
 // Reads a layer's levels. Throws Error like OpenMaps, and for raw maps.

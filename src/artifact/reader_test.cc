@@ -193,7 +193,20 @@ TEST(Reader, HeadsNobodyCountedAreCountedInTheArray) {
   EXPECT_EQ(e.layers[1].metadata.num_heads, 4);
   EXPECT_EQ(ReadMaps(e.layers[0]).shape, (Shape{6, 4, 1, 2, 3}));
   WriteNpz(dir / "a/maps.npz", "anything", "|u1", {6, 4, 1, 3, 2}, levels, true);
-  EXPECT_THAT(OpenExport(dir / "a").layers[0].error, HasSubstr("fits no maps of 1 frames, 3×2"));
+  const Export wrong = OpenExport(dir / "a");
+  EXPECT_THAT(wrong.layers[0].error, HasSubstr("fits no maps of 1 frames, 3×2"));
+  // Damaged, not missing.
+  EXPECT_FALSE(wrong.layers[0].missing);
+  EXPECT_TRUE(wrong.layers[1].missing);
+  EXPECT_THROW(OpenMaps(wrong.layers[1]), MissingFile);
+  try {
+    OpenMaps(wrong.layers[0]);
+    FAIL() << "was opened";
+  } catch (const MissingFile&) {
+    FAIL() << "counts as missing";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("fits no maps"));
+  }
 }
 
 TEST(Reader, TooMuchIsRefused) {
@@ -241,7 +254,7 @@ TEST(Reader, AStoreAloneIsAnExport) {
     EXPECT_EQ(e.image_set_name, "small");
     ASSERT_EQ(e.layers.size(), 2U);
     EXPECT_EQ(e.layers[1].index, 4);
-    EXPECT_THAT(e.layers[1].error, HasSubstr("holds no stored maps"));
+    EXPECT_THAT(e.layers[1].error, HasSubstr("but no stored maps"));
     EXPECT_EQ(e.layers[1].metadata.H_ds, 3);
   }
   fs::create_directories(dir / "e/images");
