@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "core/parallel.h"
 #include "kernels/attention_tile.h"
 
 // Everything in HWY_NAMESPACE is compiled once per instruction set; the best is chosen at run time.
@@ -78,7 +77,7 @@ HWY_EXPORT(LogSumExpRows);
 }  // namespace
 
 void LogSumExp(int64_t rows, const float* q, int64_t keys, const float* k, int64_t dim, float scale,
-               float* out, AttentionWorkspace& workspace) {
+               float* out, AttentionWorkspace& workspace, const StopCheck& stop_check) {
   using attention_tile::kKeyPadding;
   using attention_tile::kRows;
   const int64_t tiles = (keys + kKeyPadding - 1) / kKeyPadding;
@@ -91,6 +90,7 @@ void LogSumExp(int64_t rows, const float* q, int64_t keys, const float* k, int64
   float* scratch = workspace.Scratch(scratch_size * ThreadCount());
   const auto log2_scale = static_cast<float>(scale * std::log2(std::exp(1.0)));
   ParallelFor((rows + kRows - 1) / kRows, 1, [&](size_t block) {
+    CheckStop(stop_check);
     const int64_t first = static_cast<int64_t>(block) * kRows;
     HWY_DYNAMIC_DISPATCH(LogSumExpRows)
     (std::min(kRows, rows - first), q + first * dim, keys, packed, dim, log2_scale,

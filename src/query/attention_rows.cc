@@ -5,7 +5,6 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
-#include <mutex>
 #include <span>
 
 #include "core/error.h"
@@ -24,29 +23,41 @@ constexpr float kLowest = -std::numeric_limits<float>::max();
 
 // What all tasks of a query share.
 struct Plan {
-  Plan(const TokenQuery& q, const QkDescription& d, const QkBlocks& b)
+  Plan(const TokenQuery& q, const QkDescription& d, const QkBlocks& b, const StopCheck& c)
       : query(q),
         description(d),
         blocks(b),
         per_frame(d.tokens_per_frame(b)),
         tokens(d.frames * per_frame),
-        rotates(b.rope.type == RopeType::k2d && !q.before_rope),
-        range(AttendedFrames(b.attends, q.frame, d.frames, q.incoming)) {}
+        rotation(RotationTable(b, d.H_p, d.W_p, q.before_rope)),
+        range(AttendedFrames(b.attends, q.frame, d.frames, q.incoming)),
+        stop_check(c) {}
 
   const TokenQuery& query;
   const QkDescription& description;
   const QkBlocks& blocks;
   int64_t per_frame, tokens;
-  bool rotates;
+  std::shared_ptr<const RopeTable> rotation;
   FrameRange range;  // of the frames with other values than 0
+  const StopCheck& stop_check;
 };
+
+bool NeedsNormalizers(const TokenQuery& query) {
+  return query.incoming && IsProbability(query.definition);
+}
+
+RowNormalizers::Key NormalizerKey(const TokenQuery& query, size_t layer, int head,
+                                  uint64_t version) {
+  const int64_t frame = query.definition == Definition::kFrame ? query.frame : 0;
+  return {query.kind, layer, head, query.definition, frame, query.before_rope, version};
+}
 
 // Logits of one query in one head, with all tokens of the frames in the plan's range.
 class LogitRow {
  public:
   explicit LogitRow(const Plan& plan)
       : plan_(plan),
-        rotation_(plan.blocks, plan.description.H_p, plan.description.W_p, plan.rotates),
+        rotation_(plan.blocks, plan.description.H_p, plan.description.W_p, plan.rotation),
         query_(plan.blocks.head_dim) {}
 
   // `from`: the head's queries, `to`: its keys, [tokens, head_dim]; incoming: the reverse. out
@@ -64,7 +75,7 @@ class LogitRow {
     const double length = std::sqrt(squares);
     const auto scale = static_cast<float>(cosine ? (length > 0 ? 1 / length : 0) : blocks.scale);
     for (int64_t c = 0; c < dim; ++c) query_[c] *= scale;
-    rotation_.Set(query_.data(), rotation_.PositionOf(token));
+    rotation_.Set(query_.data(), PositionOf(blocks, width, token));
 
     const int64_t first = rotation_.first_dim(), second = rotation_.second_dim();
     for (int64_t frame = plan_.range.first; frame < plan_.range.last; ++frame) {
@@ -149,13 +160,15 @@ class AttentionRows::State {
   State(const std::filesystem::path& file, const std::filesystem::path& root, uint64_t most_bytes)
       : store(file, root), normalizers(store, most_bytes) {}
 
-  AttentionAnswer Answer(const TokenQuery& query);
+  AttentionAnswer Answer(const TokenQuery& query, const StopCheck& stop_check);
+  double Products(const TokenQuery& query) const;
 
   QkStore store;
   RowNormalizers normalizers;
-  std::mutex mutex;
 
  private:
+  const QkBlocks& BlocksOf(const TokenQuery& query) const;
+
   // What one layer needs to be answered: its tensors, and for incoming probabilities the
   // normalisers of every row, a head each.
   struct LayerInput {
@@ -163,7 +176,7 @@ class AttentionRows::State {
     QkTensors tensors;
     std::vector<std::shared_ptr<const FloatBuffer>> of_rows;
   };
-  LayerInput Prepare(const Plan& plan, size_t layer);
+  LayerInput Prepare(const Plan& plan, size_t layer, AttentionWorkspace& workspace);
   // One layer and head, the mean over the query's tokens, into row [tokens]; returns the share of
   // special tokens.
   double ComputeRow(const Plan& plan, const LayerInput& input, size_t h, float* row) const;
@@ -174,15 +187,16 @@ class AttentionRows::State {
   static void Collect(const Plan& plan, size_t h, const float* row, float* out);
 };
 
-AttentionRows::State::LayerInput AttentionRows::State::Prepare(const Plan& plan, size_t layer) {
+AttentionRows::State::LayerInput AttentionRows::State::Prepare(const Plan& plan, size_t layer,
+                                                               AttentionWorkspace& workspace) {
+  CheckStop(plan.stop_check);
   const TokenQuery& query = plan.query;
   LayerInput input{layer, store.Layer(plan.blocks, layer), {}};
-  if (query.incoming && IsProbability(query.definition)) {
-    const int64_t frame = query.definition == Definition::kFrame ? query.frame : 0;
+  if (NeedsNormalizers(query)) {
     for (const int head : query.heads) {
-      input.of_rows.push_back(normalizers.Get({query.kind, layer, head, query.definition, frame,
-                                               query.before_rope, input.tensors.version},
-                                              input.tensors));
+      input.of_rows.push_back(
+          normalizers.Get(NormalizerKey(query, layer, head, input.tensors.version), input.tensors,
+                          workspace, plan.stop_check));
     }
   }
   return input;
@@ -205,6 +219,7 @@ double AttentionRows::State::ComputeRow(const Plan& plan, const LayerInput& inpu
   FloatBuffer one(query.tokens.size() > 1 ? plan.tokens : 0);
   double special_share = 0;
   for (const int64_t token : query.tokens) {
+    CheckStop(plan.stop_check);
     float* values = one.size() > 0 ? one.data() : row;
     logits.Compute(from, to, token, values);
     if (!RowIsFinite(values + begin, count)) {
@@ -276,14 +291,41 @@ void AttentionRows::State::Collect(const Plan& plan, size_t h, const float* row,
   }
 }
 
-AttentionAnswer AttentionRows::State::Answer(const TokenQuery& query) {
+const QkBlocks& AttentionRows::State::BlocksOf(const TokenQuery& query) const {
   const QkBlocks* blocks = store.description().Find(query.kind);
   if (blocks == nullptr) {
     throw Error(fmt::format("the store has no {} blocks", BlockKindName(query.kind)), "",
-                "Export them with --capture.");
+                BlocksText(store.description()));
   }
   CheckTokenQuery(query, store.description(), *blocks);
-  const Plan plan(query, store.description(), *blocks);
+  return *blocks;
+}
+
+double AttentionRows::State::Products(const TokenQuery& query) const {
+  const QkBlocks& blocks = BlocksOf(query);
+  const QkDescription& d = store.description();
+  const auto per_frame = static_cast<double>(d.tokens_per_frame(blocks));
+  const auto frames = static_cast<double>(d.frames);
+  const FrameRange range = AttendedFrames(blocks.attends, query.frame, d.frames, query.incoming);
+  const double keys = static_cast<double>(range.last - range.first) * per_frame;
+  double products = static_cast<double>(query.layers.size() * query.heads.size()) *
+                    static_cast<double>(query.tokens.size()) * keys;
+  if (!NeedsNormalizers(query)) return products;
+  const bool one_frame =
+      blocks.attends == Attends::kFrame || query.definition == Definition::kFrame;
+  const double of_head = frames * per_frame * per_frame * (one_frame ? 1 : frames);
+  for (const size_t layer : query.layers) {
+    const uint64_t version = store.Layer(blocks, layer).version;
+    for (const int head : query.heads) {
+      if (!normalizers.Has(NormalizerKey(query, layer, head, version))) products += of_head;
+    }
+  }
+  return products;
+}
+
+AttentionAnswer AttentionRows::State::Answer(const TokenQuery& query, const StopCheck& stop_check) {
+  const Plan plan(query, store.description(), BlocksOf(query), stop_check);
+  AttentionWorkspace workspace;  // for normalisers, which are computed one after another
   const size_t heads = query.heads.size();
   const bool reduced = query.reduction != HeadReduction::kNone;
   AttentionAnswer answer;
@@ -294,7 +336,7 @@ AttentionAnswer AttentionRows::State::Answer(const TokenQuery& query) {
   const int64_t of_layer = NumElements(answer.shape) / answer.shape[0];
   std::vector<double> shares(query.layers.size() * heads);
   const auto answer_layer = [&](size_t i, bool parallel) {
-    const LayerInput input = Prepare(plan, query.layers[i]);
+    const LayerInput input = Prepare(plan, query.layers[i], workspace);
     AnswerLayer(plan, input, parallel, answer.values.data() + i * of_layer,
                 shares.data() + i * heads);
     input.tensors.mapping->CheckIntact();
@@ -327,9 +369,10 @@ AttentionRows::~AttentionRows() = default;
 
 const QkStore& AttentionRows::store() const { return state_->store; }
 
-AttentionAnswer AttentionRows::Answer(const TokenQuery& query) {
-  const std::lock_guard lock(state_->mutex);
-  return state_->Answer(query);
+AttentionAnswer AttentionRows::Answer(const TokenQuery& query, const StopCheck& stop_check) {
+  return state_->Answer(query, stop_check);
 }
+
+double AttentionRows::Products(const TokenQuery& query) const { return state_->Products(query); }
 
 }  // namespace vggt

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "artifact/qk_store.h"
+#include "core/parallel.h"
 #include "query/token_query.h"
 
 namespace vggt {
@@ -22,9 +23,9 @@ struct AttentionAnswer {
   std::vector<double> dropped;
 };
 
-// Any number of threads may ask; they are answered one after another, each on all threads.
-// Probabilities: softmax(q kᵀ · scale) over the definition's keys, float32 throughout. What float16
-// costs stands in docs/exactness.md.
+// Any number of threads may ask at the same time; each is answered on all threads. Probabilities:
+// softmax(q kᵀ · scale) over the definition's keys, float32 throughout. What float16 costs stands
+// in docs/exactness.md.
 class AttentionRows {
  public:
   // `file`, `root`: as for QkStore, with its errors. Normalisers of incoming attention are kept in
@@ -37,9 +38,14 @@ class AttentionRows {
 
   const QkStore& store() const;
 
-  // Throws Error like CheckTokenQuery and QkStore::Layer; if the store has no such blocks; and if
-  // what was stored is infinite or not a number.
-  AttentionAnswer Answer(const TokenQuery& query);
+  // `stop_check` is asked often, at least for every token of the query and every 96 rows of the
+  // matrix. Throws Error like CheckTokenQuery and QkStore::Layer; if the store has no such blocks;
+  // and if what was stored is infinite or not a number.
+  AttentionAnswer Answer(const TokenQuery& query, const StopCheck& stop_check = {});
+
+  // How much there is to do for an answer: products of one query and one key in one head. What is
+  // kept does not count. Throws like Answer.
+  double Products(const TokenQuery& query) const;
 
  private:
   class State;

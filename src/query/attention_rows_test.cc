@@ -3,7 +3,11 @@
 
 #include <gmock/gmock.h>
 
+#include <atomic>
 #include <cmath>
+#include <latch>
+#include <mutex>
+#include <thread>
 
 #include "core/parallel.h"
 #include "qk_testing.h"
@@ -236,20 +240,100 @@ TEST_F(AttentionRowsTest, PatchesKeepTheirDigitsBesideAStrongSink) {
   EXPECT_NEAR(answer.dropped[0], 1, 1e-12);
 }
 
-TEST_F(AttentionRowsTest, DoesNotDependOnThreads) {
-  AttentionRows rows = Open(SmallQkDescription());
-  TokenQuery query = Query(BlockKind::kGlobal, Definition::kModel, {2, 3});
-  query.reduction = HeadReduction::kMean;
-  const int threads = ThreadCount();
-  std::vector<std::vector<float>> answers;
-  for (const int count : {1, 2, 7}) {
-    SetThreadCount(count);
-    const AttentionAnswer answer = rows.Answer(query);
-    answers.emplace_back(answer.values.data(), answer.values.data() + answer.values.size());
+struct GivenUp {};
+
+// Whatever was being done: the next answer is what it would have been.
+TEST_F(AttentionRowsTest, StopsAnywhereAndLeavesNothingHalfDone) {
+  const QkDescription d = SmallQkDescription();
+  for (const bool incoming : {false, true}) {
+    TokenQuery query = Query(BlockKind::kGlobal, Definition::kModel, {9, 3});
+    query.layers = {0, 1};
+    query.incoming = incoming;
+    AttentionRows fresh = Open(d);
+    std::atomic<int> checks = 0;
+    const AttentionAnswer expected = fresh.Answer(query, [&] { ++checks; });
+    // Layers, tokens of each head, and blocks of rows for the normalisers of each head.
+    EXPECT_EQ(checks, 2 + 2 * 2 * 2 + (incoming ? 2 * 2 : 0));
+    for (int stop_at = 1; stop_at <= checks; ++stop_at) {
+      AttentionRows rows = Open(d);
+      std::atomic<int> asked = 0;
+      EXPECT_THROW(rows.Answer(query,
+                               [&] {
+                                 if (++asked >= stop_at) throw GivenUp();
+                               }),
+                   GivenUp)
+          << stop_at;
+      EXPECT_LE(asked, stop_at + ThreadCount());
+      const AttentionAnswer answer = rows.Answer(query);
+      for (size_t i = 0; i < answer.values.size(); ++i) {
+        ASSERT_EQ(answer.values[i], expected.values[i]) << i;
+      }
+    }
   }
-  SetThreadCount(threads);
-  EXPECT_EQ(answers[0], answers[1]);
-  EXPECT_EQ(answers[0], answers[2]);
+}
+
+// One answer is held up at every step; others are answered meanwhile.
+TEST_F(AttentionRowsTest, ALongAnswerDoesNotHoldUpOthers) {
+  AttentionRows rows = Open(SmallQkDescription());
+  TokenQuery heavy = Query(BlockKind::kGlobal, Definition::kModel, {9});
+  heavy.incoming = true;
+  std::latch begun(1), others_done(1);
+  std::once_flag once;
+  std::thread held([&] {
+    rows.Answer(heavy, [&] {
+      std::call_once(once, [&] { begun.count_down(); });
+      others_done.wait();
+    });
+  });
+  begun.wait();
+  for (int64_t token = 0; token < 14; ++token) {
+    CompareWithSlow(rows, Query(BlockKind::kGlobal, Definition::kModel, {token}));
+  }
+  TokenQuery other = heavy;
+  other.layers = {1};
+  CompareWithSlow(rows, other);
+  others_done.count_down();
+  held.join();
+  CompareWithSlow(rows, heavy);
+}
+
+TEST_F(AttentionRowsTest, ManyThreadsAsk) {
+  AttentionRows rows = Open(SmallQkDescription());
+  TokenQuery query = Query(BlockKind::kGlobal, Definition::kPatches, {3});
+  query.layers = {0, 1};
+  query.incoming = true;
+  const AttentionAnswer expected = Open(SmallQkDescription()).Answer(query);
+  std::vector<std::thread> threads;
+  std::atomic<int> wrong = 0;
+  for (int t = 0; t < 6; ++t) {
+    threads.emplace_back([&] {
+      const AttentionAnswer answer = rows.Answer(query);
+      for (size_t i = 0; i < answer.values.size(); ++i) {
+        if (answer.values[i] != expected.values[i]) ++wrong;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(wrong, 0);
+}
+
+TEST_F(AttentionRowsTest, SaysHowMuchThereIsToDo) {
+  AttentionRows rows = Open(SmallQkDescription());
+  // 3 frames of 14 tokens (12 and one in the encoder); two of three heads.
+  const double tokens = 3 * 14;
+  TokenQuery query = Query(BlockKind::kGlobal, Definition::kModel, {9, 3});
+  EXPECT_EQ(rows.Products(query), 2 * 2 * tokens);
+  EXPECT_EQ(rows.Products(Query(BlockKind::kFrame, Definition::kModel, {9})), 2 * 14);
+  query.incoming = true;
+  EXPECT_EQ(rows.Products(query), 2 * 2 * tokens + 2 * tokens * tokens);
+  rows.Answer(query);
+  EXPECT_EQ(rows.Products(query), 2 * 2 * tokens);
+  query.heads = {2, 1, 3};
+  EXPECT_EQ(rows.Products(query), 3 * 2 * tokens + tokens * tokens);
+  query.definition = Definition::kFrame;
+  EXPECT_EQ(rows.Products(query), 3 * 2 * tokens + 3 * tokens * 14);
+  query.definition = Definition::kCosine;
+  EXPECT_EQ(rows.Products(query), 3 * 2 * tokens);
 }
 
 TEST_F(AttentionRowsTest, ValuesThatAreNotNumbersAreRefused) {
@@ -279,7 +363,7 @@ TEST_F(AttentionRowsTest, KindsThatAreNotStoredAreNamed) {
   EXPECT_THAT(ErrorOf([&] {
                 return rows.Answer(Query(BlockKind::kFrame, Definition::kModel, {0})).dropped;
               }),
-              HasSubstr("the store has no frame blocks. Export them with --capture"));
+              HasSubstr("the store has no frame blocks. It has global blocks."));
 }
 
 }  // namespace

@@ -3,17 +3,23 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
 #include <string>
 
 namespace vggt {
 namespace {
 
 TEST(Definition, NamesLeadBackToThem) {
-  EXPECT_EQ(Definitions().size(), 5U);
+  std::set<std::string> names;
   for (const DefinitionInfo& info : Definitions()) {
+    EXPECT_TRUE(names.insert(info.name).second) << info.name;
     EXPECT_EQ(FindDefinition(info.name), info.definition);
     EXPECT_EQ(InfoOf(info.definition).name, info.name);
     EXPECT_TRUE(std::string(info.text).ends_with('.')) << info.text;
+  }
+  for (const Definition definition : {Definition::kModel, Definition::kPatches, Definition::kFrame,
+                                      Definition::kLogits, Definition::kCosine}) {
+    EXPECT_EQ(InfoOf(definition).definition, definition);
   }
   EXPECT_FALSE(FindDefinition("softmax").has_value());
   EXPECT_FALSE(FindDefinition("").has_value());

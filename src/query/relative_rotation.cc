@@ -7,34 +7,39 @@
 
 namespace vggt {
 
+std::shared_ptr<const RopeTable> RotationTable(const QkBlocks& blocks, int64_t grid_height,
+                                               int64_t grid_width, bool before_rope) {
+  if (blocks.rope.type != RopeType::k2d || before_rope) return nullptr;
+  const int64_t last = blocks.rope.first_patch + std::max(grid_height, grid_width);
+  return std::make_shared<const RopeTable>(blocks.head_dim, static_cast<int32_t>(last),
+                                           blocks.rope.base);
+}
+
+TokenPosition PositionOf(const QkBlocks& blocks, int64_t grid_width, int64_t token) {
+  const int64_t patch = token - blocks.specials();
+  if (patch < 0) return {};
+  const auto first = static_cast<int32_t>(blocks.rope.first_patch);
+  return {static_cast<int32_t>(patch / grid_width) + first,
+          static_cast<int32_t>(patch % grid_width) + first};
+}
+
 RelativeRotation::RelativeRotation(const QkBlocks& blocks, int64_t grid_height, int64_t grid_width,
-                                   bool rotates)
-    : specials_(blocks.specials()),
-      height_(grid_height),
+                                   std::shared_ptr<const RopeTable> table)
+    : height_(grid_height),
       width_(grid_width),
       head_dim_(blocks.head_dim),
       first_dim_(blocks.head_dim / 2),
       first_patch_(static_cast<int32_t>(blocks.rope.first_patch)),
-      rotates_(rotates),
-      table_(rotates ? head_dim_ : 4,
-             rotates ? first_patch_ + static_cast<int32_t>(std::max(height_, width_)) : 0,
-             blocks.rope.base),
+      table_(std::move(table)),
       special_(head_dim_),
       rows_(height_ * first_dim_),
       columns_(width_ * second_dim()) {}
 
-TokenPosition RelativeRotation::PositionOf(int64_t token) const {
-  const int64_t patch = token - specials_;
-  if (patch < 0) return {};
-  return {static_cast<int32_t>(patch / width_) + first_patch_,
-          static_cast<int32_t>(patch % width_) + first_patch_};
-}
-
 // Channel i pairs with channel i + half/2.
 void RelativeRotation::Turn(const float* half, int32_t by, float* out) const {
   const int64_t quarter = first_dim_ / 2;
-  const float* cosines = table_.cosines(std::abs(by));
-  const float* sines = table_.sines(std::abs(by));
+  const float* cosines = table_->cosines(std::abs(by));
+  const float* sines = table_->sines(std::abs(by));
   const float sign = by < 0 ? -1.0F : 1.0F;
   for (int64_t i = 0; i < quarter; ++i) {
     const float a = half[i], b = half[i + quarter], sine = sign * sines[i];
@@ -45,7 +50,7 @@ void RelativeRotation::Turn(const float* half, int32_t by, float* out) const {
 
 void RelativeRotation::Set(const float* query, TokenPosition position) {
   const float* second = query + first_dim_;
-  if (!rotates_) {
+  if (table_ == nullptr) {
     std::memcpy(special_.data(), query, head_dim_ * sizeof(float));
     for (int64_t r = 0; r < height_; ++r) {
       std::memcpy(rows_.data() + r * first_dim_, query, first_dim_ * sizeof(float));

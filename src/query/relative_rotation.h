@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 
 #include "artifact/qk_schema.h"
 #include "core/tensor.h"
@@ -16,16 +17,22 @@ struct TokenPosition {
   int32_t y = 0, x = 0;
 };
 
+// The angles of all positions that occur in a frame; null if nothing is to be rotated: the blocks
+// have no such embedding, or what was before it is wanted.
+std::shared_ptr<const RopeTable> RotationTable(const QkBlocks& blocks, int64_t grid_height,
+                                               int64_t grid_width, bool before_rope);
+
+TokenPosition PositionOf(const QkBlocks& blocks, int64_t grid_width,
+                         int64_t token);  // of a frame, special tokens first
+
 // For one head of one query at a time: (R_a q)·(R_b k) = (R_{a-b} q)·k. The first half of the
 // channels turns with y and the second with x, so that a grid of keys needs one half for each of
 // its rows and one for each of its columns.
 class RelativeRotation {
  public:
-  // `rotates` false: no embedding; then all halves are those of the query itself.
-  RelativeRotation(const QkBlocks& blocks, int64_t grid_height, int64_t grid_width, bool rotates);
-
-  TokenPosition PositionOf(int64_t token) const;  // of a frame, special tokens first
-  const RopeTable& table() const { return table_; }
+  // `table`: of RotationTable. Without one all halves are those of the query itself.
+  RelativeRotation(const QkBlocks& blocks, int64_t grid_height, int64_t grid_width,
+                   std::shared_ptr<const RopeTable> table);
 
   // Turns `query` (head_dim floats) of a token at `position` for all keys.
   void Set(const float* query, TokenPosition position);
@@ -41,10 +48,9 @@ class RelativeRotation {
  private:
   void Turn(const float* half, int32_t by, float* out) const;
 
-  int64_t specials_, height_, width_, head_dim_, first_dim_;
+  int64_t height_, width_, head_dim_, first_dim_;
   int32_t first_patch_;
-  bool rotates_;
-  RopeTable table_;
+  std::shared_ptr<const RopeTable> table_;
   FloatBuffer special_, rows_, columns_;
 };
 

@@ -2,6 +2,7 @@
 #include "query/row_normalizers.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
 #include <limits>
 #include <span>
@@ -22,15 +23,15 @@ FloatBuffer Rotated(const uint16_t* half, const QkDescription& description, cons
   const int64_t tokens = description.frames * per_frame;
   FloatBuffer values(tokens * dim);
   std::vector<int32_t> positions(2 * tokens);
-  const bool rotates = blocks.rope.type == RopeType::k2d && !before_rope;
-  const RelativeRotation rotation(blocks, description.H_p, description.W_p, rotates);
+  const auto table = RotationTable(blocks, description.H_p, description.W_p, before_rope);
   ParallelFor(tokens, 64, [&](size_t t) {
     for (int64_t c = 0; c < dim; ++c) values[t * dim + c] = F16ToF32(half[t * dim + c]);
-    const TokenPosition position = rotation.PositionOf(static_cast<int64_t>(t) % per_frame);
+    const TokenPosition position =
+        PositionOf(blocks, description.W_p, static_cast<int64_t>(t) % per_frame);
     positions[2 * t] = position.y;
     positions[2 * t + 1] = position.x;
   });
-  if (rotates) Rope(rotation.table(), tokens, 1, dim, positions.data(), values.data());
+  if (table != nullptr) Rope(*table, tokens, 1, dim, positions.data(), values.data());
   return values;
 }
 
@@ -45,9 +46,11 @@ FloatBuffer Gather(const FloatBuffer& x, std::span<const int64_t> tokens, int64_
 
 }  // namespace
 
-FloatBuffer RowNormalizers::Compute(const Key& key, const QkBlocks& blocks,
-                                    const QkTensors& tensors) {
+FloatBuffer RowNormalizers::Compute(const Key& key, const QkTensors& tensors,
+                                    AttentionWorkspace& workspace,
+                                    const StopCheck& stop_check) const {
   const QkDescription& description = store_.description();
+  const QkBlocks& blocks = *description.Find(key.kind);
   const int64_t per_frame = description.tokens_per_frame(blocks), dim = blocks.head_dim;
   const int64_t tokens = description.frames * per_frame;
   const int64_t head = (key.head - 1) * tokens * dim;
@@ -72,31 +75,63 @@ FloatBuffer RowNormalizers::Compute(const Key& key, const QkBlocks& blocks,
       const FloatBuffer chosen = Gather(k, keys, dim);
       LogSumExp((rows_end - frame) * per_frame, q.data() + frame * per_frame * dim,
                 static_cast<int64_t>(keys.size()), chosen.data(), dim,
-                static_cast<float>(blocks.scale), out.data() + frame * per_frame, workspace_);
+                static_cast<float>(blocks.scale), out.data() + frame * per_frame, workspace,
+                stop_check);
     }
     frame = rows_end;
   }
   return out;
 }
 
-std::shared_ptr<const FloatBuffer> RowNormalizers::Get(const Key& key, const QkTensors& tensors) {
-  const auto found = places_.find(key);
-  if (found != places_.end()) {
-    entries_.splice(entries_.end(), entries_, found->second);
-    return found->second->values;
+std::shared_ptr<const FloatBuffer> RowNormalizers::Get(const Key& key, const QkTensors& tensors,
+                                                       AttentionWorkspace& workspace,
+                                                       const StopCheck& stop_check) {
+  constexpr std::chrono::milliseconds kBetweenChecks{20};
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    const auto found = places_.find(key);
+    if (found != places_.end()) {
+      entries_.splice(entries_.end(), entries_, found->second);
+      return found->second->values;
+    }
+    if (at_work_.insert(key).second) break;
+    computed_.wait_for(lock, kBetweenChecks);
+    lock.unlock();
+    CheckStop(stop_check);
+    lock.lock();
   }
-  const QkBlocks& blocks = *store_.description().Find(key.kind);
-  auto values = std::make_shared<const FloatBuffer>(Compute(key, blocks, tensors));
-  tensors.mapping->CheckIntact();
+  lock.unlock();
+  std::shared_ptr<const FloatBuffer> values;
+  std::exception_ptr ended;
+  try {
+    values = std::make_shared<const FloatBuffer>(Compute(key, tensors, workspace, stop_check));
+    tensors.mapping->CheckIntact();
+  } catch (...) {
+    ended = std::current_exception();
+  }
+  lock.lock();
+  at_work_.erase(key);
+  if (!ended) Keep(key, values);
+  computed_.notify_all();
+  lock.unlock();
+  if (ended) std::rethrow_exception(ended);
+  return values;
+}
+
+void RowNormalizers::Keep(const Key& key, std::shared_ptr<const FloatBuffer> values) {
   bytes_ += values->size() * sizeof(float);
-  entries_.push_back({key, values});
+  entries_.push_back({key, std::move(values)});
   places_[key] = std::prev(entries_.end());
   while (bytes_ > most_bytes_ && entries_.size() > 1) {
     bytes_ -= entries_.front().values->size() * sizeof(float);
     places_.erase(entries_.front().key);
     entries_.pop_front();
   }
-  return values;
+}
+
+bool RowNormalizers::Has(const Key& key) const {
+  const std::lock_guard lock(mutex_);
+  return places_.contains(key);
 }
 
 }  // namespace vggt

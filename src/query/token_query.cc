@@ -57,6 +57,14 @@ FrameRange AttendedFrames(Attends attends, int64_t frame, int64_t frames, bool i
   return {0, frames};
 }
 
+std::string BlocksText(const QkDescription& description) {
+  std::string kinds;
+  for (const QkBlocks& blocks : description.blocks) {
+    kinds += fmt::format("{}{}", kinds.empty() ? "" : ", ", BlockKindName(blocks.kind));
+  }
+  return fmt::format("It has {} blocks.", kinds);
+}
+
 void CheckTokenQuery(const TokenQuery& query, const QkDescription& description,
                      const QkBlocks& blocks) {
   CheckAll(query.layers, 0, static_cast<int64_t>(blocks.layers.size()) - 1, "layer at place");

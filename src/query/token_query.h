@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -46,6 +47,9 @@ struct FrameRange {
   int64_t first = 0, last = 0;
 };
 FrameRange AttendedFrames(Attends attends, int64_t frame, int64_t frames, bool incoming);
+
+// "It has global, frame blocks.": a hint for who asked for others.
+std::string BlocksText(const QkDescription& description);
 
 // Throws Error naming what is out of range, missing or given twice, or cannot be had of this store
 // (what is not there before a rotary embedding that was applied).
