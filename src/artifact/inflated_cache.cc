@@ -2,10 +2,16 @@
 #include "artifact/inflated_cache.h"
 
 #include <algorithm>
+#include <cstdlib>
 
 namespace vggt {
 
-std::shared_ptr<const ArrayFile> InflatedCache::Get(size_t key,
+std::filesystem::path DefaultCacheFolder() {
+  const char* folder = std::getenv("TMPDIR");
+  return folder != nullptr && *folder != '\0' ? folder : "/var/tmp";
+}
+
+std::shared_ptr<const ArrayFile> InflatedCache::Get(const Key& key,
                                                     const std::function<ArrayFile()>& open) {
   std::unique_lock lock(mutex_);
   auto& place = slots_[key];
@@ -59,7 +65,7 @@ void InflatedCache::Reserve(uint64_t bytes, Slot& slot) {
     throw Error(fmt::format("a layer of {} does not fit the cache of {}",
                             HumanBytes(static_cast<double>(bytes)),
                             HumanBytes(static_cast<double>(most_bytes_))),
-                "", "Allow it more: --cache_gb.");
+                "", way_out_);
   }
   std::unique_lock lock(mutex_);
   // What others are inflating cannot be dropped, but will be done soon.
@@ -82,6 +88,16 @@ bool InflatedCache::DropOldest() {
   bytes_ -= oldest->second->bytes;
   slots_.erase(oldest);
   return true;
+}
+
+void InflatedCache::Forget(const void* owner) {
+  const std::lock_guard lock(mutex_);
+  std::erase_if(slots_, [&](const auto& item) {
+    if (item.first.first != owner) return false;
+    bytes_ -= item.second->bytes;
+    return true;
+  });
+  changed_.notify_all();
 }
 
 uint64_t InflatedCache::bytes() const {

@@ -35,7 +35,7 @@ class InflatedCacheTest : public ::testing::Test {
   fs::path folder() const { return dir_ / "cache"; }
 
   std::shared_ptr<const ArrayFile> Get(InflatedCache& cache, size_t i) {
-    return cache.Get(i, [&] {
+    return cache.Get({&dir_, i}, [&] {
       ++opened_;
       return ArrayFile(Path(i), "a");
     });
@@ -68,9 +68,32 @@ TEST_F(InflatedCacheTest, TheLeastRecentlyUsedIsDropped) {
   EXPECT_EQ(ValueOf(*held), 2);
 }
 
+TEST_F(InflatedCacheTest, OwnersShareOneLimit) {
+  InflatedCache cache(folder(), 3 * kBytes);
+  int one = 0, other = 0;
+  const auto get = [&](const int* owner, size_t i) {
+    return ValueOf(*cache.Get({owner, i}, [&] {
+      ++opened_;
+      return ArrayFile(Path(i + (owner == &other ? 5 : 0)), "a");
+    }));
+  };
+  for (const size_t i : {0, 1}) EXPECT_EQ(get(&one, i), i);
+  for (const size_t i : {0, 1}) EXPECT_EQ(get(&other, i), 5 + i);
+  EXPECT_EQ(cache.bytes(), 3 * kBytes);
+  get(&one, 1);
+  EXPECT_EQ(opened_, 4);
+  get(&one, 0);  // was dropped for the other's
+  EXPECT_EQ(opened_, 5);
+  cache.Forget(&one);
+  EXPECT_EQ(cache.bytes(), kBytes);
+  EXPECT_EQ(get(&other, 1), 6);
+  EXPECT_EQ(opened_, 5);
+}
+
 TEST_F(InflatedCacheTest, WhatIsTooLargeIsRefused) {
-  InflatedCache cache(folder(), kBytes - 1);
-  EXPECT_THAT(ErrorOf([&] { Get(cache, 1); }), HasSubstr("--cache_gb"));
+  InflatedCache cache(folder(), kBytes - 1, "Give it more.");
+  EXPECT_THAT(ErrorOf([&] { Get(cache, 1); }),
+              HasSubstr("a layer of 60.0 kB does not fit the cache of 60.0 kB. Give it more."));
   EXPECT_EQ(cache.bytes(), 0U);
   WriteNpz(Path(1), "a", "|u1", {kValues}, std::vector<uint8_t>(kValues, 1), false);
   EXPECT_EQ(ValueOf(*Get(cache, 1)), 1);  // stored: takes none of the cache
@@ -95,7 +118,9 @@ TEST_F(InflatedCacheTest, FewFilesAreOpenAtATime) {
   WriteNpz(Path(1), "a", "|u1", {kValues}, std::vector<uint8_t>(kValues, 1), false);
   const auto open = [&] { return ArrayFile(Path(1), "a"); };
   std::vector<std::weak_ptr<const ArrayFile>> files;
-  for (size_t i = 0; i < 2 * InflatedCache::kMostFiles; ++i) files.push_back(cache.Get(i, open));
+  for (size_t i = 0; i < 2 * InflatedCache::kMostFiles; ++i) {
+    files.push_back(cache.Get({&cache, i}, open));
+  }
   EXPECT_EQ(std::count_if(files.begin(), files.end(), [](const auto& f) { return !f.expired(); }),
             InflatedCache::kMostFiles);
 }

@@ -2,24 +2,14 @@
 #include "artifact/map_reader.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <vector>
 
 #include "artifact/displayed_maps.h"
-#include "artifact/inflated_cache.h"
 #include "artifact/quantize.h"
 
 namespace vggt {
 namespace fs = std::filesystem;
 namespace {
-
-constexpr const char* kCacheFolder = "/var/tmp";  // unlike /tmp never in memory
-
-fs::path CacheFolder(const fs::path& wanted) {
-  if (!wanted.empty()) return wanted;
-  const char* folder = std::getenv("TMPDIR");
-  return folder != nullptr && *folder != '\0' ? folder : kCacheFolder;
-}
 
 // One query of one layer, a head at a time.
 class QueryReader {
@@ -92,20 +82,25 @@ class MapReader::State {
   State(Export e, const MapReaderOptions& options)
       : description_(std::move(e)),
         root_(options.root),
-        cache_(CacheFolder(options.cache_folder), options.cache_bytes) {}
+        cache_(options.cache ? options.cache
+                             : std::make_shared<InflatedCache>(DefaultCacheFolder(),
+                                                               InflatedCache::kUsualBytes)) {}
+  State(const State&) = delete;
+  State& operator=(const State&) = delete;
+  ~State() { cache_->Forget(this); }
 
   const Export& description() const { return description_; }
 
   std::shared_ptr<const ArrayFile> Get(size_t layer) {
     CheckNumber("layer", static_cast<int64_t>(layer), 0,
                 static_cast<int64_t>(description_.layers.size()) - 1);
-    return cache_.Get(layer, [&] { return OpenMaps(description_.layers[layer], root_); });
+    return cache_->Get({this, layer}, [&] { return OpenMaps(description_.layers[layer], root_); });
   }
 
  private:
   const Export description_;
   const fs::path root_;
-  InflatedCache cache_;
+  const std::shared_ptr<InflatedCache> cache_;
 };
 
 MapReader::MapReader(Export e, const MapReaderOptions& options)

@@ -7,6 +7,7 @@
 #include <memory>
 #include <span>
 
+#include "artifact/inflated_cache.h"
 #include "artifact/reader.h"
 
 namespace vggt {
@@ -15,9 +16,9 @@ namespace vggt {
 inline constexpr int kMeanOfHeads = 0;
 
 struct MapReaderOptions {
-  std::filesystem::path root = {};          // what lies outside is not opened; empty: no such limit
-  uint64_t cache_bytes = 8ULL << 30;        // of disk, for layers that had to be inflated
-  std::filesystem::path cache_folder = {};  // empty: $TMPDIR, else /var/tmp
+  std::filesystem::path root = {};  // what lies outside is not opened; empty: no such limit
+  // For layers that have to be inflated; may be shared. Null: one of its own, of the usual size.
+  std::shared_ptr<InflatedCache> cache = nullptr;
 };
 
 // Any number of threads may use one reader at the same time.

@@ -123,7 +123,8 @@ TEST(MapReader, SingleHeadsAreAsStored) {
   for (const bool compress : {false, true}) {
     const TestDir dir;
     const std::vector<LayerMaps> layers = WriteSmall(dir / "e", true, compress);
-    const MapReader reader(OpenExport(dir / "e"), {.cache_folder = dir.path()});
+    const MapReader reader(OpenExport(dir / "e"), {.cache = std::make_shared<InflatedCache>(
+                                                       dir.path(), uint64_t{8} << 30)});
     for (size_t layer = 0; layer < 2; ++layer) {
       for (int query = 0; query < 8; ++query) {
         const Shown all = Show(reader, layer, query, UpTo(4, 1), UpTo(3, 0));
@@ -318,7 +319,7 @@ TEST(MapReader, ManyThreadsOneReader) {
   fs::create_directory(dir / "cache");
   // Room for one of the two layers.
   const MapReader reader(OpenExport(dir / "e"),
-                         {.cache_bytes = 15'000, .cache_folder = dir / "cache"});
+                         {.cache = std::make_shared<InflatedCache>(dir / "cache", 15'000)});
   std::atomic<int> wrong = 0;
   std::vector<std::thread> threads;
   for (int t = 0; t < 4; ++t) {

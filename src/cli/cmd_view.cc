@@ -158,7 +158,8 @@ int RunView(const ViewFlags& options) {
   NoteRecovery(path);
   const fs::path root = options.root.empty() ? DefaultRoot(path) : fs::path(options.root);
   const uint64_t cache_bytes = options.cache_gb << 30;
-  ExportCatalog catalog(root, cache_bytes);
+  ExportCatalog catalog(root, std::make_shared<InflatedCache>(DefaultCacheFolder(), cache_bytes,
+                                                              "Allow it more: --cache_gb."));
   const auto opened = OpenFirst(catalog, options.path);
 
   HoldInterrupts();
@@ -175,7 +176,7 @@ int RunView(const ViewFlags& options) {
   }).detach();
   Announce(opened.get(), catalog, access, address, server.port());
   if (options.open) OpenBrowser(address);
-  const Preparer preparer(catalog, cache_bytes);
+  const Preparer preparer(catalog);
   server.Serve();
   return 0;
 }

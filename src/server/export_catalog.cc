@@ -10,6 +10,8 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr size_t kMostOpen = 4;
+// Of each open export: all heads of fifty pictures' layers.
+constexpr uint64_t kNormalizerBytes = 128 << 20;
 constexpr int kDeepest = 4;
 constexpr size_t kMostEntries = 20'000;
 constexpr size_t kMostListed = 200;
@@ -135,8 +137,10 @@ fs::path ResolveBelow(const fs::path& root, const std::string& path) {
   return found;
 }
 
-ExportCatalog::ExportCatalog(const fs::path& root, uint64_t cache_bytes)
-    : cache_bytes_(cache_bytes) {
+ExportCatalog::ExportCatalog(const fs::path& root, std::shared_ptr<InflatedCache> cache)
+    : cache_(cache ? std::move(cache)
+                   : std::make_shared<InflatedCache>(DefaultCacheFolder(),
+                                                     InflatedCache::kUsualBytes)) {
   std::error_code failed;
   root_ = fs::canonical(root, failed);
   if (failed || !fs::is_directory(root_, failed)) throw Error("is no folder", root.string());
@@ -152,13 +156,11 @@ std::shared_ptr<const OpenedExport> ExportCatalog::Load(const fs::path& found) c
   std::string name = NameOf(described, folder);
   std::unique_ptr<AttentionRows> rows;
   if (!described.store.empty() && described.store_error.empty()) {
-    rows = std::make_unique<AttentionRows>(described.store, root_);
+    rows = std::make_unique<AttentionRows>(described.store, root_, kNormalizerBytes);
   }
-  return std::shared_ptr<const OpenedExport>(
-      new OpenedExport{std::move(id), (one ? found : maps_folder).string(), std::move(name),
-                       MapReader(std::move(described),
-                                 {.root = root_, .cache_bytes = cache_bytes_, .cache_folder = {}}),
-                       std::move(rows)});
+  return std::shared_ptr<const OpenedExport>(new OpenedExport{
+      std::move(id), (one ? found : maps_folder).string(), std::move(name),
+      MapReader(std::move(described), {.root = root_, .cache = cache_}), std::move(rows)});
 }
 
 void ExportCatalog::Keep(std::shared_ptr<const OpenedExport> opened, bool as_last) {

@@ -40,11 +40,14 @@ struct ExportList {
 // From any number of threads.
 class ExportCatalog {
  public:
-  // `root`: a folder; nothing outside it is opened, symbolic links resolved. `cache_bytes`: of each
-  // open export. Throws Error if there is no such folder.
-  ExportCatalog(const std::filesystem::path& root, uint64_t cache_bytes);
+  // `root`: a folder; nothing outside it is opened, symbolic links resolved. `cache`: for the
+  // layers of all open exports; null: one of the usual size. Throws Error if there is no such
+  // folder.
+  explicit ExportCatalog(const std::filesystem::path& root,
+                         std::shared_ptr<InflatedCache> cache = nullptr);
 
   const std::filesystem::path& root() const { return root_; }  // absolute, links resolved
+  const InflatedCache& cache() const { return *cache_; }
 
   // Opens afresh what `path` names, absolute or below the root, and makes it the one opened last.
   // Throws Refusal (403) outside the root, (404) if there is no such thing; else Error.
@@ -67,7 +70,7 @@ class ExportCatalog {
   void Keep(std::shared_ptr<const OpenedExport> opened, bool as_last);
 
   std::filesystem::path root_;
-  uint64_t cache_bytes_;
+  std::shared_ptr<InflatedCache> cache_;
   mutable std::mutex mutex_;
   std::condition_variable_any newly_opened_;
   std::vector<std::shared_ptr<const OpenedExport>> opened_;  // the least recently used first

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "export_testing.h"
+#include "formats/npy.h"
 #include "server/message.h"
 
 namespace vggt {
@@ -18,8 +19,6 @@ using testing::ErrorOf;
 using ::testing::HasSubstr;
 using testing::ReplaceInFile;
 using testing::TestDir;
-
-constexpr uint64_t kCache = uint64_t{1} << 30;
 
 template <typename Body>
 int StatusOf(Body body) {
@@ -34,7 +33,7 @@ int StatusOf(Body body) {
 TEST(ExportCatalog, OpensByAnyOfItsPaths) {
   const TestDir dir;
   const fs::path e = CopyExport(dir, "conv_per_head", "sets/a");
-  ExportCatalog catalog(dir.path(), kCache);
+  ExportCatalog catalog(dir.path());
   const std::string absolute = e.string();
   for (const std::string& path :
        {std::string("sets/a"), std::string("sets/a/"), std::string("sets/../sets/a/attn_maps"),
@@ -52,7 +51,7 @@ TEST(ExportCatalog, OpensByAnyOfItsPaths) {
 TEST(ExportCatalog, OneLayersMetadataIsAnExportOfItsOwn) {
   const TestDir dir;
   CopyExport(dir, "conv_per_head", "a");
-  ExportCatalog catalog(dir.path(), kCache);
+  ExportCatalog catalog(dir.path());
   const auto opened = catalog.Open("a/attn_maps/layer_02_metadata.json");
   EXPECT_EQ(opened->id, "a/attn_maps/layer_02_metadata.json");
   EXPECT_EQ(opened->path, (dir / opened->id).string());
@@ -64,7 +63,7 @@ TEST(ExportCatalog, TheRootMayBeTheExportOrItsMaps) {
   const TestDir dir;
   const fs::path e = CopyExport(dir, "conv_per_head", "a");
   for (const fs::path& root : {e, e / "attn_maps"}) {
-    ExportCatalog catalog(root, kCache);
+    ExportCatalog catalog(root);
     EXPECT_EQ(catalog.Open(".")->id, ".");
     EXPECT_EQ(catalog.Get(".")->path, (e / "attn_maps").string());
     ASSERT_EQ(catalog.List().exports.size(), 1U);
@@ -80,7 +79,7 @@ TEST(ExportCatalog, NothingOutsideTheRoot) {
   fs::create_directory_symlink("../rooted", dir / "root/link");
   fs::create_directory_symlink("in", dir / "root/alias");
   fs::create_directory_symlink("circle", dir / "root/circle");
-  ExportCatalog catalog(dir / "root", kCache);
+  ExportCatalog catalog(dir / "root");
   for (const std::string& path :
        {std::string(".."), std::string("../rooted"), std::string("link"),
         std::string("in/../../rooted"), std::string("link/attn_maps/layers_manifest.json"),
@@ -104,7 +103,7 @@ TEST(ExportCatalog, PicturesAndArraysDoNotLeadOut) {
   const fs::path e = CopyExport(dir, "conv_per_head", "root/in");
   fs::remove(e / "images/frame_01.png");
   fs::create_symlink("../../../outside/images/frame_01.png", e / "images/frame_01.png");
-  ExportCatalog catalog(dir / "root", kCache);
+  ExportCatalog catalog(dir / "root");
   const auto opened = catalog.Open("in");
   const Export& described = opened->maps.description();
   EXPECT_NO_THROW(described.ImagePath(described.layers[0], 0));
@@ -113,15 +112,15 @@ TEST(ExportCatalog, PicturesAndArraysDoNotLeadOut) {
 
 TEST(ExportCatalog, NothingIsOpenAtFirst) {
   const TestDir dir;
-  ExportCatalog catalog(dir.path(), kCache);
+  ExportCatalog catalog(dir.path());
   EXPECT_EQ(StatusOf([&] { catalog.Get(""); }), 404);
-  EXPECT_THAT(ErrorOf([&] { ExportCatalog(dir / "missing", kCache); }), HasSubstr("is no folder"));
+  EXPECT_THAT(ErrorOf([&] { ExportCatalog(dir / "missing"); }), HasSubstr("is no folder"));
 }
 
 TEST(ExportCatalog, AFewStayOpenAndTheLastOneAlways) {
   const TestDir dir;
   for (const char* name : {"a", "b", "c", "d", "e", "f"}) CopyExport(dir, "conv_average", name);
-  ExportCatalog catalog(dir.path(), kCache);
+  ExportCatalog catalog(dir.path());
   const auto a = catalog.Open("a");
   const std::weak_ptr<const OpenedExport> b = catalog.Get("b");
   const std::weak_ptr<const OpenedExport> c = catalog.Get("c");
@@ -138,7 +137,7 @@ TEST(ExportCatalog, AFewStayOpenAndTheLastOneAlways) {
 TEST(ExportCatalog, OpenReadsAfresh) {
   const TestDir dir;
   const fs::path e = CopyExport(dir, "conv_per_head", "a");
-  ExportCatalog catalog(dir.path(), kCache);
+  ExportCatalog catalog(dir.path());
   const auto before = catalog.Open("a");
   ReplaceInFile(e / "attn_maps/layers_manifest.json", "conv_per_head", "renamed");
   EXPECT_EQ(catalog.Get("a"), before);
@@ -161,7 +160,7 @@ TEST(ExportCatalog, ListsWhatLiesBelow) {
   dir.Write("notes/my_metadata.json", "{}");
   fs::create_directory_symlink("b", dir / "link");
 
-  const ExportCatalog catalog(dir.path(), kCache);
+  const ExportCatalog catalog(dir.path());
   const ExportList list = catalog.List();
   EXPECT_TRUE(list.truncated);  // 1/2/3/deep has folders that are too deep
   ASSERT_EQ(list.exports.size(), 4U);
@@ -182,7 +181,7 @@ TEST(ExportCatalog, TheWalkIsBounded) {
   const TestDir dir;
   fs::create_directory(dir / "many");
   for (int i = 0; i < 20'001; ++i) dir.Write(fmt::format("many/{}", i), "");
-  const ExportCatalog catalog(dir.path(), kCache);
+  const ExportCatalog catalog(dir.path());
   EXPECT_TRUE(catalog.List().truncated);
   EXPECT_TRUE(catalog.List().exports.empty());
 }
@@ -190,7 +189,7 @@ TEST(ExportCatalog, TheWalkIsBounded) {
 TEST(ExportCatalog, WaitsForAnotherExport) {
   const TestDir dir;
   CopyExport(dir, "conv_average", "a");
-  ExportCatalog catalog(dir.path(), kCache);
+  ExportCatalog catalog(dir.path());
   std::stop_source stop;
   std::shared_ptr<const OpenedExport> first, second;
   std::thread waiting([&] {
@@ -209,7 +208,7 @@ TEST(ExportCatalog, ManyThreads) {
   const TestDir dir;
   const std::vector<std::string> names = {"a", "b", "c", "d", "e", "f"};
   for (const std::string& name : names) CopyExport(dir, "conv_average", name);
-  ExportCatalog catalog(dir.path(), kCache);
+  ExportCatalog catalog(dir.path());
   catalog.Open("a");
   std::atomic<int> wrong = 0;
   std::vector<std::jthread> threads;
@@ -224,6 +223,24 @@ TEST(ExportCatalog, ManyThreads) {
   }
   threads.clear();
   EXPECT_EQ(wrong, 0);
+}
+
+// However many exports are open, they share one limit.
+TEST(ExportCatalog, OneCacheForAllExports) {
+  const TestDir dir;
+  for (const char* name : {"a", "b", "c"}) CopyExport(dir, "conv_per_head", name);
+  fs::create_directory(dir / "cache");
+  const uint64_t layer = 90 * 4 * 3 * 90 + kLongestNpyHeader;  // queries, heads, frames, cells
+  const auto cache = std::make_shared<InflatedCache>(dir / "cache", 4 * layer);
+  ExportCatalog catalog(dir.path(), cache);
+  for (const char* name : {"a", "b", "c", "a"}) {
+    const auto opened = catalog.Get(name);
+    for (size_t i = 0; i < 3; ++i) {
+      opened->maps.Prepare(i);
+      EXPECT_LE(cache->bytes(), 4 * layer);
+    }
+  }
+  EXPECT_GT(cache->bytes(), 3 * layer);  // as many as fit
 }
 
 }  // namespace

@@ -15,7 +15,7 @@ using testing::ReplaceInFile;
 using testing::TestDir;
 
 OrderedJson Describe(const TestDir& dir, const std::string& path) {
-  ExportCatalog catalog(dir.path(), uint64_t{1} << 30);
+  ExportCatalog catalog(dir.path());
   return ExportJson(*catalog.Open(path));
 }
 

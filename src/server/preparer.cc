@@ -2,6 +2,7 @@
 #include "server/preparer.h"
 
 #include "core/error.h"
+#include "core/parallel.h"
 
 namespace vggt {
 namespace {
@@ -13,12 +14,13 @@ double InflatedBytes(const LayerMetadata& m) {
          static_cast<double>(m.per_head_data ? m.num_heads : 1);
 }
 
-void Prepare(ExportCatalog& catalog, uint64_t cache_bytes, const std::stop_token& stop) {
+void Prepare(ExportCatalog& catalog, const std::stop_token& stop) {
+  WorkAloneHere();
   std::shared_ptr<const OpenedExport> current;
   while ((current = catalog.AwaitOther(current.get(), stop)) != nullptr) {
     const MapReader& maps = current->maps;
     const size_t layers = maps.description().layers.size();
-    const size_t fitting = LayersThatFit(maps.description(), cache_bytes);
+    const size_t fitting = LayersThatFit(maps.description(), catalog.cache().most_bytes());
     for (size_t i = layers; i > layers - fitting; --i) {
       if (stop.stop_requested() || catalog.Get("") != current) break;
       try {
@@ -43,9 +45,7 @@ size_t LayersThatFit(const Export& described, uint64_t cache_bytes) {
   return fitting;
 }
 
-Preparer::Preparer(ExportCatalog& catalog, uint64_t cache_bytes)
-    : thread_([&catalog, cache_bytes](const std::stop_token& stop) {
-        Prepare(catalog, cache_bytes, stop);
-      }) {}
+Preparer::Preparer(ExportCatalog& catalog)
+    : thread_([&catalog](const std::stop_token& stop) { Prepare(catalog, stop); }) {}
 
 }  // namespace vggt

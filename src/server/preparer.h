@@ -15,8 +15,8 @@ size_t LayersThatFit(const Export& described, uint64_t cache_bytes);
 // another export when that is opened; gives up one that cannot be read.
 class Preparer {
  public:
-  // `catalog` outlives it.
-  Preparer(ExportCatalog& catalog, uint64_t cache_bytes);
+  // `catalog` outlives it; what fits its cache is prepared.
+  explicit Preparer(ExportCatalog& catalog);
   // Waits for the layer at hand.
   ~Preparer() = default;
 

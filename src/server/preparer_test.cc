@@ -32,11 +32,11 @@ TEST(Preparer, EndsWhereverItIs) {
   const TestDir dir;
   const auto damaged = CopyExport(dir, "conv_per_head", "a");
   std::filesystem::resize_file(damaged / "attn_maps/layer_03/heatmaps_uint8.npz", 100);
-  ExportCatalog catalog(dir.path(), uint64_t{1} << 30);
-  { const Preparer idle(catalog, uint64_t{1} << 30); }
+  ExportCatalog catalog(dir.path());
+  { const Preparer idle(catalog); }
   catalog.Open("a");
   for (int i = 0; i < 20; ++i) {
-    const Preparer preparer(catalog, uint64_t{1} << 30);
+    const Preparer preparer(catalog);
     if (i % 3 == 0) catalog.Open("a");
   }
   EXPECT_EQ(catalog.Get("")->id, "a");
