@@ -4,11 +4,14 @@
 
 import csv
 import json
+import signal
+import subprocess
+import time
 import unittest
 
 import numpy as np
 
-from cli_case import Case, load, noise, png
+from cli_case import PROGRAM, Case, load, noise, png
 
 
 class Query(Case):
@@ -131,20 +134,95 @@ class Query(Case):
         self.refuse(1, ["query", "missing", *at], "missing: no such file or folder")
         self.refuse(1, ["query", classic, *at], "classic: holds no queries and keys",
                     "Export with --save_qk")
-        self.refuse(1, ["query", folder], "no query is given")
-        self.refuse(1, ["query", folder, "--row", 9, "--col", 0], "row: '9' is no whole number up")
-        self.refuse(1, ["query", folder, *at, "--layer", 7], "no layer 7. Its layers are 1, 2, 3.")
-        self.refuse(1, ["query", folder, *at, "--head", 99], "heads: '99' is no whole number")
-        self.refuse(1, ["query", folder, "--token", "cls"], "no special token 'cls'. There are cam")
-        self.refuse(1, ["query", folder, *at, "--block", "encoder"], "no encoder blocks",
-                    "--capture")
-        self.refuse(1, ["query", folder, *at, "-o", "rows.txt"], "rows.txt: ends in none of .npy")
         self.write("rows.npy", "kept")
         self.refuse(1, ["query", folder, *at, "-o", "rows.npy"], "exists already", "--overwrite")
+        for arguments, said in (
+                ([], "no query is given. Give --row and --col, or --token."),
+                ([*at, "--token", "camera"], "several queries are given. Give --row and --col"),
+                (["--row", 1], "--col: is missing. A query is named by its row and its column."),
+                (["--row", 9, "--col", 0], "--row: there is no row 9. They run from 0 to 2."),
+                (["--row", "0-9", "--col", 0], "--row: there is no row 9. They run from 0 to 2."),
+                (["--row", 0, "--col", "x"], "--col: 'x' is no whole number"),
+                (["--row", 0, "--col", "1-"], "--col: '1-' is neither a number nor a range"),
+                ([*at, "--layer", 7],
+                 "--layer: the store has no layer 7. Its layers are 1, 2, 3."),
+                ([*at, "--layer", "foo"], "--layer: 'foo' is no whole number"),
+                ([*at, "--layer", "1,1"], "--layer: layer 1 is named twice"),
+                ([*at, "--head", 99], "--head: there is no head 99. They run from 1 to "),
+                ([*at, "--frame", 4], "--frame: there is no frame 4. They run from 0 to 3."),
+                ([*at, "--frames", "0,4"], "--frames: there is no frame 4."),
+                (["--token", "cls"], "--token: there is no special token 'cls'. There are cam"),
+                ([*at, "--block", "encoder"], "--block: the store has no encoder blocks. It has "
+                 "global blocks. 'export --capture' chooses what is recorded."),
+                ([*at, "-o", "rows.txt"], "'rows.txt' ends in none of .npy, .csv, .png")):
+            self.refuse(2, ["query", folder, *arguments], said)
         self.refuse(2, ["query", folder, *at, "--definition", "softmax"],
                     "'softmax' is none of model, patches")
         self.refuse(2, ["query", folder, "--cols", 1], "did you mean --col?")
         self.refuse(2, ["query"], "path is required")
+
+    def big_store(self, frames, height=26, width=35, layers=24, heads=16):
+        """A store of VGGT-1B's shape whose layers share one sparse file of zeros."""
+        store = self.dir / "big" / "qk"
+        store.mkdir(parents=True)
+        tokens = frames * (5 + height * width)
+        special = ["camera", "register_1", "register_2", "register_3", "register_4"]
+        (self.dir / "big" / "images").mkdir()
+        for i in range(frames):
+            self.write(f"big/images/frame_{i:02}.png", png(noise(70, 52, seed=i)))
+        size = heads * tokens * 64 * 2
+        header = json.dumps({name: {"dtype": "F16", "shape": [heads, tokens, 64],
+                                    "data_offsets": [i * size, (i + 1) * size]}
+                             for i, name in enumerate("qk")}).encode()
+        header += b" " * (-len(header) % 8)
+        with open(store / "global_01.safetensors", "wb") as file:
+            file.write(len(header).to_bytes(8, "little") + header)
+            file.truncate(8 + len(header) + 2 * size)
+        for layer in range(2, layers + 1):
+            (store / f"global_{layer:02}.safetensors").hardlink_to(
+                store / "global_01.safetensors")
+        self.write("big/qk/attention.json", json.dumps({
+            "format": "vggt-attn-qk", "format_version": 1, "image_set_name": "big",
+            "frames": frames, "grid": {"H_p": height, "W_p": width},
+            "image_paths": [f"../images/frame_{i:02}.png" for i in range(frames)],
+            "blocks": {"global": {
+                "heads": heads, "head_dim": 64, "special_tokens": special, "attends": "all",
+                "rope": {"type": "2d", "base": 100, "first_patch": 1},
+                "layers": [{"index": i, "name": f"layer_{i + 1:02}",
+                            "file": f"global_{i + 1:02}.safetensors"}
+                           for i in range(layers)]}}}))
+        return self.dir / "big"
+
+    def test_all_heads_and_layers_of_fifty_pictures(self):
+        folder = self.big_store(50)
+        self.succeed("query", folder, "--layer", "all", "--head", "all", "--token", "camera", "-o",
+                     "rows.npy")
+        rows = np.load(self.dir / "rows.npy", mmap_mode="r")
+        self.assertEqual(rows.shape, (24, 16, 50, 26, 35))
+        self.assertGreater(rows.nbytes, 64 << 20)
+        # All logits are 0.
+        np.testing.assert_allclose(rows[::7, ::5, ::13], 1 / (50 * (5 + 26 * 35)), rtol=1e-5)
+        at = ["--layer", "all", "--head", "all", "--token", "camera"]
+        self.refuse(1, ["query", folder, *at, "-o", "rows.png"], "rows.png: a figure of 19806 ",
+                    "384 rows of 50 pictures, is too large. Ask for fewer layers")
+
+    def test_an_interrupt_leaves_nothing(self):
+        folder = self.big_store(20, layers=4)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            before = self.tree()
+            process = subprocess.Popen(
+                [PROGRAM, "query", folder, "--token", "camera", "--incoming", "--layer", "all",
+                 "--head", "all", "-o", "rows.npy"], cwd=self.dir, text=True,
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            while self.tree() == before and process.poll() is None:
+                time.sleep(0.01)  # until the file is there under its temporary name
+            begin = time.monotonic()
+            process.send_signal(number)
+            said, error = process.communicate(timeout=60)
+            self.assertEqual((process.returncode, said), (130, ""))
+            self.assertEqual(error, "vggt-attn: interrupted; nothing was written\n")
+            self.assertLess(time.monotonic() - begin, 5)
+            self.assertEqual(self.tree(), before)
 
     def test_a_damaged_store_is_named(self):
         folder = self.export_qk()

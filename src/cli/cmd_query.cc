@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
@@ -12,15 +13,18 @@
 #include "artifact/quantile.h"
 #include "artifact/reader.h"
 #include "cli/command.h"
+#include "cli/interrupt.h"
 #include "cli/recovery.h"
 #include "cli/row_table.h"
 #include "cli/value_check.h"
 #include "core/error.h"
+#include "core/file.h"
+#include "formats/npy.h"
 #include "image/codec.h"
 #include "image/png_codec.h"
+#include "query/attention_request.h"
+#include "query/attention_rows.h"
 #include "render/overlay.h"
-#include "server/row_answer.h"
-#include "server/row_query.h"
 
 namespace vggt {
 namespace {
@@ -28,101 +32,237 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int kTileWidth = 390, kTileGap = 6;
+// Of a figure: as much as picture viewers show.
+constexpr int64_t kMostPixels = 64'000'000;
 
 // As on the command line; empty: not given.
 struct QueryFlags {
   std::string path, output;
-  std::string layer, head, reduce, block, definition = "model", rope;
+  std::string layer, head, block, definition, rope;
   std::string frame, row, col, token, frames;
   bool incoming = false, overwrite = false;
 };
 
-// The words of the HTTP API for what the flags ask, so that both are understood by one parser.
-QueryPairs ToPairs(const QueryFlags& o) {
-  const bool several = (o.row + o.col).find('-') != std::string::npos;
-  QueryPairs pairs = {{"definition", o.definition}};
-  const auto add = [&](const char* name, const std::string& value) {
-    if (!value.empty()) pairs.emplace_back(name, value);
+AttentionRequest ToRequest(const QueryFlags& o) {
+  const auto given = [](const std::string& text) {
+    return text.empty() ? std::nullopt : std::optional(text);
   };
-  add("layers", o.layer);
-  const bool reduction = o.head == "max";
-  add("heads", reduction ? "all" : o.head);
-  add("reduce", reduction ? o.head : "");
-  add("block", o.block);
-  add("rope", o.rope);
-  add("frame", o.frame);
-  add("frames", o.frames);
-  add(several ? "rows" : "row", o.row);
-  add(several ? "cols" : "col", o.col);
-  add("token", o.token);
-  add("incoming", o.incoming ? "1" : "");
-  return pairs;
+  AttentionRequest request;
+  request.definition = given(o.definition);
+  request.rope = given(o.rope);
+  request.block = given(o.block);
+  request.layers = given(o.layer);
+  request.heads = given(o.head == "max" ? "all" : o.head);
+  if (o.head == "max") request.reduce = "max";
+  request.frame = given(o.frame);
+  request.frames = given(o.frames);
+  const bool several = (o.row + o.col).find('-') != std::string::npos;
+  (several ? request.rows : request.row) = given(o.row);
+  (several ? request.cols : request.col) = given(o.col);
+  request.token = given(o.token);
+  if (o.incoming) request.incoming = "1";
+  return request;
 }
 
-// A figure: a row of frames for each layer and head.
-Picture Draw(const Export& e, const TokenQuery& query, const QkDescription& d,
-             const QkBlocks& blocks, const AttentionAnswer& answer) {
-  std::vector<Picture> originals;
-  const LayerMetadata& m = e.layers.back().metadata;
-  for (const int frame : query.frames) {
-    originals.push_back(ReadPicture(e.ImagePath(e.layers.back(), static_cast<size_t>(frame))));
+// The flag that a field of the request was given by.
+std::string FlagOf(const std::string& field) {
+  if (field == "layers") return "--layer";
+  if (field == "heads" || field == "reduce") return "--head";
+  if (field == "rows") return "--row";
+  if (field == "cols") return "--col";
+  return "--" + field;
+}
+
+RowQuery Parse(const QueryFlags& options, const QkDescription& d) {
+  try {
+    return ParseAttentionRequest(ToRequest(options), d);
+  } catch (const RequestError& error) {
+    if (error.kind() == RequestError::Kind::kPlace) {
+      throw WrongUsage(error.problem(), "", "Give --row and --col, or --token.");
+    }
+    const std::string more =
+        error.field() == "block" ? " 'export --capture' chooses what is recorded." : "";
+    throw WrongUsage(error.problem(), FlagOf(error.field()), error.hint() + more);
   }
-  const int64_t specials = blocks.specials(), per_frame = answer.shape[3];
-  const auto frames = static_cast<int64_t>(query.frames.size());
-  std::vector<Picture> tiles;
-  for (int64_t i = 0; i < answer.shape[0] * answer.shape[1]; ++i) {
-    const float* row = answer.values.data() + i * frames * per_frame + specials;
+}
+
+// Where answers go, one for each layer.
+class Output {
+ public:
+  virtual ~Output() = default;
+  virtual void Add(const TokenQuery& query, const AttentionAnswer& answer) = 0;
+  // After all of them.
+  virtual void Finish() = 0;
+};
+
+class NpyOutput : public Output {
+ public:
+  NpyOutput(const std::string& path, const TokenQuery& query, const QkDescription& d,
+            const QkBlocks& blocks)
+      : file_(path), specials_(blocks.specials()) {
+    const size_t heads = query.reduction == HeadReduction::kNone ? query.heads.size() : 1;
+    Write(NpyHeader("<f4", {static_cast<int64_t>(query.layers.size()), static_cast<int64_t>(heads),
+                            static_cast<int64_t>(query.frames.size()), d.H_p, d.W_p}));
+  }
+  void Add(const TokenQuery&, const AttentionAnswer& answer) override {
+    const int64_t per_frame = answer.shape[3];
+    const float* end = answer.values.data() + NumElements(answer.shape);
+    for (const float* frame = answer.values.data(); frame < end; frame += per_frame) {
+      file_.Write({reinterpret_cast<const uint8_t*>(frame + specials_),
+                   static_cast<size_t>(per_frame - specials_) * sizeof(float)});
+    }
+  }
+  void Finish() override { file_.Commit(); }
+
+ private:
+  void Write(const std::string& text) {
+    file_.Write({reinterpret_cast<const uint8_t*>(text.data()), text.size()});
+  }
+
+  AtomicFile file_;
+  const int64_t specials_;
+};
+
+class CsvOutput : public Output {
+ public:
+  CsvOutput(const std::string& path, const QkDescription& d, const QkBlocks& blocks)
+      : file_(path), d_(d), blocks_(blocks) {
+    WriteCsvHeader([this](const std::string& text) { Write(text); });
+  }
+  void Add(const TokenQuery& query, const AttentionAnswer& answer) override {
+    WriteRowsCsv(query, d_, blocks_, answer, [this](const std::string& text) { Write(text); });
+  }
+  void Finish() override { file_.Commit(); }
+
+ private:
+  void Write(const std::string& text) {
+    ThrowIfInterrupted();
+    file_.Write({reinterpret_cast<const uint8_t*>(text.data()), text.size()});
+  }
+
+  AtomicFile file_;
+  const QkDescription& d_;
+  const QkBlocks& blocks_;
+};
+
+// A figure: a row of frames for each layer and head.
+class FigureOutput : public Output {
+ public:
+  // Throws Error if the figure would be too large.
+  FigureOutput(const std::string& path, const Export& e, const TokenQuery& query,
+               const QkDescription& d, const QkBlocks& blocks)
+      : path_(path), metadata_(e.layers.back().metadata), d_(d), specials_(blocks.specials()) {
+    int64_t row_height = 0;
+    for (const int frame : query.frames) {
+      ThrowIfInterrupted();
+      originals_.push_back(ReadPicture(e.ImagePath(e.layers.back(), static_cast<size_t>(frame))));
+      const Picture& picture = originals_.back();
+      row_height =
+          std::max(row_height, int64_t{kTileWidth} * picture.height / picture.width + 1 + kTileGap);
+    }
+    const size_t heads = query.reduction == HeadReduction::kNone ? query.heads.size() : 1;
+    const auto rows = static_cast<int64_t>(query.layers.size() * heads);
+    const int64_t width = std::ssize(query.frames) * (kTileWidth + kTileGap) + kTileGap;
+    const int64_t height = rows * row_height + kTileGap;
+    if (width * height > kMostPixels) {
+      throw Error(fmt::format("a figure of {} × {} pixels, {} rows of {} pictures, is too large",
+                              width, height, rows, query.frames.size()),
+                  path,
+                  "Ask for fewer layers, heads (their mean is one row each) or --frames; .npy and "
+                  ".csv have no limit.");
+    }
+  }
+  void Add(const TokenQuery& query, const AttentionAnswer& answer) override {
+    const int64_t of_head = NumElements(answer.shape) / answer.shape[1];
+    for (int64_t h = 0; h < answer.shape[1]; ++h) {
+      AddRow(query, answer.values.data() + h * of_head, answer.shape[3]);
+    }
+  }
+  void Finish() override {
+    const Picture figure = Mosaic(tiles_, static_cast<int>(originals_.size()), kTileGap);
+    ThrowIfInterrupted();
+    WritePng(path_, figure.width, figure.height, figure.rgb);
+  }
+
+ private:
+  // `row` [frames, per_frame]
+  void AddRow(const TokenQuery& query, const float* row, int64_t per_frame) {
+    const size_t patches = static_cast<size_t>(per_frame - specials_);
+    row += specials_;
     OverlayMap map;
-    map.rows = d.H_p;
-    map.columns = d.W_p;
+    map.rows = d_.H_p;
+    map.columns = d_.W_p;
     // As in the classic maps, the largest hundredth has the last colour. Frames that are not
     // attended to do not count.
     std::vector<float> values;
-    for (int64_t f = 0; f < frames; ++f) {
-      std::copy_if(row + f * per_frame, row + (f + 1) * per_frame - specials,
-                   std::back_inserter(values), [](float value) { return !std::isnan(value); });
+    for (size_t f = 0; f < query.frames.size(); ++f) {
+      const float* frame = row + static_cast<int64_t>(f) * per_frame;
+      std::copy_if(frame, frame + patches, std::back_inserter(values),
+                   [](float value) { return !std::isnan(value); });
     }
-    const auto count = static_cast<int64_t>(values.size());
+    const int64_t count = std::ssize(values);
     const auto quantile = [&](double q) {
       return count == 0 ? 0.0F : static_cast<float>(Quantile({values.data(), 1, count, count}, q));
     };
     map.last = quantile(0.99);
     map.first = IsProbability(query.definition) ? 0.0F : quantile(0);
-    for (int64_t f = 0; f < frames; ++f) {
-      map.values = {row + f * per_frame, static_cast<size_t>(per_frame - specials)};
+    for (size_t f = 0; f < query.frames.size(); ++f) {
+      ThrowIfInterrupted();
+      map.values = {row + static_cast<int64_t>(f) * per_frame, patches};
       map.outlined.clear();
-      if (query.frames[static_cast<size_t>(f)] == query.frame) {
-        for (const int64_t token : query.tokens) map.outlined.push_back(token - specials);
+      if (query.frames[f] == query.frame) {
+        for (const int64_t token : query.tokens) map.outlined.push_back(token - specials_);
       }
-      const auto frame = static_cast<size_t>(query.frames[static_cast<size_t>(f)]);
       std::optional<FrameTransform> transform;
-      if (!m.transforms.empty()) transform = m.transforms[frame];
-      tiles.push_back(OverlayTile(originals[static_cast<size_t>(f)], transform, map, kTileWidth));
+      if (!metadata_.transforms.empty()) {
+        transform = metadata_.transforms[static_cast<size_t>(query.frames[f])];
+      }
+      tiles_.push_back(OverlayTile(originals_[f], transform, map, kTileWidth));
     }
   }
-  return Mosaic(tiles, static_cast<int>(frames), kTileGap);
+
+  const std::string path_;
+  const LayerMetadata& metadata_;
+  const QkDescription& d_;
+  const int64_t specials_;
+  std::vector<Picture> originals_, tiles_;
+};
+
+// Without a file: what is said about each answer, said at the end.
+class SummaryOutput : public Output {
+ public:
+  SummaryOutput(const TokenQuery& query, const QkDescription& d, const QkBlocks& blocks)
+      : d_(d), blocks_(blocks), text_(SummaryHeader(query)) {}
+  void Add(const TokenQuery& query, const AttentionAnswer& answer) override {
+    text_ += RowsSummary(query, d_, blocks_, answer);
+  }
+  void Finish() override {}
+  const std::string& text() const { return text_; }
+
+ private:
+  const QkDescription& d_;
+  const QkBlocks& blocks_;
+  std::string text_;
+};
+
+std::unique_ptr<Output> OpenOutput(const QueryFlags& options, const Export& e,
+                                   const TokenQuery& query, const QkDescription& d,
+                                   const QkBlocks& blocks) {
+  const std::string& path = options.output;
+  const std::string kind = fs::path(path).extension().string();
+  if (kind == ".npy") return std::make_unique<NpyOutput>(path, query, d, blocks);
+  if (kind == ".csv") return std::make_unique<CsvOutput>(path, d, blocks);
+  return std::make_unique<FigureOutput>(path, e, query, d, blocks);
 }
 
-void Write(const QueryFlags& options, const Export& e, const RowQuery& row_query,
-           const QkDescription& d, const QkBlocks& blocks, const AttentionAnswer& answer) {
-  const std::string kind = fs::path(options.output).extension().string();
-  if (kind == ".npy") {
-    WriteFileAtomic(options.output, RowsNpy(row_query, d, answer));
-  } else if (kind == ".csv") {
-    WriteFileAtomic(options.output, RowsCsv(row_query.query, d, blocks, answer));
-  } else {
-    const Picture figure = Draw(e, row_query.query, d, blocks, answer);
-    WritePng(options.output, figure.width, figure.height, figure.rgb);
-  }
+std::string OutputName(const std::string& path) {
+  const std::string kind = fs::path(path).extension().string();
+  if (kind == ".npy" || kind == ".csv" || kind == ".png") return "";
+  return fmt::format("'{}' ends in none of .npy, .csv, .png", Printable(path));
 }
 
 void CheckOutput(const QueryFlags& options) {
   if (options.output.empty()) return;
-  const std::string kind = fs::path(options.output).extension().string();
-  if (kind != ".npy" && kind != ".csv" && kind != ".png") {
-    throw Error("ends in none of .npy, .csv, .png", options.output,
-                "Name the kind that is wanted.");
-  }
   std::error_code ignored;
   if (!options.overwrite && fs::exists(options.output, ignored)) {
     throw Error("exists already", options.output, "Use --overwrite to replace it.");
@@ -130,6 +270,7 @@ void CheckOutput(const QueryFlags& options) {
 }
 
 int RunQuery(const QueryFlags& options) {
+  CatchInterrupts();
   CheckOutput(options);
   NoteRecovery(options.path);
   const Export e = OpenExport(options.path);
@@ -138,28 +279,45 @@ int RunQuery(const QueryFlags& options) {
     throw Error("holds no queries and keys to compute attention from", options.path,
                 "Export with --save_qk to have them.");
   }
-  AttentionRows rows(e.store);
+  AttentionRows rows(e.store, {}, 0);  // each layer's normalisers are needed once
   const QkDescription& d = rows.store().description();
-  const RowQuery row_query = ParseRowQuery(ToPairs(options), d);
-  const TokenQuery& query = row_query.query;
-  const QkBlocks& blocks = *rows.store().description().Find(query.kind);
-  const AttentionAnswer answer = rows.Answer(query);
-  if (!options.output.empty()) Write(options, e, row_query, d, blocks, answer);
+  const TokenQuery query = Parse(options, d).query;
+  const QkBlocks& blocks = *d.Find(query.kind);
+
+  // A layer at a time: of fifty pictures all layers and heads are 70 MB for a row.
+  SummaryOutput summary(query, d, blocks);
+  const std::unique_ptr<Output> file =
+      options.output.empty() ? nullptr : OpenOutput(options, e, query, d, blocks);
+  Output& output = file ? *file : summary;
+  std::vector<double> dropped;
+  TokenQuery one = query;
+  for (const size_t layer : query.layers) {
+    one.layers = {layer};
+    const AttentionAnswer answer = rows.Answer(one, ThrowIfInterrupted);
+    output.Add(one, answer);
+    dropped.insert(dropped.end(), answer.dropped.begin(), answer.dropped.end());
+  }
+  output.Finish();
+
   const DefinitionInfo& info = InfoOf(query.definition);
   fmt::print("definition {}, {} RoPE{}: {}\n", info.name, query.before_rope ? "before" : "after",
              query.incoming ? ", incoming" : "", info.text);
-  if (!answer.dropped.empty()) {
+  if (!dropped.empty()) {
     double mean = 0;
-    for (const double share : answer.dropped) mean += share;
+    for (const double share : dropped) mean += share;
     fmt::print("dropped: {:.3g} of the model's attention, on special tokens (mean)\n",
-               mean / static_cast<double>(answer.dropped.size()));
+               mean / static_cast<double>(dropped.size()));
   }
-  if (options.output.empty()) {
-    fmt::print("\n{}", RowsSummary(query, d, blocks, answer));
+  if (!file) {
+    fmt::print("\n{}", summary.text());
   } else {
-    fmt::print("wrote {}: {} layer{}, {} map{} of {} frame{} each\n", PrintableText(options.output),
-               answer.shape[0], answer.shape[0] == 1 ? "" : "s", answer.shape[1],
-               answer.shape[1] == 1 ? "" : "s", answer.shape[2], answer.shape[2] == 1 ? "" : "s");
+    const auto counted = [](size_t count, const char* noun) {
+      return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
+    };
+    const size_t heads = query.reduction == HeadReduction::kNone ? query.heads.size() : 1;
+    fmt::print("wrote {}: {}, {} of {} each\n", PrintableText(options.output),
+               counted(query.layers.size(), "layer"), counted(heads, "map"),
+               counted(query.frames.size(), "frame"));
   }
   return 0;
 }
@@ -181,9 +339,11 @@ std::function<int()> DeclareQuery(CLI::App& app) {
   add("--col", options->col, "the query's column of patches, or columns", "N");
   add("--token", options->token, "a special token as the query, such as camera", "NAME");
   app.add_flag("--incoming", options->incoming, "who looks at the query, not where it looks");
-  add("--definition", options->definition, "model, patches, frame, logits or cosine", "NAME")
-      ->check(OneOf({"model", "patches", "frame", "logits", "cosine"}))
-      ->capture_default_str();
+  std::vector<std::string> definitions;
+  for (const DefinitionInfo& info : Definitions()) definitions.emplace_back(info.name);
+  add("--definition", options->definition,
+      fmt::format("{} [{}]", fmt::join(definitions, ", "), definitions.front()).c_str(), "NAME")
+      ->check(OneOf(definitions));
   add("--rope", options->rope, "after or before the rotary embedding [after]", "WHEN")
       ->check(OneOf({"after", "before"}));
   add("--block", options->block, "global, frame or encoder [the first that is stored]", "KIND")
@@ -192,7 +352,8 @@ std::function<int()> DeclareQuery(CLI::App& app) {
   add("-o,--output", options->output,
       "file to write: .npy [layers, heads, frames, rows, columns],\n"
       ".csv or .png; without it a summary is printed",
-      "FILE");
+      "FILE")
+      ->check(OutputName);
   app.add_flag("--overwrite", options->overwrite, "replace an existing file");
   app.footer(
       "Examples:\n"

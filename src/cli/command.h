@@ -5,7 +5,15 @@
 #include <CLI/CLI.hpp>
 #include <functional>
 
+#include "core/error.h"
+
 namespace vggt {
+
+// What was asked for cannot be, whatever is tried: exit status 2. where() is a flag.
+class WrongUsage : public Error {
+ public:
+  using Error::Error;
+};
 
 // Declares the command's flags on `app` and returns what runs it: the exit status.
 using DeclareCommand = std::function<int()> (*)(CLI::App& app);

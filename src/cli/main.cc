@@ -199,6 +199,8 @@ int main(int argc, char** argv) {
     return vggt::Fail(fmt::format("cannot write to the standard output: {}", std::strerror(errno)));
   } catch (const vggt::Interrupted&) {
     return vggt::Fail("interrupted; nothing was written", vggt::kInterrupted);
+  } catch (const vggt::WrongUsage& error) {
+    return vggt::Fail(error.what(), vggt::kWrongUsage);
   } catch (const std::bad_alloc&) {
     return vggt::Fail(fmt::format("not enough memory. {}", vggt::kTakeLessMemory));
   } catch (const std::exception& error) {

@@ -44,13 +44,17 @@ std::string SourceFields(const QkDescription& description, int frame) {
 
 }  // namespace
 
-std::string RowsCsv(const TokenQuery& query, const QkDescription& description,
-                    const QkBlocks& blocks, const AttentionAnswer& answer) {
-  std::string text = "layer,head,frame,file,time,token,row,col,value\n";
+void WriteCsvHeader(const TextSink& write) {
+  write("layer,head,frame,file,time,token,row,col,value\n");
+}
+
+void WriteRowsCsv(const TokenQuery& query, const QkDescription& description, const QkBlocks& blocks,
+                  const AttentionAnswer& answer, const TextSink& write) {
   const int64_t specials = blocks.specials();
   ForEachFrame(
       query, blocks, answer,
       [&](int64_t layer, const std::string& head, int frame, const float* tokens) {
+        std::string text;
         const std::string place =
             fmt::format("{},{},{},{}", layer, head, frame, SourceFields(description, frame));
         for (int64_t t = 0; t < answer.shape[3]; ++t) {
@@ -61,15 +65,20 @@ std::string RowsCsv(const TokenQuery& query, const QkDescription& description,
                   : fmt::format("patch,{},{}", patch / description.W_p, patch % description.W_p);
           text += fmt::format("{},{},{:.9g}\n", place, token, tokens[t]);
         }
+        write(text);
       });
-  return text;
+}
+
+std::string SummaryHeader(const TokenQuery& query) {
+  return IsProbability(query.definition)
+             ? "layer  head  frame   patches   special   best patch (row, col)\n"
+             : "layer  head  frame   best patch (row, col)\n";
 }
 
 std::string RowsSummary(const TokenQuery& query, const QkDescription& description,
                         const QkBlocks& blocks, const AttentionAnswer& answer) {
   const bool shares = IsProbability(query.definition);
-  std::string text = shares ? "layer  head  frame   patches   special   best patch (row, col)\n"
-                            : "layer  head  frame   best patch (row, col)\n";
+  std::string text;
   const int64_t specials = blocks.specials();
   ForEachFrame(query, blocks, answer,
                [&](int64_t layer, const std::string& head, int frame, const float* tokens) {

@@ -23,9 +23,15 @@ struct Example {
     answer.values = FloatBuffer(56);
     for (int i = 0; i < 56; ++i) answer.values[i] = 0.5F * static_cast<float>(i);
   }
-  std::string Csv() const { return RowsCsv(query, description, description.blocks[0], answer); }
+  std::string Csv() const {
+    std::string text;
+    const TextSink append = [&](const std::string& more) { text += more; };
+    WriteCsvHeader(append);
+    WriteRowsCsv(query, description, description.blocks[0], answer, append);
+    return text;
+  }
   std::string Summary() const {
-    return RowsSummary(query, description, description.blocks[0], answer);
+    return SummaryHeader(query) + RowsSummary(query, description, description.blocks[0], answer);
   }
 
   QkDescription description;
@@ -63,8 +69,10 @@ TEST(RowTable, FramesAreNamedByTheirFiles) {
 
 TEST(RowTable, SummaryTellsSharesAndTheBestPatch) {
   Example e;
+  EXPECT_THAT(e.Summary(), StartsWith("layer  head  frame   patches   special   best patch"));
   EXPECT_THAT(e.Summary(), HasSubstr("    5     3      0   45.0000    0.5000   6.5 (2, 3)\n"));
   e.query.definition = Definition::kLogits;
+  EXPECT_THAT(e.Summary(), StartsWith("layer  head  frame   best patch (row, col)\n"));
   e.answer.values[14] = e.answer.values[16] = NAN;
   EXPECT_THAT(e.Summary(), HasSubstr("    5     3      0   6.5 (2, 3)\n"));
   EXPECT_THAT(e.Summary(), HasSubstr("    5     3      2   not attended to\n"));

@@ -1,38 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/http.h"
 
-#include <fcntl.h>
 #include <httplib.h>
 #include <netdb.h>
 #include <netinet/in.h>
-#include <poll.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
-#include <atomic>
-#include <chrono>
 #include <mutex>
+
+#include "server/connections.h"
 
 namespace vggt {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-using std::chrono::milliseconds;
-
-// A connection holds a thread while it is open.
-constexpr int kThreads = 96;
+constexpr ConnectionLimits kLimits{};
 constexpr int kBacklog = 128;
-constexpr size_t kMostHeaderBytes = 64 << 10;
-constexpr size_t kMostBodyBytes = 1 << 20;
-constexpr milliseconds kRequestTime{5000};
-constexpr milliseconds kWriteTime{5000};
-constexpr milliseconds kIdleTime{30000};
-// How long an idle connection takes to see that others wait for its thread.
-constexpr milliseconds kIdleStep{500};
-constexpr milliseconds kLingerTime{500};
 
 // The only POST whose body is read.
 constexpr const char* kPostPath = "/api/open";
@@ -52,115 +36,70 @@ class Descriptor {
   int fd_;
 };
 
-// What httplib reads a connection through: bounded in bytes and time, and ended by `stop`, a
-// descriptor that becomes readable.
-class Connection : public httplib::Stream {
+// What httplib reads a request from and writes its answer to.
+class ExchangeStream : public httplib::Stream {
  public:
-  Connection(socket_t socket, int stop) : socket_(socket), stop_(stop) {}
+  explicit ExchangeStream(Exchange& exchange) : exchange_(exchange) {}
 
-  // Waits until a request begins to arrive; false if none comes, or if none should: `crowded` says
-  // that others need the thread.
-  template <typename Crowded>
-  bool AwaitRequest(Crowded crowded) {
-    left_ = kMostHeaderBytes + kMostBodyBytes;
-    const Clock::time_point idle_end = Clock::now() + kIdleTime;
-    while (begin_ == end_) {
-      const Clock::time_point now = Clock::now();
-      const bool ready = Wait(POLLIN, std::min(idle_end, now + kIdleStep));
-      if (broken_) return false;
-      if (ready) break;
-      if (Clock::now() >= idle_end || crowded()) return false;
-    }
-    deadline_ = Clock::now() + kRequestTime;
-    return true;
-  }
+  // Whether the client kept to the protocol.
+  bool sound() const { return sound_; }
 
-  // Whether the client kept to the protocol and is still there.
-  bool sound() const { return !broken_; }
-
-  // Lets the client read the answer to a request that was not read to its end: closing with unread
-  // bytes would reset the connection.
-  void Linger() {
-    shutdown(socket_, SHUT_WR);
-    deadline_ = Clock::now() + kLingerTime;
-    for (broken_ = false; !broken_ && Wait(POLLIN, deadline_);) {
-      const ssize_t n = recv(socket_, buffer_.data(), buffer_.size(), MSG_DONTWAIT);
-      if (n <= 0) break;
-    }
-  }
-
-  bool is_readable() const override { return begin_ != end_; }
+  bool is_readable() const override { return true; }
   bool is_writable() const override { return true; }
-
   ssize_t read(char* out, size_t size) override {
-    if (begin_ == end_ && !Fill()) return -1;
-    const size_t n = std::min({size, end_ - begin_, left_});
-    if (n == 0) {  // more than a request may hold
-      broken_ = true;
+    const std::string_view taken = exchange_.Take(size);
+    if (taken.empty()) {
+      sound_ = false;
       return -1;
     }
-    std::copy_n(buffer_.data() + begin_, n, out);
-    begin_ += n;
-    left_ -= n;
-    return static_cast<ssize_t>(n);
+    std::copy(taken.begin(), taken.end(), out);
+    return static_cast<ssize_t>(taken.size());
   }
-
   ssize_t write(const char* data, size_t size) override {
-    if (broken_) return -1;
-    for (;;) {
-      const ssize_t n = send(socket_, data, size, MSG_NOSIGNAL | MSG_DONTWAIT);
-      if (n >= 0) return n;
-      if (errno == EINTR) continue;
-      if ((errno != EAGAIN && errno != EWOULDBLOCK) || !Wait(POLLOUT, Clock::now() + kWriteTime)) {
-        broken_ = true;
-        return -1;
-      }
-    }
+    exchange_.Send({data, size});
+    return static_cast<ssize_t>(size);
   }
 
   // Nobody asks who the client is.
   void get_remote_ip_and_port(std::string&, int&) const override {}
   void get_local_ip_and_port(std::string&, int&) const override {}
-  socket_t socket() const override { return socket_; }
+  socket_t socket() const override { return INVALID_SOCKET; }
 
  private:
-  // Whether `events` came before `end`.
-  bool Wait(short events, Clock::time_point end) {
-    for (;;) {
-      const auto left = std::chrono::ceil<milliseconds>(end - Clock::now()).count();
-      std::array<pollfd, 2> polled = {{{socket_, events, 0}, {stop_, POLLIN, 0}}};
-      const int n =
-          poll(polled.data(), polled.size(), static_cast<int>(std::max<int64_t>(left, 0)));
-      if (n < 0 && errno == EINTR) continue;
-      if (n < 0 || polled[1].revents != 0) {
-        broken_ = true;
-        return false;
-      }
-      return n > 0;
-    }
-  }
-
-  bool Fill() {
-    while (!broken_ && Wait(POLLIN, deadline_)) {
-      const ssize_t n = recv(socket_, buffer_.data(), buffer_.size(), MSG_DONTWAIT);
-      if (n < 0 && (errno == EINTR || errno == EAGAIN || errno == EWOULDBLOCK)) continue;
-      if (n <= 0) break;
-      begin_ = 0;
-      end_ = static_cast<size_t>(n);
-      return true;
-    }
-    broken_ = true;
-    return false;
-  }
-
-  socket_t socket_;
-  int stop_;
-  std::array<char, 4096> buffer_;
-  size_t begin_ = 0, end_ = 0;  // of what is in the buffer
-  size_t left_ = 0;             // bytes that the request may still have
-  Clock::time_point deadline_;
-  bool broken_ = false;
+  Exchange& exchange_;
+  bool sound_ = true;
 };
+
+// The exchange that the calling thread answers: httplib's requests have no place for it.
+thread_local const Exchange* answered_here = nullptr;
+
+// Calls what it is given at once: connections are waited on elsewhere.
+class NoQueue : public httplib::TaskQueue {
+ public:
+  void enqueue(std::function<void()> task) override { task(); }
+  void shutdown() override {}
+};
+
+// What a header announces, for the whole request to be awaited; whether such a body is read is
+// decided later (ReadsBody).
+size_t BodyLength(std::string_view header) {
+  constexpr std::string_view kName = "content-length:";
+  if (!header.starts_with("POST ")) return 0;
+  for (size_t line = header.find('\n'); line != std::string_view::npos;
+       line = header.find('\n', line + 1)) {
+    std::string_view text = header.substr(line + 1, header.find('\n', line + 1) - line - 1);
+    const auto same = [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a + 32 : a) == b; };
+    if (text.size() < kName.size() || !std::equal(kName.begin(), kName.end(), text.begin(),
+                                                  [&](char b, char a) { return same(a, b); })) {
+      continue;
+    }
+    text.remove_prefix(kName.size());
+    text.remove_prefix(std::min(text.find_first_not_of(" \t"), text.size()));
+    const size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
+    return digits == 0 || digits > 7 ? 0 : std::stoul(std::string(text.substr(0, digits)));
+  }
+  return 0;
+}
 
 bool HasBody(const httplib::Request& request) {
   const std::string length = request.get_header_value("Content-Length");
@@ -175,7 +114,7 @@ bool ReadsBody(const httplib::Request& request) {
          !request.has_header("Transfer-Encoding") && !request.has_header("Content-Encoding") &&
          request.get_header_value_count("Content-Length") == 1 && length.size() < 8 &&
          length.find_first_not_of("0123456789") == std::string::npos &&
-         std::stoul(length) <= kMostBodyBytes;
+         std::stoul(length) <= kLimits.body_bytes;
 }
 
 Request FromLibrary(const httplib::Request& given) {
@@ -190,6 +129,7 @@ Request FromLibrary(const httplib::Request& given) {
   request.content_type = given.get_header_value("Content-Type");
   request.if_none_match = given.get_header_value("If-None-Match");
   request.body = given.body;
+  if (answered_here != nullptr) request.abandoned = answered_here->abandoned();
   return request;
 }
 
@@ -265,8 +205,9 @@ int BindProblem(const std::string& host, int port) {
 class HttpServer::Impl : public httplib::Server {
  public:
   Impl(const std::string& host, int port, HttpHandler handler)
-      : handler_(std::move(handler)), stop_(eventfd(0, EFD_CLOEXEC)) {
-    if (stop_.get() < 0) ThrowSystemError(errno, "cannot prepare a server", "");
+      : handler_(std::move(handler)),
+        connections_([this](Exchange& exchange) { return AnswerOne(exchange); }, BodyLength,
+                     kLimits) {
     // Not httplib's own, which sets SO_REUSEPORT: two servers would share a port unawares.
     set_socket_options([this](socket_t fd) {
       const int yes = 1;
@@ -274,11 +215,11 @@ class HttpServer::Impl : public httplib::Server {
       listener_ = fd;
     });
     set_tcp_nodelay(true);
-    set_keep_alive_timeout(std::chrono::duration_cast<std::chrono::seconds>(kIdleTime).count());
+    set_keep_alive_timeout(kLimits.idle_ms / 1000);
     set_keep_alive_max_count(1'000'000);  // said to clients; no connection is ended for it
-    set_payload_max_length(kMostBodyBytes);
+    set_payload_max_length(kLimits.body_bytes);
     set_default_headers(SafetyHeaders());
-    new_task_queue = [] { return new httplib::ThreadPool(kThreads); };
+    new_task_queue = [] { return new NoQueue; };
     SetHandlers();
     if (port == 0) {
       port_ = bind_to_any_port(host);
@@ -302,6 +243,7 @@ class HttpServer::Impl : public httplib::Server {
       served_ = true;
     }
     listen_after_bind();
+    connections_.Stop();
     const std::lock_guard lock(mutex_);
     listener_ = INVALID_SOCKET;
     if (!stopped_) throw Error("the system ended the server's socket");
@@ -311,7 +253,6 @@ class HttpServer::Impl : public httplib::Server {
     const std::lock_guard lock(mutex_);
     if (stopped_) return;
     stopped_ = true;
-    eventfd_write(stop_.get(), 1);
     // Wakes accept() for good, also one that has not begun; httplib's stop() would be lost then.
     if (listener_ != INVALID_SOCKET) shutdown(listener_, SHUT_RDWR);
   }
@@ -351,36 +292,32 @@ class HttpServer::Impl : public httplib::Server {
     });
   }
 
-  // In place of httplib's loop, which polls a hundred times a second and sees Stop() late.
+  // In place of httplib's loop, for which a connection needs a thread.
   bool process_and_close_socket(socket_t socket) override {
-    const Descriptor closed_at_end(socket);
-    Connection connection(socket, stop_.get());
-    ++connections_;
-    try {
-      while (connection.AwaitRequest([this] { return connections_ >= kThreads; })) {
-        bool last = false, understood = false, left_unread = false;
-        const auto look = [&](httplib::Request& request) {
-          understood = true;
-          left_unread = HasBody(request) && !ReadsBody(request);
-          // Answers are whole and plain.
-          request.ranges.clear();
-          request.headers.erase("Range");
-          request.headers.erase("Accept-Encoding");
-        };
-        const bool done = process_request(connection, false, last, look);
-        if (!understood || left_unread) connection.Linger();
-        if (!done || last || !understood || left_unread || !connection.sound()) break;
-      }
-    } catch (const std::exception&) {
-      // Out of memory: the connection ends, the server does not.
-    }
-    --connections_;
+    connections_.Add(socket);
     return true;
   }
 
+  Exchange::Next AnswerOne(Exchange& exchange) {
+    ExchangeStream stream(exchange);
+    bool last = false, understood = false, left_unread = false;
+    const auto look = [&](httplib::Request& request) {
+      understood = true;
+      left_unread = HasBody(request) && !ReadsBody(request);
+      // Answers are whole and plain.
+      request.ranges.clear();
+      request.headers.erase("Range");
+      request.headers.erase("Accept-Encoding");
+    };
+    answered_here = &exchange;
+    const bool done = process_request(stream, false, last, look);
+    answered_here = nullptr;
+    if (!understood || left_unread || !stream.sound()) return Exchange::Next::kLinger;
+    return done && !last ? Exchange::Next::kKeep : Exchange::Next::kClose;
+  }
+
   HttpHandler handler_;
-  Descriptor stop_;
-  std::atomic<int> connections_ = 0;
+  Connections connections_;
   std::mutex mutex_;  // for what follows
   socket_t listener_ = INVALID_SOCKET;
   bool served_ = false, stopped_ = false;

@@ -14,7 +14,8 @@ namespace vggt {
 using HttpHandler = std::function<Response(const Request&)>;
 
 // Requests take at most 5 s to arrive, 64 KiB of headers and 1 MiB of body; connections stay open
-// for 30 s, less when many wait.
+// for 30 s, less when there are more than 256. Request::abandoned becomes true when the client
+// hangs up.
 class HttpServer {
  public:
   // Binds at once. `host`: a name or an address; "" and "0.0.0.0" are all. `port` 0 is any free

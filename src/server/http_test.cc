@@ -306,6 +306,32 @@ TEST(Http, IdleConnectionsMakeWay) {
   EXPECT_THAT(client.Ask(GetText("/quick")), HasSubstr("GET /quick"));
 }
 
+TEST(Http, ALongAnswerIsToldThatItsClientIsGone) {
+  std::atomic<bool> noticed = false;
+  std::latch asked(1), ended(1);
+  const Running running([&](const Request& request) {
+    if (request.path != "/long") return Echo(request);
+    asked.count_down();
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (!*request.abandoned && std::chrono::steady_clock::now() < end) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    noticed = request.abandoned->load();
+    ended.count_down();
+    return Response{};
+  });
+  {
+    Client client(running.port());
+    client.Send(GetText("/long"));
+    asked.wait();
+    // Others are answered meanwhile.
+    Client other(running.port());
+    EXPECT_THAT(other.Ask(GetText("/quick")), HasSubstr("GET /quick"));
+  }
+  ended.wait();
+  EXPECT_TRUE(noticed);
+}
+
 TEST(Http, StopEndsOpenConnections) {
   Running running;
   Client used(running.port()), idle(running.port()), half(running.port());

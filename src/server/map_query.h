@@ -2,6 +2,7 @@
 // What the query of a request for maps asks for.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -27,29 +28,14 @@ struct MapQuery {
   int64_t row = 0, col = 0;
 };
 
-// Decimal digits alone, at most `most`; throws Refusal (400) naming `what`.
-int64_t ParseNumber(const std::string& text, int64_t most, const std::string& what);
-
-// "3,5" -> {3, 5}: each from `least` to `most`, none twice; throws Refusal (400) naming `what`.
-std::vector<int64_t> ParseList(const std::string& text, int64_t least, int64_t most,
-                               const std::string& what);
-
-// {first, first + 1, …}, `count` of them.
-template <typename T>
-std::vector<T> Range(T first, size_t count) {
-  std::vector<T> numbers(count);
-  for (size_t i = 0; i < count; ++i) numbers[i] = first + static_cast<T>(i);
-  return numbers;
-}
-
 // Throws Refusal (400) if the query has a name that is none of `known`.
 void CheckNames(const QueryPairs& query, std::span<const std::string_view> known);
 
 // The value of `name`, if there is one; throws Refusal (400) if there are two.
 std::optional<std::string> QueryValue(const QueryPairs& query, const std::string& name);
 
-// Throws Refusal (400) for a name that is unknown or missing, a value out of range or given twice,
-// and for more than one answer holds; (404) for a layer that the export has not.
+// Throws Refusal (400) for a name that is unknown, missing or given twice, and for more than one
+// answer holds; RequestError for its values.
 MapQuery ParseMapQuery(const QueryPairs& query, const Export& described);
 
 }  // namespace vggt

@@ -2,6 +2,8 @@
 // A request and its answer, without a socket.
 #pragma once
 
+#include <atomic>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -17,6 +19,8 @@ struct Request {
   // Headers, "" if absent.
   std::string host, origin, fetch_site, content_type, if_none_match;
   std::string body;
+  // Becomes true when nobody waits for the answer any more. Null: somebody always does.
+  std::shared_ptr<const std::atomic<bool>> abandoned;
 };
 
 struct Response {

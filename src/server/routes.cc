@@ -9,7 +9,6 @@
 #include "server/map_query.h"
 #include "server/picture_file.h"
 #include "server/row_answer.h"
-#include "server/row_query.h"
 
 namespace vggt {
 namespace {
@@ -25,11 +24,37 @@ Response JsonResponse(const OrderedJson& json, int status = 200) {
 }
 
 Response ErrorResponse(int status, const Error& error) {
-  return JsonResponse({{"error",
-                        {{"what", PrintableText(error.problem())},
-                         {"where", PrintableText(error.where())},
-                         {"hint", PrintableText(error.hint())}}}},
-                      status);
+  Response response = JsonResponse({{"error",
+                                     {{"what", PrintableText(error.problem())},
+                                      {"where", PrintableText(error.where())},
+                                      {"hint", PrintableText(error.hint())}}}},
+                                   status);
+  if (status == 503) response.headers.emplace_back("Retry-After", "5");
+  return response;
+}
+
+Response RequestErrorResponse(const RequestError& error) {
+  if (error.kind() == RequestError::Kind::kPlace) {
+    return ErrorResponse(
+        400, Error(error.problem(), "", "Give one of row and col, rows and cols, cells, token."));
+  }
+  return ErrorResponse(error.kind() == RequestError::Kind::kNotThere ? 404 : 400, error);
+}
+
+// Ends an answer that nobody waits for, or that takes longer than anybody should.
+StopCheck StopCheckOf(const Request& request, std::chrono::milliseconds answer_time) {
+  const auto end = std::chrono::steady_clock::now() + answer_time;
+  return [abandoned = request.abandoned, end, answer_time] {
+    if (abandoned && *abandoned) throw Refusal(503, "nobody waits for this answer any more");
+    if (std::chrono::steady_clock::now() < end) return;
+    throw Refusal(
+        503,
+        fmt::format("the answer was not computed within {:g} s",
+                    std::chrono::duration<double>(answer_time).count()),
+        "",
+        "Ask for fewer layers, heads or patches at a time. What incoming attention needs of whole "
+        "heads is kept: asked again, it gets further.");
+  };
 }
 
 Response AssetResponse(const Asset& asset, const std::string& if_none_match) {
@@ -96,12 +121,11 @@ OrderedJson MapsJson(const MapQuery& query, const Export& described,
   return json;
 }
 
-std::string ScalesText(const std::vector<double>& scales) {
-  std::string text;
-  for (const double scale : scales) {
-    text += fmt::format("{}{:.7g}", text.empty() ? "" : ",", scale);
-  }
-  return text;
+// A number for each layer and head, as a second .npy behind the maps.
+void AppendNumbers(const std::vector<double>& numbers, size_t layers, std::string& body) {
+  body += NpyHeader("<f8",
+                    {static_cast<int64_t>(layers), static_cast<int64_t>(numbers.size() / layers)});
+  body.append(reinterpret_cast<const char*>(numbers.data()), numbers.size() * sizeof(double));
 }
 
 void AddTiming(std::chrono::steady_clock::time_point begin, Response& response) {
@@ -109,34 +133,41 @@ void AddTiming(std::chrono::steady_clock::time_point begin, Response& response) 
   response.headers.emplace_back("Server-Timing", fmt::format("maps;dur={:.3f}", took.count()));
 }
 
+}  // namespace
+
 // Exact attention, computed from the export's store.
-Response Rows(const QueryPairs& pairs, const OpenedExport& opened, bool as_json) {
+Response Routes::Rows(const Request& request, const OpenedExport& opened, bool as_json) const {
   if (opened.rows == nullptr) {
     throw Refusal(404, "this export has no queries and keys to compute attention from", opened.id,
                   "Export with --save_qk to have them.");
   }
   const QkDescription& description = opened.rows->store().description();
-  const RowQuery row_query = ParseRowQuery(pairs, description);
-  const AttentionAnswer answer = opened.rows->Answer(row_query.query);
+  const RowQuery row_query = ParseRowQuery(request.query, description);
+  const TokenQuery& query = row_query.query;
+  const double products = opened.rows->Products(query);
+  CheckCost(products);
+  const StopCheck stop_check = StopCheckOf(request, answer_time_);
+  AttentionAnswer answer;
+  lanes_.Run(
+      products > kQuickProducts ? Lane::kLong : Lane::kQuick,
+      [&] { answer = opened.rows->Answer(query, stop_check); }, stop_check);
   if (as_json) return JsonResponse(RowsJson(row_query, description, answer));
   Response response;
   response.content_type = "application/octet-stream";
   response.body = RowsNpy(row_query, description, answer);
-  response.headers = {{"Cache-Control", "no-store"},
-                      {"X-Definition", InfoOf(row_query.query.definition).name}};
   if (!answer.dropped.empty()) {
-    response.headers.emplace_back("X-Dropped", ScalesText(answer.dropped));
+    AppendNumbers(answer.dropped, query.layers.size(), response.body);
   }
+  response.headers = {{"Cache-Control", "no-store"},
+                      {"X-Definition", InfoOf(query.definition).name}};
   return response;
 }
-
-}  // namespace
 
 Response Routes::Maps(const Request& request, bool as_json) const {
   const auto begin = std::chrono::steady_clock::now();
   const auto opened = catalog_.Get(ExportId(request));
   if (AsksForRows(request.query)) {
-    Response response = Rows(request.query, *opened, as_json);
+    Response response = Rows(request, *opened, as_json);
     AddTiming(begin, response);
     return response;
   }
@@ -150,7 +181,8 @@ Response Routes::Maps(const Request& request, bool as_json) const {
   } else {
     response.content_type = "application/octet-stream";
     response.body = std::move(maps.bytes);
-    response.headers = {{"Cache-Control", "no-store"}, {"X-Scales", ScalesText(maps.scales)}};
+    AppendNumbers(maps.scales, query.layers.size(), response.body);
+    response.headers = {{"Cache-Control", "no-store"}};
   }
   AddTiming(begin, response);
   return response;
@@ -158,7 +190,7 @@ Response Routes::Maps(const Request& request, bool as_json) const {
 
 Response Routes::Frame(const Request& request) const {
   const std::string text = request.path.substr(std::string_view(kFrames).size());
-  const int64_t frame = ParseNumber(text, kMostFrames, "frame");
+  const int64_t frame = ParseNumber(text, {"frame", 0, kMostFrames}, "frame");
   const auto opened = catalog_.Get(ExportId(request));
   const Export& described = opened->maps.description();
   const ExportLayer& layer = described.layers.back();
@@ -217,6 +249,8 @@ Response Routes::Handle(const Request& request) const {
     return Answer(request);
   } catch (const Refusal& refusal) {
     return ErrorResponse(refusal.status(), refusal);
+  } catch (const RequestError& error) {
+    return RequestErrorResponse(error);
   } catch (const OutsideRoot& error) {
     return ErrorResponse(403, error);
   } catch (const MissingFile& error) {

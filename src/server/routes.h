@@ -2,31 +2,41 @@
 // The API (docs/http-api.md) and the page: a request in, an answer out, no socket.
 #pragma once
 
+#include <chrono>
+
 #include "server/access.h"
+#include "server/compute_lanes.h"
 #include "server/export_catalog.h"
 #include "server/message.h"
+#include "server/row_query.h"
 
 namespace vggt {
 
 // From any number of threads.
 class Routes {
  public:
-  Routes(ExportCatalog& catalog, AccessRule access)
-      : catalog_(catalog), access_(std::move(access)) {}
+  // `answer_time`: after which an answer that is not yet computed is given up.
+  Routes(ExportCatalog& catalog, AccessRule access,
+         std::chrono::milliseconds answer_time = kAnswerTime)
+      : catalog_(catalog), access_(std::move(access)), answer_time_(answer_time) {}
 
   // Never throws but for want of memory: what goes wrong is an answer with a status of 400 or more
-  // and {"error": {"what", "where", "hint"}}.
+  // and {"error": {"what", "where", "hint"}}. What takes long is given up when the request is
+  // abandoned.
   Response Handle(const Request& request) const;
 
  private:
   Response Answer(const Request& request) const;
   Response AnswerApi(const Request& request) const;
   Response Maps(const Request& request, bool as_json) const;
+  Response Rows(const Request& request, const OpenedExport& opened, bool as_json) const;
   Response Frame(const Request& request) const;
   Response Open(const Request& request) const;
 
   ExportCatalog& catalog_;
   AccessRule access_;
+  std::chrono::milliseconds answer_time_;
+  mutable ComputeLanes lanes_;
 };
 
 }  // namespace vggt

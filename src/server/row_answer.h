@@ -5,7 +5,8 @@
 #include <string>
 
 #include "formats/json.h"
-#include "server/row_query.h"
+#include "query/attention_request.h"
+#include "query/attention_rows.h"
 
 namespace vggt {
 

@@ -1,29 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the query of a request for exact attention asks for (docs/http-api.md).
+// Requests for exact attention as the API has them (docs/http-api.md), and what one may cost.
 #pragma once
 
-#include "query/attention_rows.h"
+#include <chrono>
+
+#include "query/attention_request.h"
 #include "server/map_query.h"
 
 namespace vggt {
 
-// Products of one query, one key and one head that an answer may cost: some ten seconds of two
-// processors.
-inline constexpr double kMostProducts = 4e9;
-// The same where normalisers of incoming attention are computed, which is done many rows at a time.
-inline constexpr double kMostIncomingProducts = 1e11;
+// Nothing is computed for longer. The page waits 30 s for an answer (web/src/wire.ts).
+inline constexpr std::chrono::seconds kAnswerTime{25};
 
-struct RowQuery {
-  TokenQuery query;
-  bool all_tokens = false;  // answer special tokens, too
-};
+// Products (AttentionRows::Products) that are computed before anybody notices: a tenth of a second
+// of two processors.
+inline constexpr double kQuickProducts = 1e8;
 
 // Whether a request is for exact attention.
 bool AsksForRows(const QueryPairs& query);
 
-// Throws Refusal (400) for a name that is unknown or missing, a value out of range or given twice,
-// and for more than one answer holds or may cost; (404) for blocks or a layer that the store has
-// not.
+// Throws Refusal (400) for a name that is unknown or given twice, and for more values than one
+// answer holds; RequestError for its values.
 RowQuery ParseRowQuery(const QueryPairs& query, const QkDescription& description);
+
+// Throws Refusal (400) if so many products could not be computed in kAnswerTime by far.
+void CheckCost(double products);
 
 }  // namespace vggt

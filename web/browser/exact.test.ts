@@ -127,7 +127,7 @@ describe("an export with a store", () => {
       await expect.poll(() => dropped.count()).toBe(name === "patches" ? 1 : 0);
       if (name !== "patches") continue;
       const { id } = await viewer.info();
-      const share = Number((await server.exact(id, { row: 2, col: 4, definition: name })).dropped);
+      const share = (await server.exact(id, { row: 2, col: 4, definition: name })).dropped![0]!;
       expect(await dropped.innerText()).toContain(`${(100 * share).toFixed(1)} %`);
     }
     expect(said.size).toBe(5);

@@ -4,7 +4,7 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { inject } from "vitest";
-import { parseNpy } from "../src/npy";
+import { parseNpys } from "../src/npy";
 import type { ExportInfo } from "../src/wire";
 import { binary } from "./exports";
 
@@ -66,8 +66,8 @@ export class Server {
     for (const [key, value] of Object.entries(query)) parameters.set(key, String(value));
     const response = await fetch(`${this.address}api/maps.npy?${parameters}`);
     if (!response.ok) throw new Error(await response.text());
-    const { shape, data } = parseNpy(new Uint8Array(await response.arrayBuffer()));
-    return { shape, values: data as Float32Array, dropped: response.headers.get("X-Dropped") };
+    const [maps, dropped] = parseNpys(new Uint8Array(await response.arrayBuffer()));
+    return { shape: maps!.shape, values: maps!.data as Float32Array, dropped: dropped?.data };
   }
 
   // What /api/maps.npy says.
@@ -76,8 +76,7 @@ export class Server {
     for (const [key, value] of Object.entries(query)) parameters.set(key, String(value));
     const response = await fetch(`${this.address}api/maps.npy?${parameters}`);
     if (!response.ok) throw new Error(await response.text());
-    const { shape, data } = parseNpy(new Uint8Array(await response.arrayBuffer()));
-    const scales = response.headers.get("X-Scales")!.split(",").map(Number);
-    return { levels: data as Uint8Array, shape, scales };
+    const [maps, scales] = parseNpys(new Uint8Array(await response.arrayBuffer()));
+    return { levels: maps!.data as Uint8Array, shape: maps!.shape, scales: [...scales!.data] };
   }
 }

@@ -91,18 +91,23 @@ describe("fetchExact", () => {
   });
 
   it("reads what a definition leaves out", async () => {
-    answer([1, 2, 2, 2, 3], { "X-Dropped": "0.25, 0.5" });
+    const array = writeNpy({ shape: [1, 2, 2, 2, 3], data });
+    const dropped = writeNpy({ shape: [1, 2], data: Float64Array.of(0.25, 0.5) });
+    vi.stubGlobal("fetch", async () => new Response(new Blob([array, dropped])));
     expect([...(await fetchExact(asked)).dropped!]).toEqual([0.25, 0.5]);
   });
 
   it.each([
-    ["levels", [24], Uint8Array.from(data), {}, "float32"],
-    ["too few dimensions", [2, 3, 4], data, {}, "float32"],
-    ["too few numbers left out", [1, 2, 2, 6], data, { "X-Dropped": "0.5" }, "X-Dropped"],
-    ["no numbers left out", [1, 2, 2, 6], data, { "X-Dropped": "0.5,x" }, "X-Dropped"],
-  ])("refuses %s", async (_, shape, values, headers, said) => {
-    const body = writeNpy({ shape, data: values });
-    vi.stubGlobal("fetch", async () => new Response(body, { headers: headers as HeadersInit }));
+    ["levels", [24], Uint8Array.from(data), [], "float32"],
+    ["too few dimensions", [2, 3, 4], data, [], "float32"],
+    ["too few numbers left out", [1, 2, 2, 6], data, [0.5], "1 × 2 numbers"],
+    ["no numbers left out", [1, 2, 2, 6], data, [0.5, NaN], "1 × 2 numbers"],
+  ])("refuses %s", async (_, shape, values, dropped, said) => {
+    const parts = [writeNpy({ shape, data: values })];
+    if (dropped.length > 0) {
+      parts.push(writeNpy({ shape: [1, dropped.length], data: Float64Array.from(dropped) }));
+    }
+    vi.stubGlobal("fetch", async () => new Response(new Blob(parts)));
     await expect(fetchExact(asked)).rejects.toThrow(said);
   });
 });

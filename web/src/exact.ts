@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Attention computed from a store's queries and keys (docs/http-api.md): what is asked, and the answer.
 import { bad } from "./check";
-import { parseNpy } from "./npy";
+import { parseNpys } from "./npy";
 import { frameOf, type Query } from "./query";
-import { request, serverTime, withExport, type RequestOptions } from "./wire";
+import { perHead, request, serverTime, withExport, type RequestOptions } from "./wire";
 
 // How it is computed, whatever the query.
 export interface Exactly {
@@ -62,25 +62,17 @@ export function exactUrl(asked: ExactQuery): string {
   return withExport(`/api/maps.npy?${parts.join("&")}`, asked.exportId);
 }
 
-function readDropped(header: string | null, expected: number): Float64Array | null {
-  if (header === null) return null;
-  const dropped = Float64Array.from(header.split(","), (part) =>
-    part.trim() === "" ? NaN : Number(part),
-  );
-  const wrong = dropped.length !== expected || dropped.some((value) => !Number.isFinite(value));
-  return wrong ? bad("X-Dropped", `a list of ${expected} numbers`) : dropped;
-}
-
 async function readExact(response: Response): Promise<ExactMaps> {
-  const { shape, data } = parseNpy(new Uint8Array(await response.arrayBuffer()));
+  const [first, second, ...more] = parseNpys(new Uint8Array(await response.arrayBuffer()));
+  const { shape = [], data } = first ?? {};
   const [layers = 0, heads = 0, frames = 0, ...rest] = shape;
-  if (!(data instanceof Float32Array) || rest.length < 1 || rest.length > 2) {
+  if (more.length > 0 || !(data instanceof Float32Array) || rest.length < 1 || rest.length > 2) {
     return bad("maps.npy", "a float32 array of four or five dimensions");
   }
   return {
     values: data,
     shape: [layers, heads, frames, rest.reduce((product, extent) => product * extent, 1)],
-    dropped: readDropped(response.headers.get("X-Dropped"), layers * heads),
+    dropped: second ? perHead(second, layers, heads, "what is left out") : null,
     serverMs: serverTime(response),
   };
 }

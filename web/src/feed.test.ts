@@ -115,8 +115,8 @@ describe("Feed", () => {
       await settled();
       const asked = requests.splice(0);
       const shape = [1, 1, 1, 1, large.length];
-      const body = writeNpy({ shape, data: large });
-      asked[0]?.answer(new Response(body, { headers: { "X-Scales": "1" } }));
+      const scales = writeNpy({ shape: [1, 1], data: Float64Array.of(1) });
+      asked[0]?.answer(new Response(new Blob([writeNpy({ shape, data: large }), scales])));
       await vi.waitFor(() => expect(feed.busy.value).toBe(false));
       return asked.length;
     };

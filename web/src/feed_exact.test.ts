@@ -33,10 +33,12 @@ function answer(url: URL, heads: number, frames: number): Response {
     }
   }
   const shape = [layers, heads, frames, ...(special > 0 ? [special + kCells] : [6, 8])];
-  const dropped = Array.from({ length: layers * heads }, (_, i) => (i + 1) / 100).join(",");
-  const headers: Record<string, string> =
-    url.searchParams.get("definition") === "patches" ? { "X-Dropped": dropped } : {};
-  return new Response(writeNpy({ shape, data: Float32Array.from(data) }), { headers });
+  const body = [writeNpy({ shape, data: Float32Array.from(data) })];
+  if (url.searchParams.get("definition") === "patches") {
+    const dropped = Float64Array.from({ length: layers * heads }, (_, i) => (i + 1) / 100);
+    body.push(writeNpy({ shape: [layers, heads], data: dropped }));
+  }
+  return new Response(new Blob(body));
 }
 
 async function settled() {

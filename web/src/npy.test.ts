@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { NpyError, parseNpy, writeNpy } from "./npy";
+import { NpyError, parseNpy, parseNpys, writeNpy } from "./npy";
 
 function fixture(name: string): Uint8Array {
   return new Uint8Array(readFileSync(new URL(`../fixtures/${name}`, import.meta.url)));
@@ -85,5 +85,27 @@ describe("writeNpy", () => {
 
   it("refuses a shape that the values do not fill", () => {
     expect(() => writeNpy({ shape: [2, 2], data: new Uint8Array(3) })).toThrow(NpyError);
+  });
+});
+
+describe("parseNpys", () => {
+  const first = writeNpy({ shape: [3], data: Uint8Array.from([1, 2, 3]) });
+  const second = writeNpy({ shape: [1, 2], data: Float64Array.from([0.5, -1]) });
+  const joined = new Uint8Array([...first, ...second]);
+
+  it("reads one behind the other", () => {
+    expect(parseNpys(joined)).toEqual([
+      { shape: [3], data: Uint8Array.from([1, 2, 3]) },
+      { shape: [1, 2], data: Float64Array.from([0.5, -1]) },
+    ]);
+    expect(parseNpys(second)).toHaveLength(1);
+    expect(parseNpys(new Uint8Array(0))).toEqual([]);
+  });
+
+  it("refuses what is cut anywhere but between them", () => {
+    for (let length = 1; length < joined.length; length++) {
+      if (length === first.length) continue;
+      expect(() => parseNpys(joined.slice(0, length)), `${length} bytes`).toThrow(NpyError);
+    }
   });
 });

@@ -42,8 +42,15 @@ function parseShape(text: string): number[] {
   return parts.map(Number);
 }
 
-export function parseNpy(bytes: Uint8Array): NpyArray {
-  const { text, end } = headerText(bytes);
+// Bytes of the array that begins there, and what is needed to read its values.
+function measure(bytes: Uint8Array): {
+  shape: number[];
+  size: number;
+  count: number;
+  begin: number;
+  end: number;
+} {
+  const { text, end: begin } = headerText(bytes);
   const descr = /'descr':\s*'([^']*)'/.exec(text)?.[1];
   const order = /'fortran_order':\s*(True|False)/.exec(text)?.[1];
   if (descr === undefined || order === undefined) throw new NpyError("the .npy header is damaged");
@@ -52,20 +59,36 @@ export function parseNpy(bytes: Uint8Array): NpyArray {
   if (size === undefined) throw new NpyError(`.npy type ${descr}: expected |u1, <f4 or <f8`);
   const shape = parseShape(text);
   const count = shape.reduce((product, extent) => product * extent, 1);
-  if (count * size !== bytes.length - end) {
+  return { shape, size, count, begin, end: begin + count * size };
+}
+
+export function parseNpy(bytes: Uint8Array): NpyArray {
+  const { shape, size, count, begin, end } = measure(bytes);
+  if (end !== bytes.length) {
     throw new NpyError(
-      `the .npy array [${shape.join(", ")}] needs ${count * size} bytes and has ${bytes.length - end}`,
+      `the .npy array [${shape.join(", ")}] needs ${count * size} bytes and has ${bytes.length - begin}`,
     );
   }
-  if (size === 1) return { shape, data: bytes.subarray(end) };
+  if (size === 1) return { shape, data: bytes.subarray(begin) };
   // As headers should be long, but need not be.
-  const aligned = (bytes.byteOffset + end) % size === 0;
-  const { buffer, byteOffset } = aligned ? bytes.subarray(end) : bytes.slice(end);
+  const aligned = (bytes.byteOffset + begin) % size === 0;
+  const { buffer, byteOffset } = aligned ? bytes.subarray(begin) : bytes.slice(begin);
   const data =
     size === 4
       ? new Float32Array(buffer, byteOffset, count)
       : new Float64Array(buffer, byteOffset, count);
   return { shape, data };
+}
+
+// Several, one behind the other.
+export function parseNpys(bytes: Uint8Array): NpyArray[] {
+  const arrays: NpyArray[] = [];
+  for (let rest = bytes; rest.length > 0;) {
+    const end = Math.min(measure(rest).end, rest.length);
+    arrays.push(parseNpy(rest.subarray(0, end)));
+    rest = rest.subarray(end);
+  }
+  return arrays;
 }
 
 export function writeNpy(array: NpyArray): Uint8Array<ArrayBuffer> {

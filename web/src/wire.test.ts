@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readFileSync } from "node:fs";
 import { afterEach, describe, expect, it, vi } from "vitest";
+import { writeNpy } from "./npy";
 import {
   checkExport,
   checkListing,
@@ -211,10 +212,8 @@ describe("the server's own answers", () => {
 
   it("hold maps and their scales", async () => {
     const { shape, scales } = serverJson("maps") as { shape: number[]; scales: number[][] };
-    const written = scales.flat().map((scale) => Number(scale.toPrecision(7)));
-    serve(
-      () => new Response(fixture("server/maps.npy"), { headers: { "X-Scales": written.join() } }),
-    );
+    const written = scales.flat();
+    serve(() => new Response(fixture("server/maps.npy")));
     const maps = await fetchMaps({ layers: "all", heads: "all", row: 1, col: 2 });
     expect(maps.shape).toEqual(shape);
     expect([...maps.scales]).toEqual(written);
@@ -337,31 +336,37 @@ describe("requests", () => {
 
 describe("fetchMaps", () => {
   const query = { layers: [1, 2], heads: [1, 2, 3], row: 0, col: 0 };
-  const headers = { "X-Scales": "0.1,0.2,0.3,4e-05,0.5,0", "Server-Timing": "maps;dur=1.25" };
-  const respond = (body: Uint8Array<ArrayBuffer>, change: Record<string, string> = {}) =>
-    serve(() => new Response(body, { headers: { ...headers, ...change } }));
+  const six = Float64Array.of(0.1, 0.2, 0.3, 4e-5, 0.5, 0);
+  const scales = writeNpy({ shape: [2, 3], data: six });
+  const respond = (...parts: Uint8Array<ArrayBuffer>[]) =>
+    serve(() => new Response(new Blob(parts), { headers: { "Server-Timing": "maps;dur=1.25" } }));
 
   it("reads levels, scales and time", async () => {
-    respond(npy);
+    respond(npy, scales);
     const maps = await fetchMaps(query);
     expect(maps.shape).toEqual([2, 3, 4, 5, 7]);
-    expect([...maps.scales]).toEqual([0.1, 0.2, 0.3, 4e-5, 0.5, 0]);
+    expect(maps.scales).toEqual(six);
     expect(maps.serverMs).toBe(1.25);
     expect(maps.levels).toEqual(npy.slice(-840));
   });
 
   it("does without the time", async () => {
-    serve(() => new Response(npy, { headers: { "X-Scales": headers["X-Scales"] } }));
+    serve(() => new Response(new Blob([npy, scales])));
     expect((await fetchMaps(query)).serverMs).toBeNull();
   });
 
-  it.each(["", "0.1,0.2", "0.1,0.2,0.3,0.4,0.5,x", "1,1,1,1,1,-1", "1,1,1,1,1,", "1,1,1,1,1,1,1"])(
-    "refuses scales %j",
-    async (scales) => {
-      respond(npy, { "X-Scales": scales });
-      expect(await failure(fetchMaps(query))).toMatchObject({ kind: "format" });
-    },
-  );
+  it.each([
+    ["none", []],
+    ["too few", [writeNpy({ shape: [1, 3], data: six.slice(0, 3) })]],
+    ["others", [writeNpy({ shape: [6], data: six })]],
+    ["of another type", [writeNpy({ shape: [2, 3], data: Float32Array.from(six) })]],
+    ["negative ones", [writeNpy({ shape: [2, 3], data: six.map((x) => -x) })]],
+    ["not numbers", [writeNpy({ shape: [2, 3], data: six.map(() => NaN) })]],
+    ["more than scales", [scales, scales]],
+  ])("refuses scales: %s", async (_, parts) => {
+    respond(npy, ...parts);
+    expect(await failure(fetchMaps(query))).toMatchObject({ kind: "format" });
+  });
 
   it("refuses a cut array", async () => {
     respond(npy.slice(0, -1));

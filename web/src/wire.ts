@@ -15,7 +15,7 @@ import {
   WireError,
   type Check,
 } from "./check";
-import { NpyError, parseNpy } from "./npy";
+import { NpyError, parseNpys, type NpyArray } from "./npy";
 
 export { toWireError, WireError, type WireErrorKind } from "./check";
 
@@ -380,13 +380,20 @@ export function mapsUrl(query: MapsQuery, kind: "npy" | "json" = "npy"): string 
   return withExport(url, query.exportId);
 }
 
-function parseScales(header: string | null, expected: number): Float64Array {
-  const parts = (header ?? "").split(",").map((part) => part.trim());
-  const scales = Float64Array.from(parts, (part) => (part === "" ? NaN : Number(part)));
-  if (scales.length !== expected || scales.some((value) => !Number.isFinite(value) || value < 0)) {
-    bad("X-Scales", `a list of ${expected} numbers`);
+// The second array of an answer: a number for each layer and head.
+export function perHead(
+  array: NpyArray | undefined,
+  layers: number,
+  heads: number,
+  what: string,
+): Float64Array {
+  const [rows, columns, ...rest] = array?.shape ?? [];
+  const fits = rows === layers && columns === heads && rest.length === 0;
+  const data = array?.data;
+  if (!fits || !(data instanceof Float64Array) || data.some((x) => !Number.isFinite(x) || x < 0)) {
+    return bad(what, `an array of ${layers} × ${heads} numbers`);
   }
-  return scales;
+  return data;
 }
 
 // Milliseconds that the server took over its answer, if it says so.
@@ -396,9 +403,11 @@ export function serverTime(response: Response): number | null {
 }
 
 async function readMaps(response: Response): Promise<Maps> {
-  const { shape, data } = parseNpy(new Uint8Array(await response.arrayBuffer()));
+  const [first, second, ...more] = parseNpys(new Uint8Array(await response.arrayBuffer()));
+  const { shape = [], data } = first ?? {};
   const [layers, heads, frames, rows, columns] = shape;
   if (
+    more.length > 0 ||
     !(data instanceof Uint8Array) ||
     shape.length !== 5 ||
     layers === undefined ||
@@ -412,7 +421,7 @@ async function readMaps(response: Response): Promise<Maps> {
   return {
     levels: data,
     shape: [layers, heads, frames, rows, columns],
-    scales: parseScales(response.headers.get("X-Scales"), layers * heads),
+    scales: perHead(second, layers, heads, "scales"),
     serverMs: serverTime(response),
   };
 }
