@@ -161,38 +161,6 @@ class Query(Case):
         self.refuse(2, ["query", folder, "--cols", 1], "did you mean --col?")
         self.refuse(2, ["query"], "path is required")
 
-    def big_store(self, frames, height=26, width=35, layers=24, heads=16):
-        """A store of VGGT-1B's shape whose layers share one sparse file of zeros."""
-        store = self.dir / "big" / "qk"
-        store.mkdir(parents=True)
-        tokens = frames * (5 + height * width)
-        special = ["camera", "register_1", "register_2", "register_3", "register_4"]
-        (self.dir / "big" / "images").mkdir()
-        for i in range(frames):
-            self.write(f"big/images/frame_{i:02}.png", png(noise(70, 52, seed=i)))
-        size = heads * tokens * 64 * 2
-        header = json.dumps({name: {"dtype": "F16", "shape": [heads, tokens, 64],
-                                    "data_offsets": [i * size, (i + 1) * size]}
-                             for i, name in enumerate("qk")}).encode()
-        header += b" " * (-len(header) % 8)
-        with open(store / "global_01.safetensors", "wb") as file:
-            file.write(len(header).to_bytes(8, "little") + header)
-            file.truncate(8 + len(header) + 2 * size)
-        for layer in range(2, layers + 1):
-            (store / f"global_{layer:02}.safetensors").hardlink_to(
-                store / "global_01.safetensors")
-        self.write("big/qk/attention.json", json.dumps({
-            "format": "vggt-attn-qk", "format_version": 1, "image_set_name": "big",
-            "frames": frames, "grid": {"H_p": height, "W_p": width},
-            "image_paths": [f"../images/frame_{i:02}.png" for i in range(frames)],
-            "blocks": {"global": {
-                "heads": heads, "head_dim": 64, "special_tokens": special, "attends": "all",
-                "rope": {"type": "2d", "base": 100, "first_patch": 1},
-                "layers": [{"index": i, "name": f"layer_{i + 1:02}",
-                            "file": f"global_{i + 1:02}.safetensors"}
-                           for i in range(layers)]}}}))
-        return self.dir / "big"
-
     def test_all_heads_and_layers_of_fifty_pictures(self):
         folder = self.big_store(50)
         self.succeed("query", folder, "--layer", "all", "--head", "all", "--token", "camera", "-o",

@@ -11,6 +11,7 @@ import io
 import json
 import os
 import re
+import select
 import shutil
 import signal
 import socket
@@ -85,6 +86,14 @@ class Viewer:
                                          {"Content-Type": "application/json"})
         with urllib.request.urlopen(request, timeout=60) as answer:
             return json.loads(answer.read())
+
+    def threads(self):
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(re.search(r"Threads:\s+(\d+)", status)[1])
+
+    def processor_seconds(self):
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def resident(self):
         """Bytes of memory in use."""
@@ -288,13 +297,70 @@ class Refusals(Case):
                 self.assertEqual(viewer.port, suggested)
 
 
+class LongQuestions(Case):
+    """What takes minutes to compute is computed for nobody who has gone."""
+
+    LONG = "api/maps.npy?definition=model&layers=all&heads=all&incoming=1&row=1&col=2&frames=0"
+    QUICK = "api/maps.npy?definition=model&layers=2&row={}&col=2"
+
+    def ask(self, viewer, path):
+        """Sends a request; the connection, without waiting for the answer."""
+        connection = socket.create_connection(("127.0.0.1", viewer.port), timeout=60)
+        connection.sendall(f"GET /{path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        return connection
+
+    def await_processor(self, viewer, busy, seconds=20):
+        """Waits until the program computes, or until it no longer does."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            before = viewer.processor_seconds()
+            time.sleep(1)
+            if (viewer.processor_seconds() - before > 0.015) == busy:
+                return
+        self.fail(f"busy is not {busy} after {seconds} s")
+
+    def test_end_with_their_client_and_hold_up_nobody(self):
+        viewer = self.enterContext(Viewer(self.dir, self.big_store(12)))
+        with self.ask(viewer, self.LONG), self.ask(viewer, self.LONG.replace("row=1", "row=3")):
+            self.await_processor(viewer, busy=True)
+            for row in range(20):
+                begin = time.monotonic()
+                viewer.get(self.QUICK.format(row))
+                self.assertLess(time.monotonic() - begin, 5)
+            self.await_processor(viewer, busy=True)  # still at it
+        self.await_processor(viewer, busy=False)
+        # The next one has the processors to itself.
+        self.assertEqual(viewer.json("api/maps.json?definition=model&incoming=1&row=1&col=2"
+                                     "&layers=1&heads=1")["layers"], [1])
+        self.assertEqual(viewer.end()[0], 0)
+
+    def test_too_many_are_refused_and_others_are_not(self):
+        viewer = self.enterContext(Viewer(self.dir, self.big_store(12)))
+        waiting = [self.ask(viewer, self.LONG.replace("row=1", f"row={i}")) for i in range(20)]
+        try:
+            refused = [c for c in waiting if select.select([c], [], [], 0.5)[0]]
+            # Eight wait, and one is computed unless that has not begun.
+            self.assertIn(len(refused), (20 - 8 - 1, 20 - 8))
+            answer = refused[0].recv(10000)
+            self.assertTrue(answer.startswith(b"HTTP/1.1 503 "), answer)
+            self.assertIn(b"Retry-After: 5\r\n", answer)
+            self.assertTrue(viewer.get("api/export"))
+            self.assertTrue(viewer.get(self.QUICK.format(1)))
+        finally:
+            for connection in waiting:
+                connection.close()
+        self.await_processor(viewer, busy=False)
+
+
 class Load(Case):
     CLIENTS, REQUESTS = 50, 40
     MOST_GROWTH = 10e6
+    MOST_THREADS = 39  # with two processors
 
     def test_many_clients(self):
-        self.export("--save_per_head")
-        paths = [f"/api/maps.npy?layers=all&{CELL}", f"/api/maps.npy?layers=2&heads=all&{CELL}",
+        self.export("--save_per_head", "--save_qk")
+        exact = f"/api/maps.npy?definition=model&layers=all&heads=all&{CELL}"
+        paths = [exact, exact + "&incoming=1", f"/api/maps.npy?layers=all&{CELL}", f"/api/maps.npy?layers=2&heads=all&{CELL}",
                  f"/api/maps.json?heads=1&{CELL}", "/api/export", "/api/frames/1", "/",
                  "/api/exports", "/api/none"]
         failures = []
@@ -317,7 +383,7 @@ class Load(Case):
         # What a sanitizer keeps back, of freed memory and of stacks, is no growth.
         checks = (os.environ.get("ASAN_OPTIONS", "") + ":quarantine_size_mb=0"
                   ":thread_local_quarantine_size_kb=0:detect_stack_use_after_return=0")
-        with Viewer(self.dir, "out", ASAN_OPTIONS=checks) as viewer:
+        with Viewer(self.dir, "out", ASAN_OPTIONS=checks, OMP_NUM_THREADS="2") as viewer:
             resident = []
             for _ in range(4):
                 clients = [threading.Thread(target=client, args=(i, viewer.port))
@@ -328,6 +394,7 @@ class Load(Case):
                     thread.join()
                 self.assertEqual(failures, [])
                 resident.append(viewer.resident())
+                self.assertLessEqual(viewer.threads(), self.MOST_THREADS)
             # The first rounds have warmed every thread.
             self.assertLess(resident[3] - resident[1], self.MOST_GROWTH, resident)
             self.assertEqual(viewer.end()[0], 0)

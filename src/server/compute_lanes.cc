@@ -12,8 +12,8 @@ namespace vggt {
 namespace {
 
 constexpr std::chrono::milliseconds kBetweenChecks{20};
-constexpr int kLowPriority =
-    10;  // of nice(1): about a tenth of the processors where others want them
+// Of nice(1): a quarter of a processor that others want, too.
+constexpr int kLowPriority = 5;
 
 }  // namespace
 
