@@ -138,6 +138,12 @@ Picture DecodeGif(Bytes file, const std::string& name) {
     RefuseGif("the file ends early", name);
   }
 
+  // The frame first: a canvas may be large in a file that holds nothing.
+  std::vector<GifPixelType> indices(static_cast<size_t>(stored));
+  for (const int y : StoredRows(frame.Height, frame.Interlace)) {
+    reader.Check(
+        DGifGetLine(&gif, indices.data() + static_cast<ptrdiff_t>(y) * frame.Width, frame.Width));
+  }
   Picture picture = BlankPicture(width, height, name);
   const auto colours = ColoursOf(gif);
   const auto put = [&](size_t pixel, size_t colour) {
@@ -148,11 +154,11 @@ Picture DecodeGif(Bytes file, const std::string& name) {
     const size_t around = transparent >= 0 ? static_cast<size_t>(transparent) : 0;
     for (size_t i = 0; i < picture.rgb.size() / 3; ++i) put(i, around);
   }
-  std::vector<GifPixelType> row(static_cast<size_t>(frame.Width));
-  for (const int y : StoredRows(frame.Height, frame.Interlace)) {
-    reader.Check(DGifGetLine(&gif, row.data(), frame.Width));
-    const size_t begin = static_cast<size_t>((frame.Top + y) * width + frame.Left);
-    for (size_t x = 0; x < row.size(); ++x) put(begin + x, row[x]);
+  for (size_t i = 0; i < indices.size(); ++i) {
+    const size_t x = i % static_cast<size_t>(frame.Width), y = i / static_cast<size_t>(frame.Width);
+    put((static_cast<size_t>(frame.Top) + y) * static_cast<size_t>(width) +
+            static_cast<size_t>(frame.Left) + x,
+        indices[i]);
   }
   return picture;
 }

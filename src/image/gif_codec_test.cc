@@ -44,6 +44,10 @@ TEST(GifCodec, LargePromisesAreRefusedBeforeAllocating) {
   file.replace(6, 4, "\xFF\xFF\xFF\xFF");
   EXPECT_THAT(GifRefusal(file), HasSubstr("a picture of 65535 x 65535 pixels is refused"));
   file = Gif("plain");
+  // A canvas that is allowed is not filled before the frame is there.
+  file.replace(6, 4, "\x20\x4E\x20\x4E");  // 20000 x 20000
+  EXPECT_THAT(GifRefusal(file.substr(0, 100)), HasSubstr("damaged GIF"));
+  file = Gif("plain");
   const size_t frame = 13 + 48;
   ASSERT_EQ(file[frame], ',');
   file.replace(frame + 5, 4, "\x20\x4E\x20\x4E");  // 20000 x 20000
