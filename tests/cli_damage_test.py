@@ -44,7 +44,8 @@ class Killed(Case):
         """Kills an export that has begun to write."""
         before = set(hidden(self.dir))
         process = start(self, "--image_set_name", name, "--save_qk")
-        while process.poll() is None and not set(hidden(self.dir)) - before:
+        while process.poll() is None and not any(
+                list(self.dir.glob(f"{folder}/new")) for folder in set(hidden(self.dir)) - before):
             time.sleep(0.001)
         process.send_signal(signal.SIGKILL)
         process.communicate()
@@ -74,9 +75,10 @@ class Killed(Case):
 
     def test_running_exports_are_left_alone(self):
         process = start(self, "--image_set_name", "out", "--save_per_head", "--save_qk")
-        while process.poll() is None and not hidden(self.dir):
+        while process.poll() is None and not list(self.dir.glob(".*/new")):
             time.sleep(0.001)
         process.send_signal(signal.SIGSTOP)
+        self.addCleanup(process.kill)
         names = hidden(self.dir)
         self.assertEqual(len(names), 1)
         self.assertNotIn("removed", self.succeed(*EXPORT, "--image_set_name", "other").stderr)
@@ -106,7 +108,7 @@ class Killed(Case):
 class Races(Case):
     def test_what_appears_meanwhile_is_not_replaced(self):
         process = start(self, "--image_set_name", "out")
-        while process.poll() is None and not hidden(self.dir):
+        while process.poll() is None and not list(self.dir.glob(".*/new")):
             time.sleep(0.001)
         process.send_signal(signal.SIGSTOP)
         self.write("out/precious.txt", "precious")

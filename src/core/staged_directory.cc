@@ -289,7 +289,7 @@ void Finish(const fs::path& container, const fs::path& path, Recovery& recovery)
 
 void RecoverOne(const fs::path& container, const fs::path& path, Recovery& recovery) {
   int fd = -1;
-  const Fate fate = FateOf(container, fd);
+  Fate fate = FateOf(container, fd);
   bool removed = false;
   if (fate == Fate::kEnded) {
     try {
@@ -299,7 +299,8 @@ void RecoverOne(const fs::path& container, const fs::path& path, Recovery& recov
     }
     removed = !Exists(container);
   } else if (fate == Fate::kUnknown) {
-    removed = rmdir(container.c_str()) == 0;  // killed before it had a lock
+    // An empty one was killed before it had a lock, or is about to take it: then it makes another.
+    if (rmdir(container.c_str()) == 0) fate = Fate::kRunning;
   }
   if (fd >= 0) close(fd);
   if (fate != Fate::kRunning) (removed ? recovery.removed : recovery.unknown).push_back(container);
