@@ -235,7 +235,9 @@ class Capture(Case):
         self.refuse("seen: holds no recorded", self.model, "seen", overwrite=True)
 
     def test_picture_sizes(self):
-        checked = sum(map(self.check_size, (ROOT / "tests" / "golden" / "codec").iterdir()))
+        known = [path for path in (ROOT / "tests" / "golden" / "codec").iterdir()
+                 if path.suffix in (".png", ".jpg", ".webp")]
+        checked = sum(map(self.check_size, known))
         self.assertGreater(checked, 40)
         for path in (ROOT / "examples" / "demo" / "images").iterdir():
             self.assertEqual(capture_qk.picture_size(path), (780, 520))
