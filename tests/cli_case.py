@@ -2,6 +2,7 @@
 """What tests that drive the program share. Scripts that import it are run as SCRIPT PROGRAM."""
 
 import json
+import os
 import struct
 import subprocess
 import sys
@@ -69,6 +70,12 @@ def read_safetensors(path):
     header.pop("__metadata__", None)
     return {name: (t["dtype"], t["shape"], data[t["data_offsets"][0]:t["data_offsets"][1]])
             for name, t in header.items()}
+
+
+def processor_seconds(pid):
+    """What a process has computed so far, in all its threads."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 class Case(unittest.TestCase):

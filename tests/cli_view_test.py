@@ -25,7 +25,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cli_case import PROGRAM, Case, load, noise, png
+from cli_case import PROGRAM, Case, load, noise, png, processor_seconds
 
 ADDRESS = re.compile(r"^  (http://\S+/)$", re.MULTILINE)
 CELL = "row=1&col=2"
@@ -92,8 +92,7 @@ class Viewer:
         return int(re.search(r"Threads:\s+(\d+)", status)[1])
 
     def processor_seconds(self):
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return processor_seconds(self.process.pid)
 
     def resident(self):
         """Bytes of memory in use."""
