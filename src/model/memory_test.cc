@@ -24,9 +24,9 @@ TEST(ForwardMemory, ExplainsWhatWasMeasured) {
     Precision precision;
     double bytes;  // at the peak, averaged maps: their 20 MB and more are not counted here
   };
-  for (const auto& [frames, precision, bytes] : {Measured{5, Precision::kBf16, 2.03e9},
-                                                 Measured{50, Precision::kBf16, 3.36e9},
-                                                 Measured{5, Precision::kF32, 3.93e9}}) {
+  for (const auto& [frames, precision, bytes] :
+       {Measured{5, Precision::kBf16, 2.03e9}, Measured{50, Precision::kBf16, 3.36e9},
+        Measured{5, Precision::kF32, 3.93e9}}) {
     const double computed = ForwardMemoryBytes(Vggt1B(), frames, 25, 37, 23, precision);
     EXPECT_LT(computed, bytes) << frames;
     EXPECT_GT(computed, 0.8 * bytes) << frames;
