@@ -3,7 +3,10 @@
 
 #include <gmock/gmock.h>
 
+#include <atomic>
+#include <chrono>
 #include <future>
+#include <thread>
 
 #include "testing.h"
 
@@ -48,9 +51,18 @@ TEST(BackgroundJob, WhatAJobThrowsIsToldOnce) {
   EXPECT_TRUE(ran);
 }
 
-TEST(BackgroundJob, MayBeAbandoned) {
-  BackgroundJob background;
-  background.Start([] {});
+TEST(BackgroundJob, ItsEndWaitsForTheJobThatHasBegun) {
+  std::atomic<bool> begun = false, done = false;
+  {
+    BackgroundJob background;
+    background.Start([&] {
+      begun = true;
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+      done = true;
+    });
+    while (!begun) std::this_thread::yield();
+  }
+  EXPECT_TRUE(done);
 }
 
 }  // namespace

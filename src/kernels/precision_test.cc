@@ -5,6 +5,7 @@
 #include <hwy/targets.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <fstream>
 #include <string>
 
@@ -21,6 +22,12 @@ TEST(PrecisionTest, SaysWhatRunsHere) {
   std::printf("kernels forced to each of %s; products of bfloat16 emulated%s\n", targets.c_str(),
               MultipliesBf16() ? " and native" : "");
   EXPECT_FALSE(targets.empty());
+#if defined(__x86_64__)
+  // Unless oneDNN was told to use less.
+  if (std::getenv("ONEDNN_MAX_CPU_ISA") == nullptr) {
+    EXPECT_EQ(MultipliesBf16(), __builtin_cpu_supports("avx512bf16") != 0);
+  }
+#endif
 }
 
 TEST(PrecisionTest, HasNames) {
