@@ -168,6 +168,8 @@ class AttentionRows::State {
 
  private:
   const QkBlocks& BlocksOf(const TokenQuery& query) const;
+  // How many heads' normalisers are not kept.
+  size_t MissingNormalizers(const TokenQuery& query, const QkBlocks& blocks) const;
 
   // What one layer needs to be answered: its tensors, and for incoming probabilities the
   // normalisers of every row, a head each.
@@ -308,24 +310,29 @@ double AttentionRows::State::Products(const TokenQuery& query) const {
   const auto frames = static_cast<double>(d.frames);
   const FrameRange range = AttendedFrames(blocks.attends, query.frame, d.frames, query.incoming);
   const double keys = static_cast<double>(range.last - range.first) * per_frame;
-  double products = static_cast<double>(query.layers.size() * query.heads.size()) *
-                    static_cast<double>(query.tokens.size()) * keys;
+  const double products = static_cast<double>(query.layers.size() * query.heads.size()) *
+                          static_cast<double>(query.tokens.size()) * keys;
   if (!NeedsNormalizers(query)) return products;
   const bool one_frame =
       blocks.attends == Attends::kFrame || query.definition == Definition::kFrame;
   const double of_head = frames * per_frame * per_frame * (one_frame ? 1 : frames);
+  return products + static_cast<double>(MissingNormalizers(query, blocks)) * of_head;
+}
+
+size_t AttentionRows::State::MissingNormalizers(const TokenQuery& query,
+                                                const QkBlocks& blocks) const {
+  size_t missing = 0;
   for (const size_t layer : query.layers) {
     const uint64_t version = store.Layer(blocks, layer).version;
     for (const int head : query.heads) {
-      if (!normalizers.Has(NormalizerKey(query, layer, head, version))) products += of_head;
+      if (!normalizers.Has(NormalizerKey(query, layer, head, version))) ++missing;
     }
   }
-  return products;
+  return missing;
 }
 
 AttentionAnswer AttentionRows::State::Answer(const TokenQuery& query, const StopCheck& stop_check) {
   const Plan plan(query, store.description(), BlocksOf(query), stop_check);
-  AttentionWorkspace workspace;  // for normalisers, which are computed one after another
   const size_t heads = query.heads.size();
   const bool reduced = query.reduction != HeadReduction::kNone;
   AttentionAnswer answer;
@@ -336,6 +343,7 @@ AttentionAnswer AttentionRows::State::Answer(const TokenQuery& query, const Stop
   const int64_t of_layer = NumElements(answer.shape) / answer.shape[0];
   std::vector<double> shares(query.layers.size() * heads);
   const auto answer_layer = [&](size_t i, bool parallel) {
+    AttentionWorkspace workspace;  // for normalisers
     const LayerInput input = Prepare(plan, query.layers[i], workspace);
     AnswerLayer(plan, input, parallel, answer.values.data() + i * of_layer,
                 shares.data() + i * heads);
@@ -343,7 +351,7 @@ AttentionAnswer AttentionRows::State::Answer(const TokenQuery& query, const Stop
   };
   // Of many layers each thread takes whole ones: its rows stay in its cache.
   const bool many = query.layers.size() >= 2 * static_cast<size_t>(ThreadCount());
-  if (many && !query.incoming) {
+  if (many && (!NeedsNormalizers(query) || MissingNormalizers(query, plan.blocks) == 0)) {
     ParallelFor(query.layers.size(), 1, [&](size_t i) { answer_layer(i, false); });
   } else {
     for (size_t i = 0; i < query.layers.size(); ++i) answer_layer(i, true);

@@ -148,9 +148,12 @@ Response Routes::Rows(const Request& request, const OpenedExport& opened, bool a
   CheckCost(products);
   const StopCheck stop_check = StopCheckOf(request, answer_time_);
   AttentionAnswer answer;
-  lanes_.Run(
-      products > kQuickProducts ? Lane::kLong : Lane::kQuick,
-      [&] { answer = opened.rows->Answer(query, stop_check); }, stop_check);
+  const auto compute = [&] { answer = opened.rows->Answer(query, stop_check); };
+  if (products <= kInstantProducts) {
+    compute();
+  } else {
+    lanes_.Run(products > kQuickProducts ? Lane::kLong : Lane::kQuick, compute, stop_check);
+  }
   if (as_json) return JsonResponse(RowsJson(row_query, description, answer));
   Response response;
   response.content_type = "application/octet-stream";

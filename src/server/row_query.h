@@ -12,8 +12,10 @@ namespace vggt {
 // Nothing is computed for longer. The page waits 30 s for an answer (web/src/wire.ts).
 inline constexpr std::chrono::seconds kAnswerTime{25};
 
-// Products (AttentionRows::Products) that are computed before anybody notices: a tenth of a second
-// of two processors.
+// Products (AttentionRows::Products) that one thread computes sooner than it wakes others: a tenth
+// of a millisecond.
+inline constexpr double kInstantProducts = 3e4;
+// Those that are computed before anybody notices: a tenth of a second of two processors.
 inline constexpr double kQuickProducts = 1e8;
 
 // Whether a request is for exact attention.
