@@ -97,9 +97,9 @@ class Output {
 
 class NpyOutput : public Output {
  public:
-  NpyOutput(const std::string& path, const TokenQuery& query, const QkDescription& d,
-            const QkBlocks& blocks)
-      : file_(path), specials_(blocks.specials()) {
+  NpyOutput(const std::string& path, AtomicOptions options, const TokenQuery& query,
+            const QkDescription& d, const QkBlocks& blocks)
+      : file_(path, options), specials_(blocks.specials()) {
     const size_t heads = query.reduction == HeadReduction::kNone ? query.heads.size() : 1;
     Write(NpyHeader("<f4", {static_cast<int64_t>(query.layers.size()), static_cast<int64_t>(heads),
                             static_cast<int64_t>(query.frames.size()), d.H_p, d.W_p}));
@@ -125,8 +125,9 @@ class NpyOutput : public Output {
 
 class CsvOutput : public Output {
  public:
-  CsvOutput(const std::string& path, const QkDescription& d, const QkBlocks& blocks)
-      : file_(path), d_(d), blocks_(blocks) {
+  CsvOutput(const std::string& path, AtomicOptions options, const QkDescription& d,
+            const QkBlocks& blocks)
+      : file_(path, options), d_(d), blocks_(blocks) {
     WriteCsvHeader([this](const std::string& text) { Write(text); });
   }
   void Add(const TokenQuery& query, const AttentionAnswer& answer) override {
@@ -149,9 +150,13 @@ class CsvOutput : public Output {
 class FigureOutput : public Output {
  public:
   // Throws Error if the figure would be too large.
-  FigureOutput(const std::string& path, const Export& e, const TokenQuery& query,
-               const QkDescription& d, const QkBlocks& blocks)
-      : path_(path), metadata_(e.layers.back().metadata), d_(d), specials_(blocks.specials()) {
+  FigureOutput(const std::string& path, AtomicOptions options, const Export& e,
+               const TokenQuery& query, const QkDescription& d, const QkBlocks& blocks)
+      : path_(path),
+        options_(options),
+        metadata_(e.layers.back().metadata),
+        d_(d),
+        specials_(blocks.specials()) {
     int64_t row_height = 0;
     for (const int frame : query.frames) {
       ThrowIfInterrupted();
@@ -181,7 +186,7 @@ class FigureOutput : public Output {
   void Finish() override {
     const Picture figure = Mosaic(tiles_, static_cast<int>(originals_.size()), kTileGap);
     ThrowIfInterrupted();
-    WritePng(path_, figure.width, figure.height, figure.rgb);
+    WritePng(path_, figure.width, figure.height, figure.rgb, options_);
   }
 
  private:
@@ -222,6 +227,7 @@ class FigureOutput : public Output {
   }
 
   const std::string path_;
+  const AtomicOptions options_;
   const LayerMetadata& metadata_;
   const QkDescription& d_;
   const int64_t specials_;
@@ -249,10 +255,12 @@ std::unique_ptr<Output> OpenOutput(const QueryFlags& options, const Export& e,
                                    const TokenQuery& query, const QkDescription& d,
                                    const QkBlocks& blocks) {
   const std::string& path = options.output;
+  const AtomicOptions replacing = {.existing =
+                                       options.overwrite ? Existing::kReplace : Existing::kRefuse};
   const std::string kind = fs::path(path).extension().string();
-  if (kind == ".npy") return std::make_unique<NpyOutput>(path, query, d, blocks);
-  if (kind == ".csv") return std::make_unique<CsvOutput>(path, d, blocks);
-  return std::make_unique<FigureOutput>(path, e, query, d, blocks);
+  if (kind == ".npy") return std::make_unique<NpyOutput>(path, replacing, query, d, blocks);
+  if (kind == ".csv") return std::make_unique<CsvOutput>(path, replacing, d, blocks);
+  return std::make_unique<FigureOutput>(path, replacing, e, query, d, blocks);
 }
 
 std::string OutputName(const std::string& path) {
