@@ -5,12 +5,12 @@ install(EXPORT vggt-attn NAMESPACE vggt-attn:: DESTINATION ${CMAKE_INSTALL_LIBDI
         FILE vggt-attn-targets.cmake)
 # Of the optional libraries those that were used.
 set(FIND_OPTIONAL "")
-foreach(LIBRARY "heif libheif" "avif libavif" "tiff libtiff-4")
-  separate_arguments(LIBRARY)
-  list(GET LIBRARY 0 NAME)
-  list(GET LIBRARY 1 MODULE)
-  if(PkgConfig::${NAME} IN_LIST VGGT_OPTIONAL_LIBRARIES)
-    string(APPEND FIND_OPTIONAL "pkg_check_modules(${NAME} REQUIRED IMPORTED_TARGET ${MODULE})\n")
+foreach(LIBRARY "heif libheif" "avif libavif" "tiff libtiff-4"
+        "video libavformat libavcodec libavutil libswscale")
+  string(REGEX MATCH "^([a-z]+) (.*)$" LIBRARY ${LIBRARY})
+  if(PkgConfig::${CMAKE_MATCH_1} IN_LIST VGGT_OPTIONAL_LIBRARIES)
+    string(APPEND FIND_OPTIONAL
+           "pkg_check_modules(${CMAKE_MATCH_1} REQUIRED IMPORTED_TARGET ${CMAKE_MATCH_2})\n")
   endif()
 endforeach()
 if(GIF::GIF IN_LIST VGGT_OPTIONAL_LIBRARIES)

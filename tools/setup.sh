@@ -21,6 +21,7 @@ packages=(
   libdnnl-dev libhwy-dev                                  # computing
   libpng-dev libjpeg-dev libwebp-dev                      # pictures
   libheif-dev libavif-dev libtiff-dev libgif-dev          # more of them, optional
+  libavformat-dev libavcodec-dev libavutil-dev libswscale-dev  # videos, optional
   libdeflate-dev zlib1g-dev                               # compression
   nlohmann-json3-dev libcli11-dev libfmt-dev              # text
   libcpp-httplib-dev                                      # serving

@@ -9,6 +9,7 @@
 #include "image/gif_codec.h"
 #include "image/heif_codec.h"
 #include "image/tiff_codec.h"
+#include "image/video.h"
 
 namespace vggt {
 
@@ -22,6 +23,7 @@ std::span<const Capability> Capabilities() {
       {"TIFF", "libtiff", "libtiff-dev", kReadsTiff},
       {"BMP", "", "", true},
       {"GIF", "giflib", "libgif-dev", kReadsGif},
+      {"videos", "FFmpeg", "libavformat-dev libswscale-dev", ReadsVideo()},
   };
   return kCapabilities;
 }

@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "core/error.h"
+#include "image/video.h"
 
 namespace vggt {
 namespace {
@@ -19,8 +20,6 @@ constexpr size_t kMostKinds = 5;
 constexpr size_t kLongestExtension = 12;
 
 using namespace std::string_view_literals;
-constexpr std::array kVideos = {".mp4"sv, ".mov"sv, ".m4v"sv,  ".mkv"sv, ".webm"sv,
-                                ".avi"sv, ".mts"sv, ".m2ts"sv, ".3gp"sv, ".mpg"sv};
 // Pictures that others can convert.
 constexpr std::array kConvertible = {".cr2"sv, ".cr3"sv, ".nef"sv, ".arw"sv, ".dng"sv, ".raf"sv,
                                      ".orf"sv, ".rw2"sv, ".jxl"sv, ".jp2"sv, ".psd"sv, ".exr"sv,
@@ -36,7 +35,7 @@ std::string LowerExtension(const std::filesystem::path& file) {
 
 std::string KindText(const std::string& extension, int64_t count) {
   if (extension.size() < 2) return fmt::format("{} without extension", count);
-  const bool video = std::ranges::count(kVideos, extension) > 0;
+  const bool video = HasVideoExtension("video" + extension);
   return fmt::format("{} {}{}", count, Printable(extension, kLongestExtension),
                      !video       ? ""
                      : count == 1 ? " video"
@@ -55,7 +54,7 @@ LeftOut DescribeLeftOut(const std::vector<std::filesystem::path>& files) {
   std::vector<std::string> texts;
   bool videos = false, convertible = false;
   for (const auto& [extension, count] : kinds) {
-    videos |= std::ranges::count(kVideos, extension) > 0;
+    videos |= HasVideoExtension("video" + extension);
     convertible |= std::ranges::count(kConvertible, extension) > 0;
     if (texts.size() < kMostKinds) texts.push_back(KindText(extension, count));
   }

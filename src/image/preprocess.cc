@@ -18,12 +18,6 @@ namespace {
 
 constexpr size_t kOriginalsAtATime = 4;
 
-struct Frame {
-  FrameTransform transform;
-  Picture kept;  // turned, resized and cropped
-  int orientation = 1;
-};
-
 void CheckOptions(const PreprocessOptions& options) {
   const int64_t most = int64_t{options.patch} * kMostPatches;
   if (options.patch < 1 || options.target < options.patch || options.target > most ||
@@ -36,10 +30,10 @@ void CheckOptions(const PreprocessOptions& options) {
   }
 }
 
-Frame ReadFrame(const std::filesystem::path& path, const PreprocessOptions& options) {
+PreparedFrame ReadFrame(const std::filesystem::path& path, const PreprocessOptions& options) {
   const std::string file = ReadFile(path);
   Picture original = DecodePicture(BytesOf(file), path.string());
-  Frame frame;
+  PreparedFrame frame;
   frame.orientation = ExifOrientation(BytesOf(file));
   const int turn = options.exif_transpose ? frame.orientation : 1;
   frame.transform = PlanFrame(original.width, original.height, options, path.string(), turn);
@@ -49,9 +43,9 @@ Frame ReadFrame(const std::filesystem::path& path, const PreprocessOptions& opti
   return frame;
 }
 
-std::vector<Frame> ReadFrames(const std::vector<std::filesystem::path>& paths,
-                              const PreprocessOptions& options) {
-  std::vector<Frame> frames(paths.size());
+std::vector<PreparedFrame> ReadFrames(const std::vector<std::filesystem::path>& paths,
+                                      const PreprocessOptions& options) {
+  std::vector<PreparedFrame> frames(paths.size());
   for (size_t begin = 0; begin < paths.size(); begin += kOriginalsAtATime) {
     ParallelFor(std::min(kOriginalsAtATime, paths.size() - begin), 1,
                 [&](size_t i) { frames[begin + i] = ReadFrame(paths[begin + i], options); });
@@ -91,15 +85,22 @@ FrameTransform PlanFrame(int original_width, int original_height, const Preproce
   return t;
 }
 
-PreprocessedFrames Preprocess(const std::vector<std::filesystem::path>& paths,
-                              const PreprocessOptions& options) {
-  CheckOptions(options);
-  if (paths.empty()) throw Error("there are no pictures to preprocess");
-  const std::vector<Frame> frames = ReadFrames(paths, options);
+PreparedFrame PrepareFrame(const Picture& original, const PreprocessOptions& options,
+                           const std::string& name) {
+  PreparedFrame frame;
+  frame.transform = PlanFrame(original.width, original.height, options, name);
+  const FrameTransform& t = frame.transform;
+  frame.kept =
+      ResizeBicubicRows(original, t.resized_width, t.resized_height, t.crop_top, t.crop_height);
+  return frame;
+}
+
+PreprocessedFrames JoinFrames(const std::vector<PreparedFrame>& frames) {
+  if (frames.empty()) throw Error("there are no pictures to preprocess");
   PreprocessedFrames out;
   out.frames = static_cast<int>(frames.size());
-  out.width = options.target;
-  for (const Frame& frame : frames) out.height = std::max(out.height, frame.kept.height);
+  out.width = frames[0].kept.width;
+  for (const PreparedFrame& frame : frames) out.height = std::max(out.height, frame.kept.height);
   const size_t row_bytes = size_t{3} * out.width;
   out.rgb.assign(frames.size() * out.height * row_bytes, 255);
   for (size_t i = 0; i < frames.size(); ++i) {
@@ -112,6 +113,12 @@ PreprocessedFrames Preprocess(const std::vector<std::filesystem::path>& paths,
     out.orientations.push_back(frames[i].orientation);
   }
   return out;
+}
+
+PreprocessedFrames Preprocess(const std::vector<std::filesystem::path>& paths,
+                              const PreprocessOptions& options) {
+  CheckOptions(options);
+  return JoinFrames(ReadFrames(paths, options));
 }
 
 }  // namespace vggt

@@ -28,12 +28,26 @@ inline constexpr int kMostPatches = 300;
 FrameTransform PlanFrame(int width, int height, const PreprocessOptions& options,
                          const std::string& name, int orientation = 1);
 
+// A picture by itself: resized and cropped, not padded yet.
+struct PreparedFrame {
+  FrameTransform transform;
+  Picture kept;
+  int orientation = 1;  // as the file's EXIF says, whether it was turned or not
+};
+
+// Prepares a picture that carries no orientation. Throws Error like PlanFrame.
+PreparedFrame PrepareFrame(const Picture& original, const PreprocessOptions& options,
+                           const std::string& name);
+
 struct PreprocessedFrames {
   int frames = 0, height = 0, width = 0;
   std::vector<uint8_t> rgb;  // [frames, height, width, 3]; the model divides by 255
   std::vector<FrameTransform> transforms;
   std::vector<int> orientations;  // as the files' EXIF says, whether they were turned or not
 };
+
+// Frames of one width, padded to one height. Throws Error if there is none.
+PreprocessedFrames JoinFrames(const std::vector<PreparedFrame>& frames);
 
 // The frames of `paths`, in order. Equals the Python original with Pillow (docs/exactness.md). At
 // most four originals are in memory at a time, twice each while they are turned. Throws Error
