@@ -4,12 +4,14 @@
 
 #include <fstream>
 #include <memory>
+#include <utility>
 
 #include "cli/command.h"
 #include "cli/export_pipeline.h"
 #include "cli/interrupt.h"
 #include "cli/qk_capture.h"
 #include "cli/value_check.h"
+#include "cli/video_input.h"
 #include "core/error.h"
 #include "core/parallel.h"
 #include "formats/json.h"
@@ -19,6 +21,7 @@ namespace vggt {
 namespace {
 
 struct ExportFlags : ExportOptions {
+  VideoFlags video_flags;
   int64_t threads = 0;
   bool quiet = false, json = false;
 };
@@ -41,6 +44,7 @@ OrderedJson ToJson(const ExportReport& report) {
   json["output"] = report.output.string();
   json["model"] = report.model;
   json["pictures"] = report.pictures;
+  json["video"] = report.video.empty() ? OrderedJson() : OrderedJson(report.video);
   json["layers"] = report.layers;
   json["heads"] = report.heads;
   json["per_head"] = report.per_head;
@@ -89,15 +93,16 @@ std::string StoreText(const ExportReport& report) {
 std::string ToText(const ExportReport& report) {
   return fmt::format(
       "wrote {}: {} layer{}{}, {} picture{} of {}×{} patches ({}×{} pixels), {}\n"
-      "{}"
+      "{}{}"
       "model: {}, computed in {}\n"
       "took {}, {:.3g} GFLOP, at most {} of memory\n",
       Printable(report.output.string(), kLongestPath), report.layers, report.layers == 1 ? "" : "s",
       HeadsText(report), report.pictures, report.pictures == 1 ? "" : "s", report.grid_width,
       report.grid_height, report.image_width, report.image_height,
-      HumanBytes(static_cast<double>(report.bytes_written)), StoreText(report), report.model,
-      PrecisionName(report.precision), HumanSeconds(report.seconds.total), report.flops / 1e9,
-      HumanBytes(static_cast<double>(PeakResidentBytes())));
+      HumanBytes(static_cast<double>(report.bytes_written)),
+      report.video.empty() ? "" : "pictures: " + report.video + "\n", StoreText(report),
+      report.model, PrecisionName(report.precision), HumanSeconds(report.seconds.total),
+      report.flops / 1e9, HumanBytes(static_cast<double>(PeakResidentBytes())));
 }
 
 ValueCheck Capture() {
@@ -111,7 +116,24 @@ ValueCheck Capture() {
   };
 }
 
-int RunExport(const ExportFlags& options) {
+// The video that the flags name, if any.
+void ResolveVideo(ExportFlags& options) {
+  VideoFlags& flags = options.video_flags;
+  if (!flags.video.empty() && !options.image_dir.empty()) {
+    throw WrongUsage("pictures are taken from a folder or from a video, not from both", "--video",
+                     "Give no --image_dir.");
+  }
+  if (IsVideoFile(options.image_dir)) flags.video = std::exchange(options.image_dir, "");
+  if (flags.video.empty()) return RefuseVideoFlags(flags);
+  if (!options.image_extension.empty()) {
+    throw WrongUsage("frames of a video have no extension", "--image_extension", "Leave it out.");
+  }
+  options.video = flags.video;
+  options.video_choice = ChoiceOf(flags, options.num_images);
+}
+
+int RunExport(ExportFlags& options) {
+  ResolveVideo(options);
   if (options.threads > 0) SetThreadCount(static_cast<int>(options.threads));
   CatchInterrupts();
   ProgressDisplay display(options.quiet);
@@ -134,13 +156,15 @@ std::function<int()> DeclareExport(CLI::App& app) {
       ->check(SomeText())
       ->capture_default_str();
   app.add_option("--image_dir", options->image_dir,
-                 "folder of the pictures\n[examples/<image_set_name>/images]")
+                 "folder of the pictures, or a video\n[examples/<image_set_name>/images]")
       ->type_name("DIR")
       ->check(SomeText());
-  app.add_option("--num_images", options->num_images, "how many to take, evenly spaced by name")
-      ->type_name("N")
-      ->check(WholeNumber(1, kMany))
-      ->capture_default_str();
+  DeclareVideoFlags(app, options->video_flags);
+  CLI::Option* number = app.add_option("--num_images", options->num_images,
+                                       "how many to take, evenly spaced by name, or in time")
+                            ->type_name("N")
+                            ->check(WholeNumber(1, kMany))
+                            ->capture_default_str();
   app.add_option(
          "--image_extension", options->image_extension,
          fmt::format("only these: {},\n{} [all]", fmt::join(PictureExtensions().first(6), ", "),
@@ -222,7 +246,10 @@ std::function<int()> DeclareExport(CLI::App& app) {
       "Example:\n"
       "  vggt-attn export --image_set_name demo --num_images 6 --save_per_head\n"
       "writes attn_first2all_demo/ from the pictures in examples/demo/images.");
-  return [options] { return RunExport(*options); };
+  return [options, number] {
+    options->video_flags.number_given = number->count() > 0;
+    return RunExport(*options);
+  };
 }
 
 }  // namespace vggt

@@ -9,6 +9,7 @@
 #include "cli/picture_notes.h"
 #include "cli/terminal.h"
 #include "cli/value_check.h"
+#include "cli/video_input.h"
 #include "core/error.h"
 #include "image/codec.h"
 #include "image/frames.h"
@@ -22,6 +23,8 @@ namespace fs = std::filesystem;
 
 struct PreprocessFlags {
   std::vector<std::string> images;
+  VideoFlags video;
+  int64_t num_images = kVideoFramesByDefault;
   std::string output;
   int64_t image_size = 518;
   std::string sort = "name";
@@ -82,38 +85,96 @@ class Outputs {
   std::vector<fs::path> files_, folders_;
 };
 
-int RunPreprocess(const PreprocessFlags& options) {
+// What is written, one of each for each frame.
+struct PreprocessInput {
+  PreprocessedFrames frames;
+  std::vector<std::string> names;  // as they are shown
+  std::vector<fs::path> outputs;
+};
+
+// Numbered, as two folders may hold the same name; the order is the model's.
+void AddOutput(PreprocessInput& input, const PreprocessFlags& options, const std::string& stem) {
+  std::error_code ignored;
+  input.outputs.push_back(fs::path(options.output) /
+                          fmt::format("{:03}_{}.png", input.outputs.size(), stem));
+  if (!options.overwrite && fs::exists(input.outputs.back(), ignored)) {
+    throw Error("exists already", input.outputs.back().string(), "Use --overwrite to replace it.");
+  }
+}
+
+PreprocessInput ReadPictures(const PreprocessFlags& options, ProgressDisplay& display) {
+  PreprocessInput input;
+  const std::vector<fs::path> paths = Expand(options, display);
+  for (const fs::path& path : paths) {
+    AddOutput(input, options, path.stem().string());
+    input.names.push_back(path.string());
+  }
+  input.frames = Preprocess(paths, {.target = static_cast<int>(options.image_size),
+                                    .exif_transpose = options.exif_transpose});
+  const std::string rotations = RotationNote(input.frames.orientations);
+  if (!options.exif_transpose && !rotations.empty()) display.Note(rotations);
+  return input;
+}
+
+PreprocessInput ReadFrames(const PreprocessFlags& options, ProgressDisplay& display) {
+  PreprocessInput input;
+  VideoInput video(options.video.video, ChoiceOf(options.video, options.num_images), 0, display);
+  display.Begin("reading frames");
+  VideoInput::Frames read = video.Read({.target = static_cast<int>(options.image_size)}, display,
+                                       [](size_t, const Picture&) {});
+  display.End();
+  display.Note(video.summary());
+  const std::string stem = video.file().stem().string();
+  for (const PictureSource& source : read.sources) {
+    AddOutput(input, options, fmt::format("{}_{:.2f}s", stem, *source.seconds));
+    input.names.push_back(SourceText(source));
+  }
+  input.frames = std::move(read.frames);
+  return input;
+}
+
+// One video, or pictures.
+void ResolveVideo(PreprocessFlags& options) {
+  VideoFlags& flags = options.video;
+  if (!flags.video.empty() && !options.images.empty()) {
+    throw WrongUsage("pictures are taken from files and folders or from a video, not from both",
+                     "--video", "Name one of them.");
+  }
+  if (options.images.size() == 1 && IsVideoFile(options.images[0])) {
+    flags.video = options.images[0];
+  } else if (flags.video.empty() && options.images.empty()) {
+    throw WrongUsage("there is nothing to read", "",
+                     "Name pictures or folders of them, or a video with --video FILE.");
+  }
+  if (!flags.video.empty()) return;
+  RefuseVideoFlags(flags);
+  if (flags.number_given) {
+    throw WrongUsage("all pictures that are named are taken", "--num_images",
+                     "It counts the frames of a --video.");
+  }
+}
+
+int RunPreprocess(PreprocessFlags& options) {
+  ResolveVideo(options);
   CatchInterrupts();
   ProgressDisplay display(false);
-  const std::vector<fs::path> paths = Expand(options, display);
-  std::vector<fs::path> names;
-  std::error_code ignored;
-  for (const fs::path& path : paths) {
-    // Numbered, as two folders may hold the same name; the order is the model's.
-    names.push_back(fs::path(options.output) /
-                    fmt::format("{:03}_{}.png", names.size(), path.stem().string()));
-    if (!options.overwrite && fs::exists(names.back(), ignored)) {
-      throw Error("exists already", names.back().string(), "Use --overwrite to replace it.");
-    }
-  }
-  const PreprocessedFrames frames = Preprocess(
-      paths,
-      {.target = static_cast<int>(options.image_size), .exif_transpose = options.exif_transpose});
-  const std::string rotations = RotationNote(frames.orientations);
-  if (!options.exif_transpose && !rotations.empty()) display.Note(rotations);
+  const PreprocessInput input =
+      options.video.video.empty() ? ReadPictures(options, display) : ReadFrames(options, display);
+  const PreprocessedFrames& frames = input.frames;
   Outputs outputs(options.output);
   const size_t frame_bytes = size_t{3} * frames.height * frames.width;
   std::string said;
-  for (size_t i = 0; i < paths.size(); ++i) {
+  for (size_t i = 0; i < input.outputs.size(); ++i) {
     ThrowIfInterrupted();
-    WritePng(names[i], frames.width, frames.height,
+    WritePng(input.outputs[i], frames.width, frames.height,
              std::span(frames.rgb).subspan(i * frame_bytes, frame_bytes));
-    outputs.Add(names[i]);
+    outputs.Add(input.outputs[i]);
     const FrameTransform& t = frames.transforms[i];
-    said += fmt::format("{}: {}×{}{} -> {}×{}, {}×{} patches -> {}\n",
-                        PrintableText(paths[i].string()), t.original_width, t.original_height,
-                        t.orientation == 1 ? "" : " turned", frames.width, frames.height,
-                        frames.width / 14, frames.height / 14, PrintableText(names[i].string()));
+    said +=
+        fmt::format("{}: {}×{}{} -> {}×{}, {}×{} patches -> {}\n", PrintableText(input.names[i]),
+                    t.original_width, t.original_height, t.orientation == 1 ? "" : " turned",
+                    frames.width, frames.height, frames.width / 14, frames.height / 14,
+                    PrintableText(input.outputs[i].string()));
   }
   outputs.Keep();
   fmt::print("{}", said);
@@ -124,10 +185,15 @@ int RunPreprocess(const PreprocessFlags& options) {
 
 std::function<int()> DeclarePreprocess(CLI::App& app) {
   auto options = std::make_shared<PreprocessFlags>();
-  app.add_option("images", options->images, "pictures, or folders of them")
+  app.add_option("images", options->images, "pictures, or folders of them; or a video")
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
-      ->check(SomeText())
-      ->required();
+      ->check(SomeText());
+  DeclareVideoFlags(app, options->video);
+  CLI::Option* number = app.add_option("--num_images", options->num_images,
+                                       "of a video: how many frames, evenly spaced in time")
+                            ->check(WholeNumber(1, 1'000'000))
+                            ->type_name("N")
+                            ->capture_default_str();
   app.add_option("-o,--output", options->output, "folder to write to")
       ->check(SomeText())
       ->type_name("DIR")
@@ -150,7 +216,10 @@ std::function<int()> DeclarePreprocess(CLI::App& app) {
       "Example:\n"
       "  vggt-attn preprocess examples/demo/images -o seen\n"
       "writes the pictures as the model will see them: resized, cropped and padded together.");
-  return [options] { return RunPreprocess(*options); };
+  return [options, number] {
+    options->video.number_given = number->count() > 0;
+    return RunPreprocess(*options);
+  };
 }
 
 }  // namespace vggt

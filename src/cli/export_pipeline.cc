@@ -16,11 +16,13 @@
 #include "cli/picture_notes.h"
 #include "cli/qk_capture.h"
 #include "cli/recovery.h"
+#include "cli/video_input.h"
 #include "cli/weights_key.h"
 #include "core/error.h"
 #include "core/memory_limit.h"
 #include "core/staged_directory.h"
 #include "image/frames.h"
+#include "image/png_codec.h"
 #include "image/preprocess.h"
 #include "model/flops.h"
 #include "model/memory.h"
@@ -69,9 +71,16 @@ std::string StageText(const ForwardProgress& progress, const ModelConfig& config
   return fmt::format("layer {} of {}", progress.block + 1, config.depth);
 }
 
-LayerMetadata CommonMetadata(const ExportOptions& options, const SelectedFrames& selection,
-                             const KeptPictures& kept, const PreprocessedFrames& frames,
+// What the model is given, and how the export keeps it.
+struct ExportPictures {
+  PreprocessedFrames frames;
+  std::vector<std::string> names;  // of the copies, as seen from attn_maps/
+  std::vector<PictureSource> sources;
+};
+
+LayerMetadata CommonMetadata(const ExportOptions& options, const ExportPictures& pictures,
                              const QueryPlan& plan) {
+  const PreprocessedFrames& frames = pictures.frames;
   LayerMetadata metadata;
   metadata.S = frames.frames;
   metadata.H_p = frames.height / kPatchSize;
@@ -80,14 +89,12 @@ LayerMetadata CommonMetadata(const ExportOptions& options, const SelectedFrames&
   metadata.stride_w = options.stride_w;
   metadata.H_ds = plan.map_height;
   metadata.W_ds = plan.map_width;
-  metadata.image_paths = kept.names;
+  metadata.image_paths = pictures.names;
   for (const FrameTransform& t : frames.transforms) {
     metadata.image_sizes.push_back({t.original_width, t.original_height});
   }
   metadata.transforms = frames.transforms;
-  for (const fs::path& path : selection.paths) {
-    metadata.sources.push_back({Printable(path.filename().string(), kMostFileName), {}});
-  }
+  metadata.sources = pictures.sources;
   return metadata;
 }
 
@@ -124,6 +131,69 @@ SelectedFrames SelectPictures(const ExportOptions& options, const fs::path& fold
     if (!note.empty()) display.Note(note);
   }
   return selection;
+}
+
+// Where the pictures come from.
+struct ExportInput {
+  fs::path place;                   // a folder, or a video
+  SelectedFrames selection;         // of the folder
+  std::optional<VideoInput> video;  // instead
+};
+
+ExportInput ChooseInput(const ExportOptions& options, ProgressDisplay& display) {
+  ExportInput input;
+  if (options.video.empty()) {
+    input.place = FindImageDir(options);
+    input.selection = SelectPictures(options, input.place, display);
+  } else {
+    input.place = options.video;
+    input.video.emplace(options.video, options.video_choice, options.first_image_idx, display);
+  }
+  return input;
+}
+
+ExportPictures ReadPictures(const SelectedFrames& selection, const fs::path& folder,
+                            const ExportOptions& options, ProgressDisplay& display) {
+  ExportPictures pictures;
+  display.Begin("reading pictures");
+  pictures.frames = Preprocess(selection.paths, {.target = static_cast<int>(options.image_size),
+                                                 .exif_transpose = options.exif_transpose});
+  const std::string rotations = RotationNote(pictures.frames.orientations);
+  if (!options.exif_transpose && !rotations.empty()) display.Note(rotations);
+  const KeptPictures kept = PlanKeptPictures(selection.paths);
+  KeepPictures(folder, selection.paths, kept);
+  pictures.names = kept.names;
+  for (const fs::path& path : selection.paths) {
+    pictures.sources.push_back({Printable(path.filename().string(), kMostFileName), {}});
+  }
+  return pictures;
+}
+
+// The frames are kept below `folder` as they are decoded, each without loss.
+ExportPictures ReadFrames(VideoInput& video, const fs::path& folder, const ExportOptions& options,
+                          ProgressDisplay& display) {
+  display.Begin("reading frames");
+  // Their names say the order of the model, which is known when all are decoded.
+  const auto by_time = [](size_t i) { return fmt::format("../images/by_time_{}.png", i); };
+  VideoInput::Frames read = video.Read(
+      {.target = static_cast<int>(options.image_size)}, display,
+      [&](size_t i, const Picture& picture) {
+        WriteImage(folder, by_time(i),
+                   EncodePng(picture.width, picture.height, picture.rgb, video.file().string()));
+      });
+  ExportPictures pictures = {
+      std::move(read.frames),
+      ImageNames(std::vector<std::string>(read.order.size(), ".png")),
+      std::move(read.sources),
+  };
+  const fs::path maps = folder / "attn_maps";  // what the names are relative to
+  for (size_t i = 0; i < read.order.size(); ++i) {
+    std::error_code failed;
+    fs::rename((maps / by_time(read.order[i])).lexically_normal(),
+               (maps / pictures.names[i]).lexically_normal(), failed);
+    if (failed) ThrowSystemError(failed.value(), "cannot rename", pictures.names[i]);
+  }
+  return pictures;
 }
 
 // Which files of the output may go when it is replaced.
@@ -231,8 +301,8 @@ class Recording {
 };
 
 // From the pictures to all files below `folder`.
-ExportReport ExportTo(const fs::path& folder, const ExportOptions& options,
-                      const SelectedFrames& selection, ProgressDisplay& display) {
+ExportReport ExportTo(const fs::path& folder, const ExportOptions& options, ExportInput& input,
+                      ProgressDisplay& display) {
   ExportReport report;
   report.precision = ChoosePrecision(options.precision, display);
   const Checkpoint checkpoint = OpenWeights(options, display);
@@ -246,21 +316,18 @@ ExportReport ExportTo(const fs::path& folder, const ExportOptions& options,
   const bool whole = !options.no_heatmaps || !wanted.global.empty() || !wanted.frame.empty();
   const int64_t last_layer = whole ? LastWanted(layers) : -1;
 
-  display.Begin("reading pictures");
   auto start = std::chrono::steady_clock::now();
-  const PreprocessedFrames frames = Preprocess(
-      selection.paths,
-      {.target = static_cast<int>(options.image_size), .exif_transpose = options.exif_transpose});
-  const std::string rotations = RotationNote(frames.orientations);
-  if (!options.exif_transpose && !rotations.empty()) display.Note(rotations);
-  const KeptPictures kept = PlanKeptPictures(selection.paths);
+  const ExportPictures pictures = input.video
+                                      ? ReadFrames(*input.video, folder, options, display)
+                                      : ReadPictures(input.selection, folder, options, display);
+  const PreprocessedFrames& frames = pictures.frames;
   report.seconds.pictures = SecondsSince(start);
   const FrameBatch batch{frames.frames, frames.height, frames.width, frames.rgb.data()};
   const TokenLayout layout{batch.count, config.special_tokens(), batch.grid_height(),
                            batch.grid_width()};
   const QueryPlan plan = MakeQueryPlan(layout, options.stride_h, options.stride_w);
   const MapExtents extents = plan.extents(config.heads(), batch.count);
-  LayerMetadata metadata = CommonMetadata(options, selection, kept, frames, plan);
+  LayerMetadata metadata = CommonMetadata(options, pictures, plan);
   metadata.provenance = MakeProvenance(checkpoint, config, frames, report.precision);
   metadata.provenance->weights_key = options.weights_key;
   const QkDescription store =
@@ -281,7 +348,6 @@ ExportReport ExportTo(const fs::path& folder, const ExportOptions& options,
       }));
   report.seconds.load_weights = SecondsSince(start);
 
-  KeepPictures(folder, selection.paths, kept);
   Recording recording;
   if (!options.no_heatmaps) {
     recording.AddMaps(folder, options, metadata, plan, extents, layers);
@@ -324,21 +390,22 @@ ExportReport RunExport(const ExportOptions& options, ProgressDisplay& display) {
   if (options.no_heatmaps && !options.save_qk) {
     throw Error("nothing would be written", "--no_heatmaps", "It needs --save_qk.");
   }
-  const fs::path pictures = FindImageDir(options);
-  const SelectedFrames selection = SelectPictures(options, pictures, display);
+  ExportInput input = ChooseInput(options, display);
   const fs::path path = options.output_dir_prefix + options.image_set_name;
   const std::string recovered = RecoverExports(path);
   if (!recovered.empty()) display.Note(recovered);
-  if (options.overwrite) CheckReplaceable(path, pictures);
+  if (options.overwrite) CheckReplaceable(path, input.place);
   StagedDirectory output(path, options.overwrite ? ListOwnFiles(FilesToReplace) : nullptr);
   try {
-    ExportReport report = ExportTo(output.staging(), options, selection, display);
+    ExportReport report = ExportTo(output.staging(), options, input, display);
     ThrowIfInterrupted();
     const std::vector<fs::path> kept = output.Commit();
     display.End();
     if (!kept.empty()) display.Note(KeptText(path, kept));
     report.output = path;
-    report.pictures_in_folder = static_cast<int64_t>(selection.in_folder);
+    report.pictures_in_folder = static_cast<int64_t>(input.video ? input.video->frames_in_video()
+                                                                 : input.selection.in_folder);
+    if (input.video) report.video = input.video->summary();
     report.seconds.total = SecondsSince(start);
     return report;
   } catch (const Error& error) {

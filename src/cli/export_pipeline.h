@@ -9,6 +9,7 @@
 
 #include "artifact/qk_schema.h"
 #include "cli/terminal.h"
+#include "image/video_choice.h"
 #include "kernels/precision.h"
 #include "model/aggregator.h"
 
@@ -18,7 +19,9 @@ namespace vggt {
 struct ExportOptions {
   std::string image_set_name = "kitchen";
   std::string image_dir;  // empty: examples/<image_set_name>/images
-  int64_t num_images = 5;
+  std::string video;      // instead of a folder of pictures; empty: none
+  VideoChoice video_choice;
+  int64_t num_images = 5;  // of a folder
   std::string output_dir_prefix = "attn_first2all_";
   std::string image_extension;  // empty: every format that is read
   int64_t first_image_idx = 0;  // which of the chosen pictures is the query frame
@@ -40,8 +43,9 @@ struct ExportOptions {
 
 struct ExportReport {
   std::filesystem::path output;
-  std::string model;  // "VGGT-1B, 24 global and …"
-  int64_t pictures = 0, pictures_in_folder = 0;
+  std::string model;                             // "VGGT-1B, 24 global and …"
+  int64_t pictures = 0, pictures_in_folder = 0;  // or frames in the video
+  std::string video;  // "12 frames of clip.mp4 (0.00 to 11.52 s of 11.90 s)"; empty without
   int64_t image_width = 0, image_height = 0;  // what the model saw
   int64_t grid_width = 0, grid_height = 0;    // patches
   int64_t layers = 0, heads = 0;

@@ -23,7 +23,36 @@ std::optional<uint64_t> ParseDigits(const std::string& text) {
   return number;
 }
 
+// "0.5" or "12"; not "1e3", "inf", "-1" or "0x1".
+std::optional<double> ParseDecimal(const std::string& text) {
+  double number = 0;
+  if (text.empty() || text.find_first_not_of("0123456789.") != std::string::npos) return {};
+  const auto [end, error] =
+      std::from_chars(text.data(), text.data() + text.size(), number, std::chars_format::fixed);
+  if (error != std::errc() || end != text.data() + text.size()) return {};
+  return number;
+}
+
 }  // namespace
+
+std::optional<double> ParseRate(const std::string& text, double most) {
+  const size_t slash = text.find('/');
+  const auto above = ParseDecimal(text.substr(0, slash));
+  const auto below =
+      slash == std::string::npos ? std::optional(1.0) : ParseDecimal(text.substr(slash + 1));
+  if (!above || !below || !(*below > 0)) return {};
+  const double rate = *above / *below;
+  if (!(rate > 0) || rate > most) return {};
+  return rate;
+}
+
+ValueCheck Rate(double most) {
+  return [=](const std::string& text) -> std::string {
+    if (ParseRate(text, most)) return "";
+    return fmt::format("'{}' is no number above 0 and up to {}, such as 2, 0.5 or 1/3",
+                       Printable(text), most);
+  };
+}
 
 ValueCheck WholeNumber(uint64_t least, uint64_t most) {
   return [=](const std::string& text) -> std::string {

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,11 @@ using ValueCheck = std::function<std::string(const std::string& value)>;
 
 // Decimal digits for a number from `least` to `most`.
 ValueCheck WholeNumber(uint64_t least, uint64_t most);
+
+// A number above 0 and up to `most`, as a decimal ("0.5") or a fraction ("30000/1001"); nothing for
+// any other text.
+std::optional<double> ParseRate(const std::string& text, double most);
+ValueCheck Rate(double most);
 
 // One of these names.
 ValueCheck OneOf(std::vector<std::string> names);

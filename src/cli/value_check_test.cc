@@ -18,6 +18,19 @@ TEST(ValueCheck, WholeNumber) {
   EXPECT_NE(WholeNumber(0, UINT64_MAX)("18446744073709551616"), "");
 }
 
+TEST(ValueCheck, Rate) {
+  EXPECT_EQ(ParseRate("2", 10), 2);
+  EXPECT_EQ(ParseRate("0.5", 10), 0.5);
+  EXPECT_EQ(ParseRate("1/4", 10), 0.25);
+  EXPECT_EQ(ParseRate("25/2.5", 10), 10);
+  for (const char* bad : {"", "0", "0.0", "-1", "+1", "11", "1e0", "inf", "nan", "0x1", "1/0", "/2",
+                          "2/", "1/2/3", "1,5", " 1", "1.2.3", "."}) {
+    EXPECT_FALSE(ParseRate(bad, 10)) << bad;
+    EXPECT_EQ(Rate(10)(bad), "'" + std::string(bad) +
+                                 "' is no number above 0 and up to 10, such as 2, 0.5 or 1/3");
+  }
+}
+
 TEST(ValueCheck, OneOf) {
   EXPECT_EQ(OneOf({"a", "b"})("b"), "");
   EXPECT_EQ(OneOf({"a", "b"})("B"), "'B' is none of a, b");
