@@ -20,8 +20,8 @@ void Lower(const fs::path& file, uint64_t& limit) {
 }  // namespace
 
 uint64_t MemoryLimit(const fs::path& root) {
-  uint64_t limit = static_cast<uint64_t>(sysconf(_SC_PHYS_PAGES)) *
-                   static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+  uint64_t limit =
+      static_cast<uint64_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
   std::ifstream groups(root / "proc/self/cgroup");
   for (std::string line; std::getline(groups, line);) {
     // "0::/user.slice/a" (version 2) or "4:memory:/docker/b" (version 1).

@@ -19,8 +19,8 @@ class MemoryLimitTest : public ::testing::Test {
   }
 
   testing::TestDir dir_;
-  const uint64_t machine_ = static_cast<uint64_t>(sysconf(_SC_PHYS_PAGES)) *
-                            static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+  const uint64_t machine_ =
+      static_cast<uint64_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
 };
 
 TEST_F(MemoryLimitTest, IsTheMachinesWithoutGroups) {
