@@ -119,6 +119,23 @@ TEST(Checkpoint, ReleasedTensorsAreReadAgain) {
   EXPECT_EQ(FirstValue(torch, "a.weight"), GoldenValue());
 }
 
+TEST(Checkpoint, NoticesAFileThatChangesWhileItIsOpen) {
+  const TestDir dir;
+  const auto file = WriteWeights(dir / "w.safetensors", "a", 1, 10'000);
+  const Checkpoint checkpoint = Checkpoint::Open(file);
+  checkpoint.CheckIntact();
+  std::filesystem::resize_file(file, 5000);
+  EXPECT_EQ(FirstValue(checkpoint, "a"), 1);  // what is left; no signal ends the process
+  EXPECT_THAT(ErrorOf([&] { checkpoint.CheckIntact(); }),
+              HasSubstr("w.safetensors: was changed or truncated while it was read"));
+  float value = 0;
+  EXPECT_THAT(ErrorOf([&] {
+                checkpoint.Read(checkpoint.Find("a")->bytes.last(sizeof(float)),
+                                reinterpret_cast<uint8_t*>(&value));
+              }),
+              HasSubstr("became shorter"));
+}
+
 TEST(Checkpoint, Shards) {
   const TestDir dir;
   WriteWeights(dir / "1.safetensors", "a", 5);
