@@ -368,7 +368,7 @@ std::function<int()> DeclareQuery(CLI::App& app) {
       "  vggt-attn query attn_first2all_demo --layer 6 --row 10 --col 20\n"
       "  vggt-attn query attn_first2all_demo --layer all --head 3 --frame 2 --token camera -o "
       "rows.npy\n"
-      "Several patches are answered by their mean. Definitions: docs/formats.md.");
+      "Several patches are answered by their mean. Definitions: docs/http-api.md.");
   return [options] { return RunQuery(*options); };
 }
 

@@ -125,6 +125,9 @@ SelectedFrames SelectPictures(const ExportOptions& options, const fs::path& fold
     display.Note(
         fmt::format("the folder holds {} picture{}, fewer than the {} asked for: taking all",
                     selection.in_folder, selection.in_folder == 1 ? "" : "s", options.num_images));
+  } else if (selection.in_folder > selection.paths.size()) {
+    display.Note(fmt::format("taking {} of {} pictures, evenly spaced (--num_images)",
+                             selection.paths.size(), selection.in_folder));
   }
   for (const std::string& note :
        {LeftOutNote(selection.left_out), OrderNote(selection.difference)}) {
@@ -204,6 +207,21 @@ std::set<fs::path> FilesToReplace(const fs::path& output) {
     throw Error(error.problem() + "; it is not replaced", error.where(),
                 "Move it away, or choose another --output_dir_prefix or --image_set_name.");
   }
+}
+
+// Without --overwrite nothing may stand there.
+void CheckFree(const fs::path& output) {
+  std::error_code unknown;
+  if (!fs::exists(fs::symlink_status(output, unknown))) return;
+  const char* choose = "Choose another --image_set_name or --output_dir_prefix.";
+  try {
+    ListExportFiles(output);
+  } catch (const Error&) {
+    throw Error("exists already, and is no export", output.string(), choose);
+  }
+  throw Error("exists already", output.string(),
+              "Use --overwrite to replace it, or choose another --image_set_name or "
+              "--output_dir_prefix.");
 }
 
 // What can be known before anything is computed: that the output may be replaced, and does not hold
@@ -394,7 +412,11 @@ ExportReport RunExport(const ExportOptions& options, ProgressDisplay& display) {
   const fs::path path = options.output_dir_prefix + options.image_set_name;
   const std::string recovered = RecoverExports(path);
   if (!recovered.empty()) display.Note(recovered);
-  if (options.overwrite) CheckReplaceable(path, input.place);
+  if (options.overwrite) {
+    CheckReplaceable(path, input.place);
+  } else {
+    CheckFree(path);
+  }
   StagedDirectory output(path, options.overwrite ? ListOwnFiles(FilesToReplace) : nullptr);
   try {
     ExportReport report = ExportTo(output.staging(), options, input, display);

@@ -314,8 +314,7 @@ StagedDirectory::StagedDirectory(const fs::path& path, ListOwnFiles own_files)
   if (!path_.has_filename()) throw Error("is not a folder that can be written", path.string());
   std::error_code ignored;
   if (Exists(path_) && own_files_ == nullptr) {
-    throw Error("exists already", path.string(),
-                "Use --overwrite to replace it, or choose another name.");
+    throw Error("exists already", path.string(), "Choose another name.");
   }
   if (Exists(path_)) {
     if (!fs::is_directory(path_, ignored)) {

@@ -87,7 +87,7 @@ TEST(StagedDirectory, RefusesWhatExistsUnlessToldTo) {
   const TestDir dir;
   WriteExport(dir / "out", "old");
   EXPECT_THAT(ErrorOf([&] { StagedDirectory(dir / "out"); }),
-              HasSubstr("exists already. Use --overwrite"));
+              HasSubstr("exists already. Choose another name."));
   { const StagedDirectory abandoned(dir / "out", OwnFiles); }
   EXPECT_EQ(TextOf(dir / "out"), "old");
   StagedDirectory staged((dir / "out").string() + "/", OwnFiles);

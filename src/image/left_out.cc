@@ -65,7 +65,7 @@ LeftOut DescribeLeftOut(const std::vector<std::filesystem::path>& files) {
   }
   left_out.text = fmt::format("{}", fmt::join(texts, ", "));
   if (videos && convertible) {
-    left_out.hint = "Give a video with --video FILE, convert the others to PNG or JPEG.";
+    left_out.hint = "Give a video with --video FILE, convert other pictures to PNG or JPEG.";
   } else if (videos) {
     left_out.hint = "Give a video with --video FILE.";
   } else if (convertible) {

@@ -10,7 +10,7 @@ TEST(LeftOut, CountsByExtensionTheMostFrequentFirst) {
   const LeftOut found =
       DescribeLeftOut({"a.txt", "b.MOV", "x/c.mov", "d.CR2", "e.cr2", "f.mov", "README"});
   EXPECT_EQ(found.text, "3 .mov videos, 2 .cr2, 1 without extension, 1 .txt");
-  EXPECT_EQ(found.hint, "Give a video with --video FILE, convert the others to PNG or JPEG.");
+  EXPECT_EQ(found.hint, "Give a video with --video FILE, convert other pictures to PNG or JPEG.");
 }
 
 TEST(LeftOut, NamesAWayOnOnlyWhereThereIsOne) {
