@@ -38,6 +38,7 @@ std::string RecoverExports(const fs::path& path) {
     Append(found.removed, all.removed);
     Append(found.restored, all.restored);
     Append(found.unknown, all.unknown);
+    all.stranded.insert(all.stranded.end(), found.stranded.begin(), found.stranded.end());
     all.removed_bytes += found.removed_bytes;
   }
   std::string text;
@@ -51,9 +52,16 @@ std::string RecoverExports(const fs::path& path) {
   if (!all.restored.empty()) {
     say("finished an export that was killed while it was put in place: " + Names(all.restored));
   }
+  for (const Recovery::Stranded& stranded : all.stranded) {
+    say(fmt::format(
+        "{} holds files of yours that could not be moved into the new export ({}); move "
+        "them from there",
+        PrintableText(stranded.folder.lexically_normal().string()),
+        PrintableText(stranded.problem)));
+  }
   if (!all.unknown.empty()) {
     say("left alone, as nothing tells whether somebody still uses it: " + Names(all.unknown) +
-        " (delete it if nobody does)");
+        " (look into it before you delete it)");
   }
   return text;
 }

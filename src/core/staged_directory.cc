@@ -144,55 +144,72 @@ void RemoveFiles(const fs::path& folder, const std::set<fs::path>& own) {
       unlink(path.c_str());
     }
   }
-  std::vector<fs::path> folders = {folder};
-  for (fs::recursive_directory_iterator it(folder, ignored), end; !ignored && it != end;
-       it.increment(ignored)) {
-    if (it->symlink_status(ignored).type() == fs::file_type::directory) folders.push_back(*it);
+  // Folders that held nothing else go, too; somebody's own empty ones stay.
+  std::set<fs::path> folders;
+  for (const fs::path& file : own) {
+    for (fs::path p = file.parent_path(); !p.empty() && folders.insert(p).second;) {
+      p = p.parent_path();
+    }
   }
-  for (auto it = folders.rbegin(); it != folders.rend(); ++it) rmdir(it->c_str());
+  for (auto it = folders.rbegin(); it != folders.rend(); ++it) rmdir((root / *it).c_str());
 }
 
+// What became of files that are not an export's own.
+struct Retired {
+  std::vector<fs::path> moved;  // paths below the new folder
+  std::string problem;          // why some are still where they were; empty if none is
+};
+
 // Moves all that is left in `from` to the same places in `to`, or beside them where they are taken.
-void MoveAll(const fs::path& from, const fs::path& to, const fs::path& below,
-             std::vector<fs::path>& moved) {
+// What cannot be moved stays.
+void MoveAll(const fs::path& from, const fs::path& to, const fs::path& below, Retired& retired) {
   std::vector<fs::path> names;
   std::error_code failed;
   for (fs::directory_iterator it(from / below, failed), end; !failed && it != end;
        it.increment(failed)) {
     names.push_back(below / it->path().filename());
   }
+  const auto note = [&](const fs::path& name, const std::string& problem) {
+    if (retired.problem.empty()) retired.problem = PrintableText(name.string()) + ": " + problem;
+  };
+  if (failed) note(below, failed.message());
   for (const fs::path& name : names) {
     const fs::path target = to / name;
-    if (RenameWithoutReplacing(from / name, target)) {
-      moved.push_back(name);
-    } else if (fs::is_directory(fs::symlink_status(from / name, failed)) &&
-               fs::is_directory(fs::symlink_status(target, failed))) {
-      MoveAll(from, to, name, moved);
-      rmdir((from / name).c_str());
-    } else {
-      const fs::path free = RenameToFreeName(from / name, target);
-      if (!free.empty()) moved.push_back(free.lexically_relative(to));
+    std::error_code unknown;
+    try {
+      if (RenameWithoutReplacing(from / name, target)) {
+        retired.moved.push_back(name);
+      } else if (fs::is_directory(fs::symlink_status(from / name, unknown)) &&
+                 fs::is_directory(fs::symlink_status(target, unknown))) {
+        MoveAll(from, to, name, retired);
+        rmdir((from / name).c_str());
+      } else {
+        const fs::path free = RenameToFreeName(from / name, target);
+        if (free.empty()) throw Error("no free name beside it");
+        retired.moved.push_back(free.lexically_relative(to));
+      }
+    } catch (const Error& error) {
+      note(name, error.problem());
     }
   }
 }
 
-// Deletes what was replaced, but for what is not its own: that moves into the new folder, and is
-// returned.
-std::vector<fs::path> Retire(const fs::path& container, const fs::path& current,
-                             const Replacing& replacing) {
-  std::vector<fs::path> moved;
+// Deletes what was replaced, but for what is not its own: that moves into the new folder.
+Retired Retire(const fs::path& container, const fs::path& current, const Replacing& replacing) {
+  Retired retired;
   for (const char* name : {"new", "old"}) {
     const fs::path replaced = container / name;
     if (!Exists(replaced)) continue;
     if (InodeOf(replaced) == replacing.new_inode) {
-      fs::remove_all(replaced);  // names were never exchanged
+      std::error_code failed;
+      fs::remove_all(replaced, failed);  // names were never exchanged
       continue;
     }
     RemoveFiles(replaced, replacing.own_files);
-    MoveAll(replaced, current, "", moved);
+    MoveAll(replaced, current, "", retired);
     rmdir(replaced.c_str());
   }
-  return moved;
+  return retired;
 }
 
 // Held while names change. Best effort: some file systems lock no folders.
@@ -213,12 +230,12 @@ class FolderLock {
   int fd_;
 };
 
-// Without the folders that somebody's files could not be moved out of.
-void RemoveContainer(const fs::path& container) {
-  for (const char* name : {"new", "old", "replacing"}) remove((container / name).c_str());
-  if (Exists(container / "new") || Exists(container / "old")) return;
-  unlink((container / "lock").c_str());
-  rmdir(container.c_str());
+// If there is nothing in it. Otherwise what says whose it is stays with it. False if it stays.
+bool RemoveContainer(const fs::path& container) {
+  for (const char* name : {"new", "old"}) rmdir((container / name).c_str());
+  if (Exists(container / "new") || Exists(container / "old")) return false;
+  for (const char* name : {"replacing", "lock"}) unlink((container / name).c_str());
+  return rmdir(container.c_str()) == 0;
 }
 
 // Where names cannot be exchanged there is a moment in which `path` is missing.
@@ -270,40 +287,46 @@ Fate FateOf(const fs::path& container, int& fd) {
   return Fate::kUnknown;
 }
 
-void Finish(const fs::path& container, const fs::path& path, Recovery& recovery) {
+// Returns what could not be moved, and why; "" if all is done.
+std::string Finish(const fs::path& container, const fs::path& path, Recovery& recovery) {
   const std::optional<Replacing> replacing = ReadReplacing(container);
-  if (replacing && Exists(container / "old") && !Exists(path)) {
-    if (RenameWithoutReplacing(container / "new", path) ||
-        RenameWithoutReplacing(container / "old", path)) {
-      recovery.restored.push_back(path);
-    }
-  }
   recovery.removed_bytes += BytesBelow(container);
-  if (replacing) {
-    Retire(container, path, *replacing);
-  } else {
+  if (!replacing) {
     fs::remove_all(container / "new");
+    return "";
   }
-  RemoveContainer(container);
+  fs::path current = path;
+  if (Exists(container / "old") && InodeOf(container / "new") == replacing->new_inode) {
+    // Killed between two renames. By now somebody may have made something else under the name.
+    if (!RenameWithoutReplacing(container / "new", path)) {
+      current = RenameToFreeName(container / "new", path);
+    }
+    if (current.empty()) throw Error("no free name", path.string());
+    recovery.restored.push_back(current);
+  }
+  return Retire(container, current, *replacing).problem;
 }
 
 void RecoverOne(const fs::path& container, const fs::path& path, Recovery& recovery) {
   int fd = -1;
-  Fate fate = FateOf(container, fd);
-  bool removed = false;
+  const Fate fate = FateOf(container, fd);
   if (fate == Fate::kEnded) {
+    std::string problem;
     try {
-      Finish(container, path, recovery);
-    } catch (const std::exception&) {
-      // What cannot be deleted or moved now is told as unknown, and may be tried again.
+      problem = Finish(container, path, recovery);
+    } catch (const std::exception& error) {
+      problem = error.what();
     }
-    removed = !Exists(container);
-  } else if (fate == Fate::kUnknown) {
+    if (RemoveContainer(container)) {
+      recovery.removed.push_back(container);
+    } else {
+      recovery.stranded.push_back({container, problem});
+    }
+  } else if (fate == Fate::kUnknown && rmdir(container.c_str()) != 0 && Exists(container)) {
     // An empty one was killed before it had a lock, or is about to take it: then it makes another.
-    if (rmdir(container.c_str()) == 0) fate = Fate::kRunning;
+    recovery.unknown.push_back(container);
   }
   if (fd >= 0) close(fd);
-  if (fate != Fate::kRunning) (removed ? recovery.removed : recovery.unknown).push_back(container);
 }
 
 }  // namespace
@@ -393,10 +416,23 @@ std::vector<fs::path> StagedDirectory::Commit() {
       KeepUnderFreeName("has changed meanwhile and " + error.problem());
     }
     WriteReplacing(container_, replacing);
+    // Who may look into the old one may look into the new one, and nobody else.
+    struct stat old = {};
+    if (stat(path_.c_str(), &old) == 0) chmod(staging_.c_str(), old.st_mode & 07777);
     if (!ExchangeNames(staging_, path_)) MoveAsideAndRename(container_, path_);
     committed_ = true;
     SyncToDisk(parent);
-    kept = Retire(container_, path_, replacing);
+    Retired retired = Retire(container_, path_, replacing);
+    kept = std::move(retired.moved);
+    if (!RemoveContainer(container_)) {
+      throw Error("is replaced, but not all that is yours in the old one could be moved into it (" +
+                      retired.problem + ")",
+                  given_.string(),
+                  fmt::format("It lies in {}: move it from there.",
+                              PrintableText((container_ / "new").string())));
+    }
+    SyncToDisk(parent);
+    return kept;
   }
   committed_ = true;
   RemoveContainer(container_);

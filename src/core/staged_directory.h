@@ -43,6 +43,8 @@ class StagedDirectory {
   // the file system can exchange names (renameat2); files in it that are not its own are moved into
   // the new folder, and returned as paths below it. Throws Error if something may not be replaced
   // that was not there at first: the folder is then kept under a free name, which the error tells.
+  // Throws Error, too, if such files cannot be moved: the new folder stands, and the error says
+  // where they are.
   std::vector<std::filesystem::path> Commit();
 
  private:
@@ -60,11 +62,19 @@ struct Recovery {
   std::vector<std::filesystem::path> removed;   // hidden folders
   uint64_t removed_bytes = 0;                   // of the files in them
   std::vector<std::filesystem::path> restored;  // folders that were given their names again
+  // Hidden folders with files of somebody's that could not be moved into the new export, and why.
+  struct Stranded {
+    std::filesystem::path folder;
+    std::string problem;
+  };
+  std::vector<Stranded> stranded;
   // Hidden folders with such a name that cannot be told to be anybody's: not locked, not marked
   // (version 0.1 wrote such). They are left alone.
   std::vector<std::filesystem::path> unknown;
 
-  bool empty() const { return removed.empty() && restored.empty() && unknown.empty(); }
+  bool empty() const {
+    return removed.empty() && restored.empty() && stranded.empty() && unknown.empty();
+  }
 };
 
 // Looks in `folder` for the hidden folders of processes that have ended, which the kernel tells by

@@ -148,6 +148,49 @@ TEST(StagedDirectory, KeepsWhatIsNotItsOwn) {
   }
 }
 
+TEST(StagedDirectory, SaysWhereFilesAreThatCannotBeMoved) {
+  const TestDir dir;
+  const std::string longest(255, 'x');  // so that no free name fits beside it
+  WriteExport(dir / "out", "old");
+  WriteFileAtomic(dir / "out/zotes.txt", "precious");
+  fs::create_directories(dir / "out/mine/empty");
+  fs::create_directory(dir / "other");
+  std::ofstream(dir / ("out/" + longest)) << "precious";
+  {
+    StagedDirectory staged(dir / "out", OwnFiles);
+    WriteExport(staged.staging(), "new");
+    std::ofstream(staged.staging() / longest) << "new";
+    EXPECT_THAT(ErrorOf([&] { staged.Commit(); }),
+                ::testing::AllOf(HasSubstr("out: is replaced, but not all that is yours"),
+                                 HasSubstr("File name too long"), HasSubstr("It lies in ")));
+  }
+  EXPECT_EQ(TextOf(dir / "out"), "new");
+  EXPECT_EQ(ReadFile(dir / "out/zotes.txt"), "precious");
+  EXPECT_TRUE(fs::exists(dir / "out/mine/empty"));
+  // It stays there until it can be moved, whoever looks.
+  for (int i = 0; i < 2; ++i) {
+    const Recovery recovery = RecoverAbandoned(dir.path());
+    ASSERT_EQ(recovery.stranded.size(), 1U);
+    EXPECT_THAT(recovery.removed, IsEmpty());
+    EXPECT_EQ(ReadFile(recovery.stranded[0].folder / "new" / longest), "precious");
+  }
+  fs::remove(dir / ("out/" + longest));
+  EXPECT_EQ(RecoverAbandoned(dir.path()).removed.size(), 1U);
+  EXPECT_EQ(ReadFile(dir / ("out/" + longest)), "precious");
+  EXPECT_THAT(NamesIn(dir.path()), ElementsAre("other", "out"));
+}
+
+TEST(StagedDirectory, KeepsThePermissionsOfWhatItReplaces) {
+  const TestDir dir;
+  WriteExport(dir / "out", "old");
+  fs::permissions(dir / "out", fs::perms(0700));
+  StagedDirectory staged(dir / "out", OwnFiles);
+  WriteExport(staged.staging(), "new");
+  staged.Commit();
+  EXPECT_EQ(TextOf(dir / "out"), "new");
+  EXPECT_EQ(static_cast<int>(fs::status(dir / "out").permissions()), 0700);
+}
+
 TEST(StagedDirectory, ReplacesNothingThatAppearsMeanwhile) {
   const TestDir dir;
   StagedDirectory staged(dir / "out");
@@ -280,6 +323,32 @@ TEST_P(Killed, AtEverySystemCallOldOrNewIsWhole) {
     ASSERT_LT(stop, 5000);
   }
   EXPECT_THAT(seen, UnorderedElementsAre("old", "new"));
+}
+
+// Where names cannot be exchanged the name is free for a moment. Whoever takes it keeps it.
+TEST_P(Killed, NothingIsLostIfSomebodyTakesTheName) {
+  int taken = 0;
+  for (int stop = 0;; ++stop) {
+    Begin();
+    SteppedProcess process(Body());
+    for (int i = 0; i <= stop && process.Step(); ++i) {
+    }
+    process.Kill();
+    if (!fs::exists(dir_ / "out")) {
+      ++taken;
+      fs::create_directory(dir_ / "out");
+      WriteFileAtomic(dir_ / "out/hello", "stranger", {.sync = Sync::kLater});
+      RecoverAbandoned(dir_.path());
+      ASSERT_THAT(NamesIn(dir_.path()), ElementsAre("out", "out-2")) << stop;
+      ASSERT_THAT(NamesIn(dir_ / "out"), ElementsAre("hello")) << stop;
+      ASSERT_EQ(TextOf(dir_ / "out-2"), "new") << stop;
+      ASSERT_EQ(ReadFile(dir_ / "out-2/notes.txt"), "precious") << stop;
+      fs::remove_all(dir_ / "out-2");
+    }
+    RecoverAbandoned(dir_.path());
+    if (process.succeeded()) break;
+  }
+  EXPECT_EQ(taken > 0, !GetParam());
 }
 
 TEST_P(Killed, AtRandomOldOrNewIsWhole) {
