@@ -2,6 +2,8 @@
 #include "artifact/export_files.h"
 
 #include <algorithm>
+#include <string_view>
+#include <vector>
 
 #include "artifact/qk_store.h"
 #include "artifact/reader.h"
@@ -10,7 +12,41 @@ namespace vggt {
 namespace fs = std::filesystem;
 namespace {
 
-// Collects files that lie below the folder by their names; what a link leads to does not.
+bool AllDigits(std::string_view text) {
+  return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
+}
+
+// "layer_01" for the prefix "layer_".
+bool IsNumbered(std::string_view name, std::string_view prefix) {
+  return name.starts_with(prefix) && AllDigits(name.substr(prefix.size()));
+}
+
+// Whether an export's files have such names. A manifest may name anything, also files that somebody
+// has put beside it.
+bool IsNameOfAnExport(const fs::path& relative) {
+  const std::vector<fs::path> parts(relative.begin(), relative.end());
+  const std::string name = relative.filename().string(), stem = relative.stem().string();
+  if (parts.size() == 2 && parts[0] == "images") return IsNumbered(stem, "frame_");
+  if (parts.size() == 2 && parts[0] == kQkFolderName) {
+    const bool layer = relative.extension() == ".safetensors" &&
+                       std::ranges::any_of(kBlockKinds, [&](BlockKind kind) {
+                         return IsNumbered(stem, BlockKindName(kind) + std::string("_"));
+                       });
+    return layer || name == kQkDescriptionName;
+  }
+  constexpr std::string_view kMetadata = "_metadata.json";
+  if (parts.size() == 2 && parts[0] == "attn_maps") {
+    const bool metadata =
+        name.ends_with(kMetadata) &&
+        IsNumbered(std::string_view(name).substr(0, name.size() - kMetadata.size()), "layer_");
+    return metadata || name == "layers_manifest.json";
+  }
+  return parts.size() == 3 && parts[0] == "attn_maps" && IsNumbered(parts[1].string(), "layer_") &&
+         stem.starts_with("heatmaps") &&
+         (relative.extension() == ".npz" || relative.extension() == ".npy");
+}
+
+// Collects files that lie below the folder, by their names; what a link leads to does not.
 class FileSet {
  public:
   explicit FileSet(const fs::path& folder) : folder_(folder.lexically_normal()) {}
@@ -19,7 +55,7 @@ class FileSet {
     const fs::path relative = file.lexically_normal().lexically_relative(folder_);
     std::error_code unknown;
     const bool is_file = fs::is_regular_file(fs::symlink_status(folder_ / relative, unknown));
-    if (is_file && *relative.begin() != "..") files_.insert(relative);
+    if (is_file && IsNameOfAnExport(relative)) files_.insert(relative);
   }
 
   std::set<fs::path> Take() && { return std::move(files_); }
@@ -71,7 +107,9 @@ std::set<fs::path> ListExportFiles(const fs::path& folder) {
     AddMaps(e, files);
     if (!e.store.empty()) AddStore(e.store, folder, files);
     AddPictures(e, files);
-    return std::move(files).Take();
+    std::set<fs::path> own = std::move(files).Take();
+    if (own.empty()) throw Error("its files have other names than those that exports have");
+    return own;
   } catch (const Error& error) {
     throw Error(fmt::format("holds an export that cannot be read wholly ({})", error.what()),
                 folder.string());

@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 
+#include "formats/json.h"
 #include "testing.h"
 
 namespace vggt {
@@ -41,6 +42,23 @@ TEST_F(ExportFiles, AreThoseThatTheManifestNames) {
     WriteFileAtomic(dir_ / "out" / name, "precious");
   }
   EXPECT_EQ(ListExportFiles(dir_ / "out"), own_);
+}
+
+// Whatever the metadata say.
+TEST_F(ExportFiles, HaveTheNamesOfExports) {
+  const fs::path metadata = dir_ / "out/attn_maps/layer_01_metadata.json";
+  Json json = ReadJsonFile(metadata);
+  for (const char* name : {"notes.txt", "images/00.png", "images/frame_0x.png", "qk/thesis.txt",
+                           "attn_maps/layer_01/thesis.pdf", "model.safetensors"}) {
+    fs::create_directories((dir_ / "out" / name).parent_path());
+    WriteFileAtomic(dir_ / "out" / name, "precious");
+    for (const std::string& written : {"../" + std::string(name), (dir_ / "out" / name).string(),
+                                       "/home/ann/" + fs::path(name).filename().string()}) {
+      json["image_paths"][0] = written;
+      WriteFileAtomic(metadata, json.dump());
+      EXPECT_THAT(ListExportFiles(dir_ / "out"), Not(Contains(fs::path(name)))) << written;
+    }
+  }
 }
 
 TEST_F(ExportFiles, AreNotWhatALinkLeadsTo) {
