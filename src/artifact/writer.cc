@@ -43,9 +43,13 @@ void WriteImage(const fs::path& folder, const std::string& name, Bytes file) {
 
 uint64_t FolderBytes(const fs::path& folder) {
   uint64_t bytes = 0;
-  for (const auto& entry : fs::recursive_directory_iterator(folder)) {
-    if (entry.is_regular_file()) bytes += entry.file_size();
+  std::error_code failed;
+  for (fs::recursive_directory_iterator it(folder, failed), end; !failed && it != end;
+       it.increment(failed)) {
+    std::error_code vanished;
+    if (it->is_regular_file(vanished)) bytes += it->file_size(vanished);
   }
+  if (failed) ThrowSystemError(failed.value(), "cannot list", folder.string());
   return bytes;
 }
 

@@ -72,7 +72,7 @@ bool IsVideoFile(const fs::path& path) {
 
 VideoInput::VideoInput(const fs::path& file, const VideoChoice& choice, int64_t first,
                        ProgressDisplay& display)
-    : file_(file), video_(OpenVideo(file, display)), first_(first) {
+    : file_(file), video_(OpenVideo(file, display)), watched_(file), first_(first) {
   const std::string name = file.string();
   chosen_ = ChooseFrames(video_.times(), video_.duration(), choice, name);
   std::vector<fs::path> places(chosen_.size());
@@ -124,6 +124,7 @@ VideoInput::Frames VideoInput::Read(const PreprocessOptions& options, ProgressDi
         display.Update(share, fmt::format("at {:.1f} s", share * video_.duration()));
       });
   prepare();
+  watched_.CheckIntact();
   ShowNotes(display);
   summary_ = fmt::format("{} frame{} of {} ({:.2f} to {:.2f} s of {:.2f} s)", prepared.size(),
                          prepared.size() == 1 ? "" : "s", PrintableText(file_.filename().string()),

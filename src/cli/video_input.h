@@ -13,6 +13,7 @@
 
 #include "artifact/schema.h"
 #include "cli/terminal.h"
+#include "core/mapped_file.h"
 #include "image/preprocess.h"
 #include "image/video.h"
 #include "image/video_choice.h"
@@ -55,8 +56,8 @@ class VideoInput {
   };
 
   // Decodes, prepares and shows progress. `keep` gets each original picture with its number in the
-  // order of time; it is called from several threads, with a few at a time. Throws Error, or
-  // Interrupted if the user wants to stop.
+  // order of time; it is called from several threads, with a few at a time. Throws Error, also if
+  // the file was changed meanwhile, or Interrupted if the user wants to stop.
   Frames Read(const PreprocessOptions& options, ProgressDisplay& display,
               const std::function<void(size_t, const Picture&)>& keep);
 
@@ -68,6 +69,7 @@ class VideoInput {
  private:
   std::filesystem::path file_;
   Video video_;
+  MappedFile watched_;  // whether the file stays as it is; nothing is read through it
   std::vector<size_t> chosen_;
   int64_t first_;
   size_t notes_shown_ = 0;

@@ -66,5 +66,26 @@ TEST(VideoFlags, AVideoIsToldByItsName) {
   EXPECT_FALSE(IsVideoFile(""));
 }
 
+TEST(VideoInput, AFileThatChangesWhileItIsReadIsRefused) {
+  const TestDir dir;
+  const std::filesystem::path file = dir / "a.mkv";
+  std::filesystem::copy(testing::SourceDir() / "fuzz/seeds/read_video/a.mkv", file);
+  ProgressDisplay quiet(true);
+  for (const bool changed : {false, true}) {
+    const auto read = [&] {
+      VideoInput video(file, {.number = 1}, 0, quiet);
+      if (changed) std::ofstream(file, std::ios::app) << "more";
+      return video.Read({.target = 28}, quiet, [](size_t, const Picture&) {}).frames.frames;
+    };
+    if (!ReadsVideo()) {
+      EXPECT_THAT(testing::ErrorOf(read), ::testing::HasSubstr("a.mkv"));
+    } else if (changed) {
+      EXPECT_THAT(testing::ErrorOf(read), ::testing::HasSubstr("a.mkv: was changed or truncated"));
+    } else {
+      EXPECT_EQ(read(), 1);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace vggt
