@@ -211,6 +211,15 @@ describe("layOut", () => {
 });
 
 describe("text", () => {
+  it("is shortened by its own rule where it has one", () => {
+    const short = (fits: (text: string) => boolean) => (fits(kLong) ? kLong : "…differs…");
+    const kLong = "a long name ".repeat(60);
+    const columns = [{ title: "", cells: [cell({ label: kLong, short })] }];
+    expect(layOut(figure({ columns })).draws).toContainEqual(
+      expect.objectContaining({ text: "…differs…", whole: kLong }),
+    );
+  });
+
   it("is shortened in the middle", () => {
     expect(shorten("short", 10, 100)).toBe("short");
     const cut = shorten("frame_0123456789.png", 10, 60);

@@ -20,8 +20,12 @@ export interface FigureMap {
   log?: boolean; // logarithmic
 }
 
-export interface FigureCell {
+export interface FigureLabel {
   label: string; // left, below; "" for none
+  short?: (fits: (text: string) => boolean) => string; // for little room; else its middle is cut
+}
+
+export interface FigureCell extends FigureLabel {
   note?: string; // right, below
   picture: number | null; // place in `pictures`
   geometry: FrameGeometry;
@@ -38,8 +42,7 @@ export interface FigureColumn {
 // `to`: of a rectangle; `part`: belongs to the query before it; `number`: if not its place.
 export type QueryCell = GridCell & { to?: GridCell; part?: boolean; number?: number };
 
-export interface FigureQuery {
-  label: string;
+export interface FigureQuery extends FigureLabel {
   picture: number | null;
   geometry: FrameGeometry;
   cells: QueryCell[]; // numbered if there are several queries
@@ -203,8 +206,10 @@ class Sheet {
   }
 
   // In `width` at most.
-  label(x: number, y: number, whole: string, size: number, width: number): void {
-    const text = shorten(whole, size, width);
+  label(x: number, y: number, of: FigureLabel, size: number, width: number): void {
+    const whole = of.label;
+    const short = of.short?.((text) => textWidth(text, size) <= width) ?? whole;
+    const text = shorten(short, size, width);
     if (text === "") return;
     const style = { size, bold: false, anchor: "start", fill: kQuiet } as const;
     this.draws.push({ kind: "text", x, y, text, ...(text === whole ? {} : { whole }), ...style });
@@ -251,8 +256,10 @@ class Sheet {
     if (cell.label === "" && !cell.note) return box.height;
     const y = box.y + box.height + size + 4;
     const note = cell.note ?? "";
-    const room = box.width - (note === "" ? 0 : textWidth(note, size) + 8);
-    this.label(box.x, y, cell.label, size, room);
+    // The same room beside all notes, so that names next to each other are shortened alike.
+    const widest = Math.max(textWidth(note, size), textWidth("100 %", size));
+    const room = box.width - (note === "" ? 0 : widest + 8);
+    this.label(box.x, y, cell, size, room);
     this.text(box.x + box.width, y, note, size, { fill: kQuiet, anchor: "end" });
     return box.height + size + 10;
   }
@@ -290,7 +297,7 @@ class Sheet {
       this.draws.push({ kind: "rect", rect: mark, stroke: kQueryMark, width: 1.8 });
       if (several && !cell.part) this.badge(String(cell.number ?? i + 1), mark, place);
     });
-    this.label(x, top + height + 16, query.label, 11, kQueryWidth);
+    this.label(x, top + height + 16, query, 11, kQueryWidth);
     return height + 26;
   }
 

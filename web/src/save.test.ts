@@ -115,11 +115,24 @@ describe("files that frames were taken from", () => {
     expect(figure.footer.join()).not.toContain("IMG_0412");
   });
 
+  it("are shortened by figures to what differs", async () => {
+    showSources({ file: "PXL_123470.COVER.jpg" }, { file: "PXL_123471.COVER.jpg" });
+    mainFeeds[0]!.block.value = block([4], [0]);
+    const { columns, query } = await currentFigure();
+    const fits = (text: string) => text.length <= 24;
+    expect(columns[0]!.cells.map((cell) => cell.short!(fits))).toEqual([
+      "frame 0 · …123470…",
+      "frame 1 · …123471…",
+    ]);
+    expect(query!.short!(fits)).toBe("query, frame 0 · …0…");
+    expect(query!.short!(() => true)).toBe(query!.label);
+  });
+
   it("are listed where lines of small maps stand for frames", async () => {
     showSources({ file: "a".repeat(300) + "_0412.jpg" }, { file: "b.jpg" });
     store.view.value = "layers";
     const line = (await currentFigure()).footer.at(-1)!;
-    expect(line).toMatch(/^Frames, down: 0 a{20,23}…0412\.jpg · 1 b\.jpg$/);
+    expect(line).toMatch(/^Frames, down: 0 a{16}…a{10}_0412 · 1 b…$/);
     store.view.value = "matrix";
     store.targetFrame.value = 1;
     const figure = await currentFigure();

@@ -14,7 +14,15 @@ import {
 } from "./figure";
 import { figurePng, figureSvg } from "./figure_png";
 import { linkQuery } from "./link";
-import { frameTitle, inLine, shortName, sourceOf } from "./frame_name";
+import {
+  frameLabel,
+  frameTitle,
+  inLine,
+  letters,
+  nameAlone,
+  shortNames,
+  type Fits,
+} from "./frame_name";
 import { decodePicture } from "./picture";
 import { frameOf, cellsOf, queryName, queryStem } from "./query";
 import { argMax } from "./stats";
@@ -72,6 +80,12 @@ export function shownMaps(): ShownMaps {
   };
 }
 
+// `prefix` stands before it.
+function frameShort(prefix: string, frame: number, name?: typeof nameAlone) {
+  const before = `${prefix}frame ${frame} · `;
+  return (fits: Fits): string => prefix + frameLabel(frame, (text) => fits(before + text), name);
+}
+
 function figureCell(
   slot: number,
   layer: number,
@@ -85,7 +99,7 @@ function figureCell(
   const share = masses(block, layer, head)?.frames[frame];
   const range = colourRange(block, layer, head);
   return {
-    label: small ? "" : frameTitle(frame),
+    ...(small ? { label: "" } : { label: frameTitle(frame), short: frameShort("", frame) }),
     ...(small || share === undefined ? {} : { note: `${(100 * share).toFixed(0)} %` }),
     picture: store.view.value === "matrix" ? null : frame,
     geometry,
@@ -143,7 +157,7 @@ function title(): string {
     case "heads":
       return `${layer}, all heads`;
     case "matrix":
-      return `All layers (down) and heads (across), ${frameTitle(store.target.value, 32)}`;
+      return `All layers (down) and heads (across), ${frameLabel(store.target.value, letters(32), nameAlone)}`;
   }
 }
 
@@ -151,10 +165,10 @@ function title(): string {
 function sources(): string {
   const { view } = store;
   if (view.value !== "layers" && view.value !== "heads") return "";
-  const names = store.frames.value.flatMap((_, frame) => {
-    const source = sourceOf(frame);
-    return source ? `${frame} ${inLine(shortName(source, 32))}` : [];
-  });
+  const all = store.frames.value.map(({ source }) => source);
+  const names = shortNames(all, letters(32)).flatMap((name, frame) =>
+    name === "" ? [] : `${frame} ${inLine(name)}`,
+  );
   return names.length > 0 ? `Frames, down: ${names.join(" · ")}` : "";
 }
 
@@ -199,6 +213,7 @@ export async function currentFigure(): Promise<Figure> {
     pictures,
     query: {
       label: `query, ${frameTitle(asked)}`,
+      short: frameShort("query, ", asked, nameAlone),
       picture: store.view.value === "matrix" ? 0 : asked,
       geometry: store.geometries.value[asked]!,
       cells: pins.flatMap((pin, i): QueryCell[] => {

@@ -6,7 +6,7 @@ import { type Feed } from "../feed";
 import { mainFeeds } from "../feeds";
 import * as store from "../store";
 import { lastColour } from "../display";
-import { frameTitle, kOptionLetters } from "../frame_name";
+import { frameLabel, kOption } from "../frame_name";
 import { queryName } from "../query";
 import { ExactControls } from "./ExactControls";
 import { FailureText, FeedFailure } from "./FailureBanner";
@@ -32,6 +32,7 @@ function useSlow() {
 }
 
 const kCaption = 32; // CSS pixels under each frame
+const kNames = 19; // for the name of its file
 const kTokens = 40; // and for its special tokens
 const kSmallestFrame = 140;
 
@@ -73,7 +74,10 @@ function smallestAspect(): number {
 
 function Frames(props: { feed: Feed; slot: number; room: Room }) {
   const frames = store.frames.value;
-  const caption = store.specialTokens.value.length > 0 ? kCaption + kTokens : kCaption;
+  const caption =
+    kCaption +
+    (frames.some(({ source }) => source) ? kNames : 0) +
+    (store.specialTokens.value.length > 0 ? kTokens : 0);
   const { columns, size } = bestColumns(frames.length, smallestAspect(), caption, props.room);
   return (
     <div
@@ -237,7 +241,7 @@ function TargetFrame() {
       >
         {store.frames.value.map((_, frame) => (
           <option key={frame} value={String(frame)}>
-            {frameTitle(frame, kOptionLetters)}
+            {frameLabel(frame, kOption)}
           </option>
         ))}
       </select>

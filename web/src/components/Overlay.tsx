@@ -4,7 +4,7 @@ import { useComputed, useSignalEffect } from "@preact/signals";
 import { useRef } from "preact/hooks";
 import { colourRange, isExact, masses, paintCanvas, valueIn } from "../display";
 import type { Feed } from "../feed";
-import { shortName, sourceOf } from "../frame_name";
+import { letters, nameAlone } from "../frame_name";
 import { argMax } from "../stats";
 import * as store from "../store";
 import { Picture, place, within } from "./Picture";
@@ -32,7 +32,7 @@ function usePainted(props: OverlayProps) {
   return canvas;
 }
 
-const kReadoutLetters = 40; // of a file's name
+const kReadout = letters(40); // a file's name
 
 function readAt(event: PointerEvent, props: OverlayProps) {
   const geometry = store.geometries.value[props.frame];
@@ -44,8 +44,7 @@ function readAt(event: PointerEvent, props: OverlayProps) {
   const y = ((event.clientY - box.top) / box.height) * geometry.height;
   const cell = geometry.cellAt(x, y);
   const pixel = `pixel (${Math.floor(x)}, ${Math.floor(y)})`;
-  const source = sourceOf(props.frame);
-  const more = source ? shortName(source, kReadoutLetters) : "";
+  const more = nameAlone(props.frame, kReadout);
   const at = { x: event.clientX, y: event.clientY, more };
   if (!cell) {
     readout.value = { ...at, title: "cut off: the model did not see this", detail: pixel };
@@ -165,9 +164,11 @@ export function Overlay(props: OverlayProps) {
       </div>
       {props.captioned && (
         <figcaption>
-          <FrameName {...props} />
+          <div class="numbers">
+            <FrameName {...props} />
+            <Share {...props} />
+          </div>
           <SourceName frame={props.frame} />
-          <Share {...props} />
         </figcaption>
       )}
       {props.captioned && store.specialTokens.value.length > 0 && (

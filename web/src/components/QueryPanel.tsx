@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The query: its picture, what it is in words, those it is compared with; and what the colours mean.
 import { useComputed } from "@preact/signals";
-import { frameTitle, kOptionLetters, sourceOf } from "../frame_name";
+import { frameLabel, kOption, sourceOf } from "../frame_name";
 import { frameOf, isPlain, queryName, tokenName, tokenSign } from "../query";
 import * as store from "../store";
 import { ColourBar } from "./ColourBar";
@@ -48,8 +48,8 @@ function QuerySource() {
   if (!sourceOf(frame)) return null;
   return (
     <p class="query-source quiet" data-testid="query-source">
-      <span>frame {frame}</span>
-      <SourceName frame={frame} />
+      <span>frame {frame} ·</span>
+      <SourceName key={frame} frame={frame} alone />
     </p>
   );
 }
@@ -66,7 +66,7 @@ function QueryPlace() {
         testId="query-frame-choice"
         title="The frame that the query is in (F)"
         value={String(frame)}
-        options={store.frames.value.map((_, i) => [String(i), frameTitle(i, kOptionLetters)])}
+        options={store.frames.value.map((_, i) => [String(i), frameLabel(i, kOption)])}
         onChange={(chosen) => store.askFrame(Number(chosen))}
       />
       <span class="tokens" role="group" aria-label="Special tokens as queries">
