@@ -72,9 +72,9 @@ void MappedFile::Watch::OnBusError(int signal, siginfo_t* info, void* context) {
   for (Watch* watch = first.load(); watch != nullptr && info->si_code > 0; watch = watch->next) {
     const uintptr_t begin = watch->begin.load(), end = watch->end.load();
     if (begin == 0 || address < begin || address >= end) continue;
-    const uintptr_t page = address / page_size * page_size;
-    void* zeros = mmap(reinterpret_cast<void*>(page), end - page, PROT_READ,
-                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+    const uintptr_t within = address % page_size;
+    void* zeros = mmap(static_cast<uint8_t*>(info->si_addr) - within, end - (address - within),
+                       PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
     if (zeros == MAP_FAILED) break;
     watch->damaged.store(true);
     errno = errno_before;

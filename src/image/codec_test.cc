@@ -121,7 +121,7 @@ TEST(Codec, NamesWhatItDoesNotRead) {
     return ErrorOf([&] { DecodePicture(AsBytes(bytes), "a.png"); });
   };
   EXPECT_EQ(refusal(""), "a.png: the file is empty");
-  EXPECT_EQ(refusal("8BPS\0\1"),
+  EXPECT_EQ(refusal(std::string("8BPS\0\1", 6)),
             "a.png: is a Photoshop file, which is not read. Convert it to PNG or JPEG.");
   EXPECT_THAT(refusal("\xFF\x0A...."), HasSubstr("is a JPEG XL"));
   EXPECT_THAT(refusal(std::string("\0\0\0\x18"

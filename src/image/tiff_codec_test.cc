@@ -42,7 +42,7 @@ TEST(TiffCodec, KnowsItsFiles) {
   for (const char* name : {"grey4", "rgb16", "big"})
     EXPECT_TRUE(IsTiff(AsBytes(TiffFile(name)))) << name;
   EXPECT_FALSE(IsTiff(AsBytes("II*")));
-  EXPECT_FALSE(IsTiff(AsBytes("MM*\0....")));
+  EXPECT_FALSE(IsTiff(AsBytes(std::string("MM*\0....", 8))));
 }
 
 TEST(TiffCodec, SaysWhatIsDamaged) {

@@ -233,12 +233,15 @@ TEST(Video, IsTurnedUpright) {
   };
   const TestDir dir;
   for (const char* name : {"a.mp4", "a.mov"}) {
-    for (const auto& [matrix, transposed, bright] :
+    for (const Turned& turned :
          {Turned{Matrix(kOne, 0, 0, kOne), false, 0}, Turned{Matrix(0, kOne, -kOne, 0), true, 1},
           Turned{Matrix(-kOne, 0, 0, -kOne), false, 2}, Turned{Matrix(0, -kOne, kOne, 0), true, 3},
           Turned{Matrix(-kOne, 0, 0, kOne), false, 1}}) {
-      WriteVideo(dir / name,
-                 {.times = {0, 40}, .width = 64, .height = 48, .matrix = matrix, .paint = paint});
+      const bool transposed = turned.transposed;
+      const int bright = turned.bright;
+      WriteVideo(
+          dir / name,
+          {.times = {0, 40}, .width = 64, .height = 48, .matrix = turned.matrix, .paint = paint});
       Video video(dir / name);
       int frames = 0;
       const std::vector<size_t> both = {0, 1};

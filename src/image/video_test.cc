@@ -52,7 +52,7 @@ struct Taken {
 
 Taken Take(Video& video, const std::vector<size_t>& frames) {
   Taken taken;
-  video.Read(frames, [&](VideoFrame frame) {
+  video.Read(frames, [&](const VideoFrame& frame) {
     taken.numbers.push_back(NumberIn(frame.picture));
     taken.seconds.push_back(frame.seconds);
   });
@@ -159,7 +159,7 @@ TEST(Video, FewFramesOfManyAreTheSame) {
     for (const std::vector<size_t>& few :
          {std::vector<size_t>{0, 150, 300, 450}, {599}, {11, 12, 13, 25, 26, 400, 401}}) {
       size_t i = 0;
-      video.Read(few, [&](VideoFrame frame) {
+      video.Read(few, [&](const VideoFrame& frame) {
         EXPECT_EQ(NumberIn(frame.picture), static_cast<int>(few[i])) << name;
         EXPECT_EQ(frame.seconds, video.times()[few[i]]) << name;
         EXPECT_EQ(frame.picture.rgb, all[few[i]].rgb) << name << ", frame " << few[i];

@@ -76,7 +76,7 @@ TEST(AttentionRequest, EveryParameter) {
 }
 
 TEST(AttentionRequest, WaysToNameTheQuery) {
-  const auto tokens = [](Fields query) { return ParseRows(std::move(query)).query.tokens; };
+  const auto tokens = [](const Fields& query) { return ParseRows(query).query.tokens; };
   EXPECT_THAT(tokens({{"token", "register_1"}}), ElementsAre(1));
   EXPECT_THAT(tokens({{"token", "cls"}, {"block", "encoder"}}), ElementsAre(0));
   EXPECT_THAT(tokens({{"rows", "0-1"}, {"cols", "2-3"}}), ElementsAre(4, 5, 8, 9));

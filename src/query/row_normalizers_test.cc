@@ -101,7 +101,7 @@ class RowNormalizersAtWork : public ::testing::Test {
   const QkStore store_{WriteQkStore(dir_.path(), SmallQkDescription()), {}};
   const QkTensors tensors_ = store_.Layer(store_.description().blocks[0], 0);
   RowNormalizers normalizers_{store_, 1 << 20};
-  const RowNormalizers::Key key_;
+  const RowNormalizers::Key key_ = {};
 };
 
 TEST_F(RowNormalizersAtWork, StoppedTheyAreNotKept) {
