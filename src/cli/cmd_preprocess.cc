@@ -167,7 +167,8 @@ int RunPreprocess(PreprocessFlags& options) {
   for (size_t i = 0; i < input.outputs.size(); ++i) {
     ThrowIfInterrupted();
     WritePng(input.outputs[i], frames.width, frames.height,
-             std::span(frames.rgb).subspan(i * frame_bytes, frame_bytes));
+             std::span(frames.rgb).subspan(i * frame_bytes, frame_bytes),
+             {.existing = options.overwrite ? Existing::kReplace : Existing::kRefuse});
     outputs.Add(input.outputs[i]);
     const FrameTransform& t = frames.transforms[i];
     said +=

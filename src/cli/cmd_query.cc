@@ -115,9 +115,7 @@ class NpyOutput : public Output {
   void Finish() override { file_.Commit(); }
 
  private:
-  void Write(const std::string& text) {
-    file_.Write({reinterpret_cast<const uint8_t*>(text.data()), text.size()});
-  }
+  void Write(const std::string& text) { file_.Write(BytesOf(text)); }
 
   AtomicFile file_;
   const int64_t specials_;
@@ -138,7 +136,7 @@ class CsvOutput : public Output {
  private:
   void Write(const std::string& text) {
     ThrowIfInterrupted();
-    file_.Write({reinterpret_cast<const uint8_t*>(text.data()), text.size()});
+    file_.Write(BytesOf(text));
   }
 
   AtomicFile file_;

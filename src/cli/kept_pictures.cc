@@ -30,9 +30,7 @@ void KeepPictures(const fs::path& folder, const std::vector<fs::path>& pictures,
       WriteImage(folder, kept.names[i],
                  EncodePng(picture.width, picture.height, picture.rgb, pictures[i].string()));
     } else {
-      const std::string file = ReadFile(pictures[i]);
-      WriteImage(folder, kept.names[i],
-                 {reinterpret_cast<const uint8_t*>(file.data()), file.size()});
+      WriteImage(folder, kept.names[i], BytesOf(ReadFile(pictures[i])));
     }
   });
 }

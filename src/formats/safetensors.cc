@@ -186,7 +186,7 @@ SafetensorsWriter::SafetensorsWriter(const std::filesystem::path& path,
   const uint64_t size = text.size();
   size_ = sizeof(size) + size + offset;
   file_.Write({reinterpret_cast<const uint8_t*>(&size), sizeof(size)});
-  file_.Write({reinterpret_cast<const uint8_t*>(text.data()), text.size()});
+  file_.Write(BytesOf(text));
 }
 
 void SafetensorsWriter::Append(Bytes bytes) {
