@@ -9,12 +9,12 @@
 #include <random>
 #include <vector>
 
-#include "artifact/layer_maps.h"
-#include "artifact/quantile.h"
-#include "artifact/quantize.h"
 #include "core/parallel.h"
 #include "formats/deflate.h"
 #include "formats/npz.h"
+#include "ops/quantile.h"
+#include "ops/quantize.h"
+#include "store/maps/layer_maps.h"
 
 namespace vggt {
 namespace {

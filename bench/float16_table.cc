@@ -3,10 +3,10 @@
 // queries and keys as the store keeps them. docs/exactness.md holds its results.
 #include <fmt/format.h>
 
+#include "backend/cpu/aggregator.h"
 #include "core/error.h"
 #include "float16_twin.h"
 #include "image/preprocess.h"
-#include "model/aggregator.h"
 
 namespace vggt {
 namespace {
@@ -24,10 +24,10 @@ void Run(const std::filesystem::path& weights, const std::vector<std::filesystem
   const ModelConfig config = ReadModelConfig(checkpoint);
   const PreprocessedFrames frames = Preprocess(pictures, {});
   const FrameBatch batch{frames.frames, frames.height, frames.width, frames.rgb.data()};
-  const TokenLayout layout{batch.count, config.special_tokens(), batch.grid_height(),
-                           batch.grid_width()};
-  const int64_t tokens = layout.frames * layout.tokens_per_frame();
-  testing::Float16Twin twin(layout, config, std::max<int64_t>(tokens / kRows, 1));
+  const TokenGrid grid{batch.count, config.special_tokens(), batch.grid_height(),
+                       batch.grid_width()};
+  const int64_t tokens = grid.tokens();
+  testing::Float16Twin twin(grid, config, std::max<int64_t>(tokens / kRows, 1));
   Aggregator(config, LoadParameters(checkpoint, config, config.depth - 1, Precision::kF32))
       .Forward(batch, twin);
   fmt::print(

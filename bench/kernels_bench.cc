@@ -10,15 +10,16 @@
 #include <type_traits>
 #include <vector>
 
+#include "backend/cpu/bf16_support.h"
+#include "backend/cpu/linear.h"
 #include "core/parallel.h"
 #include "core/tensor.h"
-#include "kernels/attention.h"
-#include "kernels/attention_bf16.h"
-#include "kernels/attention_probe.h"
-#include "kernels/linear.h"
-#include "kernels/precision.h"
-#include "kernels/rope.h"
-#include "kernels/rowwise.h"
+#include "ops/attention.h"
+#include "ops/attention_bf16.h"
+#include "ops/attention_probe.h"
+#include "ops/precision.h"
+#include "ops/rope.h"
+#include "ops/rowwise.h"
 
 namespace vggt {
 namespace {

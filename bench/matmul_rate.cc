@@ -9,9 +9,10 @@
 #include <string>
 #include <vector>
 
+#include "backend/cpu/bf16_support.h"
+#include "backend/cpu/onednn.h"
 #include "core/tensor.h"
-#include "kernels/onednn.h"
-#include "kernels/precision.h"
+#include "ops/precision.h"
 
 namespace vggt {
 namespace {

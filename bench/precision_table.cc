@@ -7,12 +7,12 @@
 #include <cmath>
 #include <vector>
 
-#include "artifact/layer_maps.h"
-#include "capture/query_plan.h"
+#include "backend/cpu/aggregator.h"
+#include "capture/map_plan.h"
 #include "core/error.h"
 #include "image/preprocess.h"
-#include "kernels/attention_probe.h"
-#include "model/aggregator.h"
+#include "ops/attention_probe.h"
+#include "store/maps/layer_maps.h"
 
 namespace vggt {
 namespace {
@@ -22,7 +22,7 @@ constexpr int64_t kQueryStep = 7;  // every seventh query patch
 // Keeps the maps of all layers, [queries, heads, keys] each.
 class Keeper : public AttentionObserver {
  public:
-  explicit Keeper(const QueryPlan& plan) : keys_(plan.keys) {
+  explicit Keeper(const MapPlan& plan) : keys_(plan.keys) {
     for (size_t i = 0; i < plan.rows.size(); i += kQueryStep) rows_.push_back(plan.rows[i]);
   }
 
@@ -74,7 +74,7 @@ void Run(const std::filesystem::path& weights, const std::vector<std::filesystem
   const ModelConfig config = ReadModelConfig(checkpoint);
   const PreprocessedFrames frames = Preprocess(pictures, {});
   const FrameBatch batch{frames.frames, frames.height, frames.width, frames.rgb.data()};
-  const QueryPlan plan = MakeQueryPlan(
+  const MapPlan plan = MakeMapPlan(
       {batch.count, config.special_tokens(), batch.grid_height(), batch.grid_width()}, 1, 1);
   std::vector<Keeper> passes;
   for (const Precision precision : {Precision::kF32, Precision::kBf16}) {

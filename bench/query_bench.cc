@@ -10,10 +10,10 @@
 #include <numeric>
 #include <random>
 
+#include "attention/attention_rows.h"
 #include "core/parallel.h"
 #include "core/tensor.h"
 #include "formats/safetensors.h"
-#include "query/attention_rows.h"
 
 namespace vggt {
 namespace {

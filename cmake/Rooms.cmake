@@ -2,8 +2,9 @@
 # vggt_room(NAME UNITS u… ROOMS r… [ALONE u…] [PUBLIC lib…] [PRIVATE lib…] [TEST_PRIVATE lib…])
 #
 # One static library of src/NAME: each unit is u.h, u.cc and u_test.cc. ROOMS are the rooms it may
-# include (tools/check_rooms.py holds the same table against the #includes). The tests of a room are one
-# program, NAME_tests; ctest calls each case NAME/Suite.Case.
+# include (tools/check_rooms.py reads this list and holds it against the #includes). The tests of a room are
+# one program, NAME_tests; ctest calls each case NAME/Suite.Case. A room inside a folder, as store/maps, is
+# the target vggt_store_maps, and its tests are store_maps_tests.
 #
 # Presets that say CMAKE_UNITY_BUILD compile several files at once, which takes a third of the time: most
 # of it goes to headers. ALONE are the units that cannot share: those that Highway compiles several times,
@@ -25,26 +26,33 @@ endif()
 
 function(vggt_room NAME)
   cmake_parse_arguments(ARG "" "" "UNITS;ROOMS;ALONE;PUBLIC;PRIVATE;TEST_PRIVATE" ${ARGN})
-  list(TRANSFORM ARG_UNITS APPEND .cc OUTPUT_VARIABLE SOURCES)
   list(TRANSFORM ARG_UNITS APPEND .h OUTPUT_VARIABLE HEADERS)
-  list(TRANSFORM ARG_ROOMS PREPEND vggt_ OUTPUT_VARIABLE ROOM_TARGETS)
+  set(SOURCES "")  # a unit of templates or plain structs is a header alone
+  foreach(UNIT IN LISTS ARG_UNITS)
+    if(EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/${UNIT}.cc)
+      list(APPEND SOURCES ${UNIT}.cc)
+    endif()
+  endforeach()
+  string(REPLACE / _ ROOM ${NAME})
+  string(REPLACE / _ ROOM_TARGETS "${ARG_ROOMS}")
+  list(TRANSFORM ROOM_TARGETS PREPEND vggt_)
   list(TRANSFORM ARG_ALONE APPEND .cc)
   set_source_files_properties(${ARG_ALONE} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
-  add_library(vggt_${NAME} STATIC ${SOURCES} ${HEADERS})
-  set_target_properties(vggt_${NAME} PROPERTIES EXPORT_NAME ${NAME})
+  add_library(vggt_${ROOM} STATIC ${SOURCES} ${HEADERS})
+  set_target_properties(vggt_${ROOM} PROPERTIES EXPORT_NAME ${ROOM})
   target_include_directories(
-    vggt_${NAME} PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/src>
+    vggt_${ROOM} PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/src>
                         $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}/vggt-attn>)
-  target_link_libraries(vggt_${NAME} PUBLIC ${ROOM_TARGETS} ${ARG_PUBLIC}
+  target_link_libraries(vggt_${ROOM} PUBLIC ${ROOM_TARGETS} ${ARG_PUBLIC}
                         PRIVATE $<BUILD_INTERFACE:vggt_options> ${ARG_PRIVATE})
-  install(TARGETS vggt_${NAME} EXPORT vggt-attn ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+  install(TARGETS vggt_${ROOM} EXPORT vggt-attn ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
   install(FILES ${HEADERS} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/vggt-attn/${NAME})
 
   if(VGGT_BUILD_TESTS)
     list(TRANSFORM ARG_UNITS APPEND _test.cc OUTPUT_VARIABLE TESTS)
-    add_executable(${NAME}_tests ${TESTS})
-    target_link_libraries(${NAME}_tests PRIVATE vggt_${NAME} vggt_testing vggt_options ${ARG_TEST_PRIVATE})
-    vggt_discover_tests(${NAME}_tests ${NAME})
+    add_executable(${ROOM}_tests ${TESTS})
+    target_link_libraries(${ROOM}_tests PRIVATE vggt_${ROOM} vggt_testing vggt_options ${ARG_TEST_PRIVATE})
+    vggt_discover_tests(${ROOM}_tests ${NAME})
   endif()
 endfunction()
 

@@ -9,10 +9,10 @@
 #include <string>
 #include <vector>
 
-#include "artifact/array_file.h"
-#include "artifact/qk_schema.h"
-#include "artifact/schema.h"
 #include "core/error.h"
+#include "store/common/schema.h"
+#include "store/maps/array_file.h"
+#include "store/qk/qk_schema.h"
 
 namespace {
 

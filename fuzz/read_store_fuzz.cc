@@ -8,8 +8,8 @@
 #include <string>
 #include <string_view>
 
+#include "attention/attention_rows.h"
 #include "core/error.h"
-#include "query/attention_rows.h"
 
 namespace {
 

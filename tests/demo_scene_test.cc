@@ -10,14 +10,15 @@
 #include <memory>
 #include <vector>
 
-#include "capture/query_plan.h"
-#include "cli/bundled_model.h"
+#include "backend/cpu/aggregator.h"
+#include "backend/cpu/bf16_support.h"
+#include "capture/map_plan.h"
 #include "formats/json.h"
 #include "image/frames.h"
 #include "image/preprocess.h"
-#include "kernels/attention_probe.h"
-#include "model/aggregator.h"
+#include "ops/attention_probe.h"
 #include "testing.h"
+#include "weights/bundled_model.h"
 
 namespace vggt {
 namespace {
@@ -109,7 +110,7 @@ bool Transfer(const Camera& camera, const View& from, const View& to, Point& pla
 // Head-mean maps of the last layer: [queries, frames · patches].
 class LastLayer : public AttentionObserver {
  public:
-  LastLayer(QueryPlan plan, int64_t layer)
+  LastLayer(MapPlan plan, int64_t layer)
       : plan_(std::move(plan)), layer_(layer), maps(plan_.rows.size() * plan_.keys.size()) {}
   void OnQueriesKeys(int64_t layer, const QueriesKeys& qk) override {
     if (layer != layer_) return;
@@ -118,7 +119,7 @@ class LastLayer : public AttentionObserver {
   }
 
  private:
-  QueryPlan plan_;
+  MapPlan plan_;
   int64_t layer_;
 
  public:
@@ -150,7 +151,7 @@ TEST_P(DemoScene, AttentionFindsTheSamePoint) {
   const FrameBatch batch{frames.frames, frames.height, frames.width, frames.rgb.data()};
   const int64_t wp = batch.grid_width(), patches = batch.patches();
   LastLayer observer(
-      MakeQueryPlan({batch.count, config.special_tokens(), batch.grid_height(), wp}, 1, 1), last);
+      MakeMapPlan({batch.count, config.special_tokens(), batch.grid_height(), wp}, 1, 1), last);
   aggregator.Forward(batch, observer);
 
   // Of the patches of view 0 that are seen in the other view: at least this share within one patch,

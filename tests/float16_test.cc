@@ -3,13 +3,13 @@
 // docs/exactness.md states what was measured.
 #include <gtest/gtest.h>
 
-#include "cli/bundled_model.h"
+#include "backend/cpu/aggregator.h"
 #include "float16_twin.h"
 #include "image/frames.h"
 #include "image/preprocess.h"
-#include "model/aggregator.h"
 #include "model/synthetic.h"
 #include "testing.h"
+#include "weights/bundled_model.h"
 
 namespace vggt {
 namespace {
@@ -26,13 +26,13 @@ void ExpectWithin(const Checkpoint& checkpoint, const std::filesystem::path& pic
   const ModelConfig config = ReadModelConfig(checkpoint);
   const PreprocessedFrames frames = Preprocess(ListPictures(pictures, ""), {});
   const FrameBatch batch{frames.frames, frames.height, frames.width, frames.rgb.data()};
-  const TokenLayout layout{batch.count, config.special_tokens(), batch.grid_height(),
-                           batch.grid_width()};
-  testing::Float16Twin twin(layout, config, step);
+  const TokenGrid grid{batch.count, config.special_tokens(), batch.grid_height(),
+                       batch.grid_width()};
+  testing::Float16Twin twin(grid, config, step);
   Aggregator(config, LoadParameters(checkpoint, config, config.depth - 1, Precision::kF32))
       .Forward(batch, twin);
   ASSERT_EQ(static_cast<int64_t>(twin.layers.size()), config.depth);
-  const auto tokens = static_cast<double>(layout.frames * layout.tokens_per_frame());
+  const auto tokens = static_cast<double>(grid.tokens());
   for (const Float16Cost& cost : twin.layers) {
     EXPECT_GT(cost.mean, 0) << "nothing was rounded";
     EXPECT_LT(cost.mean * tokens, bounds.mean);

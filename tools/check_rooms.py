@@ -1,48 +1,60 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Holds the house's plan against the code: fails on any #include that the table does not allow.
+"""Holds the house's plan against the code: fails on any #include that a room's CMakeLists.txt does not allow.
 
-Also: library rooms neither print nor exit, each unit has its test, and no file is longer than 800 lines.
+Also: rooms only stand on rooms that come before them, each has its row in docs/architecture.md, library rooms
+neither print nor exit, each unit has its test, and no file is longer than 800 lines.
 """
 
 import re
 import sys
 from pathlib import Path
 
-SRC = Path(__file__).resolve().parent.parent / "src"
+ROOT = Path(__file__).resolve().parent.parent
+SRC = ROOT / "src"
 
-# Room: the rooms it may include, besides itself and core (docs/architecture.md).
-ROOMS = {
-    "core": [],
-    "formats": [],
-    "kernels": [],
-    "image": ["formats"],
-    "weights": ["formats"],
-    "artifact": ["formats"],
-    "render": ["formats", "image"],
-    "query": ["formats", "kernels", "artifact"],
-    "model": ["formats", "kernels", "weights"],
-    "capture": ["formats", "model", "kernels", "weights", "artifact"],
-    "server": ["formats", "artifact", "query"],
-    "cli": [
-        *("formats", "kernels", "image", "weights", "artifact", "render", "query", "model"),
-        *("capture", "server"),
-    ],
-}
-# oneDNN and cpp-httplib are spoken to in one place each.
-ONLY_INCLUDER = {"oneapi/dnnl/dnnl.hpp": "kernels/onednn.h", "httplib.h": "server/http.cc"}
+# Outside libraries that are spoken to in one place each.
+ONLY_INCLUDER = {"oneapi/dnnl/dnnl.hpp": "backend/cpu/onednn.h", "httplib.h": "server/http.cc"}
 LONGEST = 800
 PRINTS = re.compile(r"std::c(out|err)\b|\b(printf|puts|fmt::print|exit|abort)\s*\(")
 
 
-def problems():
+def read_rooms():
+    """Each room and the rooms that it may include, from the bottom up."""
+    order = re.search(r"foreach\(ROOM([^)]*)\)", (SRC / "CMakeLists.txt").read_text())[1].split()
+    rooms = {}
+    for room in order:
+        call = re.search(r"vggt_room\(([^)]*)\)", (SRC / room / "CMakeLists.txt").read_text())[1]
+        words = call.split()
+        after = words[words.index("ROOMS") + 1 :] if "ROOMS" in words else []
+        end = next((i for i, word in enumerate(after) if word.isupper()), len(after))
+        rooms[words[0]] = after[:end]
+    return rooms
+
+
+def room_of(path, rooms):
+    """The room that a path below src/ lies in, or an #include points to; None if there is none."""
+    return next((room for room in rooms if path.startswith(room + "/")), None)
+
+
+def problems(rooms):
+    known = set()
+    for room, uses in rooms.items():
+        for used in uses:
+            if used not in known:
+                yield f"src/{room}/CMakeLists.txt: {room} stands on {used}, which comes after it"
+        known.add(room)
+    plan = (ROOT / "docs/architecture.md").read_text()
+    for room in rooms:
+        if f"\n| {room} |" not in plan:
+            yield f"docs/architecture.md: no row for the room {room}"
     for path in sorted(SRC.rglob("*")):
         if path.suffix not in (".h", ".cc"):
             continue
         name = path.relative_to(SRC).as_posix()
-        room = name.split("/")[0]
-        if room not in ROOMS:
-            yield f"{name}: no room '{room}' in the table"
+        room = room_of(name, rooms)
+        if room is None:
+            yield f"{name}: lies in no room of src/CMakeLists.txt"
             continue
         lines = path.read_text().splitlines()
         if len(lines) > LONGEST:
@@ -50,8 +62,8 @@ def problems():
         for number, line in enumerate(lines, 1):
             found = re.match(r'\s*#\s*include\s+[<"]([^>"]+)[>"]', line)
             if found:
-                target = found[1].split("/")[0]
-                if target in ROOMS and target not in (room, "core", *ROOMS[room]):
+                target = room_of(found[1], rooms)
+                if target and target not in (room, "core", *rooms[room]):
                     yield f"{name}:{number}: {room} may not include {found[1]}"
                 if ONLY_INCLUDER.get(found[1], name) != name:
                     yield f"{name}:{number}: only {ONLY_INCLUDER[found[1]]} may include {found[1]}"
@@ -63,6 +75,6 @@ def problems():
                 yield f"{name}: no {path.stem}_test.cc beside it"
 
 
-found = list(problems())
+found = list(problems(read_rooms()))
 print("\n".join(found) or "every #include keeps to the plan")
 sys.exit(bool(found))

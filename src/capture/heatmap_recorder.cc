@@ -20,7 +20,7 @@ int64_t HeadsTogether(const MapExtents& extents) {
 
 }  // namespace
 
-HeatmapRecorder::HeatmapRecorder(QueryPlan plan, const MapExtents& extents, bool per_head,
+HeatmapRecorder::HeatmapRecorder(MapPlan plan, const MapExtents& extents, bool per_head,
                                  std::vector<bool> layers, Sink sink)
     : plan_(std::move(plan)),
       extents_(extents),

@@ -5,9 +5,9 @@
 #include <functional>
 #include <vector>
 
-#include "capture/query_plan.h"
-#include "kernels/attention_probe.h"
+#include "capture/map_plan.h"
 #include "model/observer.h"
+#include "ops/attention_probe.h"
 
 namespace vggt {
 
@@ -22,8 +22,8 @@ class HeatmapRecorder : public AttentionObserver {
   using Sink = std::function<void(int64_t layer, const LayerMaps& maps)>;
 
   // `layers` tells for each global block whether it is wanted.
-  HeatmapRecorder(QueryPlan plan, const MapExtents& extents, bool per_head,
-                  std::vector<bool> layers, Sink sink);
+  HeatmapRecorder(MapPlan plan, const MapExtents& extents, bool per_head, std::vector<bool> layers,
+                  Sink sink);
 
   // Bytes that a recorder of such maps holds: some heads' probabilities and a layer's levels.
   static double MemoryBytes(const MapExtents& extents, bool per_head);
@@ -40,7 +40,7 @@ class HeatmapRecorder : public AttentionObserver {
   std::vector<float> SampleLayer(const QueriesKeys& qk);
   bool QuantizeLayer(const QueriesKeys& qk, std::vector<float> sample);
 
-  const QueryPlan plan_;
+  const MapPlan plan_;
   const MapExtents extents_;
   const bool per_head_;
   const std::vector<bool> layers_;

@@ -13,7 +13,7 @@ namespace {
 
 using ::testing::ElementsAre;
 
-const TokenLayout kLayout{.frames = 2, .special_tokens = 1, .grid_height = 2, .grid_width = 3};
+const TokenGrid kLayout{.frames = 2, .special_tokens = 1, .height = 2, .width = 3};
 constexpr int64_t kHeads = 3, kHeadDim = 4, kTokens = 14;
 
 // Plays the model: queries and keys of a layer, side by side.
@@ -29,7 +29,7 @@ struct Layer {
             2 * kHeads * kHeadDim};
   }
   // What a recorder should hand on.
-  LayerMaps Expected(const QueryPlan& plan, bool per_head) const {
+  LayerMaps Expected(const MapPlan& plan, bool per_head) const {
     std::vector<float> out(plan.rows.size() * plan.keys.size() * (per_head ? kHeads : 1));
     AttentionWorkspace workspace;
     ProbeAttention(qk().shape(), qk().q, qk().k, {plan.rows, plan.keys, !per_head, out.data()},
@@ -40,7 +40,7 @@ struct Layer {
 };
 
 TEST(HeatmapRecorder, HandsOnWantedLayersInOrder) {
-  const QueryPlan plan = MakeQueryPlan(kLayout, 1, 1);
+  const MapPlan plan = MakeMapPlan(kLayout, 1, 1);
   const Layer a(1), b(2), c(3);
   std::vector<int64_t> layers;
   std::vector<double> vmax;
@@ -63,7 +63,7 @@ TEST(HeatmapRecorder, HandsOnWantedLayersInOrder) {
 
 // Of one head at a time, several, or all.
 TEST(HeatmapRecorder, PerHeadKeepsHeadsApartOnAnyNumberOfThreads) {
-  const QueryPlan plan = MakeQueryPlan(kLayout, 1, 1);
+  const MapPlan plan = MakeMapPlan(kLayout, 1, 1);
   const Layer layer(4);
   const LayerMaps expected = layer.Expected(plan, true);
   for (const int threads : {1, 2, 7}) {
@@ -82,8 +82,8 @@ TEST(HeatmapRecorder, PerHeadKeepsHeadsApartOnAnyNumberOfThreads) {
 // One query in sixteen is sampled; here those attend to a tenth of the keys, all others evenly: the
 // layer's percentile is far below what the sample says.
 TEST(HeatmapRecorder, ASampleThatMisleadsCostsTimeOnly) {
-  const TokenLayout layout{.frames = 1, .special_tokens = 0, .grid_height = 16, .grid_width = 20};
-  const QueryPlan plan = MakeQueryPlan(layout, 1, 1);
+  const TokenGrid layout{.frames = 1, .special_tokens = 0, .height = 16, .width = 20};
+  const MapPlan plan = MakeMapPlan(layout, 1, 1);
   std::vector<float> q(320), k(320, 0);
   for (size_t i = 0; i < q.size(); ++i) q[i] = i % 20 == 10 ? 1 : 1e-5F * static_cast<float>(i);
   for (size_t i = 0; i < 32; ++i) k[i] = 50;
@@ -102,7 +102,7 @@ TEST(HeatmapRecorder, ASampleThatMisleadsCostsTimeOnly) {
 }
 
 TEST(HeatmapRecorder, WhatTheSinkThrowsReachesTheModel) {
-  const QueryPlan plan = MakeQueryPlan(kLayout, 1, 1);
+  const MapPlan plan = MakeMapPlan(kLayout, 1, 1);
   const Layer layer(1);
   HeatmapRecorder recorder(plan, plan.extents(kHeads, 2), false, {true},
                            [](int64_t, const LayerMaps&) { throw Error("the disk is full"); });

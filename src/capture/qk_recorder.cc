@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "core/error.h"
-#include "kernels/half.h"
+#include "ops/half.h"
 
 namespace vggt {
 namespace {
@@ -39,7 +39,7 @@ QkRecorder::QkRecorder(WantedBlocks wanted, Sink sink)
 
 bool QkRecorder::WantsUnrotated(BlockId block) const {
   const std::vector<bool>* groups[] = {&wanted_.global, &wanted_.frame, &wanted_.encoder};
-  const std::vector<bool>& group = *groups[static_cast<size_t>(block.group)];
+  const std::vector<bool>& group = *groups[static_cast<size_t>(block.kind)];
   return block.index < static_cast<int64_t>(group.size()) && group[block.index];
 }
 

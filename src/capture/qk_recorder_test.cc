@@ -51,12 +51,12 @@ std::vector<float> Widened(std::span<const uint16_t> values) {
 
 TEST(QkRecorder, WantsWhatItWasTold) {
   const QkRecorder recorder({{false, true}, {true}, {}}, [](auto, auto, auto) {});
-  EXPECT_FALSE(recorder.WantsUnrotated({BlockGroup::kGlobal, 0}));
-  EXPECT_TRUE(recorder.WantsUnrotated({BlockGroup::kGlobal, 1}));
-  EXPECT_FALSE(recorder.WantsUnrotated({BlockGroup::kGlobal, 2}));
-  EXPECT_TRUE(recorder.WantsUnrotated({BlockGroup::kFrame, 0}));
-  EXPECT_FALSE(recorder.WantsUnrotated({BlockGroup::kFrame, 1}));
-  EXPECT_FALSE(recorder.WantsUnrotated({BlockGroup::kEncoder, 0}));
+  EXPECT_FALSE(recorder.WantsUnrotated({BlockKind::kGlobal, 0}));
+  EXPECT_TRUE(recorder.WantsUnrotated({BlockKind::kGlobal, 1}));
+  EXPECT_FALSE(recorder.WantsUnrotated({BlockKind::kGlobal, 2}));
+  EXPECT_TRUE(recorder.WantsUnrotated({BlockKind::kFrame, 0}));
+  EXPECT_FALSE(recorder.WantsUnrotated({BlockKind::kFrame, 1}));
+  EXPECT_FALSE(recorder.WantsUnrotated({BlockKind::kEncoder, 0}));
 }
 
 TEST(QkRecorder, HandsOnBlocksHeadByHeadInOrder) {
@@ -67,9 +67,9 @@ TEST(QkRecorder, HandsOnBlocksHeadByHeadInOrder) {
     q.push_back(Widened(block_q));
     k.push_back(Widened(block_k));
   });
-  recorder.OnUnrotated({BlockGroup::kFrame, 0}, Tokens(2, 0).qk());
-  recorder.OnUnrotated({BlockGroup::kEncoder, 4}, Tokens(3, 0).qk());  // more of them
-  recorder.OnUnrotated({BlockGroup::kGlobal, 0}, Tokens(1, 0.25F).qk());
+  recorder.OnUnrotated({BlockKind::kFrame, 0}, Tokens(2, 0).qk());
+  recorder.OnUnrotated({BlockKind::kEncoder, 4}, Tokens(3, 0).qk());  // more of them
+  recorder.OnUnrotated({BlockKind::kGlobal, 0}, Tokens(1, 0.25F).qk());
   recorder.Finish();
   EXPECT_THAT(blocks, ElementsAre("frame block 1", "encoder block 5", "global block 1"));
   EXPECT_THAT(q[0], ElementsAre(0, 1, 2, 10, 11, 12, 100, 101, 102, 110, 111, 112));
@@ -86,18 +86,18 @@ TEST(QkRecorder, NamesTheBlockWhoseValuesDoNotFit) {
   Tokens tokens(2, 0);
   tokens.q(1, 1, 2) = 70000;
   EXPECT_THAT(ErrorOf([&] {
-                recorder.OnUnrotated({BlockGroup::kFrame, 6}, tokens.qk());
+                recorder.OnUnrotated({BlockKind::kFrame, 6}, tokens.qk());
               }),
               HasSubstr("frame block 7: q of head 2 holds 70000, which float16 cannot hold"));
   QueriesKeys swapped = tokens.qk();
   std::swap(swapped.q, swapped.k);
   EXPECT_THAT(ErrorOf([&] {
-                recorder.OnUnrotated({BlockGroup::kGlobal, 0}, swapped);
+                recorder.OnUnrotated({BlockKind::kGlobal, 0}, swapped);
               }),
               HasSubstr("global block 1: k of head 2 holds 70000"));
   tokens.q(1, 1, 2) = std::nanf("");
   EXPECT_THAT(ErrorOf([&] {
-                recorder.OnUnrotated({BlockGroup::kEncoder, 0}, tokens.qk());
+                recorder.OnUnrotated({BlockKind::kEncoder, 0}, tokens.qk());
               }),
               HasSubstr("values became infinite or NaN in encoder block 1"));
   recorder.Finish();
@@ -106,9 +106,9 @@ TEST(QkRecorder, NamesTheBlockWhoseValuesDoNotFit) {
 
 TEST(QkRecorder, WhatTheSinkThrowsReachesTheModel) {
   QkRecorder recorder({}, [](auto, auto, auto) { throw Error("the disk is full"); });
-  recorder.OnUnrotated({BlockGroup::kGlobal, 0}, Tokens(1, 0).qk());
+  recorder.OnUnrotated({BlockKind::kGlobal, 0}, Tokens(1, 0).qk());
   EXPECT_EQ(ErrorOf([&] {
-              recorder.OnUnrotated({BlockGroup::kGlobal, 1}, Tokens(1, 0).qk());
+              recorder.OnUnrotated({BlockKind::kGlobal, 1}, Tokens(1, 0).qk());
             }),
             "the disk is full");
   recorder.Finish();  // told once

@@ -6,10 +6,10 @@
 #include <memory>
 #include <utility>
 
+#include "capture/qk_capture.h"
 #include "cli/command.h"
 #include "cli/export_pipeline.h"
 #include "cli/interrupt.h"
-#include "cli/qk_capture.h"
 #include "cli/value_check.h"
 #include "cli/video_input.h"
 #include "core/error.h"

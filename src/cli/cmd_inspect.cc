@@ -5,15 +5,15 @@
 #include <algorithm>
 #include <memory>
 
-#include "artifact/qk_store.h"
-#include "artifact/reader.h"
-#include "cli/bundled_model.h"
 #include "cli/command.h"
 #include "cli/recovery.h"
 #include "cli/value_check.h"
 #include "cli/weights_key.h"
 #include "core/error.h"
 #include "model/config.h"
+#include "store/export/export_reader.h"
+#include "store/qk/qk_store.h"
+#include "weights/bundled_model.h"
 
 namespace vggt {
 namespace {

@@ -10,8 +10,8 @@
 #include <optional>
 #include <vector>
 
-#include "artifact/quantile.h"
-#include "artifact/reader.h"
+#include "attention/attention_request.h"
+#include "attention/attention_rows.h"
 #include "cli/command.h"
 #include "cli/interrupt.h"
 #include "cli/recovery.h"
@@ -22,9 +22,9 @@
 #include "formats/npy.h"
 #include "image/codec.h"
 #include "image/png_codec.h"
-#include "query/attention_request.h"
-#include "query/attention_rows.h"
+#include "ops/quantile.h"
 #include "render/overlay.h"
+#include "store/export/export_reader.h"
 
 namespace vggt {
 namespace {

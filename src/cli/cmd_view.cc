@@ -11,7 +11,6 @@
 #include <memory>
 #include <thread>
 
-#include "artifact/reader.h"
 #include "cli/command.h"
 #include "cli/interrupt.h"
 #include "cli/recovery.h"
@@ -21,6 +20,7 @@
 #include "server/http.h"
 #include "server/preparer.h"
 #include "server/routes.h"
+#include "store/export/export_reader.h"
 
 namespace vggt {
 namespace {

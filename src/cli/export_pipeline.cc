@@ -5,16 +5,13 @@
 #include <chrono>
 #include <optional>
 
-#include "artifact/export_files.h"
-#include "artifact/qk_writer.h"
-#include "artifact/writer.h"
+#include "backend/cpu/bf16_support.h"
 #include "capture/heatmap_recorder.h"
-#include "cli/bundled_model.h"
+#include "capture/layer_list.h"
+#include "capture/qk_capture.h"
 #include "cli/interrupt.h"
 #include "cli/kept_pictures.h"
-#include "cli/layer_list.h"
 #include "cli/picture_notes.h"
-#include "cli/qk_capture.h"
 #include "cli/recovery.h"
 #include "cli/video_input.h"
 #include "cli/weights_key.h"
@@ -26,6 +23,11 @@
 #include "image/preprocess.h"
 #include "model/flops.h"
 #include "model/memory.h"
+#include "store/common/export_folder.h"
+#include "store/export/export_files.h"
+#include "store/maps/map_writer.h"
+#include "store/qk/qk_writer.h"
+#include "weights/bundled_model.h"
 
 namespace vggt {
 namespace fs = std::filesystem;
@@ -79,7 +81,7 @@ struct ExportPictures {
 };
 
 LayerMetadata CommonMetadata(const ExportOptions& options, const ExportPictures& pictures,
-                             const QueryPlan& plan) {
+                             const MapPlan& plan) {
   const PreprocessedFrames& frames = pictures.frames;
   LayerMetadata metadata;
   metadata.S = frames.frames;
@@ -224,8 +226,8 @@ void CheckFree(const fs::path& output) {
               "--output_dir_prefix.");
 }
 
-// What can be known before anything is computed: that the output may be replaced, and does not hold
-// the pictures that are read.
+// What can be known before anything is computed: that the output may be replaced, and does not
+// hold the pictures that are read.
 void CheckReplaceable(const fs::path& output, const fs::path& pictures) {
   std::error_code ignored;
   if (!fs::is_directory(output, ignored)) return;
@@ -250,8 +252,8 @@ std::string KeptText(const fs::path& output, const std::vector<fs::path>& kept) 
                      names);
 }
 
-// Refused before it is computed rather than ended by the kernel in the middle. `model`, `recorded`:
-// bytes of weights and activations, and of what is recorded at a time.
+// Refused before it is computed rather than ended by the kernel in the middle. `model`,
+// `recorded`: bytes of weights and activations, and of what is recorded at a time.
 void CheckMemory(double model, double recorded) {
   const auto limit = static_cast<double>(MemoryLimit());
   if (model + recorded <= limit) return;
@@ -280,7 +282,7 @@ QkDescription DescribeStore(const std::string& image_set_name, const LayerMetada
 class Recording {
  public:
   void AddMaps(const fs::path& folder, const ExportOptions& options, const LayerMetadata& metadata,
-               const QueryPlan& plan, const MapExtents& extents, const std::vector<bool>& layers) {
+               const MapPlan& plan, const MapExtents& extents, const std::vector<bool>& layers) {
     map_writer_.emplace(folder, options.image_set_name, metadata, !options.no_compress);
     maps_.emplace(plan, extents, options.save_per_head, layers,
                   [this](int64_t layer, const LayerMaps& m) { map_writer_->WriteLayer(layer, m); });
@@ -290,7 +292,7 @@ class Recording {
   void AddStore(const fs::path& folder, QkDescription description, WantedBlocks wanted) {
     qk_writer_.emplace(folder, std::move(description));
     qk_.emplace(std::move(wanted), [this](BlockId block, auto q, auto k) {
-      qk_writer_->WriteLayer(KindOf(block.group), block.index, q, k);
+      qk_writer_->WriteLayer(block.kind, block.index, q, k);
     });
     observers_.push_back(&*qk_);
   }
@@ -341,9 +343,9 @@ ExportReport ExportTo(const fs::path& folder, const ExportOptions& options, Expo
   const PreprocessedFrames& frames = pictures.frames;
   report.seconds.pictures = SecondsSince(start);
   const FrameBatch batch{frames.frames, frames.height, frames.width, frames.rgb.data()};
-  const TokenLayout layout{batch.count, config.special_tokens(), batch.grid_height(),
-                           batch.grid_width()};
-  const QueryPlan plan = MakeQueryPlan(layout, options.stride_h, options.stride_w);
+  const TokenGrid grid{batch.count, config.special_tokens(), batch.grid_height(),
+                       batch.grid_width()};
+  const MapPlan plan = MakeMapPlan(grid, options.stride_h, options.stride_w);
   const MapExtents extents = plan.extents(config.heads(), batch.count);
   LayerMetadata metadata = CommonMetadata(options, pictures, plan);
   metadata.provenance = MakeProvenance(checkpoint, config, frames, report.precision);

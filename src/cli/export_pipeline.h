@@ -7,11 +7,11 @@
 #include <string>
 #include <vector>
 
-#include "artifact/qk_schema.h"
+#include "backend/cpu/aggregator.h"
 #include "cli/terminal.h"
 #include "image/video_choice.h"
-#include "kernels/precision.h"
-#include "model/aggregator.h"
+#include "ops/precision.h"
+#include "store/qk/qk_schema.h"
 
 namespace vggt {
 

@@ -7,8 +7,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "artifact/reader.h"
 #include "model/synthetic.h"
+#include "store/export/export_reader.h"
 #include "testing.h"
 
 namespace vggt {

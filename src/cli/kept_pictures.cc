@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/kept_pictures.h"
 
-#include "artifact/writer.h"
 #include "cli/interrupt.h"
 #include "core/parallel.h"
 #include "image/codec.h"
 #include "image/png_codec.h"
+#include "store/common/export_folder.h"
 
 namespace vggt {
 namespace fs = std::filesystem;

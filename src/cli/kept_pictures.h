@@ -9,7 +9,7 @@
 namespace vggt {
 
 struct KeptPictures {
-  std::vector<std::string> names;  // ImageNames() of artifact/writer.h
+  std::vector<std::string> names;  // ImageNames() of store/maps/map_writer.h
   std::vector<bool> as_png;        // or byte for byte
 };
 

@@ -5,7 +5,7 @@
 #include <functional>
 #include <string>
 
-#include "query/attention_rows.h"
+#include "attention/attention_rows.h"
 
 namespace vggt {
 

@@ -11,12 +11,12 @@
 #include <string>
 #include <vector>
 
-#include "artifact/schema.h"
 #include "cli/terminal.h"
 #include "core/mapped_file.h"
 #include "image/preprocess.h"
 #include "image/video.h"
 #include "image/video_choice.h"
+#include "store/common/schema.h"
 
 namespace vggt {
 

@@ -2,8 +2,8 @@
 // How much memory a forward pass needs.
 #pragma once
 
-#include "kernels/precision.h"
 #include "model/config.h"
+#include "ops/precision.h"
 
 namespace vggt {
 

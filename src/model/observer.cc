@@ -1,16 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/observer.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 
 namespace vggt {
-
-std::string BlockText(BlockId block) {
-  constexpr const char* kGroups[] = {"global", "frame", "encoder"};
-  return fmt::format("{} block {}", kGroups[static_cast<int>(block.group)], block.index + 1);
-}
 
 void AttentionObserver::OnQueriesKeys(int64_t /*layer*/, const QueriesKeys& /*qk*/) {}
 bool AttentionObserver::WantsUnrotated(BlockId /*block*/) const { return false; }

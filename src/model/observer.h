@@ -3,23 +3,12 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
 #include <vector>
 
-#include "kernels/attention.h"
+#include "core/block_kind.h"
+#include "ops/attention.h"
 
 namespace vggt {
-
-// Where a block stands in the model.
-enum class BlockGroup { kGlobal, kFrame, kEncoder };
-
-struct BlockId {
-  BlockGroup group = BlockGroup::kGlobal;
-  int64_t index = 0;  // among those of its group, from 0
-};
-
-// "global block 3", counted from 1.
-std::string BlockText(BlockId block);
 
 // Queries and keys of a block, the frames one after the other. Both are [tokens, heads, head_dim]
 // with token_stride values from one token to the next.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/observer.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include "testing.h"
@@ -13,25 +14,19 @@ using ::testing::ElementsAre;
 TEST(Observer, WatchesNothingUnlessAsked) {
   AttentionObserver observer;
   observer.OnQueriesKeys(0, {});
-  EXPECT_FALSE(observer.WantsUnrotated({BlockGroup::kFrame, 2}));
-  observer.OnUnrotated({BlockGroup::kFrame, 2}, {});
+  EXPECT_FALSE(observer.WantsUnrotated({BlockKind::kFrame, 2}));
+  observer.OnUnrotated({BlockKind::kFrame, 2}, {});
 }
 
-TEST(Observer, BlocksHaveNames) {
-  EXPECT_EQ(BlockText({BlockGroup::kGlobal, 0}), "global block 1");
-  EXPECT_EQ(BlockText({BlockGroup::kFrame, 2}), "frame block 3");
-  EXPECT_EQ(BlockText({BlockGroup::kEncoder, 23}), "encoder block 24");
-}
-
-// Watches blocks of `group`, and notes what it is told.
+// Watches blocks of `kind`, and notes what it is told.
 class Listener : public AttentionObserver {
  public:
-  explicit Listener(BlockGroup group) : group_(group) {}
+  explicit Listener(BlockKind kind) : kind_(kind) {}
 
   void OnQueriesKeys(int64_t layer, const QueriesKeys& /*qk*/) override {
     told.push_back(fmt::format("qk {}", layer));
   }
-  bool WantsUnrotated(BlockId block) const override { return block.group == group_; }
+  bool WantsUnrotated(BlockId block) const override { return block.kind == kind_; }
   void OnUnrotated(BlockId block, const QueriesKeys& /*qk*/) override {
     told.push_back(BlockText(block));
   }
@@ -39,17 +34,17 @@ class Listener : public AttentionObserver {
   std::vector<std::string> told;
 
  private:
-  BlockGroup group_;
+  BlockKind kind_;
 };
 
 TEST(Observer, AGroupTellsEachWhatItWants) {
-  Listener first(BlockGroup::kGlobal), second(BlockGroup::kFrame);
+  Listener first(BlockKind::kGlobal), second(BlockKind::kFrame);
   ObserverGroup group({&first, &second});
-  EXPECT_TRUE(group.WantsUnrotated({BlockGroup::kGlobal, 0}));
-  EXPECT_TRUE(group.WantsUnrotated({BlockGroup::kFrame, 0}));
-  EXPECT_FALSE(group.WantsUnrotated({BlockGroup::kEncoder, 0}));
-  group.OnUnrotated({BlockGroup::kFrame, 0}, {});
-  group.OnUnrotated({BlockGroup::kGlobal, 0}, {});
+  EXPECT_TRUE(group.WantsUnrotated({BlockKind::kGlobal, 0}));
+  EXPECT_TRUE(group.WantsUnrotated({BlockKind::kFrame, 0}));
+  EXPECT_FALSE(group.WantsUnrotated({BlockKind::kEncoder, 0}));
+  group.OnUnrotated({BlockKind::kFrame, 0}, {});
+  group.OnUnrotated({BlockKind::kGlobal, 0}, {});
   group.OnQueriesKeys(0, {});
   EXPECT_THAT(first.told, ElementsAre("global block 1", "qk 0"));
   EXPECT_THAT(second.told, ElementsAre("frame block 1", "qk 0"));

@@ -10,8 +10,8 @@
 #include <string>
 #include <vector>
 
-#include "artifact/map_reader.h"
-#include "query/attention_rows.h"
+#include "attention/attention_rows.h"
+#include "store/export/map_reader.h"
 
 namespace vggt {
 

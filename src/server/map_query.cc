@@ -5,9 +5,9 @@
 #include <array>
 #include <string_view>
 
-#include "artifact/map_reader.h"
-#include "query/request_text.h"
+#include "attention/request_text.h"
 #include "server/message.h"
+#include "store/export/map_reader.h"
 
 namespace vggt {
 namespace {

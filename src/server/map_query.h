@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-#include "artifact/reader.h"
+#include "store/export/export_reader.h"
 
 namespace vggt {
 

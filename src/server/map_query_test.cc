@@ -3,9 +3,9 @@
 
 #include <gmock/gmock.h>
 
-#include "artifact/map_reader.h"
-#include "query/request_text.h"
+#include "attention/request_text.h"
 #include "server/message.h"
+#include "store/export/map_reader.h"
 
 namespace vggt {
 namespace {

@@ -4,9 +4,9 @@
 
 #include <string>
 
+#include "attention/attention_request.h"
+#include "attention/attention_rows.h"
 #include "formats/json.h"
-#include "query/attention_request.h"
-#include "query/attention_rows.h"
 
 namespace vggt {
 

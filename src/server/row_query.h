@@ -4,7 +4,7 @@
 
 #include <chrono>
 
-#include "query/attention_request.h"
+#include "attention/attention_request.h"
 #include "server/map_query.h"
 
 namespace vggt {

@@ -7,13 +7,13 @@
 #include <cmath>
 #include <vector>
 
-#include "capture/query_plan.h"
+#include "capture/map_plan.h"
 #include "core/tensor.h"
-#include "kernels/attention_probe.h"
-#include "kernels/half.h"
-#include "kernels/rope.h"
 #include "model/config.h"
 #include "model/observer.h"
+#include "ops/attention_probe.h"
+#include "ops/half.h"
+#include "ops/rope.h"
 
 namespace vggt::testing {
 
@@ -26,14 +26,13 @@ struct Float16Cost {
 // Watches every step-th row of each global block.
 class Float16Twin : public AttentionObserver {
  public:
-  Float16Twin(const TokenLayout& layout, const ModelConfig& config, int64_t step)
-      : table_(config.head_dim,
-               static_cast<int32_t>(std::max(layout.grid_height, layout.grid_width))) {
-    const auto tokens = static_cast<int32_t>(layout.frames * layout.tokens_per_frame());
+  Float16Twin(const TokenGrid& grid, const ModelConfig& config, int64_t step)
+      : table_(config.head_dim, static_cast<int32_t>(std::max(grid.height, grid.width))) {
+    const auto tokens = static_cast<int32_t>(grid.tokens());
     for (int32_t t = 0; t < tokens; ++t) {
-      const int64_t patch = t % layout.tokens_per_frame() - layout.special_tokens;
-      const int64_t y = patch < 0 ? 0 : patch / layout.grid_width + 1;
-      const int64_t x = patch < 0 ? 0 : patch % layout.grid_width + 1;
+      const int64_t patch = t % grid.tokens_per_frame() - grid.special_tokens;
+      const int64_t y = patch < 0 ? 0 : patch / grid.width + 1;
+      const int64_t x = patch < 0 ? 0 : patch % grid.width + 1;
       yx_.insert(yx_.end(), {static_cast<int32_t>(y), static_cast<int32_t>(x)});
       keys_.push_back(t);
       if (t % step == 0) rows_.push_back(t);
@@ -41,7 +40,7 @@ class Float16Twin : public AttentionObserver {
     exact_.resize(rows_.size() * keys_.size() * config.heads());
   }
 
-  bool WantsUnrotated(BlockId block) const override { return block.group == BlockGroup::kGlobal; }
+  bool WantsUnrotated(BlockId block) const override { return block.kind == BlockKind::kGlobal; }
   void OnUnrotated(BlockId /*block*/, const QueriesKeys& qk) override {
     shape_ = {1, qk.tokens, qk.heads, qk.head_dim, qk.heads * qk.head_dim};
     q_ = Rounded(qk, qk.q);

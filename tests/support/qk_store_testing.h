@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
-#include "artifact/qk_schema.h"
 #include "core/tensor.h"
 #include "formats/safetensors.h"
+#include "store/qk/qk_schema.h"
 #include "testing.h"
 
 namespace vggt::testing {

@@ -5,8 +5,8 @@
 #include <limits>
 #include <vector>
 
+#include "attention/token_query.h"
 #include "qk_store_testing.h"
-#include "query/token_query.h"
 
 namespace vggt::testing {
 

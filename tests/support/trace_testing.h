@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "backend/cpu/encoder.h"
 #include "formats/npy.h"
-#include "model/encoder.h"
 #include "model/synthetic.h"
 #include "testing.h"
 

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "attention/token_query.h"
+
+#include <algorithm>
+#include <set>
+
+#include "core/error.h"
+
+namespace vggt {
+namespace {
+
+// Each of `numbers` in [least, most], none twice, at least one.
+template <typename T>
+void CheckAll(const std::vector<T>& numbers, int64_t least, int64_t most, const char* what) {
+  if (numbers.empty()) throw Error(fmt::format("no {} is asked for", what));
+  std::set<T> seen;
+  for (const T number : numbers) {
+    const auto value = static_cast<int64_t>(number);
+    if (value < least || value > most) {
+      throw Error(fmt::format("there is no {} {}", what, value), "",
+                  fmt::format("They run from {} to {}.", least, most));
+    }
+    if (!seen.insert(number).second) throw Error(fmt::format("{} {} is named twice", what, value));
+  }
+}
+
+}  // namespace
+
+std::vector<int64_t> TokensOf(const PatchRectangle& rectangle, const QkDescription& description,
+                              const QkBlocks& blocks) {
+  const auto [top, bottom] = std::minmax(rectangle.row_begin, rectangle.row_end);
+  const auto [left, right] = std::minmax(rectangle.col_begin, rectangle.col_end);
+  std::vector<int64_t> tokens;
+  for (int64_t row = top; row <= bottom; ++row) {
+    for (int64_t col = left; col <= right; ++col) {
+      tokens.push_back(blocks.specials() + row * description.W_p + col);
+    }
+  }
+  return tokens;
+}
+
+int64_t FindSpecialToken(const QkBlocks& blocks, std::string_view name) {
+  const auto& names = blocks.special_tokens;
+  const auto found = std::find(names.begin(), names.end(), name);
+  return found == names.end() ? -1 : found - names.begin();
+}
+
+FrameRange AttendedFrames(Attends attends, int64_t frame, int64_t frames, bool incoming) {
+  switch (attends) {
+    case Attends::kFrame:
+      return {frame, frame + 1};
+    case Attends::kCausal:
+      return incoming ? FrameRange{frame, frames} : FrameRange{0, frame + 1};
+    case Attends::kAll:
+      break;
+  }
+  return {0, frames};
+}
+
+std::string BlocksText(const QkDescription& description) {
+  std::string kinds;
+  for (const QkBlocks& blocks : description.blocks) {
+    kinds += fmt::format("{}{}", kinds.empty() ? "" : ", ", BlockKindName(blocks.kind));
+  }
+  return fmt::format("It has {} blocks.", kinds);
+}
+
+void CheckTokenQuery(const TokenQuery& query, const QkDescription& description,
+                     const QkBlocks& blocks) {
+  CheckAll(query.layers, 0, static_cast<int64_t>(blocks.layers.size()) - 1, "layer at place");
+  CheckAll(query.heads, 1, blocks.heads, "head");
+  CheckAll(query.frames, 0, description.frames - 1, "frame");
+  CheckAll(query.tokens, 0, description.tokens_per_frame(blocks) - 1, "token");
+  CheckAll(std::vector{query.frame}, 0, description.frames - 1, "frame");
+  if (query.before_rope && blocks.rope.type == RopeType::kApplied) {
+    throw Error("this store's queries and keys were recorded after the rotary embedding", "",
+                "What was before it can only be had by recording again.");
+  }
+}
+
+}  // namespace vggt

@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "backend/cpu/aggregator.h"
+
+#include <gmock/gmock.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <map>
+#include <optional>
+
+#include "backend/cpu/bf16_support.h"
+#include "core/parallel.h"
+#include "ops/attention_probe.h"
+#include "ops/reference.h"
+#include "trace_testing.h"
+
+namespace vggt {
+namespace {
+
+using ::testing::HasSubstr;
+using testing::Trace;
+
+// Keeps everything it is shown.
+class Recorder : public AttentionObserver {
+ public:
+  Recorder(const Trace& trace, bool average) : Recorder(trace.frames(), average) {}
+  Recorder(const FrameBatch& frames, bool average) : frames_(frames), average_(average) {
+    const auto patches = static_cast<int32_t>(frames_.patches());
+    for (int32_t s = 0; s < frames_.count; ++s) {
+      for (int32_t i = 0; i < patches; ++i) keys_.push_back(s * (5 + patches) + 5 + i);
+    }
+    rows_.assign(keys_.begin(), keys_.begin() + patches);
+  }
+
+  void OnQueriesKeys(int64_t layer, const QueriesKeys& qk) override {
+    EXPECT_EQ(layer, static_cast<int64_t>(q.size()));
+    q.push_back(HeadMajor(qk, qk.q));
+    k.push_back(HeadMajor(qk, qk.k));
+    maps.emplace_back(rows_.size() * keys_.size() * (average_ ? 1 : qk.heads));
+    ProbeAttention(qk.shape(), qk.q, qk.k, {rows_, keys_, average_, maps.back().data()},
+                   workspace_);
+  }
+  bool WantsUnrotated(BlockId block) const override {
+    return !only.has_value() || *only == BlockText(block);
+  }
+  void OnUnrotated(BlockId block, const QueriesKeys& qk) override {
+    EXPECT_TRUE(unrotated.try_emplace(BlockText(block)).second);
+    unrotated[BlockText(block)] = {HeadMajor(qk, qk.q), HeadMajor(qk, qk.k)};
+  }
+
+  std::vector<std::vector<float>> q, k, maps;  // [heads, tokens, head_dim]; [rows, heads, keys]
+  std::map<std::string, std::array<std::vector<float>, 2>> unrotated;  // by block
+  std::optional<std::string> only;                                     // the block to watch
+
+ private:
+  static std::vector<float> HeadMajor(const QueriesKeys& qk, const float* x) {
+    std::vector<float> out;
+    for (int64_t h = 0; h < qk.heads; ++h) {
+      for (int64_t t = 0; t < qk.tokens; ++t) {
+        const float* from = x + t * qk.token_stride + h * qk.head_dim;
+        out.insert(out.end(), from, from + qk.head_dim);
+      }
+    }
+    return out;
+  }
+
+  FrameBatch frames_;
+  bool average_;
+  std::vector<int32_t> rows_, keys_;
+  AttentionWorkspace workspace_;
+};
+
+Aggregator MakeAggregator(const Trace& trace, int64_t last_layer,
+                          Precision precision = Precision::kF32) {
+  return {trace.config(),
+          LoadParameters(trace.checkpoint(), trace.config(), last_layer, precision)};
+}
+
+void ExpectNear(const std::vector<float>& got, const std::vector<double>& expected,
+                double tolerance, const std::string& name) {
+  ASSERT_EQ(got.size(), expected.size()) << name;
+  double worst = 0;
+  for (size_t i = 0; i < got.size(); ++i) worst = std::max(worst, std::abs(got[i] - expected[i]));
+  EXPECT_LE(worst, tolerance) << name;
+}
+
+TEST(Aggregator, EveryIntermediateEqualsTheTrace) {
+  const Trace trace;
+  const Aggregator aggregator = MakeAggregator(trace, 1);
+  Recorder recorder(trace, false);
+  std::vector<double> shares;
+  aggregator.Forward(trace.frames(), recorder,
+                     [&](const ForwardProgress& p) { shares.push_back(p.share); });
+  ASSERT_EQ(recorder.q.size(), 2U);
+  for (int i = 0; i < 2; ++i) {
+    const std::string layer = "global_" + std::to_string(i);
+    // float32 against the specification's float64; q and k are of the order of 1.
+    ExpectNear(recorder.q[i], Trace::Load(layer + "_q"), 5e-5, layer + "_q");
+    ExpectNear(recorder.k[i], Trace::Load(layer + "_k"), 5e-5, layer + "_k");
+    ExpectNear(recorder.maps[i], Trace::Load(layer + "_first_to_all"), 1e-5, layer);
+  }
+  EXPECT_EQ(shares.size(), 6U);  // two encoder blocks, two pairs
+  EXPECT_TRUE(std::is_sorted(shares.begin(), shares.end()));
+  EXPECT_NEAR(shares.back(), 1, 1e-9);
+}
+
+TEST(Aggregator, QueriesAndKeysBeforeRopeEqualTheTrace) {
+  const Trace trace;
+  Recorder recorder(trace, false);
+  MakeAggregator(trace, 1).Forward(trace.frames(), recorder);
+  EXPECT_EQ(recorder.unrotated.size(), 6U);  // two blocks of each group
+  for (int i = 0; i < 2; ++i) {
+    for (const char* group : {"frame", "encoder"}) {
+      const auto& qk = recorder.unrotated[fmt::format("{} block {}", group, i + 1)];
+      // float32 against the specification's float64; the encoder's q and k are not normalised.
+      ExpectNear(qk[0], Trace::Load(fmt::format("{}_{}_q_unrotated", group, i)), 5e-5, group);
+      ExpectNear(qk[1], Trace::Load(fmt::format("{}_{}_k_unrotated", group, i)), 5e-5, group);
+    }
+    // Global blocks': rotated, they are those of the trace. Frames of 5 × 7 patches.
+    std::vector<int32_t> yx;
+    for (int32_t t = 0; t < 80; ++t) {
+      const int32_t patch = t % 40 - 5;
+      yx.insert(yx.end(), {patch < 0 ? 0 : patch / 7 + 1, patch < 0 ? 0 : patch % 7 + 1});
+    }
+    auto qk = recorder.unrotated[fmt::format("global block {}", i + 1)];
+    const char* names[] = {"q", "k"};
+    for (int which = 0; which < 2; ++which) {
+      for (int64_t h = 0; h < 2; ++h)
+        reference::Rope(80, 1, 64, 64, yx.data(), &qk[which][h * 80 * 64]);
+      const std::string name = fmt::format("global_{}_{}", i, names[which]);
+      ExpectNear(qk[which], Trace::Load(name), 5e-5, name);
+    }
+  }
+}
+
+TEST(Aggregator, WatchingABlockChangesNothing) {
+  const Trace trace;
+  Recorder all(trace, false);
+  MakeAggregator(trace, 1).Forward(trace.frames(), all);
+  for (const auto& [block, qk] : all.unrotated) {
+    Recorder one(trace, false);
+    one.only = block;
+    MakeAggregator(trace, 1).Forward(trace.frames(), one);
+    ASSERT_EQ(one.unrotated.size(), 1U);
+    EXPECT_EQ(one.unrotated[block], qk) << block;
+    EXPECT_EQ(one.maps, all.maps) << block;
+  }
+}
+
+TEST(Aggregator, AveragedMapsAreTheMeanOverHeads) {
+  const Trace trace;
+  const Aggregator aggregator = MakeAggregator(trace, 1);
+  Recorder recorder(trace, true);
+  aggregator.Forward(trace.frames(), recorder);
+  const auto expected = Trace::Load("global_1_first_to_all");
+  const int64_t keys = 70, heads = trace.config().heads();
+  std::vector<double> mean(35 * keys);
+  for (int64_t row = 0; row < 35; ++row) {
+    for (int64_t h = 0; h < heads; ++h) {
+      for (int64_t j = 0; j < keys; ++j) {
+        mean[row * keys + j] += expected[(row * heads + h) * keys + j] / static_cast<double>(heads);
+      }
+    }
+  }
+  ExpectNear(recorder.maps[1], mean, 1e-5, "mean");
+}
+
+TEST(Aggregator, StoppingEarlierChangesNothingBefore) {
+  const Trace trace;
+  Recorder whole(trace, false), early(trace, false);
+  MakeAggregator(trace, 1).Forward(trace.frames(), whole);
+  MakeAggregator(trace, 0).Forward(trace.frames(), early);
+  ASSERT_EQ(early.maps.size(), 1U);
+  ExpectNear(early.maps[0], {whole.maps[0].begin(), whole.maps[0].end()}, 1e-6, "layer 1");
+}
+
+// How far a pass in bf16 is from one in float32, over one layer's maps.
+struct Distance {
+  double mean = 0, high = 0;  // of |Δp|: mean, 99.9th percentile
+  double same_best = 0;       // share of (query, head, frame) whose largest p is the same patch
+};
+
+Distance Compare(const std::vector<float>& a, const std::vector<float>& b, int64_t patches) {
+  Distance distance;
+  std::vector<double> errors;
+  for (size_t i = 0; i < a.size(); ++i) errors.push_back(std::abs(a[i] - b[i]));
+  for (const double e : errors) distance.mean += e / static_cast<double>(errors.size());
+  std::sort(errors.begin(), errors.end());
+  distance.high = errors[errors.size() * 999 / 1000];
+  int64_t maps = 0, same = 0;
+  for (auto from = a.begin(), other = b.begin(); from != a.end();
+       from += patches, other += patches, ++maps) {
+    same += std::max_element(from, from + patches) - from ==
+            std::max_element(other, other + patches) - other;
+  }
+  distance.same_best = static_cast<double>(same) / static_cast<double>(maps);
+  return distance;
+}
+
+TEST(Aggregator, Bf16StaysNearTheTrace) {
+  if (!MultipliesBf16()) GTEST_SKIP() << "no native bfloat16 here";
+  const Trace trace;
+  const Aggregator aggregator = MakeAggregator(trace, 1, Precision::kBf16);
+  EXPECT_EQ(aggregator.precision(), Precision::kBf16);
+  Recorder recorder(trace, false);
+  aggregator.Forward(trace.frames(), recorder);
+  for (int i = 0; i < 2; ++i) {
+    const auto expected = Trace::Load("global_" + std::to_string(i) + "_first_to_all");
+    const Distance d =
+        Compare(recorder.maps[i], {expected.begin(), expected.end()}, trace.frames().patches());
+    // Probabilities are 1/70 on average, the largest of them near 1.
+    EXPECT_LT(d.mean, 2e-4) << i;
+    EXPECT_LT(d.high, 6e-3) << i;
+    EXPECT_GT(d.same_best, 0.97) << i;
+    EXPECT_GT(d.mean, 1e-7) << "not computed in bf16 at all";
+    RecordProperty("mean_" + std::to_string(i), std::to_string(d.mean));
+    RecordProperty("high_" + std::to_string(i), std::to_string(d.high));
+    RecordProperty("same_best_" + std::to_string(i), std::to_string(d.same_best));
+  }
+}
+
+TEST(Aggregator, ThreadsDoNotMatter) {
+  const Trace trace;
+  const int before = ThreadCount();
+  for (const Precision precision : {Precision::kF32, Precision::kBf16}) {
+    if (precision == Precision::kBf16 && !MultipliesBf16()) continue;
+    for (const bool average : {false, true}) {
+      std::vector<std::vector<std::vector<float>>> maps;
+      for (const int threads : {1, 2, 7}) {
+        SetThreadCount(threads);
+        Recorder recorder(trace, average);
+        MakeAggregator(trace, 1, precision).Forward(trace.frames(), recorder);
+        maps.push_back(std::move(recorder.maps));
+      }
+      EXPECT_EQ(maps[0], maps[1]) << PrecisionName(precision);
+      EXPECT_EQ(maps[0], maps[2]) << PrecisionName(precision);
+    }
+  }
+  SetThreadCount(before);
+}
+
+TEST(Aggregator, OddSizesInBf16) {
+  if (!MultipliesBf16()) GTEST_SKIP() << "no native bfloat16 here";
+  // Heads of 16 without an encoder; one patch, one row of patches, one picture, sizes of no tile.
+  const testing::TestDir dir;
+  const ModelConfig& config = SyntheticPresets()[3].config;
+  WriteSyntheticCheckpoint(dir / "w", config, DType::kF32, 1);
+  const Checkpoint checkpoint = Checkpoint::Open(dir / "w");
+  const Aggregator f32(config, LoadParameters(checkpoint, config, 2, Precision::kF32));
+  const Aggregator bf16(config, LoadParameters(checkpoint, config, 2, Precision::kBf16));
+  for (const auto& [count, rows, cols] :
+       {std::tuple{1, 1, 1}, {1, 1, 13}, {3, 7, 5}, {2, 17, 1}, {1, 20, 21}}) {
+    std::vector<uint8_t> rgb(count * rows * cols * 14 * 14 * 3);
+    for (size_t i = 0; i < rgb.size(); ++i) rgb[i] = static_cast<uint8_t>(i * 2654435761U >> 24);
+    const FrameBatch frames{count, rows * 14, cols * 14, rgb.data()};
+    Recorder a(frames, false), b(frames, false);
+    f32.Forward(frames, a);
+    bf16.Forward(frames, b);
+    for (size_t layer = 0; layer < 3; ++layer) {
+      const Distance d = Compare(a.maps[layer], b.maps[layer], frames.patches());
+      const double patches = static_cast<double>(count * rows * cols);
+      EXPECT_LT(d.mean * patches, 0.02) << count << " × " << rows << " × " << cols;
+      EXPECT_GT(d.same_best, 0.9) << count << " × " << rows << " × " << cols;
+    }
+  }
+}
+
+TEST(Aggregator, ProgressMayStopThePass) {
+  const Trace trace;
+  Recorder recorder(trace, false);
+  EXPECT_THROW(MakeAggregator(trace, 1).Forward(
+                   trace.frames(), recorder, [](const ForwardProgress&) { throw Interrupted(); }),
+               Interrupted);
+  EXPECT_TRUE(recorder.q.empty());
+}
+
+TEST(Aggregator, SaysWhereValuesBecameInfinite) {
+  const Trace trace;
+  AggregatorParameters parameters =
+      LoadParameters(trace.checkpoint(), trace.config(), 1, Precision::kF32);
+  parameters.frame_blocks[1].norm1.weight[3] = std::numeric_limits<float>::max();
+  parameters.frame_blocks[1].norm1.bias[3] = std::numeric_limits<float>::max();
+  Recorder recorder(trace, false);
+  const std::string error = testing::ErrorOf(
+      [&] { Aggregator(trace.config(), std::move(parameters)).Forward(trace.frames(), recorder); });
+  EXPECT_THAT(error, HasSubstr("infinite or NaN in frame block 2"));
+}
+
+}  // namespace
+}  // namespace vggt

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "backend/cpu/block.h"
+
+#include <algorithm>
+
+#include "core/parallel.h"
+#include "ops/attention_bf16.h"
+#include "ops/rowwise.h"
+
+namespace vggt {
+namespace {
+
+template <typename T>
+void Normalize(const NormParameters& norm, int64_t rows, int64_t dim, const float* x, T* y) {
+  LayerNorm(rows, dim, x, norm.weight.data(), norm.bias.data(), norm.eps, y);
+}
+
+void NormalizeHeads(const NormParameters& norm, int64_t tokens, int64_t heads, int64_t head_dim,
+                    int64_t stride, float* x) {
+  LayerNormHeads(tokens, heads, head_dim, stride, x, norm.weight.data(), norm.bias.data(),
+                 norm.eps);
+}
+
+// Calls body(first, count) for pieces of the tokens, on all threads: what it does to a piece finds
+// it in the second-level cache each time but the first.
+template <typename Body>
+void ForPieces(int64_t tokens, const Body& body) {
+  constexpr int64_t kPiece = 32;  // 256 KB of q and k at 1024 channels
+  ParallelFor((tokens + kPiece - 1) / kPiece, 1, [&](size_t i) {
+    const int64_t first = static_cast<int64_t>(i) * kPiece;
+    body(first, std::min(kPiece, tokens - first));
+  });
+}
+
+void Attend(const AttentionShape& shape, const float* q, const float* k, const float* v, float* out,
+            AttentionWorkspace& workspace) {
+  Attention(shape, q, k, v, out, workspace);
+}
+
+void Attend(const AttentionShape& shape, const float* q, const float* k, const float* v,
+            uint16_t* out, AttentionWorkspace& workspace) {
+  AttentionBf16(shape, q, k, v, out, workspace);
+}
+
+// T: what goes from one kernel to the next.
+template <typename T>
+void RunBlockIn(BlockBuffers<T>& buffers, const BlockParameters& block, const ModelConfig& config,
+                const Sequences& sequences, const TokenPositions* positions,
+                const BlockWatch& watch, Workspace& workspace) {
+  const int64_t dim = config.dim, tokens = sequences.batch * sequences.tokens;
+  const int64_t heads = dim / block.head_dim, stride = block.qkv.out();
+  float *x = sequences.x, *q = workspace.qkv.data(), *k = q + dim, *v = k + dim;
+  T* normed = buffers.normed.data();
+
+  // q, k, v = qkv(norm1(x)); q and k normalised per head, then rotated
+  Normalize(block.norm1, tokens, dim, x, normed);
+  block.qkv.Run(tokens, normed, q);
+  const auto normalize = [&](int64_t token, int64_t count) {
+    if (!block.q_norm) return;
+    NormalizeHeads(*block.q_norm, count, heads, block.head_dim, stride, q + token * stride);
+    NormalizeHeads(*block.k_norm, count, heads, block.head_dim, stride, k + token * stride);
+  };
+  const auto rotate = [&](int64_t token, int64_t count) {
+    if (positions == nullptr) return;
+    const int32_t* yx = positions->yx.data() + 2 * token;
+    Rope(positions->table, count, heads, stride, yx, q + token * stride);
+    Rope(positions->table, count, heads, stride, yx, k + token * stride);
+  };
+  const QueriesKeys qk{q, k, tokens, heads, block.head_dim, stride};
+  if (watch.unrotated) {
+    ForPieces(tokens, normalize);
+    watch.unrotated(qk);
+    ForPieces(tokens, rotate);
+  } else {
+    ForPieces(tokens, [&](int64_t token, int64_t count) {
+      normalize(token, count);
+      rotate(token, count);
+    });
+  }
+  if (watch.queries_keys) watch.queries_keys(qk);
+
+  if (!block.rest) return;
+
+  // a = softmax(q kᵀ / √d) v
+  const AttentionShape shape{sequences.batch, sequences.tokens, heads, block.head_dim, stride};
+  T* attended = normed;
+  Attend(shape, q, k, v, attended, workspace.attention);
+
+  // x += ls1 · proj(a)
+  block.rest->proj.Run(tokens, attended, x);
+
+  // x += ls2 · fc2(gelu(fc1(norm2(x))))
+  for (int64_t row = 0; row < tokens; row += workspace.mlp_rows) {
+    const int64_t rows = std::min(workspace.mlp_rows, tokens - row);
+    Normalize(block.rest->norm2, rows, dim, x + row * dim, normed);
+    block.rest->fc1.Run(rows, normed, buffers.hidden.data());
+    block.rest->fc2.Run(rows, buffers.hidden.data(), x + row * dim);
+  }
+}
+
+}  // namespace
+
+void RunBlock(const BlockParameters& block, const ModelConfig& config, const Sequences& sequences,
+              const TokenPositions* positions, const BlockWatch& watch, Workspace& workspace) {
+  std::visit(
+      [&](auto& buffers) {
+        RunBlockIn(buffers, block, config, sequences, positions, watch, workspace);
+      },
+      workspace.between);
+}
+
+}  // namespace vggt

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// The activations of a forward pass, allocated once.
+#pragma once
+
+#include <variant>
+
+#include "model/config.h"
+#include "ops/attention.h"
+#include "ops/precision.h"
+
+namespace vggt {
+
+// What goes from one kernel of a block to the next, as float32 or bfloat16.
+template <typename T>
+struct BlockBuffers {
+  AlignedBuffer<T> normed;  // [tokens, dim]: a norm's output; later attention's
+  AlignedBuffer<T> hidden;  // [mlp_rows, hidden]
+};
+
+// Buffers for sequences of up to `tokens` tokens in all frames together.
+struct Workspace {
+  Workspace(const ModelConfig& config, int64_t tokens, Precision precision);
+
+  // Rows that pass through an MLP at a time: bounds its hidden layer, whatever the sequence.
+  int64_t mlp_rows;
+
+  FloatBuffer qkv;  // [tokens, 3·dim]
+  std::variant<BlockBuffers<float>, BlockBuffers<uint16_t>> between;
+  AttentionWorkspace attention;
+};
+
+}  // namespace vggt

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// What --save_qk and --capture ask for, of a given model.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "capture/qk_recorder.h"
+#include "model/config.h"
+#include "store/qk/qk_schema.h"
+
+namespace vggt {
+
+// "global,frame" as kinds of blocks, in the order of kBlockKinds, each once. Throws Error naming
+// what is none.
+std::vector<BlockKind> ParseCapture(const std::string& text);
+
+// The blocks to be recorded: those of `layers`, of the encoder all. Throws Error if the model's
+// encoder has none.
+WantedBlocks ChooseBlocks(const std::vector<BlockKind>& kinds, const ModelConfig& config,
+                          const std::vector<bool>& layers);
+
+// What the store says of each kind, without layers.
+std::vector<QkBlocks> DescribeBlocks(const std::vector<BlockKind>& kinds,
+                                     const ModelConfig& config);
+
+// Bytes of the q and k of the largest of these blocks.
+double LargestBlockBytes(const QkDescription& description);
+
+}  // namespace vggt

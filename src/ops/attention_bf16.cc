@@ -1,0 +1,314 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ops/attention_bf16.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "core/parallel.h"
+#include "ops/attention_tile.h"
+#include "ops/precision.h"
+
+// Everything in HWY_NAMESPACE is compiled once per instruction set; the best is chosen at run time.
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "ops/attention_bf16.cc"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include "ops/attention_simd-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace vggt::HWY_NAMESPACE {
+
+// Two bfloat16 in 32 bits, the first one in the lower half: the unit of bfloat16 products.
+using DU = hn::RebindToUnsigned<D>;
+using VU = hn::Vec<DU>;
+constexpr DU du;
+
+// Each float's upper half is the nearest bfloat16, ties to even. Not for NaN.
+HWY_INLINE VU Rounded(V x) {
+  const VU bits = hn::BitCast(du, x);
+  const VU odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(du, 1));
+  return hn::Add(bits, hn::Add(odd, hn::Set(du, 0x7FFF)));
+}
+
+// The pairs (first[i], second[i]).
+HWY_INLINE VU Zip(V first, V second) {
+  return hn::Or(hn::ShiftRight<16>(Rounded(first)),
+                hn::And(Rounded(second), hn::Set(du, 0xFFFF0000U)));
+}
+
+// The two instructions of AVX512_BF16. They are written out because Highway's target for AVX-512
+// does not have them; assemblers know them whatever the target.
+struct Native {
+  using Value = uint32_t;
+  static constexpr int64_t kPerValue = 2;
+#if HWY_TARGET <= HWY_AVX3
+  static HWY_INLINE V AddProduct(V sum, VU a, VU b) {
+    asm("vdpbf16ps %2, %1, %0" : "+v"(sum.raw) : "v"(a.raw), "v"(b.raw));
+    return sum;
+  }
+  static HWY_INLINE VU Join(V low, V high) {
+    VU out;
+    asm("vcvtne2ps2bf16 %1, %2, %0" : "=v"(out.raw) : "v"(low.raw), "v"(high.raw));
+    return out;
+  }
+  static HWY_INLINE VU Load(const float* x, int64_t count) {
+    return Join(LoadPart(x, count), LoadPart(x + kLanes, count - kLanes));
+  }
+#endif
+};
+
+// The same on any processor; sums differ in their last bits.
+struct Emulated {
+  using Value = uint32_t;
+  static constexpr int64_t kPerValue = 2;
+  // Adds the products of both halves to the sum.
+  static HWY_INLINE V AddProduct(V sum, VU a, VU b) {
+    const VU upper = hn::Set(du, 0xFFFF0000U);
+    sum = hn::MulAdd(hn::BitCast(d, hn::And(a, upper)), hn::BitCast(d, hn::And(b, upper)), sum);
+    return hn::MulAdd(hn::BitCast(d, hn::ShiftLeft<16>(a)), hn::BitCast(d, hn::ShiftLeft<16>(b)),
+                      sum);
+  }
+  // The values of `low`, then those of `high`, neighbours in pairs.
+  static HWY_INLINE VU Join(V low, V high) {
+#if HWY_TARGET == HWY_SCALAR
+    return Zip(low, high);
+#else
+    const hn::Repartition<uint16_t, D> d16;
+    return hn::BitCast(
+        du, hn::ConcatOdd(d16, hn::BitCast(d16, Rounded(high)), hn::BitCast(d16, Rounded(low))));
+#endif
+  }
+  static HWY_INLINE VU Load(const float* x, int64_t count) {
+    return Join(LoadPart(x, count), LoadPart(x + kLanes, count - kLanes));
+  }
+};
+
+// 2^x for x ≤ 0; below -125 it stays there. Relative error below 1e-4, a fortieth of what rounding
+// to bfloat16 loses: a polynomial of degree 3 on [-1/2, 1/2], fitted for least relative error.
+HWY_INLINE V CoarseExp2(V x) {
+  const Split split(hn::Max(x, hn::Set(d, -125.0F)));
+  V p = hn::Set(d, 5.5171674e-2F);
+  p = hn::MulAdd(p, split.rest, hn::Set(d, 2.4261114e-1F));
+  p = hn::MulAdd(p, split.rest, hn::Set(d, 6.9326099e-1F));
+  p = hn::MulAdd(p, split.rest, hn::Set(d, 9.9992807e-1F));
+  return split.TimesPower(p);
+}
+
+// out = x · factor as bfloat16.
+template <class Factors>
+HWY_INLINE void RoundRow(const float* x, int64_t count, float factor, void* out) {
+  constexpr int64_t kStep = 2 * kLanes;
+  const V scale = hn::Set(d, factor);
+  for (int64_t i = 0; i < count; i += kStep) {
+    const int64_t taken = std::min(kStep, count - i);
+    float copy[kStep] = {};
+    uint32_t pairs[kLanes];
+    if (taken < kStep) std::memcpy(copy, x + i, taken * sizeof(float));
+    const float* from = taken < kStep ? copy : x + i;
+    hn::StoreU(Factors::Join(hn::Mul(hn::LoadU(d, from), scale),
+                             hn::Mul(hn::LoadU(d, from + kLanes), scale)),
+               du, pairs);
+    std::memcpy(static_cast<uint8_t*>(out) + i * sizeof(uint16_t), pairs, taken * sizeof(uint16_t));
+  }
+}
+
+// The keys [first, first + kKeyPadding) of all heads as tiles [head_pairs, kTile] of pairs along
+// the head, values as pairs of neighbouring tokens [kKeyPadding / 2, padded_dim]; zeros beyond.
+template <class Factors>
+void PackTokens(const at::Bf16Plan& plan, int64_t batch, int64_t first) {
+  for (int64_t head = 0; head < plan.heads; ++head) {
+    uint32_t* keys = plan.PackedKeys(batch, head);
+    uint32_t* values = plan.PackedValues(batch, head) + first / 2 * plan.padded_dim;
+    for (int64_t t = first; t < first + at::kKeyPadding; t += kTile) {
+      PackKeys<Factors>(plan.Token(plan.k, batch, t, head), plan.token_stride, plan.tokens - t,
+                        plan.head_dim, plan.head_pairs, keys + t * plan.head_pairs);
+    }
+    for (int64_t t = first; t < first + at::kKeyPadding; t += 2, values += plan.padded_dim) {
+      const float* upper = plan.Token(plan.v, batch, t, head);
+      const float* lower = upper + plan.token_stride;
+      const int64_t upper_dim = t < plan.tokens ? plan.head_dim : 0;
+      const int64_t lower_dim = t + 1 < plan.tokens ? plan.head_dim : 0;
+      for (int64_t c = 0; c < plan.padded_dim; c += kLanes) {
+        hn::StoreU(Zip(LoadPart(upper + c, upper_dim - c), LoadPart(lower + c, lower_dim - c)), du,
+                   values + c);
+      }
+    }
+  }
+}
+
+// Working memory of a task, cut out of the thread's scratch.
+struct Bf16Scratch {
+  Bf16Scratch(const at::Bf16Plan& plan, float* memory)
+      : logits(memory),
+        sums(logits + kRowGroup * at::kKeys),
+        max(sums + at::kRows * plan.padded_dim),
+        total(max + at::kRows),
+        queries(reinterpret_cast<uint32_t*>(total + at::kRows * kLanes)),
+        probabilities(queries + at::kRows * plan.head_pairs) {}
+  float* logits;            // [kRowGroup, kKeys], q · k
+  float* sums;              // [kRows, padded_dim]: weighted values
+  float* max;               // [kRows]: running maximum of the logits
+  float* total;             // [kRows, kLanes]: parts of the running sum of the probabilities
+  uint32_t* queries;        // [kRows, head_pairs]
+  uint32_t* probabilities;  // [kRows, kKeys / 2]
+};
+
+// out = 2^((x - max) · scale) as bfloat16, count in whole double vectors; their float32 sum is
+// added to total, lane by lane.
+template <class Factors>
+HWY_INLINE void ExponentiateRow(const float* x, int64_t count, float max, float scale,
+                                uint32_t* HWY_RESTRICT out, float* HWY_RESTRICT total) {
+  const V factor = hn::Set(d, scale), shift = hn::Set(d, -max * scale);
+  V sum = hn::LoadU(d, total);
+  for (int64_t i = 0; i < count; i += 2 * kLanes) {
+    const V low = CoarseExp2(hn::MulAdd(hn::LoadU(d, x + i), factor, shift));
+    const V high = CoarseExp2(hn::MulAdd(hn::LoadU(d, x + i + kLanes), factor, shift));
+    hn::StoreU(Factors::Join(low, high), du, out + i / 2);
+    sum = hn::Add(sum, hn::Add(low, high));
+  }
+  hn::StoreU(sum, d, total);
+}
+
+// The logits of a group of rows and one step become probabilities; maxima and totals follow.
+template <class Factors>
+HWY_INLINE void TakeGroup(const at::Bf16Plan& plan, int64_t row, int64_t count, int64_t padded,
+                          const Bf16Scratch& scratch) {
+  float* logits = scratch.logits;
+  for (int64_t r = 0; r < kRowGroup; ++r) {
+    std::fill(logits + r * at::kKeys + count, logits + r * at::kKeys + padded, -1e30F);
+  }
+  float* max = scratch.max + row;
+  float old_max[kRowGroup];
+  std::copy(max, max + kRowGroup, old_max);
+  if (RaiseMaxima(logits, at::kKeys, padded, max)) {
+    for (int64_t r = 0; r < kRowGroup; ++r) {
+      const float shrink = hn::GetLane(CoarseExp2(hn::Set(d, (old_max[r] - max[r]) * plan.scale)));
+      ScaleRow(scratch.total + (row + r) * kLanes, kLanes, old_max[r] == max[r] ? 1 : shrink);
+      ScaleRow(scratch.sums + (row + r) * plan.padded_dim, plan.padded_dim,
+               old_max[r] == max[r] ? 1 : shrink);
+    }
+  }
+  for (int64_t r = 0; r < kRowGroup; ++r) {
+    ExponentiateRow<Factors>(logits + r * at::kKeys, padded, max[r], plan.scale,
+                             scratch.probabilities + (row + r) * at::kKeys / 2,
+                             scratch.total + (row + r) * kLanes);
+  }
+}
+
+// One step of keys: its logits, the running maximum and total of every row, its weighted values.
+// The logits of a group of rows become probabilities while they are in the first-level cache.
+template <class Factors>
+void Step(const at::Bf16Plan& plan, const uint32_t* keys, const uint32_t* values, int64_t count,
+          int64_t padded_rows, const Bf16Scratch& scratch) {
+  const int64_t padded = (count + kTile - 1) / kTile * kTile;
+  for (int64_t r = 0; r < padded_rows; r += kRowGroup) {
+    for (int64_t key = 0; key < padded; key += kTile) {
+      Multiply<Factors, kVectors>(plan.head_pairs, scratch.queries + r * plan.head_pairs,
+                                  plan.head_pairs, keys + key * plan.head_pairs, kTile,
+                                  scratch.logits + key, at::kKeys, false);
+    }
+    TakeGroup<Factors>(plan, r, count, padded, scratch);
+  }
+  AddProduct<Factors>(padded_rows, plan.padded_dim, padded / 2, scratch.probabilities,
+                      at::kKeys / 2, values, scratch.sums);
+}
+
+template <class Factors>
+void RunTask(const at::Bf16Plan& plan, int64_t batch, int64_t head, int64_t row_begin,
+             float* memory) {
+  const Bf16Scratch scratch(plan, memory);
+  const int64_t rows = std::min(at::kRows, plan.tokens - row_begin);
+  const int64_t padded_rows = (rows + kRowGroup - 1) / kRowGroup * kRowGroup;
+  uint32_t* queries = scratch.queries;
+  for (int64_t r = 0; r < padded_rows; ++r, queries += plan.head_pairs) {
+    queries[plan.head_pairs - 1] = 0;  // the half beyond an odd head
+    const int64_t token = std::min(row_begin + r, plan.tokens - 1);
+    RoundRow<Factors>(plan.Token(plan.q, batch, token, head), plan.head_dim, 1, queries);
+  }
+  std::fill_n(scratch.max, padded_rows, -1e30F);
+  std::fill_n(scratch.total, padded_rows * kLanes, 0.0F);
+  std::fill_n(scratch.sums, padded_rows * plan.padded_dim, 0.0F);
+  const uint32_t* keys = plan.PackedKeys(batch, head);
+  const uint32_t* values = plan.PackedValues(batch, head);
+  for (int64_t first = 0; first < plan.tokens; first += at::kKeys) {
+    Step<Factors>(plan, keys + first * plan.head_pairs, values + first / 2 * plan.padded_dim,
+                  std::min(at::kKeys, plan.tokens - first), padded_rows, scratch);
+  }
+  for (int64_t r = 0; r < rows; ++r) {
+    const int64_t token = batch * plan.tokens + row_begin + r;
+    const float total = hn::GetLane(hn::SumOfLanes(d, hn::LoadU(d, scratch.total + r * kLanes)));
+    RoundRow<Factors>(scratch.sums + r * plan.padded_dim, plan.head_dim, 1 / total,
+                      plan.out + (token * plan.heads + head) * plan.head_dim);
+  }
+}
+
+using BestFactors = std::conditional_t<HWY_TARGET <= HWY_AVX3, Native, Emulated>;
+
+void PackBf16Tokens(const at::Bf16Plan& plan, int64_t batch, int64_t first) {
+  (plan.native ? PackTokens<BestFactors> : PackTokens<Emulated>)(plan, batch, first);
+}
+
+void RunBf16Task(const at::Bf16Plan& plan, int64_t batch, int64_t head, int64_t row_begin,
+                 float* memory) {
+  (plan.native ? RunTask<BestFactors> : RunTask<Emulated>)(plan, batch, head, row_begin, memory);
+}
+
+}  // namespace vggt::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace vggt {
+namespace {
+
+using attention_tile::Bf16Plan;
+
+HWY_EXPORT(PackBf16Tokens);
+HWY_EXPORT(RunBf16Task);
+
+int64_t RoundUp(int64_t value, int64_t step) { return (value + step - 1) / step * step; }
+
+}  // namespace
+
+void AttentionBf16(const AttentionShape& shape, const float* q, const float* k, const float* v,
+                   uint16_t* out, AttentionWorkspace& workspace) {
+  Bf16Plan plan{};
+  plan.tokens = shape.tokens;
+  plan.heads = shape.heads;
+  plan.head_dim = shape.head_dim;
+  plan.token_stride = shape.token_stride;
+  plan.padded_tokens = RoundUp(shape.tokens, attention_tile::kKeyPadding);
+  plan.padded_dim = RoundUp(shape.head_dim, attention_tile::kDimPadding);
+  plan.head_pairs = RoundUp(shape.head_dim, 2) / 2;
+  plan.scale = attention_tile::LogitScale(shape.head_dim);
+  plan.q = q;
+  plan.k = k;
+  plan.v = v;
+  plan.out = out;
+  plan.native = ProcessorMultipliesBf16();
+  const int64_t matrices = shape.batch * shape.heads;
+  const int64_t key_pairs = matrices * plan.padded_tokens * plan.head_pairs;
+  const int64_t value_pairs = matrices * plan.padded_tokens / 2 * plan.padded_dim;
+  plan.packed_keys = reinterpret_cast<uint32_t*>(workspace.Packed(key_pairs + value_pairs));
+  plan.packed_values = plan.packed_keys + key_pairs;
+  const int64_t tiles = plan.padded_tokens / attention_tile::kKeyPadding;
+  ParallelFor(shape.batch * tiles, 1, [&](size_t i) {
+    const int64_t tile = static_cast<int64_t>(i);
+    HWY_DYNAMIC_DISPATCH(PackBf16Tokens)
+    (plan, tile / tiles, tile % tiles * attention_tile::kKeyPadding);
+  });
+
+  // Tasks of one head follow one another, so that its keys and values stay in the cache.
+  const int64_t blocks = RoundUp(shape.tokens, attention_tile::kRows) / attention_tile::kRows;
+  const int64_t scratch_size = RoundUp(attention_tile::ScratchSize(plan), 16);
+  float* scratch = workspace.Scratch(scratch_size * ThreadCount());
+  ParallelFor(matrices * blocks, 1, [&](size_t i) {
+    const int64_t matrix = static_cast<int64_t>(i) / blocks;
+    const int64_t row = static_cast<int64_t>(i) % blocks * attention_tile::kRows;
+    HWY_DYNAMIC_DISPATCH(RunBf16Task)
+    (plan, matrix / shape.heads, matrix % shape.heads, row, scratch + scratch_size * ThreadIndex());
+  });
+}
+
+}  // namespace vggt
+#endif  // HWY_ONCE

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ops/attention_probe.h"
+
+#include <algorithm>
+
+#include "core/parallel.h"
+#include "ops/attention_tile.h"
+
+// Everything in HWY_NAMESPACE is compiled once per instruction set; the best is chosen at run time.
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "ops/attention_probe.cc"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include "ops/attention_simd-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace vggt::HWY_NAMESPACE {
+
+// The chosen keys [first, first + kKeyPadding) of a head as tiles; zeros beyond the last one.
+void PackProbedKeys(const at::ProbePlan& plan, int64_t head, int64_t first) {
+  constexpr int64_t kDims = 64;  // at a time
+  float chosen[kTile * kDims];
+  float* packed = plan.PackedKeys(head) + first * plan.head_dim;
+  for (int64_t t = first; t < first + at::kKeyPadding; t += kTile) {
+    for (int64_t c = 0; c < plan.head_dim; c += kDims) {
+      const int64_t dims = std::min(kDims, plan.head_dim - c);
+      const int64_t count = std::clamp<int64_t>(plan.keys.size() - t, 0, kTile);
+      for (int64_t i = 0; i < count; ++i) {
+        std::copy_n(plan.Token(plan.k, plan.keys[t + i], head) + c, dims, chosen + i * dims);
+      }
+      PackKeys<Floats>(chosen, dims, count, dims, dims, packed);
+      packed += dims * kTile;
+    }
+  }
+}
+
+// The logits of `rows` rows from the probe's row `first` on, in powers of two.
+void ComputeLogits(const at::ProbePlan& plan, int64_t head, int64_t first, int64_t rows,
+                   float* queries, float* logits) {
+  const float scale = at::LogitScale(plan.head_dim);
+  const int64_t padded_rows = (rows + kRowGroup - 1) / kRowGroup * kRowGroup;
+  for (int64_t r = 0; r < padded_rows; ++r) {
+    const float* from = plan.Token(plan.q, plan.rows[first + std::min(r, rows - 1)], head);
+    for (int64_t c = 0; c < plan.head_dim; ++c) queries[r * plan.head_dim + c] = from[c] * scale;
+  }
+  const float* keys = plan.PackedKeys(head);
+  for (int64_t begin = 0; begin < plan.padded_keys; begin += at::kKeys) {
+    const int64_t end = std::min(begin + at::kKeys, plan.padded_keys);
+    for (int64_t r = 0; r < padded_rows; r += kRowGroup) {
+      for (int64_t key = begin; key < end; key += kTile) {
+        Multiply<Floats, kVectors>(plan.head_dim, queries + r * plan.head_dim, plan.head_dim,
+                                   keys + key * plan.head_dim, kTile,
+                                   logits + r * plan.padded_keys + key, plan.padded_keys, false);
+      }
+    }
+  }
+}
+
+// out (+)= x · factor.
+void PutRow(const float* x, int64_t count, float factor, bool add, float* out) {
+  const V scale = hn::Set(d, factor);
+  int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) {
+    const V y = hn::Mul(hn::LoadU(d, x + i), scale);
+    hn::StoreU(add ? hn::Add(hn::LoadU(d, out + i), y) : y, d, out + i);
+  }
+  for (; i < count; ++i) out[i] = add ? out[i] + x[i] * factor : x[i] * factor;
+}
+
+void RunProbeTask(const at::ProbePlan& plan, int64_t head_begin, int64_t head_end, int64_t first,
+                  float* memory) {
+  const auto keys = static_cast<int64_t>(plan.keys.size());
+  const int64_t rows = std::min(plan.rows_together, static_cast<int64_t>(plan.rows.size()) - first);
+  float *queries = memory, *logits = memory + plan.rows_together * plan.head_dim;
+  for (int64_t head = head_begin; head < head_end; ++head) {
+    ComputeLogits(plan, head, first, rows, queries, logits);
+    for (int64_t r = 0; r < rows; ++r) {
+      float* row = logits + r * plan.padded_keys;
+      const float sum = ExponentiateRow(row, keys, MaxOf(row, keys, row[0]));
+      PutRow(row, keys, 1 / sum, plan.average_heads && head > 0, plan.Row(first + r, head));
+    }
+  }
+  if (!plan.average_heads) return;
+  for (int64_t r = 0; r < rows; ++r) {
+    ScaleRow(plan.Row(first + r, 0), keys, 1 / static_cast<float>(plan.heads));
+  }
+}
+
+}  // namespace vggt::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace vggt {
+namespace {
+
+using attention_tile::ProbePlan;
+
+HWY_EXPORT(PackProbedKeys);
+HWY_EXPORT(RunProbeTask);
+
+// Rows of a task: their logits, 256 KB and more of them, stay in the second-level cache.
+int64_t RowsTogether(int64_t padded_keys) {
+  constexpr int64_t kGroup = attention_tile::kRowGroup, kMostGroups = 4, kLogits = 1 << 17;
+  return std::clamp<int64_t>(kLogits / padded_keys / kGroup, 1, kMostGroups) * kGroup;
+}
+
+}  // namespace
+
+void ProbeAttention(const AttentionShape& shape, const float* q, const float* k,
+                    const AttentionProbe& probe, AttentionWorkspace& workspace) {
+  using attention_tile::kKeyPadding;
+  const auto keys = static_cast<int64_t>(probe.keys.size());
+  const auto rows = static_cast<int64_t>(probe.rows.size());
+  ProbePlan plan{};
+  plan.heads = shape.heads;
+  plan.head_dim = shape.head_dim;
+  plan.token_stride = shape.token_stride;
+  plan.q = q;
+  plan.k = k;
+  plan.rows = probe.rows;
+  plan.keys = probe.keys;
+  plan.average_heads = probe.average_heads;
+  plan.out = probe.out;
+  const int64_t tiles = (keys + kKeyPadding - 1) / kKeyPadding;
+  plan.padded_keys = tiles * kKeyPadding;
+  plan.rows_together = RowsTogether(plan.padded_keys);
+  plan.packed_keys = workspace.Packed(plan.heads * plan.padded_keys * plan.head_dim);
+  ParallelFor(plan.heads * tiles, 1, [&](size_t i) {
+    const int64_t tile = static_cast<int64_t>(i);
+    HWY_DYNAMIC_DISPATCH(PackProbedKeys)(plan, tile / tiles, tile % tiles * kKeyPadding);
+  });
+
+  // Where heads are averaged, one task takes them all: the sum has one order on any number of
+  // threads. Else tasks of one head follow one another, so that its keys stay in the cache.
+  const int64_t blocks = (rows + plan.rows_together - 1) / plan.rows_together;
+  const int64_t heads_together = plan.average_heads ? plan.heads : 1;
+  const int64_t scratch_size = plan.rows_together * (plan.head_dim + plan.padded_keys);
+  float* scratch = workspace.Scratch(scratch_size * ThreadCount());
+  ParallelFor(plan.heads / heads_together * blocks, 1, [&](size_t i) {
+    const int64_t head = static_cast<int64_t>(i) / blocks * heads_together;
+    const int64_t row = static_cast<int64_t>(i) % blocks * plan.rows_together;
+    HWY_DYNAMIC_DISPATCH(RunProbeTask)
+    (plan, head, head + heads_together, row, scratch + scratch_size * ThreadIndex());
+  });
+}
+
+}  // namespace vggt
+#endif  // HWY_ONCE

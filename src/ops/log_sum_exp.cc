@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ops/log_sum_exp.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "ops/attention_tile.h"
+
+// Everything in HWY_NAMESPACE is compiled once per instruction set; the best is chosen at run time.
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "ops/log_sum_exp.cc"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include "ops/attention_simd-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace vggt::HWY_NAMESPACE {
+
+// The keys [first, first + kKeyPadding) as tiles [dim, kTile]; zeros beyond the last.
+void PackLogSumExpKeys(int64_t keys, const float* k, int64_t dim, int64_t first, float* packed) {
+  for (int64_t t = first; t < first + at::kKeyPadding; t += kTile) {
+    PackKeys<Floats>(k + t * dim, dim, keys - t, dim, dim, packed + t * dim);
+  }
+}
+
+// Rows [0, count) of q; `scale` makes logits of powers of two. memory: kRows · (dim + kKeys).
+void LogSumExpRows(int64_t count, const float* q, int64_t keys, const float* packed, int64_t dim,
+                   float scale, float* memory, float* out) {
+  float* queries = memory;
+  float* logits = queries + at::kRows * dim;
+  float max[at::kRows], total[at::kRows];
+  const int64_t padded_rows = (count + kRowGroup - 1) / kRowGroup * kRowGroup;
+  for (int64_t r = 0; r < padded_rows; ++r) {
+    const float* from = q + std::min(r, count - 1) * dim;
+    for (int64_t c = 0; c < dim; ++c) queries[r * dim + c] = from[c] * scale;
+    max[r] = -1e30F;
+    total[r] = 0;
+  }
+  for (int64_t first = 0; first < keys; first += at::kKeys) {
+    const int64_t step = std::min(at::kKeys, keys - first);
+    for (int64_t key = 0; key < step; key += kTile) {
+      for (int64_t r = 0; r < padded_rows; r += kRowGroup) {
+        Multiply<Floats, kVectors>(dim, queries + r * dim, dim, packed + (first + key) * dim, kTile,
+                                   logits + r * at::kKeys + key, at::kKeys, false);
+      }
+    }
+    for (int64_t r = 0; r < count; ++r) {
+      const float* row = logits + r * at::kKeys;
+      const float old_max = max[r];
+      max[r] = MaxOf(row, step, old_max);
+      const V shift = hn::Set(d, max[r]);
+      V sum = hn::Zero(d);
+      int64_t i = 0;
+      for (; i + kLanes <= step; i += kLanes) {
+        sum = hn::Add(sum, Exp2(hn::Sub(hn::LoadU(d, row + i), shift)));
+      }
+      float part = hn::GetLane(hn::SumOfLanes(d, sum));
+      for (; i < step; ++i) part += hn::GetLane(Exp2(hn::Set(d, row[i] - max[r])));
+      total[r] = total[r] * hn::GetLane(Exp2(hn::Set(d, old_max - max[r]))) + part;
+    }
+  }
+  constexpr float kLn2 = 0.693147181F;
+  for (int64_t r = 0; r < count; ++r) out[r] = max[r] * kLn2 + std::log(total[r]);
+}
+
+}  // namespace vggt::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace vggt {
+namespace {
+
+HWY_EXPORT(PackLogSumExpKeys);
+HWY_EXPORT(LogSumExpRows);
+
+}  // namespace
+
+void LogSumExp(int64_t rows, const float* q, int64_t keys, const float* k, int64_t dim, float scale,
+               float* out, AttentionWorkspace& workspace, const StopCheck& stop_check) {
+  using attention_tile::kKeyPadding;
+  using attention_tile::kRows;
+  const int64_t tiles = (keys + kKeyPadding - 1) / kKeyPadding;
+  float* packed = workspace.Packed(tiles * kKeyPadding * dim);
+  ParallelFor(tiles, 4, [&](size_t tile) {
+    HWY_DYNAMIC_DISPATCH(PackLogSumExpKeys)
+    (keys, k, dim, static_cast<int64_t>(tile) * kKeyPadding, packed);
+  });
+  const int64_t scratch_size = kRows * (dim + attention_tile::kKeys);
+  float* scratch = workspace.Scratch(scratch_size * ThreadCount());
+  const auto log2_scale = static_cast<float>(scale * std::log2(std::exp(1.0)));
+  ParallelFor((rows + kRows - 1) / kRows, 1, [&](size_t block) {
+    CheckStop(stop_check);
+    const int64_t first = static_cast<int64_t>(block) * kRows;
+    HWY_DYNAMIC_DISPATCH(LogSumExpRows)
+    (std::min(kRows, rows - first), q + first * dim, keys, packed, dim, log2_scale,
+     scratch + scratch_size * ThreadIndex(), out + first);
+  });
+}
+
+}  // namespace vggt
+#endif  // HWY_ONCE

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ops/rope.h"
+
+#include <cmath>
+
+#include "core/parallel.h"
+
+namespace vggt {
+namespace {
+
+constexpr size_t kGrain = 32;  // tokens a thread takes at a time
+
+void RotateHalf(int64_t quarter, const float* cosines, const float* sines, float* x) {
+#pragma omp simd
+  for (int64_t i = 0; i < quarter; ++i) {
+    const float a = x[i], b = x[i + quarter];
+    x[i] = a * cosines[i] - b * sines[i];
+    x[i + quarter] = b * cosines[i] + a * sines[i];
+  }
+}
+
+}  // namespace
+
+RopeTable::RopeTable(int64_t head_dim, int32_t max_position, double base)
+    : quarter_(head_dim / 4),
+      cos_((max_position + 1) * quarter_),
+      sin_((max_position + 1) * quarter_) {
+  for (int32_t p = 0; p <= max_position; ++p) {
+    for (int64_t i = 0; i < quarter_; ++i) {
+      const double exponent = -static_cast<double>(i) / static_cast<double>(quarter_);
+      // The angle is rounded to float32 before its cosine is taken, as in the reference.
+      const float angle = static_cast<float>(p * std::pow(base, exponent));
+      cos_[p * quarter_ + i] = std::cos(angle);
+      sin_[p * quarter_ + i] = std::sin(angle);
+    }
+  }
+}
+
+void Rope(const RopeTable& table, int64_t tokens, int64_t heads, int64_t token_stride,
+          const int32_t* positions, float* x) {
+  const int64_t quarter = table.head_dim() / 4;
+  ParallelFor(static_cast<size_t>(tokens), kGrain, [&, x](size_t t) {
+    const int32_t y_position = positions[2 * t], x_position = positions[2 * t + 1];
+    if (y_position == 0 && x_position == 0) return;
+    float* head = x + t * token_stride;
+    for (int64_t h = 0; h < heads; ++h, head += 4 * quarter) {
+      RotateHalf(quarter, table.cosines(y_position), table.sines(y_position), head);
+      RotateHalf(quarter, table.cosines(x_position), table.sines(x_position), head + 2 * quarter);
+    }
+  });
+}
+
+}  // namespace vggt

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ops/rowwise.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+
+#include "core/parallel.h"
+#include "core/tensor.h"
+
+// Everything in HWY_NAMESPACE is compiled once per instruction set; the best is chosen at run time.
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "ops/rowwise.cc"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+HWY_BEFORE_NAMESPACE();
+namespace vggt::HWY_NAMESPACE {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+using D = hn::CappedTag<float, 16>;
+using V = hn::Vec<D>;
+constexpr D d;
+constexpr int64_t kLanes = hn::MaxLanes(d);
+// Sums are kept in 16 parts on every instruction set: they lose fewer digits than one, and all sets
+// add in the same order.
+constexpr int64_t kParts = 16;
+constexpr int64_t kVectors = kParts / kLanes;
+static_assert(kVectors * kLanes == kParts);
+
+// The sum of value(x[c]) over [0, count), value given for vectors and for single values.
+template <typename Value, typename ValueOfOne>
+float Sum(int64_t count, const float* HWY_RESTRICT x, const Value& value,
+          const ValueOfOne& value_of_one) {
+  V sums[kVectors];
+  for (V& sum : sums) sum = hn::Zero(d);
+  int64_t c = 0;
+  for (; c + kParts <= count; c += kParts) {
+    for (int64_t j = 0; j < kVectors; ++j) {
+      sums[j] = hn::Add(sums[j], value(hn::LoadU(d, x + c + j * kLanes)));
+    }
+  }
+  alignas(64) float partial[kParts];
+  for (int64_t j = 0; j < kVectors; ++j) hn::Store(sums[j], d, partial + j * kLanes);
+  for (; c < count; ++c) partial[c % kParts] += value_of_one(x[c]);
+  for (int64_t width = kParts / 2; width > 0; width /= 2) {
+    for (int64_t lane = 0; lane < width; ++lane) partial[lane] += partial[lane + width];
+  }
+  return partial[0];
+}
+
+HWY_INLINE void StoreVector(V v, float* y) { hn::StoreU(v, d, y); }
+
+// To nearest, ties to even; NaN is not looked for.
+HWY_INLINE void StoreVector(V v, uint16_t* y) {
+  const hn::RebindToUnsigned<D> du;
+  const hn::RebindToSigned<D> di;
+  const hn::Rebind<uint16_t, D> d16;
+  const auto bits = hn::BitCast(du, v);
+  const auto odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(du, 1));
+  const auto rounded = hn::ShiftRight<16>(hn::Add(bits, hn::Add(odd, hn::Set(du, 0x7FFF))));
+  hn::StoreU(hn::DemoteTo(d16, hn::BitCast(di, rounded)), d16, y);
+}
+
+inline void StoreOne(float v, float* y) { *y = v; }
+inline void StoreOne(float v, uint16_t* y) { *y = F32ToBF16(v); }
+
+// Two passes, as the reference has it: the variance of centred values loses no digits.
+template <typename T>
+void NormalizeRow(int64_t cols, const float* x, const float* weight, const float* bias, float eps,
+                  T* y) {
+  const auto count = static_cast<float>(cols);
+  const float mean = Sum(
+                         cols, x, [](V v) HWY_ATTR { return v; }, [](float v) { return v; }) /
+                     count;
+  const V means = hn::Set(d, mean);
+  const float squares = Sum(
+      cols, x,
+      [=](V v) HWY_ATTR {
+        const V centred = hn::Sub(v, means);
+        return hn::Mul(centred, centred);
+      },
+      [=](float v) { return (v - mean) * (v - mean); });
+  const float scale = 1 / std::sqrt(squares / count + eps);
+  const V scales = hn::Set(d, scale);
+  int64_t c = 0;
+  for (; c + kLanes <= cols; c += kLanes) {
+    const V centred = hn::Mul(hn::Sub(hn::LoadU(d, x + c), means), scales);
+    StoreVector(hn::Add(hn::Mul(centred, hn::LoadU(d, weight + c)), hn::LoadU(d, bias + c)), y + c);
+  }
+  for (; c < cols; ++c) StoreOne((x[c] - mean) * scale * weight[c] + bias[c], y + c);
+}
+
+void NormalizeToF32(int64_t cols, const float* x, const float* weight, const float* bias, float eps,
+                    float* y) {
+  NormalizeRow(cols, x, weight, bias, eps, y);
+}
+
+void NormalizeToBf16(int64_t cols, const float* x, const float* weight, const float* bias,
+                     float eps, uint16_t* y) {
+  NormalizeRow(cols, x, weight, bias, eps, y);
+}
+
+// 0 · x is 0 for a finite x and NaN otherwise; a sum keeps the NaN.
+bool RangeFinite(const float* x, int64_t count) {
+  return Sum(
+             count, x, [](V v) HWY_ATTR { return hn::Mul(v, hn::Zero(d)); },
+             [](float v) { return 0 * v; }) == 0;
+}
+
+template <typename T>
+bool Scale(const float* x, int64_t count, float scale, T* y) {
+  const V scales = hn::Set(d, scale);
+  V zeros = hn::Zero(d);
+  int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) {
+    const V v = hn::LoadU(d, x + i);
+    zeros = hn::Add(zeros, hn::Mul(v, hn::Zero(d)));
+    StoreVector(hn::Mul(v, scales), y + i);
+  }
+  float zero = hn::GetLane(hn::SumOfLanes(d, zeros));
+  for (; i < count; ++i) {
+    zero += 0 * x[i];
+    StoreOne(x[i] * scale, y + i);
+  }
+  return zero == 0;
+}
+
+bool ScaleToF32(const float* x, int64_t count, float scale, float* y) {
+  return Scale(x, count, scale, y);
+}
+
+bool ScaleToBf16(const float* x, int64_t count, float scale, uint16_t* y) {
+  return Scale(x, count, scale, y);
+}
+
+}  // namespace vggt::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace vggt {
+namespace {
+
+constexpr size_t kGrain = 32;              // rows a thread takes at a time
+constexpr int64_t kRangeValues = 1 << 16;  // values a thread takes at a time
+
+HWY_EXPORT(NormalizeToF32);
+HWY_EXPORT(NormalizeToBf16);
+HWY_EXPORT(RangeFinite);
+HWY_EXPORT(ScaleToF32);
+HWY_EXPORT(ScaleToBf16);
+
+}  // namespace
+
+void LayerNorm(int64_t rows, int64_t cols, const float* x, const float* weight, const float* bias,
+               float eps, float* y) {
+  const auto normalize = HWY_DYNAMIC_DISPATCH(NormalizeToF32);
+  ParallelFor(static_cast<size_t>(rows), kGrain,
+              [=](size_t r) { normalize(cols, x + r * cols, weight, bias, eps, y + r * cols); });
+}
+
+void LayerNorm(int64_t rows, int64_t cols, const float* x, const float* weight, const float* bias,
+               float eps, uint16_t* y) {
+  const auto normalize = HWY_DYNAMIC_DISPATCH(NormalizeToBf16);
+  ParallelFor(static_cast<size_t>(rows), kGrain,
+              [=](size_t r) { normalize(cols, x + r * cols, weight, bias, eps, y + r * cols); });
+}
+
+void LayerNormHeads(int64_t tokens, int64_t heads, int64_t head_dim, int64_t token_stride, float* x,
+                    const float* weight, const float* bias, float eps) {
+  const auto normalize = HWY_DYNAMIC_DISPATCH(NormalizeToF32);
+  ParallelFor(static_cast<size_t>(tokens), kGrain, [=](size_t t) {
+    float* row = x + t * token_stride;
+    for (int64_t h = 0; h < heads; ++h, row += head_dim) {
+      normalize(head_dim, row, weight, bias, eps, row);
+    }
+  });
+}
+
+bool ScaleFinite(const float* x, int64_t count, float scale, float* y) {
+  return HWY_DYNAMIC_DISPATCH(ScaleToF32)(x, count, scale, y);
+}
+
+bool ScaleFinite(const float* x, int64_t count, float scale, uint16_t* y) {
+  return HWY_DYNAMIC_DISPATCH(ScaleToBf16)(x, count, scale, y);
+}
+
+bool AllFinite(const float* x, int64_t count) {
+  const auto finite = HWY_DYNAMIC_DISPATCH(RangeFinite);
+  std::atomic<bool> all{true};
+  ParallelFor((count + kRangeValues - 1) / kRangeValues, 1, [&](size_t i) {
+    const int64_t begin = static_cast<int64_t>(i) * kRangeValues;
+    if (!finite(x + begin, std::min(kRangeValues, count - begin))) all = false;
+  });
+  return all;
+}
+
+}  // namespace vggt
+#endif  // HWY_ONCE

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "store/export/export_files.h"
+
+#include <algorithm>
+#include <string_view>
+#include <vector>
+
+#include "store/export/export_reader.h"
+#include "store/qk/qk_store.h"
+
+namespace vggt {
+namespace fs = std::filesystem;
+namespace {
+
+bool AllDigits(std::string_view text) {
+  return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
+}
+
+// "layer_01" for the prefix "layer_".
+bool IsNumbered(std::string_view name, std::string_view prefix) {
+  return name.starts_with(prefix) && AllDigits(name.substr(prefix.size()));
+}
+
+// Whether an export's files have such names. A manifest may name anything, also files that somebody
+// has put beside it.
+bool IsNameOfAnExport(const fs::path& relative) {
+  const std::vector<fs::path> parts(relative.begin(), relative.end());
+  const std::string name = relative.filename().string(), stem = relative.stem().string();
+  if (parts.size() == 2 && parts[0] == "images") return IsNumbered(stem, "frame_");
+  if (parts.size() == 2 && parts[0] == kQkFolderName) {
+    const bool layer = relative.extension() == ".safetensors" &&
+                       std::ranges::any_of(kBlockKinds, [&](BlockKind kind) {
+                         return IsNumbered(stem, BlockKindName(kind) + std::string("_"));
+                       });
+    return layer || name == kQkDescriptionName;
+  }
+  constexpr std::string_view kMetadata = "_metadata.json";
+  if (parts.size() == 2 && parts[0] == "attn_maps") {
+    const bool metadata =
+        name.ends_with(kMetadata) &&
+        IsNumbered(std::string_view(name).substr(0, name.size() - kMetadata.size()), "layer_");
+    return metadata || name == "layers_manifest.json";
+  }
+  return parts.size() == 3 && parts[0] == "attn_maps" && IsNumbered(parts[1].string(), "layer_") &&
+         stem.starts_with("heatmaps") &&
+         (relative.extension() == ".npz" || relative.extension() == ".npy");
+}
+
+// Collects files that lie below the folder, by their names; what a link leads to does not.
+class FileSet {
+ public:
+  explicit FileSet(const fs::path& folder) : folder_(folder.lexically_normal()) {}
+
+  void Add(const fs::path& file) {
+    const fs::path relative = file.lexically_normal().lexically_relative(folder_);
+    std::error_code unknown;
+    const bool is_file = fs::is_regular_file(fs::symlink_status(folder_ / relative, unknown));
+    if (is_file && IsNameOfAnExport(relative)) files_.insert(relative);
+  }
+
+  std::set<fs::path> Take() && { return std::move(files_); }
+
+ private:
+  fs::path folder_;
+  std::set<fs::path> files_;
+};
+
+void AddMaps(const Export& e, FileSet& files) {
+  files.Add(e.maps_folder / "layers_manifest.json");
+  for (const ExportLayer& layer : e.layers) {
+    files.Add(layer.metadata_file);
+    files.Add(layer.array);
+  }
+}
+
+void AddStore(const fs::path& description, const fs::path& folder, FileSet& files) {
+  const QkStore store(description, folder);
+  files.Add(description);
+  for (const QkBlocks& blocks : store.description().blocks) {
+    for (size_t layer = 0; layer < blocks.layers.size(); ++layer) {
+      files.Add(store.LayerPath(blocks, layer));
+    }
+  }
+}
+
+void AddPictures(const Export& e, FileSet& files) {
+  const ExportLayer& layer = e.layers.back();
+  for (size_t frame = 0; frame < layer.metadata.image_paths.size(); ++frame) {
+    try {
+      files.Add(e.ImagePath(layer, frame));
+    } catch (const Error&) {
+      // Missing, or elsewhere: nothing of this folder.
+    }
+  }
+}
+
+}  // namespace
+
+std::set<fs::path> ListExportFiles(const fs::path& folder) {
+  std::error_code ignored;
+  if (fs::is_empty(folder, ignored)) return {};
+  if (!LooksLikeExport(folder)) throw Error("holds no export", folder.string());
+  try {
+    const Export e = OpenExport(folder, folder);
+    if (!e.store_error.empty()) throw Error(e.store_error);
+    FileSet files(folder);
+    AddMaps(e, files);
+    if (!e.store.empty()) AddStore(e.store, folder, files);
+    AddPictures(e, files);
+    std::set<fs::path> own = std::move(files).Take();
+    if (own.empty()) throw Error("its files have other names than those that exports have");
+    return own;
+  } catch (const Error& error) {
+    throw Error(fmt::format("holds an export that cannot be read wholly ({})", error.what()),
+                folder.string());
+  }
+}
+
+}  // namespace vggt

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "store/maps/map_writer.h"
+
+#include <algorithm>
+
+#include "core/error.h"
+#include "core/file.h"
+#include "formats/npz.h"
+#include "store/common/export_folder.h"
+
+namespace vggt {
+namespace fs = std::filesystem;
+
+ExportWriter::ExportWriter(fs::path folder, std::string image_set_name, LayerMetadata common,
+                           bool compress)
+    : folder_(std::move(folder)), common_(std::move(common)), compress_(compress) {
+  manifest_.image_set_name = std::move(image_set_name);
+  CreateDirectory(Maps());
+}
+
+void ExportWriter::WriteLayer(int64_t layer, const LayerMaps& maps) {
+  const std::string name = LayerName(layer);
+  LayerMetadata metadata = common_;
+  metadata.layer_vmax99 = maps.layer_vmax99;
+  metadata.normalized_by = maps.per_head ? "per_head_vmax99" : "layer_vmax99";
+  metadata.per_head_data = maps.per_head;
+  metadata.num_heads = maps.per_head ? maps.extents.heads : 0;
+  metadata.per_head_vmax99 = maps.per_head_vmax99;
+  metadata.npz_path = name + "/heatmaps_uint8.npz";
+  const std::string metadata_path = name + "_metadata.json";
+  CreateDirectory(Maps() / name);
+  WriteNpz(Maps() / metadata.npz_path, "heatmaps", "|u1", maps.shape(), maps.levels, compress_,
+           {.sync = Sync::kLater});
+  WriteFileAtomic(Maps() / metadata_path, DumpJson(ToJson(metadata)), {.sync = Sync::kLater});
+  manifest_.layers.push_back({layer, name, metadata_path, maps.layer_vmax99});
+}
+
+void ExportWriter::Finish() {
+  std::sort(manifest_.layers.begin(), manifest_.layers.end(),
+            [](const auto& a, const auto& b) { return a.index < b.index; });
+  WriteFileAtomic(Maps() / "layers_manifest.json", DumpJson(ToJson(manifest_)),
+                  {.sync = Sync::kLater});
+}
+
+}  // namespace vggt

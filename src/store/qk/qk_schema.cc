@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "store/qk/qk_schema.h"
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "core/error.h"
+
+namespace vggt {
+namespace {
+
+constexpr const char* kFormat = "vggt-attn-qk";
+constexpr double kMostRopeBase = 1e9;
+constexpr int64_t kMostFirstPatch = 1000;
+
+// The value of `key` as one of `choices`, whose names NameOf gives.
+template <typename T, size_t N>
+T GetChoice(const Json& json, const char* key, const std::string& source,
+            const std::array<T, N>& choices, const char* (*name_of)(T)) {
+  const auto text = GetJson<std::string>(json, key, source);
+  std::string names;
+  for (const T choice : choices) {
+    if (text == name_of(choice)) return choice;
+    names += fmt::format("{}{}", names.empty() ? "" : ", ", name_of(choice));
+  }
+  throw Error(fmt::format("'{}' is '{}', expected one of {}", key, Printable(text), names), source);
+}
+
+int64_t GetBounded(const Json& json, const char* key, const std::string& source, int64_t most) {
+  const int64_t value = GetExtent(json, key, source, 1);
+  if (value <= most) return value;
+  throw Error(fmt::format("'{}' is {}, at most {} are read", key, value, most), source);
+}
+
+double GetPositive(const Json& json, const char* key, const std::string& source, double most) {
+  const auto value = GetJson<double>(json, key, source);
+  if (value > 0 && value <= most) return value;
+  throw Error(fmt::format("'{}' is {}, expected a number above 0 and up to {}", key, value, most),
+              source);
+}
+
+bool IsBareName(const std::string& name) {
+  return !name.empty() && name != "." && name != ".." &&
+         name.find_first_of(std::string_view("/\\\0", 3)) == std::string::npos;
+}
+
+OrderedJson ToJson(const QkRope& rope) {
+  OrderedJson json = {{"type", RopeTypeName(rope.type)}};
+  if (rope.type != RopeType::k2d) return json;
+  json["base"] = rope.base;
+  json["first_patch"] = rope.first_patch;
+  return json;
+}
+
+OrderedJson ToJson(const QkBlocks& blocks) {
+  OrderedJson json = {{"heads", blocks.heads},
+                      {"head_dim", blocks.head_dim},
+                      {"scale", blocks.scale},
+                      {"special_tokens", blocks.special_tokens},
+                      {"attends", AttendsName(blocks.attends)},
+                      {"rope", ToJson(blocks.rope)}};
+  json["layers"] = OrderedJson::array();
+  for (const QkLayer& layer : blocks.layers) {
+    json["layers"].push_back({{"index", layer.index}, {"name", layer.name}, {"file", layer.file}});
+  }
+  return json;
+}
+
+QkRope ParseRope(const Json& json, const std::string& source, int64_t head_dim) {
+  QkRope rope;
+  rope.type = GetChoice(json, "type", source, kRopeTypes, RopeTypeName);
+  if (rope.type != RopeType::k2d) return rope;
+  rope.base = GetPositive(json, "base", source, kMostRopeBase);
+  rope.first_patch = GetExtent(json, "first_patch", source, 0);
+  if (rope.first_patch > kMostFirstPatch) {
+    throw Error(fmt::format("'first_patch' is {}, at most {}", rope.first_patch, kMostFirstPatch),
+                source);
+  }
+  if (head_dim % 4 != 0) {
+    throw Error(
+        fmt::format("rotates heads of {} channels, which are not a multiple of 4", head_dim),
+        source);
+  }
+  return rope;
+}
+
+std::vector<std::string> ParseSpecialTokens(const Json& json, const std::string& source) {
+  auto names = GetJson<std::vector<std::string>>(json, "special_tokens", source);
+  if (names.size() > static_cast<size_t>(kMostSpecialTokens)) {
+    throw Error(fmt::format("names {} special tokens, at most {} are read", names.size(),
+                            kMostSpecialTokens),
+                source);
+  }
+  std::set<std::string> seen;
+  for (const std::string& name : names) {
+    if (name.empty() || !seen.insert(name).second) {
+      throw Error(fmt::format("names the special token '{}' twice, or not at all", Printable(name)),
+                  source);
+    }
+  }
+  return names;
+}
+
+std::vector<QkLayer> ParseLayers(const Json& json, const std::string& source) {
+  const auto list = GetJson<std::vector<Json>>(json, "layers", source);
+  if (list.empty() || list.size() > static_cast<size_t>(kMostLayers)) {
+    throw Error(fmt::format("lists {} layers, expected 1 … {}", list.size(), kMostLayers), source);
+  }
+  std::vector<QkLayer> layers;
+  std::set<int64_t> indices;
+  for (const Json& item : list) {
+    QkLayer& layer = layers.emplace_back();
+    layer.index = GetExtent(item, "index", source, 0);
+    layer.name =
+        HasJson(item, "name") ? GetJson<std::string>(item, "name", source) : LayerName(layer.index);
+    layer.file = GetJson<std::string>(item, "file", source);
+    if (!IsBareName(layer.file)) {
+      throw Error(fmt::format("'file' is '{}', expected the name of a file beside {}",
+                              Printable(layer.file), kQkDescriptionName),
+                  source);
+    }
+    if (!indices.insert(layer.index).second) {
+      throw Error(fmt::format("lists the layer of index {} twice", layer.index), source);
+    }
+  }
+  std::sort(layers.begin(), layers.end(),
+            [](const auto& a, const auto& b) { return a.index < b.index; });
+  return layers;
+}
+
+QkBlocks ParseBlocks(const Json& json, BlockKind kind, const std::string& source) {
+  QkBlocks blocks;
+  blocks.kind = kind;
+  blocks.heads = GetBounded(json, "heads", source, kMostHeads);
+  blocks.head_dim = GetBounded(json, "head_dim", source, kMostHeadDim);
+  blocks.scale = HasJson(json, "scale") ? GetPositive(json, "scale", source, 1e6)
+                                        : 1 / std::sqrt(static_cast<double>(blocks.head_dim));
+  blocks.special_tokens = ParseSpecialTokens(json, source);
+  blocks.attends = GetChoice(json, "attends", source, kAttends, AttendsName);
+  blocks.rope = ParseRope(GetJson<Json>(json, "rope", source), source + ", rope", blocks.head_dim);
+  blocks.layers = ParseLayers(json, source);
+  return blocks;
+}
+
+// What the store tells of its model and writer.
+Provenance ParseOrigin(const Json& json, const std::string& source) {
+  const auto text = [&](const Json& object, const char* key, const std::string& where) {
+    return HasJson(object, key) ? GetJson<std::string>(object, key, where) : "";
+  };
+  const auto number = [&](const Json& object, const char* key) {
+    return HasJson(object, key) ? GetExtent(object, key, source + ", model", 0) : 0;
+  };
+  Provenance p;
+  p.generator = text(json, "generator", source);
+  p.precision = text(json, "precision", source);
+  if (!HasJson(json, "model")) return p;
+  const Json model = GetJson<Json>(json, "model", source);
+  const std::string where = source + ", model";
+  p.weights = text(model, "weights", where);
+  p.weights_key = text(model, "weights_key", where);
+  p.family = text(model, "family", where);
+  p.model_text = text(model, "text", where);
+  p.depth = number(model, "depth");
+  p.dim = number(model, "dim");
+  p.num_heads = number(model, "num_heads");
+  p.image_width = number(model, "image_width");
+  p.image_height = number(model, "image_height");
+  return p;
+}
+
+void CheckVersion(const Json& json, const std::string& source) {
+  if (GetJson<std::string>(json, "format", source) != kFormat) {
+    throw Error(fmt::format("'format' is not '{}'", kFormat), source,
+                "The file is of another kind.");
+  }
+  const auto version = GetJson<int64_t>(json, "format_version", source);
+  if (version != kQkFormatVersion) {
+    throw Error(fmt::format("format version {}, expected {}", version, kQkFormatVersion), source,
+                "A newer vggt-attn wrote it: update this one.");
+  }
+}
+
+void CheckCounts(const QkDescription& d, const std::string& source) {
+  CheckFrameCounts(d, d.frames, source);
+  // Extents are at most a million each: the products fit 64 bits one by one.
+  const int64_t patches = d.H_p * d.W_p;
+  if (patches > kMostTokens || d.frames * (patches + kMostSpecialTokens) > kMostTokens) {
+    throw Error(
+        fmt::format("{} frames of {}×{} patches are more than can be read", d.frames, d.W_p, d.H_p),
+        source);
+  }
+}
+
+}  // namespace
+
+std::string QkFileName(BlockKind kind, int64_t index) {
+  return fmt::format("{}_{:02}.safetensors", BlockKindName(kind), index + 1);
+}
+
+const QkBlocks* QkDescription::Find(BlockKind kind) const {
+  for (const QkBlocks& each : blocks) {
+    if (each.kind == kind) return &each;
+  }
+  return nullptr;
+}
+
+OrderedJson ToJson(const QkDescription& d) {
+  OrderedJson json = {{"format", kFormat},
+                      {"format_version", kQkFormatVersion},
+                      {"generator", d.provenance.generator},
+                      {"image_set_name", d.image_set_name},
+                      {"model", ModelJson(d.provenance)},
+                      {"precision", d.provenance.precision},
+                      {"frames", d.frames},
+                      {"grid", {{"H_p", d.H_p}, {"W_p", d.W_p}}},
+                      {"image_paths", d.image_paths}};
+  json["image_sizes"] = OrderedJson::array();
+  for (const ImageSize& size : d.image_sizes) json["image_sizes"].push_back(ToJson(size));
+  json["transforms"] = OrderedJson::array();
+  for (const FrameTransform& t : d.transforms) json["transforms"].push_back(ToJson(t));
+  if (!d.sources.empty()) {
+    json["sources"] = OrderedJson::array();
+    for (const PictureSource& each : d.sources) json["sources"].push_back(ToJson(each));
+  }
+  json["blocks"] = OrderedJson::object();
+  for (const QkBlocks& blocks : d.blocks)
+    json["blocks"][BlockKindName(blocks.kind)] = ToJson(blocks);
+  return json;
+}
+
+QkDescription ParseQkDescription(const Json& json, const std::string& source) {
+  CheckVersion(json, source);
+  QkDescription d;
+  if (HasJson(json, "image_set_name")) {
+    d.image_set_name = GetJson<std::string>(json, "image_set_name", source);
+  }
+  d.provenance = ParseOrigin(json, source);
+  d.frames = GetExtent(json, "frames", source, 1);
+  const Json grid = GetJson<Json>(json, "grid", source);
+  d.H_p = GetExtent(grid, "H_p", source + ", grid", 1);
+  d.W_p = GetExtent(grid, "W_p", source + ", grid", 1);
+  d.image_paths = GetJson<std::vector<std::string>>(json, "image_paths", source);
+  d.image_sizes = ParseImageSizes(json, source);
+  d.transforms = ParseTransforms(json, source);
+  d.sources = ParsePictureSources(json, source);
+  CheckCounts(d, source);
+  const Json blocks = GetJson<Json>(json, "blocks", source);
+  for (const BlockKind kind : kBlockKinds) {
+    const char* name = BlockKindName(kind);
+    if (!HasJson(blocks, name)) continue;
+    d.blocks.push_back(ParseBlocks(blocks[name], kind, fmt::format("{}, blocks.{}", source, name)));
+  }
+  if (d.blocks.empty()) throw Error("'blocks' has none of global, frame, encoder", source);
+  return d;
+}
+
+}  // namespace vggt

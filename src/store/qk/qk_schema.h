@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+// The JSON of a store of queries and keys, qk/attention.json (docs/formats.md).
+#pragma once
+
+#include <array>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/block_kind.h"
+#include "core/tensor.h"
+#include "core/token_grid.h"
+#include "store/common/schema.h"
+
+namespace vggt {
+
+inline constexpr int kQkFormatVersion = 1;
+inline constexpr const char* kQkFolderName = "qk";
+inline constexpr const char* kQkDescriptionName = "attention.json";
+
+// Bounds on what is read, far beyond any model.
+inline constexpr int64_t kMostHeadDim = 1024;
+inline constexpr int64_t kMostSpecialTokens = 256;
+inline constexpr int64_t kMostTokens = 1 << 24;  // of all frames
+
+struct QkRope {
+  RopeType type = RopeType::kNone;
+  // Only of k2d: angles are position · base^(-i / (head_dim / 4)); the patch at row r and column c
+  // stands at (r + first_patch, c + first_patch).
+  double base = 100;
+  int64_t first_patch = 1;
+};
+
+struct QkLayer {
+  int64_t index = 0;  // from 0
+  std::string name;   // "layer_01"
+  std::string file;   // beside attention.json: "global_01.safetensors"
+};
+
+// All blocks of one kind. A frame's tokens are the special tokens, then the patches row by row.
+struct QkBlocks {
+  BlockKind kind = BlockKind::kGlobal;
+  int64_t heads = 0, head_dim = 0;
+  double scale = 0;  // of the logits: 1 / √head_dim
+  std::vector<std::string> special_tokens;
+  Attends attends = Attends::kAll;
+  QkRope rope;
+  std::vector<QkLayer> layers;  // ascending, at least one
+
+  int64_t specials() const { return static_cast<int64_t>(special_tokens.size()); }
+};
+
+struct QkDescription {
+  std::string image_set_name;
+  int64_t frames = 0, H_p = 0, W_p = 0;    // H_p · W_p patches a frame
+  std::vector<std::string> image_paths;    // relative to qk/
+  std::vector<ImageSize> image_sizes;      // may be empty in what others wrote
+  std::vector<FrameTransform> transforms;  // likewise
+  std::vector<PictureSource> sources;      // likewise
+  // What others wrote may say less: then texts are empty and numbers 0. It has no definition.
+  Provenance provenance;
+  std::vector<QkBlocks>
+      blocks;  // in the order of kBlockKinds, each kind at most once, at least one
+
+  // The blocks of a kind; nullptr if there are none.
+  const QkBlocks* Find(BlockKind kind) const;
+  // Where the tokens of these blocks stand.
+  TokenGrid token_grid(const QkBlocks& of) const { return {frames, of.specials(), H_p, W_p}; }
+  int64_t tokens_per_frame(const QkBlocks& of) const { return token_grid(of).tokens_per_frame(); }
+  // Of the stored tensors: [heads, tokens of all frames, head_dim].
+  Shape shape(const QkBlocks& of) const { return {of.heads, token_grid(of).tokens(), of.head_dim}; }
+};
+
+// "global_01.safetensors"; `index` counts from 0.
+std::string QkFileName(BlockKind kind, int64_t index);
+
+OrderedJson ToJson(const QkDescription& description);
+// Throws Error naming `source` and the key if something is missing, of another type or out of
+// range, of another version, or if the numbers contradict each other. A layer's file is a bare
+// name.
+QkDescription ParseQkDescription(const Json& json, const std::string& source);
+
+}  // namespace vggt

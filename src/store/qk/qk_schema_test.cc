@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "store/qk/qk_schema.h"
+
+#include <gmock/gmock.h>
+
+#include "testing.h"
+
+namespace vggt {
+namespace {
+
+using testing::ErrorOf;
+using ::testing::HasSubstr;
+
+QkDescription ExampleDescription() {
+  QkDescription d;
+  d.image_set_name = "kitchen";
+  d.frames = 2;
+  d.H_p = 25;
+  d.W_p = 37;
+  d.image_paths = {"../images/frame_00.png", "../images/frame_01.jpg"};
+  d.image_sizes = {{640, 427}, {420, 700}};
+  d.transforms = {{640, 427, 518, 350, 0, 350, 84, 0, 518, 518},
+                  {420, 700, 518, 868, 175, 518, 0, 0, 518, 518, 6}};
+  d.sources = {{"IMG_0412.HEIC", {}}, {"kitchen.mp4", 12.48}};
+  d.provenance = {.generator = "vggt-attn 0.1.0",
+                  .weights = "w.safetensors",
+                  .family = "VGGT-1B",
+                  .model_text = "24 global blocks",
+                  .depth = 24,
+                  .dim = 1024,
+                  .num_heads = 16,
+                  .precision = "f32",
+                  .image_width = 518,
+                  .image_height = 350,
+                  .weights_key = "ema.module"};
+  const std::vector<std::string> special = {"camera", "register_1", "register_2"};
+  d.blocks = {
+      {BlockKind::kGlobal,
+       16,
+       64,
+       0.125,
+       special,
+       Attends::kAll,
+       {RopeType::k2d, 100, 1},
+       {{0, "layer_01", "global_01.safetensors"}, {23, "layer_24", "global_24.safetensors"}}},
+      {BlockKind::kEncoder,
+       4,
+       32,
+       0.5,
+       {"cls"},
+       Attends::kFrame,
+       {RopeType::kNone, 100, 1},
+       {{0, "layer_01", "encoder_01.safetensors"}}}};
+  return d;
+}
+
+QkDescription Parse(const Json& json) { return ParseQkDescription(json, "attention.json"); }
+
+Json Good() { return ParseJson(DumpJson(ToJson(ExampleDescription())), "attention.json"); }
+
+TEST(QkSchema, RoundTrip) {
+  const QkDescription back = Parse(Good());
+  EXPECT_EQ(DumpJson(ToJson(back)), DumpJson(ToJson(ExampleDescription())));
+  EXPECT_EQ(back.shape(back.blocks[0]), (Shape{16, 2 * (3 + 25 * 37), 64}));
+  EXPECT_EQ(back.shape(back.blocks[1]), (Shape{4, 2 * (1 + 25 * 37), 32}));
+}
+
+TEST(QkSchema, LayersAreSorted) {
+  Json json = Good();
+  std::swap(json["blocks"]["global"]["layers"][0], json["blocks"]["global"]["layers"][1]);
+  EXPECT_EQ(Parse(json).blocks[0].layers[0].index, 0);
+}
+
+// What a program that is not ours may leave out.
+TEST(QkSchema, ReadsTheLeastThatIsNeeded) {
+  Json json = Good();
+  for (const char* key : {"generator", "image_set_name", "model", "precision", "image_sizes",
+                          "transforms", "sources"}) {
+    json.erase(key);
+  }
+  json["blocks"]["global"].erase("scale");
+  json["blocks"]["global"]["layers"][1].erase("name");
+  const QkDescription d = Parse(json);
+  EXPECT_EQ(d.blocks[0].scale, 0.125);
+  EXPECT_EQ(d.blocks[0].layers[1].name, "layer_24");
+  EXPECT_EQ(d.provenance.model_text, "");
+  json["model"] = {{"text", "another model"}};
+  EXPECT_EQ(Parse(json).provenance.model_text, "another model");
+}
+
+TEST(QkSchema, MissingKeysAreNamed) {
+  for (const char* key : {"format", "format_version", "frames", "grid", "image_paths", "blocks"}) {
+    Json bad = Good();
+    bad.erase(key);
+    EXPECT_EQ(ErrorOf([&] { return Parse(bad); }),
+              "attention.json: '" + std::string(key) + "' is missing");
+  }
+  for (const char* key : {"heads", "head_dim", "special_tokens", "attends", "rope", "layers"}) {
+    Json bad = Good();
+    bad["blocks"]["global"].erase(key);
+    EXPECT_EQ(ErrorOf([&] { return Parse(bad); }),
+              "attention.json, blocks.global: '" + std::string(key) + "' is missing");
+  }
+}
+
+struct Wrong {
+  const char* pointer;
+  Json value;
+  const char* message;
+};
+
+class QkSchemaRefuses : public ::testing::TestWithParam<Wrong> {};
+
+TEST_P(QkSchemaRefuses, With) {
+  Json bad = Good();
+  bad[Json::json_pointer(GetParam().pointer)] = GetParam().value;
+  EXPECT_THAT(ErrorOf([&] { return Parse(bad); }), HasSubstr(GetParam().message));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Values, QkSchemaRefuses,
+    ::testing::Values(
+        Wrong{"/format", "other", "is not 'vggt-attn-qk'"},
+        Wrong{"/format_version", 2, "format version 2, expected 1. A newer vggt-attn"},
+        Wrong{"/frames", 3, "3 frames, but 2 image_paths"}, Wrong{"/frames", 0, "'frames' is 0"},
+        Wrong{"/transforms", Json::array({Json::object()}), "'original_width' is missing"},
+        Wrong{"/transforms/0/orientation", 9, "'orientation' is 9, expected 1 … 8"},
+        Wrong{"/sources", Json::array({{{"file", "a"}}}), "2 transforms and 1 sources"},
+        Wrong{"/sources/1/time", -1, "'time' is -1, expected seconds from 0 on"},
+        Wrong{"/grid/H_p", 1'000'000, "more than can be read"},
+        Wrong{"/grid/H_p", 1'000'001, "'H_p' is 1000001"},
+        Wrong{"/blocks", Json::object(), "none of global, frame, encoder"},
+        Wrong{"/blocks/global/heads", 0, "'heads' is 0"},
+        Wrong{"/blocks/global/heads", 1025, "at most 1024"},
+        Wrong{"/blocks/global/head_dim", 66, "not a multiple of 4"},
+        Wrong{"/blocks/global/scale", 0, "'scale' is 0"},
+        Wrong{"/blocks/global/attends", "some", "expected one of all, frame, causal"},
+        Wrong{"/blocks/global/rope", "2d", "expected an object"},
+        Wrong{"/blocks/global/rope/type", "3d", "expected one of 2d, none, applied"},
+        Wrong{"/blocks/global/rope/base", -1, "'base' is -1"},
+        Wrong{"/blocks/global/special_tokens/1", "camera", "'camera' twice"},
+        Wrong{"/blocks/global/layers", Json::array(), "lists 0 layers"},
+        Wrong{"/blocks/global/layers/1/index", 0, "index 0 twice"},
+        Wrong{"/blocks/global/layers/1/file", "../x", "'file' is '../x'"},
+        Wrong{"/blocks/global/layers/1/file", "..", "'file' is '..'"},
+        Wrong{"/blocks/global/layers/1/file", "", "'file' is ''"}));
+
+TEST(QkSchema, FilesAreNamedAfterTheirBlocks) {
+  EXPECT_EQ(QkFileName(BlockKind::kFrame, 6), "frame_07.safetensors");
+}
+
+}  // namespace
+}  // namespace vggt

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// Opens a store of queries and keys (docs/formats.md).
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "core/file.h"
+#include "core/mapped_file.h"
+#include "store/qk/qk_schema.h"
+
+namespace vggt {
+
+// The description of the store that belongs to `path`: an export's folder or its attn_maps/, the
+// qk/ folder or the description itself. Empty if there is none. Judged by names alone.
+std::filesystem::path FindQkDescription(const std::filesystem::path& path);
+
+// Reads the description. Throws Error like ParseQkDescription, OutsideRoot if it lies outside
+// `root` (unless that is empty).
+QkDescription ReadQkDescription(const std::filesystem::path& file,
+                                const std::filesystem::path& root);
+
+// Queries and keys of one layer: [heads, tokens, head_dim] each, float16 as its bits. Valid as long
+// as `mapping`. Call mapping->CheckIntact() when they have been read: somebody may have changed or
+// truncated the file meanwhile (core/mapped_file.h).
+struct QkTensors {
+  const uint16_t* q = nullptr;
+  const uint16_t* k = nullptr;
+  std::shared_ptr<const MappedFile> mapping;
+  uint64_t version = 0;  // another whenever the file was opened afresh
+};
+
+// Layers are mapped when they are first asked for, and stay so as long as the file is the same:
+// only pages that are read take memory. Any number of threads may use one store at the same time.
+class QkStore {
+ public:
+  // `file`: a description, as FindQkDescription gives it. With a `root`, nothing outside it is
+  // opened. Throws like ReadQkDescription.
+  QkStore(const std::filesystem::path& file, std::filesystem::path root);
+
+  const QkDescription& description() const { return description_; }
+
+  // `layer`: a place in blocks.layers; `blocks` is one of description().blocks. A file that was
+  // replaced or written to since the last call is opened afresh.
+  // Throws MissingFile, OutsideRoot, or Error if the file is damaged, truncated, or holds tensors
+  // of another type or shape than announced.
+  QkTensors Layer(const QkBlocks& blocks, size_t layer) const;
+  std::filesystem::path LayerPath(const QkBlocks& blocks, size_t layer) const;
+
+ private:
+  std::filesystem::path folder_, root_;
+  QkDescription description_;
+  mutable std::mutex mutex_;  // for what follows
+  mutable uint64_t opened_ = 0;
+  mutable std::vector<std::vector<QkTensors>> layers_;  // as description_.blocks; null until asked
+};
+
+}  // namespace vggt
