@@ -10,8 +10,8 @@
 
 namespace vggt {
 
-// Blocks by what their attention spans: the tokens of all frames, those of one frame, or those of one frame
-// inside the picture encoder.
+// Blocks by what their attention spans: the tokens of all frames, those of one frame, or those of
+// one frame inside the picture encoder.
 enum class BlockKind { kGlobal, kFrame, kEncoder };
 inline constexpr std::array kBlockKinds = {BlockKind::kGlobal, BlockKind::kFrame,
                                            BlockKind::kEncoder};
@@ -29,16 +29,16 @@ struct BlockId {
 // "global block 3", counted from 1.
 std::string BlockText(BlockId block);
 
-// Which keys a token may attend to: those of every frame, those of its own frame, or those of its own frame
-// and the frames before it.
+// Which keys a token may attend to: those of every frame, those of its own frame, or those of its
+// own frame and the frames before it.
 enum class Attends { kAll, kFrame, kCausal };
 inline constexpr std::array kAttends = {Attends::kAll, Attends::kFrame, Attends::kCausal};
 // "all", "frame", "causal".
 const char* AttendsName(Attends attends);
 
 // What rotary position embedding does to queries and keys. k2d: they are rotated as VGGT does it
-// (ops/rope.h), special tokens at position (0, 0). kApplied, of stores alone: the stored ones were rotated
-// already, in a way that is not known.
+// (ops/rope.h), special tokens at position (0, 0). kApplied, of stores alone: the stored ones were
+// rotated already, in a way that is not known.
 enum class RopeType { k2d, kNone, kApplied };
 inline constexpr std::array kRopeTypes = {RopeType::k2d, RopeType::kNone, RopeType::kApplied};
 // "2d", "none", "applied".

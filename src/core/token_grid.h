@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where the tokens of several pictures stand in one sequence: the fact on which every index of a row or
-// column of attention depends.
+// Where the tokens of several pictures stand in one sequence: the fact on which every index of a
+// row or column of attention depends.
 #pragma once
 
 #include <cstdint>
 
 namespace vggt {
 
-// The tokens of frame 0, then those of frame 1, and so on. A frame's tokens are its special tokens (camera
-// and registers, or cls and registers), then its patches, grid row by grid row.
+// The tokens of frame 0, then those of frame 1, and so on. A frame's tokens are its special tokens
+// (camera and registers, or cls and registers), then its patches, grid row by grid row.
 struct TokenGrid {
   int64_t frames = 0;
   int64_t special_tokens = 0;  // of each frame
