@@ -1,23 +1,33 @@
 # SPDX-License-Identifier: Apache-2.0
-# vggt_room(NAME UNITS u… ROOMS r… [ALONE u…] [PUBLIC lib…] [PRIVATE lib…] [TEST_PRIVATE lib…])
+# vggt_room(NAME [PROGRAM] UNITS u… ROOMS r… [ALONE u…] [INTERNAL u…] [PUBLIC lib…] [PRIVATE lib…]
+#           [TEST_PRIVATE lib…])
 #
 # One static library of src/NAME: each unit is u.h, u.cc and u_test.cc. ROOMS are the rooms it may
 # include (tools/check_rooms.py reads this list and holds it against the #includes). The tests of a room are
 # one program, NAME_tests; ctest calls each case NAME/Suite.Case. A room inside a folder, as store/maps, is
-# the target vggt_store_maps, and its tests are store_maps_tests.
+# the target vggt_store_maps, and its tests are store_maps_tests. A unit of plain structs or templates is a
+# header alone.
+#
+# Rooms and their headers are installed for find_package(vggt-attn), but for INTERNAL units, whose headers
+# show types of other libraries, and for a room that belongs to the PROGRAM.
 #
 # Presets that say CMAKE_UNITY_BUILD compile several files at once, which takes a third of the time: most
 # of it goes to headers. ALONE are the units that cannot share: those that Highway compiles several times,
 # and those whose public class holds a type of their anonymous namespace, which GCC warns of.
 
 add_library(vggt_options INTERFACE)
-target_compile_options(vggt_options INTERFACE -Wall -Wextra -Werror)
+# Warnings are errors where CMAKE_COMPILE_WARNING_AS_ERROR says so, as in all presets but release: a newer
+# compiler's new warning must not stop a user.
+target_compile_options(vggt_options INTERFACE -Wall -Wextra)
 # GCC 12 sees overlaps in std::string concatenation that are not there (GCC bug 105651).
 target_compile_options(vggt_options INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>)
 # Clang warns where it does not vectorise a loop that asks for it, as at -O1 under sanitizers.
 target_compile_options(vggt_options INTERFACE $<$<CXX_COMPILER_ID:Clang>:-Wno-pass-failed>)
 # Kernels ask for fused multiply-add by name; elsewhere the same source gives the same digits everywhere.
 target_compile_options(vggt_options INTERFACE -ffp-contract=off)
+# Libraries can become part of a Python module, and calls inside them are as fast as without.
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+target_compile_options(vggt_options INTERFACE $<$<CXX_COMPILER_ID:GNU>:-fno-semantic-interposition>)
 if(VGGT_SANITIZE)
   target_compile_options(vggt_options INTERFACE -fsanitize=${VGGT_SANITIZE} -fno-sanitize-recover=all
                                                 -fno-omit-frame-pointer)
@@ -25,9 +35,9 @@ if(VGGT_SANITIZE)
 endif()
 
 function(vggt_room NAME)
-  cmake_parse_arguments(ARG "" "" "UNITS;ROOMS;ALONE;PUBLIC;PRIVATE;TEST_PRIVATE" ${ARGN})
+  cmake_parse_arguments(ARG "PROGRAM" "" "UNITS;ROOMS;ALONE;INTERNAL;PUBLIC;PRIVATE;TEST_PRIVATE" ${ARGN})
   list(TRANSFORM ARG_UNITS APPEND .h OUTPUT_VARIABLE HEADERS)
-  set(SOURCES "")  # a unit of templates or plain structs is a header alone
+  set(SOURCES "")
   foreach(UNIT IN LISTS ARG_UNITS)
     if(EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/${UNIT}.cc)
       list(APPEND SOURCES ${UNIT}.cc)
@@ -45,8 +55,12 @@ function(vggt_room NAME)
                         $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}/vggt-attn>)
   target_link_libraries(vggt_${ROOM} PUBLIC ${ROOM_TARGETS} ${ARG_PUBLIC}
                         PRIVATE $<BUILD_INTERFACE:vggt_options> ${ARG_PRIVATE})
-  install(TARGETS vggt_${ROOM} EXPORT vggt-attn ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
-  install(FILES ${HEADERS} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/vggt-attn/${NAME})
+  if(NOT ARG_PROGRAM)
+    list(TRANSFORM ARG_INTERNAL APPEND .h)
+    list(REMOVE_ITEM HEADERS ${ARG_INTERNAL})
+    install(TARGETS vggt_${ROOM} EXPORT vggt-attn ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+    install(FILES ${HEADERS} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/vggt-attn/${NAME})
+  endif()
 
   if(VGGT_BUILD_TESTS)
     list(TRANSFORM ARG_UNITS APPEND _test.cc OUTPUT_VARIABLE TESTS)

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <atomic>
 #include <exception>
+#include <thread>
 #include <vector>
 
 namespace vggt {
@@ -13,6 +14,43 @@ namespace {
 
 std::atomic<int> wanted{0};  // 0: as OpenMP has it
 thread_local bool alone = false;
+
+#ifdef __SANITIZE_THREAD__
+// ThreadSanitizer does not know how the threads of GCC's OpenMP wait for each other, and would
+// report races that are none. Its build has a team of plain threads.
+thread_local int thread_index = 0;
+thread_local bool in_team = false;
+
+int MaxThreads() { return wanted.load() == 0 ? omp_get_max_threads() : wanted.load(); }
+
+void RunTeam(const std::function<void()>& body) {
+  std::vector<std::thread> team;
+  for (int i = 0; i < MaxThreads(); ++i) {
+    team.emplace_back([&body, i] {
+      thread_index = i;
+      in_team = true;
+      body();
+    });
+  }
+  for (std::thread& thread : team) thread.join();
+}
+
+bool InTeam() { return in_team; }
+#else
+int MaxThreads() {
+  // OpenMP keeps a number for each thread; here they take over the process's.
+  const int count = wanted.load(std::memory_order_relaxed);
+  if (count != 0 && omp_get_max_threads() != count) omp_set_num_threads(count);
+  return omp_get_max_threads();
+}
+
+void RunTeam(const std::function<void()>& body) {
+#pragma omp parallel
+  body();
+}
+
+bool InTeam() { return omp_in_parallel() != 0; }
+#endif
 
 // Chunks that are still to be done, on a cache line of their own.
 struct alignas(64) Share {
@@ -22,7 +60,7 @@ struct alignas(64) Share {
 
 // `shares` of equal size, each in order; a thread takes its own first.
 void Run(size_t count, size_t chunk, size_t shares, const std::function<void(size_t)>& body) {
-  if (count <= chunk || ThreadCount() == 1 || omp_in_parallel()) {
+  if (count <= chunk || ThreadCount() == 1 || InTeam()) {
     for (size_t i = 0; i < count; ++i) body(i);
     return;
   }
@@ -34,31 +72,26 @@ void Run(size_t count, size_t chunk, size_t shares, const std::function<void(siz
   }
   std::atomic<bool> failed{false};
   std::exception_ptr error;
-#pragma omp parallel
-  for (size_t s = 0; s < shares; ++s) {
-    Share& share = left[(ThreadIndex() + s) % shares];
-    while (!failed.load(std::memory_order_relaxed)) {
-      const size_t begin = share.next.fetch_add(1, std::memory_order_relaxed);
-      if (begin >= share.end) break;
-      try {
-        for (size_t i = begin * chunk; i < std::min((begin + 1) * chunk, count); ++i) body(i);
-      } catch (...) {
-        if (!failed.exchange(true)) error = std::current_exception();
+  RunTeam([&] {
+    for (size_t s = 0; s < shares; ++s) {
+      Share& share = left[(ThreadIndex() + s) % shares];
+      while (!failed.load(std::memory_order_relaxed)) {
+        const size_t begin = share.next.fetch_add(1, std::memory_order_relaxed);
+        if (begin >= share.end) break;
+        try {
+          for (size_t i = begin * chunk; i < std::min((begin + 1) * chunk, count); ++i) body(i);
+        } catch (...) {
+          if (!failed.exchange(true)) error = std::current_exception();
+        }
       }
     }
-  }
+  });
   if (error) std::rethrow_exception(error);
 }
 
 }  // namespace
 
-int ThreadCount() {
-  if (alone) return 1;
-  // OpenMP keeps a number for each thread; here they take over the process's.
-  const int count = wanted.load(std::memory_order_relaxed);
-  if (count != 0 && omp_get_max_threads() != count) omp_set_num_threads(count);
-  return omp_get_max_threads();
-}
+int ThreadCount() { return alone ? 1 : MaxThreads(); }
 
 void SetThreadCount(int count) {
   wanted.store(std::max(count, 1), std::memory_order_relaxed);
@@ -67,7 +100,13 @@ void SetThreadCount(int count) {
 
 void WorkAloneHere() { alone = true; }
 
-int ThreadIndex() { return omp_get_thread_num(); }
+int ThreadIndex() {
+#ifdef __SANITIZE_THREAD__
+  return thread_index;
+#else
+  return omp_get_thread_num();
+#endif
+}
 
 void ParallelFor(size_t count, size_t grain, const std::function<void(size_t)>& body) {
   Run(count, std::max<size_t>(grain, 1), ThreadCount(), body);
