@@ -7,6 +7,7 @@
 #include <atomic>
 #include <exception>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace vggt {
@@ -99,6 +100,17 @@ void SetThreadCount(int count) {
 }
 
 void WorkAloneHere() { alone = true; }
+
+// OpenMP's number of threads is the calling thread's own, unlike SetThreadCount's.
+OneThreadHere::OneThreadHere()
+    : alone_before_(std::exchange(alone, true)), threads_before_(omp_get_max_threads()) {
+  omp_set_num_threads(1);
+}
+
+OneThreadHere::~OneThreadHere() {
+  omp_set_num_threads(threads_before_);
+  alone = alone_before_;
+}
 
 int ThreadIndex() {
 #ifdef __SANITIZE_THREAD__

@@ -28,6 +28,20 @@ void SetThreadCount(int count);
 // as long as the thread.
 void WorkAloneHere();
 
+// While it lives, the calling thread begins no parallel work, and oneDNN uses that thread alone.
+// Other threads are not concerned.
+class OneThreadHere {
+ public:
+  OneThreadHere();
+  OneThreadHere(const OneThreadHere&) = delete;
+  OneThreadHere& operator=(const OneThreadHere&) = delete;
+  ~OneThreadHere();
+
+ private:
+  const bool alone_before_;
+  const int threads_before_;
+};
+
 // Inside a body of ParallelFor: which thread runs it, in [0, ThreadCount()); outside: 0.
 int ThreadIndex();
 

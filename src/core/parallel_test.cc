@@ -2,6 +2,7 @@
 #include "core/parallel.h"
 
 #include <gmock/gmock.h>
+#include <omp.h>
 
 #include <atomic>
 #include <chrono>
@@ -83,6 +84,20 @@ TEST(Parallel, AThreadMayWorkAlone) {
     ParallelInOrder(100, [&](size_t) { EXPECT_EQ(std::this_thread::get_id(), here); });
   }).join();
   EXPECT_EQ(ThreadCount(), 4);
+}
+
+TEST(Parallel, OneThreadHereConcernsThisThreadAlone) {
+  const int before = ThreadCount();
+  SetThreadCount(3);
+  {
+    const OneThreadHere one;
+    EXPECT_EQ(ThreadCount(), 1);
+    EXPECT_EQ(omp_get_max_threads(), 1);
+    std::thread([] { EXPECT_EQ(ThreadCount(), 3); }).join();
+  }
+  EXPECT_EQ(ThreadCount(), 3);
+  EXPECT_EQ(omp_get_max_threads(), 3);
+  SetThreadCount(before);
 }
 
 TEST(Parallel, RethrowsTheFirstExceptionAndSkipsTheRest) {
