@@ -63,7 +63,8 @@ void BM_Linear(benchmark::State& state) {
   const auto bias = Values(out);
   const Linear linear(in, out, weight.data(), bias.data(), epilogue);
   std::vector<float> y(kTokens * out);
-  for (auto _ : state) linear.Run(kTokens, x.data(), y.data());
+  CompiledProducts products;
+  for (auto _ : state) linear.Run(kTokens, x.data(), y.data(), products);
   SetRate(state, 2.0 * kTokens * static_cast<double>(in * out));
 }
 

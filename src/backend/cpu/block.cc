@@ -54,7 +54,7 @@ void RunBlockIn(BlockBuffers<T>& buffers, const BlockParameters& block, const Mo
 
   // q, k, v = qkv(norm1(x)); q and k normalised per head, then rotated
   Normalize(block.norm1, tokens, dim, x, normed);
-  block.qkv.Run(tokens, normed, q);
+  block.qkv.Run(tokens, normed, q, workspace.products);
   const auto normalize = [&](int64_t token, int64_t count) {
     if (!block.q_norm) return;
     NormalizeHeads(*block.q_norm, count, heads, block.head_dim, stride, q + token * stride);
@@ -87,14 +87,14 @@ void RunBlockIn(BlockBuffers<T>& buffers, const BlockParameters& block, const Mo
   Attend(shape, q, k, v, attended, workspace.attention);
 
   // x += ls1 · proj(a)
-  block.rest->proj.Run(tokens, attended, x);
+  block.rest->proj.Run(tokens, attended, x, workspace.products);
 
   // x += ls2 · fc2(gelu(fc1(norm2(x))))
   for (int64_t row = 0; row < tokens; row += workspace.mlp_rows) {
     const int64_t rows = std::min(workspace.mlp_rows, tokens - row);
     Normalize(block.rest->norm2, rows, dim, x + row * dim, normed);
-    block.rest->fc1.Run(rows, normed, buffers.hidden.data());
-    block.rest->fc2.Run(rows, buffers.hidden.data(), x + row * dim);
+    block.rest->fc1.Run(rows, normed, buffers.hidden.data(), workspace.products);
+    block.rest->fc2.Run(rows, buffers.hidden.data(), x + row * dim, workspace.products);
   }
 }
 

@@ -70,7 +70,7 @@ void Encode(const EncoderParameters& encoder, const ModelConfig& config, const F
   FloatBuffer rows(patches * encoder.projection.in());
   for (int64_t s = 0; s < frames.count; ++s) {
     ExtractPatches(frames, s, rows.data());
-    encoder.projection.Run(patches, rows.data(), out + s * patches * dim);
+    encoder.projection.Run(patches, rows.data(), out + s * patches * dim, workspace.products);
   }
   if (config.encoder == EncoderKind::kConvolution) return;
 

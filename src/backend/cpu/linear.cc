@@ -2,9 +2,9 @@
 #include "backend/cpu/linear.h"
 
 #include <algorithm>
+#include <compare>
 #include <map>
 #include <string_view>
-#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -20,11 +20,14 @@ namespace {
 using dnnl::memory;
 using Type = memory::data_type;
 
-// The packed layout is chosen for this many rows; it depends on them little or not at all.
+// oneDNN chooses the packed layout for a number of rows, which is not known when a model is loaded.
+// The layout depends on it little or not at all, so it is chosen for this one, and every product is
+// then made for weights in that layout.
 constexpr int64_t kTypicalRows = 2048;
 
-// A block that one thread takes where oneDNN's own sharing out is not used: so large that packing
-// its factors is a small part, so small that there are enough of them.
+// A block of the result that one thread computes where oneDNN does not share a product out by
+// itself. It is so large that packing the factors, which oneDNN does anew for each block, is a
+// small part of the work, and so small that there are enough blocks for all threads.
 constexpr int64_t kBlockRows = 480, kBlockColumns = 512;
 
 Type TypeOf(const float*) { return Type::f32; }
@@ -33,18 +36,6 @@ Type TypeOf(const uint16_t*) { return Type::bf16; }
 memory::desc RowMajor(int64_t rows, int64_t cols, Type type) {
   return {{rows, cols}, type, memory::format_tag::ab};
 }
-
-// While it lives, what this thread calls uses one thread.
-class OneThread {
- public:
-  OneThread() { SetThreadCount(1); }
-  OneThread(const OneThread&) = delete;
-  OneThread& operator=(const OneThread&) = delete;
-  ~OneThread() { SetThreadCount(before_); }
-
- private:
-  const int before_ = ThreadCount();
-};
 
 PostOp ToPostOp(LinearEpilogue epilogue) {
   switch (epilogue) {
@@ -60,16 +51,37 @@ PostOp ToPostOp(LinearEpilogue epilogue) {
 
 }  // namespace
 
-struct Linear::Packed {
-  // Some columns of the result, all of them unless `in_blocks`.
-  struct Slice {
-    int64_t first, count;
-    AlignedBuffer<uint8_t> bytes;  // of `weight`
-    memory weight, bias;
+struct CompiledProducts::Map {
+  // What a product depends on. The layout of packed weights depends on the same extents
+  // (Packed::Desc), so that layers for which these are equal can share a product.
+  struct Key {
+    int64_t rows, in, columns, out;
+    Type x, y;
+    PostOp post_op;
+
+    auto operator<=>(const Key&) const = default;
   };
   struct Product {
     dnnl::matmul matmul;
     memory::desc scratch;
+  };
+
+  std::map<Key, Product> products;
+};
+
+CompiledProducts::CompiledProducts() : map_(std::make_unique<Map>()) {}
+CompiledProducts::CompiledProducts(CompiledProducts&&) noexcept = default;
+CompiledProducts& CompiledProducts::operator=(CompiledProducts&&) noexcept = default;
+CompiledProducts::~CompiledProducts() = default;
+
+struct Linear::Packed {
+  using Product = CompiledProducts::Map::Product;
+
+  // The weights of some columns of the result; of all of them unless `in_blocks`.
+  struct Slice {
+    int64_t first, count;
+    AlignedBuffer<uint8_t> bytes;  // of `weight`
+    memory weight, bias;
   };
 
   int64_t in, out;
@@ -77,9 +89,8 @@ struct Linear::Packed {
   PostOp post_op;
   bool in_blocks;
   std::vector<Slice> slices;
-  std::map<std::tuple<int64_t, int64_t, Type>, Product> products;  // by rows, columns, output
 
-  // For construction from weights of either type.
+  // Weights of either type.
   template <typename T>
   static std::unique_ptr<Packed> Make(int64_t in, int64_t out, const T* weight, const float* bias,
                                       LinearEpilogue epilogue) {
@@ -89,9 +100,11 @@ struct Linear::Packed {
     packed->type = TypeOf(weight);
     packed->post_op = ToPostOp(epilogue);
     WithOneDnn("packing the weights of a linear layer", [&] {
-      // Without AVX-512 the order of oneDNN's sums depends on the size of a product and on the
-      // number of threads; so it is given the same blocks, each on one thread, however many there
-      // are.
+      // A model must give the same bits on any number of threads. oneDNN's kernels for AVX-512 sum
+      // the products of one value of the result in an order of their own. Without AVX-512 it uses a
+      // gemm, which sums in an order that depends on the size of the product and on the number of
+      // threads. So that gemm is given blocks of fixed size, each on one thread, however many
+      // threads there are. It calls itself "gemm:…"; the others are "brg:…" and the like.
       const auto whole = packed->Desc(kTypicalRows, out, packed->type);
       packed->in_blocks = std::string_view(whole.impl_info_str()).starts_with("gemm");
       const int64_t step = packed->in_blocks ? kBlockColumns : out;
@@ -117,6 +130,7 @@ struct Linear::Packed {
     slices.push_back(std::move(slice));
   }
 
+  // Columns of a result whose rows are `out` values apart: a block is written where it belongs.
   memory::desc Output(int64_t rows, int64_t columns, Type out_type) const {
     return {{rows, columns}, out_type, memory::dims{out, 1}};
   }
@@ -127,18 +141,22 @@ struct Linear::Packed {
                       RowMajor(1, columns, Type::f32), Output(rows, columns, out_type), post_op);
   }
 
-  const Product& For(int64_t rows, const Slice& slice, Type out_type) {
-    const std::tuple key(rows, slice.count, out_type);
-    const auto found = products.find(key);
-    if (found != products.end()) return found->second;
+  CompiledProducts::Map::Key Key(int64_t rows, const Slice& slice, Type out_type) const {
+    return {rows, in, slice.count, out, type, out_type, post_op};
+  }
+
+  // Makes a product unless it is there.
+  void Compile(int64_t rows, const Slice& slice, Type out_type, CompiledProducts& products) const {
+    const auto key = Key(rows, slice, out_type);
+    if (products.map_->products.contains(key)) return;
     const auto desc = MatmulDesc(RowMajor(rows, in, type), slice.weight.get_desc(),
                                  RowMajor(1, slice.count, Type::f32),
                                  Output(rows, slice.count, out_type), post_op);
-    return products.emplace(key, Product{dnnl::matmul(desc), desc.scratchpad_desc()}).first->second;
+    products.map_->products.emplace(key, Product{dnnl::matmul(desc), desc.scratchpad_desc()});
   }
 
   template <typename In, typename Out>
-  void Run(int64_t rows, const In* x, Out* y) {
+  void Run(int64_t rows, const In* x, Out* y, CompiledProducts& products) const {
     if (TypeOf(x) != type) throw Error("the input of a linear layer is not of its weights' type");
     if (rows == 0) return;
     WithOneDnn("a linear layer", [&] {
@@ -147,24 +165,26 @@ struct Linear::Packed {
       const auto run = [&](int64_t block) {
         const Slice& slice = slices[block % columns];
         const int64_t first = block / columns * step, count = std::min(step, rows - first);
-        const Product& product = products.at({count, slice.count, TypeOf(y)});
+        const Product& product = products.map_->products.at(Key(count, slice, TypeOf(y)));
         Execute(product, slice, count, x + first * in, y + first * out + slice.first);
       };
+      // All that the blocks need is made before they run, so that they only read the map.
       for (const Slice& slice : slices) {
-        For(std::min(step, rows), slice, TypeOf(y));
-        if (rows % step > 0) For(rows % step, slice, TypeOf(y));
+        Compile(std::min(step, rows), slice, TypeOf(y), products);
+        if (rows % step > 0) Compile(rows % step, slice, TypeOf(y), products);
       }
       if (!in_blocks) return run(0);
       ParallelFor(blocks, 1, [&](size_t i) {
-        const OneThread one;
+        const OneThreadHere one;
         run(static_cast<int64_t>(i));
       });
     });
   }
 
   template <typename In, typename Out>
-  void Execute(const Product& product, const Slice& slice, int64_t rows, const In* x, Out* y) {
-    thread_local AlignedBuffer<uint8_t> bytes;  // one for all layers
+  void Execute(const Product& product, const Slice& slice, int64_t rows, const In* x,
+               Out* y) const {
+    thread_local AlignedBuffer<uint8_t> bytes;  // working memory, one for all layers
     if (bytes.size() < product.scratch.get_size()) {
       bytes = AlignedBuffer<uint8_t>(product.scratch.get_size());
     }
@@ -200,8 +220,14 @@ Precision Linear::precision() const {
   return packed_->type == Type::bf16 ? Precision::kBf16 : Precision::kF32;
 }
 
-void Linear::Run(int64_t rows, const float* x, float* y) const { packed_->Run(rows, x, y); }
-void Linear::Run(int64_t rows, const uint16_t* x, float* y) const { packed_->Run(rows, x, y); }
-void Linear::Run(int64_t rows, const uint16_t* x, uint16_t* y) const { packed_->Run(rows, x, y); }
+void Linear::Run(int64_t rows, const float* x, float* y, CompiledProducts& products) const {
+  packed_->Run(rows, x, y, products);
+}
+void Linear::Run(int64_t rows, const uint16_t* x, float* y, CompiledProducts& products) const {
+  packed_->Run(rows, x, y, products);
+}
+void Linear::Run(int64_t rows, const uint16_t* x, uint16_t* y, CompiledProducts& products) const {
+  packed_->Run(rows, x, y, products);
+}
 
 }  // namespace vggt

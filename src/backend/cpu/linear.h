@@ -17,7 +17,23 @@ enum class LinearEpilogue {
   kAddToOutput,  // added to what the output holds: a residual connection
 };
 
-// The weights are packed once, here, into the layout that oneDNN prefers.
+// oneDNN's code for products of given sizes. It is made when a size first occurs, which costs more
+// than a small product, and kept. Linear layers of equal extents share it. Each forward pass has
+// one of its own, since what is made depends on the number of rows: layers themselves never change.
+class CompiledProducts {
+ public:
+  CompiledProducts();
+  CompiledProducts(CompiledProducts&&) noexcept;
+  CompiledProducts& operator=(CompiledProducts&&) noexcept;
+  ~CompiledProducts();
+
+ private:
+  friend class Linear;
+  struct Map;
+  std::unique_ptr<Map> map_;
+};
+
+// The weights are packed once, by the constructor, into the layout that oneDNN prefers.
 class Linear {
  public:
   // weight [out, in], bias [out], row-major; read during construction only. The type of the weights
@@ -34,11 +50,12 @@ class Linear {
   int64_t out() const;
   Precision precision() const;
 
-  // x [rows, in] -> y [rows, out], on all threads. rows ≥ 0. One caller at a time. x is of the
-  // weights' type, or Error is thrown; a bfloat16 y is rounded once, after the epilogue.
-  void Run(int64_t rows, const float* x, float* y) const;
-  void Run(int64_t rows, const uint16_t* x, float* y) const;
-  void Run(int64_t rows, const uint16_t* x, uint16_t* y) const;
+  // x [rows, in] -> y [rows, out], on all threads. rows ≥ 0. x is of the weights' type, or Error is
+  // thrown; a bfloat16 y is rounded once, after the epilogue. Several threads may run one layer at
+  // the same time, each with products of its own.
+  void Run(int64_t rows, const float* x, float* y, CompiledProducts& products) const;
+  void Run(int64_t rows, const uint16_t* x, float* y, CompiledProducts& products) const;
+  void Run(int64_t rows, const uint16_t* x, uint16_t* y, CompiledProducts& products) const;
 
  private:
   struct Packed;

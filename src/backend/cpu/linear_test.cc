@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 
 #include <random>
+#include <thread>
 #include <vector>
 
 #include "backend/cpu/bf16_support.h"
@@ -35,13 +36,14 @@ TEST_P(LinearTest, EqualsItsSlowTwin) {
   std::vector<float> expected(rows * out);
   reference::Linear(rows, in, out, x.data(), weight.data(), bias.data(), expected.data());
 
+  CompiledProducts products;
   for (const auto epilogue :
        {LinearEpilogue::kNone, LinearEpilogue::kGelu, LinearEpilogue::kAddToOutput}) {
     const Linear linear(in, out, weight.data(), bias.data(), epilogue);
     EXPECT_EQ(linear.in(), in);
     EXPECT_EQ(linear.out(), out);
     std::vector<float> y = before;
-    linear.Run(rows, x.data(), y.data());
+    linear.Run(rows, x.data(), y.data(), products);
     for (size_t i = 0; i < y.size(); ++i) {
       const double e = epilogue == LinearEpilogue::kNone   ? expected[i]
                        : epilogue == LinearEpilogue::kGelu ? reference::Gelu(expected[i])
@@ -76,11 +78,12 @@ TEST_P(LinearTest, Bf16EqualsItsSlowTwin) {
   reference::Linear(rows, in, out, ToF32(x).data(), ToF32(weight).data(), bias.data(),
                     expected.data());
 
+  CompiledProducts products;
   for (const auto epilogue : {LinearEpilogue::kNone, LinearEpilogue::kAddToOutput}) {
     const Linear linear(in, out, weight.data(), bias.data(), epilogue);
     EXPECT_EQ(linear.precision(), Precision::kBf16);
     std::vector<float> y = before;
-    linear.Run(rows, x.data(), y.data());
+    linear.Run(rows, x.data(), y.data(), products);
     for (size_t i = 0; i < y.size(); ++i) {
       const float e = epilogue == LinearEpilogue::kNone ? expected[i] : expected[i] + before[i];
       ASSERT_NEAR(y[i], e, kLinearTolerance) << "value " << i << ", epilogue " << int(epilogue);
@@ -89,7 +92,7 @@ TEST_P(LinearTest, Bf16EqualsItsSlowTwin) {
   for (const auto epilogue : {LinearEpilogue::kNone, LinearEpilogue::kGelu}) {
     const Linear linear(in, out, weight.data(), bias.data(), epilogue);
     std::vector<uint16_t> y(rows * out);
-    linear.Run(rows, x.data(), y.data());
+    linear.Run(rows, x.data(), y.data(), products);
     for (size_t i = 0; i < y.size(); ++i) {
       const double e =
           epilogue == LinearEpilogue::kNone ? expected[i] : reference::Gelu(expected[i]);
@@ -107,11 +110,13 @@ TEST_P(LinearTest, SameBitsOnAnyNumberOfThreads) {
   std::vector<std::vector<float>> results;
   for (const int threads : {1, 2, 7}) {
     SetThreadCount(threads);
+    CompiledProducts products;
     std::vector<float> y(2 * rows * out);
-    Linear(in, out, weight.data(), bias.data()).Run(rows, x.data(), y.data());
+    Linear(in, out, weight.data(), bias.data()).Run(rows, x.data(), y.data(), products);
     if (MultipliesBf16()) {
-      Linear(in, out, weight16.data(), bias.data()).Run(rows, x16.data(), &y[rows * out]);
+      Linear(in, out, weight16.data(), bias.data()).Run(rows, x16.data(), &y[rows * out], products);
     }
+    EXPECT_EQ(ThreadCount(), threads);
     results.push_back(std::move(y));
   }
   SetThreadCount(before);
@@ -125,7 +130,8 @@ TEST(Linear, InputsOfTheOtherTypeAreRefused) {
   EXPECT_EQ(linear.precision(), Precision::kF32);
   const std::vector<uint16_t> x(16);
   std::vector<float> y(16);
-  EXPECT_THAT(testing::ErrorOf([&] { linear.Run(4, x.data(), y.data()); }),
+  CompiledProducts products;
+  EXPECT_THAT(testing::ErrorOf([&] { linear.Run(4, x.data(), y.data(), products); }),
               ::testing::HasSubstr("not of its weights' type"));
 }
 
@@ -138,14 +144,50 @@ INSTANTIATE_TEST_SUITE_P(Shapes, LinearTest,
 TEST(Linear, ManyRowCountsThroughOnePackedWeight) {
   const auto weight = Random(32 * 32, 5), bias = Random(32, 6);
   const Linear linear(32, 32, weight.data(), bias.data());
-  linear.Run(0, weight.data(), static_cast<float*>(nullptr));
+  CompiledProducts products;
+  linear.Run(0, weight.data(), static_cast<float*>(nullptr), products);
   for (const int rows : {1, 2, 31, 64, 500, 1}) {
     const auto x = Random(rows * 32, 7);
     std::vector<float> y(rows * 32), expected(rows * 32);
-    linear.Run(rows, x.data(), y.data());
+    linear.Run(rows, x.data(), y.data(), products);
     reference::Linear(rows, 32, 32, x.data(), weight.data(), bias.data(), expected.data());
     for (size_t i = 0; i < y.size(); ++i) ASSERT_NEAR(y[i], expected[i], kLinearTolerance) << rows;
   }
+}
+
+TEST(Linear, LayersOfEqualExtentsShareProducts) {
+  const auto x = Random(40 * 24, 1), bias = Random(24, 2);
+  const auto first = Random(24 * 24, 3), second = Random(24 * 24, 4);
+  CompiledProducts products;
+  for (const auto* weight : {&first, &second}) {
+    const Linear linear(24, 24, weight->data(), bias.data());
+    std::vector<float> y(40 * 24), expected(40 * 24);
+    linear.Run(40, x.data(), y.data(), products);
+    reference::Linear(40, 24, 24, x.data(), weight->data(), bias.data(), expected.data());
+    for (size_t i = 0; i < y.size(); ++i) ASSERT_NEAR(y[i], expected[i], kLinearTolerance) << i;
+  }
+}
+
+TEST(Linear, SeveralThreadsMayRunOneLayer) {
+  const auto weight = Random(96 * 64, 1), bias = Random(96, 2), x = Random(600 * 64, 3);
+  const Linear linear(64, 96, weight.data(), bias.data());
+  const auto run = [&](int64_t rows) {
+    CompiledProducts products;
+    std::vector<float> y(rows * 96);
+    linear.Run(rows, x.data(), y.data(), products);
+    return y;
+  };
+  // Each thread has numbers of rows that the others have not, so that all make products.
+  std::vector<std::vector<float>> alone, together(12);
+  for (int64_t i = 0; i < 12; ++i) alone.push_back(run(50 * (i + 1)));
+  std::vector<std::thread> threads;
+  for (int64_t t = 0; t < 3; ++t) {
+    threads.emplace_back([&, t] {
+      for (int64_t i = t; i < 12; i += 3) together[i] = run(50 * (i + 1));
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(together, alone);
 }
 
 }  // namespace

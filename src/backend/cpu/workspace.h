@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// The activations of a forward pass, allocated once.
+// What one forward pass needs beside the model's parameters, allocated once. Passes that run at the
+// same time have one each.
 #pragma once
 
 #include <variant>
 
+#include "backend/cpu/linear.h"
 #include "model/config.h"
 #include "ops/attention.h"
 #include "ops/precision.h"
@@ -27,6 +29,7 @@ struct Workspace {
   FloatBuffer qkv;  // [tokens, 3·dim]
   std::variant<BlockBuffers<float>, BlockBuffers<uint16_t>> between;
   AttentionWorkspace attention;
+  CompiledProducts products;
 };
 
 }  // namespace vggt
