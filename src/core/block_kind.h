@@ -44,4 +44,15 @@ inline constexpr std::array kRopeTypes = {RopeType::k2d, RopeType::kNone, RopeTy
 // "2d", "none", "applied".
 const char* RopeTypeName(RopeType type);
 
+// Rotary position embedding of a block. Base and first patch concern k2d alone: angles are
+// position · base^(-i / (head_dim / 4)), special tokens stand at (0, 0), and the patch at grid row
+// r and column c stands at (r + first_patch, c + first_patch).
+struct RopeSpec {
+  RopeType type = RopeType::kNone;
+  double base = 100;
+  int64_t first_patch = 1;
+
+  bool operator==(const RopeSpec&) const = default;
+};
+
 }  // namespace vggt

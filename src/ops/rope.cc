@@ -36,6 +36,20 @@ RopeTable::RopeTable(int64_t head_dim, int32_t max_position, double base)
   }
 }
 
+std::vector<int32_t> RopePositions(const TokenGrid& grid, int64_t first_patch) {
+  std::vector<int32_t> positions(2 * grid.tokens(), 0);
+  for (int64_t frame = 0; frame < grid.frames; ++frame) {
+    int32_t* to = positions.data() + 2 * grid.first_patch(frame);
+    for (int64_t row = 0; row < grid.height; ++row) {
+      for (int64_t column = 0; column < grid.width; ++column) {
+        *to++ = static_cast<int32_t>(row + first_patch);
+        *to++ = static_cast<int32_t>(column + first_patch);
+      }
+    }
+  }
+  return positions;
+}
+
 void Rope(const RopeTable& table, int64_t tokens, int64_t heads, int64_t token_stride,
           const int32_t* positions, float* x) {
   const int64_t quarter = table.head_dim() / 4;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/tensor.h"
+#include "core/token_grid.h"
 
 namespace vggt {
 
@@ -25,6 +26,10 @@ class RopeTable {
   int64_t quarter_;
   FloatBuffer cos_, sin_;
 };
+
+// The position (y, x) of every token of a grid, [tokens, 2], as RopeSpec (core/block_kind.h)
+// defines it: special tokens stand at (0, 0), patches from (first_patch, first_patch) on.
+std::vector<int32_t> RopePositions(const TokenGrid& grid, int64_t first_patch);
 
 // Rotates x [tokens, heads, head_dim] in place, on all threads; `token_stride` values from one
 // token to the next. positions [tokens, 2]: (y, x) of each token. The first half of a head's

@@ -44,5 +44,14 @@ TEST(Rope, TurnsTheHalvesByRowAndColumn) {
   EXPECT_NEAR(x[3], std::sin(2.0), 1e-6);
 }
 
+TEST(Rope, PositionsOfAGrid) {
+  // Two frames of two special tokens and 2 × 3 patches.
+  const std::vector<int32_t> frame = {0, 0, 0, 0, 1, 1, 1, 2, 1, 3, 2, 1, 2, 2, 2, 3};
+  std::vector<int32_t> both = frame;
+  both.insert(both.end(), frame.begin(), frame.end());
+  EXPECT_EQ(RopePositions({2, 2, 2, 3}, 1), both);
+  EXPECT_EQ(RopePositions({1, 1, 1, 2}, 0), (std::vector<int32_t>{0, 0, 0, 0, 0, 1}));
+}
+
 }  // namespace
 }  // namespace vggt
