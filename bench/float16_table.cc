@@ -3,10 +3,11 @@
 // queries and keys as the store keeps them. docs/exactness.md holds its results.
 #include <fmt/format.h>
 
-#include "backend/cpu/aggregator.h"
+#include "backend/cpu/model_executor.h"
 #include "core/error.h"
 #include "float16_twin.h"
 #include "image/preprocess.h"
+#include "model/checkpoint_report.h"
 
 namespace vggt {
 namespace {
@@ -21,15 +22,13 @@ void Print(const std::string& layer, const testing::Float16Cost& cost, int64_t t
 
 void Run(const std::filesystem::path& weights, const std::vector<std::filesystem::path>& pictures) {
   const Checkpoint checkpoint = Checkpoint::Open(weights);
-  const ModelConfig config = ReadModelConfig(checkpoint);
+  const ModelPlan model = ReadModelPlan(checkpoint);
   const PreprocessedFrames frames = Preprocess(pictures, {});
   const FrameBatch batch{frames.frames, frames.height, frames.width, frames.rgb.data()};
-  const TokenGrid grid{batch.count, config.special_tokens(), batch.grid_height(),
-                       batch.grid_width()};
+  const TokenGrid grid = model.grid(batch);
   const int64_t tokens = grid.tokens();
-  testing::Float16Twin twin(grid, config, std::max<int64_t>(tokens / kRows, 1));
-  Aggregator(config, LoadParameters(checkpoint, config, config.depth - 1, Precision::kF32))
-      .Forward(batch, twin);
+  testing::Float16Twin twin(grid, model, std::max<int64_t>(tokens / kRows, 1));
+  ModelExecutor(LoadParameters(checkpoint, model, Precision::kF32)).Forward(batch, twin);
   fmt::print(
       "| layer | mean of \\|Δp\\| (of the mean p) | 99.9th percentile | most | same best token |\n"
       "|---|---|---|---|---|\n");

@@ -7,10 +7,11 @@
 #include <cmath>
 #include <vector>
 
-#include "backend/cpu/aggregator.h"
+#include "backend/cpu/model_executor.h"
 #include "capture/map_plan.h"
 #include "core/error.h"
 #include "image/preprocess.h"
+#include "model/checkpoint_report.h"
 #include "ops/attention_probe.h"
 #include "store/maps/layer_maps.h"
 
@@ -71,24 +72,22 @@ void Print(const std::string& layer, const MapExtents& extents, const FloatBuffe
 
 void Run(const std::filesystem::path& weights, const std::vector<std::filesystem::path>& pictures) {
   const Checkpoint checkpoint = Checkpoint::Open(weights);
-  const ModelConfig config = ReadModelConfig(checkpoint);
+  const ModelPlan model = ReadModelPlan(checkpoint);
   const PreprocessedFrames frames = Preprocess(pictures, {});
   const FrameBatch batch{frames.frames, frames.height, frames.width, frames.rgb.data()};
-  const MapPlan plan = MakeMapPlan(
-      {batch.count, config.special_tokens(), batch.grid_height(), batch.grid_width()}, 1, 1);
+  const MapPlan plan = MakeMapPlan(model.grid(batch), 1, 1);
   std::vector<Keeper> passes;
   for (const Precision precision : {Precision::kF32, Precision::kBf16}) {
     passes.emplace_back(plan);
-    const Aggregator aggregator(config,
-                                LoadParameters(checkpoint, config, config.depth - 1, precision));
-    aggregator.Forward(batch, passes.back());
+    const ModelExecutor executor(LoadParameters(checkpoint, model, precision));
+    executor.Forward(batch, passes.back());
   }
-  MapExtents extents = plan.extents(config.heads(), batch.count);
+  MapExtents extents = plan.extents(model.first(BlockKind::kGlobal)->heads, batch.count);
   extents.queries = passes[0].queries();
   fmt::print(
       "| layer | mean of \\|Δp\\| (of the mean p) | 99.9th percentile | same best patch | "
       "% of levels off by 0 / 1 / 2 / more |\n|---|---|---|---|---|\n");
-  for (int64_t i = 0; i < config.depth; ++i) {
+  for (int64_t i = 0; i < model.count(BlockKind::kGlobal); ++i) {
     Print(std::to_string(i + 1), extents, passes[0].maps[i], passes[1].maps[i]);
   }
 }

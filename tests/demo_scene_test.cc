@@ -10,12 +10,14 @@
 #include <memory>
 #include <vector>
 
-#include "backend/cpu/aggregator.h"
 #include "backend/cpu/bf16_support.h"
+#include "backend/cpu/model_executor.h"
 #include "capture/map_plan.h"
 #include "formats/json.h"
 #include "image/frames.h"
 #include "image/preprocess.h"
+#include "model/checkpoint_report.h"
+#include "model/families/vggt.h"
 #include "ops/attention_probe.h"
 #include "testing.h"
 #include "weights/bundled_model.h"
@@ -130,8 +132,8 @@ class LastLayer : public AttentionObserver {
 // is half a pixel further in continuous coordinates.
 std::array<int64_t, 2> PatchOf(const FrameTransform& transform, Point place) {
   const Point model = ModelFromOriginal(transform, {place.x + 0.5, place.y + 0.5});
-  return {static_cast<int64_t>(std::floor(model.x / kPatchSize)),
-          static_cast<int64_t>(std::floor(model.y / kPatchSize))};
+  return {static_cast<int64_t>(std::floor(model.x / kVggtPatchSize)),
+          static_cast<int64_t>(std::floor(model.y / kVggtPatchSize))};
 }
 
 class DemoScene : public ::testing::TestWithParam<Precision> {};
@@ -145,14 +147,14 @@ TEST_P(DemoScene, AttentionFindsTheSamePoint) {
   ASSERT_EQ(paths.size(), camera.views.size());
   const PreprocessedFrames frames = Preprocess(paths, {});
   const Checkpoint checkpoint = Checkpoint::FromMemory(BundledModel(), kBundledModelName);
-  const ModelConfig config = ReadModelConfig(checkpoint);
-  const int64_t last = config.depth - 1;
-  const Aggregator aggregator(config, LoadParameters(checkpoint, config, last, GetParam()));
+  const ModelPlan model = ReadModelPlan(checkpoint);
+  const int64_t last = model.count(BlockKind::kGlobal) - 1;
+  const ModelExecutor executor(LoadParameters(checkpoint, model, GetParam()));
   const FrameBatch batch{frames.frames, frames.height, frames.width, frames.rgb.data()};
-  const int64_t wp = batch.grid_width(), patches = batch.patches();
-  LastLayer observer(
-      MakeMapPlan({batch.count, config.special_tokens(), batch.grid_height(), wp}, 1, 1), last);
-  aggregator.Forward(batch, observer);
+  const TokenGrid grid = model.grid(batch);
+  const int64_t wp = grid.width, patches = grid.patches();
+  LastLayer observer(MakeMapPlan(grid, 1, 1), last);
+  executor.Forward(batch, observer);
 
   // Of the patches of view 0 that are seen in the other view: at least this share within one patch,
   // row and column, of the truth. By chance it would be 0.01.
@@ -161,8 +163,8 @@ TEST_P(DemoScene, AttentionFindsTheSamePoint) {
     int64_t visible = 0, found = 0;
     for (int64_t patch = 0; patch < patches; ++patch) {
       const int64_t query_row = patch / wp, query_column = patch % wp;
-      const Point centre = {(static_cast<double>(query_column) + 0.5) * kPatchSize,
-                            (static_cast<double>(query_row) + 0.5) * kPatchSize};
+      const Point centre = {(static_cast<double>(query_column) + 0.5) * kVggtPatchSize,
+                            (static_cast<double>(query_row) + 0.5) * kVggtPatchSize};
       Point place = OriginalFromModel(frames.transforms[0], centre);
       place = {place.x - 0.5, place.y - 0.5};
       if (!Transfer(camera, camera.views[0], camera.views[view], place)) continue;

@@ -3,10 +3,11 @@
 // docs/exactness.md states what was measured.
 #include <gtest/gtest.h>
 
-#include "backend/cpu/aggregator.h"
+#include "backend/cpu/model_executor.h"
 #include "float16_twin.h"
 #include "image/frames.h"
 #include "image/preprocess.h"
+#include "model/checkpoint_report.h"
 #include "model/synthetic.h"
 #include "testing.h"
 #include "weights/bundled_model.h"
@@ -23,15 +24,13 @@ struct Bounds {
 
 void ExpectWithin(const Checkpoint& checkpoint, const std::filesystem::path& pictures, int64_t step,
                   const Bounds& bounds) {
-  const ModelConfig config = ReadModelConfig(checkpoint);
+  const ModelPlan model = ReadModelPlan(checkpoint);
   const PreprocessedFrames frames = Preprocess(ListPictures(pictures, ""), {});
   const FrameBatch batch{frames.frames, frames.height, frames.width, frames.rgb.data()};
-  const TokenGrid grid{batch.count, config.special_tokens(), batch.grid_height(),
-                       batch.grid_width()};
-  testing::Float16Twin twin(grid, config, step);
-  Aggregator(config, LoadParameters(checkpoint, config, config.depth - 1, Precision::kF32))
-      .Forward(batch, twin);
-  ASSERT_EQ(static_cast<int64_t>(twin.layers.size()), config.depth);
+  const TokenGrid grid = model.grid(batch);
+  testing::Float16Twin twin(grid, model, step);
+  ModelExecutor(LoadParameters(checkpoint, model, Precision::kF32)).Forward(batch, twin);
+  ASSERT_EQ(static_cast<int64_t>(twin.layers.size()), model.count(BlockKind::kGlobal));
   const auto tokens = static_cast<double>(grid.tokens());
   for (const Float16Cost& cost : twin.layers) {
     EXPECT_GT(cost.mean, 0) << "nothing was rounded";
@@ -45,7 +44,7 @@ void ExpectWithin(const Checkpoint& checkpoint, const std::filesystem::path& pic
 TEST(Float16, StaysNearOnTheGoldenModels) {
   const testing::TestDir dir;
   for (const auto& [preset, name] : {std::pair{2, "dino_mixed_sizes"}, {3, "conv_per_head"}}) {
-    WriteSyntheticCheckpoint(dir / name, SyntheticPresets()[preset].config, DType::kF32, 1);
+    WriteSyntheticCheckpoint(dir / name, SyntheticPresets()[preset].plan, DType::kF32, 1);
     ExpectWithin(Checkpoint::Open(dir / name),
                  testing::Golden("export/" + std::string(name) + "/input"), 53,
                  {.mean = 0.002, .high = 5e-5, .most = 2e-3, .same_best = 0.97});

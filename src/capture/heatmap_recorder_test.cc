@@ -25,8 +25,12 @@ struct Layer {
     for (float& value : values) value = normal(generator);
   }
   QueriesKeys qk() const {
-    return {values.data(),        values.data() + kHeads * kHeadDim, kTokens, kHeads, kHeadDim,
-            2 * kHeads * kHeadDim};
+    return {.q = values.data(),
+            .k = values.data() + kHeads * kHeadDim,
+            .grid = kLayout,
+            .heads = kHeads,
+            .head_dim = kHeadDim,
+            .token_stride = 2 * kHeads * kHeadDim};
   }
   // What a recorder should hand on.
   LayerMaps Expected(const MapPlan& plan, bool per_head) const {
@@ -87,7 +91,7 @@ TEST(HeatmapRecorder, ASampleThatMisleadsCostsTimeOnly) {
   std::vector<float> q(320), k(320, 0);
   for (size_t i = 0; i < q.size(); ++i) q[i] = i % 20 == 10 ? 1 : 1e-5F * static_cast<float>(i);
   for (size_t i = 0; i < 32; ++i) k[i] = 50;
-  const QueriesKeys qk{q.data(), k.data(), 320, 1, 1, 1};
+  const QueriesKeys qk{q.data(), k.data(), {1, 0, 1, 320}, 1, 1, 1};
   std::vector<float> out(320 * 320);
   AttentionWorkspace workspace;
   ProbeAttention(qk.shape(), q.data(), k.data(), {plan.rows, plan.keys, false, out.data()},

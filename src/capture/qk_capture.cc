@@ -7,15 +7,6 @@
 #include "core/error.h"
 
 namespace vggt {
-namespace {
-
-std::vector<std::string> TokenNames(const char* first, int64_t registers) {
-  std::vector<std::string> names = {first};
-  for (int64_t i = 1; i <= registers; ++i) names.push_back(fmt::format("register_{}", i));
-  return names;
-}
-
-}  // namespace
 
 std::vector<BlockKind> ParseCapture(const std::string& text) {
   std::array<bool, kBlockKinds.size()> wanted{};
@@ -35,36 +26,34 @@ std::vector<BlockKind> ParseCapture(const std::string& text) {
   return kinds;
 }
 
-WantedBlocks ChooseBlocks(const std::vector<BlockKind>& kinds, const ModelConfig& config,
+WantedBlocks ChooseBlocks(const std::vector<BlockKind>& kinds, const ModelPlan& plan,
                           const std::vector<bool>& layers) {
   WantedBlocks wanted;
   for (const BlockKind kind : kinds) {
     if (kind == BlockKind::kGlobal) wanted.global = layers;
     if (kind == BlockKind::kFrame) wanted.frame = layers;
     if (kind != BlockKind::kEncoder) continue;
-    if (config.encoder_depth == 0) {
+    wanted.encoder.assign(plan.count(BlockKind::kEncoder), true);
+    if (wanted.encoder.empty()) {
       throw Error("this model's encoder is a bare convolution, which has no blocks",
                   "--capture encoder");
     }
-    wanted.encoder.assign(config.encoder_depth, true);
   }
   return wanted;
 }
 
-std::vector<QkBlocks> DescribeBlocks(const std::vector<BlockKind>& kinds,
-                                     const ModelConfig& config) {
+std::vector<QkBlocks> DescribeBlocks(const std::vector<BlockKind>& kinds, const ModelPlan& plan) {
   std::vector<QkBlocks> described;
   for (const BlockKind kind : kinds) {
-    const bool encoder = kind == BlockKind::kEncoder;
-    QkBlocks& blocks = described.emplace_back();
-    blocks.kind = kind;
-    blocks.head_dim = encoder ? kEncoderHeadDim : config.head_dim;
-    blocks.heads = config.dim / blocks.head_dim;
-    blocks.scale = 1 / std::sqrt(static_cast<double>(blocks.head_dim));
-    blocks.special_tokens = encoder ? TokenNames("cls", config.encoder_registers)
-                                    : TokenNames("camera", config.registers);
-    blocks.attends = kind == BlockKind::kGlobal ? Attends::kAll : Attends::kFrame;
-    if (!encoder) blocks.rope = {.type = RopeType::k2d};
+    const BlockSpec& spec = *plan.first(kind);
+    described.push_back({.kind = kind,
+                         .heads = spec.heads,
+                         .head_dim = spec.head_dim,
+                         .scale = 1 / std::sqrt(static_cast<double>(spec.head_dim)),
+                         .special_tokens = plan.stage_of(kind)->token_names(),
+                         .attends = spec.attends,
+                         .rope = {spec.rope.type, spec.rope.base, spec.rope.first_patch},
+                         .layers = {}});
   }
   return described;
 }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// What --save_qk and --capture ask for, of a given model.
+// Which blocks of a model are recorded, and what the store says of them.
 #pragma once
 
 #include <string>
 #include <vector>
 
 #include "capture/qk_recorder.h"
-#include "model/config.h"
+#include "model/plan.h"
 #include "store/qk/qk_schema.h"
 
 namespace vggt {
@@ -17,12 +17,11 @@ std::vector<BlockKind> ParseCapture(const std::string& text);
 
 // The blocks to be recorded: those of `layers`, of the encoder all. Throws Error if the model's
 // encoder has none.
-WantedBlocks ChooseBlocks(const std::vector<BlockKind>& kinds, const ModelConfig& config,
+WantedBlocks ChooseBlocks(const std::vector<BlockKind>& kinds, const ModelPlan& plan,
                           const std::vector<bool>& layers);
 
-// What the store says of each kind, without layers.
-std::vector<QkBlocks> DescribeBlocks(const std::vector<BlockKind>& kinds,
-                                     const ModelConfig& config);
+// What the store says of each kind, without layers. The plan has blocks of these kinds.
+std::vector<QkBlocks> DescribeBlocks(const std::vector<BlockKind>& kinds, const ModelPlan& plan);
 
 // Bytes of the q and k of the largest of these blocks.
 double LargestBlockBytes(const QkDescription& description);

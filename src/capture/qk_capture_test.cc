@@ -14,8 +14,8 @@ using testing::ErrorOf;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-const ModelConfig& Dino() { return SyntheticPresets()[2].config; }
-const ModelConfig& Convolution() { return SyntheticPresets()[3].config; }
+const ModelPlan& Dino() { return SyntheticPresets()[2].plan; }
+const ModelPlan& Convolution() { return SyntheticPresets()[3].plan; }
 
 TEST(QkCapture, WordsBecomeKinds) {
   EXPECT_THAT(ParseCapture("global"), ElementsAre(BlockKind::kGlobal));
@@ -68,7 +68,7 @@ TEST(QkCapture, FiftyFramesOfVggt) {
   QkDescription description;
   description.frames = 50;
   description.H_p = description.W_p = 37;
-  description.blocks = DescribeBlocks({BlockKind::kGlobal}, SyntheticPresets()[0].config);
+  description.blocks = DescribeBlocks({BlockKind::kGlobal}, SyntheticPresets()[0].plan);
   EXPECT_EQ(LargestBlockBytes(description), 2.0 * 16 * 50 * 1374 * 64 * 2);
 }
 

@@ -13,7 +13,7 @@ namespace {
 // What the first value that float16 cannot hold is, and where.
 [[noreturn]] void ThrowUnfit(BlockId block, const QueriesKeys& qk, const char* name,
                              const float* x) {
-  for (int64_t t = 0; t < qk.tokens; ++t) {
+  for (int64_t t = 0; t < qk.tokens(); ++t) {
     for (int64_t c = 0; c < qk.heads * qk.head_dim; ++c) {
       const float value = x[t * qk.token_stride + c];
       if (!std::isfinite(value)) {
@@ -34,17 +34,19 @@ namespace {
 
 }  // namespace
 
-QkRecorder::QkRecorder(WantedBlocks wanted, Sink sink)
-    : wanted_(std::move(wanted)), sink_(std::move(sink)) {}
-
-bool QkRecorder::WantsUnrotated(BlockId block) const {
-  const std::vector<bool>* groups[] = {&wanted_.global, &wanted_.frame, &wanted_.encoder};
+bool WantedBlocks::Has(BlockId block) const {
+  const std::vector<bool>* groups[] = {&global, &frame, &encoder};
   const std::vector<bool>& group = *groups[static_cast<size_t>(block.kind)];
   return block.index < static_cast<int64_t>(group.size()) && group[block.index];
 }
 
+QkRecorder::QkRecorder(WantedBlocks wanted, Sink sink)
+    : wanted_(std::move(wanted)), sink_(std::move(sink)) {}
+
+bool QkRecorder::WantsUnrotated(BlockId block) const { return wanted_.Has(block); }
+
 void QkRecorder::OnUnrotated(BlockId block, const QueriesKeys& qk) {
-  const size_t count = qk.tokens * qk.heads * qk.head_dim;
+  const size_t count = qk.tokens() * qk.heads * qk.head_dim;
   // Blocks of the encoder may have fewer tokens than others, or more.
   if (recording_.size() < 2 * count) {
     recording_ = {};
@@ -53,7 +55,7 @@ void QkRecorder::OnUnrotated(BlockId block, const QueriesKeys& qk) {
   const std::pair<const char*, const float*> both[] = {{"q", qk.q}, {"k", qk.k}};
   uint16_t* out = recording_.data();
   for (const auto& [name, x] : both) {
-    if (!HeadsToF16(qk.tokens, qk.heads, qk.head_dim, qk.token_stride, x, out)) {
+    if (!HeadsToF16(qk.tokens(), qk.heads, qk.head_dim, qk.token_stride, x, out)) {
       ThrowUnfit(block, qk, name, x);
     }
     out += count;

@@ -15,6 +15,8 @@ namespace vggt {
 // For each block of a group whether it is wanted; blocks beyond the end are not.
 struct WantedBlocks {
   std::vector<bool> global, frame, encoder;
+
+  bool Has(BlockId block) const;
 };
 
 // While a background thread hands on one block, the model computes the next; a third waits. Two

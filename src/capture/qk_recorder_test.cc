@@ -33,8 +33,12 @@ class Tokens {
 
   float& q(int64_t t, int64_t h, int64_t c) { return qkv_[t * kStride + h * kQkHeadDim + c]; }
   QueriesKeys qk() const {
-    return {qkv_.data(), qkv_.data() + kQkHeads * kQkHeadDim, tokens_, kQkHeads, kQkHeadDim,
-            kStride};
+    return {.q = qkv_.data(),
+            .k = qkv_.data() + kQkHeads * kQkHeadDim,
+            .grid = {1, 0, 1, tokens_},
+            .heads = kQkHeads,
+            .head_dim = kQkHeadDim,
+            .token_stride = kStride};
   }
 
  private:

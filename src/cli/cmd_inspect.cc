@@ -10,7 +10,8 @@
 #include "cli/value_check.h"
 #include "cli/weights_key.h"
 #include "core/error.h"
-#include "model/config.h"
+#include "model/checkpoint_report.h"
+#include "model/model_choice.h"
 #include "store/export/export_reader.h"
 #include "store/qk/qk_store.h"
 #include "weights/bundled_model.h"
@@ -33,8 +34,8 @@ void PrintModels(const Checkpoint& checkpoint, const std::vector<std::string>& k
     fmt::print("            {}: ", Printable(keys[i]));
     try {
       const CheckpointReport report = InspectCheckpoint(checkpoint, keys[i]);
-      fmt::print("{}: {}, {} of {} tensors found\n", ModelFamily(report.config),
-                 ModelText(report.config), report.found, report.wanted);
+      fmt::print("{}: {}, {} of {} tensors found\n", report.plan.family, report.plan.text,
+                 report.found, report.wanted);
     } catch (const Error& error) {
       fmt::print("{}\n", error.problem());
     }
@@ -47,15 +48,15 @@ void PrintModels(const Checkpoint& checkpoint, const std::vector<std::string>& k
 void PrintModel(const Checkpoint& checkpoint, const std::string& key) {
   const CheckpointReport report =
       WithWeightsKeyHint([&] { return InspectCheckpoint(checkpoint, key); });
-  const ModelConfig& config = report.config;
+  const ModelPlan& plan = report.plan;
   int64_t parameters = 0;
-  for (const WantedTensor& tensor : WantedTensors(config)) parameters += NumElements(tensor.shape);
+  for (const WantedTensor& tensor : PlanTensors(plan)) parameters += NumElements(tensor.shape);
   PrintFile(checkpoint);
-  fmt::print("  model     {}: {}\n", ModelFamily(config), ModelText(config));
+  fmt::print("  model     {}: {}\n", plan.family, plan.text);
   fmt::print("  size      {:.1f} million parameters in the aggregator, as {}\n",
              static_cast<double>(parameters) / 1e6, fmt::join(report.dtypes, " and "));
-  if (config.prefix != "aggregator.") {
-    fmt::print("  prefix    '{}' before every name\n", Printable(config.prefix));
+  if (plan.prefix != "aggregator.") {
+    fmt::print("  prefix    '{}' before every name\n", Printable(plan.prefix));
   }
   fmt::print("  wanted    {} tensors, {} found\n", report.wanted, report.found);
   if (report.ignored > 0) {

@@ -37,7 +37,7 @@ int RunSynth(const SynthFlags& options) {
     ProgressDisplay display(false);
     display.Begin("writing");
     const Existing existing = options.overwrite ? Existing::kReplace : Existing::kRefuse;
-    WriteSyntheticCheckpoint(options.output, preset.config, dtypes.at(options.dtype), options.seed,
+    WriteSyntheticCheckpoint(options.output, preset.plan, dtypes.at(options.dtype), options.seed,
                              [&](double share) {
                                ThrowIfInterrupted();
                                display.Update(share, "");

@@ -21,6 +21,7 @@
 #include "image/frames.h"
 #include "image/png_codec.h"
 #include "image/preprocess.h"
+#include "model/checkpoint_report.h"
 #include "model/flops.h"
 #include "model/memory.h"
 #include "store/common/export_folder.h"
@@ -62,15 +63,10 @@ Precision ChoosePrecision(const std::string& wanted, ProgressDisplay& display) {
   return Precision::kBf16;
 }
 
-int64_t LastWanted(const std::vector<bool>& layers) {
-  return std::find(layers.rbegin(), layers.rend(), true).base() - layers.begin() - 1;
-}
-
-std::string StageText(const ForwardProgress& progress, const ModelConfig& config) {
-  if (progress.stage == ForwardProgress::Stage::kEncoder) {
-    return fmt::format("encoder block {} of {}", progress.block + 1, config.encoder_depth);
-  }
-  return fmt::format("layer {} of {}", progress.block + 1, config.depth);
+std::string BlockOfText(BlockId block, const ModelPlan& model) {
+  const bool encoder = block.kind == BlockKind::kEncoder;
+  return fmt::format("{} {} of {}", encoder ? "encoder block" : "layer", block.index + 1,
+                     model.count(encoder ? BlockKind::kEncoder : BlockKind::kGlobal));
 }
 
 // What the model is given, and how the export keeps it.
@@ -81,12 +77,12 @@ struct ExportPictures {
 };
 
 LayerMetadata CommonMetadata(const ExportOptions& options, const ExportPictures& pictures,
-                             const MapPlan& plan) {
+                             const TokenGrid& grid, const MapPlan& plan) {
   const PreprocessedFrames& frames = pictures.frames;
   LayerMetadata metadata;
   metadata.S = frames.frames;
-  metadata.H_p = frames.height / kPatchSize;
-  metadata.W_p = frames.width / kPatchSize;
+  metadata.H_p = grid.height;
+  metadata.W_p = grid.width;
   metadata.stride_h = options.stride_h;
   metadata.stride_w = options.stride_w;
   metadata.H_ds = plan.map_height;
@@ -100,15 +96,15 @@ LayerMetadata CommonMetadata(const ExportOptions& options, const ExportPictures&
   return metadata;
 }
 
-Provenance MakeProvenance(const Checkpoint& checkpoint, const ModelConfig& config,
+Provenance MakeProvenance(const Checkpoint& checkpoint, const ModelPlan& model,
                           const PreprocessedFrames& frames, Precision precision) {
   return {.generator = "vggt-attn " VGGT_VERSION,
           .weights = checkpoint.name(),
-          .family = ModelFamily(config),
-          .model_text = ModelText(config),
-          .depth = config.depth,
-          .dim = config.dim,
-          .num_heads = config.heads(),
+          .family = model.family,
+          .model_text = model.text,
+          .depth = model.count(BlockKind::kGlobal),
+          .dim = model.dim(),
+          .num_heads = model.first(BlockKind::kGlobal)->heads,
           .precision = std::string(PrecisionName(precision)),
           .image_width = frames.width,
           .image_height = frames.height};
@@ -326,15 +322,17 @@ ExportReport ExportTo(const fs::path& folder, const ExportOptions& options, Expo
   ExportReport report;
   report.precision = ChoosePrecision(options.precision, display);
   const Checkpoint checkpoint = OpenWeights(options, display);
-  const ModelConfig config =
-      WithWeightsKeyHint([&] { return ReadModelConfig(checkpoint, options.weights_key); });
-  const std::vector<bool> layers = ParseLayerList(options.layers, config.depth);
+  const ModelPlan model =
+      WithWeightsKeyHint([&] { return ReadModelPlan(checkpoint, options.weights_key); });
+  const std::vector<bool> layers = ParseLayerList(options.layers, model.count(BlockKind::kGlobal));
   const std::vector<BlockKind> kinds =
       options.save_qk ? ParseCapture(options.capture) : std::vector<BlockKind>{};
-  const WantedBlocks wanted = ChooseBlocks(kinds, config, layers);
-  // Nothing after the encoder is computed if only its blocks are wanted.
-  const bool whole = !options.no_heatmaps || !wanted.global.empty() || !wanted.frame.empty();
-  const int64_t last_layer = whole ? LastWanted(layers) : -1;
+  const WantedBlocks wanted = ChooseBlocks(kinds, model, layers);
+  // Nothing beyond the last block that is recorded is loaded or computed.
+  const ModelPlan needed = TruncatePlan(model, [&](BlockId block) {
+    const bool mapped = !options.no_heatmaps && block.kind == BlockKind::kGlobal;
+    return (mapped && layers[block.index]) || wanted.Has(block);
+  });
 
   auto start = std::chrono::steady_clock::now();
   const ExportPictures pictures = input.video
@@ -343,26 +341,24 @@ ExportReport ExportTo(const fs::path& folder, const ExportOptions& options, Expo
   const PreprocessedFrames& frames = pictures.frames;
   report.seconds.pictures = SecondsSince(start);
   const FrameBatch batch{frames.frames, frames.height, frames.width, frames.rgb.data()};
-  const TokenGrid grid{batch.count, config.special_tokens(), batch.grid_height(),
-                       batch.grid_width()};
+  const TokenGrid grid = model.grid(batch);
   const MapPlan plan = MakeMapPlan(grid, options.stride_h, options.stride_w);
-  const MapExtents extents = plan.extents(config.heads(), batch.count);
-  LayerMetadata metadata = CommonMetadata(options, pictures, plan);
-  metadata.provenance = MakeProvenance(checkpoint, config, frames, report.precision);
+  const MapExtents extents = plan.extents(model.first(BlockKind::kGlobal)->heads, batch.count);
+  LayerMetadata metadata = CommonMetadata(options, pictures, grid, plan);
+  metadata.provenance = MakeProvenance(checkpoint, model, frames, report.precision);
   metadata.provenance->weights_key = options.weights_key;
   const QkDescription store =
-      DescribeStore(options.image_set_name, metadata, DescribeBlocks(kinds, config));
+      DescribeStore(options.image_set_name, metadata, DescribeBlocks(kinds, model));
   // Of the store two blocks, one that is recorded and one that is written.
   CheckMemory(
-      ForwardMemoryBytes(config, batch.count, batch.grid_height(), batch.grid_width(), last_layer,
-                         report.precision),
+      ForwardMemoryBytes(needed, batch.count, grid.height, grid.width, report.precision),
       2 * LargestBlockBytes(store) +
           (options.no_heatmaps ? 0 : HeatmapRecorder::MemoryBytes(extents, options.save_per_head)));
 
   display.Begin("loading weights");
   start = std::chrono::steady_clock::now();
-  const Aggregator aggregator(
-      config, LoadParameters(checkpoint, config, last_layer, report.precision, [&](double share) {
+  const ModelExecutor executor(
+      LoadParameters(checkpoint, needed, report.precision, [&](double share) {
         ThrowIfInterrupted();
         display.Update(share, "");
       }));
@@ -376,30 +372,28 @@ ExportReport ExportTo(const fs::path& folder, const ExportOptions& options, Expo
 
   display.Begin("running the model");
   ObserverGroup observer = recording.observer();
-  report.seconds.forward =
-      aggregator.Forward(batch, observer, [&](const ForwardProgress& progress) {
-        ThrowIfInterrupted();
-        display.Update(progress.share, StageText(progress, config));
-      });
+  report.seconds.forward = executor.Forward(batch, observer, [&](const ForwardProgress& progress) {
+    ThrowIfInterrupted();
+    display.Update(progress.share, BlockOfText(progress.block, model));
+  });
   recording.Finish(report);
   report.bytes_written = FolderBytes(folder);
 
-  report.model = ModelFamily(config) + ", " + ModelText(config);
+  report.model = model.family + ", " + model.text;
   report.pictures = batch.count;
   report.image_width = batch.width;
   report.image_height = batch.height;
-  report.grid_width = batch.grid_width();
-  report.grid_height = batch.grid_height();
+  report.grid_width = grid.width;
+  report.grid_height = grid.height;
   report.layers = std::count(layers.begin(), layers.end(), true);
-  report.heads = config.heads();
+  report.heads = model.first(BlockKind::kGlobal)->heads;
   report.per_head = options.save_per_head;
   report.heatmaps = !options.no_heatmaps;
   for (const BlockKind kind : kinds) {
-    report.qk_blocks.emplace_back(
-        kind, kind == BlockKind::kEncoder ? config.encoder_depth : report.layers);
+    report.qk_blocks.emplace_back(kind,
+                                  kind == BlockKind::kEncoder ? model.count(kind) : report.layers);
   }
-  report.flops =
-      ForwardFlops(config, batch.count, batch.grid_height(), batch.grid_width(), last_layer);
+  report.flops = ForwardFlops(needed, batch.count, grid.height, grid.width);
   return report;
 }
 

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "backend/cpu/aggregator.h"
+#include "backend/cpu/model_executor.h"
 #include "cli/terminal.h"
 #include "image/video_choice.h"
 #include "ops/precision.h"

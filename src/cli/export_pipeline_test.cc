@@ -35,7 +35,7 @@ ExportReport DoExport(const ExportOptions& options) {
 // The golden models' seed is 1; `dtype` may differ from F32.
 fs::path WriteWeights(const TestDir& dir, const std::string& model, DType dtype = DType::kF32) {
   const fs::path path = dir / (model + ".safetensors");
-  WriteSyntheticCheckpoint(path, SyntheticPresets()[model == "dino" ? 2 : 3].config, dtype, 1);
+  WriteSyntheticCheckpoint(path, SyntheticPresets()[model == "dino" ? 2 : 3].plan, dtype, 1);
   return path;
 }
 

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// How much arithmetic a forward pass is.
+// How much arithmetic a forward pass is: multiplications and additions in its matrix products.
+// Softmax, norms and GELU are left out, and so is what an observer computes.
 #pragma once
 
-#include "model/config.h"
+#include "model/plan.h"
 
 namespace vggt {
 
-// Multiplications and additions in the matrix products of a forward pass over `frames` pictures of
-// grid_height × grid_width patches up to the queries and keys of global block `last_layer`
-// (0-based); -1: of the encoder alone. Softmax, norms and GELU are left out. VGGT-1B, 5 × 25 × 37,
-// all layers: 11.2e12.
-double ForwardFlops(const ModelConfig& config, int64_t frames, int64_t grid_height,
-                    int64_t grid_width, int64_t last_layer);
+double BlockFlops(const BlockSpec& block, const TokenGrid& grid);
+
+// Of all that the plan names, for `frames` pictures of grid_height × grid_width patches. VGGT-1B up
+// to its last global block's queries and keys, 5 × 25 × 37: 11.2e12.
+double ForwardFlops(const ModelPlan& plan, int64_t frames, int64_t grid_height, int64_t grid_width);
 
 }  // namespace vggt

@@ -8,9 +8,9 @@
 namespace vggt {
 namespace {
 
-ModelConfig Vggt1B() {
+ModelPlan Vggt1B() {
   for (const SyntheticPreset& preset : SyntheticPresets()) {
-    if (ModelFamily(preset.config) == "VGGT-1B") return preset.config;
+    if (preset.plan.family == "VGGT-1B") return preset.plan;
   }
   ADD_FAILURE() << "no preset is VGGT-1B";
   return {};
@@ -27,20 +27,23 @@ TEST(ForwardMemory, ExplainsWhatWasMeasured) {
   for (const auto& [frames, precision, bytes] :
        {Measured{5, Precision::kBf16, 2.03e9}, Measured{50, Precision::kBf16, 3.36e9},
         Measured{5, Precision::kF32, 3.93e9}}) {
-    const double computed = ForwardMemoryBytes(Vggt1B(), frames, 25, 37, 23, precision);
+    const double computed = ForwardMemoryBytes(TruncatePlan(Vggt1B(), {BlockKind::kGlobal, 23}),
+                                               frames, 25, 37, precision);
     EXPECT_LT(computed, bytes) << frames;
     EXPECT_GT(computed, 0.8 * bytes) << frames;
   }
 }
 
 TEST(ForwardMemory, GrowsWithLayersAndPictures) {
-  const ModelConfig config = Vggt1B();
-  const auto bytes = [&](int64_t frames, int64_t last) {
-    return ForwardMemoryBytes(config, frames, 25, 37, last, Precision::kBf16);
+  const ModelPlan plan = Vggt1B();
+  const auto bytes = [&](int64_t frames, BlockId last) {
+    return ForwardMemoryBytes(TruncatePlan(plan, last), frames, 25, 37, Precision::kBf16);
   };
-  EXPECT_LT(bytes(5, -1), bytes(5, 0));
-  EXPECT_LT(bytes(5, 0), bytes(5, 1));
-  EXPECT_LT(bytes(5, 1), bytes(6, 1));
+  const BlockId encoder = {BlockKind::kEncoder, 23};
+  const BlockId first = {BlockKind::kGlobal, 0}, second = {BlockKind::kGlobal, 1};
+  EXPECT_LT(bytes(5, encoder), bytes(5, first));
+  EXPECT_LT(bytes(5, first), bytes(5, second));
+  EXPECT_LT(bytes(5, second), bytes(6, second));
 }
 
 }  // namespace

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "model/families.h"
+
 namespace vggt {
 namespace {
 
@@ -40,7 +42,9 @@ ModelChoiceError::ModelChoiceError(const std::string& what, const std::string& w
 std::vector<std::string> ModelPrefixes(const Checkpoint& checkpoint) {
   std::vector<std::string> prefixes;
   for (const auto& [name, tensor] : checkpoint.tensors()) {
-    if (name.ends_with(kModelAnchor)) prefixes.push_back(WithoutEnd(name, kModelAnchor));
+    for (const ModelFamily& family : ModelFamilies()) {
+      if (name.ends_with(family.anchor)) prefixes.push_back(WithoutEnd(name, family.anchor));
+    }
   }
   if (prefixes.size() > kMostModels) {
     throw Error(fmt::format("holds {} models, at most {} are read", prefixes.size(), kMostModels),

@@ -12,11 +12,9 @@
 
 namespace vggt {
 
-// The name by which an aggregator is recognised; what stands before it is the prefix.
-inline constexpr std::string_view kModelAnchor = "global_blocks.0.attn.qkv.weight";
-
-// Prefixes in the order of names: "ema.module.aggregator.", "model.aggregator.". Empty if there is
-// no aggregator. Throws Error if there are more than a thousand.
+// Prefixes of all models whose family is known (model/families.h), in the order of names:
+// "ema.module.aggregator.", "model.aggregator.". Empty if there are none. Throws Error if there are
+// more than a thousand.
 std::vector<std::string> ModelPrefixes(const Checkpoint& checkpoint);
 
 // What each is called: the prefix without its last dot, and without ".aggregator" where it stays

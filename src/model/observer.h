@@ -6,23 +6,26 @@
 #include <vector>
 
 #include "core/block_kind.h"
+#include "core/token_grid.h"
 #include "ops/attention.h"
 
 namespace vggt {
 
-// Queries and keys of a block, the frames one after the other. Both are [tokens, heads, head_dim]
-// with token_stride values from one token to the next.
+// Queries and keys of a block for all tokens of the grid. Both are [tokens, heads, head_dim] with
+// token_stride values from one token to the next.
 struct QueriesKeys {
   const float* q = nullptr;
   const float* k = nullptr;
-  int64_t tokens = 0, heads = 0, head_dim = 0, token_stride = 0;
+  TokenGrid grid;
+  int64_t heads = 0, head_dim = 0, token_stride = 0;
 
+  int64_t tokens() const { return grid.tokens(); }
   // All tokens as one sequence.
-  AttentionShape shape() const { return {1, tokens, heads, head_dim, token_stride}; }
+  AttentionShape shape() const { return {1, tokens(), heads, head_dim, token_stride}; }
 };
 
-// Handed to Aggregator::Forward; every call comes from the calling thread, between parallel work.
-// What it throws ends the pass. `layer` is a global block, counted from 0.
+// Watches a forward pass. Every call comes from the thread that runs the pass, between parallel
+// work. What it throws ends the pass. `layer` is a global block, counted from 0.
 class AttentionObserver {
  public:
   virtual ~AttentionObserver() = default;
@@ -32,8 +35,7 @@ class AttentionObserver {
 
   // Whether OnUnrotated is wanted of a block; asked before the block runs.
   virtual bool WantsUnrotated(BlockId block) const;
-  // The block's queries and keys after q/k-norm and before RoPE, as far as it has these. A frame's
-  // tokens are the camera's and the registers', in the encoder cls and registers, then the patches.
+  // The block's queries and keys after q/k-norm and before RoPE, as far as it has these.
   virtual void OnUnrotated(BlockId block, const QueriesKeys& qk);
 };
 

@@ -6,6 +6,7 @@
 #include "core/error.h"
 #include "core/parallel.h"
 #include "formats/safetensors.h"
+#include "model/families/vggt.h"
 
 namespace vggt {
 namespace {
@@ -40,18 +41,17 @@ Scale ScaleOf(const std::string& name, const Shape& shape) {
   return {0.0, 0.5};  // tokens and position embeddings
 }
 
-ModelConfig Extents(int64_t dim, int64_t depth, int64_t head_dim, int64_t encoder_depth) {
-  ModelConfig config;
-  config.dim = dim;
-  config.depth = depth;
-  config.head_dim = head_dim;
-  config.hidden = 4 * dim;
-  config.registers = 4;
-  config.encoder = encoder_depth > 0 ? EncoderKind::kDino : EncoderKind::kConvolution;
-  config.encoder_depth = encoder_depth;
-  config.encoder_registers = encoder_depth > 0 ? 4 : 0;
-  config.position_grid = encoder_depth > 0 ? 37 : 0;
-  return config;
+ModelPlan Plan(int64_t dim, int64_t depth, int64_t head_dim, int64_t encoder_depth) {
+  const bool encoder = encoder_depth > 0;
+  return VggtPlan({.dim = dim,
+                   .depth = depth,
+                   .head_dim = head_dim,
+                   .hidden = 4 * dim,
+                   .registers = 4,
+                   .has_encoder = encoder,
+                   .encoder_depth = encoder_depth,
+                   .encoder_registers = encoder ? 4 : 0,
+                   .position_grid = encoder ? 37 : 0});
 }
 
 // The values as they stand in a file.
@@ -73,10 +73,10 @@ std::vector<uint8_t> Encode(const FloatBuffer& values, DType dtype) {
 
 const std::vector<SyntheticPreset>& SyntheticPresets() {
   static const std::vector<SyntheticPreset> presets = {
-      {"vggt-1b", "VGGT-1B's extents: 909 million parameters", Extents(1024, 24, 64, 24)},
-      {"mini", "the bundled model's extents", Extents(128, 6, 32, 2)},
-      {"tiny-dino", "two layers with a small DINOv2 encoder", Extents(128, 2, 64, 2)},
-      {"tiny-conv", "three layers with a bare patch convolution", Extents(64, 3, 16, 0)},
+      {"vggt-1b", "VGGT-1B's extents: 909 million parameters", Plan(1024, 24, 64, 24)},
+      {"mini", "the bundled model's extents", Plan(128, 6, 32, 2)},
+      {"tiny-dino", "two layers with a small DINOv2 encoder", Plan(128, 2, 64, 2)},
+      {"tiny-conv", "three layers with a bare patch convolution", Plan(64, 3, 16, 0)},
   };
   return presets;
 }
@@ -96,12 +96,12 @@ FloatBuffer SyntheticTensor(const std::string& name, const Shape& shape, uint64_
   return values;
 }
 
-void WriteSyntheticCheckpoint(const std::filesystem::path& path, const ModelConfig& config,
-                              DType dtype, uint64_t seed,
-                              const std::function<void(double)>& progress, AtomicOptions options) {
+void WriteSyntheticCheckpoint(const std::filesystem::path& path, const ModelPlan& plan, DType dtype,
+                              uint64_t seed, const std::function<void(double)>& progress,
+                              AtomicOptions options) {
   std::vector<SafetensorsWriter::Entry> entries;
-  for (const WantedTensor& tensor : WantedTensors(config)) {
-    entries.push_back({config.prefix + tensor.name, dtype, tensor.shape});
+  for (const WantedTensor& tensor : PlanTensors(plan)) {
+    entries.push_back({plan.prefix + tensor.name, dtype, tensor.shape});
   }
   SafetensorsWriter writer(path, entries, {{"format", "pt"}}, options);
   int64_t done = 0, all = 0;

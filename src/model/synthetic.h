@@ -3,18 +3,21 @@
 // benchmarks at any size.
 #pragma once
 
+#include <filesystem>
 #include <functional>
 #include <string>
 #include <vector>
 
-#include "model/config.h"
+#include "core/file.h"
+#include "core/tensor.h"
+#include "model/plan.h"
 
 namespace vggt {
 
 struct SyntheticPreset {
   const char* name;
   const char* about;
-  ModelConfig config;
+  ModelPlan plan;
 };
 
 // vggt-1b and smaller ones.
@@ -25,11 +28,10 @@ const std::vector<SyntheticPreset>& SyntheticPresets();
 // synthetic_tensor().
 FloatBuffer SyntheticTensor(const std::string& name, const Shape& shape, uint64_t seed);
 
-// Writes a safetensors file of all the tensors of `config`, as F32, F16 or BF16. `progress` is
+// Writes a safetensors file of all the tensors of a whole plan, as F32, F16 or BF16. `progress` is
 // called with the share done, in (0, 1], and may throw to stop: then nothing is left behind.
-void WriteSyntheticCheckpoint(const std::filesystem::path& path, const ModelConfig& config,
-                              DType dtype, uint64_t seed,
-                              const std::function<void(double)>& progress = {},
+void WriteSyntheticCheckpoint(const std::filesystem::path& path, const ModelPlan& plan, DType dtype,
+                              uint64_t seed, const std::function<void(double)>& progress = {},
                               AtomicOptions options = {});
 
 }  // namespace vggt

@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 
+#include "model/checkpoint_report.h"
 #include "testing.h"
 
 namespace vggt {
@@ -51,15 +52,15 @@ TEST(Synthetic, CheckpointIsWholeInEveryNumberType) {
   const TestDir dir;
   for (const DType dtype : {DType::kF32, DType::kF16, DType::kBF16}) {
     for (const auto& preset : SyntheticPresets()) {
-      if (preset.config.dim > 128) continue;  // gigabytes
+      if (preset.plan.dim() > 128) continue;  // gigabytes
       const auto path = dir / "w.safetensors";
-      WriteSyntheticCheckpoint(path, preset.config, dtype, 1);
+      WriteSyntheticCheckpoint(path, preset.plan, dtype, 1);
       const Checkpoint checkpoint = Checkpoint::Open(path);
       const CheckpointReport report = InspectCheckpoint(checkpoint);
       EXPECT_THAT(report.problems, ::testing::IsEmpty());
       EXPECT_THAT(report.dtypes, ::testing::ElementsAre(DTypeName(dtype)));
       EXPECT_EQ(report.ignored, 0U);
-      EXPECT_EQ(ModelText(report.config), ModelText(preset.config));
+      EXPECT_EQ(report.plan.text, preset.plan.text);
     }
   }
 }
@@ -68,7 +69,7 @@ TEST(Synthetic, CanBeStoppedAndLeavesNothing) {
   const TestDir dir;
   std::vector<double> shares;
   const auto write = [&](size_t stop_after) {
-    WriteSyntheticCheckpoint(dir / "w", SyntheticPresets().back().config, DType::kF16, 0,
+    WriteSyntheticCheckpoint(dir / "w", SyntheticPresets().back().plan, DType::kF16, 0,
                              [&](double share) {
                                shares.push_back(share);
                                if (shares.size() == stop_after) throw Interrupted();

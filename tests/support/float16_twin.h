@@ -9,8 +9,8 @@
 
 #include "capture/map_plan.h"
 #include "core/tensor.h"
-#include "model/config.h"
 #include "model/observer.h"
+#include "model/plan.h"
 #include "ops/attention_probe.h"
 #include "ops/half.h"
 #include "ops/rope.h"
@@ -26,23 +26,20 @@ struct Float16Cost {
 // Watches every step-th row of each global block.
 class Float16Twin : public AttentionObserver {
  public:
-  Float16Twin(const TokenGrid& grid, const ModelConfig& config, int64_t step)
-      : table_(config.head_dim, static_cast<int32_t>(std::max(grid.height, grid.width))) {
+  Float16Twin(const TokenGrid& grid, const ModelPlan& plan, int64_t step)
+      : table_(GlobalBlock(plan).head_dim, static_cast<int32_t>(std::max(grid.height, grid.width))),
+        yx_(RopePositions(grid, GlobalBlock(plan).rope.first_patch)) {
     const auto tokens = static_cast<int32_t>(grid.tokens());
     for (int32_t t = 0; t < tokens; ++t) {
-      const int64_t patch = t % grid.tokens_per_frame() - grid.special_tokens;
-      const int64_t y = patch < 0 ? 0 : patch / grid.width + 1;
-      const int64_t x = patch < 0 ? 0 : patch % grid.width + 1;
-      yx_.insert(yx_.end(), {static_cast<int32_t>(y), static_cast<int32_t>(x)});
       keys_.push_back(t);
       if (t % step == 0) rows_.push_back(t);
     }
-    exact_.resize(rows_.size() * keys_.size() * config.heads());
+    exact_.resize(rows_.size() * keys_.size() * GlobalBlock(plan).heads);
   }
 
   bool WantsUnrotated(BlockId block) const override { return block.kind == BlockKind::kGlobal; }
   void OnUnrotated(BlockId /*block*/, const QueriesKeys& qk) override {
-    shape_ = {1, qk.tokens, qk.heads, qk.head_dim, qk.heads * qk.head_dim};
+    shape_ = {1, qk.tokens(), qk.heads, qk.head_dim, qk.heads * qk.head_dim};
     q_ = Rounded(qk, qk.q);
     k_ = Rounded(qk, qk.k);
   }
@@ -59,16 +56,20 @@ class Float16Twin : public AttentionObserver {
   std::vector<Float16Cost> layers;
 
  private:
+  static const BlockSpec& GlobalBlock(const ModelPlan& plan) {
+    return *plan.first(BlockKind::kGlobal);
+  }
+
   // [tokens, heads, head_dim] once more, each value through float16.
   static FloatBuffer Rounded(const QueriesKeys& qk, const float* x) {
     const int64_t dim = qk.head_dim;
-    std::vector<uint16_t> half(qk.tokens * qk.heads * dim);
-    HeadsToF16(qk.tokens, qk.heads, dim, qk.token_stride, x, half.data());
+    std::vector<uint16_t> half(qk.tokens() * qk.heads * dim);
+    HeadsToF16(qk.tokens(), qk.heads, dim, qk.token_stride, x, half.data());
     FloatBuffer out(half.size());
     for (int64_t h = 0; h < qk.heads; ++h) {
-      for (int64_t t = 0; t < qk.tokens; ++t) {
+      for (int64_t t = 0; t < qk.tokens(); ++t) {
         for (int64_t c = 0; c < dim; ++c) {
-          out[(t * qk.heads + h) * dim + c] = F16ToF32(half[(h * qk.tokens + t) * dim + c]);
+          out[(t * qk.heads + h) * dim + c] = F16ToF32(half[(h * qk.tokens() + t) * dim + c]);
         }
       }
     }

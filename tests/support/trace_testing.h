@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "backend/cpu/encoder.h"
 #include "formats/npy.h"
+#include "model/checkpoint_report.h"
 #include "model/synthetic.h"
 #include "testing.h"
 
@@ -17,16 +17,17 @@ class Trace {
  public:
   Trace()
       : pixels_(ReadFile(Golden("trace/frames_u8.npy"))),
-        preset_(SyntheticPresets()[2].config),
-        checkpoint_(WriteAndOpen(dir_, preset_)),
-        config_(ReadModelConfig(checkpoint_)) {
+        checkpoint_(WriteAndOpen(dir_, SyntheticPresets()[2].plan)),
+        plan_(ReadModelPlan(checkpoint_)) {
     const NpyArray array = ParseNpy(AsBytes(pixels_), "frames_u8.npy");
     frames_ = {array.shape[0], array.shape[1], array.shape[2], array.data.data()};
   }
 
   const FrameBatch& frames() const { return frames_; }
   const Checkpoint& checkpoint() const { return checkpoint_; }
-  const ModelConfig& config() const { return config_; }
+  const ModelPlan& plan() const { return plan_; }
+  // Where its tokens stand in a stage.
+  TokenGrid grid(const StageSpec& stage) const { return plan_.grid(frames_, stage); }
 
   // The float64 array tests/golden/trace/NAME.npy.
   static std::vector<double> Load(const std::string& name) {
@@ -39,16 +40,15 @@ class Trace {
 
  private:
   // The trace's model is the golden checkpoints' "dino", of seed 1.
-  static Checkpoint WriteAndOpen(const TestDir& dir, const ModelConfig& config) {
-    WriteSyntheticCheckpoint(dir / "dino.safetensors", config, DType::kF32, 1);
+  static Checkpoint WriteAndOpen(const TestDir& dir, const ModelPlan& plan) {
+    WriteSyntheticCheckpoint(dir / "dino.safetensors", plan, DType::kF32, 1);
     return Checkpoint::Open(dir / "dino.safetensors");
   }
 
   TestDir dir_;
   std::string pixels_;
-  ModelConfig preset_;
   Checkpoint checkpoint_;
-  ModelConfig config_;
+  ModelPlan plan_;
   FrameBatch frames_;
 };
 

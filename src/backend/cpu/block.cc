@@ -44,12 +44,12 @@ void Attend(const AttentionShape& shape, const float* q, const float* k, const f
 
 // T: what goes from one kernel to the next.
 template <typename T>
-void RunBlockIn(BlockBuffers<T>& buffers, const BlockParameters& block, const ModelConfig& config,
-                const Sequences& sequences, const TokenPositions* positions,
+void RunBlockIn(BlockBuffers<T>& buffers, const BlockSpec& spec, const BlockParameters& block,
+                const TokenGrid& grid, float* x, const TokenPositions* positions,
                 const BlockWatch& watch, Workspace& workspace) {
-  const int64_t dim = config.dim, tokens = sequences.batch * sequences.tokens;
-  const int64_t heads = dim / block.head_dim, stride = block.qkv.out();
-  float *x = sequences.x, *q = workspace.qkv.data(), *k = q + dim, *v = k + dim;
+  const int64_t heads = spec.heads, head_dim = spec.head_dim, dim = heads * head_dim;
+  const int64_t tokens = grid.tokens(), stride = spec.qkv.out;
+  float *q = workspace.qkv.data(), *k = q + dim, *v = k + dim;
   T* normed = buffers.normed.data();
 
   // q, k, v = qkv(norm1(x)); q and k normalised per head, then rotated
@@ -57,8 +57,8 @@ void RunBlockIn(BlockBuffers<T>& buffers, const BlockParameters& block, const Mo
   block.qkv.Run(tokens, normed, q, workspace.products);
   const auto normalize = [&](int64_t token, int64_t count) {
     if (!block.q_norm) return;
-    NormalizeHeads(*block.q_norm, count, heads, block.head_dim, stride, q + token * stride);
-    NormalizeHeads(*block.k_norm, count, heads, block.head_dim, stride, k + token * stride);
+    NormalizeHeads(*block.q_norm, count, heads, head_dim, stride, q + token * stride);
+    NormalizeHeads(*block.k_norm, count, heads, head_dim, stride, k + token * stride);
   };
   const auto rotate = [&](int64_t token, int64_t count) {
     if (positions == nullptr) return;
@@ -66,7 +66,7 @@ void RunBlockIn(BlockBuffers<T>& buffers, const BlockParameters& block, const Mo
     Rope(positions->table, count, heads, stride, yx, q + token * stride);
     Rope(positions->table, count, heads, stride, yx, k + token * stride);
   };
-  const QueriesKeys qk{q, k, tokens, heads, block.head_dim, stride};
+  const QueriesKeys qk{q, k, grid, heads, head_dim, stride};
   if (watch.unrotated) {
     ForPieces(tokens, normalize);
     watch.unrotated(qk);
@@ -82,7 +82,9 @@ void RunBlockIn(BlockBuffers<T>& buffers, const BlockParameters& block, const Mo
   if (!block.rest) return;
 
   // a = softmax(q kᵀ / √d) v
-  const AttentionShape shape{sequences.batch, sequences.tokens, heads, block.head_dim, stride};
+  const bool together = spec.attends == Attends::kAll;
+  const AttentionShape shape{together ? 1 : grid.frames,
+                             together ? tokens : grid.tokens_per_frame(), heads, head_dim, stride};
   T* attended = normed;
   Attend(shape, q, k, v, attended, workspace.attention);
 
@@ -100,11 +102,17 @@ void RunBlockIn(BlockBuffers<T>& buffers, const BlockParameters& block, const Mo
 
 }  // namespace
 
-void RunBlock(const BlockParameters& block, const ModelConfig& config, const Sequences& sequences,
+TokenPositions::TokenPositions(const RopeSpec& rope, int64_t head_dim, const TokenGrid& grid)
+    : table(head_dim,
+            static_cast<int32_t>(std::max(grid.height, grid.width) - 1 + rope.first_patch),
+            rope.base),
+      yx(RopePositions(grid, rope.first_patch)) {}
+
+void RunBlock(const BlockSpec& spec, const BlockParameters& block, const TokenGrid& grid, float* x,
               const TokenPositions* positions, const BlockWatch& watch, Workspace& workspace) {
   std::visit(
       [&](auto& buffers) {
-        RunBlockIn(buffers, block, config, sequences, positions, watch, workspace);
+        RunBlockIn(buffers, spec, block, grid, x, positions, watch, workspace);
       },
       workspace.between);
 }

@@ -12,17 +12,13 @@
 
 namespace vggt {
 
-// x [batch, tokens, dim]: attention runs within each of the batch's sequences.
-struct Sequences {
-  int64_t batch = 1;
-  int64_t tokens = 0;
-  float* x = nullptr;
-};
-
-// Where the tokens of a frame stand; every frame has the same.
+// Where all tokens stand, for rotary position embedding.
 struct TokenPositions {
   RopeTable table;
-  std::vector<int32_t> yx;  // [all tokens, 2]
+  std::vector<int32_t> yx;  // [tokens, 2]
+
+  // The spec is of type k2d.
+  TokenPositions(const RopeSpec& rope, int64_t head_dim, const TokenGrid& grid);
 };
 
 // What is to be seen of a block while it runs. Each may be empty.
@@ -31,10 +27,10 @@ struct BlockWatch {
   std::function<void(const QueriesKeys&)> queries_keys;  // after both
 };
 
-// x += ls1 · attn(norm1 x); x += ls2 · mlp(norm2 x), in place. `positions` is null where the block
-// has no rotary embedding. If `block` has no rest, x stays as it is and only q and k are computed.
-// The workspace is of the block's precision.
-void RunBlock(const BlockParameters& block, const ModelConfig& config, const Sequences& sequences,
+// Runs the block on x [tokens of the grid, dim], in place. `positions` is null where the block has
+// no rotary embedding. If the block ends at its queries and keys, x stays as it is. The workspace
+// is of the block's precision.
+void RunBlock(const BlockSpec& spec, const BlockParameters& block, const TokenGrid& grid, float* x,
               const TokenPositions* positions, const BlockWatch& watch, Workspace& workspace);
 
 }  // namespace vggt

@@ -16,44 +16,47 @@ using testing::ErrorOf;
 using ::testing::HasSubstr;
 using testing::TestDir;
 
-TEST(Parameters, ReadsOnlyWhatTheLastLayerNeeds) {
+const ModelPlan& TinyConv() { return SyntheticPresets()[3].plan; }  // three layers
+
+TEST(Parameters, ReadsOnlyWhatThePlanNames) {
   const TestDir dir;
-  const ModelConfig& config = SyntheticPresets()[3].config;  // tiny-conv, three layers
-  WriteSyntheticCheckpoint(dir / "w", config, DType::kF32, 1);
+  WriteSyntheticCheckpoint(dir / "w", TinyConv(), DType::kF32, 1);
   const Checkpoint checkpoint = Checkpoint::Open(dir / "w");
   std::vector<double> shares;
-  const AggregatorParameters parameters = LoadParameters(
-      checkpoint, config, 1, Precision::kF32, [&](double share) { shares.push_back(share); });
+  const ModelParameters parameters =
+      LoadParameters(checkpoint, TruncatePlan(TinyConv(), {BlockKind::kGlobal, 1}), Precision::kF32,
+                     [&](double share) { shares.push_back(share); });
   EXPECT_THAT(shares, ::testing::ElementsAre(0.25, 0.5, 0.75, 1));
-  ASSERT_EQ(parameters.global_blocks.size(), 2U);
-  EXPECT_TRUE(parameters.global_blocks[0].rest.has_value());
-  EXPECT_FALSE(parameters.global_blocks[1].rest.has_value());
-  EXPECT_EQ(parameters.global_blocks[0].qkv.out(), 3 * 64);
-  EXPECT_EQ(parameters.global_blocks[1].qkv.out(), 2 * 64);
-  EXPECT_EQ(parameters.camera_token.size(), 2U * 64);
+  ASSERT_EQ(parameters.stages.size(), 1U);
+  const StageParameters& stage = parameters.stages[0];
+  ASSERT_EQ(stage.blocks.size(), 4U);
+  EXPECT_TRUE(stage.blocks[2].rest.has_value());
+  EXPECT_FALSE(stage.blocks[3].rest.has_value());
+  EXPECT_EQ(stage.blocks[2].qkv.out(), 3 * 64);
+  EXPECT_EQ(stage.blocks[3].qkv.out(), 2 * 64);
+  EXPECT_EQ(stage.tokens[0].size(), 2U * 64);
+  EXPECT_EQ(stage.tokens[1].size(), 2U * 4 * 64);
 }
 
 TEST(Parameters, Precision) {
   const TestDir dir;
-  const ModelConfig& config = SyntheticPresets()[3].config;
-  WriteSyntheticCheckpoint(dir / "w", config, DType::kF32, 1);
+  WriteSyntheticCheckpoint(dir / "w", TinyConv(), DType::kF32, 1);
   const Checkpoint checkpoint = Checkpoint::Open(dir / "w");
   for (const enum Precision precision : {Precision::kF32, Precision::kBf16}) {
     if (precision == Precision::kBf16 && !MultipliesBf16()) continue;
-    const AggregatorParameters parameters = LoadParameters(checkpoint, config, 1, precision);
+    const ModelParameters parameters = LoadParameters(checkpoint, TinyConv(), precision);
     EXPECT_EQ(parameters.precision, precision);
-    EXPECT_EQ(parameters.encoder.projection.precision(), Precision::kF32);
-    for (const auto* blocks : {&parameters.frame_blocks, &parameters.global_blocks}) {
-      for (const BlockParameters& block : *blocks) EXPECT_EQ(block.qkv.precision(), precision);
+    EXPECT_EQ(parameters.projection.precision(), Precision::kF32);
+    for (const BlockParameters& block : parameters.stages[0].blocks) {
+      EXPECT_EQ(block.qkv.precision(), precision);
+      EXPECT_EQ(block.rest->fc2.precision(), precision);
     }
-    EXPECT_EQ(parameters.frame_blocks[0].rest->fc2.precision(), precision);
   }
 }
 
 TEST(Parameters, NamesTheTensorThatHoldsNan) {
   const TestDir dir;
-  const ModelConfig& config = SyntheticPresets()[3].config;
-  WriteSyntheticCheckpoint(dir / "w", config, DType::kF32, 1);
+  WriteSyntheticCheckpoint(dir / "w", TinyConv(), DType::kF32, 1);
   std::string bytes = ReadFile(dir / "w");
   const Checkpoint whole = Checkpoint::Open(dir / "w");
   const std::string name = "aggregator.global_blocks.1.mlp.fc2.weight";
@@ -62,10 +65,11 @@ TEST(Parameters, NamesTheTensorThatHoldsNan) {
   const float nan = std::numeric_limits<float>::quiet_NaN();
   bytes.replace(bytes.find(tensor), sizeof(nan), reinterpret_cast<const char*>(&nan), sizeof(nan));
   const Checkpoint damaged = Checkpoint::FromMemory(testing::AsBytes(bytes), "damaged");
-  EXPECT_THAT(ErrorOf([&] { LoadParameters(damaged, config, 2, Precision::kF32); }),
+  EXPECT_THAT(ErrorOf([&] { LoadParameters(damaged, TinyConv(), Precision::kF32); }),
               HasSubstr("damaged: tensor " + name + " holds infinite or NaN values"));
   // Not read, not minded: the block after the last wanted layer.
-  EXPECT_EQ(LoadParameters(damaged, config, 0, Precision::kF32).global_blocks.size(), 1U);
+  const ModelPlan first = TruncatePlan(TinyConv(), {BlockKind::kGlobal, 0});
+  EXPECT_EQ(LoadParameters(damaged, first, Precision::kF32).stages[0].blocks.size(), 2U);
 }
 
 }  // namespace

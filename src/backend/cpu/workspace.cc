@@ -16,9 +16,17 @@ int64_t MlpRows(int64_t tokens) {
 
 }  // namespace
 
-Workspace::Workspace(const ModelConfig& config, int64_t tokens, Precision precision)
-    : mlp_rows(MlpRows(tokens)), qkv(tokens * 3 * config.dim) {
-  const size_t normed = tokens * config.dim, hidden = mlp_rows * config.hidden;
+Workspace::Workspace(const ModelPlan& plan, int64_t tokens, Precision precision)
+    : mlp_rows(MlpRows(tokens)) {
+  int64_t widest_qkv = 0, widest_hidden = 0;
+  for (const StageSpec& stage : plan.stages) {
+    for (const BlockSpec& block : stage.blocks) {
+      widest_qkv = std::max(widest_qkv, block.qkv.out);
+      if (block.rest) widest_hidden = std::max(widest_hidden, block.rest->fc1.out);
+    }
+  }
+  qkv = FloatBuffer(tokens * widest_qkv);
+  const size_t normed = tokens * plan.dim(), hidden = mlp_rows * widest_hidden;
   if (precision == Precision::kBf16) {
     between = BlockBuffers<uint16_t>{Bf16Buffer(normed), Bf16Buffer(hidden)};
   } else {

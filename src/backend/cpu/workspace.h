@@ -6,7 +6,7 @@
 #include <variant>
 
 #include "backend/cpu/linear.h"
-#include "model/config.h"
+#include "model/plan.h"
 #include "ops/attention.h"
 #include "ops/precision.h"
 
@@ -19,14 +19,14 @@ struct BlockBuffers {
   AlignedBuffer<T> hidden;  // [mlp_rows, hidden]
 };
 
-// Buffers for sequences of up to `tokens` tokens in all frames together.
+// For all blocks of a plan, on up to `tokens` tokens of all frames together.
 struct Workspace {
-  Workspace(const ModelConfig& config, int64_t tokens, Precision precision);
+  Workspace(const ModelPlan& plan, int64_t tokens, Precision precision);
 
   // Rows that pass through an MLP at a time: bounds its hidden layer, whatever the sequence.
   int64_t mlp_rows;
 
-  FloatBuffer qkv;  // [tokens, 3·dim]
+  FloatBuffer qkv;  // [tokens, out of the widest block's qkv]
   std::variant<BlockBuffers<float>, BlockBuffers<uint16_t>> between;
   AttentionWorkspace attention;
   CompiledProducts products;

@@ -3,15 +3,17 @@
 
 #include <gtest/gtest.h>
 
+#include "model/families/vggt.h"
+
 namespace vggt {
 namespace {
 
+ModelPlan SmallPlan() { return VggtPlan({.dim = 8, .depth = 1, .head_dim = 8, .hidden = 32}); }
+
 TEST(Workspace, HiddenLayerIsBoundedForAnySequence) {
-  ModelConfig config;
-  config.dim = 8;
-  config.hidden = 32;
+  const ModelPlan plan = SmallPlan();
   for (const int64_t tokens : {1, 930, 2048, 2049, 4650, 46500}) {
-    const Workspace workspace(config, tokens, Precision::kF32);
+    const Workspace workspace(plan, tokens, Precision::kF32);
     EXPECT_LE(workspace.mlp_rows, 2048);
     EXPECT_GE(workspace.mlp_rows, std::min<int64_t>(tokens, 1024));
     EXPECT_EQ(workspace.qkv.size(), tokens * 24);
@@ -22,13 +24,19 @@ TEST(Workspace, HiddenLayerIsBoundedForAnySequence) {
 }
 
 TEST(Workspace, Bf16BuffersTakeHalfTheMemory) {
-  ModelConfig config;
-  config.dim = 8;
-  config.hidden = 32;
-  const Workspace workspace(config, 930, Precision::kBf16);
+  const ModelPlan plan = SmallPlan();
+  const Workspace workspace(plan, 930, Precision::kBf16);
   const auto& buffers = std::get<BlockBuffers<uint16_t>>(workspace.between);
   EXPECT_EQ(buffers.normed.size(), 930 * 8);
   EXPECT_EQ(buffers.hidden.size(), 930 * 32);
+}
+
+TEST(Workspace, HoldsWhatThePlansBlocksNeedAndNoMore) {
+  // One block, which ends at its queries and keys.
+  const ModelPlan plan = TruncatePlan(SmallPlan(), {BlockKind::kFrame, 0});
+  const Workspace workspace(plan, 100, Precision::kF32);
+  EXPECT_EQ(workspace.qkv.size(), 100 * 16);
+  EXPECT_EQ(std::get<BlockBuffers<float>>(workspace.between).hidden.size(), 0);
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "backend/cpu/aggregator.h"
+#include "backend/cpu/model_executor.h"
 
 #include <gmock/gmock.h>
 
@@ -9,6 +9,7 @@
 #include <limits>
 #include <map>
 #include <optional>
+#include <thread>
 
 #include "backend/cpu/bf16_support.h"
 #include "core/parallel.h"
@@ -22,20 +23,30 @@ namespace {
 using ::testing::HasSubstr;
 using testing::Trace;
 
+// The plan up to a layer's queries and keys.
+ModelPlan UpTo(const ModelPlan& plan, int64_t last_layer) {
+  return TruncatePlan(plan, {BlockKind::kGlobal, last_layer});
+}
+
+TokenGrid GridOf(const Trace& trace) { return trace.plan().grid(trace.frames()); }
+
 // Keeps everything it is shown.
 class Recorder : public AttentionObserver {
  public:
-  Recorder(const Trace& trace, bool average) : Recorder(trace.frames(), average) {}
-  Recorder(const FrameBatch& frames, bool average) : frames_(frames), average_(average) {
-    const auto patches = static_cast<int32_t>(frames_.patches());
-    for (int32_t s = 0; s < frames_.count; ++s) {
-      for (int32_t i = 0; i < patches; ++i) keys_.push_back(s * (5 + patches) + 5 + i);
+  Recorder(const Trace& trace, bool average) : Recorder(GridOf(trace), average) {}
+  Recorder(const TokenGrid& grid, bool average) : grid_(grid), average_(average) {
+    const auto patches = static_cast<int32_t>(grid.patches());
+    for (int64_t s = 0; s < grid.frames; ++s) {
+      for (int64_t i = 0; i < patches; ++i) {
+        keys_.push_back(static_cast<int32_t>(grid.first_patch(s) + i));
+      }
     }
     rows_.assign(keys_.begin(), keys_.begin() + patches);
   }
 
   void OnQueriesKeys(int64_t layer, const QueriesKeys& qk) override {
     EXPECT_EQ(layer, static_cast<int64_t>(q.size()));
+    EXPECT_EQ(qk.grid, grid_);
     q.push_back(HeadMajor(qk, qk.q));
     k.push_back(HeadMajor(qk, qk.k));
     maps.emplace_back(rows_.size() * keys_.size() * (average_ ? 1 : qk.heads));
@@ -58,7 +69,7 @@ class Recorder : public AttentionObserver {
   static std::vector<float> HeadMajor(const QueriesKeys& qk, const float* x) {
     std::vector<float> out;
     for (int64_t h = 0; h < qk.heads; ++h) {
-      for (int64_t t = 0; t < qk.tokens; ++t) {
+      for (int64_t t = 0; t < qk.tokens(); ++t) {
         const float* from = x + t * qk.token_stride + h * qk.head_dim;
         out.insert(out.end(), from, from + qk.head_dim);
       }
@@ -66,16 +77,16 @@ class Recorder : public AttentionObserver {
     return out;
   }
 
-  FrameBatch frames_;
+  TokenGrid grid_;
   bool average_;
   std::vector<int32_t> rows_, keys_;
   AttentionWorkspace workspace_;
 };
 
-Aggregator MakeAggregator(const Trace& trace, int64_t last_layer,
-                          Precision precision = Precision::kF32) {
-  return {trace.config(),
-          LoadParameters(trace.checkpoint(), trace.config(), last_layer, precision)};
+ModelExecutor MakeExecutor(const Trace& trace, int64_t last_layer,
+                           Precision precision = Precision::kF32) {
+  return ModelExecutor(
+      LoadParameters(trace.checkpoint(), UpTo(trace.plan(), last_layer), precision));
 }
 
 void ExpectNear(const std::vector<float>& got, const std::vector<double>& expected,
@@ -86,13 +97,13 @@ void ExpectNear(const std::vector<float>& got, const std::vector<double>& expect
   EXPECT_LE(worst, tolerance) << name;
 }
 
-TEST(Aggregator, EveryIntermediateEqualsTheTrace) {
+TEST(Executor, EveryIntermediateEqualsTheTrace) {
   const Trace trace;
-  const Aggregator aggregator = MakeAggregator(trace, 1);
+  const ModelExecutor executor = MakeExecutor(trace, 1);
   Recorder recorder(trace, false);
   std::vector<double> shares;
-  aggregator.Forward(trace.frames(), recorder,
-                     [&](const ForwardProgress& p) { shares.push_back(p.share); });
+  executor.Forward(trace.frames(), recorder,
+                   [&](const ForwardProgress& p) { shares.push_back(p.share); });
   ASSERT_EQ(recorder.q.size(), 2U);
   for (int i = 0; i < 2; ++i) {
     const std::string layer = "global_" + std::to_string(i);
@@ -106,10 +117,10 @@ TEST(Aggregator, EveryIntermediateEqualsTheTrace) {
   EXPECT_NEAR(shares.back(), 1, 1e-9);
 }
 
-TEST(Aggregator, QueriesAndKeysBeforeRopeEqualTheTrace) {
+TEST(Executor, QueriesAndKeysBeforeRopeEqualTheTrace) {
   const Trace trace;
   Recorder recorder(trace, false);
-  MakeAggregator(trace, 1).Forward(trace.frames(), recorder);
+  MakeExecutor(trace, 1).Forward(trace.frames(), recorder);
   EXPECT_EQ(recorder.unrotated.size(), 6U);  // two blocks of each group
   for (int i = 0; i < 2; ++i) {
     for (const char* group : {"frame", "encoder"}) {
@@ -135,27 +146,27 @@ TEST(Aggregator, QueriesAndKeysBeforeRopeEqualTheTrace) {
   }
 }
 
-TEST(Aggregator, WatchingABlockChangesNothing) {
+TEST(Executor, WatchingABlockChangesNothing) {
   const Trace trace;
   Recorder all(trace, false);
-  MakeAggregator(trace, 1).Forward(trace.frames(), all);
+  MakeExecutor(trace, 1).Forward(trace.frames(), all);
   for (const auto& [block, qk] : all.unrotated) {
     Recorder one(trace, false);
     one.only = block;
-    MakeAggregator(trace, 1).Forward(trace.frames(), one);
+    MakeExecutor(trace, 1).Forward(trace.frames(), one);
     ASSERT_EQ(one.unrotated.size(), 1U);
     EXPECT_EQ(one.unrotated[block], qk) << block;
     EXPECT_EQ(one.maps, all.maps) << block;
   }
 }
 
-TEST(Aggregator, AveragedMapsAreTheMeanOverHeads) {
+TEST(Executor, AveragedMapsAreTheMeanOverHeads) {
   const Trace trace;
-  const Aggregator aggregator = MakeAggregator(trace, 1);
+  const ModelExecutor executor = MakeExecutor(trace, 1);
   Recorder recorder(trace, true);
-  aggregator.Forward(trace.frames(), recorder);
+  executor.Forward(trace.frames(), recorder);
   const auto expected = Trace::Load("global_1_first_to_all");
-  const int64_t keys = 70, heads = trace.config().heads();
+  const int64_t keys = 70, heads = trace.plan().first(BlockKind::kGlobal)->heads;
   std::vector<double> mean(35 * keys);
   for (int64_t row = 0; row < 35; ++row) {
     for (int64_t h = 0; h < heads; ++h) {
@@ -167,11 +178,11 @@ TEST(Aggregator, AveragedMapsAreTheMeanOverHeads) {
   ExpectNear(recorder.maps[1], mean, 1e-5, "mean");
 }
 
-TEST(Aggregator, StoppingEarlierChangesNothingBefore) {
+TEST(Executor, StoppingEarlierChangesNothingBefore) {
   const Trace trace;
   Recorder whole(trace, false), early(trace, false);
-  MakeAggregator(trace, 1).Forward(trace.frames(), whole);
-  MakeAggregator(trace, 0).Forward(trace.frames(), early);
+  MakeExecutor(trace, 1).Forward(trace.frames(), whole);
+  MakeExecutor(trace, 0).Forward(trace.frames(), early);
   ASSERT_EQ(early.maps.size(), 1U);
   ExpectNear(early.maps[0], {whole.maps[0].begin(), whole.maps[0].end()}, 1e-6, "layer 1");
 }
@@ -199,17 +210,17 @@ Distance Compare(const std::vector<float>& a, const std::vector<float>& b, int64
   return distance;
 }
 
-TEST(Aggregator, Bf16StaysNearTheTrace) {
+TEST(Executor, Bf16StaysNearTheTrace) {
   if (!MultipliesBf16()) GTEST_SKIP() << "no native bfloat16 here";
   const Trace trace;
-  const Aggregator aggregator = MakeAggregator(trace, 1, Precision::kBf16);
-  EXPECT_EQ(aggregator.precision(), Precision::kBf16);
+  const ModelExecutor executor = MakeExecutor(trace, 1, Precision::kBf16);
+  EXPECT_EQ(executor.precision(), Precision::kBf16);
   Recorder recorder(trace, false);
-  aggregator.Forward(trace.frames(), recorder);
+  executor.Forward(trace.frames(), recorder);
   for (int i = 0; i < 2; ++i) {
     const auto expected = Trace::Load("global_" + std::to_string(i) + "_first_to_all");
     const Distance d =
-        Compare(recorder.maps[i], {expected.begin(), expected.end()}, trace.frames().patches());
+        Compare(recorder.maps[i], {expected.begin(), expected.end()}, GridOf(trace).patches());
     // Probabilities are 1/70 on average, the largest of them near 1.
     EXPECT_LT(d.mean, 2e-4) << i;
     EXPECT_LT(d.high, 6e-3) << i;
@@ -221,7 +232,7 @@ TEST(Aggregator, Bf16StaysNearTheTrace) {
   }
 }
 
-TEST(Aggregator, ThreadsDoNotMatter) {
+TEST(Executor, ThreadsDoNotMatter) {
   const Trace trace;
   const int before = ThreadCount();
   for (const Precision precision : {Precision::kF32, Precision::kBf16}) {
@@ -231,7 +242,7 @@ TEST(Aggregator, ThreadsDoNotMatter) {
       for (const int threads : {1, 2, 7}) {
         SetThreadCount(threads);
         Recorder recorder(trace, average);
-        MakeAggregator(trace, 1, precision).Forward(trace.frames(), recorder);
+        MakeExecutor(trace, 1, precision).Forward(trace.frames(), recorder);
         maps.push_back(std::move(recorder.maps));
       }
       EXPECT_EQ(maps[0], maps[1]) << PrecisionName(precision);
@@ -241,25 +252,25 @@ TEST(Aggregator, ThreadsDoNotMatter) {
   SetThreadCount(before);
 }
 
-TEST(Aggregator, OddSizesInBf16) {
+TEST(Executor, OddSizesInBf16) {
   if (!MultipliesBf16()) GTEST_SKIP() << "no native bfloat16 here";
   // Heads of 16 without an encoder; one patch, one row of patches, one picture, sizes of no tile.
   const testing::TestDir dir;
-  const ModelConfig& config = SyntheticPresets()[3].config;
-  WriteSyntheticCheckpoint(dir / "w", config, DType::kF32, 1);
+  const ModelPlan plan = UpTo(SyntheticPresets()[3].plan, 2);
+  WriteSyntheticCheckpoint(dir / "w", SyntheticPresets()[3].plan, DType::kF32, 1);
   const Checkpoint checkpoint = Checkpoint::Open(dir / "w");
-  const Aggregator f32(config, LoadParameters(checkpoint, config, 2, Precision::kF32));
-  const Aggregator bf16(config, LoadParameters(checkpoint, config, 2, Precision::kBf16));
+  const ModelExecutor f32(LoadParameters(checkpoint, plan, Precision::kF32));
+  const ModelExecutor bf16(LoadParameters(checkpoint, plan, Precision::kBf16));
   for (const auto& [count, rows, cols] :
        {std::tuple{1, 1, 1}, {1, 1, 13}, {3, 7, 5}, {2, 17, 1}, {1, 20, 21}}) {
     std::vector<uint8_t> rgb(count * rows * cols * 14 * 14 * 3);
     for (size_t i = 0; i < rgb.size(); ++i) rgb[i] = static_cast<uint8_t>(i * 2654435761U >> 24);
     const FrameBatch frames{count, rows * 14, cols * 14, rgb.data()};
-    Recorder a(frames, false), b(frames, false);
+    Recorder a(plan.grid(frames), false), b(plan.grid(frames), false);
     f32.Forward(frames, a);
     bf16.Forward(frames, b);
     for (size_t layer = 0; layer < 3; ++layer) {
-      const Distance d = Compare(a.maps[layer], b.maps[layer], frames.patches());
+      const Distance d = Compare(a.maps[layer], b.maps[layer], rows * cols);
       const double patches = static_cast<double>(count * rows * cols);
       EXPECT_LT(d.mean * patches, 0.02) << count << " × " << rows << " × " << cols;
       EXPECT_GT(d.same_best, 0.9) << count << " × " << rows << " × " << cols;
@@ -267,25 +278,104 @@ TEST(Aggregator, OddSizesInBf16) {
   }
 }
 
-TEST(Aggregator, ProgressMayStopThePass) {
+TEST(Executor, ProgressMayStopThePass) {
   const Trace trace;
   Recorder recorder(trace, false);
-  EXPECT_THROW(MakeAggregator(trace, 1).Forward(
-                   trace.frames(), recorder, [](const ForwardProgress&) { throw Interrupted(); }),
+  EXPECT_THROW(MakeExecutor(trace, 1).Forward(trace.frames(), recorder,
+                                              [](const ForwardProgress&) { throw Interrupted(); }),
                Interrupted);
   EXPECT_TRUE(recorder.q.empty());
 }
 
-TEST(Aggregator, SaysWhereValuesBecameInfinite) {
+TEST(Executor, SaysWhereValuesBecameInfinite) {
   const Trace trace;
-  AggregatorParameters parameters =
-      LoadParameters(trace.checkpoint(), trace.config(), 1, Precision::kF32);
-  parameters.frame_blocks[1].norm1.weight[3] = std::numeric_limits<float>::max();
-  parameters.frame_blocks[1].norm1.bias[3] = std::numeric_limits<float>::max();
+  ModelParameters parameters =
+      LoadParameters(trace.checkpoint(), UpTo(trace.plan(), 1), Precision::kF32);
+  ASSERT_EQ(parameters.plan.stages[1].blocks[2].id, (BlockId{BlockKind::kFrame, 1}));
+  NormParameters& norm = parameters.stages[1].blocks[2].norm1;
+  norm.weight[3] = norm.bias[3] = std::numeric_limits<float>::max();
   Recorder recorder(trace, false);
   const std::string error = testing::ErrorOf(
-      [&] { Aggregator(trace.config(), std::move(parameters)).Forward(trace.frames(), recorder); });
+      [&] { ModelExecutor(std::move(parameters)).Forward(trace.frames(), recorder); });
   EXPECT_THAT(error, HasSubstr("infinite or NaN in frame block 2"));
+}
+
+TEST(Executor, SaysThatTheEncoderMadeInfiniteValues) {
+  const Trace trace;
+  ModelParameters parameters =
+      LoadParameters(trace.checkpoint(), UpTo(trace.plan(), 0), Precision::kF32);
+  parameters.stages[0].norm->bias[0] = std::numeric_limits<float>::infinity();
+  Recorder recorder(trace, false);
+  EXPECT_THAT(testing::ErrorOf(
+                  [&] { ModelExecutor(std::move(parameters)).Forward(trace.frames(), recorder); }),
+              HasSubstr("infinite or NaN in the picture encoder, block 2"));
+}
+
+TEST(Executor, AnyBlockMayBeTheLast) {
+  const Trace trace;
+  Recorder whole(trace, false);
+  MakeExecutor(trace, 1).Forward(trace.frames(), whole);
+  size_t seen = 0;
+  for (const StageSpec& stage : trace.plan().stages) {
+    for (const BlockSpec& block : stage.blocks) {
+      Recorder part(trace, false);
+      ModelExecutor(
+          LoadParameters(trace.checkpoint(), TruncatePlan(trace.plan(), block.id), Precision::kF32))
+          .Forward(trace.frames(), part);
+      EXPECT_EQ(part.unrotated.size(), ++seen);
+      const std::string name = BlockText(block.id);
+      for (int which = 0; which < 2; ++which) {
+        const auto& expected = whole.unrotated[name][which];
+        ExpectNear(part.unrotated[name][which], {expected.begin(), expected.end()}, 1e-6, name);
+      }
+    }
+  }
+}
+
+TEST(Executor, AWholePlanRunsToItsEnd) {
+  const Trace trace;
+  Recorder whole(trace, false), cut(trace, false);
+  ModelExecutor(LoadParameters(trace.checkpoint(), trace.plan(), Precision::kF32))
+      .Forward(trace.frames(), whole);
+  MakeExecutor(trace, 1).Forward(trace.frames(), cut);
+  ASSERT_EQ(whole.maps.size(), 2U);
+  ExpectNear(whole.maps[1], {cut.maps[1].begin(), cut.maps[1].end()}, 1e-6, "layer 2");
+}
+
+TEST(Executor, SeveralThreadsMayRunOneModel) {
+  const Trace trace;
+  const ModelExecutor executor = MakeExecutor(trace, 1);
+  // The same pictures, and fewer of them, so that the passes' numbers of rows differ.
+  FrameBatch fewer = trace.frames();
+  fewer.count = 1;
+  const FrameBatch batches[] = {trace.frames(), fewer};
+  const auto run = [&](const FrameBatch& frames) {
+    Recorder recorder(trace.plan().grid(frames), false);
+    executor.Forward(frames, recorder);
+    return std::move(recorder.maps);
+  };
+  std::vector<std::vector<std::vector<float>>> alone, together(2);
+  for (const FrameBatch& frames : batches) alone.push_back(run(frames));
+  for (int round = 0; round < 3; ++round) {
+    std::thread other([&] { together[1] = run(batches[1]); });
+    together[0] = run(batches[0]);
+    other.join();
+    EXPECT_EQ(together, alone);
+  }
+}
+
+TEST(Executor, RefusesWhatItDoesNotCompute) {
+  const Trace trace;
+  const auto refused = [&](auto change) {
+    ModelParameters parameters =
+        LoadParameters(trace.checkpoint(), UpTo(trace.plan(), 0), Precision::kF32);
+    change(parameters.plan.stages[1].blocks[1]);
+    return testing::ErrorOf([&] { ModelExecutor(std::move(parameters)); });
+  };
+  EXPECT_THAT(refused([](BlockSpec& block) { block.attends = Attends::kCausal; }),
+              HasSubstr("global block 1: causal attention is not computed"));
+  EXPECT_THAT(refused([](BlockSpec& block) { block.rope.type = RopeType::kApplied; }),
+              HasSubstr("global block 1: its rotary position embedding is not known"));
 }
 
 }  // namespace

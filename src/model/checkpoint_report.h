@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// What model a checkpoint holds, and whether it is whole.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "model/plan.h"
+#include "weights/checkpoint.h"
+
+namespace vggt {
+
+// What a checkpoint holds, measured against the model that its names announce.
+struct CheckpointReport {
+  ModelPlan plan;
+  std::vector<std::string> problems;  // a line for each missing or mis-shaped tensor
+  size_t found = 0;                   // wanted tensors that are there as they should be
+  size_t wanted = 0;
+  size_t ignored = 0;                       // others, such as the prediction heads
+  std::vector<std::string> ignored_groups;  // "camera_head (69)"
+  std::vector<std::string> dtypes;          // of the wanted tensors: "F32", or several
+};
+
+// `key` chooses among several models (model/model_choice.h). Throws ModelChoiceError if that is not
+// clear, and Error if no model can be recognised at all.
+CheckpointReport InspectCheckpoint(const Checkpoint& checkpoint, const std::string& key = "");
+
+// The plan of a model that is whole. Otherwise throws one Error that names what is missing or
+// mis-shaped: the first twenty and their count.
+ModelPlan ReadModelPlan(const Checkpoint& checkpoint, const std::string& key = "");
+
+}  // namespace vggt

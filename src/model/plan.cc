@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "model/plan.h"
+
+#include <algorithm>
+
+#include "core/error.h"
+
+namespace vggt {
+namespace {
+
+double Weights(const LinearSpec& layer) {
+  return static_cast<double>(layer.in) * static_cast<double>(layer.out);
+}
+
+// Collects the tensors of a plan's parts.
+class TensorList {
+ public:
+  void Add(std::string name, Shape shape) { all_.push_back({std::move(name), std::move(shape)}); }
+
+  void Add(const LinearSpec& layer) {
+    Add(layer.name + ".weight", {layer.out, layer.in});
+    Add(layer.name + ".bias", {layer.out});
+    if (!layer.scale.empty()) Add(layer.scale, {layer.out});
+  }
+
+  void Add(const std::optional<NormSpec>& norm) {
+    if (!norm) return;
+    Add(norm->name + ".weight", {norm->width});
+    Add(norm->name + ".bias", {norm->width});
+  }
+
+  void Add(const BlockSpec& block) {
+    Add(block.norm1);
+    Add(block.qkv);
+    if (block.rest) {
+      Add(block.rest->proj);
+      Add(block.rest->norm2);
+      Add(block.rest->fc1);
+      Add(block.rest->fc2);
+    }
+    Add(block.q_norm);
+    Add(block.k_norm);
+  }
+
+  // What precedes the blocks of a stage. The position embedding stands where DINOv2 has it, after
+  // the token that it is added to.
+  void AddTokens(const StageSpec& stage, int64_t dim) {
+    for (const TokenSpec& token : stage.tokens) {
+      Add(token.tensor, token.shape);
+      if (&token == &stage.tokens.front() && stage.positions) {
+        const int64_t grid = stage.positions->grid;
+        Add(stage.positions->tensor, {1, grid * grid + 1, dim});
+      }
+    }
+    all_.insert(all_.end(), stage.unused.begin(), stage.unused.end());
+  }
+
+  void AddBlocks(const StageSpec& stage) {
+    Add(stage.norm);
+    for (const BlockSpec& block : stage.blocks) Add(block);
+  }
+
+  std::vector<WantedTensor> Take() { return std::move(all_); }
+
+ private:
+  std::vector<WantedTensor> all_;
+};
+
+}  // namespace
+
+double BlockSpec::keys_per_query(const TokenGrid& grid) const {
+  const auto frame = static_cast<double>(grid.tokens_per_frame());
+  const auto frames = static_cast<double>(grid.frames);
+  switch (attends) {
+    case Attends::kAll:
+      return frames * frame;
+    case Attends::kCausal:
+      return (frames + 1) / 2 * frame;
+    case Attends::kFrame:
+      break;
+  }
+  return frame;
+}
+
+double BlockSpec::weights() const {
+  return Weights(qkv) + (rest ? Weights(rest->proj) + Weights(rest->fc1) + Weights(rest->fc2) : 0);
+}
+
+std::vector<std::string> StageSpec::token_names() const {
+  std::vector<std::string> names;
+  for (const TokenSpec& token : tokens) {
+    names.insert(names.end(), token.names.begin(), token.names.end());
+  }
+  return names;
+}
+
+int64_t ModelPlan::count(BlockKind kind) const {
+  int64_t blocks = 0;
+  for (const StageSpec& stage : stages) {
+    blocks += std::count_if(stage.blocks.begin(), stage.blocks.end(),
+                            [&](const BlockSpec& block) { return block.id.kind == kind; });
+  }
+  return blocks;
+}
+
+const StageSpec* ModelPlan::stage_of(BlockKind kind) const {
+  for (const StageSpec& stage : stages) {
+    for (const BlockSpec& block : stage.blocks) {
+      if (block.id.kind == kind) return &stage;
+    }
+  }
+  return nullptr;
+}
+
+const BlockSpec* ModelPlan::first(BlockKind kind) const {
+  const StageSpec* stage = stage_of(kind);
+  if (stage == nullptr) return nullptr;
+  return &*std::find_if(stage->blocks.begin(), stage->blocks.end(),
+                        [&](const BlockSpec& block) { return block.id.kind == kind; });
+}
+
+TokenGrid ModelPlan::grid(const FrameBatch& frames, const StageSpec& stage) const {
+  return {frames.count, stage.special_tokens(), frames.height / patch_size,
+          frames.width / patch_size};
+}
+
+ModelPlan TruncatePlan(ModelPlan plan, const std::function<bool(BlockId)>& wanted) {
+  for (; !plan.stages.empty(); plan.stages.pop_back()) {
+    StageSpec& stage = plan.stages.back();
+    for (; !stage.blocks.empty(); stage.blocks.pop_back()) {
+      BlockSpec& block = stage.blocks.back();
+      const bool tapped =
+          std::find(plan.taps.begin(), plan.taps.end(), block.id) != plan.taps.end();
+      if (!tapped && !wanted(block.id)) continue;
+      if (!tapped) {
+        block.rest.reset();
+        block.qkv.out = 2 * block.heads * block.head_dim;
+      }
+      stage.norm.reset();  // nothing is handed on
+      return plan;
+    }
+  }
+  throw Error("no block of the model is wanted");
+}
+
+std::vector<WantedTensor> PlanTensors(const ModelPlan& plan) {
+  TensorList list;
+  const StageSpec& last = plan.stages.back();
+  list.AddTokens(last, plan.dim());
+  for (const StageSpec& stage : plan.stages) {
+    if (&stage == &last) break;
+    list.AddTokens(stage, plan.dim());
+    list.AddBlocks(stage);
+  }
+  const LinearSpec& projection = plan.projection;
+  list.Add(projection.name + ".weight", {projection.out, 3, plan.patch_size, plan.patch_size});
+  list.Add(projection.name + ".bias", {projection.out});
+  list.AddBlocks(last);
+  return list.Take();
+}
+
+}  // namespace vggt
