@@ -100,11 +100,11 @@ struct Linear::Packed {
     packed->type = TypeOf(weight);
     packed->post_op = ToPostOp(epilogue);
     WithOneDnn("packing the weights of a linear layer", [&] {
-      // A model must give the same bits on any number of threads. oneDNN's kernels for AVX-512 sum
-      // the products of one value of the result in an order of their own. Without AVX-512 it uses a
-      // gemm, which sums in an order that depends on the size of the product and on the number of
-      // threads. So that gemm is given blocks of fixed size, each on one thread, however many
-      // threads there are. It calls itself "gemm:…"; the others are "brg:…" and the like.
+      // A model must give the same bits on any number of threads. With AVX-512, the order in which
+      // oneDNN sums the products of a value depends on no number of rows or threads. Without it,
+      // oneDNN uses a gemm, whose order depends on both. So the gemm is given blocks of fixed
+      // sizes, each on one thread, however many threads there are. It is known by its name, which
+      // begins with "gemm".
       const auto whole = packed->Desc(kTypicalRows, out, packed->type);
       packed->in_blocks = std::string_view(whole.impl_info_str()).starts_with("gemm");
       const int64_t step = packed->in_blocks ? kBlockColumns : out;
