@@ -52,7 +52,7 @@ std::vector<QkBlocks> DescribeBlocks(const std::vector<BlockKind>& kinds, const 
                          .scale = 1 / std::sqrt(static_cast<double>(spec.head_dim)),
                          .special_tokens = plan.stage_of(kind)->token_names(),
                          .attends = spec.attends,
-                         .rope = {spec.rope.type, spec.rope.base, spec.rope.first_patch},
+                         .rope = spec.rope,
                          .layers = {}});
   }
   return described;

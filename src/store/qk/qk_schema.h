@@ -24,13 +24,7 @@ inline constexpr int64_t kMostHeadDim = 1024;
 inline constexpr int64_t kMostSpecialTokens = 256;
 inline constexpr int64_t kMostTokens = 1 << 24;  // of all frames
 
-struct QkRope {
-  RopeType type = RopeType::kNone;
-  // Only of k2d: angles are position · base^(-i / (head_dim / 4)); the patch at row r and column c
-  // stands at (r + first_patch, c + first_patch).
-  double base = 100;
-  int64_t first_patch = 1;
-};
+using QkRope = RopeSpec;
 
 struct QkLayer {
   int64_t index = 0;  // from 0
