@@ -21,8 +21,8 @@ void ReadFrames(const std::string& path) {
   if (times.empty() || times[0] != 0 || !std::ranges::is_sorted(times)) std::abort();
   if (!(video.duration() >= times.back())) std::abort();
   for (const vggt::VideoChoice& choice :
-       {vggt::VideoChoice{.number = 3}, vggt::VideoChoice{.fps = 7, .number = 9},
-        vggt::VideoChoice{.every = 5, .number = 9}}) {
+       {vggt::VideoChoice{.num_images = 3}, vggt::VideoChoice{.fps = 7, .num_images = 9},
+        vggt::VideoChoice{.every = 5, .num_images = 9}}) {
     const auto chosen = vggt::ChooseFrames(times, video.duration(), choice, path);
     if (chosen.empty() || chosen[0] != 0 || chosen.back() >= times.size()) std::abort();
     double last = -1;

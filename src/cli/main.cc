@@ -12,7 +12,7 @@
 
 #include "cli/command.h"
 #include "cli/export_pipeline.h"
-#include "cli/suggest.h"
+#include "cli/flag_names.h"
 #include "core/error.h"
 #include "image/capabilities.h"
 
@@ -200,10 +200,10 @@ int main(int argc, char** argv) {
   } catch (const vggt::Interrupted&) {
     return vggt::Fail("interrupted; nothing was written", vggt::kInterrupted);
   } catch (const vggt::WrongUsage& error) {
-    return vggt::Fail(error.what(), vggt::kWrongUsage);
+    return vggt::Fail(vggt::WithFlagNames(error.what()), vggt::kWrongUsage);
   } catch (const std::bad_alloc&) {
     return vggt::Fail(fmt::format("not enough memory. {}", vggt::kTakeLessMemory));
   } catch (const std::exception& error) {
-    return vggt::Fail(error.what());
+    return vggt::Fail(vggt::WithFlagNames(error.what()));
   }
 }

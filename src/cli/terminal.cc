@@ -9,6 +9,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "cli/flag_names.h"
+
 namespace vggt {
 namespace {
 
@@ -37,7 +39,7 @@ ProgressDisplay::~ProgressDisplay() { End(); }
 void ProgressDisplay::Note(const std::string& text) {
   if (quiet_) return;
   if (terminal_ && !stage_.empty()) Rewrite("");
-  Show(text + '\n');
+  Show(WithFlagNames(text) + '\n');
 }
 
 void ProgressDisplay::Begin(const std::string& stage) {

@@ -20,7 +20,7 @@ class ProgressDisplay {
   ProgressDisplay& operator=(const ProgressDisplay&) = delete;
   ~ProgressDisplay();
 
-  // A line that stays, above the progress.
+  // A line that stays, above the progress; flags stand in place of options.
   void Note(const std::string& text);
   // Begins a stage: "loading weights".
   void Begin(const std::string& stage);

@@ -22,13 +22,14 @@ TEST(Terminal, PlainLinesWithoutATerminal) {
   ::testing::internal::CaptureStderr();
   {
     ProgressDisplay display(false);
-    display.Note("using the bundled model");
+    display.Note("using the bundled model; `weights` names another");
     display.Begin("loading weights");
     display.Update(0.5, "block 3 of 6");
     display.End();
   }
   const std::string text = ::testing::internal::GetCapturedStderr();
-  EXPECT_THAT(text, HasSubstr("using the bundled model\nloading weights\n"));
+  EXPECT_THAT(text,
+              HasSubstr("using the bundled model; --weights names another\nloading weights\n"));
   EXPECT_THAT(text, ::testing::Not(HasSubstr("\x1b")));
 }
 

@@ -53,7 +53,7 @@ VideoChoice ChoiceOf(const VideoFlags& flags, int64_t number) {
   if (!flags.fps.empty()) choice.fps = ParseRate(flags.fps, kMostRate);
   if (flags.every > 0) choice.every = flags.every;
   const bool all = choice.fps || choice.every;
-  if (flags.number_given || !all) choice.number = number;
+  if (flags.number_given || !all) choice.num_images = number;
   return choice;
 }
 
@@ -79,10 +79,10 @@ VideoInput::VideoInput(const fs::path& file, const VideoChoice& choice, int64_t 
   MoveToFront(places, first);  // refuses what is not there
   display.End();
   ShowNotes(display);
-  if (!choice.number) return;
-  const auto number = static_cast<size_t>(*choice.number);
+  if (!choice.num_images) return;
+  const auto number = static_cast<size_t>(*choice.num_images);
   VideoChoice unbounded = choice;
-  unbounded.number = std::numeric_limits<int64_t>::max();
+  unbounded.num_images = std::numeric_limits<int64_t>::max();
   const size_t all = choice.fps || choice.every
                          ? ChooseFrames(video_.times(), video_.duration(), unbounded, name).size()
                          : number;

@@ -23,16 +23,16 @@ VideoFlags Parse(std::vector<std::string> arguments) {
 TEST(VideoFlags, SayWhatIsChosen) {
   const VideoChoice evenly = ChoiceOf(Parse({"--video", "a.mp4"}), 7);
   EXPECT_FALSE(evenly.fps || evenly.every);
-  EXPECT_EQ(evenly.number, 7);
+  EXPECT_EQ(evenly.num_images, 7);
   // The default of --num_images does not bound them.
   const VideoChoice rate = ChoiceOf(Parse({"--fps", "1/4"}), 7);
   EXPECT_EQ(rate.fps, 0.25);
-  EXPECT_FALSE(rate.every || rate.number);
+  EXPECT_FALSE(rate.every || rate.num_images);
   VideoFlags flags = Parse({"--every", "30"});
   EXPECT_EQ(ChoiceOf(flags, 7).every, 30);
-  EXPECT_FALSE(ChoiceOf(flags, 7).number);
+  EXPECT_FALSE(ChoiceOf(flags, 7).num_images);
   flags.number_given = true;
-  EXPECT_EQ(ChoiceOf(flags, 7).number, 7);
+  EXPECT_EQ(ChoiceOf(flags, 7).num_images, 7);
 }
 
 TEST(VideoFlags, WrongOnesAreRefused) {
@@ -73,7 +73,7 @@ TEST(VideoInput, AFileThatChangesWhileItIsReadIsRefused) {
   ProgressDisplay quiet(true);
   for (const bool changed : {false, true}) {
     const auto read = [&] {
-      VideoInput video(file, {.number = 1}, 0, quiet);
+      VideoInput video(file, {.num_images = 1}, 0, quiet);
       if (changed) std::ofstream(file, std::ios::app) << "more";
       return video.Read({.target = 28}, quiet, [](size_t, const Picture&) {}).frames.frames;
     };

@@ -12,7 +12,9 @@ namespace vggt {
 
 // What went wrong, where (file, tensor, JSON key, byte) and what to do about it.
 // what() joins the three into one line for people: "where: what. hint"; `where` may hold anything
-// and is made printable there.
+// and is made printable there. An option of what was asked for is named by its field, in
+// backquotes: "Give `first_image_idx` from 0 to 3." A program whose users write options otherwise
+// replaces them.
 class Error : public std::runtime_error {
  public:
   explicit Error(const std::string& what, const std::string& where = "",

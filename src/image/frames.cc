@@ -27,7 +27,7 @@ std::string KnownExtension(const std::string& asked) {
   if (known.empty() || known.size() != bare.size()) {
     throw Error(fmt::format("pictures with the extension \"{}\" are not read", Printable(asked)),
                 "",
-                fmt::format("Give --image_extension {}, or none for all of them.",
+                fmt::format("Give `image_extension` {}, or none for all of them.",
                             fmt::join(PictureExtensions(), ", ")));
   }
   return known;
@@ -71,7 +71,7 @@ std::string NameOf(const fs::path& path) { return path.filename().string(); }
         files, [](const fs::path& file) { return !PictureExtension(file).empty(); });
     throw Error(
         fmt::format("no .{} pictures in this folder: {}", extension, left_out.text), dir.string(),
-        others ? "Give no --image_extension to take every format that is read." : kWhatToName);
+        others ? "Give no `image_extension` to take every format that is read." : kWhatToName);
   }
   throw Error(fmt::format("no pictures in this folder: {}", left_out.text), dir.string(),
               left_out.hint.empty() ? fmt::format("{} Taken are .{}.", kWhatToName,
@@ -134,7 +134,7 @@ std::vector<size_t> SelectEvenly(size_t count, size_t wanted) {
 void MoveToFront(std::vector<fs::path>& paths, int64_t index) {
   if (index < 0 || index >= static_cast<int64_t>(paths.size())) {
     throw Error(fmt::format("there is no picture {} among the {} selected", index, paths.size()),
-                "", fmt::format("Give --first_image_idx from 0 to {}.", int64_t(paths.size()) - 1));
+                "", fmt::format("Give `first_image_idx` from 0 to {}.", int64_t(paths.size()) - 1));
   }
   std::rotate(paths.begin(), paths.begin() + index, paths.begin() + index + 1);
 }

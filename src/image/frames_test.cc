@@ -69,7 +69,7 @@ TEST(ListPictures, RefusesExtensionsThatAreNotRead) {
   dir.Write("a.pdf", "");
   for (const char* extension : {"pdf", ".", "..png", "a.png", "/png", "*", "pn"}) {
     EXPECT_THAT(ErrorOf([&] { ListPictures(dir.path(), extension); }),
-                HasSubstr("are not read. Give --image_extension png, jpg, jpeg, webp, heic, heif, "
+                HasSubstr("are not read. Give `image_extension` png, jpg, jpeg, webp, heic, heif, "
                           "hif, avif, tif, tiff, bmp, gif, or none"))
         << extension;
   }
@@ -93,11 +93,11 @@ TEST(ListPictures, TellsApartWhyThereAreNone) {
   dir.Write("a.MOV", "");
   EXPECT_THAT(refusal(dir.path(), ""),
               HasSubstr("no pictures in this folder: 1 .mov video, 1 .txt. "
-                        "Give a video with --video FILE."));
+                        "Give a video with `video`."));
   dir.Write("a.png", "");
   EXPECT_THAT(refusal(dir.path(), "jpg"),
               HasSubstr("no .jpg pictures in this folder: 1 .mov video, "
-                        "1 .png, 1 .txt. Give no --image_extension"));
+                        "1 .png, 1 .txt. Give no `image_extension`"));
 }
 
 TEST(SelectEvenly, SpreadsOverTheWhole) {
@@ -132,7 +132,7 @@ TEST(MoveToFront, KeepsTheOthersOrder) {
   for (const int64_t index : {int64_t{-1}, int64_t{4}, INT64_MIN, INT64_MAX}) {
     EXPECT_THAT(ErrorOf([&] { MoveToFront(paths, index); }),
                 HasSubstr(fmt::format("there is no picture {} among the 4 selected. Give "
-                                      "--first_image_idx from 0 to 3.",
+                                      "`first_image_idx` from 0 to 3.",
                                       index)));
   }
 }
@@ -156,7 +156,7 @@ TEST(SelectFrames, TellsWhatIsLeftOut) {
   const SelectedFrames frames = SelectFrames({.dir = dir.path(), .extension = ""});
   EXPECT_EQ(frames.in_folder, 2U);
   EXPECT_EQ(frames.left_out.text, "2 .cr2, 1 .mp4 video");
-  EXPECT_THAT(frames.left_out.hint, HasSubstr("--video FILE"));
+  EXPECT_THAT(frames.left_out.hint, HasSubstr("`video`"));
   EXPECT_EQ(SelectFrames({.dir = dir.path(), .extension = "png"}).left_out.text, "");
 }
 

@@ -65,9 +65,9 @@ LeftOut DescribeLeftOut(const std::vector<std::filesystem::path>& files) {
   }
   left_out.text = fmt::format("{}", fmt::join(texts, ", "));
   if (videos && convertible) {
-    left_out.hint = "Give a video with --video FILE, convert other pictures to PNG or JPEG.";
+    left_out.hint = "Give a video with `video`, convert other pictures to PNG or JPEG.";
   } else if (videos) {
-    left_out.hint = "Give a video with --video FILE.";
+    left_out.hint = "Give a video with `video`.";
   } else if (convertible) {
     left_out.hint = "Convert them to PNG or JPEG.";
   }

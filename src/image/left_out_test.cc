@@ -10,12 +10,12 @@ TEST(LeftOut, CountsByExtensionTheMostFrequentFirst) {
   const LeftOut found =
       DescribeLeftOut({"a.txt", "b.MOV", "x/c.mov", "d.CR2", "e.cr2", "f.mov", "README"});
   EXPECT_EQ(found.text, "3 .mov videos, 2 .cr2, 1 without extension, 1 .txt");
-  EXPECT_EQ(found.hint, "Give a video with --video FILE, convert other pictures to PNG or JPEG.");
+  EXPECT_EQ(found.hint, "Give a video with `video`, convert other pictures to PNG or JPEG.");
 }
 
 TEST(LeftOut, NamesAWayOnOnlyWhereThereIsOne) {
   EXPECT_EQ(DescribeLeftOut({"a.mp4"}).text, "1 .mp4 video");
-  EXPECT_EQ(DescribeLeftOut({"a.mp4", "b.txt"}).hint, "Give a video with --video FILE.");
+  EXPECT_EQ(DescribeLeftOut({"a.mp4", "b.txt"}).hint, "Give a video with `video`.");
   EXPECT_EQ(DescribeLeftOut({"a.pdf"}).hint, "Convert them to PNG or JPEG.");
   EXPECT_EQ(DescribeLeftOut({"a.txt"}).hint, "");
   EXPECT_EQ(DescribeLeftOut({}).text, "");

@@ -14,7 +14,7 @@ constexpr double kSameTime = 1e-6;  // seconds
 
 void CheckWishes(const VideoChoice& choice) {
   if (choice.fps && choice.every) {
-    throw Error("frames are chosen by --fps or by --every, not by both", "", "Give one of them.");
+    throw Error("frames are chosen by `fps` or by `every`, not by both", "", "Give one of them.");
   }
   if (choice.fps && !(*choice.fps > 0 && std::isfinite(*choice.fps))) {
     throw Error(fmt::format("{} pictures a second are wanted", *choice.fps), "",
@@ -24,8 +24,9 @@ void CheckWishes(const VideoChoice& choice) {
     throw Error(fmt::format("every {}th frame is wanted", *choice.every), "",
                 "Ask for every frame (1) or fewer.");
   }
-  if (choice.number.value_or(1) < 1) {
-    throw Error(fmt::format("{} pictures are wanted", *choice.number), "", "Ask for at least one.");
+  if (choice.num_images.value_or(1) < 1) {
+    throw Error(fmt::format("{} pictures are wanted", *choice.num_images), "",
+                "Ask for at least one.");
   }
 }
 
@@ -78,7 +79,7 @@ std::vector<size_t> ChooseFrames(std::span<const double> times, double duration,
                                  const VideoChoice& choice, const std::string& name) {
   CheckWishes(choice);
   if (!choice.fps && !choice.every) {
-    const int64_t number = choice.number.value_or(kVideoFramesByDefault);
+    const int64_t number = choice.num_images.value_or(kVideoFramesByDefault);
     return ChooseEvenly(times, duration, static_cast<size_t>(number));
   }
   std::vector<size_t> chosen;
@@ -88,15 +89,15 @@ std::vector<size_t> ChooseFrames(std::span<const double> times, double duration,
     const size_t step = static_cast<size_t>(*choice.every);
     for (size_t i = 0; i < times.size(); i += std::min(step, times.size() - i)) chosen.push_back(i);
   }
-  if (!choice.number && chosen.size() > static_cast<size_t>(kMostUncountedFrames)) {
+  if (!choice.num_images && chosen.size() > static_cast<size_t>(kMostUncountedFrames)) {
     throw Error(fmt::format("{} of its {} frames would be taken, more than {}", chosen.size(),
                             times.size(), kMostUncountedFrames),
                 name,
-                fmt::format("Give {}, or --num_images for the most that are taken.",
-                            choice.fps ? "a smaller --fps" : "a larger --every"));
+                fmt::format("Give {}, or `num_images` for the most that are taken.",
+                            choice.fps ? "a smaller `fps`" : "a larger `every`"));
   }
-  if (choice.number && static_cast<size_t>(*choice.number) < chosen.size()) {
-    chosen.resize(static_cast<size_t>(*choice.number));
+  if (choice.num_images && static_cast<size_t>(*choice.num_images) < chosen.size()) {
+    chosen.resize(static_cast<size_t>(*choice.num_images));
   }
   return chosen;
 }

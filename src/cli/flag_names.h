@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// Help for the mistyped.
+// The names of flags: in texts of the library, and as somebody meant to type them.
 #pragma once
 
 #include <span>
 #include <string>
 
 namespace vggt {
+
+// `text` with the flags in place of the options that the library names in backquotes
+// (core/error.h): "Give `first_image_idx` from 0 to 3." becomes "Give --first_image_idx from 0
+// to 3."
+std::string WithFlagNames(const std::string& text);
 
 // The candidate that differs from `word` by the fewest typed characters (Levenshtein distance), or
 // "" if none is near: at most a third of the word's length, and at least two, may differ.
