@@ -10,7 +10,7 @@
 
 namespace vggt {
 
-// For one caller. What a job threw is rethrown, once, by the next call of Wait or Start.
+// One thread calls this. What a job threw is rethrown, once, by the next call of Wait or Start.
 class BackgroundJob {
  public:
   BackgroundJob();
@@ -24,7 +24,7 @@ class BackgroundJob {
   // Waits until no job is left.
   void Wait();
 
-  // Time the thread has worked; to be asked after Wait().
+  // Seconds that jobs have taken; to be asked after Wait().
   double busy_seconds() const { return busy_seconds_; }
 
  private:

@@ -21,12 +21,12 @@ int64_t HeadsTogether(const MapExtents& extents) {
 }  // namespace
 
 HeatmapRecorder::HeatmapRecorder(MapPlan plan, const MapExtents& extents, bool per_head,
-                                 std::vector<bool> layers, Sink sink)
+                                 std::vector<bool> layers, ExportWriter& writer)
     : plan_(std::move(plan)),
       extents_(extents),
       per_head_(per_head),
       layers_(std::move(layers)),
-      sink_(std::move(sink)) {}
+      writer_(writer) {}
 
 double HeatmapRecorder::MemoryBytes(const MapExtents& extents, bool per_head) {
   const double map = static_cast<double>(extents.queries) * static_cast<double>(extents.keys());
@@ -41,7 +41,7 @@ void HeatmapRecorder::OnQueriesKeys(int64_t layer, const QueriesKeys& qk) {
   // The mean of all heads needs no sample.
   const bool done = per_head_ && QuantizeLayer(qk, SampleLayer(qk));
   if (!done) QuantizeLayer(qk, {});
-  sink_(layer, maps_);
+  writer_.WriteLayer(layer, maps_);
   const std::chrono::duration<double> busy = std::chrono::steady_clock::now() - start;
   busy_seconds_ += busy.count();
 }

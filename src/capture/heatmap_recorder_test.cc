@@ -6,12 +6,14 @@
 #include <random>
 
 #include "core/parallel.h"
+#include "store/export/export_reader.h"
 #include "testing.h"
 
 namespace vggt {
 namespace {
 
-using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using testing::TestDir;
 
 const TokenGrid kLayout{.frames = 2, .special_tokens = 1, .height = 2, .width = 3};
 constexpr int64_t kHeads = 3, kHeadDim = 4, kTokens = 14;
@@ -32,7 +34,7 @@ struct Layer {
             .head_dim = kHeadDim,
             .token_stride = 2 * kHeads * kHeadDim};
   }
-  // What a recorder should hand on.
+  // What a recorder should write.
   LayerMaps Expected(const MapPlan& plan, bool per_head) const {
     std::vector<float> out(plan.rows.size() * plan.keys.size() * (per_head ? kHeads : 1));
     AttentionWorkspace workspace;
@@ -43,25 +45,57 @@ struct Layer {
   std::vector<float> values;
 };
 
-TEST(HeatmapRecorder, HandsOnWantedLayersInOrder) {
+// An export that a recorder writes.
+class Recorded {
+ public:
+  Recorded(const TokenGrid& grid, const MapPlan& plan)
+      : writer_(dir_.path(), "set", Common(grid, plan), false) {}
+
+  ExportWriter& writer() { return writer_; }
+  Export Finish() {
+    writer_.Finish();
+    return OpenExport(dir_.path());
+  }
+
+ private:
+  static LayerMetadata Common(const TokenGrid& grid, const MapPlan& plan) {
+    LayerMetadata common;
+    common.S = grid.frames;
+    common.H_p = grid.height;
+    common.W_p = grid.width;
+    common.H_ds = plan.map_height;
+    common.W_ds = plan.map_width;
+    common.image_paths.assign(grid.frames, "../images/frame_00.png");
+    return common;
+  }
+
+  TestDir dir_;
+  ExportWriter writer_;
+};
+
+void ExpectLayer(const ExportLayer& got, const LayerMaps& expected) {
+  const StoredMaps maps = ReadMaps(got);
+  EXPECT_EQ(maps.shape, expected.shape());
+  EXPECT_EQ(maps.levels, expected.levels);
+  EXPECT_EQ(got.metadata.layer_vmax99, expected.layer_vmax99);
+  EXPECT_EQ(got.metadata.per_head_vmax99, expected.per_head_vmax99);
+}
+
+TEST(HeatmapRecorder, WritesWantedLayers) {
   const MapPlan plan = MakeMapPlan(kLayout, 1, 1);
   const Layer a(1), b(2), c(3);
-  std::vector<int64_t> layers;
-  std::vector<double> vmax;
-  std::vector<uint8_t> levels;
+  Recorded recorded(kLayout, plan);
   HeatmapRecorder recorder(plan, plan.extents(kHeads, 2), false, {true, false, true},
-                           [&](int64_t layer, const LayerMaps& maps) {
-                             layers.push_back(layer);
-                             vmax.push_back(maps.layer_vmax99);
-                             levels = maps.levels;
-                           });
+                           recorded.writer());
   recorder.OnQueriesKeys(0, a.qk());
   recorder.OnQueriesKeys(1, b.qk());
   recorder.OnQueriesKeys(2, c.qk());
-  EXPECT_THAT(layers, ElementsAre(0, 2));
-  const LayerMaps expected = c.Expected(plan, false);
-  EXPECT_THAT(vmax, ElementsAre(a.Expected(plan, false).layer_vmax99, expected.layer_vmax99));
-  EXPECT_EQ(levels, expected.levels);
+  const Export got = recorded.Finish();
+  ASSERT_EQ(got.layers.size(), 2U);
+  EXPECT_EQ(got.layers[0].index, 0);
+  EXPECT_EQ(got.layers[1].index, 2);
+  ExpectLayer(got.layers[0], a.Expected(plan, false));
+  ExpectLayer(got.layers[1], c.Expected(plan, false));
   EXPECT_GT(recorder.busy_seconds(), 0);
 }
 
@@ -72,14 +106,12 @@ TEST(HeatmapRecorder, PerHeadKeepsHeadsApartOnAnyNumberOfThreads) {
   const LayerMaps expected = layer.Expected(plan, true);
   for (const int threads : {1, 2, 7}) {
     SetThreadCount(threads);
-    LayerMaps got;
-    HeatmapRecorder recorder(plan, plan.extents(kHeads, 2), true, {true},
-                             [&](int64_t, const LayerMaps& maps) { got = maps; });
+    Recorded recorded(kLayout, plan);
+    HeatmapRecorder recorder(plan, plan.extents(kHeads, 2), true, {true}, recorded.writer());
     recorder.OnQueriesKeys(0, layer.qk());
-    EXPECT_EQ(got.shape(), (Shape{6, 3, 2, 2, 3}));
-    EXPECT_EQ(got.levels, expected.levels);
-    EXPECT_EQ(got.per_head_vmax99, expected.per_head_vmax99);
-    EXPECT_EQ(got.layer_vmax99, expected.layer_vmax99);
+    const Export got = recorded.Finish();
+    EXPECT_EQ(ReadMaps(got.layers[0]).shape, (Shape{6, 3, 2, 2, 3}));
+    ExpectLayer(got.layers[0], expected);
   }
 }
 
@@ -97,20 +129,21 @@ TEST(HeatmapRecorder, ASampleThatMisleadsCostsTimeOnly) {
   ProbeAttention(qk.shape(), q.data(), k.data(), {plan.rows, plan.keys, false, out.data()},
                  workspace);
   const LayerMaps expected = QuantizeLayer(out.data(), plan.extents(1, 1), true);
-  LayerMaps got;
-  HeatmapRecorder recorder(plan, plan.extents(1, 1), true, {true},
-                           [&](int64_t, const LayerMaps& maps) { got = maps; });
+  Recorded recorded(layout, plan);
+  HeatmapRecorder recorder(plan, plan.extents(1, 1), true, {true}, recorded.writer());
   recorder.OnQueriesKeys(0, qk);
-  EXPECT_EQ(got.levels, expected.levels);
-  EXPECT_EQ(got.layer_vmax99, expected.layer_vmax99);
+  ExpectLayer(recorded.Finish().layers[0], expected);
 }
 
-TEST(HeatmapRecorder, WhatTheSinkThrowsReachesTheModel) {
+TEST(HeatmapRecorder, WhatTheWriterThrowsReachesTheModel) {
+  const TestDir dir;
   const MapPlan plan = MakeMapPlan(kLayout, 1, 1);
   const Layer layer(1);
-  HeatmapRecorder recorder(plan, plan.extents(kHeads, 2), false, {true},
-                           [](int64_t, const LayerMaps&) { throw Error("the disk is full"); });
-  EXPECT_EQ(testing::ErrorOf([&] { recorder.OnQueriesKeys(0, layer.qk()); }), "the disk is full");
+  ExportWriter writer(dir.path(), "set", {}, false);
+  dir.Write("attn_maps/layer_01", "a file where the folder should be");
+  HeatmapRecorder recorder(plan, plan.extents(kHeads, 2), false, {true}, writer);
+  EXPECT_THAT(testing::ErrorOf([&] { recorder.OnQueriesKeys(0, layer.qk()); }),
+              HasSubstr("layer_01"));
 }
 
 }  // namespace

@@ -21,7 +21,7 @@ struct MapPlan {
 };
 
 // Queries and keys at every stride_h-th row and stride_w-th column, from the first on; strides ≥ 1.
-// Special tokens and the patches between have no share.
+// Special tokens and the patches in between are left out.
 MapPlan MakeMapPlan(const TokenGrid& grid, int64_t stride_h, int64_t stride_w);
 
 }  // namespace vggt

@@ -24,8 +24,8 @@ namespace {
         throw Error(fmt::format("{} of head {} holds {:.6g}, which float16 cannot hold", name,
                                 c / qk.head_dim + 1, value),
                     BlockText(block),
-                    "Queries and keys are stored as float16: leave this block out (--layers, "
-                    "--capture).");
+                    "Queries and keys are stored as float16: leave this block out "
+                    "(`layers`, `capture`).");
       }
     }
   }
@@ -40,8 +40,8 @@ bool WantedBlocks::Has(BlockId block) const {
   return block.index < static_cast<int64_t>(group.size()) && group[block.index];
 }
 
-QkRecorder::QkRecorder(WantedBlocks wanted, Sink sink)
-    : wanted_(std::move(wanted)), sink_(std::move(sink)) {}
+QkRecorder::QkRecorder(WantedBlocks wanted, QkWriter& writer)
+    : wanted_(std::move(wanted)), writer_(writer) {}
 
 bool QkRecorder::WantsUnrotated(BlockId block) const { return wanted_.Has(block); }
 
@@ -64,7 +64,7 @@ void QkRecorder::OnUnrotated(BlockId block, const QueriesKeys& qk) {
   std::swap(recording_, finished_);
   background_.Start([this, block, count] {
     const std::span<const uint16_t> values = std::as_const(finished_).span();
-    sink_(block, values.first(count), values.subspan(count, count));
+    writer_.WriteLayer(block.kind, block.index, values.first(count), values.subspan(count, count));
   });
 }
 

@@ -2,13 +2,12 @@
 // Records queries and keys before RoPE during a forward pass, a block at a time.
 #pragma once
 
-#include <functional>
-#include <span>
 #include <vector>
 
 #include "capture/background_job.h"
 #include "core/tensor.h"
 #include "model/observer.h"
+#include "store/qk/qk_writer.h"
 
 namespace vggt {
 
@@ -19,29 +18,28 @@ struct WantedBlocks {
   bool Has(BlockId block) const;
 };
 
-// While a background thread hands on one block, the model computes the next; a third waits. Two
-// blocks' queries and keys are in memory at most.
+// A block's queries and keys are rounded to float16 at once and written by a background thread
+// while the model computes the next block. OnUnrotated waits if the block before is still being
+// written, so at most two blocks are in memory.
 class QkRecorder : public AttentionObserver {
  public:
-  // Takes a block's q and k, each [heads, tokens, head_dim] as float16, on the background thread.
-  using Sink =
-      std::function<void(BlockId block, std::span<const uint16_t> q, std::span<const uint16_t> k)>;
-
-  QkRecorder(WantedBlocks wanted, Sink sink);
+  // `writer` is called on the background thread and must outlive the recorder. Its description has
+  // all kinds of the wanted blocks.
+  QkRecorder(WantedBlocks wanted, QkWriter& writer);
 
   bool WantsUnrotated(BlockId block) const override;
-  // Throws Error naming block and head if a value does not fit float16. What the sink threw is
+  // Throws Error naming block and head if a value does not fit float16. What the writer threw is
   // rethrown by the next call of this or of Finish.
   void OnUnrotated(BlockId block, const QueriesKeys& qk) override;
-  // Waits until every block has been handed on.
+  // Waits until every block has been written.
   void Finish();
 
-  // Time the background thread has worked.
+  // Time the background thread has worked, in seconds; to be asked after Finish.
   double busy_seconds() const { return background_.busy_seconds(); }
 
  private:
   const WantedBlocks wanted_;
-  const Sink sink_;
+  QkWriter& writer_;
   AlignedBuffer<uint16_t> recording_, finished_;  // q, then k
   BackgroundJob background_;                      // works on `finished_`
 };

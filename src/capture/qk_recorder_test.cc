@@ -5,6 +5,7 @@
 
 #include <cmath>
 
+#include "store/qk/qk_store.h"
 #include "testing.h"
 
 namespace vggt {
@@ -13,6 +14,7 @@ namespace {
 using ::testing::ElementsAre;
 using testing::ErrorOf;
 using ::testing::HasSubstr;
+using testing::TestDir;
 
 constexpr int64_t kQkHeads = 2, kQkHeadDim = 3;
 
@@ -47,14 +49,34 @@ class Tokens {
   std::vector<float> qkv_;
 };
 
-std::vector<float> Widened(std::span<const uint16_t> values) {
+// Of one frame: a token of global blocks, two of frame blocks, three of the encoder's.
+QkDescription OneFrame() {
+  QkDescription d;
+  d.image_set_name = "set";
+  d.frames = d.H_p = d.W_p = 1;
+  d.image_paths = {"../images/frame_00.png"};
+  for (const BlockKind kind : kBlockKinds) {
+    QkBlocks& blocks = d.blocks.emplace_back();
+    blocks.kind = kind;
+    blocks.heads = kQkHeads;
+    blocks.head_dim = kQkHeadDim;
+    blocks.scale = 1;
+    if (kind != BlockKind::kGlobal) blocks.special_tokens = {"cls"};
+    if (kind == BlockKind::kEncoder) blocks.special_tokens.emplace_back("register_1");
+  }
+  return d;
+}
+
+std::vector<float> Widened(const uint16_t* values, int64_t count) {
   std::vector<float> out;
-  for (const uint16_t value : values) out.push_back(F16ToF32(value));
+  for (int64_t i = 0; i < count; ++i) out.push_back(F16ToF32(values[i]));
   return out;
 }
 
 TEST(QkRecorder, WantsWhatItWasTold) {
-  const QkRecorder recorder({{false, true}, {true}, {}}, [](auto, auto, auto) {});
+  const TestDir dir;
+  QkWriter writer(dir.path(), OneFrame());
+  const QkRecorder recorder({{false, true}, {true}, {}}, writer);
   EXPECT_FALSE(recorder.WantsUnrotated({BlockKind::kGlobal, 0}));
   EXPECT_TRUE(recorder.WantsUnrotated({BlockKind::kGlobal, 1}));
   EXPECT_FALSE(recorder.WantsUnrotated({BlockKind::kGlobal, 2}));
@@ -63,30 +85,40 @@ TEST(QkRecorder, WantsWhatItWasTold) {
   EXPECT_FALSE(recorder.WantsUnrotated({BlockKind::kEncoder, 0}));
 }
 
-TEST(QkRecorder, HandsOnBlocksHeadByHeadInOrder) {
-  std::vector<std::string> blocks;
-  std::vector<std::vector<float>> q, k;
-  QkRecorder recorder({}, [&](BlockId block, auto block_q, auto block_k) {
-    blocks.push_back(BlockText(block));
-    q.push_back(Widened(block_q));
-    k.push_back(Widened(block_k));
-  });
+TEST(QkRecorder, WritesBlocksHeadByHead) {
+  const TestDir dir;
+  QkWriter writer(dir.path(), OneFrame());
+  QkRecorder recorder({}, writer);
   recorder.OnUnrotated({BlockKind::kFrame, 0}, Tokens(2, 0).qk());
   recorder.OnUnrotated({BlockKind::kEncoder, 4}, Tokens(3, 0).qk());  // more of them
   recorder.OnUnrotated({BlockKind::kGlobal, 0}, Tokens(1, 0.25F).qk());
   recorder.Finish();
-  EXPECT_THAT(blocks, ElementsAre("frame block 1", "encoder block 5", "global block 1"));
-  EXPECT_THAT(q[0], ElementsAre(0, 1, 2, 10, 11, 12, 100, 101, 102, 110, 111, 112));
-  EXPECT_THAT(k[0], ElementsAre(0, -1, -2, -10, -11, -12, -100, -101, -102, -110, -111, -112));
-  EXPECT_EQ(q[1].size(), 18U);
-  EXPECT_THAT(q[2], ElementsAre(0.25, 1.25, 2.25, 100.25, 101.25, 102.25));
-  EXPECT_THAT(k[2], ElementsAre(-0.25, -1.25, -2.25, -100.25, -101.25, -102.25));
+  writer.Finish();
+  const QkStore store(FindQkDescription(dir.path()), "");
+  const auto layer = [&](BlockKind kind) {
+    const QkBlocks& blocks = *store.description().Find(kind);
+    EXPECT_EQ(blocks.layers.size(), 1U);
+    const int64_t count = NumElements(store.description().shape(blocks));
+    const QkTensors tensors = store.Layer(blocks, 0);
+    return std::pair(Widened(tensors.q, count), Widened(tensors.k, count));
+  };
+  const auto [frame_q, frame_k] = layer(BlockKind::kFrame);
+  EXPECT_THAT(frame_q, ElementsAre(0, 1, 2, 10, 11, 12, 100, 101, 102, 110, 111, 112));
+  EXPECT_THAT(frame_k, ElementsAre(0, -1, -2, -10, -11, -12, -100, -101, -102, -110, -111, -112));
+  const auto [encoder_q, encoder_k] = layer(BlockKind::kEncoder);
+  EXPECT_EQ(store.description().Find(BlockKind::kEncoder)->layers[0].index, 4);
+  EXPECT_EQ(encoder_q[17], 122);
+  EXPECT_EQ(encoder_k[17], -122);
+  const auto [global_q, global_k] = layer(BlockKind::kGlobal);
+  EXPECT_THAT(global_q, ElementsAre(0.25, 1.25, 2.25, 100.25, 101.25, 102.25));
+  EXPECT_THAT(global_k, ElementsAre(-0.25, -1.25, -2.25, -100.25, -101.25, -102.25));
   EXPECT_GT(recorder.busy_seconds(), 0);
 }
 
 TEST(QkRecorder, NamesTheBlockWhoseValuesDoNotFit) {
-  int blocks = 0;
-  QkRecorder recorder({}, [&](auto, auto, auto) { ++blocks; });
+  const TestDir dir;
+  QkWriter writer(dir.path(), OneFrame());
+  QkRecorder recorder({}, writer);
   Tokens tokens(2, 0);
   tokens.q(1, 1, 2) = 70000;
   EXPECT_THAT(ErrorOf([&] {
@@ -105,16 +137,19 @@ TEST(QkRecorder, NamesTheBlockWhoseValuesDoNotFit) {
               }),
               HasSubstr("values became infinite or NaN in encoder block 1"));
   recorder.Finish();
-  EXPECT_EQ(blocks, 0);
+  EXPECT_TRUE(std::filesystem::is_empty(dir / "qk"));
 }
 
-TEST(QkRecorder, WhatTheSinkThrowsReachesTheModel) {
-  QkRecorder recorder({}, [](auto, auto, auto) { throw Error("the disk is full"); });
+TEST(QkRecorder, WhatTheWriterThrowsReachesTheModel) {
+  const TestDir dir;
+  QkWriter writer(dir.path(), OneFrame());
+  std::filesystem::create_directory(dir / "qk" / QkFileName(BlockKind::kGlobal, 0));
+  QkRecorder recorder({}, writer);
   recorder.OnUnrotated({BlockKind::kGlobal, 0}, Tokens(1, 0).qk());
-  EXPECT_EQ(ErrorOf([&] {
-              recorder.OnUnrotated({BlockKind::kGlobal, 1}, Tokens(1, 0).qk());
-            }),
-            "the disk is full");
+  EXPECT_THAT(ErrorOf([&] {
+                recorder.OnUnrotated({BlockKind::kGlobal, 1}, Tokens(1, 0).qk());
+              }),
+              HasSubstr("global_01.safetensors"));
   recorder.Finish();  // told once
 }
 

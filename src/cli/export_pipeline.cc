@@ -280,16 +280,13 @@ class Recording {
   void AddMaps(const fs::path& folder, const ExportOptions& options, const LayerMetadata& metadata,
                const MapPlan& plan, const MapExtents& extents, const std::vector<bool>& layers) {
     map_writer_.emplace(folder, options.image_set_name, metadata, !options.no_compress);
-    maps_.emplace(plan, extents, options.save_per_head, layers,
-                  [this](int64_t layer, const LayerMaps& m) { map_writer_->WriteLayer(layer, m); });
+    maps_.emplace(plan, extents, options.save_per_head, layers, *map_writer_);
     observers_.push_back(&*maps_);
   }
 
   void AddStore(const fs::path& folder, QkDescription description, WantedBlocks wanted) {
     qk_writer_.emplace(folder, std::move(description));
-    qk_.emplace(std::move(wanted), [this](BlockId block, auto q, auto k) {
-      qk_writer_->WriteLayer(block.kind, block.index, q, k);
-    });
+    qk_.emplace(std::move(wanted), *qk_writer_);
     observers_.push_back(&*qk_);
   }
 
