@@ -6,8 +6,8 @@
 #include <memory>
 
 #include "cli/command.h"
+#include "cli/flag_values.h"
 #include "cli/recovery.h"
-#include "cli/value_check.h"
 #include "cli/weights_key.h"
 #include "core/error.h"
 #include "model/checkpoint_report.h"

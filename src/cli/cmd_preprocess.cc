@@ -5,10 +5,10 @@
 #include <span>
 
 #include "cli/command.h"
+#include "cli/flag_values.h"
 #include "cli/interrupt.h"
 #include "cli/picture_notes.h"
 #include "cli/terminal.h"
-#include "cli/value_check.h"
 #include "cli/video_input.h"
 #include "core/error.h"
 #include "image/codec.h"

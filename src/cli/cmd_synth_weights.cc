@@ -4,9 +4,9 @@
 #include <memory>
 
 #include "cli/command.h"
+#include "cli/flag_values.h"
 #include "cli/interrupt.h"
 #include "cli/terminal.h"
-#include "cli/value_check.h"
 #include "core/error.h"
 #include "model/synthetic.h"
 

@@ -12,9 +12,9 @@
 #include <thread>
 
 #include "cli/command.h"
+#include "cli/flag_values.h"
 #include "cli/interrupt.h"
 #include "cli/recovery.h"
-#include "cli/value_check.h"
 #include "core/error.h"
 #include "server/export_catalog.h"
 #include "server/http.h"

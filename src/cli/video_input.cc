@@ -7,8 +7,8 @@
 #include <utility>
 
 #include "cli/command.h"
+#include "cli/flag_values.h"
 #include "cli/interrupt.h"
-#include "cli/value_check.h"
 #include "core/error.h"
 #include "core/parallel.h"
 #include "image/frames.h"

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cli/value_check.h"
+#include "cli/flag_values.h"
 
 #include <gtest/gtest.h>
 
 namespace vggt {
 namespace {
 
-TEST(ValueCheck, WholeNumber) {
+TEST(FlagValues, WholeNumber) {
   const ValueCheck check = WholeNumber(1, 20);
   for (const char* good : {"1", "9", "20"}) EXPECT_EQ(check(good), "") << good;
   for (const char* bad : {"", "0", "21", "-1", "+1", "1.5", "3x", "x", "0x3", "010", "1e1", " 1",
@@ -18,7 +18,7 @@ TEST(ValueCheck, WholeNumber) {
   EXPECT_NE(WholeNumber(0, UINT64_MAX)("18446744073709551616"), "");
 }
 
-TEST(ValueCheck, Rate) {
+TEST(FlagValues, Rate) {
   EXPECT_EQ(ParseRate("2", 10), 2);
   EXPECT_EQ(ParseRate("0.5", 10), 0.5);
   EXPECT_EQ(ParseRate("1/4", 10), 0.25);
@@ -31,12 +31,12 @@ TEST(ValueCheck, Rate) {
   }
 }
 
-TEST(ValueCheck, OneOf) {
+TEST(FlagValues, OneOf) {
   EXPECT_EQ(OneOf({"a", "b"})("b"), "");
   EXPECT_EQ(OneOf({"a", "b"})("B"), "'B' is none of a, b");
 }
 
-TEST(ValueCheck, ImageSize) {
+TEST(FlagValues, ImageSize) {
   for (const char* good : {"14", "518", "4200"}) EXPECT_EQ(ImageWidth()(good), "") << good;
   for (const char* bad : {"", "0", "7", "100", "-14", "4214", "1000000000", "wide"}) {
     EXPECT_EQ(ImageWidth()(bad),
@@ -44,7 +44,7 @@ TEST(ValueCheck, ImageSize) {
   }
 }
 
-TEST(ValueCheck, Text) {
+TEST(FlagValues, Text) {
   EXPECT_EQ(SomeText()("a/b c"), "");
   EXPECT_EQ(SomeText()("-"), "");
   EXPECT_EQ(SomeText()(""), "its value is empty");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cli/value_check.h"
+#include "cli/flag_values.h"
 
 #include <fmt/ranges.h>
 
