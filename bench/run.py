@@ -16,9 +16,9 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PROGRAMS = ["vggt-attn", "kernels_bench", "artifact_bench", "matmul_rate"]
-CHECKS = ["ops_tests", "backend_cpu_tests", "formats_tests", "cli_tests"]
+CHECKS = ["ops_tests", "backend_cpu_tests", "formats_tests", "capture_tests"]
 # What is compared with the reference before anything is timed.
-CHECKED = "^ops/|^formats/Deflate|^backend/cpu/|^cli/.*GoldenExport"
+CHECKED = "^ops/|^formats/Deflate|^backend/cpu/|^capture/.*GoldenExport"
 STAGES = ["load_weights", "pictures", "encoder", "frame_blocks", "global_blocks", "capture"]
 
 

@@ -2,16 +2,18 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <fstream>
 #include <memory>
 #include <utility>
 
-#include "capture/qk_capture.h"
+#include "capture/capture_job.h"
 #include "cli/command.h"
-#include "cli/export_pipeline.h"
 #include "cli/flag_values.h"
 #include "cli/interrupt.h"
-#include "cli/video_input.h"
+#include "cli/terminal.h"
+#include "cli/video_flags.h"
+#include "cli/weights_key.h"
 #include "core/error.h"
 #include "core/parallel.h"
 #include "formats/json.h"
@@ -20,9 +22,28 @@
 namespace vggt {
 namespace {
 
-struct ExportFlags : ExportOptions {
-  VideoFlags video_flags;
-  int64_t threads = 0;
+namespace fs = std::filesystem;
+
+// As on the command line, which is the Python toolkit's.
+struct ExportFlags {
+  std::string image_set_name = "kitchen";
+  std::string image_dir;  // empty: examples/<image_set_name>/images
+  VideoFlags video;
+  int64_t num_images = 5;
+  std::string output_dir_prefix = "attn_first2all_";
+  std::string image_extension;
+  int64_t first_image_idx = 0;
+  std::string sort = "name";
+  bool exif_transpose = false;
+  int64_t stride_h = 1, stride_w = 1;
+  bool save_per_head = false, save_qk = false, no_heatmaps = false;
+  std::string capture = "global";
+  std::string weights, weights_key;
+  std::string layers;  // empty: all
+  int image_size = 518;
+  std::string precision = "auto";
+  bool no_compress = false, overwrite = false;
+  int64_t threads = 0;  // 0: not given
   bool quiet = false, json = false;
 };
 
@@ -38,7 +59,7 @@ uint64_t PeakResidentBytes() {
   return 0;
 }
 
-OrderedJson ToJson(const ExportReport& report) {
+OrderedJson ToJson(const CaptureReport& report) {
   const auto& s = report.seconds;
   OrderedJson json;
   json["output"] = report.output.string();
@@ -65,22 +86,22 @@ OrderedJson ToJson(const ExportReport& report) {
   json["seconds"] = {{"total", s.total},
                      {"pictures", s.pictures},
                      {"load_weights", s.load_weights},
-                     {"encoder", s.forward.encoder},
-                     {"frame_blocks", s.forward.frame_blocks},
-                     {"global_blocks", s.forward.global_blocks},
-                     {"capture", s.forward.capture},
+                     {"encoder", s.encoder},
+                     {"frame_blocks", s.frame_blocks},
+                     {"global_blocks", s.global_blocks},
+                     {"capture", s.capture},
                      {"write", s.write}};
   return json;
 }
 
 // ", mean of 16 heads", or nothing if there are no maps.
-std::string HeadsText(const ExportReport& report) {
+std::string HeadsText(const CaptureReport& report) {
   if (!report.heatmaps) return "";
   return fmt::format(", {} of {} heads", report.per_head ? "each" : "mean", report.heads);
 }
 
 // "queries and keys: 24 global and 24 frame blocks, 910 MB\n", or nothing.
-std::string StoreText(const ExportReport& report) {
+std::string StoreText(const CaptureReport& report) {
   if (report.qk_blocks.empty()) return "";
   std::vector<std::string> kinds;
   for (const auto& [kind, count] : report.qk_blocks) {
@@ -90,7 +111,7 @@ std::string StoreText(const ExportReport& report) {
                      HumanBytes(static_cast<double>(report.qk_bytes)));
 }
 
-std::string ToText(const ExportReport& report) {
+std::string ToText(const CaptureReport& report) {
   return fmt::format(
       "wrote {}: {} layer{}{}, {} picture{} of {}×{} patches ({}×{} pixels), {}\n"
       "{}{}"
@@ -105,42 +126,96 @@ std::string ToText(const ExportReport& report) {
       report.flops / 1e9, HumanBytes(static_cast<double>(PeakResidentBytes())));
 }
 
-ValueCheck Capture() {
-  return [](const std::string& text) -> std::string {
-    try {
-      ParseCapture(text);
-      return "";
-    } catch (const Error& error) {
-      return error.what();
-    }
-  };
-}
-
 // The video that the flags name, if any.
-void ResolveVideo(ExportFlags& options) {
-  VideoFlags& flags = options.video_flags;
-  if (!flags.video.empty() && !options.image_dir.empty()) {
+void ResolveVideo(ExportFlags& flags) {
+  VideoFlags& video = flags.video;
+  if (!video.video.empty() && !flags.image_dir.empty()) {
     throw WrongUsage("pictures are taken from a folder or from a video, not from both", "--video",
                      "Give no --image_dir.");
   }
-  if (IsVideoFile(options.image_dir)) flags.video = std::exchange(options.image_dir, "");
-  if (flags.video.empty()) return RefuseVideoFlags(flags);
-  if (!options.image_extension.empty()) {
+  if (IsVideoFile(flags.image_dir)) video.video = std::exchange(flags.image_dir, "");
+  if (video.video.empty()) return RefuseVideoFlags(video);
+  if (!flags.image_extension.empty()) {
     throw WrongUsage("frames of a video have no extension", "--image_extension", "Leave it out.");
   }
-  options.video = flags.video;
-  options.video_choice = ChoiceOf(flags, options.num_images);
 }
 
-int RunExport(ExportFlags& options) {
-  ResolveVideo(options);
-  if (options.threads > 0) SetThreadCount(static_cast<int>(options.threads));
+// --image_dir, or examples/<set>/images below the current folder, or that which came with the
+// program. Throws Error naming all the places if none exists.
+fs::path FindImageDir(const ExportFlags& flags) {
+  if (!flags.image_dir.empty()) return flags.image_dir;
+  const fs::path below = fs::path("examples") / flags.image_set_name / "images";
+  std::error_code ignored;
+  const fs::path program = fs::read_symlink("/proc/self/exe", ignored).parent_path();
+  const fs::path places[] = {below, program.parent_path() / below,
+                             program.parent_path() / "share/vggt-attn" / below};
+  for (const fs::path& place : places) {
+    if (fs::is_directory(place, ignored)) return place;
+  }
+  throw Error("no such folder", below.string(),
+              fmt::format("Put the pictures there or name their folder with --image_dir. (Also "
+                          "looked for {} and {}.)",
+                          PrintableText(places[1].string()), PrintableText(places[2].string())));
+}
+
+CaptureOptions ToOptions(const ExportFlags& flags, const std::vector<LayerItem>& layers) {
+  CaptureOptions options;
+  if (flags.video.video.empty()) {
+    options.input = PictureFolder{
+        .dir = FindImageDir(flags),
+        .num_images = flags.num_images,
+        .image_extension = flags.image_extension,
+        .sort = flags.sort == "natural" ? PictureOrder::kNatural : PictureOrder::kName};
+  } else {
+    options.input = VideoFrames{flags.video.video, ChoiceOf(flags.video, flags.num_images)};
+  }
+  options.first_image_idx = flags.first_image_idx;
+  options.exif_transpose = flags.exif_transpose;
+  options.image_size = flags.image_size;
+  options.weights = flags.weights;
+  options.weights_key = flags.weights_key;
+  if (flags.precision == "f32") options.precision = Precision::kF32;
+  if (flags.precision == "bf16") options.precision = Precision::kBf16;
+  for (const LayerItem& item : layers) {
+    options.layers.insert(options.layers.end(), item.layers.begin(), item.layers.end());
+  }
+  options.heatmaps = !flags.no_heatmaps;
+  options.stride_h = flags.stride_h;
+  options.stride_w = flags.stride_w;
+  options.save_per_head = flags.save_per_head;
+  options.compress = !flags.no_compress;
+  if (flags.save_qk) options.capture = ParseBlockKinds(flags.capture);
+  options.image_set_name = flags.image_set_name;
+  options.output = flags.output_dir_prefix + flags.image_set_name;
+  options.overwrite = flags.overwrite;
+  return options;
+}
+
+// Runs the job; its errors name what was typed.
+CaptureReport RunJob(const ExportFlags& flags) {
+  const std::vector<LayerItem> layers = ParseLayerList(flags.layers);
+  ProgressDisplay display(flags.quiet);
+  CaptureJob job(ToOptions(flags, layers), &display, ThrowIfInterrupted);
+  try {
+    return WithWeightsKeyHint([&] { return job.Run(); });
+  } catch (const LayerError& error) {
+    const auto item = std::ranges::find_if(layers, [&](const LayerItem& candidate) {
+      return std::ranges::count(candidate.layers, error.layer()) > 0;
+    });
+    throw Error(fmt::format("'{}' names no layers of this model, which has 1 to {}",
+                            Printable(item->text), error.depth()),
+                "--layers", "Write single layers and ranges, such as 1-4,12.");
+  }
+}
+
+int RunExport(ExportFlags& flags) {
+  ResolveVideo(flags);
+  if (flags.threads > 0) SetThreadCount(static_cast<int>(flags.threads));
   CatchInterrupts();
-  ProgressDisplay display(options.quiet);
-  const ExportReport report = RunExport(options, display);
-  if (options.json) {
+  const CaptureReport report = RunJob(flags);
+  if (flags.json) {
     fmt::print("{}", DumpJson(ToJson(report)));
-  } else if (!options.quiet) {
+  } else if (!flags.quiet) {
     fmt::print("{}", ToText(report));
   }
   return 0;
@@ -149,106 +224,106 @@ int RunExport(ExportFlags& options) {
 }  // namespace
 
 std::function<int()> DeclareExport(CLI::App& app) {
-  auto options = std::make_shared<ExportFlags>();
+  auto flags = std::make_shared<ExportFlags>();
   constexpr uint64_t kMany = 1'000'000;
-  app.add_option("--image_set_name", options->image_set_name, "name of the set of pictures")
+  app.add_option("--image_set_name", flags->image_set_name, "name of the set of pictures")
       ->type_name("NAME")
       ->check(SomeText())
       ->capture_default_str();
-  app.add_option("--image_dir", options->image_dir,
+  app.add_option("--image_dir", flags->image_dir,
                  "folder of the pictures, or a video\n[examples/<image_set_name>/images]")
       ->type_name("DIR")
       ->check(SomeText());
-  DeclareVideoFlags(app, options->video_flags);
-  CLI::Option* number = app.add_option("--num_images", options->num_images,
+  DeclareVideoFlags(app, flags->video);
+  CLI::Option* number = app.add_option("--num_images", flags->num_images,
                                        "how many to take, evenly spaced by name, or in time")
                             ->type_name("N")
                             ->check(WholeNumber(1, kMany))
                             ->capture_default_str();
   app.add_option(
-         "--image_extension", options->image_extension,
+         "--image_extension", flags->image_extension,
          fmt::format("only these: {},\n{} [all]", fmt::join(PictureExtensions().first(6), ", "),
                      fmt::join(PictureExtensions().subspan(6), ", ")))
       ->type_name("EXT")
       ->check(AnyText());
-  app.add_option("--sort", options->sort,
+  app.add_option("--sort", flags->sort,
                  "order of the pictures: name (by bytes, as Python sorts) or natural\n"
                  "(frame_2 before frame_10)")
       ->type_name("ORDER")
       ->check(OneOf({"name", "natural"}))
       ->capture_default_str();
-  app.add_flag("--exif_transpose", options->exif_transpose,
+  app.add_flag("--exif_transpose", flags->exif_transpose,
                "turn pictures upright as their EXIF says, which VGGT does not");
-  app.add_option("--first_image_idx", options->first_image_idx,
+  app.add_option("--first_image_idx", flags->first_image_idx,
                  "which of those taken is the query frame, from 0")
       ->type_name("N")
       ->check(WholeNumber(0, kMany))
       ->capture_default_str();
-  app.add_option("--output_dir_prefix", options->output_dir_prefix,
+  app.add_option("--output_dir_prefix", flags->output_dir_prefix,
                  "write to <prefix><image_set_name>")
       ->type_name("TEXT")
       ->check(AnyText())
       ->capture_default_str();
-  app.add_option("--stride_h", options->stride_h, "take every N-th row of patches")
+  app.add_option("--stride_h", flags->stride_h, "take every N-th row of patches")
       ->type_name("N")
       ->check(WholeNumber(1, kMany))
       ->capture_default_str();
-  app.add_option("--stride_w", options->stride_w, "take every N-th column of patches")
+  app.add_option("--stride_w", flags->stride_w, "take every N-th column of patches")
       ->type_name("N")
       ->check(WholeNumber(1, kMany))
       ->capture_default_str();
-  app.add_flag("--save_per_head", options->save_per_head, "keep heads apart instead of their mean");
+  app.add_flag("--save_per_head", flags->save_per_head, "keep heads apart instead of their mean");
   CLI::Option* save_qk =
-      app.add_flag("--save_qk", options->save_qk,
+      app.add_flag("--save_qk", flags->save_qk,
                    "also keep queries and keys, from which every row of attention\n"
                    "follows exactly: for 'query' and for 'view'");
-  app.add_flag("--no_heatmaps", options->no_heatmaps, "keep only these (with --save_qk)")
+  app.add_flag("--no_heatmaps", flags->no_heatmaps, "keep only these (with --save_qk)")
       ->needs(save_qk);
-  app.add_option("--capture", options->capture,
+  app.add_option("--capture", flags->capture,
                  "whose queries and keys: some of global, frame and encoder,\n"
                  "separated by commas (with --save_qk)")
       ->type_name("LIST")
       ->needs(save_qk)
-      ->check(Capture())
+      ->check(BlockKindList())
       ->capture_default_str();
-  CLI::Option* weights = app.add_option("--weights", options->weights,
+  CLI::Option* weights = app.add_option("--weights", flags->weights,
                                         "checkpoint: a .safetensors or .pt file, an index.json\n"
                                         "or a folder [the bundled demonstration model]")
                              ->type_name("PATH")
                              ->check(SomeText());
-  app.add_option("--weights_key", options->weights_key,
+  app.add_option("--weights_key", flags->weights_key,
                  "which of several models in that file, such as ema.module")
       ->type_name("KEY")
       ->needs(weights)
       ->check(SomeText());
-  app.add_option("--layers", options->layers, "only these, such as 1-4,12 [all]")
+  app.add_option("--layers", flags->layers, "only these, such as 1-4,12 [all]")
       ->type_name("LIST")
       ->check(SomeText());
-  app.add_option("--image_size", options->image_size,
+  app.add_option("--image_size", flags->image_size,
                  "width that the model sees: pixels, a multiple of 14")
       ->type_name("N")
       ->check(ImageWidth())
       ->capture_default_str();
-  app.add_option("--precision", options->precision,
+  app.add_option("--precision", flags->precision,
                  "numbers that are multiplied: auto, bf16 or f32; auto is bf16\n"
                  "where the processor has it, about twice as fast")
       ->type_name("TYPE")
       ->check(OneOf({"auto", "bf16", "f32"}))
       ->capture_default_str();
-  app.add_option("--threads", options->threads, "threads to compute with [all processors]")
+  app.add_option("--threads", flags->threads, "threads to compute with [all processors]")
       ->type_name("N")
       ->check(WholeNumber(1, 1024));
-  app.add_flag("--no_compress", options->no_compress, "store the arrays without deflating them");
-  app.add_flag("--overwrite", options->overwrite, "replace an existing export");
-  app.add_flag("--quiet", options->quiet, "print nothing but errors (and --json)");
-  app.add_flag("--json", options->json, "print one JSON object with timings on stdout");
+  app.add_flag("--no_compress", flags->no_compress, "store the arrays without deflating them");
+  app.add_flag("--overwrite", flags->overwrite, "replace an existing export");
+  app.add_flag("--quiet", flags->quiet, "print nothing but errors (and --json)");
+  app.add_flag("--json", flags->json, "print one JSON object with timings on stdout");
   app.footer(
       "Example:\n"
       "  vggt-attn export --image_set_name demo --num_images 6 --save_per_head\n"
       "writes attn_first2all_demo/ from the pictures in examples/demo/images.");
-  return [options, number] {
-    options->video_flags.number_given = number->count() > 0;
-    return RunExport(*options);
+  return [flags, number] {
+    flags->video.number_given = number->count() > 0;
+    return RunExport(*flags);
   };
 }
 

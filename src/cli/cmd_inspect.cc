@@ -7,7 +7,7 @@
 
 #include "cli/command.h"
 #include "cli/flag_values.h"
-#include "cli/recovery.h"
+#include "cli/terminal.h"
 #include "cli/weights_key.h"
 #include "core/error.h"
 #include "model/checkpoint_report.h"

@@ -4,12 +4,13 @@
 #include <memory>
 #include <span>
 
+#include "capture/picture_notes.h"
+#include "capture/video_input.h"
 #include "cli/command.h"
 #include "cli/flag_values.h"
 #include "cli/interrupt.h"
-#include "cli/picture_notes.h"
 #include "cli/terminal.h"
-#include "cli/video_input.h"
+#include "cli/video_flags.h"
 #include "core/error.h"
 #include "image/codec.h"
 #include "image/frames.h"
@@ -118,10 +119,11 @@ PreprocessInput ReadPictures(const PreprocessFlags& options, ProgressDisplay& di
 
 PreprocessInput ReadFrames(const PreprocessFlags& options, ProgressDisplay& display) {
   PreprocessInput input;
-  VideoInput video(options.video.video, ChoiceOf(options.video, options.num_images), 0, display);
+  VideoInput video(options.video.video, ChoiceOf(options.video, options.num_images), 0, display,
+                   ThrowIfInterrupted);
   display.Begin("reading frames");
-  VideoInput::Frames read = video.Read({.target = static_cast<int>(options.image_size)}, display,
-                                       [](size_t, const Picture&) {});
+  VideoInput::Frames read =
+      video.Read({.target = static_cast<int>(options.image_size)}, [](size_t, const Picture&) {});
   display.End();
   display.Note(video.summary());
   const std::string stem = video.file().stem().string();

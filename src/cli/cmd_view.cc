@@ -14,7 +14,7 @@
 #include "cli/command.h"
 #include "cli/flag_values.h"
 #include "cli/interrupt.h"
-#include "cli/recovery.h"
+#include "cli/terminal.h"
 #include "core/error.h"
 #include "server/export_catalog.h"
 #include "server/http.h"

@@ -5,7 +5,9 @@
 
 #include <algorithm>
 #include <charconv>
+#include <numeric>
 #include <optional>
+#include <sstream>
 #include <utility>
 
 #include "core/error.h"
@@ -31,6 +33,31 @@ std::optional<double> ParseDecimal(const std::string& text) {
       std::from_chars(text.data(), text.data() + text.size(), number, std::chars_format::fixed);
   if (error != std::errc() || end != text.data() + text.size()) return {};
   return number;
+}
+
+std::vector<std::string> SplitAtCommas(const std::string& text) {
+  std::vector<std::string> items;
+  std::stringstream rest(text + ",");
+  for (std::string item; std::getline(rest, item, ',');) items.push_back(item);
+  return items;
+}
+
+// "3" or "1-4".
+std::vector<int64_t> LayersOf(const std::string& item) {
+  constexpr uint64_t kMostLayers = 100'000;  // far beyond any model
+  const auto parse = [](const std::string& text) {
+    uint64_t layer = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), layer);
+    const bool whole = error == std::errc() && end == text.data() + text.size();
+    return whole && layer <= kMostLayers ? layer : 0;
+  };
+  const size_t dash = item.find('-');
+  const uint64_t first = parse(item.substr(0, dash));
+  const uint64_t last = dash == std::string::npos ? first : parse(item.substr(dash + 1));
+  if (first == 0 || last < first) return {0};
+  std::vector<int64_t> layers(last - first + 1);
+  std::iota(layers.begin(), layers.end(), first);
+  return layers;
 }
 
 }  // namespace
@@ -94,6 +121,36 @@ ValueCheck AnyText() {
                ? fmt::format("its value is missing: the flag '{}' follows", Printable(text))
                : "";
   };
+}
+
+std::vector<BlockKind> ParseBlockKinds(const std::string& text) {
+  std::vector<BlockKind> kinds;
+  for (const std::string& word : SplitAtCommas(text)) {
+    const auto kind = FindBlockKind(word);
+    if (!kind) {
+      throw Error(fmt::format("'{}' is none of global, frame, encoder", Printable(word)));
+    }
+    kinds.push_back(*kind);
+  }
+  return kinds;
+}
+
+ValueCheck BlockKindList() {
+  return [](const std::string& text) -> std::string {
+    try {
+      ParseBlockKinds(text);
+      return "";
+    } catch (const Error& error) {
+      return error.what();
+    }
+  };
+}
+
+std::vector<LayerItem> ParseLayerList(const std::string& text) {
+  std::vector<LayerItem> items;
+  if (text.empty()) return items;
+  for (const std::string& item : SplitAtCommas(text)) items.push_back({item, LayersOf(item)});
+  return items;
 }
 
 }  // namespace vggt

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the values of flags must be, with problems worded for their users.
+// The values of flags: what they must be, with problems worded for their users, and what they mean.
 #pragma once
 
 #include <cstdint>
@@ -7,6 +7,8 @@
 #include <optional>
 #include <string>
 #include <vector>
+
+#include "core/block_kind.h"
 
 namespace vggt {
 
@@ -32,5 +34,18 @@ ValueCheck SomeText();
 
 // The same, but may be empty.
 ValueCheck AnyText();
+
+// "global,frame" as kinds of blocks. Throws Error naming what is none.
+std::vector<BlockKind> ParseBlockKinds(const std::string& text);
+ValueCheck BlockKindList();
+
+// What stands between two commas of "1-4,12", and the layers that it means, counted from 1. Layer
+// 0, which no model has, stands for what cannot be read.
+struct LayerItem {
+  std::string text;
+  std::vector<int64_t> layers;
+};
+// None for an empty text.
+std::vector<LayerItem> ParseLayerList(const std::string& text);
 
 }  // namespace vggt

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/flag_values.h"
 
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
 
 namespace vggt {
 namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
 
 TEST(FlagValues, WholeNumber) {
   const ValueCheck check = WholeNumber(1, 20);
@@ -51,6 +54,44 @@ TEST(FlagValues, Text) {
   EXPECT_EQ(SomeText()("--quiet"), "its value is missing: the flag '--quiet' follows");
   EXPECT_EQ(AnyText()(""), "");
   EXPECT_EQ(AnyText()("--quiet"), SomeText()("--quiet"));
+}
+
+TEST(FlagValues, BlockKinds) {
+  EXPECT_THAT(ParseBlockKinds("global"), ElementsAre(BlockKind::kGlobal));
+  EXPECT_THAT(ParseBlockKinds("encoder,global"),
+              ElementsAre(BlockKind::kEncoder, BlockKind::kGlobal));
+  EXPECT_EQ(BlockKindList()("global,frame,encoder"), "");
+  for (const auto& [text, word] : {std::pair{"globl", "'globl'"},
+                                   {"global,", "''"},
+                                   {"", "''"},
+                                   {"frame,Global", "'Global'"}}) {
+    EXPECT_EQ(BlockKindList()(text), std::string(word) + " is none of global, frame, encoder");
+  }
+}
+
+TEST(FlagValues, LayersAreSingleOnesAndRanges) {
+  EXPECT_THAT(ParseLayerList(""), IsEmpty());
+  const auto items = ParseLayerList("12,1-3,2");
+  ASSERT_EQ(items.size(), 3U);
+  EXPECT_EQ(items[1].text, "1-3");
+  EXPECT_THAT(items[0].layers, ElementsAre(12));
+  EXPECT_THAT(items[1].layers, ElementsAre(1, 2, 3));
+  EXPECT_THAT(items[2].layers, ElementsAre(2));
+}
+
+TEST(FlagValues, WhatNamesNoLayersIsLayerZero) {
+  for (const char* text : {"0", "-1", "1-", "-", "2-1", "a", "1.5", " 1", "99999999999999999999",
+                           "1-2-3", "1-999999999999", "+1"}) {
+    const auto items = ParseLayerList(text);
+    ASSERT_EQ(items.size(), 1U) << text;
+    EXPECT_EQ(items[0].text, text);
+    EXPECT_THAT(items[0].layers, ElementsAre(0)) << text;
+  }
+  const auto items = ParseLayerList("1,,2,");
+  ASSERT_EQ(items.size(), 4U);
+  EXPECT_EQ(items[1].text, "");
+  EXPECT_THAT(items[1].layers, ElementsAre(0));
+  EXPECT_THAT(items[3].layers, ElementsAre(0));
 }
 
 }  // namespace

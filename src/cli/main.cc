@@ -10,8 +10,8 @@
 #include <cstring>
 #include <new>
 
+#include "capture/capture_job.h"
 #include "cli/command.h"
-#include "cli/export_pipeline.h"
 #include "cli/flag_names.h"
 #include "core/error.h"
 #include "image/capabilities.h"
@@ -202,7 +202,8 @@ int main(int argc, char** argv) {
   } catch (const vggt::WrongUsage& error) {
     return vggt::Fail(vggt::WithFlagNames(error.what()), vggt::kWrongUsage);
   } catch (const std::bad_alloc&) {
-    return vggt::Fail(fmt::format("not enough memory. {}", vggt::kTakeLessMemory));
+    return vggt::Fail(
+        vggt::WithFlagNames(fmt::format("not enough memory. {}", vggt::kTakeLessMemory)));
   } catch (const std::exception& error) {
     return vggt::Fail(vggt::WithFlagNames(error.what()));
   }

@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "capture/recovery.h"
 #include "cli/flag_names.h"
 
 namespace vggt {
@@ -34,7 +35,7 @@ std::string HumanSeconds(double seconds) {
 
 ProgressDisplay::ProgressDisplay(bool quiet) : quiet_(quiet), terminal_(CanRewriteLines()) {}
 
-ProgressDisplay::~ProgressDisplay() { End(); }
+ProgressDisplay::~ProgressDisplay() { ProgressDisplay::End(); }
 
 void ProgressDisplay::Note(const std::string& text) {
   if (quiet_) return;
@@ -82,6 +83,11 @@ void ProgressDisplay::Rewrite(const std::string& text) {
   // Carriage return, the text, then erase what an older, longer text left behind.
   Show("\r" + text + "\x1b[K");
   std::fflush(stderr);
+}
+
+void NoteRecovery(const std::filesystem::path& path) {
+  const std::string text = RecoverExports(path);
+  if (!text.empty()) Show(fmt::format("vggt-attn: {}\n", text));
 }
 
 }  // namespace vggt

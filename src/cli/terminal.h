@@ -3,7 +3,10 @@
 #pragma once
 
 #include <chrono>
+#include <filesystem>
 #include <string>
+
+#include "capture/progress.h"
 
 namespace vggt {
 
@@ -12,22 +15,20 @@ std::string HumanSeconds(double seconds);
 
 // On a terminal one line that is rewritten, with the time left; elsewhere plain lines, one for each
 // stage and for every further tenth of it.
-class ProgressDisplay {
+class ProgressDisplay : public CaptureProgress {
  public:
   // `quiet` shows nothing at all.
   explicit ProgressDisplay(bool quiet);
   ProgressDisplay(const ProgressDisplay&) = delete;
   ProgressDisplay& operator=(const ProgressDisplay&) = delete;
-  ~ProgressDisplay();
+  ~ProgressDisplay() override;
 
   // A line that stays, above the progress; flags stand in place of options.
-  void Note(const std::string& text);
-  // Begins a stage: "loading weights".
-  void Begin(const std::string& stage);
-  // `share` of the stage is done, in [0, 1]; `detail` says where it is: "layer 3 of 24".
-  void Update(double share, const std::string& detail);
+  void Note(const std::string& text) override;
+  void Begin(const std::string& stage) override;
+  void Update(double share, const std::string& detail) override;
   // Ends the stage and removes its line.
-  void End();
+  void End() override;
 
  private:
   void Rewrite(const std::string& text);
@@ -37,5 +38,9 @@ class ProgressDisplay {
   int last_tenth_ = -1;
   std::chrono::steady_clock::time_point begin_;
 };
+
+// Tidies up around an export that a command reads (capture/recovery.h), and says on stderr what was
+// done.
+void NoteRecovery(const std::filesystem::path& path);
 
 }  // namespace vggt

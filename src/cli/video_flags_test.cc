@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cli/video_input.h"
+#include "cli/video_flags.h"
 
 #include <gmock/gmock.h>
 
@@ -64,27 +64,6 @@ TEST(VideoFlags, AVideoIsToldByItsName) {
   EXPECT_FALSE(IsVideoFile(dir / "folder.mp4"));
   EXPECT_FALSE(IsVideoFile(dir.Write("a.png", "")));
   EXPECT_FALSE(IsVideoFile(""));
-}
-
-TEST(VideoInput, AFileThatChangesWhileItIsReadIsRefused) {
-  const TestDir dir;
-  const std::filesystem::path file = dir / "a.mkv";
-  std::filesystem::copy(testing::SourceDir() / "fuzz/seeds/read_video/a.mkv", file);
-  ProgressDisplay quiet(true);
-  for (const bool changed : {false, true}) {
-    const auto read = [&] {
-      VideoInput video(file, {.num_images = 1}, 0, quiet);
-      if (changed) std::ofstream(file, std::ios::app) << "more";
-      return video.Read({.target = 28}, quiet, [](size_t, const Picture&) {}).frames.frames;
-    };
-    if (!ReadsVideo()) {
-      EXPECT_THAT(testing::ErrorOf(read), ::testing::HasSubstr("a.mkv"));
-    } else if (changed) {
-      EXPECT_THAT(testing::ErrorOf(read), ::testing::HasSubstr("a.mkv: was changed or truncated"));
-    } else {
-      EXPECT_EQ(read(), 1);
-    }
-  }
 }
 
 }  // namespace

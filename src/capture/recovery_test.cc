@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cli/recovery.h"
+#include "capture/recovery.h"
 
 #include <gmock/gmock.h>
 #include <sys/wait.h>

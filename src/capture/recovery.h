@@ -7,11 +7,8 @@
 
 namespace vggt {
 
-// Tidies up where the export `path` lies, and in `path` itself if that is a folder of exports. Says
-// in a line what was done; "" if there was nothing to do.
+// Tidies up in the folder that holds the export `path`, and in `path` itself, which may be a folder
+// of exports. Returns a line that says what was done; "" if there was nothing to do.
 std::string RecoverExports(const std::filesystem::path& path);
-
-// The same, said on stderr: for commands that read exports.
-void NoteRecovery(const std::filesystem::path& path);
 
 }  // namespace vggt

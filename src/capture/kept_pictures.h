@@ -6,19 +6,22 @@
 #include <string>
 #include <vector>
 
+#include "core/parallel.h"
+
 namespace vggt {
 
 struct KeptPictures {
   std::vector<std::string> names;  // ImageNames() of store/maps/map_writer.h
-  std::vector<bool> as_png;        // or byte for byte
+  std::vector<bool> as_png;        // else copied byte for byte
 };
 
-// Told by the files' first bytes: a HEIC that is called .jpg becomes a PNG.
+// Judged by the files' first bytes: a HEIC that is called .jpg becomes a PNG.
 KeptPictures PlanKeptPictures(const std::vector<std::filesystem::path>& pictures);
 
 // Writes them below `folder`, on all threads, each of which holds one picture at a time. Throws
-// Error, or Interrupted if the user wants to stop.
+// Error, or what `stop_check` throws, which is called before each picture.
 void KeepPictures(const std::filesystem::path& folder,
-                  const std::vector<std::filesystem::path>& pictures, const KeptPictures& kept);
+                  const std::vector<std::filesystem::path>& pictures, const KeptPictures& kept,
+                  const StopCheck& stop_check = {});
 
 }  // namespace vggt

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a user should know about the pictures that were chosen, a line each; "" if nothing.
+// What a user should know about the pictures that were chosen, a line each; "" if nothing. Options
+// are named as in errors (core/error.h).
 #pragma once
 
 #include <string>

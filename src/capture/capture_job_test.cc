@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // The whole way, from pictures and weights to files, against the specification's exports.
-#include "cli/export_pipeline.h"
+#include "capture/capture_job.h"
 
 #include <gmock/gmock.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
+#include <map>
+#include <thread>
 
 #include "model/synthetic.h"
 #include "store/export/export_reader.h"
+#include "store/qk/qk_schema.h"
 #include "testing.h"
 
 namespace vggt {
@@ -27,10 +31,7 @@ constexpr int kMostLevels = 1;
 constexpr double kMostShare = 1e-3;
 constexpr double kVmaxTolerance = 1e-4;
 
-ExportReport DoExport(const ExportOptions& options) {
-  ProgressDisplay quiet(true);
-  return RunExport(options, quiet);
-}
+CaptureReport DoExport(const CaptureOptions& options) { return CaptureJob(options).Run(); }
 
 // The golden models' seed is 1; `dtype` may differ from F32.
 fs::path WriteWeights(const TestDir& dir, const std::string& model, DType dtype = DType::kF32) {
@@ -39,20 +40,20 @@ fs::path WriteWeights(const TestDir& dir, const std::string& model, DType dtype 
   return path;
 }
 
-ExportOptions CaseOptions(const TestDir& dir, const std::string& name) {
+CaptureOptions CaseOptions(const TestDir& dir, const std::string& name) {
   const fs::path root = Golden("export/" + name);
   const Json args = ReadJsonFile(root / "args.json");
-  ExportOptions options;
+  CaptureOptions options;
   options.image_set_name = name;
-  options.image_dir = root / "input";
-  options.num_images = args["num_images"].get<int64_t>();
+  options.input =
+      PictureFolder{.dir = root / "input", .num_images = args["num_images"].get<int64_t>()};
   options.first_image_idx = args["first_image_idx"].get<int64_t>();
-  options.output_dir_prefix = (dir / "out_").string();
+  options.output = dir / ("out_" + name);
   options.stride_h = args["stride_h"].get<int64_t>();
   options.stride_w = args["stride_w"].get<int64_t>();
   options.save_per_head = args["per_head"].get<bool>();
   options.weights = WriteWeights(dir, args["model"].get<std::string>());
-  options.precision = "f32";
+  options.precision = Precision::kF32;
   return options;
 }
 
@@ -96,16 +97,17 @@ class GoldenExport : public ::testing::TestWithParam<const char*> {};
 
 TEST_P(GoldenExport, EqualsTheSpecification) {
   const TestDir dir;
-  const ExportOptions options = CaseOptions(dir, GetParam());
-  const ExportReport report = DoExport(options);
+  const CaptureOptions options = CaseOptions(dir, GetParam());
+  const CaptureReport report = DoExport(options);
   EXPECT_EQ(report.output, dir / ("out_" + std::string(GetParam())));
   const Export got = OpenExport(report.output);
   ExpectSameExport(got, OpenExport(Golden("export/" + std::string(GetParam()))));
 
   // Copies of the pictures, the query frame first.
   std::vector<fs::path> inputs;
-  for (const auto& entry : fs::directory_iterator(options.image_dir))
+  for (const auto& entry : fs::directory_iterator(std::get<PictureFolder>(options.input).dir)) {
     inputs.push_back(entry.path());
+  }
   std::sort(inputs.begin(), inputs.end());
   std::rotate(inputs.begin(), inputs.begin() + options.first_image_idx,
               inputs.begin() + options.first_image_idx + 1);
@@ -120,11 +122,11 @@ INSTANTIATE_TEST_SUITE_P(Cases, GoldenExport,
                                            "dino_per_head"),
                          [](const auto& info) { return std::string(info.param); });
 
-TEST(ExportPipeline, HalfPrecisionFilesGiveNearlyTheSameMaps) {
+TEST(CaptureJob, HalfPrecisionFilesGiveNearlyTheSameMaps) {
   // Weights rounded to 11 or 8 bits: by how many of the 255 levels the maps differ on average.
   for (const auto& [dtype, tolerance] : {std::pair{DType::kF16, 0.1}, {DType::kBF16, 0.5}}) {
     const TestDir dir;
-    ExportOptions options = CaseOptions(dir, "conv_single_image");
+    CaptureOptions options = CaseOptions(dir, "conv_single_image");
     options.weights = WriteWeights(dir, "conv", dtype);
     const Export got = OpenExport(DoExport(options).output);
     const Export expected = OpenExport(Golden("export/conv_single_image"));
@@ -142,12 +144,12 @@ TEST(ExportPipeline, HalfPrecisionFilesGiveNearlyTheSameMaps) {
   }
 }
 
-TEST(ExportPipeline, ChosenLayersEqualThoseOfTheWhole) {
+TEST(CaptureJob, ChosenLayersEqualThoseOfTheWhole) {
   const TestDir dir;
-  ExportOptions options = CaseOptions(dir, "conv_per_head");
-  options.layers = "2";
-  options.no_compress = true;
-  const ExportReport report = DoExport(options);
+  CaptureOptions options = CaseOptions(dir, "conv_per_head");
+  options.layers = {2};
+  options.compress = false;
+  const CaptureReport report = DoExport(options);
   const Export got = OpenExport(report.output);
   ASSERT_EQ(got.layers.size(), 1U);
   EXPECT_EQ(got.layers[0].name, "layer_02");
@@ -158,9 +160,9 @@ TEST(ExportPipeline, ChosenLayersEqualThoseOfTheWhole) {
   EXPECT_EQ(report.layers, 1);
 }
 
-TEST(ExportPipeline, SaysWhereItComesFrom) {
+TEST(CaptureJob, SaysWhereItComesFrom) {
   const TestDir dir;
-  ExportOptions options = CaseOptions(dir, "dino_mixed_sizes");
+  CaptureOptions options = CaseOptions(dir, "dino_mixed_sizes");
   const Export got = OpenExport(DoExport(options).output);
   const LayerMetadata& m = got.layers[0].metadata;
   ASSERT_TRUE(m.provenance.has_value());
@@ -173,43 +175,50 @@ TEST(ExportPipeline, SaysWhereItComesFrom) {
   EXPECT_EQ(m.transforms[1].pad_top, 147);
 }
 
-TEST(ExportPipeline, NothingIsLeftBehindByARefusal) {
+TEST(CaptureJob, NothingIsLeftBehindByARefusal) {
   const TestDir dir;
-  const ExportOptions good = CaseOptions(dir, "conv_single_image");
+  const CaptureOptions good = CaseOptions(dir, "conv_single_image");
   const auto refused = [&](auto change) {
-    ExportOptions options = good;
-    options.output_dir_prefix = (dir / "new" / "out_").string();
+    CaptureOptions options = good;
+    options.output = dir / "new" / "out";
     change(options);
     const std::string error = ErrorOf([&] { DoExport(options); });
     EXPECT_FALSE(fs::exists(dir / "new")) << error;
     return error;
   };
-  EXPECT_THAT(refused([&](auto& o) { o.image_dir = dir / "nowhere"; }),
+  EXPECT_THAT(refused([&](auto& o) { o.input = PictureFolder{dir / "nowhere"}; }),
               HasSubstr("no such folder"));
-  EXPECT_THAT(refused([&](auto& o) { o.image_dir = ""; }),
-              AllOf(HasSubstr("examples/conv_single_image/images"), HasSubstr("--image_dir")));
+  EXPECT_THAT(refused([&](auto& o) { o.input = PictureList{}; }),
+              HasSubstr("there are no pictures to export"));
   EXPECT_THAT(refused([&](auto& o) { o.first_image_idx = 1; }), HasSubstr("1"));
-  EXPECT_THAT(refused([&](auto& o) { o.layers = "4"; }), HasSubstr("1 to 3"));
+  EXPECT_EQ(refused([&](auto& o) {
+              o.layers = {1, 4};
+            }),
+            "`layers`: there is no layer 4 in this model, which has 1 to 3");
+  EXPECT_EQ(refused([&](auto& o) { o.layers = {0}; }),
+            "`layers`: there is no layer 0 in this model, which has 1 to 3");
+  EXPECT_EQ(refused([&](auto& o) { o.stride_h = 0; }),
+            "`stride_h`: 0 is no stride. Give 1 or more.");
+  EXPECT_THAT(refused([&](auto& o) { o.stride_w = -1; }), HasSubstr("`stride_w`: -1 is no stride"));
   EXPECT_THAT(refused([&](auto& o) { o.image_size = 100; }), HasSubstr("multiple of 14"));
   EXPECT_THAT(refused([&](auto& o) { o.weights = (dir / "none").string(); }), HasSubstr("no such"));
-  EXPECT_THAT(refused([&](auto& o) { o.image_extension = "pdf"; }), HasSubstr("pdf"));
-  EXPECT_THAT(refused([&](auto& o) { o.no_heatmaps = true; }),
-              AllOf(HasSubstr("nothing would be written"), HasSubstr("--save_qk")));
+  EXPECT_THAT(refused([&](auto& o) { std::get<PictureFolder>(o.input).image_extension = "pdf"; }),
+              AllOf(HasSubstr("pdf"), HasSubstr("`image_extension`")));
+  EXPECT_THAT(refused([&](auto& o) { o.heatmaps = false; }),
+              AllOf(HasSubstr("`heatmaps`: nothing would be written"), HasSubstr("`capture`")));
   EXPECT_THAT(refused([&](auto& o) {
-                o.save_qk = true;
-                o.capture = "global,encoder";
+                o.capture = {BlockKind::kGlobal, BlockKind::kEncoder};
               }),
               HasSubstr("a bare convolution"));
 }
 
-TEST(ExportPipeline, TheStoreIsDescribed) {
+TEST(CaptureJob, TheStoreIsDescribed) {
   const TestDir dir;
-  ExportOptions options = CaseOptions(dir, "dino_mixed_sizes");
-  options.save_qk = true;
-  options.no_heatmaps = true;
-  options.capture = "encoder,global";
-  options.layers = "2";
-  const ExportReport report = DoExport(options);
+  CaptureOptions options = CaseOptions(dir, "dino_mixed_sizes");
+  options.heatmaps = false;
+  options.capture = {BlockKind::kEncoder, BlockKind::kGlobal, BlockKind::kEncoder};
+  options.layers = {2};
+  const CaptureReport report = DoExport(options);
   EXPECT_FALSE(report.heatmaps);
   EXPECT_EQ(report.qk_blocks, (std::vector<std::pair<BlockKind, int64_t>>{
                                   {BlockKind::kGlobal, 1}, {BlockKind::kEncoder, 2}}));
@@ -238,17 +247,110 @@ TEST(ExportPipeline, TheStoreIsDescribed) {
   }
 }
 
-TEST(ExportPipeline, AnExistingOutputIsReplacedOnlyWhenAsked) {
+TEST(CaptureJob, AnExistingOutputIsReplacedOnlyWhenAsked) {
   const TestDir dir;
-  ExportOptions options = CaseOptions(dir, "conv_single_image");
+  CaptureOptions options = CaseOptions(dir, "conv_single_image");
   const fs::path output = DoExport(options).output;
   WriteFileAtomic(output / "images" / "frame_99.png", "precious");
-  EXPECT_THAT(ErrorOf([&] { DoExport(options); }), HasSubstr("exists already. Use --overwrite"));
+  EXPECT_THAT(ErrorOf([&] { DoExport(options); }), HasSubstr("exists already. Use `overwrite`"));
   EXPECT_TRUE(fs::exists(output / "images" / "frame_99.png"));
   options.overwrite = true;
   DoExport(options);
   EXPECT_EQ(ReadFile(output / "images" / "frame_99.png"), "precious");
   EXPECT_EQ(std::distance(fs::directory_iterator(dir.path()), {}), 2);  // weights and output
+}
+
+TEST(CaptureJob, ErrorsSayWhichOptionCannotBeHad) {
+  const TestDir dir;
+  CaptureOptions options = CaseOptions(dir, "conv_single_image");
+  options.layers = {9};
+  try {
+    DoExport(options);
+    ADD_FAILURE() << "no layer 9 was asked for";
+  } catch (const LayerError& error) {
+    EXPECT_EQ(error.option(), "layers");
+    EXPECT_EQ(error.layer(), 9);
+    EXPECT_EQ(error.depth(), 3);
+  }
+}
+
+// Small, of the bundled model: two pictures, maps of each head, and queries and keys.
+CaptureOptions SmallOptions(const fs::path& output) {
+  CaptureOptions options;
+  options.input =
+      PictureFolder{.dir = testing::SourceDir() / "examples/demo/images", .num_images = 2};
+  options.image_size = 56;
+  options.precision = Precision::kF32;
+  options.save_per_head = true;
+  options.capture = {BlockKind::kGlobal, BlockKind::kFrame};
+  options.image_set_name = "demo";
+  options.output = output;
+  return options;
+}
+
+// Every file below a folder, by its path.
+std::map<std::string, std::string> FilesOf(const fs::path& folder) {
+  std::map<std::string, std::string> files;
+  for (const auto& entry : fs::recursive_directory_iterator(folder)) {
+    if (entry.is_regular_file()) {
+      files[entry.path().lexically_relative(folder).string()] = ReadFile(entry.path());
+    }
+  }
+  return files;
+}
+
+TEST(CaptureJob, JobsDoNotDisturbOneAnother) {
+  const TestDir dir;
+  SetThreadCount(2);
+  const auto expected = FilesOf(DoExport(SmallOptions(dir / "alone")).output);
+  EXPECT_GT(expected.size(), 20U);
+  EXPECT_EQ(FilesOf(DoExport(SmallOptions(dir / "after")).output), expected);
+  std::vector<std::thread> threads;
+  for (const char* name : {"one", "other"}) {
+    threads.emplace_back([output = dir / name] { DoExport(SmallOptions(output)); });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(FilesOf(dir / "one"), expected);
+  EXPECT_EQ(FilesOf(dir / "other"), expected);
+}
+
+TEST(CaptureJob, AListOfPicturesIsTakenAsItIs) {
+  const TestDir dir;
+  const fs::path demo = testing::SourceDir() / "examples/demo/images";
+  CaptureOptions options = SmallOptions(dir / "out");
+  options.input = PictureList{demo / "04.jpg", demo / "01.jpg", demo / "03.jpg"};
+  options.first_image_idx = 1;
+  options.layers = {1};
+  const CaptureReport report = DoExport(options);
+  EXPECT_EQ(report.pictures, 3);
+  EXPECT_EQ(report.pictures_in_folder, 3);
+  const Export got = OpenExport(report.output);
+  const char* names[] = {"01.jpg", "04.jpg", "03.jpg"};
+  for (size_t i = 0; i < 3; ++i) {
+    EXPECT_EQ(got.layers[0].metadata.sources[i].file, names[i]);
+    EXPECT_EQ(ReadFile(got.ImagePath(got.layers[0], i)), ReadFile(demo / names[i]));
+  }
+}
+
+TEST(CaptureJob, StoppedAnywhereItLeavesNothing) {
+  const TestDir dir;
+  std::atomic<int> calls = 0;
+  const auto run = [&](int most) {
+    calls = 0;
+    CaptureJob(SmallOptions(dir / "new/out"), nullptr, [&, most] {
+      if (++calls > most) throw Interrupted();
+    }).Run();
+  };
+  run(1'000'000);
+  const int all = calls;
+  EXPECT_GT(all, 20);  // pictures, weights, blocks, and before the folder appears
+  fs::remove_all(dir / "new");
+  for (const int most : {0, 1, 2, 5, all / 2, all - 2, all - 1}) {
+    EXPECT_THROW(run(most), Interrupted) << most;
+    EXPECT_TRUE(dir.empty()) << most;
+  }
+  run(all);
+  EXPECT_TRUE(fs::exists(dir / "new/out"));
 }
 
 }  // namespace

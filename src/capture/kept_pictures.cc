@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cli/kept_pictures.h"
+#include "capture/kept_pictures.h"
 
-#include "cli/interrupt.h"
-#include "core/parallel.h"
 #include "image/codec.h"
 #include "image/png_codec.h"
 #include "store/common/export_folder.h"
@@ -22,9 +20,9 @@ KeptPictures PlanKeptPictures(const std::vector<fs::path>& pictures) {
 }
 
 void KeepPictures(const fs::path& folder, const std::vector<fs::path>& pictures,
-                  const KeptPictures& kept) {
+                  const KeptPictures& kept, const StopCheck& stop_check) {
   ParallelFor(pictures.size(), 1, [&](size_t i) {
-    ThrowIfInterrupted();
+    CheckStop(stop_check);
     if (kept.as_png[i]) {
       const Picture picture = ReadPicture(pictures[i]);
       WriteImage(folder, kept.names[i],

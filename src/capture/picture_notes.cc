@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cli/picture_notes.h"
+#include "capture/picture_notes.h"
 
 #include <fmt/format.h>
 
@@ -32,14 +32,14 @@ std::string RotationNote(const std::vector<int>& orientations) {
       std::ranges::count_if(orientations, [](int orientation) { return orientation != 1; }));
   if (turned == 0) return "";
   return fmt::format(
-      "{} of {} picture{} {} a rotation that VGGT ignores; --exif_transpose applies it", turned,
+      "{} of {} picture{} {} a rotation that VGGT ignores; `exif_transpose` applies it", turned,
       orientations.size(), orientations.size() == 1 ? "" : "s", turned == 1 ? "carries" : "carry");
 }
 
 std::string OrderNote(const OrderDifference& difference) {
   if (difference.by_name.empty()) return "";
   return fmt::format(
-      "pictures are taken in the order of their names' bytes: {} …; --sort natural takes {} …",
+      "pictures are taken in the order of their names' bytes: {} …; `sort` natural takes {} …",
       Listed(difference.by_name), Listed(difference.natural));
 }
 

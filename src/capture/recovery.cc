@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cli/recovery.h"
+#include "capture/recovery.h"
 
-#include <cstdio>
+#include <algorithm>
 #include <vector>
 
 #include "core/error.h"
@@ -64,11 +64,6 @@ std::string RecoverExports(const fs::path& path) {
         " (look into it before you delete it)");
   }
   return text;
-}
-
-void NoteRecovery(const fs::path& path) {
-  const std::string text = RecoverExports(path);
-  if (!text.empty()) std::fputs(fmt::format("vggt-attn: {}\n", text).c_str(), stderr);
 }
 
 }  // namespace vggt

@@ -1,16 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cli/video_input.h"
+#include "capture/video_input.h"
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
 #include <utility>
 
-#include "cli/command.h"
-#include "cli/flag_values.h"
-#include "cli/interrupt.h"
 #include "core/error.h"
-#include "core/parallel.h"
 #include "image/frames.h"
 
 namespace vggt {
@@ -18,67 +14,33 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr double kMostRate = 1000;      // pictures a second
 constexpr size_t kPicturesAtATime = 4;  // prepared at once
 constexpr double kMicroseconds = 1e6;   // to which times are kept
 
-Video OpenVideo(const fs::path& file, ProgressDisplay& display) {
-  display.Begin("reading the video");
+Video OpenVideo(const fs::path& file, CaptureProgress& progress, const StopCheck& stop_check) {
+  progress.Begin("reading the video");
   return Video(file, [&](double share) {
-    ThrowIfInterrupted();
-    display.Update(share, "");
+    CheckStop(stop_check);
+    progress.Update(share, "");
   });
 }
 
 }  // namespace
 
-void DeclareVideoFlags(CLI::App& app, VideoFlags& flags) {
-  app.add_option("--video", flags.video, "take frames of this video: mp4, mov, mkv, webm …")
-      ->type_name("FILE")
-      ->check(SomeText());
-  CLI::Option* fps =
-      app.add_option("--fps", flags.fps,
-                     "of a video: so many frames for each second, such as 2 or 1/3;\n"
-                     "--num_images, if given, is the most that are taken")
-          ->type_name("N")
-          ->check(Rate(kMostRate));
-  app.add_option("--every", flags.every, "of a video: every N-th frame, likewise")
-      ->type_name("N")
-      ->check(WholeNumber(1, 1'000'000'000))
-      ->excludes(fps);
-}
-
-VideoChoice ChoiceOf(const VideoFlags& flags, int64_t number) {
-  VideoChoice choice;
-  if (!flags.fps.empty()) choice.fps = ParseRate(flags.fps, kMostRate);
-  if (flags.every > 0) choice.every = flags.every;
-  const bool all = choice.fps || choice.every;
-  if (flags.number_given || !all) choice.num_images = number;
-  return choice;
-}
-
-void RefuseVideoFlags(const VideoFlags& flags) {
-  const char* given = !flags.fps.empty() ? "--fps" : flags.every > 0 ? "--every" : nullptr;
-  if (given != nullptr) {
-    throw WrongUsage("only a video has frames to choose from by it", given,
-                     "Name the video with --video FILE.");
-  }
-}
-
-bool IsVideoFile(const fs::path& path) {
-  std::error_code ignored;
-  return HasVideoExtension(path) && !fs::is_directory(path, ignored);
-}
-
 VideoInput::VideoInput(const fs::path& file, const VideoChoice& choice, int64_t first,
-                       ProgressDisplay& display)
-    : file_(file), video_(OpenVideo(file, display)), watched_(file), first_(first) {
+                       CaptureProgress& progress, StopCheck stop_check)
+    : file_(file),
+      progress_(progress),
+      stop_check_(std::move(stop_check)),
+      video_(OpenVideo(file, progress, stop_check_)),
+      watched_(file),
+      first_(first) {
   const std::string name = file.string();
   chosen_ = ChooseFrames(video_.times(), video_.duration(), choice, name);
   std::vector<fs::path> places(chosen_.size());
   MoveToFront(places, first);  // refuses what is not there
-  display.End();
-  ShowNotes(display);
+  progress_.End();
+  PassOnNotes();
   if (!choice.num_images) return;
   const auto number = static_cast<size_t>(*choice.num_images);
   VideoChoice unbounded = choice;
@@ -87,17 +49,18 @@ VideoInput::VideoInput(const fs::path& file, const VideoChoice& choice, int64_t 
                          ? ChooseFrames(video_.times(), video_.duration(), unbounded, name).size()
                          : number;
   if (all > number) {
-    display.Note(
-        fmt::format("taking the first {} of the {} frames that --{} chooses, as "
-                    "--num_images says",
+    progress_.Note(
+        fmt::format("taking the first {} of the {} frames that `{}` chooses, as "
+                    "`num_images` says",
                     number, all, choice.fps ? "fps" : "every"));
   } else if (chosen_.size() < number && all == number) {
-    display.Note(fmt::format("the video holds {} frame{}, fewer than the {} asked for: taking all",
-                             chosen_.size(), chosen_.size() == 1 ? "" : "s", number));
+    progress_.Note(
+        fmt::format("the video holds {} frame{}, fewer than the {} asked for: taking all",
+                    chosen_.size(), chosen_.size() == 1 ? "" : "s", number));
   }
 }
 
-VideoInput::Frames VideoInput::Read(const PreprocessOptions& options, ProgressDisplay& display,
+VideoInput::Frames VideoInput::Read(const PreprocessOptions& options,
                                     const std::function<void(size_t, const Picture&)>& keep) {
   std::vector<PreparedFrame> prepared;
   std::vector<double> seconds;
@@ -120,12 +83,12 @@ VideoInput::Frames VideoInput::Read(const PreprocessOptions& options, ProgressDi
         if (waiting.size() == kPicturesAtATime) prepare();
       },
       [&](double share) {
-        ThrowIfInterrupted();
-        display.Update(share, fmt::format("at {:.1f} s", share * video_.duration()));
+        CheckStop(stop_check_);
+        progress_.Update(share, fmt::format("at {:.1f} s", share * video_.duration()));
       });
   prepare();
   watched_.CheckIntact();
-  ShowNotes(display);
+  PassOnNotes();
   summary_ = fmt::format("{} frame{} of {} ({:.2f} to {:.2f} s of {:.2f} s)", prepared.size(),
                          prepared.size() == 1 ? "" : "s", PrintableText(file_.filename().string()),
                          seconds.front(), seconds.back(), video_.duration());
@@ -146,9 +109,9 @@ VideoInput::Frames VideoInput::Read(const PreprocessOptions& options, ProgressDi
   return out;
 }
 
-void VideoInput::ShowNotes(ProgressDisplay& display) {
-  for (; notes_shown_ < video_.notes().size(); ++notes_shown_) {
-    display.Note(video_.notes()[notes_shown_]);
+void VideoInput::PassOnNotes() {
+  for (; notes_passed_on_ < video_.notes().size(); ++notes_passed_on_) {
+    progress_.Note(video_.notes()[notes_passed_on_]);
   }
 }
 

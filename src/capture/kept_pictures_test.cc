@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cli/kept_pictures.h"
+#include "capture/kept_pictures.h"
 
 #include <gmock/gmock.h>
 
@@ -30,6 +30,15 @@ TEST(KeptPictures, AreCopiesWhereBrowsersShowThemElsePng) {
     EXPECT_EQ(ReadFile(found) == ReadFile(pictures[i]), i == 0 || i == 3) << i;
     EXPECT_TRUE(BrowsersShow(found));
   }
+}
+
+TEST(KeptPictures, CanBeStopped) {
+  const TestDir dir;
+  const std::vector<fs::path> pictures(3, Golden("codec/420.jpg"));
+  EXPECT_THROW(
+      KeepPictures(dir / "out", pictures, PlanKeptPictures(pictures), [] { throw Interrupted(); }),
+      Interrupted);
+  EXPECT_FALSE(fs::exists(dir / "out"));
 }
 
 TEST(KeptPictures, WhatCannotBeReadIsAnError) {

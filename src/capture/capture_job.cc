@@ -1,0 +1,357 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "capture/capture_job.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "backend/cpu/bf16_support.h"
+#include "backend/cpu/model_executor.h"
+#include "capture/capture_input.h"
+#include "capture/heatmap_recorder.h"
+#include "capture/output_folder.h"
+#include "capture/qk_capture.h"
+#include "capture/recovery.h"
+#include "core/memory_limit.h"
+#include "model/checkpoint_report.h"
+#include "model/flops.h"
+#include "model/memory.h"
+#include "store/common/export_folder.h"
+#include "store/maps/map_writer.h"
+#include "store/qk/qk_writer.h"
+#include "weights/bundled_model.h"
+
+namespace vggt {
+namespace fs = std::filesystem;
+namespace {
+
+double SecondsSince(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+void CheckOptions(const CaptureOptions& options) {
+  if (!options.heatmaps && options.capture.empty()) {
+    throw OptionError("heatmaps", "nothing would be written",
+                      "Export these or queries and keys (`capture`).");
+  }
+  for (const auto& [option, stride] :
+       {std::pair{"stride_h", options.stride_h}, {"stride_w", options.stride_w}}) {
+    if (stride < 1)
+      throw OptionError(option, fmt::format("{} is no stride", stride), "Give 1 or more.");
+  }
+}
+
+Precision ChoosePrecision(const std::optional<Precision>& wanted, CaptureProgress& progress) {
+  const bool native = MultipliesBf16();
+  if (!wanted) {
+    progress.Note(native ? "precision bf16, which this processor multiplies; `precision` f32 is "
+                           "slower and closer to the original model"
+                         : "precision f32: this processor does not multiply bf16");
+    return native ? Precision::kBf16 : Precision::kF32;
+  }
+  if (*wanted == Precision::kBf16 && !native) {
+    throw OptionError("precision", "this processor does not multiply bf16",
+                      "Use `precision` f32, which would be faster here than bf16.", "bf16");
+  }
+  return *wanted;
+}
+
+Checkpoint OpenWeights(const fs::path& weights, CaptureProgress& progress) {
+  if (!weights.empty()) return Checkpoint::Open(weights);
+  progress.Note("no `weights` given: using the bundled demonstration model vggt-mini, not VGGT-1B");
+  return Checkpoint::FromMemory(BundledModel(), kBundledModelName);
+}
+
+// For each layer whether it is wanted.
+std::vector<bool> ChooseLayers(const std::vector<int64_t>& layers, int64_t depth) {
+  std::vector<bool> wanted(depth, layers.empty());
+  for (const int64_t layer : layers) {
+    if (layer < 1 || layer > depth) throw LayerError(layer, depth);
+    wanted[layer - 1] = true;
+  }
+  return wanted;
+}
+
+// In the order of kBlockKinds, each once.
+std::vector<BlockKind> Ordered(const std::vector<BlockKind>& wanted) {
+  std::vector<BlockKind> kinds;
+  std::ranges::copy_if(kBlockKinds, std::back_inserter(kinds),
+                       [&](BlockKind kind) { return std::ranges::count(wanted, kind) > 0; });
+  return kinds;
+}
+
+std::string BlockOfText(BlockId block, const ModelPlan& plan) {
+  const bool encoder = block.kind == BlockKind::kEncoder;
+  return fmt::format("{} {} of {}", encoder ? "encoder block" : "layer", block.index + 1,
+                     plan.count(encoder ? BlockKind::kEncoder : BlockKind::kGlobal));
+}
+
+// The model of a job, and what of it is wanted. Everything that a job asks of the rooms model and
+// backend is asked here.
+class JobModel {
+ public:
+  // Opens the weights; nothing is loaded yet.
+  JobModel(const CaptureOptions& options, CaptureProgress& progress)
+      : precision_(ChoosePrecision(options.precision, progress)),
+        checkpoint_(OpenWeights(options.weights, progress)),
+        weights_key_(options.weights_key),
+        plan_(ReadModelPlan(checkpoint_, weights_key_)),
+        layers_(ChooseLayers(options.layers, plan_.count(BlockKind::kGlobal))),
+        kinds_(Ordered(options.capture)),
+        blocks_(ChooseBlocks(kinds_, plan_, layers_)),
+        // Nothing beyond the last block that is recorded is loaded or computed.
+        needed_(TruncatePlan(plan_, [&](BlockId block) {
+          const bool mapped = options.heatmaps && block.kind == BlockKind::kGlobal;
+          return (mapped && layers_[block.index]) || blocks_.Has(block);
+        })) {}
+
+  Precision precision() const { return precision_; }
+  int64_t heads() const { return plan_.first(BlockKind::kGlobal)->heads; }
+  const std::vector<bool>& layers() const { return layers_; }
+  const WantedBlocks& blocks() const { return blocks_; }
+  std::string text() const { return plan_.family + ", " + plan_.text; }
+
+  TokenGrid Grid(const FrameBatch& batch) const { return plan_.grid(batch); }
+  double MemoryBytes(const FrameBatch& batch) const {
+    const TokenGrid grid = Grid(batch);
+    return ForwardMemoryBytes(needed_, batch.count, grid.height, grid.width, precision_);
+  }
+  double Flops(const FrameBatch& batch) const {
+    const TokenGrid grid = Grid(batch);
+    return ForwardFlops(needed_, batch.count, grid.height, grid.width);
+  }
+  Provenance MakeProvenance(const FrameBatch& batch) const {
+    return {.generator = "vggt-attn " VGGT_VERSION,
+            .weights = checkpoint_.name(),
+            .family = plan_.family,
+            .model_text = plan_.text,
+            .depth = plan_.count(BlockKind::kGlobal),
+            .dim = plan_.dim(),
+            .num_heads = heads(),
+            .precision = std::string(PrecisionName(precision_)),
+            .image_width = batch.width,
+            .image_height = batch.height,
+            .weights_key = weights_key_};
+  }
+  // What the store will say of each kind of block, without layers.
+  std::vector<QkBlocks> StoredBlocks() const { return DescribeBlocks(kinds_, plan_); }
+  // How many blocks of each kind are stored.
+  std::vector<std::pair<BlockKind, int64_t>> StoredCounts() const {
+    std::vector<std::pair<BlockKind, int64_t>> counts;
+    for (const BlockKind kind : kinds_) {
+      counts.emplace_back(kind, kind == BlockKind::kEncoder ? plan_.count(kind)
+                                                            : std::ranges::count(layers_, true));
+    }
+    return counts;
+  }
+
+  void Load(const std::function<void(double share)>& progress) {
+    executor_.emplace(LoadParameters(checkpoint_, needed_, precision_, progress));
+  }
+  // After Load.
+  ForwardSeconds Run(const FrameBatch& batch, AttentionObserver& observer,
+                     const std::function<void(double share, const std::string& where)>& progress) {
+    return executor_->Forward(batch, observer, [&](const ForwardProgress& now) {
+      progress(now.share, BlockOfText(now.block, plan_));
+    });
+  }
+
+ private:
+  Precision precision_;
+  Checkpoint checkpoint_;
+  std::string weights_key_;
+  ModelPlan plan_;
+  std::vector<bool> layers_;      // of the global and frame blocks
+  std::vector<BlockKind> kinds_;  // whose queries and keys are stored
+  WantedBlocks blocks_;           // of these kinds
+  ModelPlan needed_;              // the plan up to the last block that is recorded
+  std::optional<ModelExecutor> executor_;
+};
+
+LayerMetadata CommonMetadata(const CaptureOptions& options, const CapturedPictures& pictures,
+                             const TokenGrid& grid, const MapPlan& plan, Provenance provenance) {
+  LayerMetadata metadata;
+  metadata.S = grid.frames;
+  metadata.H_p = grid.height;
+  metadata.W_p = grid.width;
+  metadata.stride_h = options.stride_h;
+  metadata.stride_w = options.stride_w;
+  metadata.H_ds = plan.map_height;
+  metadata.W_ds = plan.map_width;
+  metadata.image_paths = pictures.names;
+  for (const FrameTransform& t : pictures.frames.transforms) {
+    metadata.image_sizes.push_back({t.original_width, t.original_height});
+  }
+  metadata.transforms = pictures.frames.transforms;
+  metadata.sources = pictures.sources;
+  metadata.provenance = std::move(provenance);
+  return metadata;
+}
+
+QkDescription DescribeStore(const std::string& image_set_name, const LayerMetadata& metadata,
+                            std::vector<QkBlocks> blocks) {
+  return {.image_set_name = image_set_name,
+          .frames = metadata.S,
+          .H_p = metadata.H_p,
+          .W_p = metadata.W_p,
+          .image_paths = metadata.image_paths,
+          .image_sizes = metadata.image_sizes,
+          .transforms = metadata.transforms,
+          .sources = metadata.sources,
+          .provenance = *metadata.provenance,
+          .blocks = std::move(blocks)};
+}
+
+// A job that needs too much is refused before anything is computed; else the kernel would end the
+// process in the middle. `model`: bytes of weights and activations. `recorded`: bytes of what is
+// recorded at a time.
+void CheckMemory(double model, double recorded) {
+  const auto limit = static_cast<double>(MemoryLimit());
+  if (model + recorded <= limit) return;
+  throw Error(fmt::format("this takes {} of memory ({} for weights and activations, {} for what is "
+                          "recorded at a time); this process may use {} of memory",
+                          HumanBytes(model + recorded), HumanBytes(model), HumanBytes(recorded),
+                          HumanBytes(limit)),
+              "", kTakeLessMemory);
+}
+
+// What is written while the model runs: maps, queries and keys, or both.
+class Recording {
+ public:
+  void AddMaps(const fs::path& folder, const CaptureOptions& options, const LayerMetadata& metadata,
+               const MapPlan& plan, const MapExtents& extents, const std::vector<bool>& layers) {
+    map_writer_.emplace(folder, options.image_set_name, metadata, options.compress);
+    maps_.emplace(plan, extents, options.save_per_head, layers, *map_writer_);
+    observers_.push_back(&*maps_);
+  }
+
+  void AddStore(const fs::path& folder, QkDescription description, const WantedBlocks& wanted) {
+    qk_writer_.emplace(folder, std::move(description));
+    qk_.emplace(wanted, *qk_writer_);
+    observers_.push_back(&*qk_);
+  }
+
+  // What the model is shown to; valid until the next call.
+  AttentionObserver& observer() {
+    if (observers_.size() == 1) return *observers_.front();
+    return both_.emplace(observers_);
+  }
+
+  // Waits for the threads and ends the files.
+  void Finish(CaptureReport& report) {
+    if (qk_) {
+      qk_->Finish();
+      report.qk_bytes = qk_writer_->Finish();
+      report.seconds.write += qk_->busy_seconds();
+    }
+    if (maps_) {
+      map_writer_->Finish();
+      report.seconds.write += maps_->busy_seconds();
+    }
+  }
+
+ private:
+  std::optional<ExportWriter> map_writer_;
+  std::optional<QkWriter> qk_writer_;
+  std::optional<HeatmapRecorder> maps_;
+  std::optional<QkRecorder> qk_;
+  std::vector<AttentionObserver*> observers_;
+  std::optional<ObserverGroup> both_;
+};
+
+}  // namespace
+
+CaptureJob::CaptureJob(CaptureOptions options, CaptureProgress* progress, StopCheck stop_check)
+    : options_(std::move(options)),
+      progress_(progress == nullptr ? silent_ : *progress),
+      stop_check_(std::move(stop_check)) {}
+
+CaptureReport CaptureJob::Run() {
+  const auto start = std::chrono::steady_clock::now();
+  CheckOptions(options_);
+  CaptureInput input(options_, progress_, stop_check_);
+  const std::string recovered = RecoverExports(options_.output);
+  if (!recovered.empty()) progress_.Note(recovered);
+  OutputFolder output(options_.output, options_.overwrite, input.places());
+  try {
+    CaptureReport report = ExportTo(output.staging(), input);
+    CheckStop(stop_check_);
+    const std::string kept = output.Commit();
+    progress_.End();
+    if (!kept.empty()) progress_.Note(kept);
+    report.output = options_.output;
+    report.pictures_in_folder = input.available();
+    report.video = input.video_summary();
+    report.seconds.total = SecondsSince(start);
+    return report;
+  } catch (const Error& error) {
+    output.Rethrow(error);
+  }
+}
+
+// From the pictures to all files below `folder`.
+CaptureReport CaptureJob::ExportTo(const fs::path& folder, CaptureInput& input) {
+  CaptureReport report;
+  JobModel model(options_, progress_);
+
+  auto start = std::chrono::steady_clock::now();
+  const CapturedPictures pictures = input.Read(folder);
+  report.seconds.pictures = SecondsSince(start);
+  const PreprocessedFrames& frames = pictures.frames;
+  const FrameBatch batch{frames.frames, frames.height, frames.width, frames.rgb.data()};
+  const TokenGrid grid = model.Grid(batch);
+  const MapPlan plan = MakeMapPlan(grid, options_.stride_h, options_.stride_w);
+  const MapExtents extents = plan.extents(model.heads(), batch.count);
+  const LayerMetadata metadata =
+      CommonMetadata(options_, pictures, grid, plan, model.MakeProvenance(batch));
+  const QkDescription store =
+      DescribeStore(options_.image_set_name, metadata, model.StoredBlocks());
+  // Of the store two blocks are in memory, one that is recorded and one that is written.
+  CheckMemory(
+      model.MemoryBytes(batch),
+      2 * LargestBlockBytes(store) +
+          (options_.heatmaps ? HeatmapRecorder::MemoryBytes(extents, options_.save_per_head) : 0));
+
+  progress_.Begin("loading weights");
+  start = std::chrono::steady_clock::now();
+  model.Load([&](double share) {
+    CheckStop(stop_check_);
+    progress_.Update(share, "");
+  });
+  report.seconds.load_weights = SecondsSince(start);
+
+  Recording recording;
+  if (options_.heatmaps) {
+    recording.AddMaps(folder, options_, metadata, plan, extents, model.layers());
+  }
+  if (!options_.capture.empty()) recording.AddStore(folder, store, model.blocks());
+
+  progress_.Begin("running the model");
+  const ForwardSeconds seconds =
+      model.Run(batch, recording.observer(), [&](double share, const std::string& where) {
+        CheckStop(stop_check_);
+        progress_.Update(share, where);
+      });
+  report.seconds.encoder = seconds.encoder;
+  report.seconds.frame_blocks = seconds.frame_blocks;
+  report.seconds.global_blocks = seconds.global_blocks;
+  report.seconds.capture = seconds.capture;
+  recording.Finish(report);
+  report.bytes_written = FolderBytes(folder);
+
+  report.model = model.text();
+  report.pictures = batch.count;
+  report.image_width = batch.width;
+  report.image_height = batch.height;
+  report.grid_width = grid.width;
+  report.grid_height = grid.height;
+  report.layers = std::ranges::count(model.layers(), true);
+  report.heads = model.heads();
+  report.per_head = options_.save_per_head;
+  report.heatmaps = options_.heatmaps;
+  report.precision = model.precision();
+  report.qk_blocks = model.StoredCounts();
+  report.flops = model.Flops(batch);
+  return report;
+}
+
+}  // namespace vggt

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a job exports, from which pictures, with which model, and where to.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "core/block_kind.h"
+#include "core/error.h"
+#include "image/frames.h"
+#include "image/video_choice.h"
+#include "ops/precision.h"
+
+namespace vggt {
+
+// Pictures of a folder, evenly spaced in their order.
+struct PictureFolder {
+  std::filesystem::path dir;
+  int64_t num_images = 5;
+  std::string image_extension = {};  // empty: every format that is read
+  PictureOrder sort = PictureOrder::kName;
+};
+
+// All of these pictures, in this order.
+using PictureList = std::vector<std::filesystem::path>;
+
+// Frames of a video.
+struct VideoFrames {
+  std::filesystem::path video;
+  VideoChoice choice = {};
+};
+
+struct CaptureOptions {
+  std::variant<PictureFolder, PictureList, VideoFrames> input = {};
+  int64_t first_image_idx = 0;  // which of the chosen pictures is the query frame, from 0
+  bool exif_transpose = false;  // turn pictures upright as their EXIF says, which VGGT does not
+  int image_size = 518;         // width that the model sees, in pixels: a multiple of 14
+
+  std::filesystem::path weights = {};       // empty: the bundled demonstration model
+  std::string weights_key = {};             // which of several models in them; empty: the only one
+  std::optional<Precision> precision = {};  // none: bf16 where the processor multiplies it
+  std::vector<int64_t> layers = {};         // from 1, in any order; empty: all
+
+  bool heatmaps = true;                 // write the classic maps:
+  int64_t stride_h = 1, stride_w = 1;   // of every stride-th row and column of patches,
+  bool save_per_head = false;           // of each head, or of their mean,
+  bool compress = true;                 // deflated.
+  std::vector<BlockKind> capture = {};  // write queries and keys of these; empty: none
+
+  std::string image_set_name = "pictures";  // how the export calls what it shows
+  std::filesystem::path output = {};        // the folder of the export
+  bool overwrite = false;                   // replace the export that is there
+};
+
+// An option has a value that no job can have, or that this model or processor has not. where()
+// names the option, and the value if that is one of several words: "`precision` bf16".
+class OptionError : public Error {
+ public:
+  OptionError(const std::string& option, const std::string& what, const std::string& hint = "",
+              const std::string& value = "")
+      : Error(what, '`' + option + '`' + (value.empty() ? "" : ' ' + value), hint),
+        option_(option) {}
+
+  // The field of CaptureOptions.
+  const std::string& option() const { return option_; }
+
+ private:
+  std::string option_;
+};
+
+// Of options.layers, one that the model has not.
+class LayerError : public OptionError {
+ public:
+  LayerError(int64_t layer, int64_t depth)
+      : OptionError("layers", fmt::format("there is no layer {} in this model, which has 1 to {}",
+                                          layer, depth)),
+        layer_(layer),
+        depth_(depth) {}
+
+  int64_t layer() const { return layer_; }
+  int64_t depth() const { return depth_; }  // how many the model has
+
+ private:
+  int64_t layer_, depth_;
+};
+
+}  // namespace vggt
