@@ -4,27 +4,9 @@
 #include <algorithm>
 #include <cmath>
 
-#include "core/error.h"
+#include "capture/capture_options.h"
 
 namespace vggt {
-
-std::vector<BlockKind> ParseCapture(const std::string& text) {
-  std::array<bool, kBlockKinds.size()> wanted{};
-  for (size_t begin = 0; begin <= text.size();) {
-    const size_t end = std::min(text.find(',', begin), text.size());
-    const std::string word = text.substr(begin, end - begin);
-    const auto kind = FindBlockKind(word);
-    if (!kind) {
-      throw Error(fmt::format("'{}' is none of global, frame, encoder", Printable(word)));
-    }
-    wanted[static_cast<size_t>(*kind)] = true;
-    begin = end + 1;
-  }
-  std::vector<BlockKind> kinds;
-  std::copy_if(kBlockKinds.begin(), kBlockKinds.end(), std::back_inserter(kinds),
-               [&](BlockKind kind) { return wanted[static_cast<size_t>(kind)]; });
-  return kinds;
-}
 
 WantedBlocks ChooseBlocks(const std::vector<BlockKind>& kinds, const ModelPlan& plan,
                           const std::vector<bool>& layers) {
@@ -35,8 +17,9 @@ WantedBlocks ChooseBlocks(const std::vector<BlockKind>& kinds, const ModelPlan& 
     if (kind != BlockKind::kEncoder) continue;
     wanted.encoder.assign(plan.count(BlockKind::kEncoder), true);
     if (wanted.encoder.empty()) {
-      throw Error("this model's encoder is a bare convolution, which has no blocks",
-                  "--capture encoder");
+      throw OptionError("capture",
+                        "this model's encoder is a bare convolution, which has no blocks", "",
+                        "encoder");
     }
   }
   return wanted;

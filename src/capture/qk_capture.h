@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which blocks of a model are recorded, and what the store says of them.
+// Which blocks of a given model are recorded, and what the store says of them.
 #pragma once
 
-#include <string>
 #include <vector>
 
 #include "capture/qk_recorder.h"
@@ -11,12 +10,8 @@
 
 namespace vggt {
 
-// "global,frame" as kinds of blocks, in the order of kBlockKinds, each once. Throws Error naming
-// what is none.
-std::vector<BlockKind> ParseCapture(const std::string& text);
-
-// The blocks to be recorded: those of `layers`, of the encoder all. Throws Error if the model's
-// encoder has none.
+// The blocks to be recorded: those of `layers`, of the encoder all. Throws OptionError if the
+// model's encoder has none.
 WantedBlocks ChooseBlocks(const std::vector<BlockKind>& kinds, const ModelPlan& plan,
                           const std::vector<bool>& layers);
 

@@ -17,21 +17,6 @@ using ::testing::IsEmpty;
 const ModelPlan& Dino() { return SyntheticPresets()[2].plan; }
 const ModelPlan& Convolution() { return SyntheticPresets()[3].plan; }
 
-TEST(QkCapture, WordsBecomeKinds) {
-  EXPECT_THAT(ParseCapture("global"), ElementsAre(BlockKind::kGlobal));
-  EXPECT_THAT(ParseCapture("encoder,global,encoder"),
-              ElementsAre(BlockKind::kGlobal, BlockKind::kEncoder));
-  EXPECT_THAT(ParseCapture("global,frame,encoder"),
-              ElementsAre(BlockKind::kGlobal, BlockKind::kFrame, BlockKind::kEncoder));
-  for (const auto& [text, word] : {std::pair{"globl", "'globl'"},
-                                   {"global,", "''"},
-                                   {"", "''"},
-                                   {"frame,Global", "'Global'"}}) {
-    EXPECT_THAT(ErrorOf([text = text] { ParseCapture(text); }),
-                HasSubstr(std::string(word) + " is none of global, frame, encoder"));
-  }
-}
-
 TEST(QkCapture, LayersChooseGlobalAndFrameBlocks) {
   const WantedBlocks some =
       ChooseBlocks({BlockKind::kFrame, BlockKind::kEncoder}, Dino(), {false, true});
@@ -44,7 +29,7 @@ TEST(QkCapture, LayersChooseGlobalAndFrameBlocks) {
 
 TEST(QkCapture, AConvolutionHasNoBlocks) {
   EXPECT_THAT(ErrorOf([] { ChooseBlocks({BlockKind::kEncoder}, Convolution(), {true}); }),
-              HasSubstr("a bare convolution, which has no blocks"));
+              HasSubstr("`capture` encoder: this model's encoder is a bare convolution"));
 }
 
 TEST(QkCapture, DescribesBlocks) {
