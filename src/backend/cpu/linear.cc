@@ -2,9 +2,9 @@
 #include "backend/cpu/linear.h"
 
 #include <algorithm>
-#include <compare>
 #include <map>
 #include <string_view>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -59,7 +59,10 @@ struct CompiledProducts::Map {
     Type x, y;
     PostOp post_op;
 
-    auto operator<=>(const Key&) const = default;
+    bool operator<(const Key& other) const { return Values() < other.Values(); }
+    std::tuple<int64_t, int64_t, int64_t, int64_t, Type, Type, PostOp> Values() const {
+      return {rows, in, columns, out, x, y, post_op};
+    }
   };
   struct Product {
     dnnl::matmul matmul;
