@@ -2,7 +2,7 @@
 // Every control has its effect, on pixels where there are any.
 import type { Browser, Locator } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { colormapNames } from "../src/colormap";
+import { colormapNames } from "../src/core/maps/colormap";
 import { root, Server } from "./server";
 import { openBrowser, Viewer } from "./viewer";
 

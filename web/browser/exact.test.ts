@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 import type { Browser } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { parseNpy } from "../src/npy";
+import { parseNpy } from "../src/core/source/npy";
 import { Server } from "./server";
 import { openBrowser, rgba, samePixels, Viewer } from "./viewer";
 

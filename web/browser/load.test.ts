@@ -7,7 +7,7 @@ import { join } from "node:path";
 import type { Browser } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { python } from "./exports";
-import type { ExportInfo, Source } from "../src/wire";
+import type { ExportInfo, Source } from "../src/core/source/wire";
 import { root, Server } from "./server";
 import { openBrowser, Viewer } from "./viewer";
 

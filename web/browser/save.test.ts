@@ -3,7 +3,7 @@
 import { readFile } from "node:fs/promises";
 import type { Browser } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { parseNpy } from "../src/npy";
+import { parseNpy } from "../src/core/source/npy";
 import { root, Server } from "./server";
 import { openBrowser, Viewer } from "./viewer";
 

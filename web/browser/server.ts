@@ -4,8 +4,8 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { inject } from "vitest";
-import { parseNpys } from "../src/npy";
-import type { ExportInfo } from "../src/wire";
+import { parseNpys } from "../src/core/source/npy";
+import type { ExportInfo } from "../src/core/source/wire";
 import { binary } from "./exports";
 
 export const root = inject("exports");

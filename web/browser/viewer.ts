@@ -2,8 +2,8 @@
 // The page in a browser, and what a test reads off it.
 import { chromium, type Browser, type Locator, type Page } from "playwright-core";
 import { expect } from "vitest";
-import { colormapTable, type ColormapName } from "../src/colormap";
-import type { ExportInfo } from "../src/wire";
+import { colormapTable, type ColormapName } from "../src/core/maps/colormap";
+import type { ExportInfo } from "../src/core/source/wire";
 import type { Numbers, Server } from "./server";
 
 const kFlags = [

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 import { render } from "preact";
 import "uplot/dist/uPlot.min.css";
-import "./style/base.css";
-import "./style/controls.css";
-import "./style/views.css";
-import "./style/query.css";
-import "./style/exact.css";
-import { App } from "./components/App";
-import { followChoices } from "./feeds";
-import { listenToKeys } from "./keys";
-import { followInAddressBar, readLink } from "./link";
+import "./app/style/base.css";
+import "./app/style/controls.css";
+import "./app/style/views.css";
+import "./app/style/query.css";
+import "./app/style/exact.css";
+import { App } from "./app/components/App";
+import { followChoices } from "./core/state/feeds";
+import { listenToKeys } from "./app/keys";
+import { followInAddressBar, readLink } from "./core/state/link";
 import { effect } from "@preact/signals";
-import { load } from "./store";
-import * as store from "./store";
-import { followTheme } from "./theme";
+import { load } from "./core/state/store";
+import * as store from "./core/state/store";
+import { followTheme } from "./app/theme";
 
 // What the link names, otherwise what the command line opened; the page lists exports if neither is there.
 async function start(): Promise<void> {

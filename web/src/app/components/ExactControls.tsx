@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the maps are: how attention is defined, and of which blocks. For exports with a store.
+import { useComputed } from "@preact/signals";
+import { colourRange } from "../../core/state/display";
+import { mainFeeds } from "../../core/state/feeds";
+import * as store from "../../core/state/store";
+import { attentionName } from "../../core/state/wording";
+import { Check, Choice } from "./Fields";
+
+export const kDefinitionNames: Readonly<Record<string, string>> = {
+  stored: "stored maps",
+  model: "model",
+  patches: "patches only",
+  frame: "within each frame",
+  logits: "logits",
+  cosine: "cosine",
+};
+
+const kBlockNames: Readonly<Record<string, string>> = {
+  global: "global",
+  frame: "frame-wise",
+  encoder: "encoder",
+};
+
+// What `patches` leaves out, of the map or the maps on show.
+function Dropped() {
+  const text = useComputed(() => {
+    const block = mainFeeds[store.activePin.value]?.block.value;
+    const shares = (block?.ask.layers ?? []).flatMap((layer) =>
+      block!.ask.heads.flatMap((head) => block!.dropped(layer, head) ?? []),
+    );
+    if (shares.length === 0) return "";
+    const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
+    const low = percent(Math.min(...shares));
+    const high = percent(Math.max(...shares));
+    return low === high ? low : `${low} – ${high}`;
+  });
+  if (store.definition.value !== "patches" || text.value === "") return null;
+  return (
+    <span class="dropped" data-testid="dropped">
+      Left out: {text.value} of the model’s attention, on special tokens.
+    </span>
+  );
+}
+
+// With a capital and a full stop.
+const sentence = (text: string): string =>
+  (text.charAt(0).toUpperCase() + text.slice(1)).replace(/[^.]$/, "$&.");
+
+export function ExactControls() {
+  const info = store.storeInfo.value;
+  if (!info) return null;
+  const { definition, attention, exact } = store;
+  const text = store.definitions.value.find((each) => each.name === definition.value)?.text ?? "";
+  const rotates = attention.value?.rope === "2d";
+  return (
+    <div class="exact">
+      <div class="group">
+        <Choice
+          label="Attention"
+          testId="definition"
+          title="How it is defined (D)"
+          value={definition.value}
+          options={store.definitions.value.map(({ name }) => [
+            name,
+            kDefinitionNames[name] ?? name,
+          ])}
+          onChange={(name) => store.redefine(() => (store.wantedDefinition.value = name))}
+        />
+        {exact.value && rotates && (
+          <Choice
+            label="RoPE"
+            testId="rope"
+            title="Before or after positions rotate queries and keys (R)"
+            value={store.rope.value}
+            options={store.kRopes.map((each) => [each, each])}
+            onChange={(each) => (store.wantedRope.value = each === "before" ? "before" : "after")}
+          />
+        )}
+        {exact.value && info.blocks.length > 1 && (
+          <Choice
+            label="Blocks"
+            testId="block"
+            title="Which of the model’s blocks (B)"
+            value={attention.value?.kind ?? ""}
+            options={info.blocks.map(({ kind }) => [kind, kBlockNames[kind] ?? kind])}
+            onChange={(kind) => store.redefine(() => (store.wantedBlock.value = kind))}
+          />
+        )}
+        {exact.value && (
+          <Choice
+            label="All heads"
+            testId="reduce"
+            title="What stands for all heads, where none is chosen"
+            value={store.reduction.value}
+            options={[
+              ["mean", "mean"],
+              ["max", "maximum"],
+            ]}
+            onChange={(each) => (store.reduction.value = each === "max" ? "max" : "mean")}
+          />
+        )}
+        {exact.value && (
+          <Check
+            label="Incoming"
+            testId="incoming"
+            title="Who looks at the query, instead of where it looks (I)"
+            checked={store.incoming.value}
+            onChange={(checked) => (store.incoming.value = checked)}
+          />
+        )}
+      </div>
+      <p class="quiet" data-testid="definition-text">
+        {sentence(text)} <Dropped />
+      </p>
+    </div>
+  );
+}
+
+// What the map's colours span, and what it is.
+export function Extent() {
+  const text = useComputed(() => {
+    const block = mainFeeds[store.activePin.value]?.block.value ?? null;
+    const range = colourRange(block, store.layer.value, store.head.value);
+    return range && [store.formatValue(range.low), store.formatValue(range.high)];
+  });
+  const [low, high] = text.value ?? [];
+  const every = store.view.value === "heads" || store.view.value === "matrix";
+  return (
+    <p class="vmax" data-testid="vmax" title="What the first and last colour stand for">
+      {text.value && (
+        <>
+          {store.signed.value ? "colours" : "last colour"}
+          <b>{store.signed.value ? `${low} – ${high}` : high}</b>{" "}
+        </>
+      )}
+      <span>
+        {[
+          attentionName(),
+          every ? "all heads" : store.headName(store.head.value).toLowerCase(),
+          store.view.value === "matrix" ? "all layers" : `layer ${store.layer.value}`,
+        ].join(", ")}
+      </span>
+    </p>
+  );
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+import { useEffect, useRef } from "preact/hooks";
+import { helpOpen, kKeyHelp, kStoreKeyHelp } from "../keys";
+import { definition, definitions, exact, exportInfo, kStored } from "../../core/state/store";
+import { kDefinitionNames } from "./ExactControls";
+
+// Of exports that do not say.
+const kClassicMeaning =
+  "For each selected patch of frame 0, its softmax over the selected patches of all frames";
+
+// As a sentence without its end.
+function meaning(): string {
+  const text = exportInfo.value?.definition_text ?? kClassicMeaning;
+  return text.charAt(0).toUpperCase() + text.slice(1).replace(/\.$/, "");
+}
+
+export function HelpDialog() {
+  const dialog = useRef<HTMLDialogElement>(null);
+  const open = helpOpen.value;
+  useEffect(() => {
+    if (open) dialog.current?.showModal();
+    else dialog.current?.close();
+  }, [open]);
+  return (
+    <dialog
+      ref={dialog}
+      class="help"
+      aria-labelledby="help-title"
+      onClose={() => (helpOpen.value = false)}
+      onClick={(event) => event.target === dialog.current && (helpOpen.value = false)}
+    >
+      <div>
+        <h2 id="help-title" tabIndex={-1} autofocus>
+          How to read and steer this page
+        </h2>
+        <p>
+          The large picture is {exact.value ? "the query’s frame" : "the first frame"}. Move over
+          it: every frame shows at once where that patch looks. A click keeps the patch; Shift and a
+          click add another beside it. A click on a small map goes there. The address bar always
+          holds a link to exactly what you see.
+        </p>
+        {exact.value && (
+          <p>
+            This export has a store: a click on a frame’s name makes it the query picture; a click
+            on one of its special tokens (<b>cam</b>, <b>r1</b> …) asks for that token, and the
+            number beside it is what goes there. Drag on the query picture for the mean over a
+            rectangle.
+          </p>
+        )}
+        <h3>Keys</h3>
+        <dl class="keys">
+          {[...kKeyHelp, ...(exact.value ? kStoreKeyHelp : [])].map(([key, what]) => (
+            <div key={key}>
+              <dt>
+                {key.split(" ").map((each) => (
+                  <kbd>{each}</kbd>
+                ))}
+              </dt>
+              <dd>{what}</dd>
+            </div>
+          ))}
+        </dl>
+        <h3>What the colours mean</h3>
+        {exact.value ? (
+          <dl class="definitions">
+            {definitions.value.map(({ name, text }) => (
+              <>
+                <dt class={name === definition.value ? "chosen" : ""}>
+                  {kDefinitionNames[name] ?? name}
+                </dt>
+                <dd>{name === kStored ? `${meaning()}, in 256 levels.` : text}</dd>
+              </>
+            ))}
+          </dl>
+        ) : (
+          <p>
+            {meaning()}. Stored in 256 levels up to the 99th percentile of the head (or layer): what
+            is larger is clipped to the last colour. <em>Average</em> is the mean of the heads’
+            values, with the 99th percentile of this one query as its last colour.
+          </p>
+        )}
+        <form method="dialog">
+          <button class="primary">Close</button>
+        </form>
+      </div>
+    </dialog>
+  );
+}

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+// Lines from the query to the best match in each frame, over everything else.
+import { useSignal, useSignalEffect } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+import { mainFeeds } from "../../core/state/feeds";
+import * as store from "../../core/state/store";
+
+interface Line {
+  key: string;
+  slot: number;
+  x1: number;
+  y1: number;
+  x2: number;
+  y2: number;
+}
+
+function centre(element: Element) {
+  const box = element.getBoundingClientRect();
+  return { x: box.left + box.width / 2, y: box.top + box.height / 2 };
+}
+
+// Reads off the page where the marks are, so that there is one place that places them.
+function measure(): Line[] {
+  const lines: Line[] = [];
+  store.queries.value.forEach((_, slot) => {
+    const from = document.querySelector(`.query-cell[data-pin="${slot + 1}"]`);
+    if (!from) return;
+    const { x: x1, y: y1 } = centre(from);
+    for (const match of document.querySelectorAll(
+      `.frame-sheet .overlay[data-slot="${slot}"] .match:not([hidden])`,
+    )) {
+      const { x: x2, y: y2 } = centre(match);
+      const frame = match.closest<HTMLElement>(".overlay")?.dataset["frame"] ?? "";
+      lines.push({ key: `${slot} ${frame}`, slot, x1, y1, x2, y2 });
+    }
+  });
+  return lines;
+}
+
+export function MatchLines() {
+  const lines = useSignal<Line[]>([]);
+  const wanted = store.showLines.value && store.showMatches.value && store.view.value === "frames";
+  const again = () => {
+    lines.value = measure();
+  };
+  useSignalEffect(() => {
+    mainFeeds.forEach((feed) => feed.block.value);
+    store.queries.value;
+    if (!(store.showLines.value && store.showMatches.value && store.view.value === "frames"))
+      return;
+    const frame = requestAnimationFrame(again);
+    return () => cancelAnimationFrame(frame);
+  });
+  useEffect(() => {
+    if (!wanted) return;
+    window.addEventListener("resize", again);
+    document.addEventListener("scroll", again, true);
+    // Fonts and strips that come late move what they join.
+    const observer = new ResizeObserver(again);
+    const ends = document.querySelectorAll(".query, .shown-list, .frame-sheet");
+    for (const each of ends) observer.observe(each);
+    return () => {
+      observer.disconnect();
+      window.removeEventListener("resize", again);
+      document.removeEventListener("scroll", again, true);
+    };
+  }, [wanted]);
+  if (!wanted) return null;
+  return (
+    <svg class="match-lines" data-testid="match-lines" aria-hidden="true">
+      {lines.value.map(({ key, slot, ...ends }) => (
+        <line key={key} class={slot === store.activePin.value ? "active" : ""} {...ends} />
+      ))}
+    </svg>
+  );
+}

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+// The frame that the query is in, large, with its grid: what is under the hand is the query.
+import type { ComponentChildren } from "preact";
+import { useRef } from "preact/hooks";
+import { frameTitle } from "../../core/state/frame_name";
+import { cellsOf, frameOf, inFrame, rectangle, toggled, tokenName } from "../../core/source/query";
+import * as store from "../../core/state/store";
+import { Picture, place } from "./Picture";
+
+function cellUnder(event: PointerEvent | MouseEvent): store.Query | null {
+  const frame = store.queryFrame.value;
+  const geometry = store.geometries.value[frame];
+  if (!geometry) return null;
+  const box = (event.currentTarget as HTMLElement).getBoundingClientRect();
+  const cell = geometry.cellAt(
+    ((event.clientX - box.left) / box.width) * geometry.width,
+    ((event.clientY - box.top) / box.height) * geometry.height,
+  );
+  return cell && inFrame(cell, frame);
+}
+
+function Grid() {
+  const geometry = store.geometries.value[store.queryFrame.value];
+  if (!geometry || !store.showGrid.value) return null;
+  const { width, height, clip } = geometry;
+  const { xs, ys } = geometry.gridLines();
+  const path = [
+    ...xs.map((x) => `M${x} ${clip.y}v${clip.height}`),
+    ...ys.map((y) => `M${clip.x} ${y}h${clip.width}`),
+  ];
+  return (
+    <svg
+      class="grid"
+      viewBox={`0 0 ${width} ${height}`}
+      preserveAspectRatio="none"
+      aria-hidden="true"
+    >
+      <path d={path.join("")} vector-effect="non-scaling-stroke" />
+    </svg>
+  );
+}
+
+function CellMark(props: {
+  query: store.Query;
+  kind: string;
+  number?: number;
+  children?: ComponentChildren;
+}) {
+  const { query, kind, number } = props;
+  const geometry = store.geometries.value[frameOf(query)];
+  if (!geometry || query.token || frameOf(query) !== store.queryFrame.value) return null;
+  const areas = query.to
+    ? [[query, query.to] as const]
+    : cellsOf(query).map((cell) => [cell, cell] as const);
+  return (
+    <>
+      {areas.map(([from, to], i) => {
+        const rect = geometry.cellsRect(from, to);
+        return (
+          rect && ( // padding has none
+            <div
+              key={i}
+              class={kind}
+              data-pin={i === 0 ? number : undefined}
+              style={place(geometry.fraction(rect))}
+            >
+              {i === 0 && props.children}
+            </div>
+          )
+        );
+      })}
+    </>
+  );
+}
+
+function Pins() {
+  const queries = store.markedQueries.value;
+  const kept = store.pins.value[store.activePin.value];
+  const active = queries[store.activePin.value];
+  return (
+    <>
+      {kept && active && active !== kept && <CellMark query={kept} kind="kept" />}
+      {queries.map((query, i) => (
+        <CellMark
+          key={i}
+          query={query}
+          kind={i === store.activePin.value ? "query-cell active" : "query-cell"}
+          number={i + 1}
+        >
+          {queries.length > 1 && <span>{i + 1}</span>}
+        </CellMark>
+      ))}
+      {active?.token && <div class="query-token">{tokenName(active.token)} token</div>}
+    </>
+  );
+}
+
+// Of a tall picture's height, so that what stands under it stays in view.
+const kMostHeight = "64vh";
+
+export function QueryPicture() {
+  const frame = store.queryFrame.value;
+  const geometry = store.geometries.value[frame];
+  // Where a rectangle was begun; whether the click that ends it is still to come.
+  const begun = useRef<store.Query | null>(null);
+  const drawn = useRef(false);
+  if (!geometry) return null;
+  const move = (event: PointerEvent) => {
+    if (event.pointerType !== "mouse") return;
+    const cell = cellUnder(event);
+    if (begun.current) {
+      if (cell) store.hover.value = rectangle(begun.current, cell, frame);
+      return;
+    }
+    if (!store.liveHover.value) return;
+    const old = store.hover.value;
+    if (cell?.row !== old?.row || cell?.col !== old?.col) store.hover.value = cell;
+  };
+  const end = (event: PointerEvent) => {
+    const area = store.hover.value;
+    drawn.current = begun.current !== null && area?.to !== undefined;
+    begun.current = null;
+    if (drawn.current && area) store.pin(area, event.shiftKey);
+  };
+  const help = store.exact.value ? " Drag for a rectangle; Alt and a click for more patches." : "";
+  return (
+    <div
+      class="query"
+      style={{ width: `min(100%, ${kMostHeight} * ${geometry.width / geometry.height})` }}
+      data-testid="query"
+      data-frame={frame}
+      tabIndex={0}
+      role="application"
+      aria-label={`Query picture, ${frameTitle(frame)}. Arrow keys move the query patch; P adds another query.${help}`}
+      onPointerDown={(event) => {
+        drawn.current = false;
+        if (!store.exact.value || event.pointerType !== "mouse" || event.button !== 0) return;
+        begun.current = cellUnder(event);
+        event.currentTarget.setPointerCapture(event.pointerId);
+      }}
+      onPointerMove={move}
+      onPointerUp={end}
+      onPointerCancel={() => (begun.current = null)}
+      onPointerLeave={() => {
+        if (!begun.current) store.hover.value = null;
+      }}
+      onClick={(event) => {
+        const cell = cellUnder(event);
+        const active = store.pins.value[store.activePin.value];
+        if (drawn.current || !cell) return;
+        if (event.altKey && store.exact.value && active) store.pin(toggled(active, cell));
+        else store.pin(cell, event.shiftKey);
+      }}
+    >
+      <Picture key={frame} frame={frame}>
+        <Grid />
+        <Pins />
+      </Picture>
+    </div>
+  );
+}

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// A map alone, small, as a button.
+import { useSignalEffect } from "@preact/signals";
+import { useRef } from "preact/hooks";
+import { colourRange, paintCanvas } from "../../core/state/display";
+import type { Feed } from "../../core/state/feed";
+import * as store from "../../core/state/store";
+
+interface SmallMapProps {
+  feed: Feed;
+  layer: number;
+  head: number;
+  label: string;
+  title: string;
+  chosen: boolean;
+  onChoose: () => void;
+}
+
+export function SmallMap(props: SmallMapProps) {
+  const canvas = useRef<HTMLCanvasElement>(null);
+  useSignalEffect(() => {
+    const block = props.feed.block.value;
+    const frame = store.target.value;
+    const map = block?.map(props.layer, props.head, frame) ?? null;
+    const range = colourRange(block, props.layer, props.head);
+    if (canvas.current) paintCanvas(canvas.current, map, range, true);
+  });
+  const grid = store.grid.value;
+  if (!grid) return null;
+  return (
+    <button
+      class={props.chosen ? "small-map chosen" : "small-map"}
+      title={props.title}
+      aria-label={props.title}
+      aria-pressed={props.chosen}
+      onClick={props.onChoose}
+    >
+      <canvas
+        ref={canvas}
+        width={grid.W_ds}
+        height={grid.H_ds}
+        class={store.smooth.value ? "smooth" : ""}
+      />
+      <span>{props.label}</span>
+    </button>
+  );
+}

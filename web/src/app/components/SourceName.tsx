@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+// The file that a frame was taken from, as much of its name as there is room for.
+import { useSignal } from "@preact/signals";
+import { useLayoutEffect, useRef } from "preact/hooks";
+import {
+  nameAlone,
+  shortNames,
+  sourceName,
+  sourceOf,
+  type Fits,
+} from "../../core/state/frame_name";
+import * as store from "../../core/state/store";
+
+interface Look {
+  element: HTMLElement;
+  width: number; // CSS pixels
+  fontSize: string;
+}
+
+// Measured in the page itself: a canvas knows nothing of the font's features that the page asks for.
+function fitting<T>({ element, width }: Look, choose: (fits: Fits) => T): T {
+  const probe = document.createElement("span");
+  probe.className = "source-probe";
+  element.append(probe);
+  const names = choose((text) => {
+    probe.textContent = text;
+    return probe.getBoundingClientRect().width <= width;
+  });
+  probe.remove();
+  return names;
+}
+
+// Frames in a sheet are equally wide, so that one of them does the work for all.
+let known: { frames: unknown; look: Look; names: string[] } | null = null;
+
+function namesFor(look: Look): string[] {
+  const frames = store.frames.value;
+  const isSame =
+    known?.frames === frames &&
+    known.look.width === look.width &&
+    known.look.fontSize === look.fontSize;
+  if (!known || !isSame) {
+    const sources = frames.map(({ source }) => source);
+    known = { frames, look, names: fitting(look, (fits) => shortNames(sources, fits)) };
+  }
+  return known.names;
+}
+
+function useLook() {
+  const element = useRef<HTMLSpanElement>(null);
+  const look = useSignal<Look | null>(null);
+  useLayoutEffect(() => {
+    const observed = element.current;
+    if (!observed) return;
+    const measure = () => {
+      const { fontSize } = getComputedStyle(observed);
+      look.value = { element: observed, width: observed.clientWidth, fontSize };
+    };
+    measure();
+    const observer = new ResizeObserver(measure);
+    observer.observe(observed);
+    void document.fonts.ready.then(() => {
+      known = null;
+      measure();
+    });
+    return () => observer.disconnect();
+  }, []);
+  return { element, look };
+}
+
+// `alone`: not among those of other frames.
+export function SourceName(props: { frame: number; alone?: boolean }) {
+  const { frame, alone } = props;
+  const { element, look } = useLook();
+  const source = sourceOf(frame);
+  if (!source) return null;
+  const whole = sourceName(source);
+  const room = look.value;
+  const name =
+    room && (alone ? fitting(room, (fits) => nameAlone(frame, fits)) : namesFor(room)[frame]);
+  return (
+    <span class="source" title={whole} data-testid="source" ref={element}>
+      <span class="visually-hidden">{whole}</span>
+      <bdi aria-hidden="true">{name}</bdi>
+    </span>
+  );
+}

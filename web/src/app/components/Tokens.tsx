@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+// The special tokens of a frame: what goes to each, and each as a query.
+import { useComputed } from "@preact/signals";
+import { colormapTable, cssColour } from "../../core/maps/colormap";
+import { colourRange } from "../../core/state/display";
+import type { Feed } from "../../core/state/feed";
+import { frameOf, tokenName, tokenSign } from "../../core/source/query";
+import { position } from "../../core/maps/scale";
+import * as store from "../../core/state/store";
+
+interface TokensProps {
+  feed: Feed;
+  layer: number;
+  head: number;
+  frame: number;
+  slot: number;
+}
+
+// Short: 12%, 0.3%; or a value that is no probability.
+function short(value: number): string {
+  if (Number.isNaN(value)) return "–";
+  if (store.signed.value) return store.formatValue(Number(value.toPrecision(2)));
+  if (value >= 0.0995) return `${Math.round(100 * value)}%`;
+  return value >= 0.0005 ? `${(100 * value).toFixed(1)}%` : value > 0 ? "<.1%" : "0%";
+}
+
+function Token(props: TokensProps & { token: string; index: number }) {
+  const { feed, layer, head, frame, token, index } = props;
+  const value = useComputed(
+    () => feed.block.value?.map(layer, head, frame)?.special?.[index] ?? NaN,
+  );
+  const colour = useComputed(() => {
+    const range = colourRange(feed.block.value, layer, head);
+    const at = range ? position(value.value, range) : NaN;
+    if (Number.isNaN(at)) return "var(--empty)";
+    return cssColour(colormapTable(store.colormap.value), at ** store.gamma.value);
+  });
+  const query = store.pins.value[props.slot];
+  const chosen = query?.token === token && frameOf(query) === frame;
+  // `patches` leaves them out.
+  const unseen = !store.meets(frame, store.queryFrames.value[props.slot]);
+  const text = store.definition.value === "patches" || unseen ? "" : short(value.value);
+  const said = text === "" ? "" : `: ${store.formatExactly(value.value)}`;
+  const name = `${tokenName(token)} token of frame ${frame}`;
+  return (
+    <button
+      class={chosen ? "token chosen" : "token"}
+      data-testid="token"
+      data-frame={frame}
+      data-token={token}
+      data-value={value.value}
+      aria-pressed={chosen}
+      aria-label={`${name}${said}`}
+      title={`${name}${said}\n${chosen ? "Click: the patch again" : "Click: where it looks"}`}
+      onClick={() => store.askToken(frame, token)}
+    >
+      <i style={{ background: colour.value }} />
+      <b>{tokenSign(token)}</b>
+      {text !== "" && <span>{text}</span>}
+    </button>
+  );
+}
+
+export function Tokens(props: TokensProps) {
+  return (
+    <div class="tokens" role="group" aria-label={`Special tokens of frame ${props.frame}`}>
+      {store.specialTokens.value.map((token, index) => (
+        <Token key={token} {...props} token={token} index={index} />
+      ))}
+    </div>
+  );
+}

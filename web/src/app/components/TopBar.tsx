@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which export, and what to do with the page as a whole.
+import { useSignal } from "@preact/signals";
+import { useRef } from "preact/hooks";
+import { helpOpen } from "../keys";
+import { exportInfo, kThemes, load, loading, pathText, theme } from "../../core/state/store";
+import { serverMs } from "../../core/state/feed";
+import { listExports, type ListedExport } from "../../core/source/wire";
+import { SaveMenu } from "./SaveMenu";
+
+const kThemeNames = { auto: "Theme: as the system", light: "Theme: light", dark: "Theme: dark" };
+const kThemeSigns = { auto: "◐", light: "☀", dark: "☾" };
+
+function PathBox() {
+  const found = useSignal<ListedExport[]>([]);
+  const asking = useRef(new AbortController());
+  const refresh = async () => {
+    asking.current.abort();
+    const { signal } = (asking.current = new AbortController());
+    try {
+      found.value = (await listExports({ signal })).exports;
+    } catch {
+      if (!signal.aborted) found.value = []; // the list is a convenience; loading says what is wrong
+    }
+  };
+  const submit = (event: Event) => {
+    event.preventDefault();
+    if (pathText.value.trim() !== "") void load(pathText.value.trim());
+  };
+  return (
+    <form class="path" onSubmit={submit}>
+      <input
+        data-testid="path"
+        type="text"
+        list="exports"
+        spellcheck={false}
+        autocomplete="off"
+        aria-label="Path of an export: its folder, attn_maps/, a manifest or a layer's metadata"
+        placeholder="Path of an export: its folder, attn_maps/ or layers_manifest.json"
+        value={pathText.value}
+        onInput={(event) => (pathText.value = event.currentTarget.value)}
+        onFocus={() => void refresh()}
+      />
+      <datalist id="exports">
+        {found.value.map((each) => (
+          <option key={each.id} value={each.path}>
+            {each.name}: {each.layers} layers, {each.frames} frames
+          </option>
+        ))}
+      </datalist>
+      <button data-testid="load" class="primary" disabled={loading.value === "loading"}>
+        {loading.value === "loading" ? "Loading…" : "Load"}
+      </button>
+    </form>
+  );
+}
+
+function Facts() {
+  const info = exportInfo.value;
+  if (!info) return null;
+  const { grid } = info;
+  const facts = [
+    info.name,
+    `${info.frames.length} ${info.frames.length === 1 ? "frame" : "frames"}`,
+    `${grid.W_ds}×${grid.H_ds} patches`,
+    info.model?.family ?? info.model?.weights,
+  ].filter(Boolean);
+  const more = [
+    info.model?.text,
+    info.model?.weights && `Weights: ${info.model.weights}`,
+    info.precision && `Precision: ${info.precision}`,
+    info.generator,
+    info.definition_text,
+    serverMs.value !== null &&
+      `The server took ${serverMs.value.toFixed(1)} ms for the last answer.`,
+  ].filter(Boolean);
+  return (
+    <p class="facts" title={more.join("\n")}>
+      {facts.join(" · ")}
+    </p>
+  );
+}
+
+export function TopBar() {
+  const cycle = () => {
+    theme.value = kThemes[(kThemes.indexOf(theme.value) + 1) % kThemes.length]!;
+  };
+  return (
+    <header class="topbar">
+      <h1>
+        <img src="/favicon.svg" alt="" width="22" height="22" />
+        vggt-attn
+      </h1>
+      <PathBox />
+      <Facts />
+      <div class="tools">
+        {exportInfo.value && <SaveMenu />}
+        <button
+          class="icon"
+          title={kThemeNames[theme.value]}
+          aria-label={kThemeNames[theme.value]}
+          onClick={cycle}
+        >
+          {kThemeSigns[theme.value]}
+        </button>
+        <button
+          class="icon"
+          title="Keys and help (?)"
+          aria-label="Keys and help"
+          onClick={() => (helpOpen.value = true)}
+        >
+          ?
+        </button>
+      </div>
+    </header>
+  );
+}

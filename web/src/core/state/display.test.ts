@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+import { beforeEach, describe, expect, it } from "vitest";
+import { exampleExport } from "../../../fixtures/export";
+import { colormapTable } from "../maps/colormap";
+import { lastColour, paintMap, scalesDiffer, shown } from "./display";
+import { Block, type Ask } from "./feed";
+import * as store from "./store";
+import type { Maps } from "../source/wire";
+
+// Two layers, two heads, two frames of 3 x 4; in each map one cell has the level given here.
+const kPeaks = [
+  [
+    [51, 204],
+    [255, 102],
+  ],
+  [
+    [0, 0],
+    [17, 34],
+  ],
+];
+const kScales = [0.004, 0.008, 0.05, 0.03];
+
+function block(frames: number[] | null = null): Block {
+  const ask: Ask = {
+    exportId: "kitchen",
+    query: { row: 0, col: 0 },
+    layers: [3, 4],
+    heads: [1, 2],
+    frames,
+  };
+  const peaks = kPeaks.flat().flatMap((each) => (frames ? frames.map((f) => each[f]!) : each));
+  const levels = Uint8Array.from(
+    peaks.flatMap((peak) => [0, 1, 0, 0, 0, peak, 0, 0, 0, 0, 0, 0].map((v) => Math.min(v, peak))),
+  );
+  const maps: Maps = {
+    levels,
+    shape: [2, 2, frames?.length ?? 2, 3, 4],
+    scales: Float64Array.from(kScales),
+    serverMs: null,
+  };
+  return new Block(ask, [{ layers: [3, 4], maps }], new Map());
+}
+
+beforeEach(() => {
+  store.view.value = "frames";
+  store.scaleMode.value = "head";
+  store.fixedScale.value = 0.25;
+  store.opacity.value = 0.6;
+  store.gamma.value = 1;
+  store.colormap.value = "jet";
+  store.show(exampleExport());
+});
+
+describe("the last colour stands for", () => {
+  it("what level 255 stands for, by head", () => {
+    expect(lastColour(block(), 3, 1)).toBe(0.004);
+    expect(lastColour(block(), 3, 2)).toBe(0.008);
+    expect(lastColour(block(), 4, 1)).toBe(0.05);
+  });
+
+  it("the layer's percentile, by layer", () => {
+    store.scaleMode.value = "layer";
+    expect(lastColour(block(), 3, 1)).toBe(0.03);
+    expect(lastColour(block(), 4, 2)).toBe(0.04);
+    expect(lastColour(block(), 9, 1)).toBeNull();
+  });
+
+  it("the largest value in all frames, by view", () => {
+    store.scaleMode.value = "map";
+    expect(lastColour(block(), 3, 1)).toBeCloseTo((204 / 255) * 0.004, 12);
+    expect(lastColour(block(), 4, 2)).toBeCloseTo((34 / 255) * 0.03, 12);
+    expect(lastColour(block([0]), 3, 1)).toBeCloseTo((51 / 255) * 0.004, 12);
+  });
+
+  it("the fixed value, whatever there is", () => {
+    store.scaleMode.value = "fixed";
+    expect(lastColour(block(), 3, 1)).toBe(0.25);
+    expect(lastColour(null, 1, 1)).toBe(0.25);
+  });
+
+  it("nothing while maps are missing", () => {
+    expect(lastColour(null, 3, 1)).toBeNull();
+    expect(lastColour(block(), 1, 1)).toBeNull();
+    store.scaleMode.value = "map";
+    expect(lastColour(block(), 3, 3)).toBeNull();
+  });
+});
+
+describe("shown", () => {
+  it("are the maps of all frames that are there", () => {
+    expect(shown(block(), 3, 1).map((map) => map.levels[5])).toEqual([51, 204]);
+    expect(shown(block([1]), 3, 2).map((map) => map.levels[5])).toEqual([102]);
+    expect(shown(block(), 3, 0)).toEqual([]);
+  });
+});
+
+describe("scalesDiffer", () => {
+  it.each([
+    ["frames", "head", false],
+    ["frames", "map", false],
+    ["layers", "head", true],
+    ["layers", "layer", true],
+    ["layers", "fixed", false],
+    ["heads", "head", true],
+    ["heads", "map", true],
+    ["heads", "layer", false],
+    ["matrix", "layer", true],
+    ["matrix", "fixed", false],
+  ] as const)("%s by %s: %s", (view, mode, differ) => {
+    store.view.value = view;
+    store.scaleMode.value = mode;
+    expect(scalesDiffer()).toBe(differ);
+  });
+});
+
+describe("paintMap", () => {
+  const map = { levels: Uint8Array.of(0, 51, 128, 255), scale: 0.01 };
+  const jet = colormapTable("jet");
+  const colour = (at: number) => [...jet.subarray(3 * at, 3 * at + 3)];
+  const painted = (last: number, alone: boolean) => {
+    const pixels = new Uint8ClampedArray(16);
+    paintMap(map, pixels, { range: { low: 0, high: last, log: false }, alone });
+    return [0, 4, 8, 12].map((i) => [...pixels.subarray(i, i + 4)]);
+  };
+
+  it("makes what is weak transparent over a picture", () => {
+    expect(painted(0.01, false)).toEqual([
+      [...colour(0), 0],
+      [...colour(51), 31], // round(51 / 255 · 0.6 · 255)
+      [...colour(128), 77],
+      [...colour(255), 153],
+    ]);
+  });
+
+  it("is opaque alone, whatever the opacity", () => {
+    expect(painted(0.01, true).map((pixel) => pixel[3])).toEqual([255, 255, 255, 255]);
+  });
+
+  it("clips what is beyond the last colour", () => {
+    expect(painted(0.005, true)).toEqual([0, 102, 255, 255].map((at) => [...colour(at), 255]));
+  });
+
+  it("follows gamma and the colour map chosen", () => {
+    store.gamma.value = 2;
+    store.colormap.value = "grey";
+    expect(painted(0.01, true).map((pixel) => pixel[0])).toEqual([0, 10, 64, 255]);
+  });
+});

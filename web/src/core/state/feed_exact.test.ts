@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: Apache-2.0
+// Maps computed from a store: what is asked for, and how it is shown.
+import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { storeExport } from "../../../fixtures/export";
+import { colormapTable } from "../maps/colormap";
+import { mapsCsv } from "../figure/csv";
+import { colourRange, figureMap, masses, paintMap, valueIn } from "./display";
+import { forgetMaps, type Block } from "./feed";
+import { followChoices, layerStripFeed, mainFeeds } from "./feeds";
+import { linkQuery, readLink } from "./link";
+import { writeNpy } from "../source/npy";
+import { currentFigure, fileStem, shownMaps } from "../../app/save";
+import * as store from "./store";
+
+const kCells = 48;
+let urls: URL[] = [];
+let answered: (url: URL, heads: number, frames: number) => Response;
+
+// In each frame the special tokens hold 0.1 · (frame + 1) together, and of the patches one has 0.05, one 0.15.
+function answer(url: URL, heads: number, frames: number): Response {
+  const layers = url.searchParams.get("layers")!.split(",").length;
+  const special = url.searchParams.get("tokens") === "all" ? 2 : 0;
+  const which = url.searchParams.get("frames")?.split(",").map(Number) ?? [0, 1];
+  const signed = url.searchParams.get("definition") === "logits";
+  const data: number[] = [];
+  for (let i = 0; i < layers * heads; i++) {
+    for (const frame of which) {
+      const patches = Array<number>(kCells).fill(signed ? -4 : 0);
+      patches[7] = 0.05;
+      patches[30] = signed ? 2 : 0.15;
+      const tokens = special > 0 ? [0.06 * (frame + 1), 0.04 * (frame + 1)] : [];
+      data.push(...tokens, ...(signed && frame === 1 ? patches.map(() => NaN) : patches));
+    }
+  }
+  const shape = [layers, heads, frames, ...(special > 0 ? [special + kCells] : [6, 8])];
+  const body = [writeNpy({ shape, data: Float32Array.from(data) })];
+  if (url.searchParams.get("definition") === "patches") {
+    const dropped = Float64Array.from({ length: layers * heads }, (_, i) => (i + 1) / 100);
+    body.push(writeNpy({ shape: [layers, heads], data: dropped }));
+  }
+  return new Response(new Blob(body));
+}
+
+async function settled() {
+  for (let i = 0; i < 12; i++) await new Promise((resolve) => setTimeout(resolve, 0));
+}
+
+const block = (): Block => mainFeeds[0]!.block.value!;
+const asked = () => Object.fromEntries(urls[0]!.searchParams);
+
+beforeAll(followChoices);
+beforeEach(async () => {
+  urls = [];
+  answered = answer;
+  vi.stubGlobal("fetch", async (address: string) => {
+    const url = new URL(address, "http://localhost");
+    if (!url.pathname.endsWith("/maps.npy")) return new Response("picture");
+    urls.push(url);
+    const names = url.searchParams.get("heads")!;
+    const every = url.searchParams.get("reduce") === "max" || names === "mean";
+    const heads = every ? 1 : names.split(",").length;
+    return answered(url, heads, url.searchParams.get("frames")?.split(",").length ?? 2);
+  });
+  vi.stubGlobal("createImageBitmap", async () => ({ width: 56, height: 42, close: () => {} }));
+  forgetMaps();
+  store.view.value = "frames";
+  store.scaleMode.value = "head";
+  store.logScale.value = false;
+  store.gamma.value = 1;
+  store.wantedDefinition.value = "model";
+  store.wantedBlock.value = "";
+  store.wantedRope.value = "after";
+  store.reduction.value = "mean";
+  store.incoming.value = false;
+  store.show(storeExport());
+  await settled();
+});
+afterEach(() => vi.unstubAllGlobals());
+
+const again = async (change: () => void) => {
+  urls = [];
+  change();
+  await settled();
+};
+
+describe("what is asked for", () => {
+  it("comes with special tokens, once for each place on the page", () => {
+    expect(asked()).toEqual({
+      layers: "3",
+      heads: "mean",
+      definition: "model",
+      block: "global",
+      frame: "0",
+      row: "3",
+      col: "4",
+      tokens: "all",
+      export: "kitchen",
+    });
+    expect(urls.map((url) => url.searchParams.get("layers"))).toEqual(["3", "1,2,3", "3"]);
+  });
+
+  it("is one frame's patches alone in the matrix", async () => {
+    await again(() => (store.view.value = "matrix"));
+    expect(asked()).toMatchObject({ layers: "1,2,3", heads: "1,2", frames: "0" });
+    expect(asked()["tokens"]).toBeUndefined();
+    expect(block().map(2, 2, 0)?.levels).toHaveLength(kCells);
+    expect(block().map(2, 2, 0)?.levels[30]).toBeCloseTo(0.15, 6);
+  });
+
+  it("follows every choice", async () => {
+    await again(() => store.pin({ row: 1, col: 1, to: { row: 2, col: 3 }, frame: 1 }));
+    expect(asked()).toMatchObject({ frame: "1", rows: "1-2", cols: "1-3" });
+    await again(() => store.askToken(1, "camera"));
+    expect(asked()).toMatchObject({ frame: "1", token: "camera" });
+    await again(() => (store.wantedRope.value = "before"));
+    expect(asked()["rope"]).toBe("before");
+    await again(() => (store.incoming.value = true));
+    expect(asked()["incoming"]).toBe("1");
+    await again(() => (store.reduction.value = "max"));
+    expect(asked()).toMatchObject({ heads: "all", reduce: "max" });
+    await again(() => (store.head.value = 2));
+    expect(asked()["heads"]).toBe("2");
+    await again(() => store.redefine(() => (store.wantedBlock.value = "encoder")));
+    expect(asked()).toMatchObject({ block: "encoder", layers: "2" });
+  });
+
+  it("is not asked for again", async () => {
+    await again(() => (store.incoming.value = true));
+    await again(() => (store.incoming.value = false));
+    expect(urls).toEqual([]);
+    expect(block().map(3, 0, 0)?.levels[30]).toBeCloseTo(0.15, 6);
+  });
+
+  it("is not asked for the strips before the main view has its answer", async () => {
+    let release = () => {};
+    const held = new Promise<void>((go) => (release = go));
+    const server = fetch;
+    vi.stubGlobal("fetch", async (address: string) => {
+      const answer = await server(address);
+      await held;
+      return answer;
+    });
+    forgetMaps();
+    const strip = layerStripFeed.block.value;
+    await again(() => (store.incoming.value = true));
+    expect(urls.map((url) => url.searchParams.get("layers"))).toEqual(["3"]);
+    expect(layerStripFeed.block.value).toBe(strip); // goes on to be shown
+    release();
+    await settled();
+    expect(urls.map((url) => url.searchParams.get("layers"))).toEqual(["3", "1,2,3", "3"]);
+    expect(layerStripFeed.block.value?.ask.exact?.incoming).toBe(true);
+  });
+
+  it("is answered when definitions are switched to and fro", async () => {
+    forgetMaps();
+    store.hover.value = { row: 0, col: 1 };
+    for (const name of ["logits", "model", "cosine", "model"]) {
+      store.redefine(() => (store.wantedDefinition.value = name));
+      store.hover.value = { row: 0, col: 1 };
+      await Promise.resolve();
+    }
+    await settled();
+    expect(block().ask).toMatchObject({
+      query: { row: 0, col: 1 },
+      exact: { definition: "model" },
+    });
+    expect(layerStripFeed.block.value?.ask.query).toEqual({ row: 0, col: 1 });
+  });
+
+  it("must come in the shape asked for", async () => {
+    answered = () => new Response(writeNpy({ shape: [1, 1, 2, 7], data: new Float32Array(14) }));
+    await again(() => store.pin({ row: 0, col: 0 }));
+    expect(mainFeeds[0]!.failure.value?.message).toContain("1 × 1 × 2 × 50 numbers");
+  });
+});
+
+describe("what is shown", () => {
+  it("are exact values, special tokens apart", () => {
+    const map = block().map(3, 0, 1)!;
+    expect(valueIn(map, 7)).toBeCloseTo(0.05, 7);
+    expect([...map.special!].map((each) => Number(each.toFixed(3)))).toEqual([0.12, 0.08]);
+    expect(layerStripFeed.block.value!.map(1, 0, 0)?.levels).toHaveLength(kCells);
+  });
+
+  it("has shares of all attention", async () => {
+    const found = masses(block(), 3, 0)!;
+    found.frames.forEach((share) => expect(share).toBeCloseTo(0.2, 6));
+    expect(found.special[1]).toBeCloseTo(0.2, 6);
+    await again(() => (store.incoming.value = true)); // need not add up to 1
+    expect(masses(block(), 3, 0)!.frames[0]).toBeCloseTo(0.2 / 0.7, 6);
+    await again(() => (store.wantedDefinition.value = "logits"));
+    expect(masses(block(), 3, 0)).toBeNull();
+  });
+
+  it("says what a definition leaves out", async () => {
+    expect(block().dropped(3, 0)).toBeNull();
+    await again(() => (store.wantedDefinition.value = "patches"));
+    expect(block().dropped(3, 0)).toBe(0.01);
+    await again(() => (store.view.value = "heads"));
+    expect([block().dropped(3, 1), block().dropped(3, 2)]).toEqual([0.01, 0.02]);
+    expect(block().dropped(1, 1)).toBeNull();
+  });
+
+  it("has colours up to what was chosen", async () => {
+    store.scaleMode.value = "map";
+    expect(colourRange(block(), 3, 0)?.high).toBeCloseTo(0.15, 7);
+    store.scaleMode.value = "head"; // of 96 values the third largest
+    expect(colourRange(block(), 3, 0)).toMatchObject({ low: 0, log: false });
+    store.logScale.value = true;
+    expect(colourRange(block(), 3, 0)?.log).toBe(true);
+    store.scaleMode.value = "fixed";
+    expect(colourRange(block(), 3, 0)?.high).toBe(store.fixedScale.value);
+    expect(colourRange(null, 3, 0)?.high).toBe(store.fixedScale.value);
+    await again(() => (store.wantedDefinition.value = "logits"));
+    expect(colourRange(block(), 3, 0)).toEqual({ low: -4, high: 2, log: false });
+  });
+
+  it("leaves gaps empty", async () => {
+    await again(() => (store.wantedDefinition.value = "logits"));
+    const range = colourRange(block(), 3, 0)!;
+    const pixels = new Uint8ClampedArray(4 * kCells);
+    paintMap(block().map(3, 0, 0)!, pixels, { range, alone: true });
+    const jet = colormapTable("jet");
+    expect([...pixels.subarray(120, 124)]).toEqual([...jet.subarray(765, 768), 255]);
+    expect([...pixels.subarray(0, 4)]).toEqual([...jet.subarray(0, 3), 255]);
+    paintMap(block().map(3, 0, 1)!, pixels, { range, alone: true });
+    expect(pixels.every((value) => value === 0)).toBe(true);
+    expect(figureMap(block().map(3, 0, 1)!, range)).toBeNull();
+    expect(figureMap(block().map(3, 0, 0)!, range)?.levels[30]).toBe(255);
+  });
+});
+
+describe("what is taken away", () => {
+  it("names the definition", async () => {
+    await again(() => {
+      store.wantedDefinition.value = "logits";
+      store.wantedRope.value = "before";
+      store.pin({ row: 0, col: 1, to: { row: 1, col: 1 }, frame: 1 });
+    });
+    expect(fileStem()).toBe("kitchen_layer3_headmean_frame1_rows0-1_cols1-1_logits_before_RoPE");
+    const lines = mapsCsv(shownMaps()).split("\n");
+    expect(lines[1]).toBe('"logits, before RoPE",3,mean,0,camera,,,0.06');
+    const figure = await currentFigure();
+    expect(figure.subtitle).toContain("logits, before RoPE");
+    expect(figure.footer.join()).toContain("About logits.");
+    expect(figure.query).toMatchObject({
+      label: "query, frame 1",
+      picture: 1,
+      cells: [{ row: 0, col: 1, to: { row: 1, col: 1 } }],
+    });
+    expect(figure.columns[0]!.cells.map((cell) => cell.map !== null)).toEqual([true, false]);
+  });
+
+  it("is in the link", () => {
+    store.wantedDefinition.value = "frame";
+    store.redefine(() => (store.wantedBlock.value = "encoder"));
+    store.wantedRope.value = "before";
+    store.reduction.value = "max";
+    store.incoming.value = true;
+    store.logScale.value = true;
+    store.pins.value = [{ row: 1, col: 2, frame: 1 }];
+    store.pin({ row: 3, col: 4, token: "cls" }, true);
+    const query = linkQuery();
+    const before = [store.pins.value, store.definition.value, store.attention.value?.kind];
+    store.wantedDefinition.value = "model";
+    store.wantedBlock.value = "";
+    store.reduction.value = "mean";
+    store.incoming.value = false;
+    store.logScale.value = false;
+    const link = readLink(query);
+    store.show(storeExport(), link.restored);
+    expect([store.pins.value, store.definition.value, store.attention.value?.kind]).toEqual(before);
+    expect([store.reduction.value, store.incoming.value, store.logScale.value]).toEqual([
+      "max",
+      true,
+      true,
+    ]);
+    expect(linkQuery()).toBe(query);
+  });
+});
