@@ -183,11 +183,11 @@ describe("keys of exports with a store", () => {
     store.wantedDefinition.value = "model";
     store.show(storeExport());
     expect(press("f")).toBe(true);
-    expect(store.queryFrame.value).toBe(1);
+    expect(store.spotFrame.value).toBe(1);
     press("f");
-    expect(store.queryFrame.value).toBe(0);
+    expect(store.spotFrame.value).toBe(0);
     press("F", { shift: true });
-    expect(store.queryFrame.value).toBe(1);
+    expect(store.spotFrame.value).toBe(1);
     press("i");
     expect(store.incoming.value).toBe(true);
     press("i");
@@ -210,7 +210,7 @@ describe("keys of exports with a store", () => {
   it("do nothing where there is none", () => {
     for (const key of "fidrb") press(key);
     expect(store.exact.value).toBe(false);
-    expect([store.incoming.value, store.queryFrame.value]).toEqual([false, 0]);
+    expect([store.incoming.value, store.spotFrame.value]).toEqual([false, 0]);
     expect(store.wantedRope.value).toBe("after");
   });
 });

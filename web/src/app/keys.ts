@@ -30,7 +30,7 @@ export const kStoreKeyHelp: readonly (readonly [string, string])[] = [
 
 function stepFrame(step: number): void {
   const count = store.frames.value.length;
-  store.askFrame((store.queryFrame.value + step + count) % count);
+  store.askFrame((store.spotFrame.value + step + count) % count);
 }
 
 function stepBlock(): void {
@@ -40,10 +40,10 @@ function stepBlock(): void {
 }
 
 const kActions: Record<string, (event: KeyboardEvent) => void> = {
-  ArrowLeft: (event) => store.moveQuery(0, event.shiftKey ? -5 : -1),
-  ArrowRight: (event) => store.moveQuery(0, event.shiftKey ? 5 : 1),
-  ArrowUp: (event) => store.moveQuery(event.shiftKey ? -5 : -1, 0),
-  ArrowDown: (event) => store.moveQuery(event.shiftKey ? 5 : 1, 0),
+  ArrowLeft: (event) => store.moveSpot(0, event.shiftKey ? -5 : -1),
+  ArrowRight: (event) => store.moveSpot(0, event.shiftKey ? 5 : 1),
+  ArrowUp: (event) => store.moveSpot(event.shiftKey ? -5 : -1, 0),
+  ArrowDown: (event) => store.moveSpot(event.shiftKey ? 5 : 1, 0),
   "[": () => store.stepLayer(-1),
   "]": () => store.stepLayer(1),
   ",": () => store.stepHead(-1),
@@ -51,7 +51,7 @@ const kActions: Record<string, (event: KeyboardEvent) => void> = {
   l: () => store.toggleView("layers"),
   h: () => store.numHeads.value > 0 && store.toggleView("heads"),
   m: () => store.toggleView("matrix"),
-  p: () => store.activeQuery.value && store.pin(store.activeQuery.value, true),
+  p: () => store.activeSpot.value && store.pin(store.activeSpot.value, true),
   f: (event) => stepFrame(event.shiftKey ? -1 : 1),
   i: () => store.exact.value && (store.incoming.value = !store.incoming.value),
   d: (event) => store.stepDefinition(event.shiftKey ? -1 : 1),

@@ -29,7 +29,7 @@ function block(layers: number[], heads: number[], frames: number[] | null = null
     scales: Float64Array.from(scales),
     serverMs: null,
   };
-  const ask = { exportId: "kitchen", query: { row: 1, col: 2 }, layers, heads, frames };
+  const ask = { exportId: "kitchen", spot: { row: 1, col: 2 }, layers, heads, frames };
   return new Block(ask, [{ layers, maps }], new Map());
 }
 

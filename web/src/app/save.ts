@@ -13,7 +13,7 @@ import {
   type QueryCell,
 } from "../core/figure/figure";
 import { figurePng, figureSvg } from "./figure_png";
-import { linkQuery } from "../core/state/link";
+import { linkText } from "../core/state/link";
 import {
   frameLabel,
   frameTitle,
@@ -24,7 +24,7 @@ import {
   type Fits,
 } from "../core/state/frame_name";
 import { decodePicture } from "./picture";
-import { frameOf, cellsOf, queryName, queryStem } from "../core/source/query";
+import { frameOf, cellsOf, spotName, spotStem } from "../core/source/spot";
 import { argMax } from "../core/maps/stats";
 import * as store from "../core/state/store";
 
@@ -41,7 +41,7 @@ export function fileStem(): string {
     store.exportInfo.value?.name ?? "attention",
     view.value === "frames" || view.value === "heads" ? `layer${store.layer.value}` : "layers",
     view.value === "frames" || view.value === "layers" ? `head${head}` : "heads",
-    ...(cell ? [queryStem(cell)] : []),
+    ...(cell ? [spotStem(cell)] : []),
     ...(store.exact.value ? [attentionName()] : []),
   ];
   return parts.join("_").replace(/[^\p{L}\p{N}._-]+/gu, "_");
@@ -119,12 +119,12 @@ function vmaxOf(layer: number, head: number): string {
 function columnsOf(slot: number): FigureColumn[] {
   const { layers, heads, frames } = selection();
   const view = store.view.value;
-  const query = store.pins.value[slot]!;
+  const spot = store.pins.value[slot]!;
   const mark = store.pins.value.length > 1 ? `${slot + 1}: ` : "";
   if (view === "frames") {
     return [
       {
-        title: mark && `${mark}${queryName(query)}`,
+        title: mark && `${mark}${spotName(spot)}`,
         cells: frames.map((frame) =>
           figureCell(slot, store.layer.value, store.head.value, frame, false),
         ),
@@ -186,8 +186,8 @@ function footer(): string[] {
 }
 
 export async function currentFigure(): Promise<Figure> {
-  const query = store.pins.value[store.activePin.value];
-  const asked = store.queryFrame.value;
+  const spot = store.pins.value[store.activePin.value];
+  const asked = store.spotFrame.value;
   const { frames } = store;
   const wanted = store.view.value === "matrix" ? [asked] : frames.value.map((_, i) => i);
   const pictures = await Promise.all(
@@ -204,8 +204,7 @@ export async function currentFigure(): Promise<Figure> {
       store.exportInfo.value?.name,
       pins.length > 1
         ? `${pins.length} queries`
-        : query &&
-          `query ${queryName(query)}${frameOf(query) > 0 || query.token ? "" : " of frame 0"}`,
+        : spot && `query ${spotName(spot)}${frameOf(spot) > 0 || spot.token ? "" : " of frame 0"}`,
       ...(store.exact.value ? [attentionName()] : []),
     ]
       .filter(Boolean)
@@ -264,6 +263,6 @@ export function saveCsv(): void {
 }
 
 export async function copyLink(): Promise<void> {
-  const link = `${window.location.origin}${window.location.pathname}?${linkQuery()}`;
+  const link = `${window.location.origin}${window.location.pathname}?${linkText()}`;
   await navigator.clipboard.writeText(link);
 }

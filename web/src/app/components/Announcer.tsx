@@ -2,21 +2,19 @@
 // For screen readers: what the picture shows, once it stands still.
 import { useSignal, useSignalEffect } from "@preact/signals";
 import { mainFeeds } from "../../core/state/feeds";
-import { frameOf, isPlain, queryName } from "../../core/source/query";
+import { frameOf, isPlain, spotName } from "../../core/source/spot";
 import { argMax } from "../../core/maps/stats";
 import * as store from "../../core/state/store";
 
 const kStillMs = 500;
 
 function sentence(): string {
-  const query = store.activeQuery.value;
+  const spot = store.activeSpot.value;
   const block = mainFeeds[store.activePin.value]?.block.value;
-  if (!query || !block || store.view.value !== "frames") return "";
+  if (!spot || !block || store.view.value !== "frames") return "";
   const cols = store.grid.value?.W_ds ?? 1;
-  const plain = isPlain(query) && frameOf(query) === 0;
-  const what = plain
-    ? `Query row ${query.row}, column ${query.col}.`
-    : `Query ${queryName(query)}.`;
+  const plain = isPlain(spot) && frameOf(spot) === 0;
+  const what = plain ? `Query row ${spot.row}, column ${spot.col}.` : `Query ${spotName(spot)}.`;
   const best = store.frames.value.flatMap((_, frame) => {
     const map = block.map(store.layer.value, store.head.value, frame);
     const found = map && argMax(map.levels, cols);

@@ -7,7 +7,7 @@ import { mainFeeds } from "../../core/state/feeds";
 import * as store from "../../core/state/store";
 import { lastColour } from "../../core/state/display";
 import { frameLabel, kOption } from "../../core/state/frame_name";
-import { queryName } from "../../core/source/query";
+import { spotName } from "../../core/source/spot";
 import { ExactControls } from "./ExactControls";
 import { FailureText, FeedFailure } from "./FailureBanner";
 import { Matrix } from "./Matrix";
@@ -160,7 +160,7 @@ function Column(props: { feed: Feed; slot: number; layer: number; head: number; 
 // The frames that a query's blocks look at.
 function framesMet(slot: number): number[] {
   const all = store.frames.value.map((_, frame) => frame);
-  return all.filter((frame) => store.meets(frame, store.queryFrames.value[slot]));
+  return all.filter((frame) => store.meets(frame, store.spotFrames.value[slot]));
 }
 
 const kColumnTitle = 42; // CSS pixels, where it takes two lines
@@ -269,10 +269,10 @@ function ColumnWidth() {
 }
 
 function QueryTitle(props: { slot: number }) {
-  const query = store.markedQueries.value[props.slot];
-  return query ? (
+  const spot = store.markedSpots.value[props.slot];
+  return spot ? (
     <h3>
-      {props.slot + 1}: {queryName(query)}
+      {props.slot + 1}: {spotName(spot)}
     </h3>
   ) : null;
 }
@@ -284,7 +284,7 @@ function Shown(props: { feed: Feed; slot: number; room: Room }) {
       ? store.currentLayer.value?.error
       : null;
   const failure = feed.failure.value;
-  const several = store.queryCount.value > 1;
+  const several = store.spotCount.value > 1;
   return (
     <section
       class={several && slot === store.activePin.value ? "shown active" : "shown"}
@@ -313,7 +313,7 @@ export function MainView() {
   const { element, room } = useRoom();
   const slow = useSlow();
   const each = useComputed<Room>(() => {
-    const count = store.queryCount.value;
+    const count = store.spotCount.value;
     const heading = count > 1 ? 36 : 0; // CSS pixels over each query's maps
     return { width: room.value.width, height: room.value.height / count - heading };
   });
@@ -331,7 +331,7 @@ export function MainView() {
       </header>
       <ExactControls />
       <div class="shown-list" ref={element}>
-        {mainFeeds.slice(0, store.queryCount.value).map((feed, slot) => (
+        {mainFeeds.slice(0, store.spotCount.value).map((feed, slot) => (
           <Shown key={slot} feed={feed} slot={slot} room={each.value} />
         ))}
       </div>

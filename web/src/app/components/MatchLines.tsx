@@ -22,7 +22,7 @@ function centre(element: Element) {
 // Reads off the page where the marks are, so that there is one place that places them.
 function measure(): Line[] {
   const lines: Line[] = [];
-  store.queries.value.forEach((_, slot) => {
+  store.spots.value.forEach((_, slot) => {
     const from = document.querySelector(`.query-cell[data-pin="${slot + 1}"]`);
     if (!from) return;
     const { x: x1, y: y1 } = centre(from);
@@ -45,7 +45,7 @@ export function MatchLines() {
   };
   useSignalEffect(() => {
     mainFeeds.forEach((feed) => feed.block.value);
-    store.queries.value;
+    store.spots.value;
     if (!(store.showLines.value && store.showMatches.value && store.view.value === "frames"))
       return;
     const frame = requestAnimationFrame(again);

@@ -59,7 +59,7 @@ function readAt(event: PointerEvent, props: OverlayProps) {
     readout.value = { ...at, title, detail: `level ${level} · ${where}` };
     return;
   }
-  const unseen = !store.meets(props.frame, store.queryFrames.value[props.slot]);
+  const unseen = !store.meets(props.frame, store.spotFrames.value[props.slot]);
   readout.value = {
     ...at,
     title: unseen ? "none: these blocks do not look here" : store.formatExactly(value),
@@ -91,7 +91,7 @@ function Share(props: OverlayProps) {
   const share = useComputed(
     () => masses(props.feed.block.value, props.layer, props.head)?.frames[props.frame] ?? null,
   );
-  if (!store.meets(props.frame, store.queryFrames.value[props.slot]))
+  if (!store.meets(props.frame, store.spotFrames.value[props.slot]))
     return <span class="share none">not attended</span>;
   if (share.value === null) return null;
   const text = `${(100 * share.value).toFixed(0)} %`;
@@ -111,7 +111,7 @@ function Share(props: OverlayProps) {
 function FrameName(props: OverlayProps) {
   const { frame } = props;
   if (!store.exact.value) return <span class="frame-label">frame {frame}</span>;
-  const chosen = store.queryFrames.value[props.slot] === frame;
+  const chosen = store.spotFrames.value[props.slot] === frame;
   return (
     <button
       class={chosen ? "frame-name chosen" : "frame-name"}

@@ -2,7 +2,14 @@
 // The query: its picture, what it is in words, those it is compared with; and what the colours mean.
 import { useComputed } from "@preact/signals";
 import { frameLabel, kOption, sourceOf } from "../../core/state/frame_name";
-import { frameOf, isPlain, queryName, tokenName, tokenSign } from "../../core/source/query";
+import {
+  frameOf,
+  isPlain,
+  spotName,
+  tokenName,
+  tokenSign,
+  type Spot,
+} from "../../core/source/spot";
 import * as store from "../../core/state/store";
 import { ColourBar } from "./ColourBar";
 import { Extent } from "./ExactControls";
@@ -14,13 +21,13 @@ import { Vmax } from "./Vmax";
 
 function QueryText() {
   const text = useComputed(() => {
-    const cell = store.markedQueries.value[store.activePin.value];
-    const geometry = store.geometries.value[store.queryFrame.value];
+    const cell = store.markedSpots.value[store.activePin.value];
+    const geometry = store.geometries.value[store.spotFrame.value];
     if (!cell || !geometry) return "";
-    if (!isPlain(cell)) return queryName(cell);
+    if (!isPlain(cell)) return spotName(cell);
     const centre = geometry.cellCentre(cell.row, cell.col);
     const pixel = centre ? `pixel (${Math.round(centre.x)}, ${Math.round(centre.y)})` : "padding";
-    return `${queryName(cell)} · ${pixel}`;
+    return `${spotName(cell)} · ${pixel}`;
   });
   return (
     <p class="query-text" data-testid="query-text">
@@ -44,7 +51,7 @@ function QueryText() {
 
 // Which picture that is, for exports that tell.
 function QuerySource() {
-  const frame = store.queryFrame.value;
+  const frame = store.spotFrame.value;
   if (!sourceOf(frame)) return null;
   return (
     <p class="query-source quiet" data-testid="query-source">
@@ -57,8 +64,8 @@ function QuerySource() {
 // Where else the query may be: in any frame, and on its special tokens.
 function QueryPlace() {
   if (!store.exact.value) return null;
-  const frame = store.queryFrame.value;
-  const query = store.pins.value[store.activePin.value];
+  const frame = store.spotFrame.value;
+  const spot = store.pins.value[store.activePin.value];
   return (
     <div class="query-place">
       <Choice
@@ -71,7 +78,7 @@ function QueryPlace() {
       />
       <span class="tokens" role="group" aria-label="Special tokens as queries">
         {store.specialTokens.value.map((token) => {
-          const chosen = query?.token === token && frameOf(query) === frame;
+          const chosen = spot?.token === token && frameOf(spot) === frame;
           return (
             <button
               key={token}
@@ -92,12 +99,12 @@ function QueryPlace() {
 }
 
 // Of a query among those compared.
-function shortName(query: store.Query): string {
-  const frame = frameOf(query) > 0 ? `f${frameOf(query)} ` : "";
-  if (query.token) return `${frame}${tokenName(query.token)}`;
-  if (query.to) return `${frame}(${query.row}, ${query.col}) – (${query.to.row}, ${query.to.col})`;
-  if (query.more) return `${frame}${query.more.length + 1} patches`;
-  return `${frame}(${query.row}, ${query.col})`;
+function shortName(spot: Spot): string {
+  const frame = frameOf(spot) > 0 ? `f${frameOf(spot)} ` : "";
+  if (spot.token) return `${frame}${tokenName(spot.token)}`;
+  if (spot.to) return `${frame}(${spot.row}, ${spot.col}) – (${spot.to.row}, ${spot.to.col})`;
+  if (spot.more) return `${frame}${spot.more.length + 1} patches`;
+  return `${frame}(${spot.row}, ${spot.col})`;
 }
 
 function PinList() {
@@ -134,7 +141,7 @@ function PinList() {
             ? `At most ${store.kMostPins} queries`
             : "Keep this query and add another beside it (P, or Shift and a click)"
         }
-        onClick={() => store.activeQuery.value && store.pin(store.activeQuery.value, true)}
+        onClick={() => store.activeSpot.value && store.pin(store.activeSpot.value, true)}
       >
         + compare
       </button>

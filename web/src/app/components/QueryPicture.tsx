@@ -3,12 +3,20 @@
 import type { ComponentChildren } from "preact";
 import { useRef } from "preact/hooks";
 import { frameTitle } from "../../core/state/frame_name";
-import { cellsOf, frameOf, inFrame, rectangle, toggled, tokenName } from "../../core/source/query";
+import {
+  cellsOf,
+  frameOf,
+  inFrame,
+  rectangle,
+  toggled,
+  tokenName,
+  type Spot,
+} from "../../core/source/spot";
 import * as store from "../../core/state/store";
 import { Picture, place } from "./Picture";
 
-function cellUnder(event: PointerEvent | MouseEvent): store.Query | null {
-  const frame = store.queryFrame.value;
+function cellUnder(event: PointerEvent | MouseEvent): Spot | null {
+  const frame = store.spotFrame.value;
   const geometry = store.geometries.value[frame];
   if (!geometry) return null;
   const box = (event.currentTarget as HTMLElement).getBoundingClientRect();
@@ -20,7 +28,7 @@ function cellUnder(event: PointerEvent | MouseEvent): store.Query | null {
 }
 
 function Grid() {
-  const geometry = store.geometries.value[store.queryFrame.value];
+  const geometry = store.geometries.value[store.spotFrame.value];
   if (!geometry || !store.showGrid.value) return null;
   const { width, height, clip } = geometry;
   const { xs, ys } = geometry.gridLines();
@@ -41,17 +49,17 @@ function Grid() {
 }
 
 function CellMark(props: {
-  query: store.Query;
+  spot: Spot;
   kind: string;
   number?: number;
   children?: ComponentChildren;
 }) {
-  const { query, kind, number } = props;
-  const geometry = store.geometries.value[frameOf(query)];
-  if (!geometry || query.token || frameOf(query) !== store.queryFrame.value) return null;
-  const areas = query.to
-    ? [[query, query.to] as const]
-    : cellsOf(query).map((cell) => [cell, cell] as const);
+  const { spot, kind, number } = props;
+  const geometry = store.geometries.value[frameOf(spot)];
+  if (!geometry || spot.token || frameOf(spot) !== store.spotFrame.value) return null;
+  const areas = spot.to
+    ? [[spot, spot.to] as const]
+    : cellsOf(spot).map((cell) => [cell, cell] as const);
   return (
     <>
       {areas.map(([from, to], i) => {
@@ -74,20 +82,20 @@ function CellMark(props: {
 }
 
 function Pins() {
-  const queries = store.markedQueries.value;
+  const spots = store.markedSpots.value;
   const kept = store.pins.value[store.activePin.value];
-  const active = queries[store.activePin.value];
+  const active = spots[store.activePin.value];
   return (
     <>
-      {kept && active && active !== kept && <CellMark query={kept} kind="kept" />}
-      {queries.map((query, i) => (
+      {kept && active && active !== kept && <CellMark spot={kept} kind="kept" />}
+      {spots.map((spot, i) => (
         <CellMark
           key={i}
-          query={query}
+          spot={spot}
           kind={i === store.activePin.value ? "query-cell active" : "query-cell"}
           number={i + 1}
         >
-          {queries.length > 1 && <span>{i + 1}</span>}
+          {spots.length > 1 && <span>{i + 1}</span>}
         </CellMark>
       ))}
       {active?.token && <div class="query-token">{tokenName(active.token)} token</div>}
@@ -99,10 +107,10 @@ function Pins() {
 const kMostHeight = "64vh";
 
 export function QueryPicture() {
-  const frame = store.queryFrame.value;
+  const frame = store.spotFrame.value;
   const geometry = store.geometries.value[frame];
   // Where a rectangle was begun; whether the click that ends it is still to come.
-  const begun = useRef<store.Query | null>(null);
+  const begun = useRef<Spot | null>(null);
   const drawn = useRef(false);
   if (!geometry) return null;
   const move = (event: PointerEvent) => {

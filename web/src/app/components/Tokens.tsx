@@ -4,7 +4,7 @@ import { useComputed } from "@preact/signals";
 import { colormapTable, cssColour } from "../../core/maps/colormap";
 import { colourRange } from "../../core/state/display";
 import type { Feed } from "../../core/state/feed";
-import { frameOf, tokenName, tokenSign } from "../../core/source/query";
+import { frameOf, tokenName, tokenSign } from "../../core/source/spot";
 import { position } from "../../core/maps/scale";
 import * as store from "../../core/state/store";
 
@@ -35,10 +35,10 @@ function Token(props: TokensProps & { token: string; index: number }) {
     if (Number.isNaN(at)) return "var(--empty)";
     return cssColour(colormapTable(store.colormap.value), at ** store.gamma.value);
   });
-  const query = store.pins.value[props.slot];
-  const chosen = query?.token === token && frameOf(query) === frame;
+  const spot = store.pins.value[props.slot];
+  const chosen = spot?.token === token && frameOf(spot) === frame;
   // `patches` leaves them out.
-  const unseen = !store.meets(frame, store.queryFrames.value[props.slot]);
+  const unseen = !store.meets(frame, store.spotFrames.value[props.slot]);
   const text = store.definition.value === "patches" || unseen ? "" : short(value.value);
   const said = text === "" ? "" : `: ${store.formatExactly(value.value)}`;
   const name = `${tokenName(token)} token of frame ${frame}`;

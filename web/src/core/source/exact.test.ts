@@ -5,7 +5,7 @@ import { writeNpy } from "./npy";
 
 const asked: ExactQuery = {
   exportId: "a b",
-  query: { row: 12, col: 18 },
+  spot: { row: 12, col: 18 },
   layers: [3, 5],
   heads: [1, 16],
   frames: null,
@@ -68,8 +68,8 @@ describe("exactUrl", () => {
       { row: 1, col: 2, token: "a&b", frame: 4 },
       { frame: "4", token: "a&b" },
     ],
-  ])("asks for %j", (query, expected) => {
-    expect(parameters({ query })).toEqual({ ...usual, heads: "1,16", ...expected });
+  ])("asks for %j", (spot, expected) => {
+    expect(parameters({ spot })).toEqual({ ...usual, heads: "1,16", ...expected });
   });
 });
 

@@ -2,10 +2,10 @@
 // Attention computed from a store's queries and keys (docs/http-api.md): what is asked, and the answer.
 import { bad } from "./check";
 import { parseNpys } from "./npy";
-import { frameOf, type Query } from "./query";
+import { frameOf, type Spot } from "./spot";
 import { perHead, request, serverTime, withExport, type RequestOptions } from "./wire";
 
-// How it is computed, whatever the query.
+// How it is computed, whatever the spot.
 export interface Exactly {
   definition: string;
   rope: "after" | "before";
@@ -17,7 +17,7 @@ export interface Exactly {
 
 export interface ExactQuery extends Exactly {
   exportId: string;
-  query: Query;
+  spot: Spot;
   layers: readonly number[];
   heads: readonly number[] | "reduced";
   frames: readonly number[] | null; // null: all
@@ -32,11 +32,11 @@ export interface ExactMaps {
   serverMs: number | null;
 }
 
-function place(query: Query): string {
-  const { row, col, to, more, token } = query;
+function place(spot: Spot): string {
+  const { row, col, to, more, token } = spot;
   if (token !== undefined) return `token=${encodeURIComponent(token)}`;
   if (to) return `rows=${row}-${to.row}&cols=${col}-${to.col}`;
-  if (more) return `cells=${[query, ...more].map((cell) => `${cell.row}:${cell.col}`).join(",")}`;
+  if (more) return `cells=${[spot, ...more].map((cell) => `${cell.row}:${cell.col}`).join(",")}`;
   return `row=${row}&col=${col}`;
 }
 
@@ -52,8 +52,8 @@ export function exactUrl(asked: ExactQuery): string {
     heads,
     `definition=${encodeURIComponent(asked.definition)}`,
     `block=${encodeURIComponent(asked.block)}`,
-    `frame=${frameOf(asked.query)}`,
-    place(asked.query),
+    `frame=${frameOf(asked.spot)}`,
+    place(asked.spot),
   ];
   if (asked.rope === "before") parts.push("rope=before");
   if (asked.incoming) parts.push("incoming=1");

@@ -23,7 +23,7 @@ const kScales = [0.004, 0.008, 0.05, 0.03];
 function block(frames: number[] | null = null): Block {
   const ask: Ask = {
     exportId: "kitchen",
-    query: { row: 0, col: 0 },
+    spot: { row: 0, col: 0 },
     layers: [3, 4],
     heads: [1, 2],
     frames,

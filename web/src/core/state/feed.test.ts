@@ -16,11 +16,11 @@ import { writeNpy } from "../source/npy";
 import * as store from "./store";
 
 function ask(changes: Partial<Ask> = {}): Ask {
-  const query = { row: 0, col: 0 };
-  return { exportId: "kitchen", query, layers: [1], heads: [0], frames: null, ...changes };
+  const spot = { row: 0, col: 0 };
+  return { exportId: "kitchen", spot, layers: [1], heads: [0], frames: null, ...changes };
 }
 
-const at = (row: number): Ask => ask({ query: { row, col: 0 } });
+const at = (row: number): Ask => ask({ spot: { row, col: 0 } });
 
 beforeEach(() => {
   forgetMaps();
@@ -64,7 +64,7 @@ describe("Feed", () => {
     requests[0]!.answer(maps(requests[0]!));
     await settled();
     // What came in on the way is shown meanwhile.
-    expect(feed.block.value?.ask.query.row).toBe(0);
+    expect(feed.block.value?.ask.spot.row).toBe(0);
     expect(requests.map((each) => each.url.searchParams.get("row"))).toEqual(["0", "2"]);
     requests[1]!.answer(maps(requests[1]!));
     await settled();
@@ -95,7 +95,7 @@ describe("Feed", () => {
     feed.want(at(0));
     await settled();
     expect(requests).toHaveLength(0);
-    expect(feed.block.value?.ask.query.row).toBe(0);
+    expect(feed.block.value?.ask.spot.row).toBe(0);
     // Also another feed, and while an answer is on its way.
     const other = new Feed();
     other.want(at(2));
@@ -103,7 +103,7 @@ describe("Feed", () => {
     other.want(at(1));
     await settled();
     expect(requests).toHaveLength(1);
-    expect(other.block.value?.ask.query.row).toBe(1);
+    expect(other.block.value?.ask.spot.row).toBe(1);
     expect(other.busy.value).toBe(false);
   });
 
@@ -111,7 +111,7 @@ describe("Feed", () => {
     const feed = new Feed();
     const large = new Uint8Array(17 << 20); // four of these are more than the cache takes
     const show = async (row: number) => {
-      feed.want(ask({ query: { row, col: 0 }, frames: [0] }));
+      feed.want(ask({ spot: { row, col: 0 }, frames: [0] }));
       await settled();
       const asked = requests.splice(0);
       const shape = [1, 1, 1, 1, large.length];
@@ -280,7 +280,7 @@ describe("what nobody waits for any more", () => {
       expect(requests.map((each) => each.signal.aborted)).toEqual([true, true, false]);
       requests[2]!.answer(maps(requests[2]!));
       await vi.advanceTimersByTimeAsync(5000);
-      expect(feed.block.value?.ask.query.row).toBe(2);
+      expect(feed.block.value?.ask.spot.row).toBe(2);
       expect(requests).toHaveLength(3);
     } finally {
       vi.useRealTimers();
@@ -342,7 +342,7 @@ describe("an answer that takes too long", () => {
     expect(feed.failure.value).toBeNull();
     requests[1]!.answer(maps(requests[1]!));
     await settled();
-    expect(feed.block.value?.ask.query.row).toBe(0);
+    expect(feed.block.value?.ask.spot.row).toBe(0);
   });
 
   it("is not asked for layer by layer", async () => {
@@ -393,7 +393,7 @@ describe("layers not read before", () => {
       10, 20, 30, 40,
     ]);
     requests.length = 0;
-    feed.want({ ...wish, query: { row: 1, col: 0 } });
+    feed.want({ ...wish, spot: { row: 1, col: 0 } });
     await settled();
     expect(requests.map((each) => each.layers)).toEqual([[1, 2, 3, 4]]);
   });
@@ -419,7 +419,7 @@ describe("layers not read before", () => {
     const feed = new Feed();
     feed.want(wish);
     await answerAll();
-    feed.want({ ...wish, query: { row: 1, col: 1 } });
+    feed.want({ ...wish, spot: { row: 1, col: 1 } });
     await settled();
     expect(requests).toHaveLength(1);
     requests.splice(0)[0]!.answer(damaged("gone"));
@@ -459,10 +459,10 @@ describe("failures", () => {
     requests.splice(0)[0]!.refuse(new TypeError("refused"));
     await settled();
     expect(store.failure.value?.kind).toBe("network");
-    expect(feed.block.value?.ask.query.row).toBe(0);
+    expect(feed.block.value?.ask.spot.row).toBe(0);
     feed.again();
     await answerAll();
-    expect(feed.block.value?.ask.query.row).toBe(1);
+    expect(feed.block.value?.ask.spot.row).toBe(1);
     expect(feed.failure.value).toBeNull();
     feed.again();
     await settled();

@@ -3,6 +3,7 @@
 import { batch, signal } from "@preact/signals";
 import { bad } from "../source/check";
 import { fetchExact, type ExactMaps, type ExactQuery, type Exactly } from "../source/exact";
+import type { Spot } from "../source/spot";
 import * as store from "./store";
 import {
   fetchMaps,
@@ -12,10 +13,10 @@ import {
   type WireError,
 } from "../source/wire";
 
-// Which maps: of one query, these layers and heads (all, or the average alone), these frames.
+// Which maps: of one spot, these layers and heads (all, or the average alone), these frames.
 export interface Ask {
   exportId: string;
-  query: store.Query;
+  spot: Spot;
   layers: readonly number[];
   heads: readonly number[];
   frames: readonly number[] | null; // null: all
@@ -109,11 +110,11 @@ const warm = new Set<string>(); // "export layer": the server has read it
 export const serverMs = signal<number | null>(null);
 
 function keyOf(ask: Ask): string {
-  const { exportId, query, layers, heads, frames, exact } = ask;
-  return JSON.stringify([exportId, query, layers, heads, frames, exact]);
+  const { exportId, spot, layers, heads, frames, exact } = ask;
+  return JSON.stringify([exportId, spot, layers, heads, frames, exact]);
 }
 
-// Asks of the same shape differ in the query alone. The answer to one is shown while the next is awaited: maps that
+// Asks of the same shape differ in the spot alone. The answer to one is shown while the next is awaited: maps that
 // lag behind the hand are better than none.
 function shapeOf(ask: Ask): string {
   return JSON.stringify([ask.exportId, ask.layers, ask.heads, ask.frames, ask.exact]);
@@ -327,8 +328,8 @@ async function fetchPart(ask: Ask, layers: readonly number[], abort: AbortSignal
           exportId: ask.exportId,
           layers,
           heads: ask.heads.includes(store.kAverage) ? "mean" : ask.heads,
-          row: ask.query.row,
-          col: ask.query.col,
+          row: ask.spot.row,
+          col: ask.spot.col,
           frames: ask.frames,
         },
         abort,
@@ -348,8 +349,8 @@ async function fetchFromStore(
 ): Promise<ExactMaps> {
   const { cells, special, ...exactly } = exact;
   const heads = ask.heads.includes(store.kAverage) ? "reduced" : ask.heads;
-  const { exportId, query, frames } = ask;
-  const asked: ExactQuery = { ...exactly, exportId, query, layers, heads, frames };
+  const { exportId, spot, frames } = ask;
+  const asked: ExactQuery = { ...exactly, exportId, spot, layers, heads, frames };
   const maps = await fetchExact(asked, abort, kExactOptions);
   const expected = [
     layers.length,

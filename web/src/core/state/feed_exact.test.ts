@@ -7,7 +7,7 @@ import { mapsCsv } from "../figure/csv";
 import { colourRange, figureMap, masses, paintMap, valueIn } from "./display";
 import { forgetMaps, type Block } from "./feed";
 import { followChoices, layerStripFeed, mainFeeds } from "./feeds";
-import { linkQuery, readLink } from "./link";
+import { linkText, readLink } from "./link";
 import { writeNpy } from "../source/npy";
 import { currentFigure, fileStem, shownMaps } from "../../app/save";
 import * as store from "./store";
@@ -161,10 +161,10 @@ describe("what is asked for", () => {
     }
     await settled();
     expect(block().ask).toMatchObject({
-      query: { row: 0, col: 1 },
+      spot: { row: 0, col: 1 },
       exact: { definition: "model" },
     });
-    expect(layerStripFeed.block.value?.ask.query).toEqual({ row: 0, col: 1 });
+    expect(layerStripFeed.block.value?.ask.spot).toEqual({ row: 0, col: 1 });
   });
 
   it("must come in the shape asked for", async () => {
@@ -260,7 +260,7 @@ describe("what is taken away", () => {
     store.logScale.value = true;
     store.pins.value = [{ row: 1, col: 2, frame: 1 }];
     store.pin({ row: 3, col: 4, token: "cls" }, true);
-    const query = linkQuery();
+    const query = linkText();
     const before = [store.pins.value, store.definition.value, store.attention.value?.kind];
     store.wantedDefinition.value = "model";
     store.wantedBlock.value = "";
@@ -275,6 +275,6 @@ describe("what is taken away", () => {
       true,
       true,
     ]);
-    expect(linkQuery()).toBe(query);
+    expect(linkText()).toBe(query);
   });
 });

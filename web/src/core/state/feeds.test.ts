@@ -80,7 +80,7 @@ describe("followChoices", () => {
     store.show(exampleExport({ id: "other" }));
     store.pin({ row: 0, col: 0 }, true);
     await answerAll();
-    expect(mainFeeds.map((feed) => feed.block.value?.ask.query.row)).toEqual([
+    expect(mainFeeds.map((feed) => feed.block.value?.ask.spot.row)).toEqual([
       1,
       0,
       undefined,
@@ -176,7 +176,7 @@ describe("followChoices", () => {
   it("marks the query together with its maps, or soon", async () => {
     store.show(exampleExport({ id: "marked" }));
     await answerAll();
-    const marked = () => store.markedQueries.value[0]!.row;
+    const marked = () => store.markedSpots.value[0]!.row;
     const move = (row: number) => (store.hover.value = { row, col: 3 });
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     try {
@@ -186,7 +186,7 @@ describe("followChoices", () => {
       expect(marked()).toBe(1);
       requests[0]!.answer(maps(requests[0]!));
       await vi.advanceTimersByTimeAsync(0);
-      expect(first.block.value?.ask.query.row).toBe(0);
+      expect(first.block.value?.ask.spot.row).toBe(0);
       expect(marked()).toBe(0);
 
       move(2);
@@ -194,7 +194,7 @@ describe("followChoices", () => {
       store.hover.value = { row: 2, col: 0 };
       expect(marked()).toBe(0);
       await vi.advanceTimersByTimeAsync(20);
-      expect(store.markedQueries.value[0]).toEqual({ row: 2, col: 0 });
+      expect(store.markedSpots.value[0]).toEqual({ row: 2, col: 0 });
       store.hover.value = null;
       expect(marked()).toBe(1);
     } finally {

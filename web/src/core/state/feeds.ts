@@ -2,9 +2,10 @@
 // The places on the page that show maps, and what each of them wants as the choices go.
 import { computed, effect } from "@preact/signals";
 import { Feed, forgetMaps, type Ask, type Block } from "./feed";
+import type { Spot } from "../source/spot";
 import * as store from "./store";
 
-// The main view has one feed for each query; the strips beside it follow the active one.
+// The main view has one feed for each spot; the strips beside it follow the active one.
 export const mainFeeds = Array.from({ length: store.kMostPins }, () => new Feed());
 export const layerStripFeed = new Feed();
 export const headStripFeed = new Feed();
@@ -31,7 +32,7 @@ function exactly(tokens: boolean): Pick<Ask, "exact"> {
 const readableLayers = (): number[] =>
   store.layers.value.filter((layer) => layer.error === null).map((layer) => layer.number);
 
-function mainAsk(query: store.Query): Ask | null {
+function mainAsk(spot: Spot): Ask | null {
   const info = store.exportInfo.value;
   if (!info) return null;
   const readable = readableLayers();
@@ -40,7 +41,7 @@ function mainAsk(query: store.Query): Ask | null {
   const everyHead = store.numHeads.value > 0 ? store.headNumbers() : [store.kAverage];
   const ask: Ask = {
     exportId: info.id,
-    query,
+    spot,
     layers: view === "layers" || view === "matrix" ? readable : one,
     heads: view === "heads" || view === "matrix" ? everyHead : [store.head.value],
     frames: view === "matrix" ? [store.target.value] : null,
@@ -66,13 +67,13 @@ function stripAsk(kind: "layers" | "heads"): Ask | null | "later" {
   // to other layers.
   const failed = main?.failure.value?.kind === "server" || store.currentLayer.value?.error;
   if (!failed && block && !isOfNow(block)) return main?.failure.value ? null : "later";
-  const query = failed ? store.activeQuery.value : block?.ask.query;
-  if (!query) return null;
+  const spot = failed ? store.activeSpot.value : block?.ask.spot;
+  if (!spot) return null;
   if (kind === "layers") {
     const heads = [store.head.value];
     return {
       exportId: info.id,
-      query,
+      spot,
       layers: readableLayers(),
       heads,
       frames: null,
@@ -83,7 +84,7 @@ function stripAsk(kind: "layers" | "heads"): Ask | null | "later" {
   if (failed || !block || !wanted) return null;
   return {
     exportId: info.id,
-    query,
+    spot,
     layers: block.ask.layers,
     heads: store.headNumbers(),
     frames: [store.target.value],
@@ -98,10 +99,10 @@ function followWithMarks(): void {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const mark = () => {
     timer = undefined;
-    store.markedQueries.value = store.queries.peek();
+    store.markedSpots.value = store.spots.peek();
   };
   effect(() => {
-    store.queries.value;
+    store.spots.value;
     const awaited = store.hover.value !== null && mainFeeds.some((feed) => feed.busy.value);
     if (awaited) {
       timer ??= setTimeout(mark, kTogetherMs);
@@ -117,7 +118,7 @@ const allFeeds = [...mainFeeds, layerStripFeed, headStripFeed];
 export function followChoices(): void {
   let opened: unknown = null;
   effect(() => {
-    const queries = store.queries.value;
+    const spots = store.spots.value;
     // What was opened afresh may hold other maps, even under the same id.
     if (opened !== store.exportInfo.value) {
       opened = store.exportInfo.value;
@@ -125,8 +126,8 @@ export function followChoices(): void {
       for (const feed of allFeeds) feed.want(null);
     }
     mainFeeds.forEach((feed, i) => {
-      const query = queries[i];
-      feed.want(query ? mainAsk(query) : null);
+      const spot = spots[i];
+      feed.want(spot ? mainAsk(spot) : null);
     });
   });
   followWithMarks();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { beforeEach, describe, expect, it } from "vitest";
 import { exampleExport } from "../../../fixtures/export";
-import { linkQuery, readLink } from "./link";
+import { linkText, readLink } from "./link";
 import * as store from "./store";
 
 // Choices that do not depend on the export, as the page begins.
@@ -40,9 +40,9 @@ beforeEach(() => {
 
 describe("a link", () => {
   it("leaves out what is as usual", () => {
-    expect(linkQuery()).toBe("");
+    expect(linkText()).toBe("");
     store.show(exampleExport());
-    expect(linkQuery()).toBe("path=kitchen%2Fattn_maps&layer=4&head=mean&row=1&col=2");
+    expect(linkText()).toBe("path=kitchen%2Fattn_maps&layer=4&head=mean&row=1&col=2");
   });
 
   it("brings back every choice", () => {
@@ -70,7 +70,7 @@ describe("a link", () => {
     store.liveHover.value = false;
     store.columnWidth.value = 200;
     const before = choices();
-    const query = linkQuery();
+    const query = linkText();
 
     reset();
     store.show(info);
@@ -79,20 +79,20 @@ describe("a link", () => {
     expect(link.path).toBe("kitchen/attn_maps");
     store.show(info, link.restored);
     expect(choices()).toEqual(before);
-    expect(linkQuery()).toBe(query);
+    expect(linkText()).toBe(query);
   });
 
   it("holds the kept query, not the one under the hand", () => {
     store.show(exampleExport());
-    const before = linkQuery();
+    const before = linkText();
     store.hover.value = { row: 0, col: 0 };
-    expect(linkQuery()).toBe(before);
+    expect(linkText()).toBe(before);
   });
 
   it("brings back a path of any letters", () => {
     const path = 'a b/ä&?#=%"<img src=x onerror=alert(1)>';
     store.show(exampleExport({ path }));
-    expect(readLink(linkQuery()).path).toBe(path);
+    expect(readLink(linkText()).path).toBe(path);
   });
 
   it("changes nothing by nonsense", () => {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The address bar: a link holds the exact view, without what is at its default.
 import { effect } from "@preact/signals";
-import { formatQuery, frameOf, isPlain, parseQueries, parseQuery } from "../source/query";
+import { formatSpot, frameOf, isPlain, parseSpots, parseSpot } from "../source/spot";
 import * as store from "./store";
 
 interface Field {
@@ -98,7 +98,7 @@ const kExact: Field[] = [
 ];
 
 // The query part of a link to what is shown now.
-export function linkQuery(): string {
+export function linkText(): string {
   const parameters = new URLSearchParams();
   const info = store.exportInfo.value;
   if (info) {
@@ -110,10 +110,10 @@ export function linkQuery(): string {
     if (active) {
       parameters.set("row", String(active.row));
       parameters.set("col", String(active.col));
-      if (frameOf(active) > 0 || !isPlain(active)) parameters.set("query", formatQuery(active));
+      if (frameOf(active) > 0 || !isPlain(active)) parameters.set("query", formatSpot(active));
     }
     const others = pins.filter((_, i) => i !== store.activePin.value);
-    if (others.length > 0) parameters.set("pins", others.map(formatQuery).join("_"));
+    if (others.length > 0) parameters.set("pins", others.map(formatSpot).join("_"));
     if (store.targetFrame.value > 0) parameters.set("frame", String(store.targetFrame.value));
   }
   for (const field of [...kDisplay, ...(store.storeInfo.value ? kExact : [])]) {
@@ -139,10 +139,10 @@ export function readLink(query: string): Link {
     const text = parameters.get(field.key);
     if (text !== null) field.read(text);
   }
-  const pins = parseQueries(parameters.get("pins") ?? "");
+  const pins = parseSpots(parameters.get("pins") ?? "");
   const row = count(parameters.get("row"));
   const col = count(parameters.get("col"));
-  const active = parseQuery(parameters.get("query") ?? "");
+  const active = parseSpot(parameters.get("query") ?? "");
   if (active) pins.push(active);
   else if (row !== null && col !== null) pins.push({ row, col });
   return {
@@ -156,11 +156,11 @@ export function readLink(query: string): Link {
   };
 }
 
-// Keeps the address bar at linkQuery(). Browsers limit how often it may change.
+// Keeps the address bar at linkText(). Browsers limit how often it may change.
 export function followInAddressBar(): void {
   let timer: number | undefined;
   effect(() => {
-    const query = linkQuery();
+    const query = linkText();
     window.clearTimeout(timer);
     timer = window.setTimeout(() => {
       if (store.exportInfo.value) window.history.replaceState(null, "", `?${query}`);

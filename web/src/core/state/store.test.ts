@@ -21,7 +21,7 @@ describe("show", () => {
     expect(store.layer.value).toBe(4);
     expect(store.head.value).toBe(store.kAverage);
     expect(store.pins.value).toEqual([{ row: 1, col: 2 }]);
-    expect(store.activeQuery.value).toEqual({ row: 1, col: 2 });
+    expect(store.activeSpot.value).toEqual({ row: 1, col: 2 });
     expect(store.targetFrame.value).toBe(0);
     expect(store.pathText.value).toBe("kitchen/attn_maps");
     expect(store.loading.value).toBe("ready");
@@ -180,13 +180,13 @@ describe("queries", () => {
   it("lets the hand move the active one without keeping it", () => {
     store.pin({ row: 0, col: 0 }, true);
     store.hover.value = { row: 2, col: 1 };
-    expect(store.queries.value).toEqual([
+    expect(store.spots.value).toEqual([
       { row: 1, col: 2 },
       { row: 2, col: 1 },
     ]);
     expect(store.pins.value[1]).toEqual({ row: 0, col: 0 });
     store.hover.value = null;
-    expect(store.activeQuery.value).toEqual({ row: 0, col: 0 });
+    expect(store.activeSpot.value).toEqual({ row: 0, col: 0 });
     store.hover.value = { row: 2, col: 1 };
     store.pin({ row: 2, col: 1 });
     expect(store.hover.value).toBeNull();
@@ -201,33 +201,33 @@ describe("queries", () => {
       { row: 0, col: 0 },
       { row: 0, col: 1 },
     ]);
-    expect(store.activeQuery.value).toEqual({ row: 0, col: 1 });
+    expect(store.activeSpot.value).toEqual({ row: 0, col: 1 });
     store.activePin.value = 0;
     store.unpin(1);
-    expect(store.activeQuery.value).toEqual({ row: 0, col: 0 });
+    expect(store.activeSpot.value).toEqual({ row: 0, col: 0 });
   });
 
   it("activates a neighbour of the one taken away, and keeps the last", () => {
     store.pin({ row: 0, col: 0 }, true);
     store.unpin(1);
     expect(store.activePin.value).toBe(0);
-    expect(store.activeQuery.value).toEqual({ row: 1, col: 2 });
+    expect(store.activeSpot.value).toEqual({ row: 1, col: 2 });
     store.unpin(0);
     expect(store.pins.value).toEqual([{ row: 1, col: 2 }]);
   });
 
   it("steps within the grid", () => {
-    store.moveQuery(1, 1);
-    expect(store.activeQuery.value).toEqual({ row: 2, col: 3 });
-    store.moveQuery(1, 5);
-    expect(store.activeQuery.value).toEqual({ row: 2, col: 3 });
-    store.moveQuery(-9, -9);
-    expect(store.activeQuery.value).toEqual({ row: 0, col: 0 });
+    store.moveSpot(1, 1);
+    expect(store.activeSpot.value).toEqual({ row: 2, col: 3 });
+    store.moveSpot(1, 5);
+    expect(store.activeSpot.value).toEqual({ row: 2, col: 3 });
+    store.moveSpot(-9, -9);
+    expect(store.activeSpot.value).toEqual({ row: 0, col: 0 });
   });
 
   it("steps from where the hand left it", () => {
     store.hover.value = { row: 0, col: 0 };
-    store.moveQuery(1, 0);
+    store.moveSpot(1, 0);
     expect(store.pins.value).toEqual([{ row: 1, col: 0 }]);
     expect(store.hover.value).toBeNull();
   });

@@ -3,11 +3,11 @@
 import { batch, computed, signal } from "@preact/signals";
 import { colormapNames, type ColormapName } from "../maps/colormap";
 import { FrameGeometry, type Size } from "../maps/geometry";
-import { fitting, frameOf, inFrame, patchOf, type Query } from "../source/query";
+import { fitting, frameOf, inFrame, patchOf, type Spot } from "../source/spot";
 import { fetchExport, openExport, toWireError } from "../source/wire";
 import type { ExportInfo, Grid, Layer, StoreBlock, WireError } from "../source/wire";
 
-export type { Cell, Query } from "../source/query";
+export type { Cell, Spot } from "../source/spot";
 
 // Heads count from 1; this stands for their average.
 export const kAverage = 0;
@@ -38,9 +38,9 @@ export const failure = signal<WireError | null>(null);
 // The choices.
 export const layer = signal(1); // from 1, as in file names
 export const head = signal(kAverage);
-export const pins = signal<Query[]>([]);
+export const pins = signal<Spot[]>([]);
 export const activePin = signal(0);
-export const hover = signal<Query | null>(null);
+export const hover = signal<Spot | null>(null);
 export const liveHover = signal(true);
 export const view = signal<View>("frames");
 export const targetFrame = signal(0);
@@ -122,23 +122,23 @@ export const geometries = computed<FrameGeometry[]>(() => {
   return frames.value.map((frame, i) => new FrameGeometry(frame, cells, naturalSizes.value.get(i)));
 });
 // The queries on show, the active one moved by the hand.
-export const queries = computed<Query[]>(() =>
+export const spots = computed<Spot[]>(() =>
   pins.value.map((pin, i) => (i === activePin.value && hover.value ? hover.value : pin)),
 );
-// What is marked on the picture and told in words: `queries`, but for a moment after the hand has moved (feeds.ts).
-export const markedQueries = signal<Query[]>([]);
-// The frame that each query is in. Read in place of `queries` where no more matters: it does not change with every
+// What is marked on the picture and told in words: `spots`, but for a moment after the hand has moved (feeds.ts).
+export const markedSpots = signal<Spot[]>([]);
+// The frame that each query is in. Read in place of `spots` where no more matters: it does not change with every
 // move of the hand.
-const queryFramesText = computed(() => queries.value.map(frameOf).join(" "));
-export const queryFrames = computed(() => queryFramesText.value.split(" ").map(Number));
-export const queryCount = computed(() => queries.value.length);
-export const activeQuery = computed<Query | null>(() => queries.value[activePin.value] ?? null);
+const spotFramesText = computed(() => spots.value.map(frameOf).join(" "));
+export const spotFrames = computed(() => spotFramesText.value.split(" ").map(Number));
+export const spotCount = computed(() => spots.value.length);
+export const activeSpot = computed<Spot | null>(() => spots.value[activePin.value] ?? null);
 
 // The frame shown as the query picture.
-export const queryFrame = computed(() => frameOf(activeQuery.value));
+export const spotFrame = computed(() => frameOf(activeSpot.value));
 // The frame that small maps show.
 export const target = computed(() =>
-  attention.value?.attends === "frame" ? queryFrame.value : targetFrame.value,
+  attention.value?.attends === "frame" ? spotFrame.value : targetFrame.value,
 );
 
 // A layer of the store: nothing was measured when it was written.
@@ -149,7 +149,7 @@ function exactLayer(number: number): Layer {
 }
 
 // Whether the block lets a query in the frame `from` and a frame's tokens meet.
-export function meets(frame: number, from = queryFrame.value): boolean {
+export function meets(frame: number, from = spotFrame.value): boolean {
   const kind = attention.value?.attends ?? "all";
   if (kind === "frame") return frame === from;
   if (kind === "causal") return incoming.value ? frame >= from : frame <= from;
@@ -205,7 +205,7 @@ export function reportFailure(error: unknown): void {
 export interface Restored {
   layer: number | null;
   head: number | null;
-  pins: Query[];
+  pins: Spot[];
   frame: number | null;
 }
 
@@ -287,7 +287,7 @@ export function redefine(change: () => void): void {
 }
 
 // Makes `cell` the active query, or with `beside` one more.
-export function pin(cell: Query, beside = false): void {
+export function pin(cell: Spot, beside = false): void {
   batch(() => {
     hover.value = null;
     if (beside && pins.value.length < kMostPins) {
@@ -312,9 +312,9 @@ export function unpin(index: number): void {
 }
 
 // Steps the active query by cells, from where the hand left it.
-export function moveQuery(rows: number, cols: number): void {
+export function moveSpot(rows: number, cols: number): void {
   const extents = grid.value;
-  const from = activeQuery.value;
+  const from = activeSpot.value;
   if (!extents || !from) return;
   const { to } = from;
   const high = to ? to.row - from.row : 0;

@@ -106,10 +106,10 @@ describe("queries", () => {
   it("go to other frames", () => {
     store.askFrame(1);
     expect(store.pins.value).toEqual([{ row: 3, col: 4, frame: 1 }]);
-    expect(store.queryFrame.value).toBe(1);
+    expect(store.spotFrame.value).toBe(1);
     store.askFrame(2); // is not there
-    expect(store.queryFrame.value).toBe(1);
-    store.moveQuery(1, 0);
+    expect(store.spotFrame.value).toBe(1);
+    store.moveSpot(1, 0);
     expect(store.pins.value).toEqual([{ row: 4, col: 4, frame: 1 }]);
     store.askFrame(0);
     expect(store.pins.value).toEqual([{ row: 4, col: 4 }]);
@@ -117,23 +117,23 @@ describe("queries", () => {
 
   it("may be special tokens, and patches again", () => {
     store.askToken(1, "camera");
-    expect(store.activeQuery.value).toEqual({ row: 3, col: 4, frame: 1, token: "camera" });
+    expect(store.activeSpot.value).toEqual({ row: 3, col: 4, frame: 1, token: "camera" });
     store.askToken(0, "camera");
-    expect(store.activeQuery.value).toEqual({ row: 3, col: 4, token: "camera" });
+    expect(store.activeSpot.value).toEqual({ row: 3, col: 4, token: "camera" });
     store.askToken(0, "camera");
-    expect(store.activeQuery.value).toEqual({ row: 3, col: 4 });
+    expect(store.activeSpot.value).toEqual({ row: 3, col: 4 });
   });
 
   it("may be rectangles, which move as a whole and stop at the edge", () => {
     store.pin({ row: 1, col: 1, to: { row: 3, col: 2 }, frame: 1 });
-    store.moveQuery(9, 1);
+    store.moveSpot(9, 1);
     expect(store.pins.value).toEqual([{ row: 3, col: 2, to: { row: 5, col: 3 }, frame: 1 }]);
   });
 
   it("stay in frame 0 without a store", () => {
     store.show(exampleExport());
     store.askFrame(1);
-    expect(store.queryFrame.value).toBe(0);
+    expect(store.spotFrame.value).toBe(0);
   });
 });
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is asked about: a patch, a rectangle or set of patches, or a special token, of one frame.
+// A spot is the place that attention is asked for: a patch, a rectangle or set of patches, or a special token, of
+// one frame.
 import type { Grid } from "./wire";
 
 // A cell of the map grid.
@@ -8,8 +9,8 @@ export interface Cell {
   col: number;
 }
 
-// All but the cell need a store.
-export interface Query extends Cell {
+// Everything but the cell needs a store.
+export interface Spot extends Cell {
   frame?: number; // 0 if absent
   to?: Cell; // the rectangle from the cell to this one, its last
   more?: readonly Cell[]; // these cells, too
@@ -18,42 +19,42 @@ export interface Query extends Cell {
 
 export const kMostCells = 256; // in a set: addresses have an end
 
-export const frameOf = (query: Query | null | undefined): number => query?.frame ?? 0;
-export const isPlain = (query: Query): boolean => !query.to && !query.more && !query.token;
+export const frameOf = (spot: Spot | null | undefined): number => spot?.frame ?? 0;
+export const isPlain = (spot: Spot): boolean => !spot.to && !spot.more && !spot.token;
 
-export function inFrame(query: Query, frame: number): Query {
-  const { frame: _, ...rest } = query;
+export function inFrame(spot: Spot, frame: number): Spot {
+  const { frame: _, ...rest } = spot;
   return frame === 0 ? rest : { ...rest, frame };
 }
 
 // The patch alone, in its frame.
-export function patchOf(query: Query): Query {
-  return inFrame({ row: query.row, col: query.col }, frameOf(query));
+export function patchOf(spot: Spot): Spot {
+  return inFrame({ row: spot.row, col: spot.col }, frameOf(spot));
 }
 
 // From one corner to the opposite one, whichever they are.
-export function rectangle(from: Cell, to: Cell, frame: number): Query {
+export function rectangle(from: Cell, to: Cell, frame: number): Spot {
   const first = { row: Math.min(from.row, to.row), col: Math.min(from.col, to.col) };
   const last = { row: Math.max(from.row, to.row), col: Math.max(from.col, to.col) };
   const same = first.row === last.row && first.col === last.col;
   return inFrame(same ? first : { ...first, to: last }, frame);
 }
 
-// The query with a cell more, or without it if it has it.
-export function toggled(query: Query, cell: Cell): Query {
+// Adds a cell to the spot, or takes it out if the spot has it.
+export function toggled(spot: Spot, cell: Cell): Spot {
   const same = (each: Cell): boolean => each.row === cell.row && each.col === cell.col;
-  const before = cellsOf(query);
+  const before = cellsOf(spot);
   const after = before.some(same)
     ? before.filter((each) => !same(each))
     : [...before, { row: cell.row, col: cell.col }];
   const [first, ...more] = after.slice(0, kMostCells);
-  if (!first) return patchOf(query);
-  return inFrame(more.length > 0 ? { ...first, more } : first, frameOf(query));
+  if (!first) return patchOf(spot);
+  return inFrame(more.length > 0 ? { ...first, more } : first, frameOf(spot));
 }
 
-// Every patch of it.
-export function cellsOf(query: Query): Cell[] {
-  const { row, col, to, more = [] } = query;
+// Every patch of the spot.
+export function cellsOf(spot: Spot): Cell[] {
+  const { row, col, to, more = [] } = spot;
   const cells: Cell[] = [];
   for (let r = row; r <= (to?.row ?? row); r++) {
     for (let c = col; c <= (to?.col ?? col); c++) cells.push({ row: r, col: c });
@@ -61,21 +62,22 @@ export function cellsOf(query: Query): Cell[] {
   return [...cells, ...more];
 }
 
-// As far as it fits into a grid, frames and special tokens; null if its patch does not.
+// The part of a spot that an export with this grid, these frames and special tokens has; null if it has not even
+// the spot's first patch.
 export function fitting(
-  query: Query,
+  spot: Spot,
   grid: Pick<Grid, "H_ds" | "W_ds">,
   frames: number,
   tokens: readonly string[],
-): Query | null {
+): Spot | null {
   const inside = ({ row, col }: Cell): boolean => row < grid.H_ds && col < grid.W_ds;
-  if (!inside(query) || frameOf(query) >= frames) return null;
-  const { to, more, token } = query;
-  if (token !== undefined && tokens.includes(token)) return query;
-  const after = to && inside(to) && to.row >= query.row && to.col >= query.col;
-  if (after) return inFrame({ row: query.row, col: query.col, to }, frameOf(query));
+  if (!inside(spot) || frameOf(spot) >= frames) return null;
+  const { to, more, token } = spot;
+  if (token !== undefined && tokens.includes(token)) return spot;
+  const after = to && inside(to) && to.row >= spot.row && to.col >= spot.col;
+  if (after) return inFrame({ row: spot.row, col: spot.col, to }, frameOf(spot));
   const others = (more ?? []).filter(inside).slice(0, kMostCells - 1);
-  const patch = patchOf(query);
+  const patch = patchOf(spot);
   return others.length > 0 ? { ...patch, more: others } : patch;
 }
 
@@ -88,19 +90,19 @@ export function tokenSign(token: string): string {
 }
 
 // "patch (3, 4)", "patches (3, 4) – (5, 6)", "camera token"; the frame if it is not the first.
-export function queryName(query: Query): string {
-  const { row, col, to, more, token } = query;
-  const frame = frameOf(query) > 0 ? ` of frame ${frameOf(query)}` : "";
-  if (token) return `${tokenName(token)} token of frame ${frameOf(query)}`;
+export function spotName(spot: Spot): string {
+  const { row, col, to, more, token } = spot;
+  const frame = frameOf(spot) > 0 ? ` of frame ${frameOf(spot)}` : "";
+  if (token) return `${tokenName(token)} token of frame ${frameOf(spot)}`;
   if (to) return `patches (${row}, ${col}) – (${to.row}, ${to.col})${frame}`;
   if (more) return `${more.length + 1} patches${frame}`;
   return `patch (${row}, ${col})${frame}`;
 }
 
 // In links: 12.18, a rectangle 12.18-14.20, a set 12.18+3.4, a token 12.18@camera; frame 2: 2~12.18.
-export function formatQuery(query: Query): string {
-  const { row, col, to, more = [], token } = query;
-  const parts = [frameOf(query) > 0 ? `${frameOf(query)}~` : "", `${row}.${col}`];
+export function formatSpot(spot: Spot): string {
+  const { row, col, to, more = [], token } = spot;
+  const parts = [frameOf(spot) > 0 ? `${frameOf(spot)}~` : "", `${row}.${col}`];
   if (token) return [...parts, `@${token}`].join("");
   if (to) parts.push(`-${to.row}.${to.col}`);
   parts.push(...more.map((cell) => `+${cell.row}.${cell.col}`));
@@ -108,18 +110,18 @@ export function formatQuery(query: Query): string {
 }
 
 const kCell = String.raw`(\d{1,6})\.(\d{1,6})`;
-const kQuery = new RegExp(
+const kSpot = new RegExp(
   String.raw`^(?:(\d{1,6})~)?${kCell}(?:-${kCell}|@(.{1,100})|((?:\+\d{1,6}\.\d{1,6})+))?$`,
 );
 
-export function parseQuery(text: string): Query | null {
-  const [whole, frame, row, col, toRow, toCol, token, more] = kQuery.exec(text) ?? [];
+export function parseSpot(text: string): Spot | null {
+  const [whole, frame, row, col, toRow, toCol, token, more] = kSpot.exec(text) ?? [];
   if (whole === undefined) return null;
-  const query: Query = { row: Number(row), col: Number(col) };
-  if (toRow !== undefined) query.to = { row: Number(toRow), col: Number(toCol) };
-  if (token !== undefined) query.token = token;
+  const spot: Spot = { row: Number(row), col: Number(col) };
+  if (toRow !== undefined) spot.to = { row: Number(toRow), col: Number(toCol) };
+  if (token !== undefined) spot.token = token;
   if (more !== undefined) {
-    query.more = more
+    spot.more = more
       .slice(1)
       .split("+")
       .map((cell) => {
@@ -127,22 +129,22 @@ export function parseQuery(text: string): Query | null {
         return { row: Number(r), col: Number(c) };
       });
   }
-  return inFrame(query, Number(frame ?? 0));
+  return inFrame(spot, Number(frame ?? 0));
 }
 
 // Several, joined by "_", which names of tokens may hold.
-export function parseQueries(text: string): Query[] {
+export function parseSpots(text: string): Spot[] {
   return text
     .split(/_(?=\d+[.~])/)
-    .map(parseQuery)
-    .filter((query) => query !== null);
+    .map(parseSpot)
+    .filter((spot) => spot !== null);
 }
 
 // For names of files: frame0_row10_col18.
-export function queryStem(query: Query): string {
-  const { row, col, to, more, token } = query;
-  const frame = frameOf(query) > 0 ? `frame${frameOf(query)}_` : "";
-  if (token) return `frame${frameOf(query)}_${token}`;
+export function spotStem(spot: Spot): string {
+  const { row, col, to, more, token } = spot;
+  const frame = frameOf(spot) > 0 ? `frame${frameOf(spot)}_` : "";
+  if (token) return `frame${frameOf(spot)}_${token}`;
   if (to) return `${frame}rows${row}-${to.row}_cols${col}-${to.col}`;
   return `${frame}row${row}_col${col}${more ? `_and${more.length}` : ""}`;
 }

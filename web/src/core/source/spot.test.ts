@@ -3,22 +3,22 @@ import { describe, expect, it } from "vitest";
 import {
   cellsOf,
   fitting,
-  formatQuery,
+  formatSpot,
   kMostCells,
-  parseQueries,
-  parseQuery,
-  queryName,
-  queryStem,
+  parseSpots,
+  parseSpot,
+  spotName,
+  spotStem,
   rectangle,
   toggled,
   tokenSign,
-  type Query,
-} from "./query";
+  type Spot,
+} from "./spot";
 
-const patch: Query = { row: 12, col: 18 };
-const area: Query = { row: 1, col: 2, to: { row: 3, col: 3 }, frame: 2 };
-const several: Query = { row: 0, col: 0, more: [{ row: 2, col: 3 }], frame: 1 };
-const token: Query = { row: 4, col: 5, token: "register_1" };
+const patch: Spot = { row: 12, col: 18 };
+const area: Spot = { row: 1, col: 2, to: { row: 3, col: 3 }, frame: 2 };
+const several: Spot = { row: 0, col: 0, more: [{ row: 2, col: 3 }], frame: 1 };
+const token: Spot = { row: 4, col: 5, token: "register_1" };
 
 describe("a query", () => {
   it.each([
@@ -27,21 +27,21 @@ describe("a query", () => {
     [several, "1~0.0+2.3", "2 patches of frame 1", "frame1_row0_col0_and1"],
     [token, "4.5@register_1", "register 1 token of frame 0", "frame0_register_1"],
   ])("%j has a text in links, a name, and a part of file names", (query, text, name, stem) => {
-    expect(formatQuery(query)).toBe(text);
-    expect(parseQuery(text)).toEqual(query);
-    expect(queryName(query)).toBe(name);
-    expect(queryStem(query)).toBe(stem);
+    expect(formatSpot(query)).toBe(text);
+    expect(parseSpot(text)).toEqual(query);
+    expect(spotName(query)).toBe(name);
+    expect(spotStem(query)).toBe(stem);
   });
 
   it("stands beside others in a link, whatever its token's name", () => {
     const all = [token, patch, { ...token, frame: 3, token: "a_b_7" }, area, several];
-    expect(parseQueries(all.map(formatQuery).join("_"))).toEqual(all);
-    expect(parseQueries("")).toEqual([]);
+    expect(parseSpots(all.map(formatSpot).join("_"))).toEqual(all);
+    expect(parseSpots("")).toEqual([]);
   });
 
   it.each(["", "1", "1.x", "1.2-", "1.2-3", "1.2@", "-1.2", "1~", "1.2+3.4-5.6", "1.2.3", "1e3.2"])(
     "cannot be %j",
-    (text) => expect(parseQuery(text)).toBeNull(),
+    (text) => expect(parseSpot(text)).toBeNull(),
   );
 });
 
@@ -79,14 +79,14 @@ describe("a set", () => {
     const without = toggled(area, { row: 2, col: 2 });
     expect(cellsOf(without)).toHaveLength(5);
     expect(without.frame).toBe(2);
-    const all: Query = rectangle({ row: 0, col: 0 }, { row: 29, col: 29 }, 0);
+    const all: Spot = rectangle({ row: 0, col: 0 }, { row: 29, col: 29 }, 0);
     expect(cellsOf(toggled(all, { row: 40, col: 0 }))).toHaveLength(kMostCells);
   });
 });
 
 describe("fitting", () => {
   const grid = { H_ds: 3, W_ds: 4 };
-  const fits = (query: Query, tokens: string[] = []) => fitting(query, grid, 2, tokens);
+  const fits = (query: Spot, tokens: string[] = []) => fitting(query, grid, 2, tokens);
 
   it("keeps what is there", () => {
     expect(fits({ row: 2, col: 3 })).toEqual({ row: 2, col: 3 });
