@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Bundles the page into a folder: node build.mjs [outdir]. Silent unless it fails.
+// node build.mjs --viewer [outdir] bundles what other pages can use of it: viewer.js, a module (src/viewer.ts), and
+// viewer.css.
 import { copyFile, mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
 const here = dirname(fileURLToPath(import.meta.url));
-const outdir = resolve(process.argv[2] ?? join(here, "dist"));
-const copied = ["index.html", "favicon.svg"];
+const isViewer = process.argv[2] === "--viewer";
+const outdir = resolve(process.argv[isViewer ? 3 : 2] ?? join(here, "dist"));
+const copied = isViewer ? [] : ["index.html", "favicon.svg"];
 
 // The packages whose code, styles or font end up in the outputs.
 function bundledPackages(inputs) {
@@ -33,7 +36,7 @@ async function licenses(packages) {
 
 const result = await build({
   absWorkingDir: here,
-  entryPoints: { app: "src/main.tsx" },
+  entryPoints: isViewer ? { viewer: "src/viewer.ts" } : { app: "src/main.ts" },
   outdir,
   bundle: true,
   minify: true,

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import type { Browser } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { python } from "./exports";
-import type { ExportInfo, Source } from "../src/core/source/wire";
+import type { ExportInfo, SourceFile } from "../src/core/source/wire";
 import { root, Server } from "./server";
 import { openBrowser, Viewer } from "./viewer";
 
@@ -239,7 +239,7 @@ describe("files that frames were taken from", () => {
   });
 
   const kAlike = [70, 71, 74].map((i) => `PXL_20240612_123456${i}.PORTRAIT-01.COVER.jpg`);
-  const kSources: [name: string, sources: Source[], shown: RegExp[]][] = [
+  const kSources: [name: string, sources: SourceFile[], shown: RegExp[]][] = [
     ["long names", kAlike.map((file) => ({ file })), [/12345670/, /12345671/, /12345674/]],
     [
       "short names",

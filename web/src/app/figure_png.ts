@@ -1,22 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // A figure through the browser's canvas: as PNG, and its pictures for the SVG.
 import { paint } from "../core/maps/colormap";
-import { kFont, layOut, type Draw, type Figure, type FigurePicture } from "../core/figure/figure";
+import { kFont, layOut, type Draw, type Figure } from "../core/figure/figure";
 import { cellPixels, paintOptions, writeSvg } from "../core/figure/figure_svg";
 import { enlarge } from "../core/maps/raster";
+import { canvas2d } from "./canvas";
+import type { DecodedPicture } from "./picture";
 
 const kMostSide = 16384; // of a canvas
 const kPictureSide = 1200; // of a picture in an SVG
 const kQuality = 0.92;
-
-export function canvas2d(width: number, height: number): CanvasRenderingContext2D {
-  const canvas = document.createElement("canvas");
-  canvas.width = width;
-  canvas.height = height;
-  const context = canvas.getContext("2d");
-  if (!context) throw new Error("The browser has no memory for a picture of this size.");
-  return context;
-}
 
 function toBlob(context: CanvasRenderingContext2D, type: string): Promise<Blob> {
   return new Promise((resolve, reject) => {
@@ -48,7 +41,12 @@ function drawMap(
   context.restore();
 }
 
-function drawOne(context: CanvasRenderingContext2D, figure: Figure, draw: Draw): void {
+function drawOne(
+  context: CanvasRenderingContext2D,
+  figure: Figure,
+  pictures: readonly DecodedPicture[],
+  draw: Draw,
+): void {
   switch (draw.kind) {
     case "rect": {
       const { x, y, width, height } = draw.rect;
@@ -89,7 +87,7 @@ function drawOne(context: CanvasRenderingContext2D, figure: Figure, draw: Draw):
       break;
     case "picture": {
       const { x, y, width, height } = draw.rect;
-      const image = figure.pictures[draw.picture]?.image;
+      const image = pictures[draw.picture]?.image;
       if (image) context.drawImage(image, x, y, width, height);
       break;
     }
@@ -108,7 +106,11 @@ function drawOne(context: CanvasRenderingContext2D, figure: Figure, draw: Draw):
 }
 
 // `density`: pixels of the file for one of the layout; less if no canvas can be that large.
-export async function figurePng(figure: Figure, density = 2): Promise<Blob> {
+export async function figurePng(
+  figure: Figure,
+  pictures: readonly DecodedPicture[],
+  density = 2,
+): Promise<Blob> {
   const { width, height, draws } = layOut(figure);
   const factor = Math.min(density, kMostSide / Math.max(width, height));
   const context = canvas2d(Math.round(width * factor), Math.round(height * factor));
@@ -117,12 +119,12 @@ export async function figurePng(figure: Figure, density = 2): Promise<Blob> {
   context.fillRect(0, 0, context.canvas.width, context.canvas.height);
   context.scale(factor, factor);
   context.imageSmoothingQuality = "high";
-  for (const draw of draws) drawOne(context, figure, draw);
+  for (const draw of draws) drawOne(context, figure, pictures, draw);
   return toBlob(context, "image/png");
 }
 
 // A picture as a data URI, no larger than a figure needs.
-function pictureUri(picture: FigurePicture): string {
+function pictureUri(picture: DecodedPicture): string {
   const factor = Math.min(1, kPictureSide / Math.max(picture.width, picture.height));
   const width = Math.max(1, Math.round(picture.width * factor));
   const height = Math.max(1, Math.round(picture.height * factor));
@@ -134,10 +136,11 @@ function pictureUri(picture: FigurePicture): string {
   return context.canvas.toDataURL("image/jpeg", kQuality);
 }
 
-export function figureSvg(figure: Figure): Promise<string> {
+// `pictures`: decoded, in the order of the figure's `pictures`.
+export function figureSvg(figure: Figure, pictures: readonly DecodedPicture[]): Promise<string> {
   const drawn = new Set(
     layOut(figure).draws.map((draw) => (draw.kind === "picture" ? draw.picture : -1)),
   );
-  const uris = figure.pictures.map((picture, i) => (drawn.has(i) ? pictureUri(picture) : null));
+  const uris = pictures.map((picture, i) => (drawn.has(i) ? pictureUri(picture) : null));
   return writeSvg(figure, uris);
 }

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { exampleExport, storeExport } from "../../fixtures/export";
-import { helpOpen, kKeyHelp, kStoreKeyHelp, listenToKeys } from "./keys";
-import * as store from "../core/state/store";
+import { signal } from "@preact/signals";
+import { HttpSource } from "../core/source/http_source";
+import { createState, type State } from "../core/state/state";
+import type { Viewer } from "./context";
+import { kKeyHelp, kStoreKeyHelp, listenToKeys } from "./keys";
 
 // As much of a document as the keyboard needs.
 class Element extends EventTarget {
@@ -22,19 +25,32 @@ class Input extends Element {
 class Select extends Element {}
 
 const page = new EventTarget();
+const root = new EventTarget();
+const helpOpen = signal(false);
+let state: State;
+let stop: () => void;
+
+function listen(ownsPage: boolean) {
+  const viewer = { state, root, ownsPage, helpOpen } as unknown as Viewer;
+  stop = listenToKeys(viewer);
+}
 
 interface Pressed {
+  on?: EventTarget;
   target?: Element;
   shift?: boolean;
   ctrl?: boolean;
 }
 
 // Whether the page took the key for itself.
-function press(key: string, { target = new Element(), shift = false, ctrl = false }: Pressed = {}) {
+function press(
+  key: string,
+  { on = page, target = new Element(), shift = false, ctrl = false }: Pressed = {},
+) {
   const event = new Event("keydown", { cancelable: true });
   const more = { key, target, shiftKey: shift, ctrlKey: ctrl };
   for (const [name, value] of Object.entries(more)) Object.defineProperty(event, name, { value });
-  page.dispatchEvent(event);
+  on.dispatchEvent(event);
   return event.defaultPrevented;
 }
 
@@ -43,13 +59,18 @@ beforeAll(() => {
   vi.stubGlobal("HTMLElement", Element);
   vi.stubGlobal("HTMLInputElement", Input);
   vi.stubGlobal("HTMLSelectElement", Select);
-  listenToKeys();
 });
 afterAll(() => vi.unstubAllGlobals());
+afterEach(() => {
+  stop();
+  state.dispose();
+});
 beforeEach(() => {
-  store.view.value = "frames";
+  vi.stubGlobal("fetch", () => new Promise(() => {}));
+  state = createState(new HttpSource());
   helpOpen.value = false;
-  store.show(
+  listen(true);
+  state.show(
     exampleExport({ grid: { H_p: 20, W_p: 20, stride_h: 1, stride_w: 1, H_ds: 20, W_ds: 20 } }),
   );
 });
@@ -64,19 +85,19 @@ describe("keys", () => {
     ["ArrowRight", true, 10, 15],
   ])("%s (shift: %s) moves the query to (%d, %d)", (key, shift, row, col) => {
     expect(press(key, { shift })).toBe(true);
-    expect(store.pins.value).toEqual([{ row, col }]);
+    expect(state.pins.value).toEqual([{ row, col }]);
   });
 
   it("step through layers and heads", () => {
     press("[");
-    expect(store.layer.value).toBe(3);
+    expect(state.layer.value).toBe(3);
     press("]");
-    expect(store.layer.value).toBe(4);
+    expect(state.layer.value).toBe(4);
     press(".");
     press(".");
-    expect(store.head.value).toBe(2);
+    expect(state.head.value).toBe(2);
     press(",");
-    expect(store.head.value).toBe(1);
+    expect(state.head.value).toBe(1);
   });
 
   it.each([
@@ -85,32 +106,32 @@ describe("keys", () => {
     ["m", "matrix"],
   ])("%s opens and closes a view", (key, view) => {
     press(key);
-    expect(store.view.value).toBe(view);
+    expect(state.view.value).toBe(view);
     press(key);
-    expect(store.view.value).toBe("frames");
+    expect(state.view.value).toBe("frames");
   });
 
   it("do not open heads where there are none", () => {
-    store.show(exampleExport({ heads: 0 }));
+    state.show(exampleExport({ heads: 0 }));
     press("h");
-    expect(store.view.value).toBe("frames");
+    expect(state.view.value).toBe("frames");
   });
 
   it("keep a query, add one, and take it away", () => {
     press("p");
-    expect(store.pins.value).toHaveLength(2);
+    expect(state.pins.value).toHaveLength(2);
     press("ArrowUp");
-    expect(store.pins.value.map((pin) => pin.row)).toEqual([10, 9]);
+    expect(state.pins.value.map((pin) => pin.row)).toEqual([10, 9]);
     press("Backspace");
-    expect(store.pins.value).toEqual([{ row: 10, col: 10 }]);
+    expect(state.pins.value).toEqual([{ row: 10, col: 10 }]);
     press("Backspace");
-    expect(store.pins.value).toHaveLength(1);
+    expect(state.pins.value).toHaveLength(1);
   });
 
   it("let go of the hover, and leave Escape alone otherwise", () => {
-    store.hover.value = { row: 0, col: 0 };
+    state.hover.value = { row: 0, col: 0 };
     expect(press("Escape")).toBe(true);
-    expect(store.hover.value).toBeNull();
+    expect(state.hover.value).toBeNull();
     expect(press("Escape")).toBe(false);
   });
 
@@ -127,22 +148,36 @@ describe("keys", () => {
     expect(press("l", { ctrl: true })).toBe(false);
     expect(press("x")).toBe(false);
     expect(press("Tab")).toBe(false);
-    expect(store.view.value).toBe("frames");
+    expect(state.view.value).toBe("frames");
   });
 
   it("do nothing before there is an export", () => {
-    store.exportInfo.value = null;
+    state.exportInfo.value = null;
     expect(press("m")).toBe(false);
-    expect(store.view.value).toBe("frames");
+    expect(state.view.value).toBe("frames");
+  });
+});
+
+describe("keys of a viewer that does not own the page", () => {
+  it("are those pressed in it alone", () => {
+    stop();
+    listen(false);
+    expect(press("m")).toBe(false);
+    expect(state.view.value).toBe("frames");
+    expect(press("m", { on: root })).toBe(true);
+    expect(state.view.value).toBe("matrix");
+    stop();
+    expect(press("m", { on: root })).toBe(false);
+    expect(state.view.value).toBe("matrix");
   });
 });
 
 describe("a focused control", () => {
   it.each(["a", "?", "[", "ArrowLeft", "Backspace", "l"])("for text keeps %s", (key) => {
-    const before = [store.pins.value, store.layer.value, store.view.value];
+    const before = [state.pins.value, state.layer.value, state.view.value];
     expect(press(key, { target: new Input("text") })).toBe(false);
     expect(press(key, { target: new Input("number") })).toBe(false);
-    expect([store.pins.value, store.layer.value, store.view.value]).toEqual(before);
+    expect([state.pins.value, state.layer.value, state.view.value]).toEqual(before);
     expect(helpOpen.value).toBe(false);
   });
 
@@ -158,7 +193,7 @@ describe("a focused control", () => {
     expect(press("ArrowDown", { target })).toBe(false);
     expect(press("m", { target })).toBe(false);
     expect(press("[", { target })).toBe(true);
-    expect(store.layer.value).toBe(3);
+    expect(state.layer.value).toBe(3);
   });
 
   it("that ticks keeps none of them", () => {
@@ -177,40 +212,40 @@ describe("a focused control", () => {
 });
 
 describe("keys of exports with a store", () => {
-  const definition = () => store.definition.value;
+  const definition = () => state.definition.value;
 
   it("change what is computed", () => {
-    store.wantedDefinition.value = "model";
-    store.show(storeExport());
+    state.wantedDefinition.value = "model";
+    state.show(storeExport());
     expect(press("f")).toBe(true);
-    expect(store.spotFrame.value).toBe(1);
+    expect(state.queryFrame.value).toBe(1);
     press("f");
-    expect(store.spotFrame.value).toBe(0);
+    expect(state.queryFrame.value).toBe(0);
     press("F", { shift: true });
-    expect(store.spotFrame.value).toBe(1);
+    expect(state.queryFrame.value).toBe(1);
     press("i");
-    expect(store.incoming.value).toBe(true);
+    expect(state.incoming.value).toBe(true);
     press("i");
-    expect(store.incoming.value).toBe(false);
+    expect(state.incoming.value).toBe(false);
     press("d");
     expect(definition()).toBe("patches");
     press("D", { shift: true });
     expect(definition()).toBe("model");
     press("r");
-    expect(store.rope.value).toBe("before");
+    expect(state.rope.value).toBe("before");
     press("r");
     press("b");
-    expect(store.attention.value?.kind).toBe("encoder");
+    expect(state.attention.value?.kind).toBe("encoder");
     press("b");
-    expect(store.attention.value?.kind).toBe("global");
+    expect(state.attention.value?.kind).toBe("global");
     const named = kStoreKeyHelp.map(([keys]) => keys).join("");
     expect(named).toBe("FIDRB");
   });
 
   it("do nothing where there is none", () => {
     for (const key of "fidrb") press(key);
-    expect(store.exact.value).toBe(false);
-    expect([store.incoming.value, store.spotFrame.value]).toEqual([false, 0]);
-    expect(store.wantedRope.value).toBe("after");
+    expect(state.exact.value).toBe(false);
+    expect([state.incoming.value, state.queryFrame.value]).toEqual([false, 0]);
+    expect(state.wantedRope.value).toBe("after");
   });
 });

@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The keyboard.
-import { signal } from "@preact/signals";
-import * as store from "../core/state/store";
-
-export const helpOpen = signal(false);
+import type { Viewer } from "./context";
 
 // For the help page: what each key does.
 export const kKeyHelp: readonly (readonly [string, string])[] = [
@@ -28,40 +25,60 @@ export const kStoreKeyHelp: readonly (readonly [string, string])[] = [
   ["B", "the next kind of block"],
 ];
 
-function stepFrame(step: number): void {
-  const count = store.frames.value.length;
-  store.askFrame((store.spotFrame.value + step + count) % count);
-}
+type Action = (viewer: Viewer, event: KeyboardEvent) => unknown;
 
-function stepBlock(): void {
-  const kinds = store.storeInfo.value?.blocks.map((each) => each.kind) ?? [];
-  const next = kinds[(kinds.indexOf(store.attention.value?.kind ?? "") + 1) % kinds.length];
-  if (store.exact.value && next) store.redefine(() => (store.wantedBlock.value = next));
-}
+const stepFrame: Action = ({ state }, event) => {
+  const count = state.frames.value.length;
+  const step = event.shiftKey ? -1 : 1;
+  state.askFrame((state.queryFrame.value + step + count) % count);
+};
 
-const kActions: Record<string, (event: KeyboardEvent) => void> = {
-  ArrowLeft: (event) => store.moveSpot(0, event.shiftKey ? -5 : -1),
-  ArrowRight: (event) => store.moveSpot(0, event.shiftKey ? 5 : 1),
-  ArrowUp: (event) => store.moveSpot(event.shiftKey ? -5 : -1, 0),
-  ArrowDown: (event) => store.moveSpot(event.shiftKey ? 5 : 1, 0),
-  "[": () => store.stepLayer(-1),
-  "]": () => store.stepLayer(1),
-  ",": () => store.stepHead(-1),
-  ".": () => store.stepHead(1),
-  l: () => store.toggleView("layers"),
-  h: () => store.numHeads.value > 0 && store.toggleView("heads"),
-  m: () => store.toggleView("matrix"),
-  p: () => store.activeSpot.value && store.pin(store.activeSpot.value, true),
-  f: (event) => stepFrame(event.shiftKey ? -1 : 1),
-  i: () => store.exact.value && (store.incoming.value = !store.incoming.value),
-  d: (event) => store.stepDefinition(event.shiftKey ? -1 : 1),
-  r: () =>
-    store.exact.value &&
-    (store.wantedRope.value = store.rope.value === "after" ? "before" : "after"),
-  b: () => stepBlock(),
-  Backspace: () => store.unpin(store.activePin.value),
-  Escape: () => (store.hover.value = null),
-  "?": () => (helpOpen.value = true),
+const stepBlock: Action = ({ state }) => {
+  const kinds = state.storeInfo.value?.blocks.map((each) => each.kind) ?? [];
+  const next = kinds[(kinds.indexOf(state.attention.value?.kind ?? "") + 1) % kinds.length];
+  if (state.exact.value && next) state.redefine(() => (state.wantedBlock.value = next));
+};
+
+const stepRope: Action = ({ state }) => {
+  if (state.exact.value) state.wantedRope.value = state.rope.value === "after" ? "before" : "after";
+};
+
+const toggleIncoming: Action = ({ state }) => {
+  if (state.exact.value) state.incoming.value = !state.incoming.value;
+};
+
+const addPin: Action = ({ state }) => {
+  if (state.activeSpot.value) state.pin(state.activeSpot.value, true);
+};
+
+const move =
+  (rows: number, cols: number): Action =>
+  ({ state }, event) => {
+    const step = event.shiftKey ? 5 : 1;
+    state.moveSpot(rows * step, cols * step);
+  };
+
+const kActions: Record<string, Action> = {
+  ArrowLeft: move(0, -1),
+  ArrowRight: move(0, 1),
+  ArrowUp: move(-1, 0),
+  ArrowDown: move(1, 0),
+  "[": ({ state }) => state.stepLayer(-1),
+  "]": ({ state }) => state.stepLayer(1),
+  ",": ({ state }) => state.stepHead(-1),
+  ".": ({ state }) => state.stepHead(1),
+  l: ({ state }) => state.toggleView("layers"),
+  h: ({ state }) => state.numHeads.value > 0 && state.toggleView("heads"),
+  m: ({ state }) => state.toggleView("matrix"),
+  p: addPin,
+  f: stepFrame,
+  i: toggleIncoming,
+  d: ({ state }, event) => state.stepDefinition(event.shiftKey ? -1 : 1),
+  r: stepRope,
+  b: stepBlock,
+  Backspace: ({ state }) => state.unpin(state.activePin.value),
+  Escape: ({ state }) => (state.hover.value = null),
+  "?": ({ helpOpen }) => (helpOpen.value = true),
 };
 
 // Keys that a focused control needs for itself.
@@ -77,13 +94,19 @@ function takesKey(target: EventTarget | null, key: string): boolean {
   return target.isContentEditable;
 }
 
-export function listenToKeys(): void {
-  document.addEventListener("keydown", (event) => {
+// Answers the keys pressed in the viewer, or anywhere if the page is its own, until the function returned is called.
+export function listenToKeys(viewer: Viewer): () => void {
+  const { state, root, ownsPage } = viewer;
+  const onKey = (event: KeyboardEvent) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
     const action = kActions[event.key.length === 1 ? event.key.toLowerCase() : event.key];
-    if (!action || !store.exportInfo.value || takesKey(event.target, event.key)) return;
-    if (event.key === "Escape" && store.hover.value === null) return;
+    if (!action || !state.exportInfo.value || takesKey(event.target, event.key)) return;
+    if (event.key === "Escape" && state.hover.value === null) return;
     event.preventDefault();
-    action(event);
-  });
+    action(viewer, event);
+  };
+  const target: Document | HTMLElement = ownsPage ? document : root;
+  const listener = onKey as EventListener;
+  target.addEventListener("keydown", listener);
+  return () => target.removeEventListener("keydown", listener);
 }

@@ -1,17 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 // A frame's picture decoded for a figure: the stored pixels, turned as the model saw them.
 import { withoutExif } from "../core/figure/exif";
-import type { FigurePicture } from "../core/figure/figure";
-import { canvas2d } from "./figure_png";
 import { isOnItsSide, turnOf } from "../core/maps/geometry";
+import type { Source } from "../core/source/source";
+import type { Frame } from "../core/source/wire";
+import { canvas2d } from "./canvas";
+
+export interface DecodedPicture {
+  image: CanvasImageSource;
+  width: number;
+  height: number;
+}
 
 const kMostWidth = 1024; // pixels
 
 // `orientation`: how the stored pixels are turned, whatever the file's own note says.
-export async function decodePicture(url: string, orientation: number): Promise<FigurePicture> {
-  const response = await fetch(url);
-  if (!response.ok) throw new Error(`the picture ${url} cannot be read`);
-  const file = withoutExif(new Uint8Array(await response.arrayBuffer()));
+export async function decodePicture(
+  source: Source,
+  frame: Frame,
+  orientation: number,
+): Promise<DecodedPicture> {
+  const file = withoutExif(await source.readPicture(frame));
   const whole = await createImageBitmap(new Blob([file]));
   const aside = isOnItsSide(orientation);
   const [wide, high] = aside ? [whole.height, whole.width] : [whole.width, whole.height];

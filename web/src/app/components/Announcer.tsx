@@ -1,32 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
 // For screen readers: what the picture shows, once it stands still.
 import { useSignal, useSignalEffect } from "@preact/signals";
-import { mainFeeds } from "../../core/state/feeds";
 import { frameOf, isPlain, spotName } from "../../core/source/spot";
 import { argMax } from "../../core/maps/stats";
-import * as store from "../../core/state/store";
+import type { State } from "../../core/state/state";
+import { useViewer } from "../context";
 
 const kStillMs = 500;
 
-function sentence(): string {
-  const spot = store.activeSpot.value;
-  const block = mainFeeds[store.activePin.value]?.block.value;
-  if (!spot || !block || store.view.value !== "frames") return "";
-  const cols = store.grid.value?.W_ds ?? 1;
+function sentence(state: State): string {
+  const spot = state.activeSpot.value;
+  const block = state.feeds.active()?.block.value;
+  if (!spot || !block || state.view.value !== "frames") return "";
+  const cols = state.grid.value?.W_ds ?? 1;
   const plain = isPlain(spot) && frameOf(spot) === 0;
   const what = plain ? `Query row ${spot.row}, column ${spot.col}.` : `Query ${spotName(spot)}.`;
-  const best = store.frames.value.flatMap((_, frame) => {
-    const map = block.map(store.layer.value, store.head.value, frame);
+  const best = state.frames.value.flatMap((_, frame) => {
+    const map = block.map(state.layer.value, state.head.value, frame);
     const found = map && argMax(map.levels, cols);
     return found ? [`frame ${frame} row ${found.row} column ${found.col}`] : [];
   });
-  return `Layer ${store.layer.value}, ${store.headName(store.head.value)}. ${what} Best matches: ${best.join("; ")}.`;
+  return `Layer ${state.layer.value}, ${state.headName(state.head.value)}. ${what} Best matches: ${best.join("; ")}.`;
 }
 
 export function Announcer() {
+  const { state } = useViewer();
   const text = useSignal("");
   useSignalEffect(() => {
-    const next = sentence();
+    const next = sentence(state);
     const timer = window.setTimeout(() => (text.value = next), kStillMs);
     return () => window.clearTimeout(timer);
   });

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { exportInfo, loading } from "../../core/state/store";
+import { useViewer } from "../context";
 import { Announcer } from "./Announcer";
 import { Controls } from "./Controls";
 import { ExportList } from "./ExportList";
@@ -12,6 +12,7 @@ import { Readout } from "./Readout";
 import { TopBar } from "./TopBar";
 
 export function App() {
+  const { exportInfo, loading } = useViewer().state;
   const open = exportInfo.value !== null;
   return (
     <>

@@ -3,30 +3,33 @@ import { useComputed, useSignalEffect } from "@preact/signals";
 import { useRef } from "preact/hooks";
 import { colormapTable } from "../../core/maps/colormap";
 import { colourRange, scalesDiffer } from "../../core/state/display";
-import { mainFeeds } from "../../core/state/feeds";
 import { valueAt } from "../../core/maps/scale";
-import * as store from "../../core/state/store";
 import { unitName } from "../../core/state/wording";
+import { kAverage } from "../../core/state/choices";
+import { formatValue } from "../../core/maps/number";
+import type { State } from "../../core/state/state";
+import { useViewer } from "../context";
 
 const kTicks = [0, 0.25, 0.5, 0.75, 1];
 
-function caption(): string {
-  if (scalesDiffer()) {
-    return store.signed.value
-      ? `${unitName()}; from the least to the largest of each map`
+function caption(state: State): string {
+  if (scalesDiffer(state)) {
+    return state.signed.value
+      ? `${unitName(state)}; from the least to the largest of each map`
       : "of each map’s last colour";
   }
-  const unit = unitName();
-  const ownScale = store.scaleMode.value === "head" && store.head.value === store.kAverage;
-  return ownScale && !store.exact.value && store.numHeads.value > 0 && store.view.value === "frames"
+  const unit = unitName(state);
+  const ownScale = state.scaleMode.value === "head" && state.head.value === kAverage;
+  return ownScale && !state.exact.value && state.numHeads.value > 0 && state.view.value === "frames"
     ? `${unit}; up to 99 % of this average`
     : unit;
 }
 
 export function ColourBar() {
+  const { state } = useViewer();
   const canvas = useRef<HTMLCanvasElement>(null);
   useSignalEffect(() => {
-    const table = colormapTable(store.colormap.value);
+    const table = colormapTable(state.colormap.value);
     const context = canvas.current?.getContext("2d");
     if (!context) return;
     const image = context.createImageData(256, 1);
@@ -36,16 +39,16 @@ export function ColourBar() {
     context.putImageData(image, 0, 0);
   });
   const last = useComputed(() => {
-    if (scalesDiffer()) return null;
-    const block = mainFeeds[store.activePin.value]?.block.value ?? null;
-    const head = store.view.value === "heads" ? 1 : store.head.value;
-    return colourRange(block, store.layer.value, head);
+    if (scalesDiffer(state)) return null;
+    const block = state.feeds.active()?.block.value ?? null;
+    const head = state.view.value === "heads" ? 1 : state.head.value;
+    return colourRange(state, block, state.layer.value, head);
   });
   const label = (tick: number) => {
-    const part = tick ** (1 / store.gamma.value);
-    if (last.value !== null) return store.formatValue(valueAt(part, last.value));
-    if (!scalesDiffer()) return "";
-    const log = store.logScale.value && !store.signed.value;
+    const part = tick ** (1 / state.gamma.value);
+    if (last.value !== null) return formatValue(valueAt(part, last.value));
+    if (!scalesDiffer(state)) return "";
+    const log = state.logScale.value && !state.signed.value;
     return `${Number(valueAt(part, { low: 0, high: 100, log }).toPrecision(2))} %`;
   };
   return (
@@ -54,12 +57,12 @@ export function ColourBar() {
       <ol>
         {kTicks.map((tick) => (
           <li key={tick}>
-            {tick === 1 && label(tick) !== "" && !store.signed.value && "≥ "}
+            {tick === 1 && label(tick) !== "" && !state.signed.value && "≥ "}
             {label(tick)}
           </li>
         ))}
       </ol>
-      <p>{caption()}</p>
+      <p>{caption(state)}</p>
     </div>
   );
 }

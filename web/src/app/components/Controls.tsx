@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The row of choices under the top bar, by the names that the Python toolkit gave them.
-import * as store from "../../core/state/store";
 import { Check, Field } from "./Fields";
+import { kAverage, kColormaps, kScales, type ScaleMode, type View } from "../../core/state/choices";
+import type { State } from "../../core/state/state";
+import { useViewer } from "../context";
 
 function Slider(props: {
   label: string;
@@ -52,15 +54,16 @@ function Steps(props: { what: string; keys: string; step: (by: number) => void }
 }
 
 function LayerAndHead() {
+  const { state } = useViewer();
   return (
     <div class="group">
       <Field label="Layer">
         <select
           data-testid="layer"
-          value={String(store.layer.value)}
-          onChange={(event) => (store.layer.value = Number(event.currentTarget.value))}
+          value={String(state.layer.value)}
+          onChange={(event) => (state.layer.value = Number(event.currentTarget.value))}
         >
-          {store.layers.value.map((layer) => (
+          {state.layers.value.map((layer) => (
             <option key={layer.number} value={String(layer.number)}>
               Layer {layer.number}
               {layer.error !== null && " (unreadable)"}
@@ -68,43 +71,44 @@ function LayerAndHead() {
           ))}
         </select>
       </Field>
-      <Steps what="layer" keys="[ ]" step={store.stepLayer} />
+      <Steps what="layer" keys="[ ]" step={state.stepLayer} />
       <Field label="Head">
         <select
           data-testid="head"
-          value={store.head.value === store.kAverage ? "mean" : String(store.head.value)}
+          value={state.head.value === kAverage ? "mean" : String(state.head.value)}
           title={
-            store.numHeads.value === 0 ? "This export holds the mean of the heads only" : undefined
+            state.numHeads.value === 0 ? "This export holds the mean of the heads only" : undefined
           }
           onChange={(event) => {
             const { value } = event.currentTarget;
-            store.head.value = value === "mean" ? store.kAverage : Number(value);
+            state.head.value = value === "mean" ? kAverage : Number(value);
           }}
         >
-          <option value="mean">{store.headName(store.kAverage)}</option>
-          {store.headNumbers().map((head) => (
+          <option value="mean">{state.headName(kAverage)}</option>
+          {state.headNumbers().map((head) => (
             <option key={head} value={String(head)}>
               Head {head}
             </option>
           ))}
         </select>
       </Field>
-      <Steps what="head" keys=", ." step={store.stepHead} />
+      <Steps what="head" keys=", ." step={state.stepHead} />
     </div>
   );
 }
 
 function Views() {
-  const averaged = store.numHeads.value === 0;
+  const { state } = useViewer();
+  const averaged = state.numHeads.value === 0;
   const hint = averaged ? "This export holds the mean of the heads only" : undefined;
-  const check = (view: store.View, testId: string, label: string, disabled = false) => (
+  const check = (view: View, testId: string, label: string, disabled = false) => (
     <Check
       label={label}
       testId={testId}
       disabled={disabled}
       {...(disabled && hint ? { title: hint } : {})}
-      checked={store.view.value === view}
-      onChange={(checked) => (store.view.value = checked ? view : "frames")}
+      checked={state.view.value === view}
+      onChange={(checked) => (state.view.value = checked ? view : "frames")}
     />
   );
   return (
@@ -116,42 +120,43 @@ function Views() {
   );
 }
 
-const kScaleNames: Record<store.ScaleMode, string> = {
+const kScaleNames: Record<ScaleMode, string> = {
   head: "99 % of the head",
   layer: "99 % of the layer",
   map: "maximum of this view",
   fixed: "fixed value",
 };
 // Of maps computed from the store, from this query alone.
-const kExactNames: Record<store.ScaleMode, string> = {
+const kExactNames: Record<ScaleMode, string> = {
   head: "99 % of this query",
   layer: "99 % of the layer’s heads",
   map: "maximum of this query",
   fixed: "fixed value",
 };
-const kSignedNames: Partial<Record<store.ScaleMode, string>> = {
+const kSignedNames: Partial<Record<ScaleMode, string>> = {
   head: "least to largest",
   layer: "least to largest of the heads",
 };
 
-function scaleNames(): [store.ScaleMode, string][] {
-  const names = store.signed.value ? kSignedNames : store.exact.value ? kExactNames : kScaleNames;
-  return store.kScales.flatMap((mode) => (names[mode] ? [[mode, names[mode]]] : []));
+function scaleNames(state: State): [ScaleMode, string][] {
+  const names = state.signed.value ? kSignedNames : state.exact.value ? kExactNames : kScaleNames;
+  return kScales.flatMap((mode) => (names[mode] ? [[mode, names[mode]]] : []));
 }
 
 function Colours() {
+  const { state } = useViewer();
   return (
     <div class="group">
       <Field label="Colours">
         <select
           data-testid="colormap"
-          value={store.colormap.value}
+          value={state.colormap.value}
           onChange={(event) => {
-            const name = store.kColormaps.find((each) => each === event.currentTarget.value);
-            if (name) store.colormap.value = name;
+            const name = kColormaps.find((each) => each === event.currentTarget.value);
+            if (name) state.colormap.value = name;
           }}
         >
-          {store.kColormaps.map((name) => (
+          {kColormaps.map((name) => (
             <option key={name}>{name}</option>
           ))}
         </select>
@@ -161,16 +166,16 @@ function Colours() {
           data-testid="scale"
           title="The value of the last colour"
           value={
-            scaleNames().some(([mode]) => mode === store.scaleMode.value)
-              ? store.scaleMode.value
+            scaleNames(state).some(([mode]) => mode === state.scaleMode.value)
+              ? state.scaleMode.value
               : "head"
           }
           onChange={(event) => {
-            const mode = store.kScales.find((each) => each === event.currentTarget.value);
-            if (mode) store.scaleMode.value = mode;
+            const mode = kScales.find((each) => each === event.currentTarget.value);
+            if (mode) state.scaleMode.value = mode;
           }}
         >
-          {scaleNames().map(([mode, name]) => (
+          {scaleNames(state).map(([mode, name]) => (
             <option key={mode} value={mode}>
               {name}
             </option>
@@ -181,11 +186,11 @@ function Colours() {
         label="Log"
         testId="log-scale"
         title="Logarithmic: four decades up to the last colour"
-        disabled={store.signed.value}
-        checked={store.logScale.value && !store.signed.value}
-        onChange={(checked) => (store.logScale.value = checked)}
+        disabled={state.signed.value}
+        checked={state.logScale.value && !state.signed.value}
+        onChange={(checked) => (state.logScale.value = checked)}
       />
-      {store.scaleMode.value === "fixed" && !store.signed.value && (
+      {state.scaleMode.value === "fixed" && !state.signed.value && (
         <Field label="Value">
           <input
             class="number"
@@ -194,10 +199,10 @@ function Colours() {
             min="0"
             max="1"
             step="any"
-            value={store.fixedScale.value}
+            value={state.fixedScale.value}
             onInput={(event) => {
               const value = event.currentTarget.valueAsNumber;
-              if (value > 0 && value <= 1) store.fixedScale.value = value;
+              if (value > 0 && value <= 1) state.fixedScale.value = value;
             }}
           />
         </Field>
@@ -205,26 +210,27 @@ function Colours() {
       <Slider
         label="Opacity"
         testId="opacity"
-        signal={store.opacity}
+        signal={state.opacity}
         min={0}
         max={1}
         step={0.05}
-        text={store.opacity.value.toFixed(2)}
+        text={state.opacity.value.toFixed(2)}
       />
       <Slider
         label="Gamma"
         testId="gamma"
-        signal={store.gamma}
+        signal={state.gamma}
         min={0.2}
         max={3}
         step={0.05}
-        text={store.gamma.value.toFixed(2)}
+        text={state.gamma.value.toFixed(2)}
       />
     </div>
   );
 }
 
 export function Controls() {
+  const { state } = useViewer();
   const toggle = (signal: { value: boolean }) => (checked: boolean) => (signal.value = checked);
   return (
     <section class="controls" aria-label="What is shown">
@@ -235,29 +241,29 @@ export function Controls() {
         <Check
           label="Map alone"
           testId="map-alone"
-          checked={store.mapAlone.value}
-          onChange={toggle(store.mapAlone)}
+          checked={state.mapAlone.value}
+          onChange={toggle(state.mapAlone)}
         />
         <Check
           label="Smooth"
           testId="smooth"
-          checked={store.smooth.value}
-          onChange={toggle(store.smooth)}
+          checked={state.smooth.value}
+          onChange={toggle(state.smooth)}
         />
         <Check
           label="Best match"
           testId="matches"
           title="Mark the cell of the largest value in each frame"
-          checked={store.showMatches.value}
-          onChange={toggle(store.showMatches)}
+          checked={state.showMatches.value}
+          onChange={toggle(state.showMatches)}
         />
-        {store.view.value === "frames" && (
+        {state.view.value === "frames" && (
           <Check
             label="Lines"
             testId="lines"
             title="A line from the query to the best match in each frame"
-            checked={store.showLines.value}
-            onChange={toggle(store.showLines)}
+            checked={state.showLines.value}
+            onChange={toggle(state.showLines)}
           />
         )}
       </div>

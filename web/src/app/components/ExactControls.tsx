@@ -2,19 +2,11 @@
 // What the maps are: how attention is defined, and of which blocks. For exports with a store.
 import { useComputed } from "@preact/signals";
 import { colourRange } from "../../core/state/display";
-import { mainFeeds } from "../../core/state/feeds";
-import * as store from "../../core/state/store";
 import { attentionName } from "../../core/state/wording";
 import { Check, Choice } from "./Fields";
-
-export const kDefinitionNames: Readonly<Record<string, string>> = {
-  stored: "stored maps",
-  model: "model",
-  patches: "patches only",
-  frame: "within each frame",
-  logits: "logits",
-  cosine: "cosine",
-};
+import { kRopes } from "../../core/state/choices";
+import { formatValue } from "../../core/maps/number";
+import { useViewer } from "../context";
 
 const kBlockNames: Readonly<Record<string, string>> = {
   global: "global",
@@ -24,8 +16,9 @@ const kBlockNames: Readonly<Record<string, string>> = {
 
 // What `patches` leaves out, of the map or the maps on show.
 function Dropped() {
+  const { state } = useViewer();
   const text = useComputed(() => {
-    const block = mainFeeds[store.activePin.value]?.block.value;
+    const block = state.feeds.active()?.block.value;
     const shares = (block?.ask.layers ?? []).flatMap((layer) =>
       block!.ask.heads.flatMap((head) => block!.dropped(layer, head) ?? []),
     );
@@ -35,7 +28,7 @@ function Dropped() {
     const high = percent(Math.max(...shares));
     return low === high ? low : `${low} – ${high}`;
   });
-  if (store.definition.value !== "patches" || text.value === "") return null;
+  if (state.definition.value !== "patches" || text.value === "") return null;
   return (
     <span class="dropped" data-testid="dropped">
       Left out: {text.value} of the model’s attention, on special tokens.
@@ -48,10 +41,11 @@ const sentence = (text: string): string =>
   (text.charAt(0).toUpperCase() + text.slice(1)).replace(/[^.]$/, "$&.");
 
 export function ExactControls() {
-  const info = store.storeInfo.value;
+  const { state } = useViewer();
+  const info = state.storeInfo.value;
   if (!info) return null;
-  const { definition, attention, exact } = store;
-  const text = store.definitions.value.find((each) => each.name === definition.value)?.text ?? "";
+  const { definition, attention, exact } = state;
+  const text = state.definitions.value.find((each) => each.name === definition.value)?.text ?? "";
   const rotates = attention.value?.rope === "2d";
   return (
     <div class="exact">
@@ -61,20 +55,17 @@ export function ExactControls() {
           testId="definition"
           title="How it is defined (D)"
           value={definition.value}
-          options={store.definitions.value.map(({ name }) => [
-            name,
-            kDefinitionNames[name] ?? name,
-          ])}
-          onChange={(name) => store.redefine(() => (store.wantedDefinition.value = name))}
+          options={state.definitions.value.map(({ name, title }) => [name, title])}
+          onChange={(name) => state.redefine(() => (state.wantedDefinition.value = name))}
         />
         {exact.value && rotates && (
           <Choice
             label="RoPE"
             testId="rope"
             title="Before or after positions rotate queries and keys (R)"
-            value={store.rope.value}
-            options={store.kRopes.map((each) => [each, each])}
-            onChange={(each) => (store.wantedRope.value = each === "before" ? "before" : "after")}
+            value={state.rope.value}
+            options={kRopes.map((each) => [each, each])}
+            onChange={(each) => (state.wantedRope.value = each === "before" ? "before" : "after")}
           />
         )}
         {exact.value && info.blocks.length > 1 && (
@@ -84,7 +75,7 @@ export function ExactControls() {
             title="Which of the model’s blocks (B)"
             value={attention.value?.kind ?? ""}
             options={info.blocks.map(({ kind }) => [kind, kBlockNames[kind] ?? kind])}
-            onChange={(kind) => store.redefine(() => (store.wantedBlock.value = kind))}
+            onChange={(kind) => state.redefine(() => (state.wantedBlock.value = kind))}
           />
         )}
         {exact.value && (
@@ -92,12 +83,12 @@ export function ExactControls() {
             label="All heads"
             testId="reduce"
             title="What stands for all heads, where none is chosen"
-            value={store.reduction.value}
+            value={state.reduction.value}
             options={[
               ["mean", "mean"],
               ["max", "maximum"],
             ]}
-            onChange={(each) => (store.reduction.value = each === "max" ? "max" : "mean")}
+            onChange={(each) => (state.reduction.value = each === "max" ? "max" : "mean")}
           />
         )}
         {exact.value && (
@@ -105,8 +96,8 @@ export function ExactControls() {
             label="Incoming"
             testId="incoming"
             title="Who looks at the query, instead of where it looks (I)"
-            checked={store.incoming.value}
-            onChange={(checked) => (store.incoming.value = checked)}
+            checked={state.incoming.value}
+            onChange={(checked) => (state.incoming.value = checked)}
           />
         )}
       </div>
@@ -119,26 +110,27 @@ export function ExactControls() {
 
 // What the map's colours span, and what it is.
 export function Extent() {
+  const { state } = useViewer();
   const text = useComputed(() => {
-    const block = mainFeeds[store.activePin.value]?.block.value ?? null;
-    const range = colourRange(block, store.layer.value, store.head.value);
-    return range && [store.formatValue(range.low), store.formatValue(range.high)];
+    const block = state.feeds.active()?.block.value ?? null;
+    const range = colourRange(state, block, state.layer.value, state.head.value);
+    return range && [formatValue(range.low), formatValue(range.high)];
   });
   const [low, high] = text.value ?? [];
-  const every = store.view.value === "heads" || store.view.value === "matrix";
+  const every = state.view.value === "heads" || state.view.value === "matrix";
   return (
     <p class="vmax" data-testid="vmax" title="What the first and last colour stand for">
       {text.value && (
         <>
-          {store.signed.value ? "colours" : "last colour"}
-          <b>{store.signed.value ? `${low} – ${high}` : high}</b>{" "}
+          {state.signed.value ? "colours" : "last colour"}
+          <b>{state.signed.value ? `${low} – ${high}` : high}</b>{" "}
         </>
       )}
       <span>
         {[
-          attentionName(),
-          every ? "all heads" : store.headName(store.head.value).toLowerCase(),
-          store.view.value === "matrix" ? "all layers" : `layer ${store.layer.value}`,
+          attentionName(state),
+          every ? "all heads" : state.headName(state.head.value).toLowerCase(),
+          state.view.value === "matrix" ? "all layers" : `layer ${state.layer.value}`,
         ].join(", ")}
       </span>
     </p>

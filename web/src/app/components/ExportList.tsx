@@ -2,19 +2,20 @@
 // What lies under the server's root, for a page that was given no export.
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import { load, reportFailure } from "../../core/state/store";
-import { listExports, type ExportListing } from "../../core/source/wire";
+import type { ExportListing } from "../../core/source/wire";
+import { useViewer } from "../context";
 
 const counted = (count: number, what: string): string =>
   `${count} ${what}${count === 1 ? "" : "s"}`;
 
 export function ExportList() {
+  const { state } = useViewer();
   const listing = useSignal<ExportListing | null>(null);
   useEffect(() => {
     const stop = new AbortController();
-    listExports({ signal: stop.signal }).then(
+    state.source.list(stop.signal).then(
       (found) => (listing.value = found),
-      (error: unknown) => stop.signal.aborted || reportFailure(error),
+      (error: unknown) => stop.signal.aborted || state.reportFailure(error),
     );
     return () => stop.abort();
   }, []);
@@ -37,7 +38,7 @@ export function ExportList() {
       <ul>
         {found.exports.map((each) => (
           <li key={each.id}>
-            <button onClick={() => void load(each.path)}>
+            <button onClick={() => void state.load(each.path)}>
               <strong>{each.name}</strong>
               <span>
                 {counted(each.layers, "layer")} · {counted(each.frames, "frame")}

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // What went wrong, where, and what to do; one at a time.
-import { batch, computed, useSignalEffect } from "@preact/signals";
-import { type Feed } from "../../core/state/feed";
-import { missed, retryAll } from "../../core/state/feeds";
-import { exportInfo, failure } from "../../core/state/store";
-import { fetchExport, toWireError, type WireError } from "../../core/source/wire";
+import { batch, useComputed, useSignalEffect } from "@preact/signals";
+import { toWireError, type WireError } from "../../core/source/wire";
+import type { Feed } from "../../core/state/feed";
+import { useViewer } from "../context";
 
 const kRetryMs = 2000;
 
@@ -34,10 +33,10 @@ export function FeedFailure(props: { feed: Feed; role: "alert" | "status" }) {
   );
 }
 
-const away = computed(() => missed.value || failure.value?.kind === "network");
-
-// While the server is away, asks for it until it answers, one request at a time.
+// While the source is away, asks for the export until an answer comes, one request at a time.
 function useReconnection() {
+  const { source, exportInfo, failure, feeds } = useViewer().state;
+  const away = useComputed(() => feeds.missed.value || failure.value?.kind === "network");
   useSignalEffect(() => {
     const info = exportInfo.value;
     if (!away.value || !info) return;
@@ -45,7 +44,7 @@ function useReconnection() {
     const ask = async () => {
       let found: WireError | null = null;
       try {
-        await fetchExport(info.id, { signal: stop.signal });
+        await source.describe(info.id, stop.signal);
       } catch (error) {
         if (stop.signal.aborted) return;
         found = toWireError(error);
@@ -56,7 +55,7 @@ function useReconnection() {
       }
       batch(() => {
         if (found || failure.peek()?.kind === "network") failure.value = found;
-        retryAll();
+        feeds.retryAll();
       });
     };
     let timer = window.setTimeout(ask, kRetryMs);
@@ -68,6 +67,7 @@ function useReconnection() {
 }
 
 export function FailureBanner() {
+  const { failure } = useViewer().state;
   useReconnection();
   const error = failure.value;
   if (!error) return null;

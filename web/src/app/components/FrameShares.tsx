@@ -5,10 +5,10 @@ import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
 import { masses } from "../../core/state/display";
 import { frameTitle, sourceOf } from "../../core/state/frame_name";
-import { layerStripFeed } from "../../core/state/feeds";
 import { sum } from "../../core/maps/stats";
-import * as store from "../../core/state/store";
 import { FeedFailure } from "./FailureBanner";
+import type { State } from "../../core/state/state";
+import { useViewer } from "../context";
 
 const kHeight = 150;
 const kRestMs = 80;
@@ -29,22 +29,24 @@ function colour(frame: number): string {
 }
 
 // `patches` leaves special tokens out; within each frame they are no share of the whole.
-const hasSpecial = (): boolean => store.exact.value && store.definition.value === "model";
+function hasSpecial(state: State): boolean {
+  return state.exact.value && state.definition.value === "model";
+}
 
 // [layer numbers, then a row for each frame], as uPlot takes it.
-function table(): uPlot.AlignedData {
-  const block = layerStripFeed.block.value;
-  const numbers = store.layers.value.map((layer) => layer.number);
-  const shares = numbers.map((layer) => masses(block, layer, store.head.value));
+function table(state: State): uPlot.AlignedData {
+  const block = state.feeds.layerStrip.block.value;
+  const numbers = state.layers.value.map((layer) => layer.number);
+  const shares = numbers.map((layer) => masses(state, block, layer, state.head.value));
   return [
     numbers,
-    ...store.frames.value.map((_, frame) => shares.map((each) => each?.frames[frame] ?? null)),
-    ...(hasSpecial() ? [shares.map((each) => each && sum(each.special))] : []),
+    ...state.frames.value.map((_, frame) => shares.map((each) => each?.frames[frame] ?? null)),
+    ...(hasSpecial(state) ? [shares.map((each) => each && sum(each.special))] : []),
   ];
 }
 
-function options(width: number): uPlot.Options {
-  const style = getComputedStyle(document.documentElement);
+function options(state: State, parent: HTMLElement): uPlot.Options {
+  const style = getComputedStyle(parent);
   const axis: uPlot.Axis = {
     stroke: style.getPropertyValue("--quiet"),
     grid: { stroke: style.getPropertyValue("--line"), width: 1 },
@@ -52,7 +54,7 @@ function options(width: number): uPlot.Options {
     font: `11px ${style.getPropertyValue("--font")}`,
   };
   return {
-    width,
+    width: parent.clientWidth,
     height: kHeight,
     legend: { show: false },
     cursor: { drag: { x: false, y: false }, points: { size: 6 } },
@@ -67,13 +69,13 @@ function options(width: number): uPlot.Options {
     ],
     series: [
       {},
-      ...store.frames.value.map((_, frame) => ({
+      ...state.frames.value.map((_, frame) => ({
         stroke: colour(frame),
         width: 1.5,
         spanGaps: true, // over layers that cannot be read
-        points: { show: store.layers.value.length < 3 },
+        points: { show: state.layers.value.length < 3 },
       })),
-      ...(hasSpecial()
+      ...(hasSpecial(state)
         ? [{ stroke: style.getPropertyValue("--quiet"), width: 1.5, dash: [4, 3], spanGaps: true }]
         : []),
     ],
@@ -81,7 +83,7 @@ function options(width: number): uPlot.Options {
       // The layer on show, as a line.
       draw: [
         (plot) => {
-          const x = Math.round(plot.valToPos(store.layer.peek(), "x", true));
+          const x = Math.round(plot.valToPos(state.layer.peek(), "x", true));
           plot.ctx.save();
           plot.ctx.strokeStyle = style.getPropertyValue("--text");
           plot.ctx.setLineDash([4, 3]);
@@ -97,16 +99,17 @@ function options(width: number): uPlot.Options {
 }
 
 export function FrameShares() {
+  const { state } = useViewer();
   const element = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
-  const info = store.exportInfo.value;
-  const theme = store.theme.value;
-  const special = hasSpecial();
-  const { layers } = store;
+  const info = state.exportInfo.value;
+  const theme = state.theme.value;
+  const special = hasSpecial(state);
+  const { layers } = state;
   useEffect(() => {
     const parent = element.current;
     if (!parent) return;
-    plot.current = new uPlot(options(parent.clientWidth), table(), parent);
+    plot.current = new uPlot(options(state, parent), table(state), parent);
     const observer = new ResizeObserver(() => {
       plot.current?.setSize({ width: parent.clientWidth, height: kHeight });
     });
@@ -118,12 +121,12 @@ export function FrameShares() {
     };
   }, [info, theme, special, layers.value]);
   useSignalEffect(() => {
-    layerStripFeed.block.value;
-    store.layer.value;
-    store.head.value;
+    state.feeds.layerStrip.block.value;
+    state.layer.value;
+    state.head.value;
     // Maps follow the hand; this follows when it rests.
     const timer = window.setTimeout(() => {
-      const data = table();
+      const data = table(state);
       // With other series, it is about to be made anew.
       if (plot.current?.series.length === data.length) plot.current.setData(data);
     }, kRestMs);
@@ -131,21 +134,28 @@ export function FrameShares() {
   });
   const choose = () => {
     const at = plot.current?.cursor.idx;
-    const chosen = at === null || at === undefined ? undefined : store.layers.value[at];
-    if (chosen) store.layer.value = chosen.number;
+    const chosen = at === null || at === undefined ? undefined : state.layers.value[at];
+    if (chosen) state.layer.value = chosen.number;
   };
   return (
     <div class="frame-shares" data-testid="frame-shares">
       <h3>
         Share of each frame, by layer{" "}
-        <span class="quiet">{store.exact.value ? "of its patches" : "of stored levels"}</span>
+        <span class="quiet">{state.exact.value ? "of its patches" : "of stored levels"}</span>
       </h3>
       <div ref={element} onClick={choose} />
       {/* Beside the frames, the strip of the same maps says so. */}
-      {store.view.value !== "frames" && <FeedFailure feed={layerStripFeed} role="status" />}
+      {state.view.value !== "frames" && <FeedFailure feed={state.feeds.layerStrip} role="status" />}
       <p class="legend">
-        {store.frames.value.map((_, frame) => (
-          <span key={frame} title={sourceOf(frame) ? frameTitle(frame) : undefined}>
+        {state.frames.value.map((_, frame) => (
+          <span
+            key={frame}
+            title={
+              sourceOf(state.frames.value, frame)
+                ? frameTitle(state.frames.value, frame)
+                : undefined
+            }
+          >
             <i style={{ background: colour(frame) }} />
             frame {frame}
           </span>

@@ -1,20 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
-import { useEffect, useRef } from "preact/hooks";
-import { helpOpen, kKeyHelp, kStoreKeyHelp } from "../keys";
-import { definition, definitions, exact, exportInfo, kStored } from "../../core/state/store";
-import { kDefinitionNames } from "./ExactControls";
+import { useEffect, useId, useRef } from "preact/hooks";
+import { kExportMaps } from "../../core/state/choices";
+import type { State } from "../../core/state/state";
+import { useViewer } from "../context";
+import { kKeyHelp, kStoreKeyHelp } from "../keys";
 
 // Of exports that do not say.
 const kClassicMeaning =
   "For each selected patch of frame 0, its softmax over the selected patches of all frames";
 
 // As a sentence without its end.
-function meaning(): string {
-  const text = exportInfo.value?.definition_text ?? kClassicMeaning;
+function meaning(state: State): string {
+  const text = state.exportInfo.value?.definition_text ?? kClassicMeaning;
   return text.charAt(0).toUpperCase() + text.slice(1).replace(/\.$/, "");
 }
 
 export function HelpDialog() {
+  const { state, helpOpen, ownsPage } = useViewer();
+  const { definition, definitions, exact } = state;
+  const titleId = useId();
   const dialog = useRef<HTMLDialogElement>(null);
   const open = helpOpen.value;
   useEffect(() => {
@@ -25,19 +29,19 @@ export function HelpDialog() {
     <dialog
       ref={dialog}
       class="help"
-      aria-labelledby="help-title"
+      aria-labelledby={titleId}
       onClose={() => (helpOpen.value = false)}
       onClick={(event) => event.target === dialog.current && (helpOpen.value = false)}
     >
       <div>
-        <h2 id="help-title" tabIndex={-1} autofocus>
+        <h2 id={titleId} tabIndex={-1} autofocus>
           How to read and steer this page
         </h2>
         <p>
           The large picture is {exact.value ? "the query’s frame" : "the first frame"}. Move over
           it: every frame shows at once where that patch looks. A click keeps the patch; Shift and a
-          click add another beside it. A click on a small map goes there. The address bar always
-          holds a link to exactly what you see.
+          click add another beside it. A click on a small map goes there.
+          {ownsPage && " The address bar always holds a link to exactly what you see."}
         </p>
         {exact.value && (
           <p>
@@ -63,19 +67,17 @@ export function HelpDialog() {
         <h3>What the colours mean</h3>
         {exact.value ? (
           <dl class="definitions">
-            {definitions.value.map(({ name, text }) => (
+            {definitions.value.map(({ name, title, text }) => (
               <>
-                <dt class={name === definition.value ? "chosen" : ""}>
-                  {kDefinitionNames[name] ?? name}
-                </dt>
-                <dd>{name === kStored ? `${meaning()}, in 256 levels.` : text}</dd>
+                <dt class={name === definition.value ? "chosen" : ""}>{title}</dt>
+                <dd>{name === kExportMaps ? `${meaning(state)}, in 256 levels.` : text}</dd>
               </>
             ))}
           </dl>
         ) : (
           <p>
-            {meaning()}. Stored in 256 levels up to the 99th percentile of the head (or layer): what
-            is larger is clipped to the last colour. <em>Average</em> is the mean of the heads’
+            {meaning(state)}. Stored in 256 levels up to the 99th percentile of the head (or layer):
+            what is larger is clipped to the last colour. <em>Average</em> is the mean of the heads’
             values, with the 99th percentile of this one query as its last colour.
           </p>
         )}

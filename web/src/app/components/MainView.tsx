@@ -3,8 +3,6 @@
 import { useComputed, useSignal, useSignalEffect } from "@preact/signals";
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { type Feed } from "../../core/state/feed";
-import { mainFeeds } from "../../core/state/feeds";
-import * as store from "../../core/state/store";
 import { lastColour } from "../../core/state/display";
 import { frameLabel, kOption } from "../../core/state/frame_name";
 import { spotName } from "../../core/source/spot";
@@ -14,14 +12,18 @@ import { Matrix } from "./Matrix";
 import type { Room } from "./room";
 import { Overlay } from "./Overlay";
 import { Strips } from "./Strips";
+import { formatValue } from "../../core/maps/number";
+import type { State } from "../../core/state/state";
+import { useViewer } from "../context";
 
 const kSlowMs = 250;
 
 // True once something takes long enough to be noticed.
 function useSlow() {
+  const { state } = useViewer();
   const slow = useSignal(false);
   useSignalEffect(() => {
-    if (!mainFeeds.some((feed) => feed.busy.value)) {
+    if (!state.feeds.main.some((feed) => feed.busy.value)) {
       slow.value = false;
       return;
     }
@@ -68,17 +70,18 @@ function useRoom() {
 }
 
 // Width over height of the tallest picture.
-function smallestAspect(): number {
-  return Math.min(...store.geometries.value.map(({ width, height }) => width / height));
+function smallestAspect(state: State): number {
+  return Math.min(...state.geometries.value.map(({ width, height }) => width / height));
 }
 
 function Frames(props: { feed: Feed; slot: number; room: Room }) {
-  const frames = store.frames.value;
+  const { state } = useViewer();
+  const frames = state.frames.value;
   const caption =
     kCaption +
     (frames.some(({ source }) => source) ? kNames : 0) +
-    (store.specialTokens.value.length > 0 ? kTokens : 0);
-  const { columns, size } = bestColumns(frames.length, smallestAspect(), caption, props.room);
+    (state.specialTokens.value.length > 0 ? kTokens : 0);
+  const { columns, size } = bestColumns(frames.length, smallestAspect(state), caption, props.room);
   return (
     <div
       class="frame-sheet"
@@ -92,8 +95,8 @@ function Frames(props: { feed: Feed; slot: number; room: Room }) {
           key={frame}
           feed={props.feed}
           slot={props.slot}
-          layer={store.layer.value}
-          head={store.head.value}
+          layer={state.layer.value}
+          head={state.head.value}
           frame={frame}
           captioned
         />
@@ -104,20 +107,24 @@ function Frames(props: { feed: Feed; slot: number; room: Room }) {
 
 // What was measured when it was stored; of other maps, what the last colour stands for.
 function ColumnDetail(props: { feed: Feed; layer: number; head: number }) {
+  const { state } = useViewer();
   const text = useComputed(() => {
     const { layer, head } = props;
     const block = props.feed.block.value;
-    const value = store.exact.value ? lastColour(block, layer, head) : store.vmaxOf(layer, head);
-    return value === null ? "" : store.formatValue(value);
+    const value = state.exact.value
+      ? lastColour(state, block, layer, head)
+      : state.vmaxOf(layer, head);
+    return value === null ? "" : formatValue(value);
   });
   return <span>{text}</span>;
 }
 
 function Column(props: { feed: Feed; slot: number; layer: number; head: number; title: string }) {
+  const { state } = useViewer();
   const failed = useComputed(() => props.feed.block.value?.failures.get(props.layer));
   const failure = failed.value;
-  const broken = store.layers.value.find((each) => each.number === props.layer)?.error;
-  const chosen = props.layer === store.layer.value && props.head === store.head.value;
+  const broken = state.layers.value.find((each) => each.number === props.layer)?.error;
+  const chosen = props.layer === state.layer.value && props.head === state.head.value;
   return (
     <section
       class={chosen ? "column chosen" : "column"}
@@ -128,7 +135,7 @@ function Column(props: { feed: Feed; slot: number; layer: number; head: number; 
       <button
         class="column-title"
         title="Show this one alone"
-        onClick={() => store.goTo(props.layer, props.head)}
+        onClick={() => state.goTo(props.layer, props.head)}
       >
         <b>{props.title}</b>{" "}
         <ColumnDetail
@@ -141,7 +148,7 @@ function Column(props: { feed: Feed; slot: number; layer: number; head: number; 
       {failure || broken ? (
         <p class="broken">{failure ? <FailureText error={failure} /> : broken}</p>
       ) : (
-        framesMet(props.slot).map((frame) => (
+        framesMet(state, props.slot).map((frame) => (
           <Overlay
             key={frame}
             feed={props.feed}
@@ -158,9 +165,9 @@ function Column(props: { feed: Feed; slot: number; layer: number; head: number; 
 }
 
 // The frames that a query's blocks look at.
-function framesMet(slot: number): number[] {
-  const all = store.frames.value.map((_, frame) => frame);
-  return all.filter((frame) => store.meets(frame, store.spotFrames.value[slot]));
+function framesMet(state: State, slot: number): number[] {
+  const all = state.frames.value.map((_, frame) => frame);
+  return all.filter((frame) => state.meets(frame, state.spotFrames.value[slot]));
 }
 
 const kColumnTitle = 42; // CSS pixels, where it takes two lines
@@ -169,8 +176,14 @@ const kSmallestColumn = 60;
 const kUsualColumn = 132; // where not all are in view anyway
 
 // The number of columns side by side at which all of them, in one or more lines, fill the room.
-function columnsAcross(count: number, frames: number, aspect: number, room: Room): number {
-  const width = store.columnWidth.value;
+function columnsAcross(
+  state: State,
+  count: number,
+  frames: number,
+  aspect: number,
+  room: Room,
+): number {
+  const width = state.columnWidth.value;
   if (width > 0) return Math.max(1, Math.floor(room.width / (width + kColumnGap)));
   let best = { across: 0, size: 0 };
   for (let across = 1; across <= count; across++) {
@@ -183,14 +196,21 @@ function columnsAcross(count: number, frames: number, aspect: number, room: Room
 }
 
 function Columns(props: { feed: Feed; slot: number; room: Room }) {
+  const { state } = useViewer();
   const { room, ...place } = props;
-  const head = store.head.value;
-  const count = store.view.value === "layers" ? store.layers.value.length : store.numHeads.value;
-  const across = columnsAcross(count, framesMet(props.slot).length, smallestAspect(), room);
+  const head = state.head.value;
+  const count = state.view.value === "layers" ? state.layers.value.length : state.numHeads.value;
+  const across = columnsAcross(
+    state,
+    count,
+    framesMet(state, props.slot).length,
+    smallestAspect(state),
+    room,
+  );
   return (
     <div class="columns" style={{ gridTemplateColumns: `repeat(${across}, minmax(0, 1fr))` }}>
-      {store.view.value === "layers"
-        ? store.layers.value.map((layer) => (
+      {state.view.value === "layers"
+        ? state.layers.value.map((layer) => (
             <Column
               key={layer.number}
               {...place}
@@ -199,13 +219,13 @@ function Columns(props: { feed: Feed; slot: number; room: Room }) {
               title={`Layer ${layer.number}`}
             />
           ))
-        : store
+        : state
             .headNumbers()
             .map((each) => (
               <Column
                 key={each}
                 {...place}
-                layer={store.layer.value}
+                layer={state.layer.value}
                 head={each}
                 title={`Head ${each}`}
               />
@@ -214,10 +234,10 @@ function Columns(props: { feed: Feed; slot: number; room: Room }) {
   );
 }
 
-function title(): string {
-  const layer = `Layer ${store.layer.value}`;
-  const head = store.headName(store.head.value);
-  switch (store.view.value) {
+function heading(state: State): string {
+  const layer = `Layer ${state.layer.value}`;
+  const head = state.headName(state.head.value);
+  switch (state.view.value) {
     case "frames":
       return `${layer} · ${head}`;
     case "layers":
@@ -225,23 +245,24 @@ function title(): string {
     case "heads":
       return `All heads · ${layer}`;
     case "matrix":
-      return store.numHeads.value > 0 ? "All layers × all heads" : "All layers";
+      return state.numHeads.value > 0 ? "All layers × all heads" : "All layers";
   }
 }
 
 function TargetFrame() {
+  const { state } = useViewer();
   return (
     <label class="field inline">
       <span>Target</span>
       <select
         data-testid="target"
-        value={String(store.target.value)}
-        disabled={store.attention.value?.attends === "frame"}
-        onChange={(event) => (store.targetFrame.value = Number(event.currentTarget.value))}
+        value={String(state.target.value)}
+        disabled={state.attention.value?.attends === "frame"}
+        onChange={(event) => (state.targetFrame.value = Number(event.currentTarget.value))}
       >
-        {store.frames.value.map((_, frame) => (
+        {state.frames.value.map((_, frame) => (
           <option key={frame} value={String(frame)}>
-            {frameLabel(frame, kOption)}
+            {frameLabel(state.frames.value, frame, kOption)}
           </option>
         ))}
       </select>
@@ -250,6 +271,7 @@ function TargetFrame() {
 }
 
 function ColumnWidth() {
+  const { state } = useViewer();
   return (
     <label class="field inline">
       <span>Size</span>
@@ -260,16 +282,17 @@ function ColumnWidth() {
         min={64}
         max={480}
         step={4}
-        value={store.columnWidth.value || kUsualColumn}
-        onDblClick={() => (store.columnWidth.value = 0)}
-        onInput={(event) => (store.columnWidth.value = event.currentTarget.valueAsNumber)}
+        value={state.columnWidth.value || kUsualColumn}
+        onDblClick={() => (state.columnWidth.value = 0)}
+        onInput={(event) => (state.columnWidth.value = event.currentTarget.valueAsNumber)}
       />
     </label>
   );
 }
 
 function QueryTitle(props: { slot: number }) {
-  const spot = store.markedSpots.value[props.slot];
+  const { state } = useViewer();
+  const spot = state.feeds.markedSpots.value[props.slot];
   return spot ? (
     <h3>
       {props.slot + 1}: {spotName(spot)}
@@ -278,16 +301,17 @@ function QueryTitle(props: { slot: number }) {
 }
 
 function Shown(props: { feed: Feed; slot: number; room: Room }) {
+  const { state } = useViewer();
   const { feed, slot } = props;
   const broken =
-    store.view.value !== "layers" && store.view.value !== "matrix"
-      ? store.currentLayer.value?.error
+    state.view.value !== "layers" && state.view.value !== "matrix"
+      ? state.currentLayer.value?.error
       : null;
   const failure = feed.failure.value;
-  const several = store.spotCount.value > 1;
+  const several = state.spotCount.value > 1;
   return (
     <section
-      class={several && slot === store.activePin.value ? "shown active" : "shown"}
+      class={several && slot === state.activePin.value ? "shown active" : "shown"}
       aria-busy={feed.busy.value}
     >
       {several && <QueryTitle slot={slot} />}
@@ -297,9 +321,9 @@ function Shown(props: { feed: Feed; slot: number; room: Room }) {
         <p class="broken" data-testid="error" role="alert">
           {broken}
         </p>
-      ) : store.view.value === "frames" ? (
+      ) : state.view.value === "frames" ? (
         <Frames feed={feed} slot={slot} room={props.room} />
-      ) : store.view.value === "matrix" ? (
+      ) : state.view.value === "matrix" ? (
         <Matrix feed={feed} room={props.room} />
       ) : (
         <Columns feed={feed} slot={slot} room={props.room} />
@@ -309,11 +333,12 @@ function Shown(props: { feed: Feed; slot: number; room: Room }) {
 }
 
 export function MainView() {
-  const view = store.view.value;
+  const { state } = useViewer();
+  const view = state.view.value;
   const { element, room } = useRoom();
   const slow = useSlow();
   const each = useComputed<Room>(() => {
-    const count = store.spotCount.value;
+    const count = state.spotCount.value;
     const heading = count > 1 ? 36 : 0; // CSS pixels over each query's maps
     return { width: room.value.width, height: room.value.height / count - heading };
   });
@@ -321,8 +346,8 @@ export function MainView() {
     <section class="main-view" aria-label="Attention maps">
       <header>
         <h2>
-          {title()}
-          {store.exact.value && store.incoming.value && " · incoming"}
+          {heading(state)}
+          {state.exact.value && state.incoming.value && " · incoming"}
           {/* Here it moves nothing that is under the hand. */}
           {slow.value && <span class="reading">reading…</span>}
         </h2>
@@ -331,7 +356,7 @@ export function MainView() {
       </header>
       <ExactControls />
       <div class="shown-list" ref={element}>
-        {mainFeeds.slice(0, store.spotCount.value).map((feed, slot) => (
+        {state.feeds.main.slice(0, state.spotCount.value).map((feed, slot) => (
           <Shown key={slot} feed={feed} slot={slot} room={each.value} />
         ))}
       </div>

@@ -2,8 +2,7 @@
 // Lines from the query to the best match in each frame, over everything else.
 import { useSignal, useSignalEffect } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import { mainFeeds } from "../../core/state/feeds";
-import * as store from "../../core/state/store";
+import { useViewer, type Viewer } from "../context";
 
 interface Line {
   key: string;
@@ -20,13 +19,13 @@ function centre(element: Element) {
 }
 
 // Reads off the page where the marks are, so that there is one place that places them.
-function measure(): Line[] {
+function measure({ state, root }: Viewer): Line[] {
   const lines: Line[] = [];
-  store.spots.value.forEach((_, slot) => {
-    const from = document.querySelector(`.query-cell[data-pin="${slot + 1}"]`);
+  state.spots.value.forEach((_, slot) => {
+    const from = root.querySelector(`.query-cell[data-pin="${slot + 1}"]`);
     if (!from) return;
     const { x: x1, y: y1 } = centre(from);
-    for (const match of document.querySelectorAll(
+    for (const match of root.querySelectorAll(
       `.frame-sheet .overlay[data-slot="${slot}"] .match:not([hidden])`,
     )) {
       const { x: x2, y: y2 } = centre(match);
@@ -38,15 +37,17 @@ function measure(): Line[] {
 }
 
 export function MatchLines() {
+  const viewer = useViewer();
+  const { state, root } = viewer;
   const lines = useSignal<Line[]>([]);
-  const wanted = store.showLines.value && store.showMatches.value && store.view.value === "frames";
+  const wanted = state.showLines.value && state.showMatches.value && state.view.value === "frames";
   const again = () => {
-    lines.value = measure();
+    lines.value = measure(viewer);
   };
   useSignalEffect(() => {
-    mainFeeds.forEach((feed) => feed.block.value);
-    store.spots.value;
-    if (!(store.showLines.value && store.showMatches.value && store.view.value === "frames"))
+    state.feeds.main.forEach((feed) => feed.block.value);
+    state.spots.value;
+    if (!(state.showLines.value && state.showMatches.value && state.view.value === "frames"))
       return;
     const frame = requestAnimationFrame(again);
     return () => cancelAnimationFrame(frame);
@@ -57,7 +58,7 @@ export function MatchLines() {
     document.addEventListener("scroll", again, true);
     // Fonts and strips that come late move what they join.
     const observer = new ResizeObserver(again);
-    const ends = document.querySelectorAll(".query, .shown-list, .frame-sheet");
+    const ends = root.querySelectorAll(".query, .shown-list, .frame-sheet");
     for (const each of ends) observer.observe(each);
     return () => {
       observer.disconnect();
@@ -69,7 +70,7 @@ export function MatchLines() {
   return (
     <svg class="match-lines" data-testid="match-lines" aria-hidden="true">
       {lines.value.map(({ key, slot, ...ends }) => (
-        <line key={key} class={slot === store.activePin.value ? "active" : ""} {...ends} />
+        <line key={key} class={slot === state.activePin.value ? "active" : ""} {...ends} />
       ))}
     </svg>
   );

@@ -4,19 +4,21 @@ import { useComputed, useSignal, useSignalEffect } from "@preact/signals";
 import { useRef } from "preact/hooks";
 import { colourRange, lastColour, paintMap } from "../../core/state/display";
 import type { Feed } from "../../core/state/feed";
-import * as store from "../../core/state/store";
 import type { Room } from "./room";
-import { readout } from "./Readout";
+import { kAverage } from "../../core/state/choices";
+import { formatValue } from "../../core/maps/number";
+import { useViewer } from "../context";
 
 const kGap = 1; // pixels between maps
 const kLabelWidth = 30;
 const kLabelHeight = 18;
 
 function usePainted(feed: Feed, layers: readonly number[], heads: readonly number[]) {
+  const { state } = useViewer();
   const canvas = useRef<HTMLCanvasElement>(null);
   useSignalEffect(() => {
     const block = feed.block.value;
-    const grid = store.grid.value;
+    const grid = state.grid.value;
     const context = canvas.current?.getContext("2d", { willReadFrequently: true });
     if (!context || !grid || !canvas.current) return;
     const { width, height } = canvas.current;
@@ -26,10 +28,10 @@ function usePainted(feed: Feed, layers: readonly number[], heads: readonly numbe
     const cells = new Uint32Array(one.buffer);
     layers.forEach((layer, i) => {
       heads.forEach((head, j) => {
-        const map = block?.map(layer, head, store.target.value);
-        const range = colourRange(block, layer, head);
+        const map = block?.map(layer, head, state.target.value);
+        const range = colourRange(state, block, layer, head);
         if (!map || !range || 4 * map.levels.length !== one.length) return;
-        paintMap(map, one, { range, alone: true });
+        paintMap(state, map, one, { range, alone: true });
         for (let row = 0; row < grid.H_ds; row++) {
           const at = (i * (grid.H_ds + kGap) + row) * width + j * (grid.W_ds + kGap);
           whole.set(cells.subarray(row * grid.W_ds, (row + 1) * grid.W_ds), at);
@@ -45,9 +47,10 @@ function usePainted(feed: Feed, layers: readonly number[], heads: readonly numbe
 const kSmallest = 22;
 
 export function Matrix(props: { feed: Feed; room: Room }) {
-  const layers = store.layers.value.map((layer) => layer.number);
-  const heads = store.numHeads.value > 0 ? store.headNumbers() : [store.kAverage];
-  const grid = store.grid.value;
+  const { state, readout } = useViewer();
+  const layers = state.layers.value.map((layer) => layer.number);
+  const heads = state.numHeads.value > 0 ? state.headNumbers() : [kAverage];
+  const grid = state.grid.value;
   const width = heads.length * ((grid?.W_ds ?? 1) + kGap) - kGap;
   const height = layers.length * ((grid?.H_ds ?? 1) + kGap) - kGap;
   const canvas = usePainted(props.feed, layers, heads);
@@ -57,7 +60,7 @@ export function Matrix(props: { feed: Feed; room: Room }) {
   );
   const under = useSignal<{ layer: number; head: number } | null>(null);
   const chosen = useComputed(
-    () => under.value ?? { layer: store.layer.value, head: store.head.value },
+    () => under.value ?? { layer: state.layer.value, head: state.head.value },
   );
 
   const at = (event: MouseEvent) => {
@@ -81,12 +84,12 @@ export function Matrix(props: { feed: Feed; room: Room }) {
   const read = (event: PointerEvent) => {
     const found = at(event);
     under.value = found;
-    const last = found && lastColour(props.feed.block.value, found.layer, found.head);
+    const last = found && lastColour(state, props.feed.block.value, found.layer, found.head);
     readout.value = found && {
       x: event.clientX,
       y: event.clientY,
-      title: `Layer ${found.layer} · ${store.headName(found.head)}`,
-      detail: `last colour ${store.formatValue(last ?? 0)} · click to show it`,
+      title: `Layer ${found.layer} · ${state.headName(found.head)}`,
+      detail: `last colour ${formatValue(last ?? 0)} · click to show it`,
     };
   };
   return (
@@ -101,7 +104,7 @@ export function Matrix(props: { feed: Feed; room: Room }) {
       <ol class="across" aria-hidden="true">
         {heads.map((head) => (
           <li key={head} class={head === chosen.value.head ? "chosen" : ""}>
-            {head === store.kAverage ? "mean" : head}
+            {head === kAverage ? "mean" : head}
           </li>
         ))}
       </ol>
@@ -116,10 +119,10 @@ export function Matrix(props: { feed: Feed; room: Room }) {
         class="matrix-maps"
         data-testid="matrix-maps"
         role="img"
-        aria-label={`Maps of frame ${store.target.value} for ${layers.length} layers and ${heads.length} heads. The keys [ ] , . move the choice; Enter shows it.`}
+        aria-label={`Maps of frame ${state.target.value} for ${layers.length} layers and ${heads.length} heads. The keys [ ] , . move the choice; Enter shows it.`}
         tabIndex={0}
         onKeyDown={(event) =>
-          event.key === "Enter" && store.goTo(store.layer.value, store.head.value)
+          event.key === "Enter" && state.goTo(state.layer.value, state.head.value)
         }
         onPointerEnter={read}
         onPointerMove={read}
@@ -130,14 +133,14 @@ export function Matrix(props: { feed: Feed; room: Room }) {
         onClick={(event) => {
           const found = at(event);
           readout.value = null;
-          if (found) store.goTo(found.layer, found.head);
+          if (found) state.goTo(found.layer, found.head);
         }}
       >
         <canvas
           ref={canvas}
           width={width}
           height={height}
-          class={store.smooth.value ? "smooth" : ""}
+          class={state.smooth.value ? "smooth" : ""}
         />
         {marked && <div class="marked" style={marked} />}
       </div>

@@ -2,15 +2,16 @@
 // One frame with one map on it.
 import { useComputed, useSignalEffect } from "@preact/signals";
 import { useRef } from "preact/hooks";
-import { colourRange, isExact, masses, paintCanvas, valueIn } from "../../core/state/display";
+import { colourRange, isExact, masses, valueIn } from "../../core/state/display";
 import type { Feed } from "../../core/state/feed";
 import { letters, nameAlone } from "../../core/state/frame_name";
 import { argMax } from "../../core/maps/stats";
-import * as store from "../../core/state/store";
 import { Picture, place, within } from "./Picture";
-import { readout } from "./Readout";
 import { SourceName } from "./SourceName";
 import { Tokens } from "./Tokens";
+import { formatExactly, formatValue } from "../../core/maps/number";
+import { paintCanvas } from "../canvas";
+import { useViewer, type Viewer } from "../context";
 
 export interface OverlayProps {
   feed: Feed;
@@ -22,29 +23,30 @@ export interface OverlayProps {
 }
 
 function usePainted(props: OverlayProps) {
+  const { state } = useViewer();
   const canvas = useRef<HTMLCanvasElement>(null);
   useSignalEffect(() => {
     const block = props.feed.block.value;
     const map = block?.map(props.layer, props.head, props.frame) ?? null;
-    const range = colourRange(block, props.layer, props.head);
-    if (canvas.current) paintCanvas(canvas.current, map, range, store.mapAlone.value);
+    const range = colourRange(state, block, props.layer, props.head);
+    if (canvas.current) paintCanvas(state, canvas.current, map, range, state.mapAlone.value);
   });
   return canvas;
 }
 
 const kReadout = letters(40); // a file's name
 
-function readAt(event: PointerEvent, props: OverlayProps) {
-  const geometry = store.geometries.value[props.frame];
+function readAt({ state, readout }: Viewer, event: PointerEvent, props: OverlayProps) {
+  const geometry = state.geometries.value[props.frame];
   const map = props.feed.block.value?.map(props.layer, props.head, props.frame);
   const box = (event.currentTarget as HTMLElement).getBoundingClientRect();
-  const frame = store.frames.value[props.frame];
+  const frame = state.frames.value[props.frame];
   if (!geometry || !map || !frame) return;
   const x = ((event.clientX - box.left) / box.width) * geometry.width;
   const y = ((event.clientY - box.top) / box.height) * geometry.height;
   const cell = geometry.cellAt(x, y);
   const pixel = `pixel (${Math.floor(x)}, ${Math.floor(y)})`;
-  const more = nameAlone(props.frame, kReadout);
+  const more = nameAlone(state.frames.value, props.frame, kReadout);
   const at = { x: event.clientX, y: event.clientY, more };
   if (!cell) {
     readout.value = { ...at, title: "cut off: the model did not see this", detail: pixel };
@@ -55,27 +57,28 @@ function readAt(event: PointerEvent, props: OverlayProps) {
   const value = valueIn(map, place);
   const where = `patch (${cell.row}, ${cell.col}) · ${pixel} · frame ${props.frame}`;
   if (!isExact(map)) {
-    const title = `${level === 255 ? "≥ " : ""}${store.formatValue(value)}`;
+    const title = `${level === 255 ? "≥ " : ""}${formatValue(value)}`;
     readout.value = { ...at, title, detail: `level ${level} · ${where}` };
     return;
   }
-  const unseen = !store.meets(props.frame, store.spotFrames.value[props.slot]);
+  const unseen = !state.meets(props.frame, state.spotFrames.value[props.slot]);
   readout.value = {
     ...at,
-    title: unseen ? "none: these blocks do not look here" : store.formatExactly(value),
-    detail: `${store.definition.value} · ${where}`,
+    title: unseen ? "none: these blocks do not look here" : formatExactly(value),
+    detail: `${state.definition.value} · ${where}`,
   };
 }
 
 // The mark of the best match. Moved without layout, since hundreds of them follow the hand.
 function Match(props: OverlayProps) {
+  const { state } = useViewer();
   const mark = useRef<HTMLDivElement>(null);
-  const geometry = store.geometries.value[props.frame];
+  const geometry = state.geometries.value[props.frame];
   useSignalEffect(() => {
     const map = props.feed.block.value?.map(props.layer, props.head, props.frame);
-    const extents = store.grid.value;
+    const extents = state.grid.value;
     const best =
-      store.showMatches.value && map && extents ? argMax(map.levels, extents.W_ds) : null;
+      state.showMatches.value && map && extents ? argMax(map.levels, extents.W_ds) : null;
     const element = mark.current;
     if (!element) return;
     element.hidden = best === null;
@@ -88,15 +91,17 @@ function Match(props: OverlayProps) {
 }
 
 function Share(props: OverlayProps) {
+  const { state } = useViewer();
   const share = useComputed(
-    () => masses(props.feed.block.value, props.layer, props.head)?.frames[props.frame] ?? null,
+    () =>
+      masses(state, props.feed.block.value, props.layer, props.head)?.frames[props.frame] ?? null,
   );
-  if (!store.meets(props.frame, store.spotFrames.value[props.slot]))
+  if (!state.meets(props.frame, state.spotFrames.value[props.slot]))
     return <span class="share none">not attended</span>;
   if (share.value === null) return null;
   const text = `${(100 * share.value).toFixed(0)} %`;
-  const of = store.exact.value ? "of the attention goes to" : "of the attention shown goes to";
-  const what = store.exact.value ? "this frame’s patches" : "this frame (of stored levels)";
+  const of = state.exact.value ? "of the attention goes to" : "of the attention shown goes to";
+  const what = state.exact.value ? "this frame’s patches" : "this frame (of stored levels)";
   return (
     <span class="share" title={`${text} ${of} ${what}`}>
       {text}
@@ -109,9 +114,10 @@ function Share(props: OverlayProps) {
 
 // The frame's name; with a store, a click makes it the query picture.
 function FrameName(props: OverlayProps) {
+  const { state } = useViewer();
   const { frame } = props;
-  if (!store.exact.value) return <span class="frame-label">frame {frame}</span>;
-  const chosen = store.spotFrames.value[props.slot] === frame;
+  if (!state.exact.value) return <span class="frame-label">frame {frame}</span>;
+  const chosen = state.spotFrames.value[props.slot] === frame;
   return (
     <button
       class={chosen ? "frame-name chosen" : "frame-name"}
@@ -119,7 +125,7 @@ function FrameName(props: OverlayProps) {
       data-frame={frame}
       aria-pressed={chosen}
       title={chosen ? "The query is in this frame" : "Make this frame the query picture (F)"}
-      onClick={() => store.askFrame(frame)}
+      onClick={() => state.askFrame(frame)}
     >
       frame {frame}
       {chosen && " · query"}
@@ -128,11 +134,13 @@ function FrameName(props: OverlayProps) {
 }
 
 export function Overlay(props: OverlayProps) {
+  const viewer = useViewer();
+  const { state, readout } = viewer;
   const canvas = usePainted(props);
-  const geometry = store.geometries.value[props.frame];
+  const geometry = state.geometries.value[props.frame];
   if (!geometry) return null;
   const { rows, cols, clipFraction, mapFraction } = geometry;
-  const isTarget = store.target.value === props.frame;
+  const isTarget = state.target.value === props.frame;
   return (
     <figure
       class={isTarget && props.captioned ? "overlay target" : "overlay"}
@@ -144,16 +152,16 @@ export function Overlay(props: OverlayProps) {
     >
       <div
         class="hit"
-        onPointerEnter={(event) => readAt(event, props)}
-        onPointerMove={(event) => readAt(event, props)}
+        onPointerEnter={(event) => readAt(viewer, event, props)}
+        onPointerMove={(event) => readAt(viewer, event, props)}
         onPointerLeave={() => (readout.value = null)}
-        onClick={() => (store.targetFrame.value = props.frame)}
+        onClick={() => (state.targetFrame.value = props.frame)}
       >
-        <Picture frame={props.frame} hidden={store.mapAlone.value}>
+        <Picture frame={props.frame} hidden={state.mapAlone.value}>
           <div class="clip" style={place(clipFraction)}>
             <canvas
               ref={canvas}
-              class={store.smooth.value ? "map smooth" : "map"}
+              class={state.smooth.value ? "map smooth" : "map"}
               width={cols}
               height={rows}
               style={place(within(mapFraction, clipFraction))}
@@ -171,7 +179,7 @@ export function Overlay(props: OverlayProps) {
           <SourceName frame={props.frame} />
         </figcaption>
       )}
-      {props.captioned && store.specialTokens.value.length > 0 && (
+      {props.captioned && state.specialTokens.value.length > 0 && (
         <Tokens
           feed={props.feed}
           layer={props.layer}

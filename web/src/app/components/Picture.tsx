@@ -5,7 +5,7 @@ import { useSignal } from "@preact/signals";
 import type { ComponentChildren, JSX } from "preact";
 import { frameTitle } from "../../core/state/frame_name";
 import { isOnItsSide, turnOf, type FrameGeometry, type Rect } from "../../core/maps/geometry";
-import { frames, geometries, naturalSizes } from "../../core/state/store";
+import { useViewer } from "../context";
 
 const percent = (value: number) => `${(100 * value).toFixed(4)}%`;
 
@@ -44,14 +44,15 @@ function upright({ orientation, width, height }: FrameGeometry): JSX.CSSProperti
 }
 
 export function Picture(props: { frame: number; hidden?: boolean; children?: ComponentChildren }) {
+  const { state } = useViewer();
   const missing = useSignal(false);
-  const frame = frames.value[props.frame];
-  const geometry = geometries.value[props.frame];
+  const frame = state.frames.value[props.frame];
+  const geometry = state.geometries.value[props.frame];
   if (!frame || !geometry) return null;
   const learnSize = (image: HTMLImageElement) => {
-    if (frame.width !== null || naturalSizes.value.has(props.frame)) return;
+    if (frame.width !== null || state.naturalSizes.value.has(props.frame)) return;
     const size = { width: image.naturalWidth, height: image.naturalHeight };
-    naturalSizes.value = new Map([...naturalSizes.value, [props.frame, size]]);
+    state.naturalSizes.value = new Map([...state.naturalSizes.value, [props.frame, size]]);
   };
   return (
     <div class="picture" style={{ aspectRatio: `${geometry.width} / ${geometry.height}` }}>
@@ -59,8 +60,8 @@ export function Picture(props: { frame: number; hidden?: boolean; children?: Com
         <p class="missing">The picture {frame.name} cannot be read</p>
       ) : (
         <img
-          src={frame.url}
-          alt={frameTitle(props.frame)}
+          src={state.source.pictureAddress(frame)}
+          alt={frameTitle(state.frames.value, props.frame)}
           style={upright(geometry)}
           draggable={false}
           class={props.hidden ? "hidden" : ""}

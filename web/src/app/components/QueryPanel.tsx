@@ -10,7 +10,6 @@ import {
   tokenSign,
   type Spot,
 } from "../../core/source/spot";
-import * as store from "../../core/state/store";
 import { ColourBar } from "./ColourBar";
 import { Extent } from "./ExactControls";
 import { Check, Choice } from "./Fields";
@@ -18,11 +17,14 @@ import { FrameShares } from "./FrameShares";
 import { SourceName } from "./SourceName";
 import { QueryPicture } from "./QueryPicture";
 import { Vmax } from "./Vmax";
+import { kMostPins } from "../../core/state/choices";
+import { useViewer } from "../context";
 
 function QueryText() {
+  const { state } = useViewer();
   const text = useComputed(() => {
-    const cell = store.markedSpots.value[store.activePin.value];
-    const geometry = store.geometries.value[store.spotFrame.value];
+    const cell = state.feeds.markedSpots.value[state.activePin.value];
+    const geometry = state.geometries.value[state.queryFrame.value];
     if (!cell || !geometry) return "";
     if (!isPlain(cell)) return spotName(cell);
     const centre = geometry.cellCentre(cell.row, cell.col);
@@ -36,14 +38,14 @@ function QueryText() {
         label="Live"
         testId="live"
         title="Moving over the picture moves the query; a click keeps it"
-        checked={store.liveHover.value}
-        onChange={(checked) => (store.liveHover.value = checked)}
+        checked={state.liveHover.value}
+        onChange={(checked) => (state.liveHover.value = checked)}
       />
       <Check
         label="Grid"
         testId="grid"
-        checked={store.showGrid.value}
-        onChange={(checked) => (store.showGrid.value = checked)}
+        checked={state.showGrid.value}
+        onChange={(checked) => (state.showGrid.value = checked)}
       />
     </p>
   );
@@ -51,8 +53,9 @@ function QueryText() {
 
 // Which picture that is, for exports that tell.
 function QuerySource() {
-  const frame = store.spotFrame.value;
-  if (!sourceOf(frame)) return null;
+  const { state } = useViewer();
+  const frame = state.queryFrame.value;
+  if (!sourceOf(state.frames.value, frame)) return null;
   return (
     <p class="query-source quiet" data-testid="query-source">
       <span>frame {frame} ·</span>
@@ -63,9 +66,10 @@ function QuerySource() {
 
 // Where else the query may be: in any frame, and on its special tokens.
 function QueryPlace() {
-  if (!store.exact.value) return null;
-  const frame = store.spotFrame.value;
-  const spot = store.pins.value[store.activePin.value];
+  const { state } = useViewer();
+  if (!state.exact.value) return null;
+  const frame = state.queryFrame.value;
+  const spot = state.pins.value[state.activePin.value];
   return (
     <div class="query-place">
       <Choice
@@ -73,11 +77,14 @@ function QueryPlace() {
         testId="query-frame-choice"
         title="The frame that the query is in (F)"
         value={String(frame)}
-        options={store.frames.value.map((_, i) => [String(i), frameLabel(i, kOption)])}
-        onChange={(chosen) => store.askFrame(Number(chosen))}
+        options={state.frames.value.map((_, i) => [
+          String(i),
+          frameLabel(state.frames.value, i, kOption),
+        ])}
+        onChange={(chosen) => state.askFrame(Number(chosen))}
       />
       <span class="tokens" role="group" aria-label="Special tokens as queries">
-        {store.specialTokens.value.map((token) => {
+        {state.specialTokens.value.map((token) => {
           const chosen = spot?.token === token && frameOf(spot) === frame;
           return (
             <button
@@ -87,7 +94,7 @@ function QueryPlace() {
               data-token={token}
               aria-pressed={chosen}
               title={`The ${tokenName(token)} token of frame ${frame} as the query`}
-              onClick={() => store.askToken(frame, token)}
+              onClick={() => state.askToken(frame, token)}
             >
               <b>{tokenSign(token)}</b>
             </button>
@@ -108,15 +115,16 @@ function shortName(spot: Spot): string {
 }
 
 function PinList() {
-  const pins = store.pins.value;
-  const full = pins.length >= store.kMostPins;
+  const { state } = useViewer();
+  const pins = state.pins.value;
+  const full = pins.length >= kMostPins;
   return (
     <div class="pins" role="group" aria-label="Queries compared">
       {pins.map((cell, i) => (
-        <span class={i === store.activePin.value ? "pin active" : "pin"} data-testid="pin">
+        <span class={i === state.activePin.value ? "pin active" : "pin"} data-testid="pin">
           <button
-            aria-pressed={i === store.activePin.value}
-            onClick={() => (store.activePin.value = i)}
+            aria-pressed={i === state.activePin.value}
+            onClick={() => (state.activePin.value = i)}
           >
             {pins.length > 1 && <b>{i + 1}</b>} {shortName(cell)}
           </button>
@@ -125,7 +133,7 @@ function PinList() {
               class="icon"
               aria-label={`Remove query ${i + 1}`}
               title="Remove"
-              onClick={() => store.unpin(i)}
+              onClick={() => state.unpin(i)}
             >
               ×
             </button>
@@ -138,10 +146,10 @@ function PinList() {
         disabled={full}
         title={
           full
-            ? `At most ${store.kMostPins} queries`
+            ? `At most ${kMostPins} queries`
             : "Keep this query and add another beside it (P, or Shift and a click)"
         }
-        onClick={() => store.activeSpot.value && store.pin(store.activeSpot.value, true)}
+        onClick={() => state.activeSpot.value && state.pin(state.activeSpot.value, true)}
       >
         + compare
       </button>
@@ -150,6 +158,7 @@ function PinList() {
 }
 
 export function QueryPanel() {
+  const { state } = useViewer();
   return (
     <section class="query-panel" aria-label="Query">
       <QueryPicture />
@@ -157,13 +166,13 @@ export function QueryPanel() {
       <QueryText />
       <QueryPlace />
       <PinList />
-      {store.exact.value ? <Extent /> : <Vmax />}
+      {state.exact.value ? <Extent /> : <Vmax />}
       <ColourBar />
-      {store.exportInfo.value?.notices.map((notice) => (
+      {state.exportInfo.value?.notices.map((notice) => (
         <p class="notice">{notice}</p>
       ))}
-      {store.layers.value.length > 1 && !store.signed.value && <FrameShares />}
-      {store.storeInfo.value === null && (
+      {state.layers.value.length > 1 && !state.signed.value && <FrameShares />}
+      {state.storeInfo.value === null && (
         <p class="quiet small" data-testid="store-hint">
           With <code>export --save_qk</code>: any frame and special token as the query, exact
           values, other definitions.

@@ -12,12 +12,13 @@ import {
   tokenName,
   type Spot,
 } from "../../core/source/spot";
-import * as store from "../../core/state/store";
 import { Picture, place } from "./Picture";
+import type { State } from "../../core/state/state";
+import { useViewer } from "../context";
 
-function cellUnder(event: PointerEvent | MouseEvent): Spot | null {
-  const frame = store.spotFrame.value;
-  const geometry = store.geometries.value[frame];
+function cellUnder(state: State, event: PointerEvent | MouseEvent): Spot | null {
+  const frame = state.queryFrame.value;
+  const geometry = state.geometries.value[frame];
   if (!geometry) return null;
   const box = (event.currentTarget as HTMLElement).getBoundingClientRect();
   const cell = geometry.cellAt(
@@ -28,8 +29,9 @@ function cellUnder(event: PointerEvent | MouseEvent): Spot | null {
 }
 
 function Grid() {
-  const geometry = store.geometries.value[store.spotFrame.value];
-  if (!geometry || !store.showGrid.value) return null;
+  const { state } = useViewer();
+  const geometry = state.geometries.value[state.queryFrame.value];
+  if (!geometry || !state.showGrid.value) return null;
   const { width, height, clip } = geometry;
   const { xs, ys } = geometry.gridLines();
   const path = [
@@ -54,9 +56,10 @@ function CellMark(props: {
   number?: number;
   children?: ComponentChildren;
 }) {
+  const { state } = useViewer();
   const { spot, kind, number } = props;
-  const geometry = store.geometries.value[frameOf(spot)];
-  if (!geometry || spot.token || frameOf(spot) !== store.spotFrame.value) return null;
+  const geometry = state.geometries.value[frameOf(spot)];
+  if (!geometry || spot.token || frameOf(spot) !== state.queryFrame.value) return null;
   const areas = spot.to
     ? [[spot, spot.to] as const]
     : cellsOf(spot).map((cell) => [cell, cell] as const);
@@ -82,9 +85,10 @@ function CellMark(props: {
 }
 
 function Pins() {
-  const spots = store.markedSpots.value;
-  const kept = store.pins.value[store.activePin.value];
-  const active = spots[store.activePin.value];
+  const { state } = useViewer();
+  const spots = state.feeds.markedSpots.value;
+  const kept = state.pins.value[state.activePin.value];
+  const active = spots[state.activePin.value];
   return (
     <>
       {kept && active && active !== kept && <CellMark spot={kept} kind="kept" />}
@@ -92,7 +96,7 @@ function Pins() {
         <CellMark
           key={i}
           spot={spot}
-          kind={i === store.activePin.value ? "query-cell active" : "query-cell"}
+          kind={i === state.activePin.value ? "query-cell active" : "query-cell"}
           number={i + 1}
         >
           {spots.length > 1 && <span>{i + 1}</span>}
@@ -107,30 +111,31 @@ function Pins() {
 const kMostHeight = "64vh";
 
 export function QueryPicture() {
-  const frame = store.spotFrame.value;
-  const geometry = store.geometries.value[frame];
+  const { state } = useViewer();
+  const frame = state.queryFrame.value;
+  const geometry = state.geometries.value[frame];
   // Where a rectangle was begun; whether the click that ends it is still to come.
   const begun = useRef<Spot | null>(null);
   const drawn = useRef(false);
   if (!geometry) return null;
   const move = (event: PointerEvent) => {
     if (event.pointerType !== "mouse") return;
-    const cell = cellUnder(event);
+    const cell = cellUnder(state, event);
     if (begun.current) {
-      if (cell) store.hover.value = rectangle(begun.current, cell, frame);
+      if (cell) state.hover.value = rectangle(begun.current, cell, frame);
       return;
     }
-    if (!store.liveHover.value) return;
-    const old = store.hover.value;
-    if (cell?.row !== old?.row || cell?.col !== old?.col) store.hover.value = cell;
+    if (!state.liveHover.value) return;
+    const old = state.hover.value;
+    if (cell?.row !== old?.row || cell?.col !== old?.col) state.hover.value = cell;
   };
   const end = (event: PointerEvent) => {
-    const area = store.hover.value;
+    const area = state.hover.value;
     drawn.current = begun.current !== null && area?.to !== undefined;
     begun.current = null;
-    if (drawn.current && area) store.pin(area, event.shiftKey);
+    if (drawn.current && area) state.pin(area, event.shiftKey);
   };
-  const help = store.exact.value ? " Drag for a rectangle; Alt and a click for more patches." : "";
+  const help = state.exact.value ? " Drag for a rectangle; Alt and a click for more patches." : "";
   return (
     <div
       class="query"
@@ -139,25 +144,25 @@ export function QueryPicture() {
       data-frame={frame}
       tabIndex={0}
       role="application"
-      aria-label={`Query picture, ${frameTitle(frame)}. Arrow keys move the query patch; P adds another query.${help}`}
+      aria-label={`Query picture, ${frameTitle(state.frames.value, frame)}. Arrow keys move the query patch; P adds another query.${help}`}
       onPointerDown={(event) => {
         drawn.current = false;
-        if (!store.exact.value || event.pointerType !== "mouse" || event.button !== 0) return;
-        begun.current = cellUnder(event);
+        if (!state.exact.value || event.pointerType !== "mouse" || event.button !== 0) return;
+        begun.current = cellUnder(state, event);
         event.currentTarget.setPointerCapture(event.pointerId);
       }}
       onPointerMove={move}
       onPointerUp={end}
       onPointerCancel={() => (begun.current = null)}
       onPointerLeave={() => {
-        if (!begun.current) store.hover.value = null;
+        if (!begun.current) state.hover.value = null;
       }}
       onClick={(event) => {
-        const cell = cellUnder(event);
-        const active = store.pins.value[store.activePin.value];
+        const cell = cellUnder(state, event);
+        const active = state.pins.value[state.activePin.value];
         if (drawn.current || !cell) return;
-        if (event.altKey && store.exact.value && active) store.pin(toggled(active, cell));
-        else store.pin(cell, event.shiftKey);
+        if (event.altKey && state.exact.value && active) state.pin(toggled(active, cell));
+        else state.pin(cell, event.shiftKey);
       }}
     >
       <Picture key={frame} frame={frame}>

@@ -1,23 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // The value under the pointer, beside it.
-import { signal } from "@preact/signals";
-
-export interface ReadoutText {
-  x: number; // CSS pixels of the window
-  y: number;
-  title: string;
-  detail: string;
-  more?: string; // in a line of its own
-}
-
-export const readout = signal<ReadoutText | null>(null);
+import { useViewer } from "../context";
 
 const kWidth = 330; // at most, in CSS pixels
 const kHeight = 46;
 const kLine = 18;
 
 export function Readout() {
-  const text = readout.value;
+  const text = useViewer().readout.value;
   if (!text) return null;
   const left = Math.min(text.x + 14, window.innerWidth - kWidth);
   const height = kHeight + (text.more ? kLine : 0);

@@ -2,13 +2,14 @@
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { copyLink, saveCsv, saveNpy, savePng, saveSvg } from "../save";
-import { reportFailure } from "../../core/state/store";
+import type { State } from "../../core/state/state";
+import { useViewer } from "../context";
 
 const kItems: readonly {
   id: string;
   name: string;
   about: string;
-  act: () => Promise<void> | void;
+  act: (state: State) => Promise<void> | void;
 }[] = [
   {
     id: "png",
@@ -33,6 +34,9 @@ const kItems: readonly {
 ];
 
 export function SaveMenu() {
+  const { state, ownsPage } = useViewer();
+  // A link restores the view only where the address bar is the viewer's.
+  const items = ownsPage ? kItems : kItems.filter((item) => item.id !== "link");
   const open = useSignal(false);
   const said = useSignal("Save");
   const element = useRef<HTMLDivElement>(null);
@@ -52,11 +56,11 @@ export function SaveMenu() {
     open.value = false;
     said.value = "Saving…";
     try {
-      await item.act();
+      await item.act(state);
       said.value = item.id === "link" ? "Copied" : "Saved";
     } catch (error) {
       said.value = "Save";
-      reportFailure(error);
+      state.reportFailure(error);
     }
     window.setTimeout(() => (said.value = "Save"), 1500);
   };
@@ -72,7 +76,7 @@ export function SaveMenu() {
       </button>
       {open.value && (
         <div role="menu">
-          {kItems.map((item) => (
+          {items.map((item) => (
             <button
               key={item.id}
               role="menuitem"

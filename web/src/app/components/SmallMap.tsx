@@ -2,9 +2,10 @@
 // A map alone, small, as a button.
 import { useSignalEffect } from "@preact/signals";
 import { useRef } from "preact/hooks";
-import { colourRange, paintCanvas } from "../../core/state/display";
+import { colourRange } from "../../core/state/display";
 import type { Feed } from "../../core/state/feed";
-import * as store from "../../core/state/store";
+import { paintCanvas } from "../canvas";
+import { useViewer } from "../context";
 
 interface SmallMapProps {
   feed: Feed;
@@ -17,15 +18,16 @@ interface SmallMapProps {
 }
 
 export function SmallMap(props: SmallMapProps) {
+  const { state } = useViewer();
   const canvas = useRef<HTMLCanvasElement>(null);
   useSignalEffect(() => {
     const block = props.feed.block.value;
-    const frame = store.target.value;
+    const frame = state.target.value;
     const map = block?.map(props.layer, props.head, frame) ?? null;
-    const range = colourRange(block, props.layer, props.head);
-    if (canvas.current) paintCanvas(canvas.current, map, range, true);
+    const range = colourRange(state, block, props.layer, props.head);
+    if (canvas.current) paintCanvas(state, canvas.current, map, range, true);
   });
-  const grid = store.grid.value;
+  const grid = state.grid.value;
   if (!grid) return null;
   return (
     <button
@@ -39,7 +41,7 @@ export function SmallMap(props: SmallMapProps) {
         ref={canvas}
         width={grid.W_ds}
         height={grid.H_ds}
-        class={store.smooth.value ? "smooth" : ""}
+        class={state.smooth.value ? "smooth" : ""}
       />
       <span>{props.label}</span>
     </button>

@@ -9,7 +9,8 @@ import {
   sourceOf,
   type Fits,
 } from "../../core/state/frame_name";
-import * as store from "../../core/state/store";
+import type { Frame } from "../../core/source/wire";
+import { useViewer } from "../context";
 
 interface Look {
   element: HTMLElement;
@@ -30,23 +31,21 @@ function fitting<T>({ element, width }: Look, choose: (fits: Fits) => T): T {
   return names;
 }
 
-// Frames in a sheet are equally wide, so that one of them does the work for all.
-let known: { frames: unknown; look: Look; names: string[] } | null = null;
+// Frames in a sheet are equally wide, so that one of them does the work for all of an export.
+const kept = new WeakMap<readonly Frame[], { look: Look; names: string[] }>();
 
-function namesFor(look: Look): string[] {
-  const frames = store.frames.value;
-  const isSame =
-    known?.frames === frames &&
-    known.look.width === look.width &&
-    known.look.fontSize === look.fontSize;
-  if (!known || !isSame) {
-    const sources = frames.map(({ source }) => source);
-    known = { frames, look, names: fitting(look, (fits) => shortNames(sources, fits)) };
+function namesFor(frames: readonly Frame[], look: Look): string[] {
+  const known = kept.get(frames);
+  if (known?.look.width === look.width && known.look.fontSize === look.fontSize) {
+    return known.names;
   }
-  return known.names;
+  const sources = frames.map(({ source }) => source);
+  const names = fitting(look, (fits) => shortNames(sources, fits));
+  kept.set(frames, { look, names });
+  return names;
 }
 
-function useLook() {
+function useLook(frames: readonly Frame[]) {
   const element = useRef<HTMLSpanElement>(null);
   const look = useSignal<Look | null>(null);
   useLayoutEffect(() => {
@@ -60,7 +59,7 @@ function useLook() {
     const observer = new ResizeObserver(measure);
     observer.observe(observed);
     void document.fonts.ready.then(() => {
-      known = null;
+      kept.delete(frames);
       measure();
     });
     return () => observer.disconnect();
@@ -70,14 +69,18 @@ function useLook() {
 
 // `alone`: not among those of other frames.
 export function SourceName(props: { frame: number; alone?: boolean }) {
+  const { state } = useViewer();
   const { frame, alone } = props;
-  const { element, look } = useLook();
-  const source = sourceOf(frame);
+  const { element, look } = useLook(state.frames.value);
+  const source = sourceOf(state.frames.value, frame);
   if (!source) return null;
   const whole = sourceName(source);
   const room = look.value;
   const name =
-    room && (alone ? fitting(room, (fits) => nameAlone(frame, fits)) : namesFor(room)[frame]);
+    room &&
+    (alone
+      ? fitting(room, (fits) => nameAlone(state.frames.value, frame, fits))
+      : namesFor(state.frames.value, room)[frame]);
   return (
     <span class="source" title={whole} data-testid="source" ref={element}>
       <span class="visually-hidden">{whole}</span>

@@ -1,61 +1,63 @@
 // SPDX-License-Identifier: Apache-2.0
 // The same query in every layer, and in every head, of one target frame.
-import { headStripFeed, layerStripFeed } from "../../core/state/feeds";
-import * as store from "../../core/state/store";
 import { FeedFailure } from "./FailureBanner";
 import { SmallMap } from "./SmallMap";
+import { useViewer } from "../context";
 
 function LayerStrip() {
+  const { state } = useViewer();
   return (
     <div class="strip" data-testid="layer-strip">
       <h3>Layers</h3>
       <div>
-        {store.layers.value.map(({ number }) => (
+        {state.layers.value.map(({ number }) => (
           <SmallMap
             key={number}
-            feed={layerStripFeed}
+            feed={state.feeds.layerStrip}
             layer={number}
-            head={store.head.value}
+            head={state.head.value}
             label={String(number)}
-            title={`Layer ${number}, ${store.headName(store.head.value)}`}
-            chosen={number === store.layer.value}
-            onChoose={() => (store.layer.value = number)}
+            title={`Layer ${number}, ${state.headName(state.head.value)}`}
+            chosen={number === state.layer.value}
+            onChoose={() => (state.layer.value = number)}
           />
         ))}
       </div>
-      <FeedFailure feed={layerStripFeed} role="status" />
+      <FeedFailure feed={state.feeds.layerStrip} role="status" />
     </div>
   );
 }
 
 function HeadStrip() {
+  const { state } = useViewer();
   return (
     <div class="strip" data-testid="head-strip">
       <h3>Heads</h3>
       <div>
-        {store.headNumbers().map((head) => (
+        {state.headNumbers().map((head) => (
           <SmallMap
             key={head}
-            feed={headStripFeed}
-            layer={store.layer.value}
+            feed={state.feeds.headStrip}
+            layer={state.layer.value}
             head={head}
             label={String(head)}
-            title={`Head ${head}, layer ${store.layer.value}`}
-            chosen={head === store.head.value}
-            onChoose={() => (store.head.value = head)}
+            title={`Head ${head}, layer ${state.layer.value}`}
+            chosen={head === state.head.value}
+            onChoose={() => (state.head.value = head)}
           />
         ))}
       </div>
-      <FeedFailure feed={headStripFeed} role="status" />
+      <FeedFailure feed={state.feeds.headStrip} role="status" />
     </div>
   );
 }
 
 export function Strips() {
+  const { state } = useViewer();
   return (
     <div class="strips">
-      {store.layers.value.length > 1 && <LayerStrip />}
-      {store.numHeads.value > 0 && <HeadStrip />}
+      {state.layers.value.length > 1 && <LayerStrip />}
+      {state.numHeads.value > 0 && <HeadStrip />}
     </div>
   );
 }

@@ -6,7 +6,9 @@ import { colourRange } from "../../core/state/display";
 import type { Feed } from "../../core/state/feed";
 import { frameOf, tokenName, tokenSign } from "../../core/source/spot";
 import { position } from "../../core/maps/scale";
-import * as store from "../../core/state/store";
+import { formatExactly, formatValue } from "../../core/maps/number";
+import type { State } from "../../core/state/state";
+import { useViewer } from "../context";
 
 interface TokensProps {
   feed: Feed;
@@ -17,30 +19,31 @@ interface TokensProps {
 }
 
 // Short: 12%, 0.3%; or a value that is no probability.
-function short(value: number): string {
+function short(state: State, value: number): string {
   if (Number.isNaN(value)) return "–";
-  if (store.signed.value) return store.formatValue(Number(value.toPrecision(2)));
+  if (state.signed.value) return formatValue(Number(value.toPrecision(2)));
   if (value >= 0.0995) return `${Math.round(100 * value)}%`;
   return value >= 0.0005 ? `${(100 * value).toFixed(1)}%` : value > 0 ? "<.1%" : "0%";
 }
 
 function Token(props: TokensProps & { token: string; index: number }) {
+  const { state } = useViewer();
   const { feed, layer, head, frame, token, index } = props;
   const value = useComputed(
     () => feed.block.value?.map(layer, head, frame)?.special?.[index] ?? NaN,
   );
   const colour = useComputed(() => {
-    const range = colourRange(feed.block.value, layer, head);
+    const range = colourRange(state, feed.block.value, layer, head);
     const at = range ? position(value.value, range) : NaN;
     if (Number.isNaN(at)) return "var(--empty)";
-    return cssColour(colormapTable(store.colormap.value), at ** store.gamma.value);
+    return cssColour(colormapTable(state.colormap.value), at ** state.gamma.value);
   });
-  const spot = store.pins.value[props.slot];
+  const spot = state.pins.value[props.slot];
   const chosen = spot?.token === token && frameOf(spot) === frame;
   // `patches` leaves them out.
-  const unseen = !store.meets(frame, store.spotFrames.value[props.slot]);
-  const text = store.definition.value === "patches" || unseen ? "" : short(value.value);
-  const said = text === "" ? "" : `: ${store.formatExactly(value.value)}`;
+  const unseen = !state.meets(frame, state.spotFrames.value[props.slot]);
+  const text = state.definition.value === "patches" || unseen ? "" : short(state, value.value);
+  const said = text === "" ? "" : `: ${formatExactly(value.value)}`;
   const name = `${tokenName(token)} token of frame ${frame}`;
   return (
     <button
@@ -52,7 +55,7 @@ function Token(props: TokensProps & { token: string; index: number }) {
       aria-pressed={chosen}
       aria-label={`${name}${said}`}
       title={`${name}${said}\n${chosen ? "Click: the patch again" : "Click: where it looks"}`}
-      onClick={() => store.askToken(frame, token)}
+      onClick={() => state.askToken(frame, token)}
     >
       <i style={{ background: colour.value }} />
       <b>{tokenSign(token)}</b>
@@ -62,9 +65,10 @@ function Token(props: TokensProps & { token: string; index: number }) {
 }
 
 export function Tokens(props: TokensProps) {
+  const { state } = useViewer();
   return (
     <div class="tokens" role="group" aria-label={`Special tokens of frame ${props.frame}`}>
-      {store.specialTokens.value.map((token, index) => (
+      {state.specialTokens.value.map((token, index) => (
         <Token key={token} {...props} token={token} index={index} />
       ))}
     </div>

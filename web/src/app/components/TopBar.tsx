@@ -1,24 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which export, and what to do with the page as a whole.
 import { useSignal } from "@preact/signals";
-import { useRef } from "preact/hooks";
-import { helpOpen } from "../keys";
-import { exportInfo, kThemes, load, loading, pathText, theme } from "../../core/state/store";
-import { serverMs } from "../../core/state/feed";
-import { listExports, type ListedExport } from "../../core/source/wire";
+import { useId, useRef } from "preact/hooks";
+import type { ListedExport } from "../../core/source/wire";
+import { kThemes } from "../../core/state/choices";
+import { useViewer } from "../context";
+import { Logo } from "./Logo";
 import { SaveMenu } from "./SaveMenu";
 
 const kThemeNames = { auto: "Theme: as the system", light: "Theme: light", dark: "Theme: dark" };
 const kThemeSigns = { auto: "◐", light: "☀", dark: "☾" };
 
 function PathBox() {
+  const { source, pathText, loading, load } = useViewer().state;
+  const listId = useId();
   const found = useSignal<ListedExport[]>([]);
   const asking = useRef(new AbortController());
   const refresh = async () => {
     asking.current.abort();
     const { signal } = (asking.current = new AbortController());
     try {
-      found.value = (await listExports({ signal })).exports;
+      found.value = (await source.list(signal)).exports;
     } catch {
       if (!signal.aborted) found.value = []; // the list is a convenience; loading says what is wrong
     }
@@ -32,7 +34,7 @@ function PathBox() {
       <input
         data-testid="path"
         type="text"
-        list="exports"
+        list={listId}
         spellcheck={false}
         autocomplete="off"
         aria-label="Path of an export: its folder, attn_maps/, a manifest or a layer's metadata"
@@ -41,7 +43,7 @@ function PathBox() {
         onInput={(event) => (pathText.value = event.currentTarget.value)}
         onFocus={() => void refresh()}
       />
-      <datalist id="exports">
+      <datalist id={listId}>
         {found.value.map((each) => (
           <option key={each.id} value={each.path}>
             {each.name}: {each.layers} layers, {each.frames} frames
@@ -56,6 +58,7 @@ function PathBox() {
 }
 
 function Facts() {
+  const { exportInfo, serverMs } = useViewer().state;
   const info = exportInfo.value;
   if (!info) return null;
   const { grid } = info;
@@ -82,13 +85,15 @@ function Facts() {
 }
 
 export function TopBar() {
+  const { state, helpOpen } = useViewer();
+  const { theme, exportInfo } = state;
   const cycle = () => {
     theme.value = kThemes[(kThemes.indexOf(theme.value) + 1) % kThemes.length]!;
   };
   return (
     <header class="topbar">
       <h1>
-        <img src="/favicon.svg" alt="" width="22" height="22" />
+        <Logo />
         vggt-attn
       </h1>
       <PathBox />

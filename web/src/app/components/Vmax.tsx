@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // The 99th percentiles that belong to the selection.
-import { formatValue, head, headName, currentLayer, kAverage } from "../../core/state/store";
+import { formatValue } from "../../core/maps/number";
+import { kAverage } from "../../core/state/choices";
+import { useViewer } from "../context";
 
 export function Vmax() {
+  const { head, headName, currentLayer } = useViewer().state;
   const layer = currentLayer.value;
   if (!layer) return null;
   const heads = layer.per_head_vmax99;

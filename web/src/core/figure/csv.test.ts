@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { mapsCsv, mapsNpy, type ShownMaps } from "./csv";
 import { parseNpy } from "../source/npy";
-import type { Source } from "../source/wire";
+import type { SourceFile } from "../source/wire";
 
 const shown: ShownMaps = {
   layers: [2, 7],
@@ -33,7 +33,7 @@ describe("mapsCsv", () => {
   });
 
   it("names the file of each frame, and a video's time, where they are known", () => {
-    const named = (files: (Source | null)[]) =>
+    const named = (files: (SourceFile | null)[]) =>
       mapsCsv({ ...shown, layers: [2], cols: 1, sources: files }).split("\n");
     expect(named([{ file: "IMG_1.jpg" }, null, null, { file: 'a, "b".jpg' }])).toEqual([
       "layer,head,frame,file,row,col,level,value",

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The numbers on show, to take away: as a table and as an array.
 import { writeNpy } from "../source/npy";
-import type { Source } from "../source/wire";
+import type { SourceFile } from "../source/wire";
 
 export interface ShownMap {
   levels: Uint8Array | Float32Array; // of exact maps: the values
@@ -17,7 +17,7 @@ export interface ShownMaps {
   cols: number;
   // Of exact maps: what the values are, and the names of the special tokens.
   exact?: { definition: string; reduced: string; tokens: readonly string[] };
-  sources: readonly (Source | null)[]; // the file that each frame was taken from
+  sources: readonly (SourceFile | null)[]; // the file that each frame was taken from
   // Null: not there.
   map(layer: number, head: number, frame: number): ShownMap | null;
 }

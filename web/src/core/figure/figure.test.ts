@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from "vitest";
 import {
-  colourBar,
-  formatNumber,
   layOut,
   shorten,
   textWidth,
@@ -12,6 +10,7 @@ import {
   type FigureCell,
 } from "./figure";
 import { FrameGeometry, type Rect } from "../maps/geometry";
+import { colourBar } from "../maps/scale";
 import type { Grid } from "../source/wire";
 
 const grid: Grid = { H_p: 25, W_p: 37, stride_h: 1, stride_w: 1, H_ds: 25, W_ds: 37 };
@@ -231,17 +230,6 @@ describe("text", () => {
   it("is wrapped between words", () => {
     expect(wrap("one two three", 10, textWidth("one two", 10) + 1)).toEqual(["one two", "three"]);
     expect(wrap("  ", 10, 50)).toEqual([]);
-  });
-
-  it("has numbers of three digits", () => {
-    expect([0, 0.0031234, 0.5, 1, 12.345, 1.234e-7].map(formatNumber)).toEqual([
-      "0",
-      "0.00312",
-      "0.5",
-      "1",
-      "12.3",
-      "1.23·10^-7",
-    ]);
   });
 });
 

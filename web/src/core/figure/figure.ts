@@ -5,14 +5,6 @@ import { colormapTable, colourStops, type ColormapName } from "../maps/colormap"
 import { intersect, type FrameGeometry, type GridCell, type Rect } from "../maps/geometry";
 import type { ColourBar } from "../maps/scale";
 
-export { colourBar, formatNumber } from "../maps/scale";
-
-export interface FigurePicture {
-  image: CanvasImageSource; // decoded
-  width: number;
-  height: number;
-}
-
 export interface FigureMap {
   levels: Uint8Array;
   scale: number; // what level 255 stands for
@@ -51,7 +43,7 @@ export interface FigureQuery extends FigureLabel {
 export interface Figure {
   title: string;
   subtitle: string;
-  pictures: FigurePicture[];
+  pictures: readonly number[]; // the frames whose pictures are drawn
   query: FigureQuery | null;
   // One column alone is laid out in lines; several stand side by side, in bands if there are many.
   columns: FigureColumn[];

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from "vitest";
-import { colourBar, layOut, type Figure } from "./figure";
+import { colourBar } from "../maps/scale";
+import { layOut, type Figure } from "./figure";
 import { cellPixels, escapeXml, writeSvg } from "./figure_svg";
 import { FrameGeometry } from "../maps/geometry";
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which values the colours from the first to the last stand for.
+import { formatPlain } from "./number";
 
 export interface Range {
   low: number; // of the first colour
@@ -33,22 +34,13 @@ export function toSteps(values: Float32Array, range: Range, steps: Int16Array): 
   }
 }
 
-// The same, 0 for what is no number. Null if there are no numbers at all.
+// The same as levels, with 0 for what is no number. Null if there are no numbers at all.
 export function toLevels(values: Float32Array, range: Range): Uint8Array | null {
   const steps = new Int16Array(values.length);
   toSteps(values, range, steps);
   return steps.some((step) => step >= 0)
     ? Uint8Array.from(steps, (step) => Math.max(0, step))
     : null;
-}
-
-// Three digits, as people write them.
-export function formatNumber(value: number): string {
-  if (value === 0) return "0";
-  const short = Number(value.toPrecision(3));
-  return Math.abs(short) >= 1e-4 && Math.abs(short) < 1e5
-    ? String(short)
-    : short.toExponential().replace("e", "·10^").replace("^+", "^");
 }
 
 export interface ColourBar {
@@ -63,8 +55,8 @@ export function colourBar(range: Range | number | null, unit: string, log = fals
     at,
     text:
       of === null
-        ? `${formatNumber(valueAt(at, { low: 0, high: 100, log }))} %`
-        : formatNumber(valueAt(at, of)),
+        ? `${formatPlain(valueAt(at, { low: 0, high: 100, log }))} %`
+        : formatPlain(valueAt(at, of)),
   }));
   return { label: of === null ? `${unit}, in percent of each map's last colour` : unit, ticks };
 }

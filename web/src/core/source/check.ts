@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What can go wrong between page and server, and checks of what came: unknown → typed.
+// What can go wrong between a viewer and its source, and checks of what came: unknown → typed.
 
-// "late": page or server has given up, so that the same question would only take as long again.
+// "late": viewer or server has given up, so that the same question would only take as long again.
 export type WireErrorKind = "server" | "network" | "late" | "format";
 
 export class WireError extends Error {
@@ -52,10 +52,10 @@ export const positive: Check<number> = (value, at) =>
   count(value, at) || bad(at, "a positive count");
 export const integer: Check<number> = (value, at) =>
   Number.isSafeInteger(value) ? (value as number) : bad(at, "a whole number");
+export const isScale = (value: unknown): value is number =>
+  Number.isFinite(value) && (value as number) >= 0;
 export const scale: Check<number> = (value, at) =>
-  typeof value === "number" && Number.isFinite(value) && value >= 0
-    ? value
-    : bad(at, "a number from 0 on");
+  isScale(value) ? value : bad(at, "a number from 0 on");
 
 export const orNull =
   <T>(check: Check<T>): Check<T | null> =>

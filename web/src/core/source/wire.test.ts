@@ -1,18 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readFileSync } from "node:fs";
-import { afterEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import { writeNpy } from "./npy";
-import {
-  checkExport,
-  checkListing,
-  fetchExport,
-  fetchMaps,
-  listExports,
-  mapsUrl,
-  openExport,
-  toWireError,
-  WireError,
-} from "./wire";
+import { checkExport, checkListing, checkMaps, checkRows, toWireError, WireError } from "./wire";
 
 function fixture(name: string): Uint8Array<ArrayBuffer> {
   return new Uint8Array(readFileSync(new URL(`../../../fixtures/${name}`, import.meta.url)));
@@ -81,39 +71,6 @@ function answer(): Record<string, unknown> {
     store: null,
   };
 }
-
-type Answer = (url: string, init: RequestInit) => Response | Promise<Response>;
-
-function serve(answer: Answer): { urls: string[]; inits: RequestInit[] } {
-  const seen = { urls: [] as string[], inits: [] as RequestInit[] };
-  vi.stubGlobal("fetch", (url: string, init: RequestInit) => {
-    seen.urls.push(url);
-    seen.inits.push(init);
-    return Promise.resolve().then(() => answer(url, init));
-  });
-  return seen;
-}
-
-const hangs: Answer = (_, init) =>
-  new Promise((_resolve, reject) => {
-    const stop = (): void => reject(new DOMException("This operation was aborted", "AbortError"));
-    if (init.signal?.aborted) stop();
-    else init.signal?.addEventListener("abort", stop);
-  });
-
-async function failure(promise: Promise<unknown>): Promise<WireError> {
-  const error: unknown = await promise.then(
-    () => null,
-    (reason: unknown) => reason,
-  );
-  expect(error).toBeInstanceOf(WireError);
-  return error as WireError;
-}
-
-afterEach(() => {
-  vi.unstubAllGlobals();
-  vi.useRealTimers();
-});
 
 describe("checkExport", () => {
   it("keeps everything", () => expect(checkExport(answer())).toEqual(answer()));
@@ -210,11 +167,10 @@ describe("the server's own answers", () => {
     expect(checkListing(serverJson("exports"))).toEqual(serverJson("exports"));
   });
 
-  it("hold maps and their scales", async () => {
+  it("hold maps and their scales", () => {
     const { shape, scales } = serverJson("maps") as { shape: number[]; scales: number[][] };
     const written = scales.flat();
-    serve(() => new Response(fixture("server/maps.npy")));
-    const maps = await fetchMaps({ layers: "all", heads: "all", row: 1, col: 2 });
+    const maps = checkMaps(fixture("server/maps.npy"), null);
     expect(maps.shape).toEqual(shape);
     expect([...maps.scales]).toEqual(written);
     const last = maps.levels.slice(-3 * 64); // layer 3, head 4
@@ -223,136 +179,19 @@ describe("the server's own answers", () => {
   });
 });
 
-describe("addresses", () => {
-  it("hold the whole query", () => {
-    expect(mapsUrl({ layers: "all", heads: "mean", row: 3, col: 4 })).toBe(
-      "/api/maps.npy?layers=all&heads=mean&row=3&col=4",
-    );
-    const full = {
-      exportId: "a b/c&d",
-      layers: [3, 5],
-      heads: [2],
-      row: 0,
-      col: 36,
-      frames: [0, 2],
-    };
-    expect(mapsUrl(full, "json")).toBe(
-      "/api/maps.json?layers=3,5&heads=2&row=0&col=36&frames=0,2&export=a%20b%2Fc%26d",
-    );
-    expect(mapsUrl({ ...full, frames: null })).not.toContain("frames");
-  });
-});
+// The arrays of an answer, one behind the other.
+const concat = (...parts: Uint8Array[]) => Uint8Array.from(parts.flatMap((part) => [...part]));
 
-describe("requests", () => {
-  it("read and open exports", async () => {
-    const seen = serve(() => Response.json(answer()));
-    expect((await fetchExport("x")).name).toBe("kitchen");
-    expect((await openExport('a "b"')).name).toBe("kitchen");
-    expect(seen.urls).toEqual(["/api/export?export=x", "/api/open"]);
-    expect(seen.inits[1]).toMatchObject({ method: "POST", body: '{"path":"a \\"b\\""}' });
-    expect(new Headers(seen.inits[1]!.headers).get("Content-Type")).toBe("application/json");
-  });
-
-  it("pass on what the server says about an error", async () => {
-    const error = { what: "No layer 99.", where: "layers=99", hint: "There are 24." };
-    serve(() => Response.json({ error }, { status: 404 }));
-    const seen = await failure(fetchExport());
-    expect(seen).toMatchObject({ kind: "server", status: 404, ...error });
-    expect(seen.message).toBe("layers=99: No layer 99. There are 24.");
-  });
-
-  it("make sense of errors that are no JSON", async () => {
-    serve(() => new Response("<html>", { status: 502, statusText: "Bad Gateway" }));
-    expect(await failure(listExports())).toMatchObject({
-      kind: "server",
-      status: 502,
-      what: "The server answered 502 Bad Gateway.",
-    });
-    serve(() => Response.json({ error: 5 }, { status: 500 }));
-    expect((await failure(listExports())).what).toBe("The server answered 500.");
-  });
-
-  it("name a server that is gone", async () => {
-    serve(() => {
-      throw new TypeError("Failed to fetch");
-    });
-    const seen = await failure(fetchExport());
-    expect(seen).toMatchObject({ kind: "network", status: null, where: "/api/export" });
-    expect(seen.hint).toContain("vggt-attn view");
-  });
-
-  it("do not wait for ever: they are cancelled, and say what to do", async () => {
-    vi.useFakeTimers();
-    const seen = serve(hangs);
-    const waiting = failure(fetchExport(undefined, { timeoutMs: 5000, lateHint: "Ask for less." }));
-    await vi.advanceTimersByTimeAsync(4999);
-    expect(seen.inits[0]?.signal?.aborted).toBe(false);
-    await vi.advanceTimersByTimeAsync(1);
-    expect(await waiting).toMatchObject({
-      kind: "late",
-      what: "The server has not answered within 5 s.",
-      hint: "Ask for less.",
-    });
-    expect(seen.inits[0]?.signal?.aborted).toBe(true);
-    expect(seen.urls).toHaveLength(1);
-  });
-
-  it("close the connection of an answer that stops half-way", async () => {
-    vi.useFakeTimers();
-    const seen = serve((_, init) => {
-      const body = new ReadableStream({
-        start: (stream) =>
-          init.signal!.addEventListener("abort", () =>
-            stream.error(new DOMException("", "AbortError")),
-          ),
-      });
-      return new Response(body);
-    });
-    const waiting = failure(fetchExport(undefined, { timeoutMs: 5000 }));
-    await vi.advanceTimersByTimeAsync(5000);
-    expect(await waiting).toMatchObject({ kind: "late" });
-    expect(seen.inits[0]?.signal?.aborted).toBe(true);
-  });
-
-  it("leave the caller's own abort an abort", async () => {
-    serve(hangs);
-    const abort = new AbortController();
-    const waiting = fetchMaps({ layers: [1], heads: "mean", row: 0, col: 0 }, abort.signal);
-    await Promise.resolve();
-    abort.abort();
-    await expect(waiting).rejects.toMatchObject({ name: "AbortError" });
-    const seen = serve(hangs);
-    await expect(fetchExport("x", { signal: abort.signal })).rejects.toMatchObject({
-      name: "AbortError",
-    });
-    expect(seen.urls).toEqual([]);
-  });
-
-  it("name an answer that is no JSON", async () => {
-    serve(() => new Response("{"));
-    expect(await failure(fetchExport())).toMatchObject({ kind: "format" });
-  });
-});
-
-describe("fetchMaps", () => {
-  const query = { layers: [1, 2], heads: [1, 2, 3], row: 0, col: 0 };
+describe("checkMaps", () => {
   const six = Float64Array.of(0.1, 0.2, 0.3, 4e-5, 0.5, 0);
   const scales = writeNpy({ shape: [2, 3], data: six });
-  const respond = (...parts: Uint8Array<ArrayBuffer>[]) =>
-    serve(() => new Response(new Blob(parts), { headers: { "Server-Timing": "maps;dur=1.25" } }));
 
-  it("reads levels, scales and time", async () => {
-    respond(npy, scales);
-    const maps = await fetchMaps(query);
+  it("reads levels, scales and time", () => {
+    const maps = checkMaps(concat(npy, scales), 1.25);
     expect(maps.shape).toEqual([2, 3, 4, 5, 7]);
     expect(maps.scales).toEqual(six);
     expect(maps.serverMs).toBe(1.25);
     expect(maps.levels).toEqual(npy.slice(-840));
-  });
-
-  it("does without the time", async () => {
-    serve(() => new Response(new Blob([npy, scales])));
-    expect((await fetchMaps(query)).serverMs).toBeNull();
   });
 
   it.each([
@@ -363,23 +202,74 @@ describe("fetchMaps", () => {
     ["negative ones", [writeNpy({ shape: [2, 3], data: six.map((x) => -x) })]],
     ["not numbers", [writeNpy({ shape: [2, 3], data: six.map(() => NaN) })]],
     ["more than scales", [scales, scales]],
-  ])("refuses scales: %s", async (_, parts) => {
-    respond(npy, ...parts);
-    expect(await failure(fetchMaps(query))).toMatchObject({ kind: "format" });
+  ])("refuses scales: %s", (_, parts) => {
+    expect(() => checkMaps(concat(npy, ...parts), null)).toThrow(WireError);
   });
 
-  it("refuses a cut array", async () => {
-    respond(npy.slice(0, -1));
-    const seen = await failure(fetchMaps(query));
-    expect(seen).toMatchObject({ kind: "format" });
-    expect(seen.what).toContain("needs 840 bytes and has 839");
-  });
-
-  it("refuses another type or dimension", async () => {
+  it("refuses another type or dimension", () => {
     for (const name of ["values_f4.npy", "levels_v2.npy"]) {
-      respond(fixture(name));
-      expect((await failure(fetchMaps(query))).what).toContain("uint8 array of five dimensions");
+      expect(() => checkMaps(fixture(name), null)).toThrow("uint8 array of five dimensions");
     }
+  });
+});
+
+describe("checkRows", () => {
+  const data = Float32Array.from({ length: 24 }, (_, i) => i / 7);
+  const rows = (shape: number[]) => checkRows(writeNpy({ shape, data }), 2.5);
+
+  it("reads patches alone, and with special tokens", () => {
+    const alone = rows([1, 2, 2, 2, 3]);
+    expect(alone).toMatchObject({ shape: [1, 2, 2, 6], dropped: null, serverMs: 2.5 });
+    expect([...alone.values]).toEqual([...data]);
+    expect(rows([1, 2, 2, 6]).shape).toEqual([1, 2, 2, 6]);
+  });
+
+  it("reads what a definition leaves out", () => {
+    const array = writeNpy({ shape: [1, 2, 2, 2, 3], data });
+    const dropped = writeNpy({ shape: [1, 2], data: Float64Array.of(0.25, 0.5) });
+    expect([...checkRows(concat(array, dropped), null).dropped!]).toEqual([0.25, 0.5]);
+  });
+
+  it.each([
+    ["levels", [24], Uint8Array.from(data), [], "float32"],
+    ["too few dimensions", [2, 3, 4], data, [], "float32"],
+    ["too few numbers left out", [1, 2, 2, 6], data, [0.5], "1 × 2 numbers"],
+    ["no numbers left out", [1, 2, 2, 6], data, [0.5, NaN], "1 × 2 numbers"],
+  ])("refuses %s", (_, shape, values, dropped, said) => {
+    const parts = [writeNpy({ shape, data: values })];
+    if (dropped.length > 0) {
+      parts.push(writeNpy({ shape: [1, dropped.length], data: Float64Array.from(dropped) }));
+    }
+    expect(() => checkRows(concat(...parts), null)).toThrow(said);
+  });
+});
+
+describe("definitions", () => {
+  const block = {
+    kind: "global",
+    layers: [1],
+    heads: 2,
+    special_tokens: [],
+    attends: "all",
+    rope: "2d",
+  };
+  const read = (...definitions: unknown[]) =>
+    checkExport({ ...answer(), store: { blocks: [block], definitions } }).store!.definitions;
+
+  it("are what the source says of them", () => {
+    const told = { name: "logits", title: "raw scores", text: "About it.", signed: false };
+    expect(read(told)).toEqual([told]);
+    expect(() => read({ ...told, signed: 1 })).toThrow("store.definitions[0].signed");
+    expect(() => read({ ...told, title: 1 })).toThrow("store.definitions[0].title");
+  });
+
+  it("have a title and a sign where the source does not say", () => {
+    const untold = ["patches", "cosine", "else"].map((name) => ({ name, text: "" }));
+    expect(read(...untold).map(({ title, signed }) => [title, signed])).toEqual([
+      ["patches only", false],
+      ["cosine", true],
+      ["else", false],
+    ]);
   });
 });
 

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the server says (docs/http-api.md), checked before anything else sees it. Layers and heads count
-// from 1; frames, rows and columns from 0.
+// What a source answers, in the form of docs/http-api.md, and the checks that each answer passes before anything else
+// sees it. Layers and heads count from 1; frames, rows and columns from 0.
 import {
   bad,
   count,
   flag,
   integer,
+  isScale,
   list,
   object,
   orNull,
   positive,
   scale,
   text,
-  WireError,
   type Check,
 } from "./check";
-import { NpyError, parseNpys, type NpyArray } from "./npy";
+import { parseNpys, type NpyArray } from "./npy";
 
 export { toWireError, WireError, type WireErrorKind } from "./check";
 
@@ -35,7 +35,7 @@ export interface Transform {
 }
 
 // The file that a frame was taken from.
-export interface Source {
+export interface SourceFile {
   file: string; // its name, printable
   time?: number; // of a video's frame: seconds from the video's first
 }
@@ -46,7 +46,7 @@ export interface Frame {
   width: number | null;
   height: number | null;
   transform: Transform | null;
-  source: Source | null;
+  source: SourceFile | null;
 }
 
 export interface Grid {
@@ -77,9 +77,17 @@ export interface StoreBlock {
   rope: "2d" | "none" | "applied";
 }
 
+// One way to define the attention of a store's rows.
+export interface Definition {
+  name: string; // in requests and links
+  title: string; // in lists to choose from
+  text: string; // a sentence on what it means
+  signed: boolean; // whether values are no probabilities and may be negative
+}
+
 export interface StoreInfo {
   blocks: StoreBlock[];
-  definitions: { name: string; text: string }[];
+  definitions: Definition[];
 }
 
 export interface ExportInfo {
@@ -114,20 +122,21 @@ export interface ExportListing {
   truncated: boolean;
 }
 
-export interface MapsQuery {
-  exportId?: string; // otherwise the export opened last
-  layers: readonly number[] | "all";
-  heads: readonly number[] | "all" | "mean";
-  row: number;
-  col: number;
-  frames?: readonly number[] | "all" | null; // all if absent
-}
-
-// levels is row-major over shape; scales has a value for each layer and head: what level 255 stands for.
+// The export's maps of one patch. `levels` is row-major over `shape`; `scales` holds for each layer and head the value
+// that level 255 stands for.
 export interface Maps {
   levels: Uint8Array;
   shape: [layers: number, heads: number, frames: number, rows: number, columns: number];
   scales: Float64Array;
+  serverMs: number | null; // how long the answer took to compute, if the source says so
+}
+
+// Rows of the attention matrix of one spot, computed from a store. `values` is row-major over `shape`; in each frame
+// the special tokens, if they were asked for, stand before the patches.
+export interface Rows {
+  values: Float32Array;
+  shape: [layers: number, heads: number, frames: number, cells: number];
+  dropped: Float64Array | null; // of each layer and head: the part of the model's attention that `patches` leaves out
   serverMs: number | null;
 }
 
@@ -153,7 +162,7 @@ const transform: Check<Transform> = (value, at) => {
 // What would break a line, or turn the order of what stands around it.
 const kUnprintable = /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}\p{Surrogate}]/gu;
 
-const source: Check<Source> = (value, at) => {
+const sourceFile: Check<SourceFile> = (value, at) => {
   const o = object(value, at);
   const file = text(o.file, `${at}.file`).replace(kUnprintable, "\ufffd");
   const time = orNull(scale)(o.time, `${at}.time`);
@@ -168,7 +177,7 @@ const frame: Check<Frame> = (value, at) => {
     width: orNull(positive)(o.width, `${at}.width`),
     height: orNull(positive)(o.height, `${at}.height`),
     transform: orNull(transform)(o.transform, `${at}.transform`),
-    source: orNull(source)(o.source, `${at}.source`),
+    source: orNull(sourceFile)(o.source, `${at}.source`),
   };
 };
 
@@ -213,12 +222,29 @@ const storeBlock: Check<StoreBlock> = (value, at) => {
   };
 };
 
+// What servers that send neither title nor sign of a definition mean.
+const kUntold: Readonly<Record<string, Pick<Definition, "title" | "signed">>> = {
+  model: { title: "model", signed: false },
+  patches: { title: "patches only", signed: false },
+  frame: { title: "within each frame", signed: false },
+  logits: { title: "logits", signed: true },
+  cosine: { title: "cosine", signed: true },
+};
+
+const definition: Check<Definition> = (value, at) => {
+  const o = object(value, at);
+  const name = text(o.name, `${at}.name`);
+  const { title, signed } = { ...kUntold[name], ...o };
+  return {
+    name,
+    title: orNull(text)(title, `${at}.title`) ?? name,
+    text: text(o.text, `${at}.text`),
+    signed: orNull(flag)(signed, `${at}.signed`) ?? false,
+  };
+};
+
 const storeInfo: Check<StoreInfo> = (value, at) => {
   const o = object(value, at);
-  const definition: Check<StoreInfo["definitions"][number]> = (item, where) => {
-    const d = object(item, where);
-    return { name: text(d.name, `${where}.name`), text: text(d.text, `${where}.text`) };
-  };
   const blocks = list(storeBlock)(o.blocks, `${at}.blocks`);
   if (blocks.length === 0) bad(`${at}.blocks`, "a list with an entry");
   blocks.forEach(
@@ -270,118 +296,8 @@ export function checkListing(value: unknown): ExportListing {
   };
 }
 
-// --- requests
-
-export interface RequestOptions {
-  signal?: AbortSignal;
-  timeoutMs?: number;
-  lateHint?: string; // what to do if no answer comes in that time
-}
-
-// Longer than the server computes (src/server/row_query.h), so that it is the server who says what is too much.
-const TIMEOUT_MS = 30_000;
-
-async function serverError(response: Response): Promise<WireError> {
-  const plain = `The server answered ${response.status} ${response.statusText}.`.replace(" .", ".");
-  try {
-    const error = object(object(await response.json(), "").error, "");
-    const part = (key: string): string => (typeof error[key] === "string" ? error[key] : "");
-    return new WireError(
-      response.status === 503 ? "late" : "server",
-      part("what") || plain,
-      part("where"),
-      part("hint"),
-      response.status,
-    );
-  } catch {
-    return new WireError("server", plain, response.url, "", response.status);
-  }
-}
-
-// Closes the connection when the caller's signal says so, or when time is up: the server stops computing what
-// nobody will read. Answers of the caller's own signal stay what they are (AbortError): they are no errors to show.
-export async function request<T>(
-  url: string,
-  init: RequestInit,
-  options: RequestOptions,
-  read: (response: Response) => Promise<T>,
-): Promise<T> {
-  const { signal, timeoutMs = TIMEOUT_MS } = options;
-  const { lateHint = "Look at the terminal it runs in, and try again." } = options;
-  signal?.throwIfAborted();
-  const stop = new AbortController();
-  const onAbort = (): void => stop.abort();
-  signal?.addEventListener("abort", onAbort, { once: true });
-  let late = false;
-  const timer = setTimeout(() => {
-    late = true;
-    stop.abort();
-  }, timeoutMs);
-  try {
-    const response = await fetch(url, { ...init, signal: stop.signal });
-    if (!response.ok) throw await serverError(response);
-    return await read(response);
-  } catch (error) {
-    signal?.throwIfAborted();
-    if (error instanceof WireError) throw error;
-    if (error instanceof NpyError || error instanceof SyntaxError) {
-      throw new WireError("format", `The server's answer is damaged: ${error.message}.`, url, "");
-    }
-    throw late
-      ? new WireError(
-          "late",
-          `The server has not answered within ${Math.round(timeoutMs / 1000)} s.`,
-          "",
-          lateHint,
-        )
-      : new WireError(
-          "network",
-          "The server does not answer.",
-          url,
-          "Is vggt-attn view still running? Start it again, then reload the page.",
-        );
-  } finally {
-    clearTimeout(timer);
-    signal?.removeEventListener("abort", onAbort);
-  }
-}
-
-const json = (response: Response): Promise<unknown> => response.json();
-
-export function withExport(url: string, id: string | undefined): string {
-  if (id === undefined) return url;
-  return `${url}${url.includes("?") ? "&" : "?"}export=${encodeURIComponent(id)}`;
-}
-
-export async function fetchExport(id?: string, options: RequestOptions = {}): Promise<ExportInfo> {
-  return checkExport(await request(withExport("/api/export", id), {}, options, json));
-}
-
-export async function openExport(path: string, options: RequestOptions = {}): Promise<ExportInfo> {
-  const init = {
-    method: "POST",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ path }),
-  };
-  return checkExport(await request("/api/open", init, options, json));
-}
-
-export async function listExports(options: RequestOptions = {}): Promise<ExportListing> {
-  return checkListing(await request("/api/exports", {}, options, json));
-}
-
-// The address of /api/maps.npy or /api/maps.json.
-export function mapsUrl(query: MapsQuery, kind: "npy" | "json" = "npy"): string {
-  const part = (value: readonly number[] | string): string =>
-    typeof value === "string" ? value : value.join(",");
-  let url = `/api/maps.${kind}?layers=${part(query.layers)}&heads=${part(query.heads)}`;
-  url += `&row=${query.row}&col=${query.col}`;
-  if (query.frames) url += `&frames=${part(query.frames)}`;
-  return withExport(url, query.exportId);
-}
-
-// The second array of an answer: a number for each layer and head.
-export function perHead(
+// Of the second array of an answer: a number for each layer and head.
+function perHead(
   array: NpyArray | undefined,
   layers: number,
   heads: number,
@@ -390,20 +306,15 @@ export function perHead(
   const [rows, columns, ...rest] = array?.shape ?? [];
   const fits = rows === layers && columns === heads && rest.length === 0;
   const data = array?.data;
-  if (!fits || !(data instanceof Float64Array) || data.some((x) => !Number.isFinite(x) || x < 0)) {
+  if (!fits || !(data instanceof Float64Array) || !data.every(isScale)) {
     return bad(what, `an array of ${layers} × ${heads} numbers`);
   }
   return data;
 }
 
-// Milliseconds that the server took over its answer, if it says so.
-export function serverTime(response: Response): number | null {
-  const timing = /\bmaps;dur=([\d.]+)/.exec(response.headers.get("Server-Timing") ?? "")?.[1];
-  return timing === undefined ? null : Number(timing);
-}
-
-async function readMaps(response: Response): Promise<Maps> {
-  const [first, second, ...more] = parseNpys(new Uint8Array(await response.arrayBuffer()));
+// Reads the arrays that answer a MapsRequest.
+export function checkMaps(bytes: Uint8Array, serverMs: number | null): Maps {
+  const [first, second, ...more] = parseNpys(bytes);
   const { shape = [], data } = first ?? {};
   const [layers, heads, frames, rows, columns] = shape;
   if (
@@ -422,14 +333,22 @@ async function readMaps(response: Response): Promise<Maps> {
     levels: data,
     shape: [layers, heads, frames, rows, columns],
     scales: perHead(second, layers, heads, "scales"),
-    serverMs: serverTime(response),
+    serverMs,
   };
 }
 
-export function fetchMaps(
-  query: MapsQuery,
-  signal?: AbortSignal,
-  options: RequestOptions = {},
-): Promise<Maps> {
-  return request(mapsUrl(query), {}, signal ? { ...options, signal } : options, readMaps);
+// Reads the arrays that answer a RowsRequest.
+export function checkRows(bytes: Uint8Array, serverMs: number | null): Rows {
+  const [first, second, ...more] = parseNpys(bytes);
+  const { shape = [], data } = first ?? {};
+  const [layers = 0, heads = 0, frames = 0, ...rest] = shape;
+  if (more.length > 0 || !(data instanceof Float32Array) || rest.length < 1 || rest.length > 2) {
+    return bad("maps.npy", "a float32 array of four or five dimensions");
+  }
+  return {
+    values: data,
+    shape: [layers, heads, frames, rest.reduce((product, extent) => product * extent, 1)],
+    dropped: second ? perHead(second, layers, heads, "what is left out") : null,
+    serverMs,
+  };
 }

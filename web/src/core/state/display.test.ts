@@ -3,9 +3,12 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { exampleExport } from "../../../fixtures/export";
 import { colormapTable } from "../maps/colormap";
 import { lastColour, paintMap, scalesDiffer, shown } from "./display";
-import { Block, type Ask } from "./feed";
-import * as store from "./store";
+import { Block, type Ask } from "./block";
 import type { Maps } from "../source/wire";
+import { HttpSource } from "../source/http_source";
+import { createState, type State } from "./state";
+
+let state: State;
 
 // Two layers, two heads, two frames of 3 x 4; in each map one cell has the level given here.
 const kPeaks = [
@@ -42,55 +45,51 @@ function block(frames: number[] | null = null): Block {
 }
 
 beforeEach(() => {
-  store.view.value = "frames";
-  store.scaleMode.value = "head";
-  store.fixedScale.value = 0.25;
-  store.opacity.value = 0.6;
-  store.gamma.value = 1;
-  store.colormap.value = "jet";
-  store.show(exampleExport());
+  state = createState(new HttpSource());
+  state.fixedScale.value = 0.25;
+  state.show(exampleExport());
 });
 
 describe("the last colour stands for", () => {
   it("what level 255 stands for, by head", () => {
-    expect(lastColour(block(), 3, 1)).toBe(0.004);
-    expect(lastColour(block(), 3, 2)).toBe(0.008);
-    expect(lastColour(block(), 4, 1)).toBe(0.05);
+    expect(lastColour(state, block(), 3, 1)).toBe(0.004);
+    expect(lastColour(state, block(), 3, 2)).toBe(0.008);
+    expect(lastColour(state, block(), 4, 1)).toBe(0.05);
   });
 
   it("the layer's percentile, by layer", () => {
-    store.scaleMode.value = "layer";
-    expect(lastColour(block(), 3, 1)).toBe(0.03);
-    expect(lastColour(block(), 4, 2)).toBe(0.04);
-    expect(lastColour(block(), 9, 1)).toBeNull();
+    state.scaleMode.value = "layer";
+    expect(lastColour(state, block(), 3, 1)).toBe(0.03);
+    expect(lastColour(state, block(), 4, 2)).toBe(0.04);
+    expect(lastColour(state, block(), 9, 1)).toBeNull();
   });
 
   it("the largest value in all frames, by view", () => {
-    store.scaleMode.value = "map";
-    expect(lastColour(block(), 3, 1)).toBeCloseTo((204 / 255) * 0.004, 12);
-    expect(lastColour(block(), 4, 2)).toBeCloseTo((34 / 255) * 0.03, 12);
-    expect(lastColour(block([0]), 3, 1)).toBeCloseTo((51 / 255) * 0.004, 12);
+    state.scaleMode.value = "map";
+    expect(lastColour(state, block(), 3, 1)).toBeCloseTo((204 / 255) * 0.004, 12);
+    expect(lastColour(state, block(), 4, 2)).toBeCloseTo((34 / 255) * 0.03, 12);
+    expect(lastColour(state, block([0]), 3, 1)).toBeCloseTo((51 / 255) * 0.004, 12);
   });
 
   it("the fixed value, whatever there is", () => {
-    store.scaleMode.value = "fixed";
-    expect(lastColour(block(), 3, 1)).toBe(0.25);
-    expect(lastColour(null, 1, 1)).toBe(0.25);
+    state.scaleMode.value = "fixed";
+    expect(lastColour(state, block(), 3, 1)).toBe(0.25);
+    expect(lastColour(state, null, 1, 1)).toBe(0.25);
   });
 
   it("nothing while maps are missing", () => {
-    expect(lastColour(null, 3, 1)).toBeNull();
-    expect(lastColour(block(), 1, 1)).toBeNull();
-    store.scaleMode.value = "map";
-    expect(lastColour(block(), 3, 3)).toBeNull();
+    expect(lastColour(state, null, 3, 1)).toBeNull();
+    expect(lastColour(state, block(), 1, 1)).toBeNull();
+    state.scaleMode.value = "map";
+    expect(lastColour(state, block(), 3, 3)).toBeNull();
   });
 });
 
 describe("shown", () => {
   it("are the maps of all frames that are there", () => {
-    expect(shown(block(), 3, 1).map((map) => map.levels[5])).toEqual([51, 204]);
-    expect(shown(block([1]), 3, 2).map((map) => map.levels[5])).toEqual([102]);
-    expect(shown(block(), 3, 0)).toEqual([]);
+    expect(shown(state, block(), 3, 1).map((map) => map.levels[5])).toEqual([51, 204]);
+    expect(shown(state, block([1]), 3, 2).map((map) => map.levels[5])).toEqual([102]);
+    expect(shown(state, block(), 3, 0)).toEqual([]);
   });
 });
 
@@ -107,9 +106,9 @@ describe("scalesDiffer", () => {
     ["matrix", "layer", true],
     ["matrix", "fixed", false],
   ] as const)("%s by %s: %s", (view, mode, differ) => {
-    store.view.value = view;
-    store.scaleMode.value = mode;
-    expect(scalesDiffer()).toBe(differ);
+    state.view.value = view;
+    state.scaleMode.value = mode;
+    expect(scalesDiffer(state)).toBe(differ);
   });
 });
 
@@ -119,7 +118,7 @@ describe("paintMap", () => {
   const colour = (at: number) => [...jet.subarray(3 * at, 3 * at + 3)];
   const painted = (last: number, alone: boolean) => {
     const pixels = new Uint8ClampedArray(16);
-    paintMap(map, pixels, { range: { low: 0, high: last, log: false }, alone });
+    paintMap(state, map, pixels, { range: { low: 0, high: last, log: false }, alone });
     return [0, 4, 8, 12].map((i) => [...pixels.subarray(i, i + 4)]);
   };
 
@@ -141,8 +140,8 @@ describe("paintMap", () => {
   });
 
   it("follows gamma and the colour map chosen", () => {
-    store.gamma.value = 2;
-    store.colormap.value = "grey";
+    state.gamma.value = 2;
+    state.colormap.value = "grey";
     expect(painted(0.01, true).map((pixel) => pixel[0])).toEqual([0, 10, 64, 255]);
   });
 });

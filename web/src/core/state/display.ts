@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // From numbers to colours, as chosen: which values the colours stand for, what part of the attention
-// lies where, and the painting of canvases.
+// lies where, and the painting of pixels.
 import { colormapTable, paint, paintWords } from "../maps/colormap";
-import type { Block, MapLevels } from "./feed";
+import type { Block, MapLevels } from "./block";
 import { toLevels, toSteps, type Range } from "../maps/scale";
-import * as store from "./store";
+import { kAverage } from "./choices";
+import type { Shown } from "./derived";
 import { extremes, frameShares, maxLevel, quantile, sum } from "../maps/stats";
 
 export const isExact = (map: MapLevels): map is MapLevels & { levels: Float32Array } =>
@@ -27,66 +28,76 @@ function keep<T>(block: Block, name: string, make: () => T): T {
 }
 
 // Exact maps: from the first colour to the last, without regard to `fixed`.
-function exactRange(block: Block, layer: number, head: number): Range | null {
-  const mode = store.scaleMode.value;
+function exactRange(s: Shown, block: Block, layer: number, head: number): Range | null {
+  const mode = s.scaleMode.value;
   const heads = mode === "layer" ? block.ask.heads : [head];
   const lists = heads
-    .flatMap((each) => shown(block, layer, each))
+    .flatMap((each) => shown(s, block, layer, each))
     .map((map) => map.levels)
     .filter((levels) => levels instanceof Float32Array);
-  if (store.isSigned(block.ask.exact?.definition ?? "")) {
+  if (s.isSigned(block.ask.exact?.definition ?? "")) {
     const all = lists.map(extremes).filter((found) => found !== null);
     if (all.length === 0) return null;
     const low = Math.min(...all.map((each) => each.low));
     return { low, high: Math.max(...all.map((each) => each.high)), log: false };
   }
   const most = (mode !== "map" && quantile(lists, 0.99)) || quantile(lists, 1);
-  return most === null ? null : { low: 0, high: most, log: store.logScale.value };
+  return most === null ? null : { low: 0, high: most, log: s.logScale.value };
 }
 
 // The values that the colours of the maps of a layer and head in a block stand for. Null while they are
 // not there.
-export function colourRange(block: Block | null, layer: number, head: number): Range | null {
-  const log = store.logScale.value && !store.signed.value;
-  if (store.scaleMode.value === "fixed" && !store.signed.value) {
-    return { low: 0, high: store.fixedScale.value, log };
+export function colourRange(
+  s: Shown,
+  block: Block | null,
+  layer: number,
+  head: number,
+): Range | null {
+  const log = s.logScale.value && !s.signed.value;
+  if (s.scaleMode.value === "fixed" && !s.signed.value) {
+    return { low: 0, high: s.fixedScale.value, log };
   }
-  if (store.exact.value) {
+  if (s.exact.value) {
     if (!block?.ask.exact) return null;
-    const name = ["range", layer, head, store.scaleMode.value, log].join(" ");
-    return keep(block, name, () => exactRange(block, layer, head));
+    const name = ["range", layer, head, s.scaleMode.value, log].join(" ");
+    return keep(block, name, () => exactRange(s, block, layer, head));
   }
-  const high = storedLast(block, layer, head);
+  const high = mapsLast(s, block, layer, head);
   return high === null ? null : { low: 0, high, log };
 }
 
 // The value of the last colour.
-export function lastColour(block: Block | null, layer: number, head: number): number | null {
-  return colourRange(block, layer, head)?.high ?? null;
+export function lastColour(
+  s: Shown,
+  block: Block | null,
+  layer: number,
+  head: number,
+): number | null {
+  return colourRange(s, block, layer, head)?.high ?? null;
 }
 
-function storedLast(block: Block | null, layer: number, head: number): number | null {
-  if (store.scaleMode.value === "layer") {
-    return store.layers.value.find((each) => each.number === layer)?.layer_vmax99 ?? null;
+function mapsLast(s: Shown, block: Block | null, layer: number, head: number): number | null {
+  if (s.scaleMode.value === "layer") {
+    return s.layers.value.find((each) => each.number === layer)?.layer_vmax99 ?? null;
   }
-  const maps = shown(block, layer, head);
+  const maps = shown(s, block, layer, head);
   const first = maps[0];
   if (!first || block?.ask.exact) return null;
-  if (store.scaleMode.value === "head") return first.scale;
+  if (s.scaleMode.value === "head") return first.scale;
   return Math.max(...maps.map((map) => maxLevel(map.levels))) * (first.scale / 255);
 }
 
 // Whether the maps on show differ in what their last colour stands for.
-export function scalesDiffer(): boolean {
-  if (store.view.value === "frames") return false;
-  if (store.scaleMode.value === "fixed" && !store.signed.value) return false;
-  return !(store.view.value === "heads" && store.scaleMode.value === "layer");
+export function scalesDiffer(s: Shown): boolean {
+  if (s.view.value === "frames") return false;
+  if (s.scaleMode.value === "fixed" && !s.signed.value) return false;
+  return !(s.view.value === "heads" && s.scaleMode.value === "layer");
 }
 
 // The maps of a layer and head that are there, a frame each.
-export function shown(block: Block | null, layer: number, head: number): MapLevels[] {
+export function shown(s: Shown, block: Block | null, layer: number, head: number): MapLevels[] {
   const maps: MapLevels[] = [];
-  store.frames.value.forEach((_, frame) => {
+  s.frames.value.forEach((_, frame) => {
     const map = block?.map(layer, head, frame);
     if (map) maps.push(map);
   });
@@ -100,17 +111,17 @@ export interface Masses {
 
 // What part of the attention lies on each frame; null where values are no probabilities. Stored maps are
 // relative to their own sum, and so are exact ones that need not add up to 1.
-export function masses(block: Block | null, layer: number, head: number): Masses | null {
-  if (!block || store.isSigned(block.ask.exact?.definition ?? "")) return null;
+export function masses(s: Shown, block: Block | null, layer: number, head: number): Masses | null {
+  if (!block || s.isSigned(block.ask.exact?.definition ?? "")) return null;
   return keep(block, ["masses", layer, head].join(" "), () => {
-    const maps = shown(block, layer, head);
+    const maps = shown(s, block, layer, head);
     if (!block.ask.exact) {
       return { frames: frameShares(maps.map((map) => map.levels)), special: maps.map(() => 0) };
     }
     const frames = maps.map((map) => sum(map.levels));
     const special = maps.map((map) => sum(map.special ?? []));
     const { incoming, reduce } = block.ask.exact;
-    const adds = !incoming && (reduce === "mean" || head !== store.kAverage);
+    const adds = !incoming && (reduce === "mean" || head !== kAverage);
     const total = adds ? 1 : sum(frames) + sum(special) || 1;
     return {
       frames: frames.map((each) => each / total),
@@ -128,8 +139,8 @@ export interface PaintOptions {
 let words: Uint32Array = new Uint32Array(256);
 let wordsName = "";
 
-function wordsOf(alone: boolean): Uint32Array {
-  const [name, gamma, opacity] = [store.colormap.value, store.gamma.value, store.opacity.value];
+function wordsOf(s: Shown, alone: boolean): Uint32Array {
+  const [name, gamma, opacity] = [s.colormap.value, s.gamma.value, s.opacity.value];
   const wanted = [name, gamma, alone || opacity].join(" ");
   if (wanted !== wordsName) {
     wordsName = wanted;
@@ -148,10 +159,15 @@ function wordsOf(alone: boolean): Uint32Array {
 let steps = new Int16Array(0);
 
 // Fills `pixels` (RGBA, a cell each) with the colours of one map. What is no number stays empty.
-export function paintMap(map: MapLevels, pixels: Uint8ClampedArray, options: PaintOptions): void {
+export function paintMap(
+  s: Shown,
+  map: MapLevels,
+  pixels: Uint8ClampedArray,
+  options: PaintOptions,
+): void {
   const { range, alone } = options;
   if (isExact(map)) {
-    const colours = wordsOf(alone);
+    const colours = wordsOf(s, alone);
     const out = new Uint32Array(pixels.buffer, pixels.byteOffset, map.levels.length);
     if (steps.length < out.length) steps = new Int16Array(out.length);
     toSteps(map.levels, range, steps);
@@ -159,12 +175,12 @@ export function paintMap(map: MapLevels, pixels: Uint8ClampedArray, options: Pai
     return;
   }
   paint(map.levels as Uint8Array, pixels, {
-    table: colormapTable(store.colormap.value),
+    table: colormapTable(s.colormap.value),
     scale: map.scale,
     scaleMax: range.high,
     log: range.log,
-    gamma: store.gamma.value,
-    opacity: alone ? 1 : store.opacity.value,
+    gamma: s.gamma.value,
+    opacity: alone ? 1 : s.opacity.value,
     alpha: alone ? "constant" : "value",
   });
 }
@@ -177,28 +193,4 @@ export function figureMap(map: MapLevels, range: Range) {
   }
   const levels = toLevels(map.levels, range);
   return levels && { levels, scale: 1, scaleMax: 1 };
-}
-
-const images = new WeakMap<HTMLCanvasElement, ImageData>();
-
-// Paints one map into a canvas of one pixel a cell; the browser enlarges it. Null clears it.
-export function paintCanvas(
-  canvas: HTMLCanvasElement,
-  map: MapLevels | null,
-  range: Range | null,
-  alone: boolean,
-): void {
-  const context = canvas.getContext("2d", { willReadFrequently: true });
-  if (!context) return;
-  if (!map || !range || map.levels.length !== canvas.width * canvas.height) {
-    context.clearRect(0, 0, canvas.width, canvas.height);
-    return;
-  }
-  let image = images.get(canvas);
-  if (!image || image.width !== canvas.width || image.height !== canvas.height) {
-    image = context.createImageData(canvas.width, canvas.height);
-    images.set(canvas, image);
-  }
-  paintMap(map, image.data, { range, alone });
-  context.putImageData(image, 0, 0);
 }

@@ -11,9 +11,12 @@ import {
   stubFetch,
   type Request,
 } from "../../../fixtures/slow_server";
-import { Feed, forgetMaps, serverMs, type Ask } from "./feed";
+import { signal } from "@preact/signals";
+import { HttpSource } from "../source/http_source";
+import type { WireError } from "../source/wire";
+import type { Ask } from "./block";
+import { Answers, Feed, type Supply } from "./feed";
 import { writeNpy } from "../source/npy";
-import * as store from "./store";
 
 function ask(changes: Partial<Ask> = {}): Ask {
   const spot = { row: 0, col: 0 };
@@ -22,16 +25,22 @@ function ask(changes: Partial<Ask> = {}): Ask {
 
 const at = (row: number): Ask => ask({ spot: { row, col: 0 } });
 
+let supply: Supply;
+
 beforeEach(() => {
-  forgetMaps();
-  store.failure.value = null;
+  supply = {
+    source: new HttpSource(),
+    answers: new Answers(),
+    failure: signal<WireError | null>(null),
+    serverMs: signal<number | null>(null),
+  };
   stubFetch();
 });
 afterEach(() => vi.unstubAllGlobals());
 
 describe("Feed", () => {
   it("asks for what is wanted and gives it out by layer, head and frame", async () => {
-    const feed = new Feed();
+    const feed = new Feed(supply);
     feed.want(ask({ layers: [2, 5], heads: [3, 1], frames: [1] }));
     await settled();
     expect(feed.busy.value).toBe(true);
@@ -50,11 +59,11 @@ describe("Feed", () => {
     expect(block.map(3, 1, 1)).toBeNull();
     expect(block.map(2, 1, 0)).toBeNull();
     expect(feed.busy.value).toBe(false);
-    expect(serverMs.value).toBe(1.5);
+    expect(supply.serverMs.value).toBe(1.5);
   });
 
   it("asks for the newest wish next, and never for those in between", async () => {
-    const feed = new Feed();
+    const feed = new Feed(supply);
     feed.want(at(0));
     await settled();
     feed.want(at(1));
@@ -73,7 +82,7 @@ describe("Feed", () => {
   });
 
   it("does not wait for an answer of another shape", async () => {
-    const feed = new Feed();
+    const feed = new Feed(supply);
     feed.want(ask());
     await settled();
     feed.want(ask({ layers: [2] }));
@@ -87,7 +96,7 @@ describe("Feed", () => {
   });
 
   it("asks once for what it has seen", async () => {
-    const feed = new Feed();
+    const feed = new Feed(supply);
     feed.want(at(0));
     await answerAll();
     feed.want(at(1));
@@ -97,7 +106,7 @@ describe("Feed", () => {
     expect(requests).toHaveLength(0);
     expect(feed.block.value?.ask.spot.row).toBe(0);
     // Also another feed, and while an answer is on its way.
-    const other = new Feed();
+    const other = new Feed(supply);
     other.want(at(2));
     await settled();
     other.want(at(1));
@@ -108,7 +117,7 @@ describe("Feed", () => {
   });
 
   it("forgets what is oldest once it holds too much", async () => {
-    const feed = new Feed();
+    const feed = new Feed(supply);
     const large = new Uint8Array(17 << 20); // four of these are more than the cache takes
     const show = async (row: number) => {
       feed.want(ask({ spot: { row, col: 0 }, frames: [0] }));
@@ -127,7 +136,7 @@ describe("Feed", () => {
   });
 
   it("takes nothing as an answer once nothing is wanted", async () => {
-    const feed = new Feed();
+    const feed = new Feed(supply);
     feed.want(ask());
     await settled();
     feed.want(null);
@@ -147,7 +156,7 @@ describe("a wish", () => {
   const rows = () => requests.map(({ url }) => url.searchParams.get("row")).join();
 
   it("that is dropped and made again at once is asked for again", async () => {
-    const feed = new Feed();
+    const feed = new Feed(supply);
     feed.want(at(1));
     await settled();
     feed.want(null);
@@ -161,7 +170,7 @@ describe("a wish", () => {
   });
 
   it("that gives way to one of another shape, and comes back at once, is asked for again", async () => {
-    const feed = new Feed();
+    const feed = new Feed(supply);
     feed.want(at(1));
     await settled();
     feed.want(ask({ layers: [2] }));
@@ -174,7 +183,7 @@ describe("a wish", () => {
   });
 
   it("that gives way to one that is known, and comes back at once, is asked for again", async () => {
-    const feed = new Feed();
+    const feed = new Feed(supply);
     feed.want(at(0));
     await answerAll();
     feed.want(at(1));
@@ -189,7 +198,7 @@ describe("a wish", () => {
   });
 
   it("that another feed has answered meanwhile is shown", async () => {
-    const [feed, other] = [new Feed(), new Feed()];
+    const [feed, other] = [new Feed(supply), new Feed(supply)];
     feed.want(at(0));
     await settled();
     feed.want(at(1)); // after at(0)
@@ -208,7 +217,7 @@ describe("a wish", () => {
     ["a refusal", (request: Request) => request.answer(damaged("too much at once"))],
     ["a lost connection", (request: Request) => request.refuse(new TypeError("reset"))],
   ])("made while the one before meets %s is asked for all the same", async (_, fails) => {
-    const feed = new Feed();
+    const feed = new Feed(supply);
     feed.want(at(0));
     await settled();
     feed.want(at(1));
@@ -219,7 +228,7 @@ describe("a wish", () => {
     await settled();
     expect(shown(feed)).toBe(110);
     expect(feed.failure.value).toBeNull();
-    expect(store.failure.value).toBeNull();
+    expect(supply.failure.value).toBeNull();
   });
 
   it("is never lost, in whatever order wishes, answers and failures come", async () => {
@@ -230,9 +239,9 @@ describe("a wish", () => {
     };
     const wishes = [null, at(0), at(1), at(2), ask({ layers: [2] }), ask({ layers: [1, 2, 3, 4] })];
     for (let round = 0; round < 30; round++) {
-      const feeds = [new Feed(), new Feed()];
+      const feeds = [new Feed(supply), new Feed(supply)];
       let last: (Ask | null)[] = [null, null];
-      if (round % 3 === 0) forgetMaps();
+      if (round % 3 === 0) supply.answers.forget();
       for (let step = 0; step < 12; step++) {
         const which = random(2);
         last = last.map((each, i) => (i === which ? wishes[random(wishes.length)]! : each));
@@ -263,7 +272,7 @@ describe("what nobody waits for any more", () => {
   it("is cancelled once it has kept something newer waiting for a second", async () => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     try {
-      const feed = new Feed();
+      const feed = new Feed(supply);
       feed.want(at(0));
       await vi.advanceTimersByTimeAsync(600);
       feed.want(at(1));
@@ -288,7 +297,7 @@ describe("what nobody waits for any more", () => {
   });
 
   it("is cancelled with the rest of its walk through layers", async () => {
-    const feed = new Feed();
+    const feed = new Feed(supply);
     feed.want(ask({ layers: [1, 2, 3, 4] }));
     await settled();
     requests[0]!.refuse(new TypeError("refused"));
@@ -299,7 +308,7 @@ describe("what nobody waits for any more", () => {
   });
 
   it("leaves no failure behind", async () => {
-    const feed = new Feed();
+    const feed = new Feed(supply);
     feed.want(ask());
     await settled();
     requests.splice(0)[0]!.refuse(new TypeError("refused"));
@@ -324,7 +333,7 @@ describe("an answer that takes too long", () => {
   afterEach(() => vi.useRealTimers());
 
   it("is cancelled, said, and not asked for again until somebody wants to", async () => {
-    const feed = new Feed();
+    const feed = new Feed(supply);
     await wait(feed, at(0));
     expect(requests.map((each) => each.signal.aborted)).toEqual([true]);
     expect(feed.failure.value).toMatchObject({ kind: "late" });
@@ -332,7 +341,7 @@ describe("an answer that takes too long", () => {
     expect(feed.failure.value?.hint).toContain("fewer layers or heads");
     expect(feed.busy.value).toBe(false);
     // The server is there: nothing tries again by itself.
-    expect(store.failure.value).toBeNull();
+    expect(supply.failure.value).toBeNull();
     feed.want(at(0));
     await settled();
     expect(requests).toHaveLength(1);
@@ -346,14 +355,14 @@ describe("an answer that takes too long", () => {
   });
 
   it("is not asked for layer by layer", async () => {
-    const feed = new Feed();
+    const feed = new Feed(supply);
     await wait(feed, ask({ layers: [1, 2] }));
     expect(requests).toHaveLength(1);
     expect(feed.failure.value).toMatchObject({ kind: "late" });
   });
 
   it("is the same if the server gives up first", async () => {
-    const feed = new Feed();
+    const feed = new Feed(supply);
     feed.want(ask({ layers: [1, 2] }));
     await settled();
     const error = { what: "This takes too long.", where: "", hint: "Ask for less." };
@@ -365,7 +374,7 @@ describe("an answer that takes too long", () => {
   });
 
   it("ends a walk through layers", async () => {
-    const feed = new Feed();
+    const feed = new Feed(supply);
     await wait(feed, ask({ layers: [1, 2, 3, 4] }));
     expect(requests).toHaveLength(2);
     expect(feed.failure.value).toMatchObject({ kind: "late" });
@@ -376,7 +385,7 @@ describe("layers not read before", () => {
   const wish = ask({ layers: [1, 2, 3, 4] });
 
   it("come one by one, two at a time, and together the next time", async () => {
-    const feed = new Feed();
+    const feed = new Feed(supply);
     feed.want(wish);
     await settled();
     expect(requests.map((each) => each.layers)).toEqual([[1], [2]]);
@@ -399,7 +408,7 @@ describe("layers not read before", () => {
   });
 
   it("do not hide each other when one cannot be read", async () => {
-    const feed = new Feed();
+    const feed = new Feed(supply);
     feed.want(wish);
     for (await settled(); requests.length > 0; await settled()) {
       for (const request of requests.splice(0)) {
@@ -412,11 +421,11 @@ describe("layers not read before", () => {
     expect([1, 3, 4].map((l) => block.map(l, 0, 0)?.levels[0])).toEqual([10, 30, 40]);
     expect(block.map(2, 0, 0)).toBeNull();
     expect(feed.failure.value).toBeNull();
-    expect(store.failure.value).toBeNull();
+    expect(supply.failure.value).toBeNull();
   });
 
   it("are asked for apart when one became unreadable", async () => {
-    const feed = new Feed();
+    const feed = new Feed(supply);
     feed.want(wish);
     await answerAll();
     feed.want({ ...wish, spot: { row: 1, col: 1 } });
@@ -436,13 +445,13 @@ describe("layers not read before", () => {
 
 describe("failures", () => {
   it("of the one layer wanted are the feed's own", async () => {
-    const feed = new Feed();
+    const feed = new Feed(supply);
     feed.want(ask());
     await settled();
     requests[0]!.answer(damaged("The array is cut off."));
     await settled();
     expect(feed.failure.value).toMatchObject({ kind: "server", what: "The array is cut off." });
-    expect(store.failure.value).toBeNull();
+    expect(supply.failure.value).toBeNull();
     expect(feed.busy.value).toBe(false);
     feed.want(ask({ layers: [2] }));
     await answerAll();
@@ -451,14 +460,14 @@ describe("failures", () => {
   });
 
   it("of the network are the page's, and what was wanted can be asked again", async () => {
-    const feed = new Feed();
+    const feed = new Feed(supply);
     feed.want(at(0));
     await answerAll();
     feed.want(at(1));
     await settled();
     requests.splice(0)[0]!.refuse(new TypeError("refused"));
     await settled();
-    expect(store.failure.value?.kind).toBe("network");
+    expect(supply.failure.value?.kind).toBe("network");
     expect(feed.block.value?.ask.spot.row).toBe(0);
     feed.again();
     await answerAll();
@@ -470,12 +479,12 @@ describe("failures", () => {
   });
 
   it("of the network end a walk through layers", async () => {
-    const feed = new Feed();
+    const feed = new Feed(supply);
     feed.want(ask({ layers: [1, 2, 3, 4] }));
     await settled();
     requests[0]!.refuse(new TypeError("refused"));
     await settled();
-    expect(store.failure.value?.kind).toBe("network");
+    expect(supply.failure.value?.kind).toBe("network");
     expect(feed.busy.value).toBe(false);
   });
 });

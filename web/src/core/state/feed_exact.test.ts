@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // Maps computed from a store: what is asked for, and how it is shown.
-import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { storeExport } from "../../../fixtures/export";
 import { colormapTable } from "../maps/colormap";
 import { mapsCsv } from "../figure/csv";
 import { colourRange, figureMap, masses, paintMap, valueIn } from "./display";
-import { forgetMaps, type Block } from "./feed";
-import { followChoices, layerStripFeed, mainFeeds } from "./feeds";
+import { HttpSource } from "../source/http_source";
+import type { Block } from "./block";
+import { createState, type State } from "./state";
 import { linkText, readLink } from "./link";
 import { writeNpy } from "../source/npy";
-import { currentFigure, fileStem, shownMaps } from "../../app/save";
-import * as store from "./store";
+import { currentFigure, fileStem, shownMaps } from "../figure/saved";
+
+let state: State;
 
 const kCells = 48;
 let urls: URL[] = [];
@@ -45,10 +47,9 @@ async function settled() {
   for (let i = 0; i < 12; i++) await new Promise((resolve) => setTimeout(resolve, 0));
 }
 
-const block = (): Block => mainFeeds[0]!.block.value!;
+const block = (): Block => state.feeds.main[0]!.block.value!;
 const asked = () => Object.fromEntries(urls[0]!.searchParams);
 
-beforeAll(followChoices);
 beforeEach(async () => {
   urls = [];
   answered = answer;
@@ -62,20 +63,14 @@ beforeEach(async () => {
     return answered(url, heads, url.searchParams.get("frames")?.split(",").length ?? 2);
   });
   vi.stubGlobal("createImageBitmap", async () => ({ width: 56, height: 42, close: () => {} }));
-  forgetMaps();
-  store.view.value = "frames";
-  store.scaleMode.value = "head";
-  store.logScale.value = false;
-  store.gamma.value = 1;
-  store.wantedDefinition.value = "model";
-  store.wantedBlock.value = "";
-  store.wantedRope.value = "after";
-  store.reduction.value = "mean";
-  store.incoming.value = false;
-  store.show(storeExport());
+  state = createState(new HttpSource());
+  state.show(storeExport());
   await settled();
 });
-afterEach(() => vi.unstubAllGlobals());
+afterEach(() => {
+  state.dispose();
+  vi.unstubAllGlobals();
+});
 
 const again = async (change: () => void) => {
   urls = [];
@@ -100,7 +95,7 @@ describe("what is asked for", () => {
   });
 
   it("is one frame's patches alone in the matrix", async () => {
-    await again(() => (store.view.value = "matrix"));
+    await again(() => (state.view.value = "matrix"));
     expect(asked()).toMatchObject({ layers: "1,2,3", heads: "1,2", frames: "0" });
     expect(asked()["tokens"]).toBeUndefined();
     expect(block().map(2, 2, 0)?.levels).toHaveLength(kCells);
@@ -108,25 +103,25 @@ describe("what is asked for", () => {
   });
 
   it("follows every choice", async () => {
-    await again(() => store.pin({ row: 1, col: 1, to: { row: 2, col: 3 }, frame: 1 }));
+    await again(() => state.pin({ row: 1, col: 1, to: { row: 2, col: 3 }, frame: 1 }));
     expect(asked()).toMatchObject({ frame: "1", rows: "1-2", cols: "1-3" });
-    await again(() => store.askToken(1, "camera"));
+    await again(() => state.askToken(1, "camera"));
     expect(asked()).toMatchObject({ frame: "1", token: "camera" });
-    await again(() => (store.wantedRope.value = "before"));
+    await again(() => (state.wantedRope.value = "before"));
     expect(asked()["rope"]).toBe("before");
-    await again(() => (store.incoming.value = true));
+    await again(() => (state.incoming.value = true));
     expect(asked()["incoming"]).toBe("1");
-    await again(() => (store.reduction.value = "max"));
+    await again(() => (state.reduction.value = "max"));
     expect(asked()).toMatchObject({ heads: "all", reduce: "max" });
-    await again(() => (store.head.value = 2));
+    await again(() => (state.head.value = 2));
     expect(asked()["heads"]).toBe("2");
-    await again(() => store.redefine(() => (store.wantedBlock.value = "encoder")));
+    await again(() => state.redefine(() => (state.wantedBlock.value = "encoder")));
     expect(asked()).toMatchObject({ block: "encoder", layers: "2" });
   });
 
   it("is not asked for again", async () => {
-    await again(() => (store.incoming.value = true));
-    await again(() => (store.incoming.value = false));
+    await again(() => (state.incoming.value = true));
+    await again(() => (state.incoming.value = false));
     expect(urls).toEqual([]);
     expect(block().map(3, 0, 0)?.levels[30]).toBeCloseTo(0.15, 6);
   });
@@ -140,23 +135,21 @@ describe("what is asked for", () => {
       await held;
       return answer;
     });
-    forgetMaps();
-    const strip = layerStripFeed.block.value;
-    await again(() => (store.incoming.value = true));
+    const strip = state.feeds.layerStrip.block.value;
+    await again(() => (state.incoming.value = true));
     expect(urls.map((url) => url.searchParams.get("layers"))).toEqual(["3"]);
-    expect(layerStripFeed.block.value).toBe(strip); // goes on to be shown
+    expect(state.feeds.layerStrip.block.value).toBe(strip); // goes on to be shown
     release();
     await settled();
     expect(urls.map((url) => url.searchParams.get("layers"))).toEqual(["3", "1,2,3", "3"]);
-    expect(layerStripFeed.block.value?.ask.exact?.incoming).toBe(true);
+    expect(state.feeds.layerStrip.block.value?.ask.exact?.incoming).toBe(true);
   });
 
   it("is answered when definitions are switched to and fro", async () => {
-    forgetMaps();
-    store.hover.value = { row: 0, col: 1 };
+    state.hover.value = { row: 0, col: 1 };
     for (const name of ["logits", "model", "cosine", "model"]) {
-      store.redefine(() => (store.wantedDefinition.value = name));
-      store.hover.value = { row: 0, col: 1 };
+      state.redefine(() => (state.wantedDefinition.value = name));
+      state.hover.value = { row: 0, col: 1 };
       await Promise.resolve();
     }
     await settled();
@@ -164,13 +157,13 @@ describe("what is asked for", () => {
       spot: { row: 0, col: 1 },
       exact: { definition: "model" },
     });
-    expect(layerStripFeed.block.value?.ask.spot).toEqual({ row: 0, col: 1 });
+    expect(state.feeds.layerStrip.block.value?.ask.spot).toEqual({ row: 0, col: 1 });
   });
 
   it("must come in the shape asked for", async () => {
     answered = () => new Response(writeNpy({ shape: [1, 1, 2, 7], data: new Float32Array(14) }));
-    await again(() => store.pin({ row: 0, col: 0 }));
-    expect(mainFeeds[0]!.failure.value?.message).toContain("1 × 1 × 2 × 50 numbers");
+    await again(() => state.pin({ row: 0, col: 0 }));
+    expect(state.feeds.main[0]!.failure.value?.message).toContain("1 × 1 × 2 × 50 numbers");
   });
 });
 
@@ -179,51 +172,51 @@ describe("what is shown", () => {
     const map = block().map(3, 0, 1)!;
     expect(valueIn(map, 7)).toBeCloseTo(0.05, 7);
     expect([...map.special!].map((each) => Number(each.toFixed(3)))).toEqual([0.12, 0.08]);
-    expect(layerStripFeed.block.value!.map(1, 0, 0)?.levels).toHaveLength(kCells);
+    expect(state.feeds.layerStrip.block.value!.map(1, 0, 0)?.levels).toHaveLength(kCells);
   });
 
   it("has shares of all attention", async () => {
-    const found = masses(block(), 3, 0)!;
+    const found = masses(state, block(), 3, 0)!;
     found.frames.forEach((share) => expect(share).toBeCloseTo(0.2, 6));
     expect(found.special[1]).toBeCloseTo(0.2, 6);
-    await again(() => (store.incoming.value = true)); // need not add up to 1
-    expect(masses(block(), 3, 0)!.frames[0]).toBeCloseTo(0.2 / 0.7, 6);
-    await again(() => (store.wantedDefinition.value = "logits"));
-    expect(masses(block(), 3, 0)).toBeNull();
+    await again(() => (state.incoming.value = true)); // need not add up to 1
+    expect(masses(state, block(), 3, 0)!.frames[0]).toBeCloseTo(0.2 / 0.7, 6);
+    await again(() => (state.wantedDefinition.value = "logits"));
+    expect(masses(state, block(), 3, 0)).toBeNull();
   });
 
   it("says what a definition leaves out", async () => {
     expect(block().dropped(3, 0)).toBeNull();
-    await again(() => (store.wantedDefinition.value = "patches"));
+    await again(() => (state.wantedDefinition.value = "patches"));
     expect(block().dropped(3, 0)).toBe(0.01);
-    await again(() => (store.view.value = "heads"));
+    await again(() => (state.view.value = "heads"));
     expect([block().dropped(3, 1), block().dropped(3, 2)]).toEqual([0.01, 0.02]);
     expect(block().dropped(1, 1)).toBeNull();
   });
 
   it("has colours up to what was chosen", async () => {
-    store.scaleMode.value = "map";
-    expect(colourRange(block(), 3, 0)?.high).toBeCloseTo(0.15, 7);
-    store.scaleMode.value = "head"; // of 96 values the third largest
-    expect(colourRange(block(), 3, 0)).toMatchObject({ low: 0, log: false });
-    store.logScale.value = true;
-    expect(colourRange(block(), 3, 0)?.log).toBe(true);
-    store.scaleMode.value = "fixed";
-    expect(colourRange(block(), 3, 0)?.high).toBe(store.fixedScale.value);
-    expect(colourRange(null, 3, 0)?.high).toBe(store.fixedScale.value);
-    await again(() => (store.wantedDefinition.value = "logits"));
-    expect(colourRange(block(), 3, 0)).toEqual({ low: -4, high: 2, log: false });
+    state.scaleMode.value = "map";
+    expect(colourRange(state, block(), 3, 0)?.high).toBeCloseTo(0.15, 7);
+    state.scaleMode.value = "head"; // of 96 values the third largest
+    expect(colourRange(state, block(), 3, 0)).toMatchObject({ low: 0, log: false });
+    state.logScale.value = true;
+    expect(colourRange(state, block(), 3, 0)?.log).toBe(true);
+    state.scaleMode.value = "fixed";
+    expect(colourRange(state, block(), 3, 0)?.high).toBe(state.fixedScale.value);
+    expect(colourRange(state, null, 3, 0)?.high).toBe(state.fixedScale.value);
+    await again(() => (state.wantedDefinition.value = "logits"));
+    expect(colourRange(state, block(), 3, 0)).toEqual({ low: -4, high: 2, log: false });
   });
 
   it("leaves gaps empty", async () => {
-    await again(() => (store.wantedDefinition.value = "logits"));
-    const range = colourRange(block(), 3, 0)!;
+    await again(() => (state.wantedDefinition.value = "logits"));
+    const range = colourRange(state, block(), 3, 0)!;
     const pixels = new Uint8ClampedArray(4 * kCells);
-    paintMap(block().map(3, 0, 0)!, pixels, { range, alone: true });
+    paintMap(state, block().map(3, 0, 0)!, pixels, { range, alone: true });
     const jet = colormapTable("jet");
     expect([...pixels.subarray(120, 124)]).toEqual([...jet.subarray(765, 768), 255]);
     expect([...pixels.subarray(0, 4)]).toEqual([...jet.subarray(0, 3), 255]);
-    paintMap(block().map(3, 0, 1)!, pixels, { range, alone: true });
+    paintMap(state, block().map(3, 0, 1)!, pixels, { range, alone: true });
     expect(pixels.every((value) => value === 0)).toBe(true);
     expect(figureMap(block().map(3, 0, 1)!, range)).toBeNull();
     expect(figureMap(block().map(3, 0, 0)!, range)?.levels[30]).toBe(255);
@@ -233,14 +226,16 @@ describe("what is shown", () => {
 describe("what is taken away", () => {
   it("names the definition", async () => {
     await again(() => {
-      store.wantedDefinition.value = "logits";
-      store.wantedRope.value = "before";
-      store.pin({ row: 0, col: 1, to: { row: 1, col: 1 }, frame: 1 });
+      state.wantedDefinition.value = "logits";
+      state.wantedRope.value = "before";
+      state.pin({ row: 0, col: 1, to: { row: 1, col: 1 }, frame: 1 });
     });
-    expect(fileStem()).toBe("kitchen_layer3_headmean_frame1_rows0-1_cols1-1_logits_before_RoPE");
-    const lines = mapsCsv(shownMaps()).split("\n");
+    expect(fileStem(state)).toBe(
+      "kitchen_layer3_headmean_frame1_rows0-1_cols1-1_logits_before_RoPE",
+    );
+    const lines = mapsCsv(shownMaps(state)).split("\n");
     expect(lines[1]).toBe('"logits, before RoPE",3,mean,0,camera,,,0.06');
-    const figure = await currentFigure();
+    const figure = currentFigure(state);
     expect(figure.subtitle).toContain("logits, before RoPE");
     expect(figure.footer.join()).toContain("About logits.");
     expect(figure.query).toMatchObject({
@@ -252,29 +247,29 @@ describe("what is taken away", () => {
   });
 
   it("is in the link", () => {
-    store.wantedDefinition.value = "frame";
-    store.redefine(() => (store.wantedBlock.value = "encoder"));
-    store.wantedRope.value = "before";
-    store.reduction.value = "max";
-    store.incoming.value = true;
-    store.logScale.value = true;
-    store.pins.value = [{ row: 1, col: 2, frame: 1 }];
-    store.pin({ row: 3, col: 4, token: "cls" }, true);
-    const query = linkText();
-    const before = [store.pins.value, store.definition.value, store.attention.value?.kind];
-    store.wantedDefinition.value = "model";
-    store.wantedBlock.value = "";
-    store.reduction.value = "mean";
-    store.incoming.value = false;
-    store.logScale.value = false;
-    const link = readLink(query);
-    store.show(storeExport(), link.restored);
-    expect([store.pins.value, store.definition.value, store.attention.value?.kind]).toEqual(before);
-    expect([store.reduction.value, store.incoming.value, store.logScale.value]).toEqual([
+    state.wantedDefinition.value = "frame";
+    state.redefine(() => (state.wantedBlock.value = "encoder"));
+    state.wantedRope.value = "before";
+    state.reduction.value = "max";
+    state.incoming.value = true;
+    state.logScale.value = true;
+    state.pins.value = [{ row: 1, col: 2, frame: 1 }];
+    state.pin({ row: 3, col: 4, token: "cls" }, true);
+    const query = linkText(state);
+    const before = [state.pins.value, state.definition.value, state.attention.value?.kind];
+    state.wantedDefinition.value = "model";
+    state.wantedBlock.value = "";
+    state.reduction.value = "mean";
+    state.incoming.value = false;
+    state.logScale.value = false;
+    const link = readLink(state, query);
+    state.show(storeExport(), link.restored);
+    expect([state.pins.value, state.definition.value, state.attention.value?.kind]).toEqual(before);
+    expect([state.reduction.value, state.incoming.value, state.logScale.value]).toEqual([
       "max",
       true,
       true,
     ]);
-    expect(linkText()).toBe(query);
+    expect(linkText(state)).toBe(query);
   });
 });

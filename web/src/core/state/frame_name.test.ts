@@ -10,7 +10,6 @@ import {
   shortNames,
   sourceName,
 } from "./frame_name";
-import * as store from "./store";
 
 const picture = { file: "IMG_20240812_123345.jpg" };
 const video = { file: "A walk through the house.mp4", time: 12.4833 };
@@ -30,13 +29,13 @@ describe("names of sources", () => {
   it("follow the frame's number where they are known", () => {
     const info = exampleExport();
     info.frames[1]!.source = picture;
-    store.show(info);
-    expect([0, 1, 2].map((frame) => frameTitle(frame))).toEqual([
+    const { frames } = info;
+    expect([0, 1, 2].map((frame) => frameTitle(frames, frame))).toEqual([
       "frame 0",
       "frame 1 · IMG_20240812_123345.jpg",
       "frame 2",
     ]);
-    expect([0, 1, 2].map((frame) => frameLabel(frame, letters(16)))).toEqual([
+    expect([0, 1, 2].map((frame) => frameLabel(frames, frame, letters(16)))).toEqual([
       "frame 0",
       "frame 1 · IMG_2024…345.jpg",
       "frame 2",
@@ -120,9 +119,9 @@ describe("short names", () => {
   it("give way to the whole name of a frame that stands alone", () => {
     const info = exampleExport();
     info.frames.forEach((frame, i) => (frame.source = { file: "clip.mp4", time: i }));
-    store.show(info);
-    expect(nameAlone(1, letters(15))).toBe("clip.mp4 1.00 s");
-    expect(nameAlone(1, letters(14))).toBe("1.00 s");
-    expect(frameLabel(1, letters(99))).toBe("frame 1 · 1.00 s");
+    const { frames } = info;
+    expect(nameAlone(frames, 1, letters(15))).toBe("clip.mp4 1.00 s");
+    expect(nameAlone(frames, 1, letters(14))).toBe("1.00 s");
+    expect(frameLabel(frames, 1, letters(99))).toBe("frame 1 · 1.00 s");
   });
 });

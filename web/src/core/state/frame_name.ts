@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // What frames are called: by their number, and by the file they were taken from where the export tells.
-import * as store from "./store";
-import type { Source } from "../source/wire";
+import type { Frame, SourceFile } from "../source/wire";
 
 // "IMG_0412.jpg"; of a video's frame "clip.mp4 12.48 s".
-export function sourceName(source: Source): string {
+export function sourceName(source: SourceFile): string {
   return source.time === undefined ? source.file : `${source.file} ${timeOf(source)}`;
 }
 
-const timeOf = ({ time }: Source): string => `${(time ?? 0).toFixed(2)} s`;
+const timeOf = ({ time }: SourceFile): string => `${(time ?? 0).toFixed(2)} s`;
 
 export type Fits = (text: string) => boolean;
 
@@ -76,7 +75,7 @@ function cut(name: readonly string[], head: number, fits: Fits): string {
 // Short names of all frames of an export, "" where there is none, which stay distinct as far as there is room: whole if
 // all of them fit; else what they begin and end with in common is "…"; and what still does not fit loses its middle.
 // Times are never cut, and stand alone for frames of one video.
-export function shortNames(sources: readonly (Source | null)[], fits: Fits): string[] {
+export function shortNames(sources: readonly (SourceFile | null)[], fits: Fits): string[] {
   const known = sources.filter((source) => source !== null);
   const files = [...new Set(known.map(({ file }) => file))];
   if (files.length === 1 && known.every(({ time }) => time !== undefined))
@@ -115,30 +114,33 @@ export function inLine(name: string): string {
 
 export const kOption = letters(16); // a name in a list to choose from
 
-export const sourceOf = (frame: number): Source | null => store.frames.value[frame]?.source ?? null;
+type Frames = readonly Pick<Frame, "source">[];
+
+export const sourceOf = (frames: Frames, frame: number): SourceFile | null =>
+  frames[frame]?.source ?? null;
 
 // "" where the export does not tell.
-export function shortNameOf(frame: number, fits: Fits): string {
-  const sources = store.frames.value.map(({ source }) => source);
+export function shortNameOf(frames: Frames, frame: number, fits: Fits): string {
+  const sources = frames.map(({ source }) => source);
   return shortNames(sources, fits)[frame] ?? "";
 }
 
-// Of a frame that is named alone, the whole name where that fits.
-export function nameAlone(frame: number, fits: Fits): string {
-  const source = sourceOf(frame);
-  return source && fits(sourceName(source)) ? sourceName(source) : shortNameOf(frame, fits);
+// The name of a frame that is named alone: whole where it fits.
+export function nameAlone(frames: Frames, frame: number, fits: Fits): string {
+  const source = sourceOf(frames, frame);
+  return source && fits(sourceName(source)) ? sourceName(source) : shortNameOf(frames, frame, fits);
 }
 
 const titled = (frame: number, name: string): string =>
   name === "" ? `frame ${frame}` : `frame ${frame} · ${inLine(name)}`;
 
 // "frame 3 · IMG_0412.jpg", or "frame 3" alone.
-export function frameTitle(frame: number): string {
-  const source = sourceOf(frame);
+export function frameTitle(frames: Frames, frame: number): string {
+  const source = sourceOf(frames, frame);
   return titled(frame, source ? sourceName(source) : "");
 }
 
-// The same with its short name; `fits` is asked about names.
-export function frameLabel(frame: number, fits: Fits, name = shortNameOf): string {
-  return titled(frame, name(frame, fits));
+// The same with the frame's short name; `fits` is asked about names.
+export function frameLabel(frames: Frames, frame: number, fits: Fits, name = shortNameOf): string {
+  return titled(frame, name(frames, frame, fits));
 }

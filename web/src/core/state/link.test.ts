@@ -2,52 +2,38 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { exampleExport } from "../../../fixtures/export";
 import { linkText, readLink } from "./link";
-import * as store from "./store";
+import { HttpSource } from "../source/http_source";
+import { createState, type State } from "./state";
 
-// Choices that do not depend on the export, as the page begins.
-const display = {
-  view: store.view,
-  opacity: store.opacity,
-  colormap: store.colormap,
-  scaleMode: store.scaleMode,
-  fixedScale: store.fixedScale,
-  gamma: store.gamma,
-  smooth: store.smooth,
-  mapAlone: store.mapAlone,
-  showMatches: store.showMatches,
-  showLines: store.showLines,
-  showGrid: store.showGrid,
-  liveHover: store.liveHover,
-  columnWidth: store.columnWidth,
-} as Record<string, { value: unknown }>;
-const usual = Object.entries(display).map(([name, { value }]) => [name, value] as const);
+let state: State;
 
-function reset() {
-  for (const [name, value] of usual) display[name]!.value = value;
-}
+const startAgain = () => {
+  state = createState(new HttpSource());
+};
 
-// All that a link can hold, as it stands in the store.
+// All that a link can hold.
 function choices() {
-  const { layer, head, pins, activePin, targetFrame } = store;
-  const all = { ...display, layer, head, pins, activePin, targetFrame };
-  return Object.fromEntries(Object.entries(all).map(([name, { value }]) => [name, value]));
+  const { layer, head, pins, activePin, targetFrame, view, opacity, colormap, scaleMode } = state;
+  const { fixedScale, gamma, smooth, mapAlone, showMatches, showLines, showGrid, liveHover } =
+    state;
+  const { columnWidth } = state;
+  const all = { layer, head, pins, activePin, targetFrame, view, opacity, colormap, scaleMode };
+  const more = { fixedScale, gamma, smooth, mapAlone, showMatches, showLines, showGrid, liveHover };
+  return Object.entries({ ...all, ...more, columnWidth }).map(([name, { value }]) => [name, value]);
 }
 
-beforeEach(() => {
-  reset();
-  store.exportInfo.value = null;
-});
+beforeEach(startAgain);
 
 describe("a link", () => {
   it("leaves out what is as usual", () => {
-    expect(linkText()).toBe("");
-    store.show(exampleExport());
-    expect(linkText()).toBe("path=kitchen%2Fattn_maps&layer=4&head=mean&row=1&col=2");
+    expect(linkText(state)).toBe("");
+    state.show(exampleExport());
+    expect(linkText(state)).toBe("path=kitchen%2Fattn_maps&layer=4&head=mean&row=1&col=2");
   });
 
   it("brings back every choice", () => {
     const info = exampleExport();
-    store.show(info, {
+    state.show(info, {
       layer: 3,
       head: 2,
       pins: [
@@ -56,48 +42,49 @@ describe("a link", () => {
       ],
       frame: 1,
     });
-    store.view.value = "heads";
-    store.opacity.value = 0.35;
-    store.colormap.value = "magma";
-    store.scaleMode.value = "fixed";
-    store.fixedScale.value = 0.0025;
-    store.gamma.value = 0.45;
-    store.smooth.value = true;
-    store.mapAlone.value = true;
-    store.showMatches.value = false;
-    store.showLines.value = true;
-    store.showGrid.value = false;
-    store.liveHover.value = false;
-    store.columnWidth.value = 200;
+    state.view.value = "heads";
+    state.opacity.value = 0.35;
+    state.colormap.value = "magma";
+    state.scaleMode.value = "fixed";
+    state.fixedScale.value = 0.0025;
+    state.gamma.value = 0.45;
+    state.smooth.value = true;
+    state.mapAlone.value = true;
+    state.showMatches.value = false;
+    state.showLines.value = true;
+    state.showGrid.value = false;
+    state.liveHover.value = false;
+    state.columnWidth.value = 200;
     const before = choices();
-    const query = linkText();
+    const query = linkText(state);
 
-    reset();
-    store.show(info);
+    startAgain();
+    state.show(info);
     expect(choices()).not.toEqual(before);
-    const link = readLink(query);
+    const link = readLink(state, query);
     expect(link.path).toBe("kitchen/attn_maps");
-    store.show(info, link.restored);
+    state.show(info, link.restored);
     expect(choices()).toEqual(before);
-    expect(linkText()).toBe(query);
+    expect(linkText(state)).toBe(query);
   });
 
   it("holds the kept query, not the one under the hand", () => {
-    store.show(exampleExport());
-    const before = linkText();
-    store.hover.value = { row: 0, col: 0 };
-    expect(linkText()).toBe(before);
+    state.show(exampleExport());
+    const before = linkText(state);
+    state.hover.value = { row: 0, col: 0 };
+    expect(linkText(state)).toBe(before);
   });
 
   it("brings back a path of any letters", () => {
     const path = 'a b/ä&?#=%"<img src=x onerror=alert(1)>';
-    store.show(exampleExport({ path }));
-    expect(readLink(linkText()).path).toBe(path);
+    state.show(exampleExport({ path }));
+    expect(readLink(state, linkText(state)).path).toBe(path);
   });
 
   it("changes nothing by nonsense", () => {
     const before = choices();
     const link = readLink(
+      state,
       [
         "view=kitchen&opacity=2&colormap=Jet&scale=&fixed=0&gamma=NaN&smooth=yes&alone=true",
         "matches=2&lines=-1&grid=&live=on&width=1e9&opacity=-0.1&unknown=1",
@@ -113,7 +100,7 @@ describe("a link", () => {
     "refuses %s",
     (query) => {
       const before = choices();
-      readLink(query);
+      readLink(state, query);
       expect(choices()).toEqual(before);
     },
   );

@@ -1,13 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-// The address bar: a link holds the exact view, without what is at its default.
-import { effect } from "@preact/signals";
+// Links: their query part holds the exact view, without what is at its default.
 import { formatSpot, frameOf, isPlain, parseSpots, parseSpot } from "../source/spot";
-import * as store from "./store";
+import type { Restored } from "./changes";
+import {
+  kAverage,
+  kColormaps,
+  kReductions,
+  kRopes,
+  kScales,
+  kViews,
+  type Choices,
+} from "./choices";
+import type { Shown } from "./derived";
 
 interface Field {
   key: string;
   write: () => string;
-  // Refuses what it does not understand by changing nothing.
+  // Changes nothing if it does not understand the text.
   read: (text: string) => void;
   // The default: a link leaves the parameter out when its value is this.
   usual: string;
@@ -71,52 +80,52 @@ function named(key: string, signal: { value: string }, usual: string): Field {
 }
 
 // Choices that do not depend on the export.
-const kDisplay: Field[] = [
-  choice("view", store.view, store.kViews, "frames"),
-  number("opacity", store.opacity, 0, 1, 0.6),
-  choice("colormap", store.colormap, store.kColormaps, "jet"),
-  choice("scale", store.scaleMode, store.kScales, "head"),
-  number("fixed", store.fixedScale, 1e-9, 1, 0.01),
-  number("gamma", store.gamma, 0.2, 3, 1),
-  flag("smooth", store.smooth, false),
-  flag("alone", store.mapAlone, false),
-  flag("matches", store.showMatches, true),
-  flag("lines", store.showLines, false),
-  flag("grid", store.showGrid, true),
-  flag("live", store.liveHover, true),
-  number("width", store.columnWidth, 0, 480, 0),
-  flag("log", store.logScale, false),
+const displayFields = (s: Choices): Field[] => [
+  choice("view", s.view, kViews, "frames"),
+  number("opacity", s.opacity, 0, 1, 0.6),
+  choice("colormap", s.colormap, kColormaps, "jet"),
+  choice("scale", s.scaleMode, kScales, "head"),
+  number("fixed", s.fixedScale, 1e-9, 1, 0.01),
+  number("gamma", s.gamma, 0.2, 3, 1),
+  flag("smooth", s.smooth, false),
+  flag("alone", s.mapAlone, false),
+  flag("matches", s.showMatches, true),
+  flag("lines", s.showLines, false),
+  flag("grid", s.showGrid, true),
+  flag("live", s.liveHover, true),
+  number("width", s.columnWidth, 0, 480, 0),
+  flag("log", s.logScale, false),
 ];
 
-// Choices that need a store; names that it does not have are taken for the usual ones.
-const kExact: Field[] = [
-  named("definition", store.wantedDefinition, "model"),
-  named("block", store.wantedBlock, ""),
-  choice("rope", store.wantedRope, store.kRopes, "after"),
-  choice("reduce", store.reduction, store.kReductions, "mean"),
-  flag("incoming", store.incoming, false),
+// Choices that need a s. An export takes names that it does not have for the default.
+const storeFields = (s: Choices): Field[] => [
+  named("definition", s.wantedDefinition, "model"),
+  named("block", s.wantedBlock, ""),
+  choice("rope", s.wantedRope, kRopes, "after"),
+  choice("reduce", s.reduction, kReductions, "mean"),
+  flag("incoming", s.incoming, false),
 ];
 
 // The query part of a link to what is shown now.
-export function linkText(): string {
+export function linkText(s: Shown): string {
   const parameters = new URLSearchParams();
-  const info = store.exportInfo.value;
+  const info = s.exportInfo.value;
   if (info) {
     parameters.set("path", info.path);
-    parameters.set("layer", String(store.layer.value));
-    parameters.set("head", store.head.value === store.kAverage ? "mean" : String(store.head.value));
-    const pins = store.pins.value;
-    const active = pins[store.activePin.value];
+    parameters.set("layer", String(s.layer.value));
+    parameters.set("head", s.head.value === kAverage ? "mean" : String(s.head.value));
+    const pins = s.pins.value;
+    const active = pins[s.activePin.value];
     if (active) {
       parameters.set("row", String(active.row));
       parameters.set("col", String(active.col));
       if (frameOf(active) > 0 || !isPlain(active)) parameters.set("query", formatSpot(active));
     }
-    const others = pins.filter((_, i) => i !== store.activePin.value);
+    const others = pins.filter((_, i) => i !== s.activePin.value);
     if (others.length > 0) parameters.set("pins", others.map(formatSpot).join("_"));
-    if (store.targetFrame.value > 0) parameters.set("frame", String(store.targetFrame.value));
+    if (s.targetFrame.value > 0) parameters.set("frame", String(s.targetFrame.value));
   }
-  for (const field of [...kDisplay, ...(store.storeInfo.value ? kExact : [])]) {
+  for (const field of [...displayFields(s), ...(s.storeInfo.value ? storeFields(s) : [])]) {
     const text = field.write();
     if (text !== field.usual) parameters.set(field.key, text);
   }
@@ -125,7 +134,7 @@ export function linkText(): string {
 
 export interface Link {
   path: string | null;
-  restored: store.Restored;
+  restored: Restored;
 }
 
 function count(text: string | null): number | null {
@@ -133,9 +142,9 @@ function count(text: string | null): number | null {
 }
 
 // Sets the display choices of a link, and returns what needs the export first.
-export function readLink(query: string): Link {
+export function readLink(s: Choices, query: string): Link {
   const parameters = new URLSearchParams(query);
-  for (const field of [...kDisplay, ...kExact]) {
+  for (const field of [...displayFields(s), ...storeFields(s)]) {
     const text = parameters.get(field.key);
     if (text !== null) field.read(text);
   }
@@ -154,16 +163,4 @@ export function readLink(query: string): Link {
       frame: count(parameters.get("frame")),
     },
   };
-}
-
-// Keeps the address bar at linkText(). Browsers limit how often it may change.
-export function followInAddressBar(): void {
-  let timer: number | undefined;
-  effect(() => {
-    const query = linkText();
-    window.clearTimeout(timer);
-    timer = window.setTimeout(() => {
-      if (store.exportInfo.value) window.history.replaceState(null, "", `?${query}`);
-    }, 150);
-  });
 }

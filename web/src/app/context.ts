@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the components of one viewer share. They reach it through a Preact context, so that several viewers can be on
+// one page.
+import type { Signal } from "@preact/signals";
+import { createContext } from "preact";
+import { useContext } from "preact/hooks";
+import type { State } from "../core/state/state";
+
+export interface ReadoutText {
+  x: number; // CSS pixels of the window
+  y: number;
+  title: string;
+  detail: string;
+  more?: string; // in a line of its own
+}
+
+export interface Viewer {
+  state: State;
+  root: HTMLElement; // holds everything that the viewer shows
+  ownsPage: boolean; // see ViewerOptions
+  readout: Signal<ReadoutText | null>; // the value under the pointer
+  helpOpen: Signal<boolean>;
+}
+
+const Context = createContext<Viewer | null>(null);
+
+export const ViewerProvider = Context.Provider;
+
+export function useViewer(): Viewer {
+  const viewer = useContext(Context);
+  if (!viewer) throw new Error("This component stands outside of a viewer.");
+  return viewer;
+}

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+// A viewer: everything that is shown of one source, in one element. A page can hold several of them.
+import { effect, signal } from "@preact/signals";
+import { render } from "preact";
+import "uplot/dist/uPlot.min.css";
+import "./style/base.css";
+import "./style/controls.css";
+import "./style/views.css";
+import "./style/query.css";
+import "./style/exact.css";
+import type { Source } from "../core/source/source";
+import { readLink } from "../core/state/link";
+import { createState } from "../core/state/state";
+import { followInAddressBar } from "./address_bar";
+import { App } from "./components/App";
+import { ViewerProvider, type Viewer } from "./context";
+import { listenToKeys } from "./keys";
+import { followTheme } from "./theme";
+
+export interface ViewerOptions {
+  // The query part of a link (core/state/link.ts): what to open, and how to
+  // show it. Without a path in it, the viewer shows what the source begins with, or else the list of exports.
+  link?: string;
+  // Whether the whole page belongs to the viewer: keys pressed anywhere, address bar, title and theme. Otherwise the
+  // viewer keeps to its element.
+  ownsPage?: boolean;
+}
+
+export interface ViewerHandle {
+  // Takes the viewer off the page and ends all that it does.
+  dispose(): void;
+}
+
+export function createViewer(
+  element: HTMLElement,
+  source: Source,
+  options: ViewerOptions = {},
+): ViewerHandle {
+  const { link = "", ownsPage = false } = options;
+  const state = createState(source);
+  const { path, restored } = readLink(state, link);
+  const viewer: Viewer = {
+    state,
+    root: element,
+    ownsPage,
+    readout: signal(null),
+    helpOpen: signal(false),
+  };
+  element.classList.add("vggt-attn");
+  const stops = [followTheme(viewer), listenToKeys(viewer)];
+  if (ownsPage) stops.push(followTitle(viewer), followInAddressBar(state));
+  render(
+    <ViewerProvider value={viewer}>
+      <App />
+    </ViewerProvider>,
+    element,
+  );
+  if (path !== null) state.pathText.value = path;
+  void state.load(path, restored);
+  return {
+    dispose(): void {
+      for (const stop of stops) stop();
+      render(null, element);
+      state.dispose();
+      element.classList.remove("vggt-attn");
+    },
+  };
+}
+
+function followTitle({ state }: Viewer): () => void {
+  return effect(() => {
+    const name = state.exportInfo.value?.name;
+    document.title = name ? `${name} · vggt-attn` : "vggt-attn";
+  });
+}

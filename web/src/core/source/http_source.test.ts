@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: Apache-2.0
+import { readFileSync } from "node:fs";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { HttpSource } from "./http_source";
+import { writeNpy } from "./npy";
+import type { MapsRequest, RowsRequest } from "./source";
+import { WireError } from "./wire";
+
+function serverJson(name: string): Record<string, unknown> {
+  const file = new URL(`../../../fixtures/server/${name}.json`, import.meta.url);
+  return JSON.parse(readFileSync(file, "utf8")) as Record<string, unknown>;
+}
+
+const answer = () => ({ ...serverJson("export"), name: "kitchen" });
+
+const source = new HttpSource();
+
+const mapsRequest: MapsRequest = {
+  exportId: "kitchen",
+  layers: [1],
+  heads: "mean",
+  row: 0,
+  col: 0,
+  frames: null,
+};
+
+const rowsRequest: RowsRequest = {
+  exportId: "a b",
+  spot: { row: 12, col: 18 },
+  layers: [3, 5],
+  heads: [1, 16],
+  frames: null,
+  definition: "model",
+  rope: "after",
+  block: "global",
+  reduce: "mean",
+  incoming: false,
+  tokens: false,
+};
+
+type Answer = (url: string, init: RequestInit) => Response | Promise<Response>;
+
+function serve(answer: Answer): { urls: string[]; inits: RequestInit[] } {
+  const seen = { urls: [] as string[], inits: [] as RequestInit[] };
+  vi.stubGlobal("fetch", (url: string, init: RequestInit) => {
+    seen.urls.push(url);
+    seen.inits.push(init);
+    return Promise.resolve().then(() => answer(url, init));
+  });
+  return seen;
+}
+
+const hangs: Answer = (_, init) =>
+  new Promise((_resolve, reject) => {
+    const stop = (): void => reject(new DOMException("This operation was aborted", "AbortError"));
+    if (init.signal?.aborted) stop();
+    else init.signal?.addEventListener("abort", stop);
+  });
+
+async function failure(promise: Promise<unknown>): Promise<WireError> {
+  const error: unknown = await promise.then(
+    () => null,
+    (reason: unknown) => reason,
+  );
+  expect(error).toBeInstanceOf(WireError);
+  return error as WireError;
+}
+
+afterEach(() => {
+  vi.unstubAllGlobals();
+  vi.useRealTimers();
+});
+
+describe("the address of maps", () => {
+  const maps = () => new Response(new Blob([levels, scales]));
+  const levels = writeNpy({ shape: [1, 1, 1, 1, 1], data: Uint8Array.of(9) });
+  const scales = writeNpy({ shape: [1, 1], data: Float64Array.of(0.5) });
+
+  it("holds the whole request", async () => {
+    const seen = serve(maps);
+    await source.maps(mapsRequest);
+    const full = { exportId: "a b/c&d", layers: [3, 5], heads: [2], row: 0, col: 36 };
+    await source.maps({ ...full, frames: [0, 2] });
+    expect(seen.urls).toEqual([
+      "/api/maps.npy?layers=1&heads=mean&row=0&col=0&export=kitchen",
+      "/api/maps.npy?layers=3,5&heads=2&row=0&col=36&frames=0,2&export=a%20b%2Fc%26d",
+    ]);
+  });
+
+  it("begins where the server is", async () => {
+    const seen = serve(maps);
+    for (const base of ["", "/proxy/8080/", "http://localhost:8080"]) {
+      const there = new HttpSource(base);
+      await there.maps(mapsRequest);
+      const frame = { url: "/api/frames/0" } as Parameters<HttpSource["pictureAddress"]>[0];
+      seen.urls.push(there.pictureAddress(frame));
+    }
+    expect(seen.urls.map((url) => url.replace(/\?.*/, ""))).toEqual([
+      "/api/maps.npy",
+      "/api/frames/0",
+      "/proxy/8080/api/maps.npy",
+      "/proxy/8080/api/frames/0",
+      "http://localhost:8080/api/maps.npy",
+      "http://localhost:8080/api/frames/0",
+    ]);
+  });
+
+  it("is answered with the time that the server took, if it says so", async () => {
+    serve(maps);
+    expect(await source.maps(mapsRequest)).toMatchObject({
+      levels: Uint8Array.of(9),
+      serverMs: null,
+    });
+    serve(() => new Response(maps().body, { headers: { "Server-Timing": "maps;dur=1.25" } }));
+    expect((await source.maps(mapsRequest)).serverMs).toBe(1.25);
+  });
+
+  it("is not taken for an answer that is cut off", async () => {
+    serve(() => new Response(levels.slice(0, -1)));
+    const seen = await failure(source.maps(mapsRequest));
+    expect(seen).toMatchObject({ kind: "format" });
+    expect(seen.what).toContain("needs 1 bytes and has 0");
+  });
+});
+
+async function parameters(changes: Partial<RowsRequest> = {}) {
+  const shape = [2, 2, 1, 1];
+  const seen = serve(() => new Response(writeNpy({ shape, data: new Float32Array(4) })));
+  await source.rows({ ...rowsRequest, ...changes });
+  const url = new URL(seen.urls[0]!, "http://localhost");
+  expect(url.pathname).toBe("/api/maps.npy");
+  return Object.fromEntries(url.searchParams);
+}
+
+describe("the address of rows", () => {
+  const usual = { layers: "3,5", definition: "model", block: "global", export: "a b" };
+  const place = { frame: "0", row: "12", col: "18" };
+
+  it("asks for a patch", async () => {
+    expect(await parameters()).toEqual({ ...usual, ...place, heads: "1,16" });
+  });
+
+  it("asks for the mean and the maximum of the heads", async () => {
+    expect(await parameters({ heads: "reduced" })).toMatchObject({ heads: "mean" });
+    const most = await parameters({ heads: "reduced", reduce: "max" });
+    expect(most).toMatchObject({ heads: "all", reduce: "max" });
+    expect((await parameters({ reduce: "max" }))["reduce"]).toBeUndefined();
+  });
+
+  it("asks for all that may be asked", async () => {
+    const more = { rope: "before", incoming: true, tokens: true, frames: [2, 0] } as const;
+    expect(await parameters({ ...more, definition: "cosine", block: "frame" })).toEqual({
+      ...usual,
+      ...place,
+      heads: "1,16",
+      definition: "cosine",
+      block: "frame",
+      rope: "before",
+      incoming: "1",
+      tokens: "all",
+      frames: "2,0",
+    });
+  });
+
+  it.each([
+    [
+      { row: 1, col: 2, to: { row: 3, col: 4 }, frame: 1 },
+      { frame: "1", rows: "1-3", cols: "2-4" },
+    ],
+    [
+      { row: 1, col: 2, more: [{ row: 5, col: 6 }] },
+      { frame: "0", cells: "1:2,5:6" },
+    ],
+    [
+      { row: 1, col: 2, token: "a&b", frame: 4 },
+      { frame: "4", token: "a&b" },
+    ],
+  ])("asks for %j", async (spot, expected) => {
+    expect(await parameters({ spot })).toEqual({ ...usual, heads: "1,16", ...expected });
+  });
+});
+
+describe("requests", () => {
+  it("read and open exports", async () => {
+    const seen = serve(() => Response.json(answer()));
+    expect((await source.describe("x")).name).toBe("kitchen");
+    expect((await source.open('a "b"')).name).toBe("kitchen");
+    expect(seen.urls).toEqual(["/api/export?export=x", "/api/open"]);
+    expect(seen.inits[1]).toMatchObject({ method: "POST", body: '{"path":"a \\"b\\""}' });
+    expect(new Headers(seen.inits[1]!.headers).get("Content-Type")).toBe("application/json");
+  });
+
+  it("pass on what the server says about an error", async () => {
+    const error = { what: "No layer 99.", where: "layers=99", hint: "There are 24." };
+    serve(() => Response.json({ error }, { status: 404 }));
+    const seen = await failure(source.describe("x"));
+    expect(seen).toMatchObject({ kind: "server", status: 404, ...error });
+    expect(seen.message).toBe("layers=99: No layer 99. There are 24.");
+  });
+
+  it("make sense of errors that are no JSON", async () => {
+    serve(() => new Response("<html>", { status: 502, statusText: "Bad Gateway" }));
+    expect(await failure(source.list())).toMatchObject({
+      kind: "server",
+      status: 502,
+      what: "The server answered 502 Bad Gateway.",
+    });
+    serve(() => Response.json({ error: 5 }, { status: 500 }));
+    expect((await failure(source.list())).what).toBe("The server answered 500.");
+  });
+
+  it("name a server that is gone", async () => {
+    serve(() => {
+      throw new TypeError("Failed to fetch");
+    });
+    const seen = await failure(source.describe("x"));
+    expect(seen).toMatchObject({ kind: "network", status: null, where: "/api/export?export=x" });
+    expect(seen.hint).toContain("vggt-attn view");
+  });
+
+  it("do not wait for ever: they are cancelled, and say what to do", async () => {
+    vi.useFakeTimers();
+    const seen = serve(hangs);
+    const waiting = failure(new HttpSource("", { timeoutMs: 5000 }).rows(rowsRequest));
+    await vi.advanceTimersByTimeAsync(4999);
+    expect(seen.inits[0]?.signal?.aborted).toBe(false);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(await waiting).toMatchObject({
+      kind: "late",
+      what: "The server has not answered within 5 s.",
+      hint: expect.stringContaining("Ask for less at once"),
+    });
+    expect(seen.inits[0]?.signal?.aborted).toBe(true);
+    expect(seen.urls).toHaveLength(1);
+  });
+
+  it("close the connection of an answer that stops half-way", async () => {
+    vi.useFakeTimers();
+    const seen = serve((_, init) => {
+      const body = new ReadableStream({
+        start: (stream) =>
+          init.signal!.addEventListener("abort", () =>
+            stream.error(new DOMException("", "AbortError")),
+          ),
+      });
+      return new Response(body);
+    });
+    const waiting = failure(new HttpSource("", { timeoutMs: 5000 }).first());
+    await vi.advanceTimersByTimeAsync(5000);
+    expect(await waiting).toMatchObject({ kind: "late" });
+    expect(seen.inits[0]?.signal?.aborted).toBe(true);
+  });
+
+  it("leave the caller's own abort an abort", async () => {
+    serve(hangs);
+    const abort = new AbortController();
+    const waiting = source.maps(mapsRequest, abort.signal);
+    await Promise.resolve();
+    abort.abort();
+    await expect(waiting).rejects.toMatchObject({ name: "AbortError" });
+    const seen = serve(hangs);
+    await expect(source.describe("x", abort.signal)).rejects.toMatchObject({
+      name: "AbortError",
+    });
+    expect(seen.urls).toEqual([]);
+  });
+
+  it("name an answer that is no JSON", async () => {
+    serve(() => new Response("{"));
+    expect(await failure(source.describe("x"))).toMatchObject({ kind: "format" });
+  });
+});
+
+describe("the export that the server begins with", () => {
+  it("may be none", async () => {
+    serve(() => Response.json({ error: {} }, { status: 404 }));
+    expect(await source.first()).toBeNull();
+    expect(await failure(source.describe("x"))).toMatchObject({ status: 404 });
+    serve(() => Response.json({ error: {} }, { status: 500 }));
+    expect(await failure(source.first())).toMatchObject({ status: 500 });
+  });
+});
+
+describe("a picture", () => {
+  const frame = { url: "/api/frames/0" } as Parameters<HttpSource["readPicture"]>[0];
+
+  it("is read as a file", async () => {
+    serve(() => new Response(Uint8Array.of(1, 2, 3)));
+    expect(await source.readPicture(frame)).toEqual(Uint8Array.of(1, 2, 3));
+  });
+
+  it("that cannot be read is named", async () => {
+    serve(() => new Response("", { status: 404 }));
+    expect((await failure(source.readPicture(frame))).what).toContain(
+      "/api/frames/0 cannot be read",
+    );
+  });
+});

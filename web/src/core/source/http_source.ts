@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+// The Source that asks `vggt-attn view` over HTTP (docs/http-api.md). No other module fetches anything.
+import { object, WireError } from "./check";
+import { NpyError } from "./npy";
+import type { MapsRequest, RowsRequest, Source } from "./source";
+import { frameOf, type Spot } from "./spot";
+import {
+  checkExport,
+  checkListing,
+  checkMaps,
+  checkRows,
+  type ExportInfo,
+  type ExportListing,
+  type Frame,
+  type Maps,
+  type Rows,
+} from "./wire";
+
+// Longer than the server itself computes, so that it is the server who says what is too much.
+const kTimeoutMs = 30_000;
+
+// What to do if no answer comes in that time.
+const kLateHint = "Look at the terminal it runs in, and try again.";
+const kLateMapsHint =
+  "Ask for fewer layers or heads at once, or look at the terminal that vggt-attn view runs in.";
+const kLateRowsHint =
+  "Ask for less at once: one layer or head in place of all, a patch in place of many, where the query looks in " +
+  "place of incoming attention. An export of fewer or smaller pictures answers sooner.";
+
+async function serverError(response: Response): Promise<WireError> {
+  const plain = `The server answered ${response.status} ${response.statusText}.`.replace(" .", ".");
+  try {
+    const error = object(object(await response.json(), "").error, "");
+    const part = (key: string): string => (typeof error[key] === "string" ? error[key] : "");
+    return new WireError(
+      response.status === 503 ? "late" : "server",
+      part("what") || plain,
+      part("where"),
+      part("hint"),
+      response.status,
+    );
+  } catch {
+    return new WireError("server", plain, response.url, "", response.status);
+  }
+}
+
+const json = (response: Response): Promise<unknown> => response.json();
+const bytes = async (response: Response) => new Uint8Array(await response.arrayBuffer());
+
+// The milliseconds that the server took over its answer, if it says so.
+function serverTime(response: Response): number | null {
+  const timing = /\bmaps;dur=([\d.]+)/.exec(response.headers.get("Server-Timing") ?? "")?.[1];
+  return timing === undefined ? null : Number(timing);
+}
+
+function place(spot: Spot): string {
+  const { row, col, to, more, token } = spot;
+  if (token !== undefined) return `token=${encodeURIComponent(token)}`;
+  if (to) return `rows=${row}-${to.row}&cols=${col}-${to.col}`;
+  if (more) return `cells=${[spot, ...more].map((cell) => `${cell.row}:${cell.col}`).join(",")}`;
+  return `row=${row}&col=${col}`;
+}
+
+export interface HttpOptions {
+  timeoutMs?: number;
+}
+
+export class HttpSource implements Source {
+  private readonly base: string;
+  private readonly timeoutMs: number;
+
+  // `base`: the server's address, or the path that a proxy gives it; "" if the page itself comes from the server.
+  constructor(base = "", options: HttpOptions = {}) {
+    this.base = base.replace(/\/$/, "");
+    this.timeoutMs = options.timeoutMs ?? kTimeoutMs;
+  }
+
+  async list(signal?: AbortSignal): Promise<ExportListing> {
+    return checkListing(await this.request("/api/exports", signal, json));
+  }
+
+  async first(signal?: AbortSignal): Promise<ExportInfo | null> {
+    try {
+      return checkExport(await this.request("/api/export", signal, json));
+    } catch (error) {
+      if (error instanceof WireError && error.status === 404) return null;
+      throw error;
+    }
+  }
+
+  async open(path: string, signal?: AbortSignal): Promise<ExportInfo> {
+    const init = {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ path }),
+    };
+    return checkExport(await this.request("/api/open", signal, json, { init }));
+  }
+
+  async describe(exportId: string, signal?: AbortSignal): Promise<ExportInfo> {
+    const address = `/api/export?export=${encodeURIComponent(exportId)}`;
+    return checkExport(await this.request(address, signal, json));
+  }
+
+  maps(request: MapsRequest, signal?: AbortSignal): Promise<Maps> {
+    const { exportId, layers, heads, row, col, frames } = request;
+    const parts = [
+      `layers=${layers.join(",")}`,
+      `heads=${heads === "mean" ? heads : heads.join(",")}`,
+      `row=${row}&col=${col}`,
+      ...(frames ? [`frames=${frames.join(",")}`] : []),
+    ];
+    const read = async (answer: Response) => checkMaps(await bytes(answer), serverTime(answer));
+    return this.request(mapsAddress(parts, exportId), signal, read, { lateHint: kLateMapsHint });
+  }
+
+  rows(request: RowsRequest, signal?: AbortSignal): Promise<Rows> {
+    const heads =
+      request.heads !== "reduced"
+        ? `heads=${request.heads.join(",")}`
+        : request.reduce === "max"
+          ? "heads=all&reduce=max"
+          : "heads=mean";
+    const parts = [
+      `layers=${request.layers.join(",")}`,
+      heads,
+      `definition=${encodeURIComponent(request.definition)}`,
+      `block=${encodeURIComponent(request.block)}`,
+      `frame=${frameOf(request.spot)}`,
+      place(request.spot),
+      ...(request.rope === "before" ? ["rope=before"] : []),
+      ...(request.incoming ? ["incoming=1"] : []),
+      ...(request.frames ? [`frames=${request.frames.join(",")}`] : []),
+      ...(request.tokens ? ["tokens=all"] : []),
+    ];
+    const address = mapsAddress(parts, request.exportId);
+    const read = async (answer: Response) => checkRows(await bytes(answer), serverTime(answer));
+    return this.request(address, signal, read, { lateHint: kLateRowsHint });
+  }
+
+  pictureAddress(frame: Frame): string {
+    return this.base + frame.url;
+  }
+
+  async readPicture(frame: Frame, signal?: AbortSignal): Promise<Uint8Array> {
+    const address = this.pictureAddress(frame);
+    const response = await fetch(address, signal ? { signal } : {});
+    if (!response.ok) {
+      const what = `the picture ${address} cannot be read`;
+      throw new WireError("server", what, "", "", response.status);
+    }
+    return bytes(response);
+  }
+
+  // Closes the connection when the caller's signal says so, or when time is up, so that the server stops computing
+  // what nobody will read. An abort by the caller stays an AbortError, because it is no error to show.
+  private async request<T>(
+    path: string,
+    signal: AbortSignal | undefined,
+    read: (response: Response) => Promise<T>,
+    { init = {}, lateHint = kLateHint }: { init?: RequestInit; lateHint?: string } = {},
+  ): Promise<T> {
+    const address = this.base + path;
+    signal?.throwIfAborted();
+    const stop = new AbortController();
+    const onAbort = (): void => stop.abort();
+    signal?.addEventListener("abort", onAbort, { once: true });
+    let late = false;
+    const timer = setTimeout(() => {
+      late = true;
+      stop.abort();
+    }, this.timeoutMs);
+    try {
+      const response = await fetch(address, { ...init, signal: stop.signal });
+      if (!response.ok) throw await serverError(response);
+      return await read(response);
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (error instanceof WireError) throw error;
+      if (error instanceof NpyError || error instanceof SyntaxError) {
+        const what = `The server's answer is damaged: ${error.message}.`;
+        throw new WireError("format", what, address, "");
+      }
+      throw late
+        ? new WireError(
+            "late",
+            `The server has not answered within ${Math.round(this.timeoutMs / 1000)} s.`,
+            "",
+            lateHint,
+          )
+        : new WireError(
+            "network",
+            "The server does not answer.",
+            address,
+            "Is vggt-attn view still running? Start it again, then reload the page.",
+          );
+    } finally {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", onAbort);
+    }
+  }
+}
+
+const mapsAddress = (parts: readonly string[], exportId: string): string =>
+  `/api/maps.npy?${[...parts, `export=${encodeURIComponent(exportId)}`].join("&")}`;

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a viewer needs of the world outside. A viewer asks for everything through one Source, so that it does not
+// matter whether a server, a notebook or the page itself answers.
+import type { Spot } from "./spot";
+import type { ExportInfo, ExportListing, Frame, Maps, Rows } from "./wire";
+
+// Which of the export's maps: those of one patch of frame 0.
+export interface MapsRequest {
+  exportId: string;
+  layers: readonly number[];
+  heads: readonly number[] | "mean";
+  row: number;
+  col: number;
+  frames: readonly number[] | null; // null: all
+}
+
+// How rows of attention are computed, whatever the spot.
+export interface Computation {
+  definition: string;
+  rope: "after" | "before";
+  block: string;
+  reduce: "mean" | "max";
+  incoming: boolean; // who attends to the spot, in place of what the spot attends to
+  tokens: boolean; // whether special tokens are answered, too
+}
+
+// Which rows: those of one spot, computed from a store of queries and keys.
+export interface RowsRequest extends Computation {
+  exportId: string;
+  spot: Spot;
+  layers: readonly number[];
+  heads: readonly number[] | "reduced";
+  frames: readonly number[] | null; // null: all
+}
+
+// Whatever goes wrong is thrown as a WireError. If `signal` aborts, the source stops working and throws the signal's
+// reason (an AbortError), which is nothing to show.
+export interface Source {
+  // The exports that can be opened.
+  list(signal?: AbortSignal): Promise<ExportListing>;
+  // The export that the source begins with; null if it begins with none.
+  first(signal?: AbortSignal): Promise<ExportInfo | null>;
+  // Opens the export at a path that a person has typed or a link holds.
+  open(path: string, signal?: AbortSignal): Promise<ExportInfo>;
+  // Describes an export that is open.
+  describe(exportId: string, signal?: AbortSignal): Promise<ExportInfo>;
+  maps(request: MapsRequest, signal?: AbortSignal): Promise<Maps>;
+  rows(request: RowsRequest, signal?: AbortSignal): Promise<Rows>;
+  // What an <img> takes as `src` to show a frame's picture.
+  pictureAddress(frame: Frame): string;
+  // The same picture's file, for figures.
+  readPicture(frame: Frame, signal?: AbortSignal): Promise<Uint8Array>;
+}

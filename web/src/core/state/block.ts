@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which maps a place of the viewer asks for, and the block of maps that answers it.
+import type { Computation } from "../source/source";
+import type { Spot } from "../source/spot";
+import type { Maps, Rows, WireError } from "../source/wire";
+
+// Which maps: of one spot, these layers and heads (all, or the average alone), these frames.
+export interface Ask {
+  exportId: string;
+  spot: Spot;
+  layers: readonly number[];
+  heads: readonly number[];
+  frames: readonly number[] | null; // null: all
+  // How they are computed from the store. Each frame has `special` tokens (0 unless they are asked for), then `cells`
+  // patches. Absent: the export's own maps.
+  exact?: Computation & { cells: number; special: number };
+}
+
+// One map as displayed: `scale` is what level 255 stands for. Maps from the store hold values in place of levels,
+// and have a scale of 255.
+export interface MapLevels {
+  levels: Uint8Array | Float32Array;
+  scale: number;
+  special?: Float32Array; // values of special tokens
+}
+
+export interface Part {
+  layers: readonly number[];
+  maps: Maps | Rows;
+}
+
+// The answer to an Ask. Layers may still be missing while a slow answer comes in.
+export class Block {
+  constructor(
+    readonly ask: Ask,
+    readonly parts: readonly Part[],
+    readonly failures: ReadonlyMap<number, WireError>,
+  ) {}
+
+  // Null if it was not asked for, is not here yet, or failed.
+  map(layer: number, head: number, frame: number): MapLevels | null {
+    const h = this.ask.heads.indexOf(head);
+    const f = this.ask.frames ? this.ask.frames.indexOf(frame) : frame;
+    if (h < 0 || f < 0) return null;
+    for (const { layers, maps } of this.parts) {
+      const l = layers.indexOf(layer);
+      if (l < 0) continue;
+      if ("values" in maps) return this.exactMap(maps, l, h, f);
+      const [, heads, frames, rows, cols] = maps.shape;
+      if (f >= frames) return null;
+      const size = rows * cols;
+      const at = ((l * heads + h) * frames + f) * size;
+      return {
+        levels: maps.levels.subarray(at, at + size),
+        scale: maps.scales[l * heads + h] ?? 0,
+      };
+    }
+    return null;
+  }
+
+  private exactMap(maps: Rows, l: number, h: number, f: number): MapLevels | null {
+    const [, heads, frames, cells] = maps.shape;
+    const special = this.ask.exact?.special ?? 0;
+    if (f >= frames) return null;
+    const at = ((l * heads + h) * frames + f) * cells;
+    return {
+      levels: maps.values.subarray(at + special, at + cells),
+      scale: 255,
+      special: maps.values.subarray(at, at + special),
+    };
+  }
+
+  // What part of the model's attention the definition leaves out; null if it leaves out nothing.
+  dropped(layer: number, head: number): number | null {
+    const h = this.ask.heads.indexOf(head);
+    for (const { layers, maps } of this.parts) {
+      const l = layers.indexOf(layer);
+      if (l < 0 || h < 0 || !("values" in maps)) continue;
+      return maps.dropped?.[l * maps.shape[1] + h] ?? null;
+    }
+    return null;
+  }
+
+  get bytes(): number {
+    const numbers = ({ maps }: Part) => ("values" in maps ? maps.values : maps.levels);
+    return this.parts.reduce((sum, part) => sum + numbers(part).byteLength, 0);
+  }
+}

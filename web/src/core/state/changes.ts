@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+// What changes the export and the choices, beyond setting one signal.
+import { batch } from "@preact/signals";
+import type { Source } from "../source/source";
+import { fitting, frameOf, inFrame, patchOf, type Spot } from "../source/spot";
+import { toWireError, type ExportInfo } from "../source/wire";
+import { kAverage, kMostPins, type View } from "./choices";
+import type { Shown } from "./derived";
+
+// What a link restores; null where the link says nothing.
+export interface Restored {
+  layer: number | null;
+  head: number | null;
+  pins: Spot[];
+  frame: number | null;
+}
+
+export function createChanges(source: Source, s: Shown) {
+  const { layer, head, pins, activePin, hover } = s;
+  let opening = new AbortController();
+
+  function reportFailure(error: unknown): void {
+    s.failure.value = toWireError(error);
+  }
+
+  // Opens `path` (null: what the source begins with) and shows its last layer, or what `restored` asks for as far as
+  // the export has it. A later call takes the place of one that still goes on.
+  async function load(path: string | null, restored: Restored | null = null): Promise<void> {
+    opening.abort();
+    opening = new AbortController();
+    const { signal } = opening;
+    s.loading.value = "loading";
+    s.failure.value = null;
+    try {
+      const info = await (path === null ? source.first(signal) : source.open(path, signal));
+      if (signal.aborted) return;
+      if (info) show(info, restored);
+      else s.loading.value = s.exportInfo.value ? "ready" : "idle";
+    } catch (error) {
+      if (signal.aborted) return;
+      s.loading.value = s.exportInfo.value ? "ready" : "failed";
+      reportFailure(error);
+    }
+  }
+
+  function show(info: ExportInfo, restored: Restored | null = null): void {
+    batch(() => {
+      s.naturalSizes.value = new Map();
+      s.exportInfo.value = info;
+      s.pathText.value = info.path;
+      layer.value = restored?.layer ?? 0;
+      head.value = restored?.head ?? kAverage;
+      pins.value = restored?.pins ?? [];
+      hover.value = null;
+      s.targetFrame.value = Math.min(restored?.frame ?? 0, info.frames.length - 1);
+      settle();
+      activePin.value = pins.value.length - 1;
+      s.loading.value = "ready";
+      s.failure.value = null;
+    });
+  }
+
+  // Replaces choices that the export does not have.
+  function settle(): void {
+    const extents = s.grid.value;
+    if (!extents) return;
+    const known = s.layers.value.some((each) => each.number === layer.value);
+    if (!known) layer.value = s.layers.value.at(-1)?.number ?? 1;
+    head.value = Math.min(head.value, s.numHeads.value);
+    if (s.numHeads.value === 0 && s.view.value === "heads") s.view.value = "frames";
+    const count = s.exact.value ? s.frames.value.length : 1;
+    const tokens = s.specialTokens.value;
+    const inside = pins.value
+      .map((pin) => fitting(s.exact.value ? pin : patchOf(pin), extents, count, tokens))
+      .filter((pin) => pin !== null);
+    const centre = { row: Math.floor(extents.H_ds / 2), col: Math.floor(extents.W_ds / 2) };
+    pins.value = inside.length > 0 ? inside.slice(0, kMostPins) : [centre];
+    activePin.value = Math.min(activePin.value, pins.value.length - 1);
+  }
+
+  // Makes a change to what the maps are. The pins stay on the same patches.
+  function redefine(change: () => void): void {
+    const before = s.grid.value;
+    batch(() => {
+      change();
+      const after = s.grid.value;
+      hover.value = null;
+      if (before && after && (before.H_ds !== after.H_ds || before.W_ds !== after.W_ds)) {
+        const rows = before.stride_h / after.stride_h;
+        const cols = before.stride_w / after.stride_w;
+        pins.value = pins.value.map((pin) => {
+          const cell = { row: Math.floor(pin.row * rows), col: Math.floor(pin.col * cols) };
+          return inFrame(cell, frameOf(pin));
+        });
+      }
+      if (!s.exact.value) pins.value = pins.value.map((pin) => inFrame(patchOf(pin), 0));
+      settle();
+    });
+  }
+
+  // Moves the active pin to a spot, or with `beside` adds a pin there.
+  function pin(spot: Spot, beside = false): void {
+    batch(() => {
+      hover.value = null;
+      if (beside && pins.value.length < kMostPins) {
+        pins.value = [...pins.value, spot];
+        activePin.value = pins.value.length - 1;
+      } else {
+        pins.value = pins.value.map((old, i) => (i === activePin.value ? spot : old));
+      }
+    });
+  }
+
+  function unpin(index: number): void {
+    if (pins.value.length < 2) return;
+    batch(() => {
+      pins.value = pins.value.filter((_, i) => i !== index);
+      activePin.value = Math.min(
+        activePin.value - (index < activePin.value ? 1 : 0),
+        pins.value.length - 1,
+      );
+      hover.value = null;
+    });
+  }
+
+  // Moves the active pin by cells, from where the hand left it.
+  function moveSpot(rows: number, cols: number): void {
+    const extents = s.grid.value;
+    const from = s.activeSpot.value;
+    if (!extents || !from) return;
+    const { to } = from;
+    const high = to ? to.row - from.row : 0;
+    const wide = to ? to.col - from.col : 0;
+    const cell = {
+      row: clamp(from.row + rows, 0, extents.H_ds - 1 - high),
+      col: clamp(from.col + cols, 0, extents.W_ds - 1 - wide),
+    };
+    const moved = to ? { ...cell, to: { row: cell.row + high, col: cell.col + wide } } : cell;
+    pin(inFrame(moved, frameOf(from)));
+  }
+
+  // Moves the active pin to the same place of another frame, which becomes the query picture.
+  function askFrame(frame: number): void {
+    const from = pins.value[activePin.value];
+    if (s.exact.value && from && frame < s.frames.value.length) pin(inFrame(from, frame));
+  }
+
+  // Moves the active pin to a special token; a second call moves it back to the patch.
+  function askToken(frame: number, token: string): void {
+    const from = pins.value[activePin.value];
+    if (!from) return;
+    const again = from.token === token && frameOf(from) === frame;
+    pin(again ? patchOf(from) : { ...inFrame(patchOf(from), frame), token });
+  }
+
+  function stepDefinition(step: number): void {
+    const names = s.definitions.value.map((each) => each.name);
+    const next = names[(names.indexOf(s.definition.value) + step + names.length) % names.length];
+    if (s.storeInfo.value && next) redefine(() => (s.wantedDefinition.value = next));
+  }
+
+  function stepLayer(step: number): void {
+    const at = s.layers.value.findIndex((each) => each.number === layer.value);
+    const next = s.layers.value[clamp(at + step, 0, s.layers.value.length - 1)];
+    if (next) layer.value = next.number;
+  }
+
+  function stepHead(step: number): void {
+    head.value = clamp(head.value + step, kAverage, s.numHeads.value);
+  }
+
+  function toggleView(wanted: View): void {
+    s.view.value = s.view.value === wanted ? "frames" : wanted;
+  }
+
+  // From a small map to the frames of its layer and head.
+  function goTo(layerNumber: number, headNumber: number): void {
+    batch(() => {
+      layer.value = layerNumber;
+      head.value = headNumber;
+      s.view.value = "frames";
+    });
+  }
+
+  return {
+    reportFailure,
+    load,
+    show,
+    redefine,
+    pin,
+    unpin,
+    moveSpot,
+    askFrame,
+    askToken,
+    stepDefinition,
+    stepLayer,
+    stepHead,
+    toggleView,
+    goTo,
+    stopLoading: () => opening.abort(),
+  };
+}
+
+function clamp(value: number, low: number, high: number): number {
+  return Math.min(Math.max(value, low), high);
+}

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a viewer's state consists of: one signal for the export and whatever else came from outside, and one for each
+// choice. Everything else follows from these (derived.ts), and changes.ts changes them.
+import { signal } from "@preact/signals";
+import { colormapNames, type ColormapName } from "../maps/colormap";
+import type { Size } from "../maps/geometry";
+import type { Spot } from "../source/spot";
+import type { ExportInfo, WireError } from "../source/wire";
+
+// Heads count from 1; this stands for their average.
+export const kAverage = 0;
+export const kMostPins = 4;
+
+export const kViews = ["frames", "layers", "heads", "matrix"] as const;
+export type View = (typeof kViews)[number];
+export const kScales = ["head", "layer", "map", "fixed"] as const;
+export type ScaleMode = (typeof kScales)[number];
+export const kColormaps = colormapNames;
+export const kThemes = ["auto", "light", "dark"] as const;
+export type Theme = (typeof kThemes)[number];
+export const kRopes = ["after", "before"] as const;
+export type Rope = (typeof kRopes)[number];
+export const kReductions = ["mean", "max"] as const;
+export type Reduction = (typeof kReductions)[number];
+
+// The definition that stands for the export's own maps, where the other definitions are computed from its store.
+// Links hold this text.
+export const kExportMaps = "stored";
+
+export type Loading = "idle" | "loading" | "ready" | "failed";
+
+// The export, and what came with it or went wrong.
+export function createOpened() {
+  return {
+    pathText: signal(""),
+    loading: signal<Loading>("idle"),
+    exportInfo: signal<ExportInfo | null>(null),
+    // The newest failure, shown until something works again or a person dismisses it.
+    failure: signal<WireError | null>(null),
+    // Sizes of decoded pictures, for exports that do not tell them.
+    naturalSizes: signal<ReadonlyMap<number, Size>>(new Map()),
+    // How long the source took over its newest answer, in milliseconds.
+    serverMs: signal<number | null>(null),
+  };
+}
+
+export function createChoices() {
+  return {
+    layer: signal(1), // from 1, as in file names
+    head: signal(kAverage),
+    pins: signal<Spot[]>([]), // the spots kept, which are compared
+    activePin: signal(0),
+    hover: signal<Spot | null>(null), // the spot under the hand
+    liveHover: signal(true),
+    view: signal<View>("frames"),
+    targetFrame: signal(0),
+    opacity: signal(0.6),
+    colormap: signal<ColormapName>("jet"),
+    scaleMode: signal<ScaleMode>("head"),
+    fixedScale: signal(0.01), // probability
+    gamma: signal(1),
+    logScale: signal(false),
+    smooth: signal(false),
+    mapAlone: signal(false),
+    showMatches: signal(true),
+    showLines: signal(false),
+    showGrid: signal(true),
+    // CSS pixels of a column in the layer and head views. 0 makes columns so wide that all are in view, if they can be.
+    columnWidth: signal(0),
+    theme: signal<Theme>("auto"),
+    // Choices for exports with a store. An export that does not have what is wanted shows what it has.
+    wantedDefinition: signal("model"),
+    wantedBlock: signal(""),
+    wantedRope: signal<Rope>("after"),
+    reduction: signal<Reduction>("mean"),
+    incoming: signal(false),
+  };
+}
+
+export type Opened = ReturnType<typeof createOpened>;
+export type Choices = ReturnType<typeof createChoices>;

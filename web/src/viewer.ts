@@ -1,0 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
+// What other pages use of this one, as a module (node build.mjs --viewer): viewers, and the source that asks a server.
+export { createViewer, type ViewerHandle, type ViewerOptions } from "./app/viewer";
+export { HttpSource } from "./core/source/http_source";
