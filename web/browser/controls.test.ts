@@ -201,6 +201,33 @@ describe("shares", () => {
       sums.map((sum) => `${((100 * sum) / total).toFixed(0)} %`),
     );
   });
+
+  it("of all layers are lines, on which a click chooses a layer", async () => {
+    const chart = viewer.page.locator(".line-chart svg");
+    await expect.poll(() => chart.locator("polyline").count()).toBe(3);
+    // Each line ends as high as the frame's share in layer 3, on one scale for all of them.
+    const sums = await Promise.all(
+      [0, 1, 2].map(async (frame) => (await levelsOf(frame)).reduce((a, b) => a + b)),
+    );
+    const shares = sums.map((sum) => sum / sums.reduce((a, b) => a + b));
+    const ends = await chart
+      .locator("polyline")
+      .evaluateAll((lines) => lines.map((line) => line.getAttribute("points")!.split(" ").at(-1)!));
+    const heights = ends.map((end) => Number(end.split(",")[1]));
+    const bottom = 128; // of the plot
+    const perShare = (bottom - heights[0]!) / shares[0]!;
+    heights.forEach((height, i) => {
+      expect(bottom - height).toBeCloseTo(perShare * shares[i]!, 3);
+    });
+
+    const box = (await chart.boundingBox())!;
+    await viewer.page.mouse.move(box.x + box.width / 2, box.y + 60);
+    await expect.poll(() => chart.locator("circle").count()).toBe(3);
+    await viewer.page.mouse.click(box.x + 40, box.y + 60);
+    await expect.poll(() => viewer.id("layer").inputValue()).toBe("1");
+    await viewer.leave();
+    await expect.poll(() => chart.locator("circle").count()).toBe(0);
+  });
 });
 
 describe("the rest", () => {

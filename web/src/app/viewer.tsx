@@ -2,7 +2,6 @@
 // A viewer: everything that is shown of one source, in one element. A page can hold several of them.
 import { effect, signal } from "@preact/signals";
 import { render } from "preact";
-import "uplot/dist/uPlot.min.css";
 import "./style/base.css";
 import "./style/controls.css";
 import "./style/views.css";

@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // How the attention of the query is shared among the frames, layer by layer.
-import { useSignalEffect } from "@preact/signals";
-import { useEffect, useRef } from "preact/hooks";
-import uPlot from "uplot";
+import { useSignal, useSignalEffect } from "@preact/signals";
+import { sum } from "../../core/maps/stats";
 import { masses } from "../../core/state/display";
 import { frameTitle, sourceOf } from "../../core/state/frame_name";
-import { sum } from "../../core/maps/stats";
-import { FeedFailure } from "./FailureBanner";
 import type { State } from "../../core/state/state";
 import { useViewer } from "../context";
+import { FeedFailure } from "./FailureBanner";
+import { LineChart, type Line } from "./LineChart";
 
-const kHeight = 150;
 const kRestMs = 80;
 // Told apart by most kinds of colour vision (Okabe and Ito, 2008).
 const kColours = [
@@ -33,117 +31,60 @@ function hasSpecial(state: State): boolean {
   return state.exact.value && state.definition.value === "model";
 }
 
-// [layer numbers, then a row for each frame], as uPlot takes it.
-function table(state: State): uPlot.AlignedData {
-  const block = state.feeds.layerStrip.block.value;
-  const numbers = state.layers.value.map((layer) => layer.number);
-  const shares = numbers.map((layer) => masses(state, block, layer, state.head.value));
-  return [
-    numbers,
-    ...state.frames.value.map((_, frame) => shares.map((each) => each?.frames[frame] ?? null)),
-    ...(hasSpecial(state) ? [shares.map((each) => each && sum(each.special))] : []),
-  ];
+interface Shares {
+  xs: number[]; // layers
+  lines: Line[]; // one for each frame, and maybe one for special tokens
 }
 
-function options(state: State, parent: HTMLElement): uPlot.Options {
-  const style = getComputedStyle(parent);
-  const axis: uPlot.Axis = {
-    stroke: style.getPropertyValue("--quiet"),
-    grid: { stroke: style.getPropertyValue("--line"), width: 1 },
-    ticks: { show: false },
-    font: `11px ${style.getPropertyValue("--font")}`,
-  };
-  return {
-    width: parent.clientWidth,
-    height: kHeight,
-    legend: { show: false },
-    cursor: { drag: { x: false, y: false }, points: { size: 6 } },
-    scales: { x: { time: false }, y: { range: (_, __, max) => [0, Math.max(max || 1, 0.1)] } },
-    axes: [
-      {
-        ...axis,
-        size: 22,
-        values: (_, at) => at.map((each) => (Number.isInteger(each) ? String(each) : "")),
-      },
-      { ...axis, size: 38, values: (_, at) => at.map((each) => `${Math.round(100 * each)} %`) },
-    ],
-    series: [
-      {},
-      ...state.frames.value.map((_, frame) => ({
-        stroke: colour(frame),
-        width: 1.5,
-        spanGaps: true, // over layers that cannot be read
-        points: { show: state.layers.value.length < 3 },
-      })),
-      ...(hasSpecial(state)
-        ? [{ stroke: style.getPropertyValue("--quiet"), width: 1.5, dash: [4, 3], spanGaps: true }]
-        : []),
-    ],
-    hooks: {
-      // The layer on show, as a line.
-      draw: [
-        (plot) => {
-          const x = Math.round(plot.valToPos(state.layer.peek(), "x", true));
-          plot.ctx.save();
-          plot.ctx.strokeStyle = style.getPropertyValue("--text");
-          plot.ctx.setLineDash([4, 3]);
-          plot.ctx.beginPath();
-          plot.ctx.moveTo(x, plot.bbox.top);
-          plot.ctx.lineTo(x, plot.bbox.top + plot.bbox.height);
-          plot.ctx.stroke();
-          plot.ctx.restore();
-        },
-      ],
-    },
-  };
+function read(state: State): Shares {
+  const block = state.feeds.layerStrip.block.value;
+  const xs = state.layers.value.map((layer) => layer.number);
+  const shares = xs.map((layer) => masses(state, block, layer, state.head.value));
+  const lines: Line[] = state.frames.value.map((_, frame) => ({
+    colour: colour(frame),
+    values: shares.map((each) => each?.frames[frame] ?? null),
+  }));
+  if (hasSpecial(state)) {
+    const values = shares.map((each) => each && sum(each.special));
+    lines.push({ colour: "var(--quiet)", dashed: true, values });
+  }
+  return { xs, lines };
+}
+
+// Maps follow the hand. This follows when it rests.
+function useShares(state: State): Shares {
+  const shares = useSignal<Shares>({ xs: [], lines: [] });
+  useSignalEffect(() => {
+    state.feeds.layerStrip.block.value;
+    state.head.value;
+    state.layers.value;
+    state.definition.value;
+    const timer = window.setTimeout(() => (shares.value = read(state)), kRestMs);
+    return () => window.clearTimeout(timer);
+  });
+  return shares.value;
 }
 
 export function FrameShares() {
   const { state } = useViewer();
-  const element = useRef<HTMLDivElement>(null);
-  const plot = useRef<uPlot | null>(null);
-  const info = state.exportInfo.value;
-  const theme = state.theme.value;
+  const { xs, lines } = useShares(state);
   const special = hasSpecial(state);
-  const { layers } = state;
-  useEffect(() => {
-    const parent = element.current;
-    if (!parent) return;
-    plot.current = new uPlot(options(state, parent), table(state), parent);
-    const observer = new ResizeObserver(() => {
-      plot.current?.setSize({ width: parent.clientWidth, height: kHeight });
-    });
-    observer.observe(parent);
-    return () => {
-      observer.disconnect();
-      plot.current?.destroy();
-      plot.current = null;
-    };
-  }, [info, theme, special, layers.value]);
-  useSignalEffect(() => {
-    state.feeds.layerStrip.block.value;
-    state.layer.value;
-    state.head.value;
-    // Maps follow the hand; this follows when it rests.
-    const timer = window.setTimeout(() => {
-      const data = table(state);
-      // With other series, it is about to be made anew.
-      if (plot.current?.series.length === data.length) plot.current.setData(data);
-    }, kRestMs);
-    return () => window.clearTimeout(timer);
-  });
-  const choose = () => {
-    const at = plot.current?.cursor.idx;
-    const chosen = at === null || at === undefined ? undefined : state.layers.value[at];
-    if (chosen) state.layer.value = chosen.number;
-  };
   return (
     <div class="frame-shares" data-testid="frame-shares">
       <h3>
         Share of each frame, by layer{" "}
         <span class="quiet">{state.exact.value ? "of its patches" : "of stored levels"}</span>
       </h3>
-      <div ref={element} onClick={choose} />
+      <LineChart
+        label="Share of each frame, by layer"
+        xs={xs}
+        lines={lines}
+        chosen={state.layer.value}
+        onChoose={(index) => {
+          const chosen = state.layers.value.find((each) => each.number === xs[index]);
+          if (chosen) state.layer.value = chosen.number;
+        }}
+      />
       {/* Beside the frames, the strip of the same maps says so. */}
       {state.view.value !== "frames" && <FeedFailure feed={state.feeds.layerStrip} role="status" />}
       <p class="legend">
