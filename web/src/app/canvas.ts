@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Canvases: new ones to draw on, and maps painted into those on the page.
+import type { Range } from "../core/maps/scale";
 import type { MapLevels } from "../core/state/block";
 import type { Shown } from "../core/state/derived";
 import { paintMap } from "../core/state/display";
-import type { Range } from "../core/maps/scale";
 
 export function canvas2d(width: number, height: number): CanvasRenderingContext2D {
   const canvas = document.createElement("canvas");

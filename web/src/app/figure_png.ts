@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // A figure through the browser's canvas: as PNG, and its pictures for the SVG. The PNG is drawn here rather than
 // rasterised from the SVG, which would see no font of the page, and whose pictures are JPEGs of less detail.
-import { paint } from "../core/maps/colormap";
 import { kFont, layOut, type Draw, type Figure } from "../core/figure/figure";
 import { cellPixels, paintOptions, writeSvg } from "../core/figure/figure_svg";
+import { paint } from "../core/maps/colormap";
 import { enlarge } from "../core/maps/raster";
 import { canvas2d } from "./canvas";
 import type { DecodedPicture } from "./picture";

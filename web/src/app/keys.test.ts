@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+import { signal } from "@preact/signals";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { exampleExport, storeExport } from "../../fixtures/export";
-import { signal } from "@preact/signals";
 import { HttpSource } from "../core/source/http_source";
 import { createState, type State } from "../core/state/state";
 import type { Viewer } from "./context";

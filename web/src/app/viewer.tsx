@@ -2,11 +2,6 @@
 // A viewer: everything that is shown of one source, in one element. A page can hold several of them.
 import { effect, signal } from "@preact/signals";
 import { render } from "preact";
-import "./style/base.css";
-import "./style/controls.css";
-import "./style/views.css";
-import "./style/query.css";
-import "./style/exact.css";
 import type { Source } from "../core/source/source";
 import { readLink } from "../core/state/link";
 import { createState } from "../core/state/state";
@@ -15,6 +10,11 @@ import { App } from "./components/App";
 import { ViewerProvider, type Viewer } from "./context";
 import { listenToKeys } from "./keys";
 import { followTheme } from "./theme";
+import "./style/base.css";
+import "./style/controls.css";
+import "./style/views.css";
+import "./style/query.css";
+import "./style/exact.css";
 
 export interface ViewerOptions {
   // The query part of a link (core/state/link.ts): what to open, and how to

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // For screen readers: what the picture shows, once it stands still.
 import { useSignal, useSignalEffect } from "@preact/signals";
-import { frameOf, isPlain, spotName } from "../../core/source/spot";
 import { argMax } from "../../core/maps/stats";
+import { frameOf, isPlain, spotName } from "../../core/source/spot";
 import type { State } from "../../core/state/state";
 import { useViewer } from "../context";
 

@@ -2,12 +2,12 @@
 import { useComputed, useSignalEffect } from "@preact/signals";
 import { useRef } from "preact/hooks";
 import { colormapTable } from "../../core/maps/colormap";
-import { colourRange, scalesDiffer } from "../../core/state/display";
-import { valueAt } from "../../core/maps/scale";
-import { unitName } from "../../core/state/wording";
-import { kAverage } from "../../core/state/choices";
 import { formatValue } from "../../core/maps/number";
+import { valueAt } from "../../core/maps/scale";
+import { kAverage } from "../../core/state/choices";
+import { colourRange, scalesDiffer } from "../../core/state/display";
 import type { State } from "../../core/state/state";
+import { unitName } from "../../core/state/wording";
 import { useViewer } from "../context";
 
 const kTicks = [0, 0.25, 0.5, 0.75, 1];

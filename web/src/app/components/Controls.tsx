@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The row of choices under the top bar, by the names that the Python toolkit gave them.
-import { Check, Field } from "./Fields";
 import { kAverage, kColormaps, kScales, type ScaleMode, type View } from "../../core/state/choices";
 import type { State } from "../../core/state/state";
 import { useViewer } from "../context";
+import { Check, Field } from "./Fields";
 
 function Slider(props: {
   label: string;
@@ -126,7 +126,7 @@ const kScaleNames: Record<ScaleMode, string> = {
   map: "maximum of this view",
   fixed: "fixed value",
 };
-// Of maps computed from the store, from this query alone.
+// The same for maps computed from the store, whose scales come from this query alone.
 const kExactNames: Record<ScaleMode, string> = {
   head: "99 % of this query",
   layer: "99 % of the layer’s heads",

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the maps are: how attention is defined, and of which blocks. For exports with a store.
+// The choices of exports with a store: how attention is defined, and of which blocks it is.
 import { useComputed } from "@preact/signals";
+import { formatValue } from "../../core/maps/number";
+import { kRopes } from "../../core/state/choices";
 import { colourRange } from "../../core/state/display";
 import { attentionName } from "../../core/state/wording";
-import { Check, Choice } from "./Fields";
-import { kRopes } from "../../core/state/choices";
-import { formatValue } from "../../core/maps/number";
 import { useViewer } from "../context";
+import { Check, Choice } from "./Fields";
 
 const kBlockNames: Readonly<Record<string, string>> = {
   global: "global",
@@ -14,7 +14,7 @@ const kBlockNames: Readonly<Record<string, string>> = {
   encoder: "encoder",
 };
 
-// What `patches` leaves out, of the map or the maps on show.
+// The part of the attention that the definition `patches` leaves out of the maps on show.
 function Dropped() {
   const { state } = useViewer();
   const text = useComputed(() => {
@@ -36,7 +36,7 @@ function Dropped() {
   );
 }
 
-// With a capital and a full stop.
+// Begins with a capital and ends with a full stop.
 const sentence = (text: string): string =>
   (text.charAt(0).toUpperCase() + text.slice(1)).replace(/[^.]$/, "$&.");
 
@@ -108,7 +108,7 @@ export function ExactControls() {
   );
 }
 
-// What the map's colours span, and what it is.
+// The values that the map's colours span, and what the map is.
 export function Extent() {
   const { state } = useViewer();
   const text = useComputed(() => {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What went wrong, where, and what to do; one at a time.
+// The newest failure: what went wrong, where, and what to do.
 import { batch, useComputed, useSignalEffect } from "@preact/signals";
 import { toWireError, type WireError } from "../../core/source/wire";
 import type { Feed } from "../../core/state/feed";
@@ -19,7 +19,7 @@ export function FailureText(props: { error: WireError }) {
   );
 }
 
-// Why a feed has nothing to show; empty if it was only the server that was away, as the banner says.
+// Why a feed has nothing to show. It is empty if the source was away, because the banner says that.
 export function FeedFailure(props: { feed: Feed; role: "alert" | "status" }) {
   const error = props.feed.failure.value;
   if (!error || error.kind === "network") return null;

@@ -10,7 +10,7 @@ import { FeedFailure } from "./FailureBanner";
 import { LineChart, type Line } from "./LineChart";
 
 const kRestMs = 80;
-// Told apart by most kinds of colour vision (Okabe and Ito, 2008).
+// People with most kinds of colour vision tell these apart (Okabe and Ito, 2008).
 const kColours = [
   "#0072b2",
   "#e69f00",
@@ -26,7 +26,8 @@ function colour(frame: number): string {
   return kColours[frame % kColours.length]!;
 }
 
-// `patches` leaves special tokens out; within each frame they are no share of the whole.
+// Only the model's own attention has a share of special tokens in the whole: `patches` leaves them out, and within each
+// frame they are no share of it.
 function hasSpecial(state: State): boolean {
   return state.exact.value && state.definition.value === "model";
 }
@@ -51,7 +52,7 @@ function read(state: State): Shares {
   return { xs, lines };
 }
 
-// Maps follow the hand. This follows when it rests.
+// Maps follow the hand at once. The shares follow when it rests, so that they never delay maps.
 function useShares(state: State): Shares {
   const shares = useSignal<Shares>({ xs: [], lines: [] });
   useSignalEffect(() => {

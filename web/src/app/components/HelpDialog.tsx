@@ -5,11 +5,11 @@ import type { State } from "../../core/state/state";
 import { useViewer } from "../context";
 import { kKeyHelp, kStoreKeyHelp } from "../keys";
 
-// Of exports that do not say.
+// The meaning of maps whose export does not tell it.
 const kClassicMeaning =
   "For each selected patch of frame 0, its softmax over the selected patches of all frames";
 
-// As a sentence without its end.
+// A sentence without its full stop.
 function meaning(state: State): string {
   const text = state.exportInfo.value?.definition_text ?? kClassicMeaning;
   return text.charAt(0).toUpperCase() + text.slice(1).replace(/\.$/, "");

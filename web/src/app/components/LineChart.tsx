@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Shares over whole numbers, as lines; a click chooses one of the numbers.
+// A chart of shares over whole numbers, a line for each series. A click chooses the number that is nearest.
 import { useSignal } from "@preact/signals";
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { ticks } from "../../core/maps/ticks";
@@ -11,10 +11,10 @@ export interface Line {
 }
 
 const kHeight = 150; // CSS pixels
-const kPlot = { left: 38, top: 17, right: 26, bottom: 22 }; // what stands around it
-const kTickWidth = 50; // between numbers, at least
+const kPlot = { left: 38, top: 17, right: 26, bottom: 22 }; // CSS pixels around the plot
+const kTickWidth = 50; // CSS pixels between numbers, at least
 const kTickHeight = 30;
-const kLeastTop = 0.1; // what the axis shows at least
+const kLeastTop = 0.1; // the share that the axis reaches at least
 
 function useWidth() {
   const element = useRef<HTMLDivElement>(null);

@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-// The right side: frames of one map, columns of many, or the matrix; once for each query.
+// The right side: frames of one map, columns of many, or the matrix, once for each spot compared.
 import { useComputed, useSignal, useSignalEffect } from "@preact/signals";
 import { useLayoutEffect, useRef } from "preact/hooks";
-import { type Feed } from "../../core/state/feed";
-import { lastColour } from "../../core/state/display";
-import { frameLabel, kOption } from "../../core/state/frame_name";
+import { formatValue } from "../../core/maps/number";
 import { spotName } from "../../core/source/spot";
+import { lastColour } from "../../core/state/display";
+import { type Feed } from "../../core/state/feed";
+import { frameLabel, kOption } from "../../core/state/frame_name";
+import type { State } from "../../core/state/state";
+import { useViewer } from "../context";
 import { ExactControls } from "./ExactControls";
 import { FailureText, FeedFailure } from "./FailureBanner";
 import { Matrix } from "./Matrix";
-import type { Room } from "./room";
 import { Overlay } from "./Overlay";
 import { Strips } from "./Strips";
-import { formatValue } from "../../core/maps/number";
-import type { State } from "../../core/state/state";
-import { useViewer } from "../context";
+import type { Room } from "./room";
 
 const kSlowMs = 250;
 
@@ -38,8 +38,8 @@ const kNames = 19; // for the name of its file
 const kTokens = 40; // and for its special tokens
 const kSmallestFrame = 140;
 
-// The number of columns at which `count` boxes of this shape come out largest in a room; size 0 if
-// they would be too small, and the room must scroll.
+// The number of columns at which `count` boxes of this shape come out largest in a room. The size is 0 if they would
+// be too small, so that the room must scroll.
 function bestColumns(count: number, aspect: number, caption: number, room: Room) {
   let best = { columns: Math.max(1, Math.floor(room.width / 220)), size: 0 };
   for (let columns = 1; columns <= count; columns++) {
@@ -105,7 +105,7 @@ function Frames(props: { feed: Feed; slot: number; room: Room }) {
   );
 }
 
-// What was measured when it was stored; of other maps, what the last colour stands for.
+// The percentile that was measured when the maps were stored; of maps from the store, the value of the last colour.
 function ColumnDetail(props: { feed: Feed; layer: number; head: number }) {
   const { state } = useViewer();
   const text = useComputed(() => {

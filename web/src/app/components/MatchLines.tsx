@@ -18,7 +18,7 @@ function centre(element: Element) {
   return { x: box.left + box.width / 2, y: box.top + box.height / 2 };
 }
 
-// Reads off the page where the marks are, so that there is one place that places them.
+// Measures on the page where the marks are, so that only one piece of code decides where they go.
 function measure({ state, root }: Viewer): Line[] {
   const lines: Line[] = [];
   state.spots.value.forEach((_, slot) => {
@@ -56,7 +56,7 @@ export function MatchLines() {
     if (!wanted) return;
     window.addEventListener("resize", again);
     document.addEventListener("scroll", again, true);
-    // Fonts and strips that come late move what they join.
+    // Fonts and strips that come late move the ends of the lines.
     const observer = new ResizeObserver(again);
     const ends = root.querySelectorAll(".query, .shown-list, .frame-sheet");
     for (const each of ends) observer.observe(each);

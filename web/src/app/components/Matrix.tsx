@@ -2,12 +2,12 @@
 // All layers × all heads of one query in one target frame, painted as one picture.
 import { useComputed, useSignal, useSignalEffect } from "@preact/signals";
 import { useRef } from "preact/hooks";
+import { formatValue } from "../../core/maps/number";
+import { kAverage } from "../../core/state/choices";
 import { colourRange, lastColour, paintMap } from "../../core/state/display";
 import type { Feed } from "../../core/state/feed";
-import type { Room } from "./room";
-import { kAverage } from "../../core/state/choices";
-import { formatValue } from "../../core/maps/number";
 import { useViewer } from "../context";
+import type { Room } from "./room";
 
 const kGap = 1; // pixels between maps
 const kLabelWidth = 30;
@@ -43,7 +43,7 @@ function usePainted(feed: Feed, layers: readonly number[], heads: readonly numbe
   return canvas;
 }
 
-// No map is drawn less wide than this, in CSS pixels: then the room scrolls.
+// CSS pixels. No map is drawn narrower than this; the room scrolls instead.
 const kSmallest = 22;
 
 export function Matrix(props: { feed: Feed; room: Room }) {

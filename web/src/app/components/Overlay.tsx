@@ -2,16 +2,16 @@
 // One frame with one map on it.
 import { useComputed, useSignalEffect } from "@preact/signals";
 import { useRef } from "preact/hooks";
+import { formatExactly, formatValue } from "../../core/maps/number";
+import { argMax } from "../../core/maps/stats";
 import { colourRange, isExact, masses, valueIn } from "../../core/state/display";
 import type { Feed } from "../../core/state/feed";
 import { letters, nameAlone } from "../../core/state/frame_name";
-import { argMax } from "../../core/maps/stats";
+import { paintCanvas } from "../canvas";
+import { useViewer, type Viewer } from "../context";
 import { Picture, place, within } from "./Picture";
 import { SourceName } from "./SourceName";
 import { Tokens } from "./Tokens";
-import { formatExactly, formatValue } from "../../core/maps/number";
-import { paintCanvas } from "../canvas";
-import { useViewer, type Viewer } from "../context";
 
 export interface OverlayProps {
   feed: Feed;
@@ -69,7 +69,7 @@ function readAt({ state, readout }: Viewer, event: PointerEvent, props: OverlayP
   };
 }
 
-// The mark of the best match. Moved without layout, since hundreds of them follow the hand.
+// The mark of the best match. A transform moves it, without layout, because hundreds of them follow the hand.
 function Match(props: OverlayProps) {
   const { state } = useViewer();
   const mark = useRef<HTMLDivElement>(null);

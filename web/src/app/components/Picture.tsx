@@ -3,8 +3,8 @@
 // stays in place at any size.
 import { useSignal } from "@preact/signals";
 import type { ComponentChildren, JSX } from "preact";
-import { frameTitle } from "../../core/state/frame_name";
 import { isOnItsSide, turnOf, type FrameGeometry, type Rect } from "../../core/maps/geometry";
+import { frameTitle } from "../../core/state/frame_name";
 import { useViewer } from "../context";
 
 const percent = (value: number) => `${(100 * value).toFixed(4)}%`;

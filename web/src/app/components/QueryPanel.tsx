@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The query: its picture, what it is in words, those it is compared with; and what the colours mean.
 import { useComputed } from "@preact/signals";
-import { frameLabel, kOption, sourceOf } from "../../core/state/frame_name";
 import {
   frameOf,
   isPlain,
@@ -10,15 +9,16 @@ import {
   tokenSign,
   type Spot,
 } from "../../core/source/spot";
+import { kMostPins } from "../../core/state/choices";
+import { frameLabel, kOption, sourceOf } from "../../core/state/frame_name";
+import { useViewer } from "../context";
 import { ColourBar } from "./ColourBar";
 import { Extent } from "./ExactControls";
 import { Check, Choice } from "./Fields";
 import { FrameShares } from "./FrameShares";
-import { SourceName } from "./SourceName";
 import { QueryPicture } from "./QueryPicture";
+import { SourceName } from "./SourceName";
 import { Vmax } from "./Vmax";
-import { kMostPins } from "../../core/state/choices";
-import { useViewer } from "../context";
 
 function QueryText() {
   const { state } = useViewer();
@@ -51,7 +51,7 @@ function QueryText() {
   );
 }
 
-// Which picture that is, for exports that tell.
+// The file that the query picture was taken from, for exports that tell it.
 function QuerySource() {
   const { state } = useViewer();
   const frame = state.queryFrame.value;
@@ -64,7 +64,7 @@ function QuerySource() {
   );
 }
 
-// Where else the query may be: in any frame, and on its special tokens.
+// With a store, the query may be in any frame, and on a special token.
 function QueryPlace() {
   const { state } = useViewer();
   if (!state.exact.value) return null;
@@ -105,7 +105,7 @@ function QueryPlace() {
   );
 }
 
-// Of a query among those compared.
+// The name of one of the spots that are compared.
 function shortName(spot: Spot): string {
   const frame = frameOf(spot) > 0 ? `f${frameOf(spot)} ` : "";
   if (spot.token) return `${frame}${tokenName(spot.token)}`;

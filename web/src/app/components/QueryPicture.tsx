@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The frame that the query is in, large, with its grid: what is under the hand is the query.
+// The frame that the query is in, large, with the grid of patches. The patch under the pointer is the query.
 import type { ComponentChildren } from "preact";
 import { useRef } from "preact/hooks";
-import { frameTitle } from "../../core/state/frame_name";
 import {
   cellsOf,
   frameOf,
@@ -12,9 +11,10 @@ import {
   tokenName,
   type Spot,
 } from "../../core/source/spot";
-import { Picture, place } from "./Picture";
+import { frameTitle } from "../../core/state/frame_name";
 import type { State } from "../../core/state/state";
 import { useViewer } from "../context";
+import { Picture, place } from "./Picture";
 
 function cellUnder(state: State, event: PointerEvent | MouseEvent): Spot | null {
   const frame = state.queryFrame.value;
@@ -107,7 +107,7 @@ function Pins() {
   );
 }
 
-// Of a tall picture's height, so that what stands under it stays in view.
+// The most that a tall picture takes, so that what stands under it stays in view.
 const kMostHeight = "64vh";
 
 export function QueryPicture() {

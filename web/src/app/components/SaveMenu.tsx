@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import { copyLink, saveCsv, saveNpy, savePng, saveSvg } from "../save";
 import type { State } from "../../core/state/state";
 import { useViewer } from "../context";
+import { copyLink, saveCsv, saveNpy, savePng, saveSvg } from "../save";
 
 const kItems: readonly {
   id: string;

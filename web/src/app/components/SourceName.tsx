@@ -2,6 +2,7 @@
 // The file that a frame was taken from, as much of its name as there is room for.
 import { useSignal } from "@preact/signals";
 import { useLayoutEffect, useRef } from "preact/hooks";
+import type { Frame } from "../../core/source/wire";
 import {
   nameAlone,
   shortNames,
@@ -9,7 +10,6 @@ import {
   sourceOf,
   type Fits,
 } from "../../core/state/frame_name";
-import type { Frame } from "../../core/source/wire";
 import { useViewer } from "../context";
 
 interface Look {
@@ -18,7 +18,7 @@ interface Look {
   fontSize: string;
 }
 
-// Measured in the page itself: a canvas knows nothing of the font's features that the page asks for.
+// Text is measured in the page itself, because a canvas does not use the font features that the page asks for.
 function fitting<T>({ element, width }: Look, choose: (fits: Fits) => T): T {
   const probe = document.createElement("span");
   probe.className = "source-probe";
@@ -67,7 +67,7 @@ function useLook(frames: readonly Frame[]) {
   return { element, look };
 }
 
-// `alone`: not among those of other frames.
+// `alone`: the name does not stand among those of other frames.
 export function SourceName(props: { frame: number; alone?: boolean }) {
   const { state } = useViewer();
   const { frame, alone } = props;

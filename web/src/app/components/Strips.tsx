@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The same query in every layer, and in every head, of one target frame.
+import { useViewer } from "../context";
 import { FeedFailure } from "./FailureBanner";
 import { SmallMap } from "./SmallMap";
-import { useViewer } from "../context";
 
 function LayerStrip() {
   const { state } = useViewer();

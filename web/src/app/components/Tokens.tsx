@@ -2,11 +2,11 @@
 // The special tokens of a frame: what goes to each, and each as a query.
 import { useComputed } from "@preact/signals";
 import { colormapTable, cssColour } from "../../core/maps/colormap";
+import { formatExactly, formatValue } from "../../core/maps/number";
+import { position } from "../../core/maps/scale";
+import { frameOf, tokenName, tokenSign } from "../../core/source/spot";
 import { colourRange } from "../../core/state/display";
 import type { Feed } from "../../core/state/feed";
-import { frameOf, tokenName, tokenSign } from "../../core/source/spot";
-import { position } from "../../core/maps/scale";
-import { formatExactly, formatValue } from "../../core/maps/number";
 import type { State } from "../../core/state/state";
 import { useViewer } from "../context";
 

@@ -22,7 +22,7 @@ function PathBox() {
     try {
       found.value = (await source.list(signal)).exports;
     } catch {
-      if (!signal.aborted) found.value = []; // the list is a convenience; loading says what is wrong
+      if (!signal.aborted) found.value = []; // the list is a convenience, and loading says what is wrong
     }
   };
   const submit = (event: Event) => {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from "vitest";
-import { mapsCsv, mapsNpy, type ShownMaps } from "./csv";
 import { parseNpy } from "../source/npy";
 import type { SourceFile } from "../source/wire";
+import { mapsCsv, mapsNpy, type ShownMaps } from "./csv";
 
 const shown: ShownMaps = {
   layers: [2, 7],

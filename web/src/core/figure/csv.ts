@@ -18,11 +18,11 @@ export interface ShownMaps {
   // Of exact maps: what the values are, and the names of the special tokens.
   exact?: { definition: string; reduced: string; tokens: readonly string[] };
   sources: readonly (SourceFile | null)[]; // the file that each frame was taken from
-  // Null: not there.
+  // Null if the map is not there.
   map(layer: number, head: number, frame: number): ShownMap | null;
 }
 
-// As text that a reader of CSV takes for one field.
+// The text in a form that readers of CSV take for one field.
 function field(text: string): string {
   return /[",\r\n]/.test(text) ? `"${text.replace(/"/g, '""')}"` : text;
 }
@@ -33,9 +33,9 @@ const digits = (value: number): string =>
 // The name of a file. One that a spreadsheet would compute begins with its folder instead.
 const fileField = (file: string): string => field(/^[=+\-@]/.test(file) ? `./${file}` : file);
 
-// A line a cell: layer, head, frame, row, col, level, value; of exact maps definition, layer, head,
-// frame, token, row, col, value. After frame come file and, of videos, time, where the export tells them. What is not
-// there is left out.
+// One line for each cell: layer, head, frame, row, col, level, value; for maps from the store definition, layer, head,
+// frame, token, row, col, value. If the export tells them, file and (of videos) time stand after frame. Maps that are
+// not there are left out.
 export function mapsCsv(shown: ShownMaps): string {
   const { exact, cols, sources } = shown;
   const timed = sources.some((source) => source?.time !== undefined);

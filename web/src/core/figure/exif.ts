@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Pictures without the camera's note on how to turn them. A page can say so in CSS, but whoever decodes a picture
-// to draw with it gets it turned.
+// Pictures without the camera's note on how to turn them. CSS can switch the turning off, but a picture that is decoded
+// to draw with it comes turned.
 
 function is(bytes: Uint8Array, at: number, text: string): boolean {
   return [...text].every((letter, i) => bytes[at + i] === letter.charCodeAt(0));

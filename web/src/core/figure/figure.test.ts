@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from "vitest";
+import { FrameGeometry, type Rect } from "../maps/geometry";
+import { colourBar } from "../maps/scale";
+import type { Grid } from "../source/wire";
 import {
   layOut,
   shorten,
@@ -9,9 +12,6 @@ import {
   type Figure,
   type FigureCell,
 } from "./figure";
-import { FrameGeometry, type Rect } from "../maps/geometry";
-import { colourBar } from "../maps/scale";
-import type { Grid } from "../source/wire";
 
 const grid: Grid = { H_p: 25, W_p: 37, stride_h: 1, stride_w: 1, H_ds: 25, W_ds: 37 };
 const wide = new FrameGeometry({ width: 780, height: 520, transform: null }, grid);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from "vitest";
+import { FrameGeometry } from "../maps/geometry";
 import { colourBar } from "../maps/scale";
 import { layOut, type Figure } from "./figure";
 import { cellPixels, escapeXml, writeSvg } from "./figure_svg";
-import { FrameGeometry } from "../maps/geometry";
 
 const grid = { H_p: 2, W_p: 3, stride_h: 1, stride_w: 1, H_ds: 2, W_ds: 3 };
 const plain = new FrameGeometry({ width: 60, height: 40, transform: null }, grid);

@@ -2,9 +2,9 @@
 // A figure as SVG. Pictures are embedded once; maps are PNGs with several pixels a cell, so that programs that
 // smooth what they enlarge leave them crisp.
 import { colormapTable, paintWords, type PaintOptions } from "../maps/colormap";
-import { kFont, layOut, type Draw, type Drawing, type Figure, type FigureMap } from "./figure";
 import type { Rect } from "../maps/geometry";
 import { dataUri, encodePng, enlarge } from "../maps/raster";
+import { kFont, layOut, type Draw, type Drawing, type Figure, type FigureMap } from "./figure";
 
 export function escapeXml(text: string): string {
   const names: Record<string, string> = {

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import { beforeEach, describe, expect, it } from "vitest";
 import { exampleExport } from "../../../fixtures/export";
+import { HttpSource } from "../source/http_source";
+import type { SourceFile } from "../source/wire";
 import { Block } from "../state/block";
+import { kAverage } from "../state/choices";
 import { createState, type State } from "../state/state";
 import { mapsCsv } from "./csv";
 import { currentFigure, fileStem, shownMaps } from "./saved";
-import { HttpSource } from "../source/http_source";
-import type { SourceFile } from "../source/wire";
-import { kAverage } from "../state/choices";
 
 let state: State;
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What of a viewer's state is saved: the view as a figure, the numbers in it, and the names of the files.
-import { argMax } from "../maps/stats";
 import { formatValue } from "../maps/number";
 import { colourBar } from "../maps/scale";
+import { argMax } from "../maps/stats";
 import { cellsOf, frameOf, spotName, spotStem } from "../source/spot";
 import type { Block } from "../state/block";
 import { kAverage } from "../state/choices";
@@ -73,7 +73,7 @@ export function shownMaps(s: State): ShownMaps {
   };
 }
 
-// `prefix` stands before it.
+// A frame's label, shortened to the room there is, with `prefix` before it.
 function frameShort(s: State, prefix: string, frame: number, name?: typeof nameAlone) {
   const before = `${prefix}frame ${frame} · `;
   return (fits: Fits): string =>

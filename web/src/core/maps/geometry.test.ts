@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from "vitest";
-import { FrameGeometry, intersect, isOnItsSide, turnOf, type Rect } from "./geometry";
 import type { Frame, Grid, Transform } from "../source/wire";
+import { FrameGeometry, intersect, isOnItsSide, turnOf, type Rect } from "./geometry";
 
 function grid(H_p: number, W_p: number, stride = 1): Grid {
   return {

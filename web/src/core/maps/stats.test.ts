@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { argMax, extremes, frameShares, maxLevel, quantile, sum } from "./stats";
 import { parseNpy } from "../source/npy";
+import { argMax, extremes, frameShares, maxLevel, quantile, sum } from "./stats";
 
 function fixture(name: string): Uint8Array {
   return new Uint8Array(readFileSync(new URL(`../../../fixtures/${name}`, import.meta.url)));

@@ -20,8 +20,8 @@ function surroundings(levels: ArrayLike<number>, rows: number, cols: number, at:
   return total;
 }
 
-// The highest cell; null if all are 0 or no numbers. Of several (what is clipped has one level), that with the
-// most around it, then the first.
+// The highest cell; null if all cells are 0 or no numbers. Clipped maps have several: then it is the one with the
+// highest surroundings, and among equals the first.
 export function argMax(levels: Uint8Array | Float32Array, cols: number): Match | null {
   const found = extremes(levels);
   if (!found || (found.high === 0 && found.low === 0)) return null;
@@ -45,7 +45,7 @@ export function sum(levels: ArrayLike<number>): number {
   return total;
 }
 
-// What part of the levels' sum lies in each map; zeros if there is none.
+// What part of the sum of all levels lies in each map; zeros if that sum is 0.
 export function frameShares(maps: readonly ArrayLike<number>[]): number[] {
   const sums = maps.map(sum);
   const total = sum(sums);
@@ -58,7 +58,7 @@ export function maxLevel(levels: ArrayLike<number>): number {
   return most;
 }
 
-// The lowest and highest, leaving out what is no number; null if nothing is left.
+// The lowest and highest of the numbers in `values`; null if there are none.
 export function extremes(values: ArrayLike<number>): { low: number; high: number } | null {
   let low = Infinity;
   let high = -Infinity;
@@ -70,8 +70,8 @@ export function extremes(values: ArrayLike<number>): { low: number; high: number
   return low <= high ? { low, high } : null;
 }
 
-// The value that a share `q` of the numbers in `lists` does not exceed, one of them; null if there are none.
-// Quick where that is near the top: a heap keeps the largest numbers, the least of them first.
+// The number in `lists` that a share `q` of all numbers does not exceed; null if there are no numbers. A heap keeps the
+// largest numbers, the least of them first, so that this is quick for `q` near 1.
 export function quantile(lists: readonly Float32Array[], q: number): number | null {
   let count = 0;
   for (const list of lists) {

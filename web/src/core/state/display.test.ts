@@ -2,10 +2,10 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { exampleExport } from "../../../fixtures/export";
 import { colormapTable } from "../maps/colormap";
-import { lastColour, paintMap, scalesDiffer, shown } from "./display";
-import { Block, type Ask } from "./block";
-import type { Maps } from "../source/wire";
 import { HttpSource } from "../source/http_source";
+import type { Maps } from "../source/wire";
+import { Block, type Ask } from "./block";
+import { lastColour, paintMap, scalesDiffer, shown } from "./display";
 import { createState, type State } from "./state";
 
 let state: State;

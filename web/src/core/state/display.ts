@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// From numbers to colours, as chosen: which values the colours stand for, what part of the attention
-// lies where, and the painting of pixels.
+// From numbers to colours, as the choices say: which values the colours stand for, what part of the attention lies
+// where, and the painting of pixels.
 import { colormapTable, paint, paintWords } from "../maps/colormap";
-import type { Block, MapLevels } from "./block";
 import { toLevels, toSteps, type Range } from "../maps/scale";
+import { extremes, frameShares, maxLevel, quantile, sum } from "../maps/stats";
+import type { Block, MapLevels } from "./block";
 import { kAverage } from "./choices";
 import type { Shown } from "./derived";
-import { extremes, frameShares, maxLevel, quantile, sum } from "../maps/stats";
 
 export const isExact = (map: MapLevels): map is MapLevels & { levels: Float32Array } =>
   map.levels instanceof Float32Array;
@@ -17,7 +17,7 @@ export function valueIn(map: MapLevels, cell: number): number {
   return isExact(map) ? level : (level / 255) * map.scale;
 }
 
-// What is read off a block is the same as long as the block is there: kept by name.
+// Numbers read off a block are kept by name with the block, which never changes.
 const kept = new WeakMap<Block, Map<string, unknown>>();
 
 function keep<T>(block: Block, name: string, make: () => T): T {
@@ -27,7 +27,7 @@ function keep<T>(block: Block, name: string, make: () => T): T {
   return known.get(name) as T;
 }
 
-// Exact maps: from the first colour to the last, without regard to `fixed`.
+// The values from the first colour to the last for maps computed from a store. The mode `fixed` is not looked at.
 function exactRange(s: Shown, block: Block, layer: number, head: number): Range | null {
   const mode = s.scaleMode.value;
   const heads = mode === "layer" ? block.ask.heads : [head];
@@ -45,8 +45,8 @@ function exactRange(s: Shown, block: Block, layer: number, head: number): Range 
   return most === null ? null : { low: 0, high: most, log: s.logScale.value };
 }
 
-// The values that the colours of the maps of a layer and head in a block stand for. Null while they are
-// not there.
+// The values that the colours stand for in the maps of one layer and head of a block. Null while the maps are not
+// there.
 export function colourRange(
   s: Shown,
   block: Block | null,
@@ -94,7 +94,7 @@ export function scalesDiffer(s: Shown): boolean {
   return !(s.view.value === "heads" && s.scaleMode.value === "layer");
 }
 
-// The maps of a layer and head that are there, a frame each.
+// The maps of a layer and head, one for each frame, as far as they are there.
 export function shown(s: Shown, block: Block | null, layer: number, head: number): MapLevels[] {
   const maps: MapLevels[] = [];
   s.frames.value.forEach((_, frame) => {
@@ -109,8 +109,8 @@ export interface Masses {
   special: number[]; // on all special tokens of each frame
 }
 
-// What part of the attention lies on each frame; null where values are no probabilities. Stored maps are
-// relative to their own sum, and so are exact ones that need not add up to 1.
+// What part of the attention lies on each frame; null where values are no probabilities. The parts of the export's
+// maps are relative to the sum of these maps, and so are those of exact maps that need not add up to 1.
 export function masses(s: Shown, block: Block | null, layer: number, head: number): Masses | null {
   if (!block || s.isSigned(block.ask.exact?.definition ?? "")) return null;
   return keep(block, ["masses", layer, head].join(" "), () => {
@@ -135,7 +135,7 @@ export interface PaintOptions {
   alone: boolean; // the map alone, opaque
 }
 
-// The colours of 256 positions, kept as long as they are the same.
+// The colours of 256 positions, kept until other colours are asked for.
 let words: Uint32Array = new Uint32Array(256);
 let wordsName = "";
 
@@ -158,7 +158,7 @@ function wordsOf(s: Shown, alone: boolean): Uint32Array {
 
 let steps = new Int16Array(0);
 
-// Fills `pixels` (RGBA, a cell each) with the colours of one map. What is no number stays empty.
+// Fills `pixels` (RGBA, one pixel a cell) with the colours of one map. A cell without a number stays transparent.
 export function paintMap(
   s: Shown,
   map: MapLevels,
@@ -185,7 +185,7 @@ export function paintMap(
   });
 }
 
-// A map for a figure, which knows levels only; null if it holds no numbers.
+// A map as a figure takes it, in levels; null if it holds no numbers.
 export function figureMap(map: MapLevels, range: Range) {
   if (!isExact(map)) {
     const { scale } = map;

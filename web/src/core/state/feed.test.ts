@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { signal } from "@preact/signals";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import {
   answerAll,
@@ -11,12 +12,11 @@ import {
   stubFetch,
   type Request,
 } from "../../../fixtures/slow_server";
-import { signal } from "@preact/signals";
 import { HttpSource } from "../source/http_source";
+import { writeNpy } from "../source/npy";
 import type { WireError } from "../source/wire";
 import type { Ask } from "./block";
 import { Answers, Feed, type Supply } from "./feed";
-import { writeNpy } from "../source/npy";
 
 function ask(changes: Partial<Ask> = {}): Ask {
   const spot = { row: 0, col: 0 };

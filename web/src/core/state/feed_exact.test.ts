@@ -2,15 +2,15 @@
 // Maps computed from a store: what is asked for, and how it is shown.
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { storeExport } from "../../../fixtures/export";
-import { colormapTable } from "../maps/colormap";
 import { mapsCsv } from "../figure/csv";
-import { colourRange, figureMap, masses, paintMap, valueIn } from "./display";
-import { HttpSource } from "../source/http_source";
-import type { Block } from "./block";
-import { createState, type State } from "./state";
-import { linkText, readLink } from "./link";
-import { writeNpy } from "../source/npy";
 import { currentFigure, fileStem, shownMaps } from "../figure/saved";
+import { colormapTable } from "../maps/colormap";
+import { HttpSource } from "../source/http_source";
+import { writeNpy } from "../source/npy";
+import type { Block } from "./block";
+import { colourRange, figureMap, masses, paintMap, valueIn } from "./display";
+import { linkText, readLink } from "./link";
+import { createState, type State } from "./state";
 
 let state: State;
 

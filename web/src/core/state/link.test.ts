@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { beforeEach, describe, expect, it } from "vitest";
 import { exampleExport } from "../../../fixtures/export";
-import { linkText, readLink } from "./link";
 import { HttpSource } from "../source/http_source";
+import { linkText, readLink } from "./link";
 import { createState, type State } from "./state";
 
 let state: State;

@@ -2,8 +2,8 @@
 import { Signal } from "@preact/signals";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { exampleExport } from "../../../fixtures/export";
-import { WireError } from "../source/wire";
 import { HttpSource } from "../source/http_source";
+import { WireError } from "../source/wire";
 import type { Restored } from "./changes";
 import { kAverage, kMostPins } from "./choices";
 import { createState, type State } from "./state";

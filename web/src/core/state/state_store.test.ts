@@ -2,9 +2,9 @@
 // Exports with a state.
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { exampleExport, storeExport } from "../../../fixtures/export";
-import { attentionName, unitName } from "./wording";
 import { HttpSource } from "../source/http_source";
 import { createState, type State } from "./state";
+import { attentionName, unitName } from "./wording";
 
 let state: State;
 
