@@ -9,7 +9,9 @@ import { build } from "esbuild";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const isViewer = process.argv[2] === "--viewer";
-const outdir = resolve(process.argv[isViewer ? 3 : 2] ?? join(here, "dist"));
+const outdir = resolve(
+  process.argv[isViewer ? 3 : 2] ?? join(here, isViewer ? "dist/viewer" : "dist"),
+);
 const copied = isViewer ? [] : ["index.html", "favicon.svg"];
 
 // The packages whose code, styles or font end up in the outputs.

@@ -40,6 +40,8 @@ const kScript = `
   };
 `;
 
+const kStillMs = 250; // longer than what follows the hand waits for it to rest
+
 let browser: Browser;
 let server: Server;
 let folder: string;
@@ -99,8 +101,19 @@ const painted = (id: string) =>
       return data.filter((value, i) => i % 4 === 3 && value > 0).length;
     });
 
-// All that a viewer shows. What it tells screen readers comes later, and is left out.
-const look = (id: string) =>
+// All that a viewer shows, once it stands still.
+async function look(id: string): Promise<string> {
+  let before = await lookNow(id);
+  for (;;) {
+    await page.waitForTimeout(kStillMs);
+    const now = await lookNow(id);
+    if (now === before) return now;
+    before = now;
+  }
+}
+
+// What a viewer tells screen readers comes later, and is left out.
+const lookNow = (id: string) =>
   page.evaluate((name) => {
     const element = document.getElementById(name)!;
     const controls = [...element.querySelectorAll<HTMLInputElement>("input, select")];
