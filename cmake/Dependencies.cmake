@@ -14,7 +14,7 @@ find_package(PkgConfig REQUIRED)
 pkg_check_modules(WebP REQUIRED IMPORTED_TARGET libwebp libwebpdemux)
 pkg_check_modules(deflate REQUIRED IMPORTED_TARGET libdeflate)
 pkg_check_modules(hwy REQUIRED IMPORTED_TARGET libhwy)
-pkg_check_modules(httplib REQUIRED IMPORTED_TARGET cpp-httplib)
+pkg_check_modules(microhttpd REQUIRED IMPORTED_TARGET libmicrohttpd>=0.9.75)
 
 # Libraries that are used where they are there. vggt_optional(NAME WHAT TARGET PACKAGE) offers the option
 # VGGT_WITH_NAME and, if TARGET exists by now, adds it to VGGT_OPTIONAL_LIBRARIES and VGGT_HAS_NAME to

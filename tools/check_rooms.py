@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SRC = ROOT / "src"
 
 # Outside libraries that are spoken to in one place each.
-ONLY_INCLUDER = {"oneapi/dnnl/dnnl.hpp": "backend/cpu/onednn.h", "httplib.h": "server/http.cc"}
+ONLY_INCLUDER = {"oneapi/dnnl/dnnl.hpp": "backend/cpu/onednn.h", "microhttpd.h": "server/http.cc"}
 LONGEST = 800
 PRINTS = re.compile(r"std::c(out|err)\b|\b(printf|puts|fmt::print|exit|abort)\s*\(")
 

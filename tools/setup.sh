@@ -24,7 +24,7 @@ packages=(
   libavformat-dev libavcodec-dev libavutil-dev libswscale-dev  # videos, optional
   libdeflate-dev zlib1g-dev                               # compression
   nlohmann-json3-dev libcli11-dev libfmt-dev              # text
-  libcpp-httplib-dev                                      # serving
+  libmicrohttpd-dev                                       # serving
 )
 # Other sources of Node than the distribution's will do, too.
 has_node() {

@@ -1,159 +1,76 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/http.h"
 
-#include <httplib.h>
-#include <netdb.h>
-#include <netinet/in.h>
+#include <fmt/format.h>
+#include <microhttpd.h>
+#include <poll.h>
+#include <strings.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <cstring>
+#include <list>
 #include <mutex>
+#include <thread>
+#include <vector>
 
-#include "server/connections.h"
+#include "core/parallel.h"
+#include "server/listener.h"
 
 namespace vggt {
 namespace {
 
-constexpr ConnectionLimits kLimits{};
-constexpr int kBacklog = 128;
-
-// The only POST whose body is read.
-constexpr const char* kPostPath = "/api/open";
-
-// A file descriptor, closed at the end.
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  ~Descriptor() {
-    if (fd_ >= 0) close(fd_);
-  }
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
-
-// What httplib reads a request from and writes its answer to.
-class ExchangeStream : public httplib::Stream {
- public:
-  explicit ExchangeStream(Exchange& exchange) : exchange_(exchange) {}
-
-  // Whether the client kept to the protocol.
-  bool sound() const { return sound_; }
-
-  bool is_readable() const override { return true; }
-  bool is_writable() const override { return true; }
-  ssize_t read(char* out, size_t size) override {
-    const std::string_view taken = exchange_.Take(size);
-    if (taken.empty()) {
-      sound_ = false;
-      return -1;
-    }
-    std::copy(taken.begin(), taken.end(), out);
-    return static_cast<ssize_t>(taken.size());
-  }
-  ssize_t write(const char* data, size_t size) override {
-    exchange_.Send({data, size});
-    return static_cast<ssize_t>(size);
-  }
-
-  // Nobody asks who the client is.
-  void get_remote_ip_and_port(std::string&, int&) const override {}
-  void get_local_ip_and_port(std::string&, int&) const override {}
-  socket_t socket() const override { return INVALID_SOCKET; }
-
- private:
-  Exchange& exchange_;
-  bool sound_ = true;
-};
-
-// The exchange that the calling thread answers: httplib's requests have no place for it.
-thread_local const Exchange* answered_here = nullptr;
-
-// Calls what it is given at once: connections are waited on elsewhere.
-class NoQueue : public httplib::TaskQueue {
- public:
-  void enqueue(std::function<void()> task) override { task(); }
-  void shutdown() override {}
-};
-
-// What a header announces, for the whole request to be awaited; whether such a body is read is
-// decided later (ReadsBody).
-size_t BodyLength(std::string_view header) {
-  constexpr std::string_view kName = "content-length:";
-  if (!header.starts_with("POST ")) return 0;
-  for (size_t line = header.find('\n'); line != std::string_view::npos;
-       line = header.find('\n', line + 1)) {
-    std::string_view text = header.substr(line + 1, header.find('\n', line + 1) - line - 1);
-    const auto same = [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a + 32 : a) == b; };
-    if (text.size() < kName.size() || !std::equal(kName.begin(), kName.end(), text.begin(),
-                                                  [&](char b, char a) { return same(a, b); })) {
-      continue;
-    }
-    text.remove_prefix(kName.size());
-    text.remove_prefix(std::min(text.find_first_not_of(" \t"), text.size()));
-    const size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
-    return digits == 0 || digits > 7 ? 0 : std::stoul(std::string(text.substr(0, digits)));
-  }
-  return 0;
-}
-
-bool HasBody(const httplib::Request& request) {
-  const std::string length = request.get_header_value("Content-Length");
-  return (!length.empty() && length != "0") || request.has_header("Transfer-Encoding");
-}
-
-// A body is read only where one is expected and its length is known.
-bool ReadsBody(const httplib::Request& request) {
-  const std::string length = request.get_header_value("Content-Length");
-  return request.method == "POST" && request.path == kPostPath &&
-         request.get_header_value("Content-Type").starts_with("application/json") &&
-         !request.has_header("Transfer-Encoding") && !request.has_header("Content-Encoding") &&
-         request.get_header_value_count("Content-Length") == 1 && length.size() < 8 &&
-         length.find_first_not_of("0123456789") == std::string::npos &&
-         std::stoul(length) <= kLimits.body_bytes;
-}
-
-Request FromLibrary(const httplib::Request& given) {
-  Request request;
-  request.method = given.method == "HEAD" ? "GET" : given.method;
-  request.path = given.path;
-  request.query = {given.params.begin(), given.params.end()};
-  // Two of these would leave open which one counts.
-  if (given.get_header_value_count("Host") == 1) request.host = given.get_header_value("Host");
-  request.origin = given.get_header_value("Origin");
-  request.fetch_site = given.get_header_value("Sec-Fetch-Site");
-  request.content_type = given.get_header_value("Content-Type");
-  request.if_none_match = given.get_header_value("If-None-Match");
-  request.body = given.body;
-  if (answered_here != nullptr) request.abandoned = answered_here->abandoned();
-  return request;
-}
-
-void ToLibrary(Response answer, httplib::Response& out) {
-  out.status = answer.status;
-  out.body = std::move(answer.body);
-  if (!answer.content_type.empty()) out.set_header("Content-Type", answer.content_type);
-  for (const auto& [name, value] : answer.headers) out.set_header(name, value);
-}
+constexpr size_t kMostBodyBytes = 1 << 20;
+// Of a larger body so much is read and dropped, for its client to read the refusal: closing with
+// unread bytes would reset the connection.
+constexpr size_t kMostDroppedBytes = 16 << 20;
+constexpr std::chrono::milliseconds kBetweenLooks{20};
 
 // On every answer: the page runs nothing and shows nothing that this server did not send, and no
 // other page may read or frame it.
-httplib::Headers SafetyHeaders() {
-  return {{"Content-Security-Policy",
-           "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
-           "font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; "
-           "frame-ancestors 'none'"},
-          {"X-Content-Type-Options", "nosniff"},
-          {"Referrer-Policy", "no-referrer"},
-          {"Cross-Origin-Resource-Policy", "same-origin"},
-          {"Cross-Origin-Opener-Policy", "same-origin"}};
-}
+constexpr std::pair<const char*, const char*> kSafetyFields[] = {
+    {"Content-Security-Policy",
+     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
+     "font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+     "frame-ancestors 'none'"},
+    {"X-Content-Type-Options", "nosniff"},
+    {"Referrer-Policy", "no-referrer"},
+    {"Cross-Origin-Resource-Policy", "same-origin"},
+    {"Cross-Origin-Opener-Policy", "same-origin"}};
 
-// What is left for the socket to refuse, in the words of the routes' own errors.
+constexpr std::pair<const char*, std::string Request::*> kFields[] = {
+    {"Host", &Request::host},
+    {"Origin", &Request::origin},
+    {"Sec-Fetch-Site", &Request::fetch_site},
+    {"Content-Type", &Request::content_type},
+    {"If-None-Match", &Request::if_none_match}};
+
+// A client. The library's thread has it, but in the states kWaiting and kAnswering, while the
+// library is told to leave it alone.
+struct Connection {
+  enum class State {
+    kIdle,
+    kReceiving,  // the head of a request has arrived
+    kWaiting,    // for a thread to answer
+    kAnswering,
+    kEnded  // made way; the library will notice
+  };
+
+  MHD_Connection* handle = nullptr;
+  int socket = -1;
+  State state = State::kIdle;
+  Request request;
+  size_t body_bytes = 0;  // that have arrived
+  Response response;
+  std::shared_ptr<std::atomic<bool>> abandoned;
+  std::list<Connection>::iterator place;
+};
+
+using State = Connection::State;
+
+// In the form of the routes' own errors.
 Response Refuse(int status, const char* what) {
   return {status,
           "application/json",
@@ -161,172 +78,255 @@ Response Refuse(int status, const char* what) {
           {}};
 }
 
-// Binds a socket of its own to find out why httplib could not: an errno, 0 if it can be bound.
-int BindProblem(const std::string& host, int port) {
-  addrinfo hints = {};
-  hints.ai_socktype = SOCK_STREAM;
-  hints.ai_flags = AI_PASSIVE;
-  addrinfo* found = nullptr;
-  if (getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found) != 0) {
-    return EADDRNOTAVAIL;
+// Functions that the library calls throw nothing: it is written in C.
+
+MHD_Result TakeValue(void* to, MHD_ValueKind kind, const char* key, size_t key_size,
+                     const char* value, size_t size) noexcept {
+  auto& request = *static_cast<Request*>(to);
+  std::string text(value == nullptr ? "" : value, size);
+  if (kind == MHD_GET_ARGUMENT_KIND) {
+    if (key_size > 0) request.query.emplace_back(std::string(key, key_size), text);
+    return MHD_YES;
   }
-  const std::unique_ptr<addrinfo, void (*)(addrinfo*)> addresses(found, freeaddrinfo);
-  const Descriptor fd(socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  const int yes = 1;
-  if (fd.get() < 0 || setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) != 0 ||
-      bind(fd.get(), found->ai_addr, found->ai_addrlen) != 0 || listen(fd.get(), 1) != 0) {
-    return errno;
+  text.erase(text.find_last_not_of(" \t") + 1);
+  for (const auto& [name, field] : kFields) {
+    if (strcasecmp(key, name) != 0) continue;
+    // Fields of one name are a list (RFC 9110, 5.3). Two hosts are thus none that we know.
+    std::string& known = request.*field;
+    known += (known.empty() ? "" : ", ") + text;
   }
-  return 0;
+  return MHD_YES;
 }
 
-[[noreturn]] void ThrowBindError(const std::string& host, int port) {
-  constexpr int kTried = 100;
-  const int problem = BindProblem(host, port);
-  if (problem == EADDRINUSE) {
-    int free = port + 1;
-    while (free <= port + kTried && free <= 65535 && BindProblem(host, free) != 0) ++free;
-    const bool found = free <= port + kTried && free <= 65535;
-    throw Error(fmt::format("port {} is taken", port), "",
-                fmt::format("Try --server_port {}.", found ? free : 0));
+// Has the response sent. Another request may follow.
+MHD_Result Reply(Connection& connection) {
+  Response response = std::move(connection.response);
+  connection.request = {};
+  connection.state = State::kIdle;
+  const auto destroy = [](void* body) { delete static_cast<std::string*>(body); };
+  auto* body = new std::string(std::move(response.body));
+  MHD_Response* reply = MHD_create_response_from_buffer_with_free_callback_cls(
+      body->size(), body->data(), destroy, body);
+  if (reply == nullptr) {
+    destroy(body);
+    return MHD_NO;
   }
-  if (problem == EACCES) {
-    throw Error(fmt::format("port {} may not be used by this user", port), "",
-                "Ports from 1024 on may.");
+  for (const auto& [name, value] : kSafetyFields) MHD_add_response_header(reply, name, value);
+  if (!response.content_type.empty()) {
+    MHD_add_response_header(reply, "Content-Type", response.content_type.c_str());
   }
-  if (problem == EADDRNOTAVAIL) {
-    throw Error("is no address of this machine", host, "Use 127.0.0.1, or 0.0.0.0 for all.");
+  for (const auto& [name, value] : response.headers) {
+    MHD_add_response_header(reply, name.c_str(), value.c_str());
   }
-  ThrowSystemError(problem, fmt::format("cannot listen on port {}", port), host);
+  const MHD_Result queued =
+      MHD_queue_response(connection.handle, static_cast<unsigned>(response.status), reply);
+  MHD_destroy_response(reply);  // lives on until it is sent
+  return queued;
 }
 
 }  // namespace
 
-class HttpServer::Impl : public httplib::Server {
+class HttpServer::Impl {
  public:
-  Impl(const std::string& host, int port, HttpHandler handler)
+  Impl(const std::string& host, int port, HttpHandler handler, const HttpLimits& limits)
       : handler_(std::move(handler)),
-        connections_([this](Exchange& exchange) { return AnswerOne(exchange); }, BodyLength,
-                     kLimits) {
-    // Not httplib's own, which sets SO_REUSEPORT: two servers would share a port unawares.
-    set_socket_options([this](socket_t fd) {
-      const int yes = 1;
-      setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
-      listener_ = fd;
-    });
-    set_tcp_nodelay(true);
-    set_keep_alive_timeout(kLimits.idle_ms / 1000);
-    set_keep_alive_max_count(1'000'000);  // said to clients; no connection is ended for it
-    set_payload_max_length(kLimits.body_bytes);
-    set_default_headers(SafetyHeaders());
-    new_task_queue = [] { return new NoQueue; };
-    SetHandlers();
-    if (port == 0) {
-      port_ = bind_to_any_port(host);
-    } else {
-      port_ = bind_to_port(host, port) ? port : -1;
-    }
-    if (port_ <= 0) ThrowBindError(host, port);
-    ::listen(listener_, kBacklog);
-  }
-
-  ~Impl() override {
-    const socket_t listener = svr_sock_.exchange(INVALID_SOCKET);
-    if (!served_ && listener != INVALID_SOCKET) close(listener);
-  }
+        limits_(limits),
+        listener_(Listen(host, port)),
+        port_(PortOf(listener_)) {}
 
   int port() const { return port_; }
 
   void Serve() {
+    MHD_Daemon* daemon = nullptr;
     {
-      const std::lock_guard lock(mutex_);
-      served_ = true;
+      std::vector<std::jthread> threads;
+      const StopAtEnd stop{*this};  // also where not all threads can be had
+      for (int i = 0; i < limits_.threads; ++i) threads.emplace_back([this] { AnswerAll(); });
+      daemon = Start();
+      WatchClients();
     }
-    listen_after_bind();
-    connections_.Stop();
-    const std::lock_guard lock(mutex_);
-    listener_ = INVALID_SOCKET;
-    if (!stopped_) throw Error("the system ended the server's socket");
+    for (const Connection* connection : asked_) MHD_resume_connection(connection->handle);
+    MHD_stop_daemon(daemon);
   }
 
   void Stop() {
     const std::lock_guard lock(mutex_);
-    if (stopped_) return;
     stopped_ = true;
-    // Wakes accept() for good, also one that has not begun; httplib's stop() would be lost then.
-    if (listener_ != INVALID_SOCKET) shutdown(listener_, SHUT_RDWR);
+    for (const Connection* connection : asked_) *connection->abandoned = true;
+    filled_.notify_all();
+    watched_.notify_all();
   }
 
  private:
-  void SetHandlers() {
-    set_pre_routing_handler([this](const httplib::Request& request, httplib::Response& out) {
-      if (ReadsBody(request)) return HandlerResponse::Unhandled;
-      if (HasBody(request) && request.method != "POST") {
-        ToLibrary(Refuse(400, "a request of this kind has no body"), out);
-      } else if (request.get_header_value("Content-Length").size() >= 7) {
-        ToLibrary(Refuse(413, "the body is larger than 1 MiB"), out);
-      } else {
-        // Without its body: the routes refuse what is of a wrong type or at a wrong address first.
-        ToLibrary(handler_(FromLibrary(request)), out);
+  struct StopAtEnd {
+    Impl& impl;
+    ~StopAtEnd() { impl.Stop(); }
+  };
+
+  MHD_Daemon* Start() {
+    // The library has a limit of its own on connections for those that have made way, for as long
+    // as it has not noticed.
+    MHD_Daemon* daemon = MHD_start_daemon(
+        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0, nullptr, nullptr, OnRequest,
+        this, MHD_OPTION_LISTEN_SOCKET, listener_.Release(), MHD_OPTION_NOTIFY_CONNECTION,
+        OnConnection, this, MHD_OPTION_CONNECTION_LIMIT,
+        static_cast<unsigned>(2 * limits_.connections), MHD_OPTION_CONNECTION_TIMEOUT,
+        limits_.quiet_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT, limits_.head_bytes, MHD_OPTION_END);
+    if (daemon == nullptr) throw Error("the system lacks what a server needs");
+    return daemon;
+  }
+
+  // --- on the threads that answer
+
+  void AnswerAll() {
+    WorkAloneHere();  // what needs all processors is computed elsewhere
+    std::unique_lock lock(mutex_);
+    for (;;) {
+      auto next = asked_.end();
+      filled_.wait(lock, [&] {
+        next = std::find_if(asked_.begin(), asked_.end(),
+                            [](const Connection* c) { return c->state == State::kWaiting; });
+        return stopped_ || next != asked_.end();
+      });
+      if (stopped_) return;
+      Connection* connection = *next;
+      connection->state = State::kAnswering;
+      lock.unlock();
+      connection->response = Answer(connection->request);
+      lock.lock();
+      std::erase(asked_, connection);
+      MHD_resume_connection(connection->handle);
+    }
+  }
+
+  Response Answer(const Request& request) const {
+    try {
+      return handler_(request);
+    } catch (const std::exception&) {
+      return Refuse(500, "the server failed");
+    }
+  }
+
+  // --- on the thread that serves
+
+  // Tells the answers at work when their clients hang up, which the library does not look at.
+  void WatchClients() {
+    std::unique_lock lock(mutex_);
+    for (;;) {
+      watched_.wait(lock, [&] { return stopped_ || !asked_.empty(); });
+      if (stopped_) return;
+      lock.unlock();
+      std::this_thread::sleep_for(kBetweenLooks);
+      lock.lock();
+      for (const Connection* connection : asked_) {
+        pollfd socket = {connection->socket, POLLRDHUP, 0};
+        if (poll(&socket, 1, 0) > 0) *connection->abandoned = true;
       }
-      return HandlerResponse::Handled;
-    });
-    Post(kPostPath, [this](const httplib::Request& request, httplib::Response& out) {
-      ToLibrary(handler_(FromLibrary(request)), out);
-    });
-    set_exception_handler([](const auto&, httplib::Response& out, const std::exception_ptr&) {
-      ToLibrary(Refuse(500, "the server failed"), out);
-    });
-    // Answers that httplib gives by itself.
-    set_error_handler(HandlerWithResponse([](const httplib::Request&, httplib::Response& out) {
-      if (out.body.empty() && out.status != 304) {
-        ToLibrary(Refuse(out.status, out.status == 414   ? "the address is too long"
-                                     : out.status == 413 ? "the body is larger than 1 MiB"
-                                                         : "this is no HTTP request"),
-                  out);
+    }
+  }
+
+  // --- on the library's thread
+
+  static void OnConnection(void* self, MHD_Connection* handle, void** context,
+                           MHD_ConnectionNotificationCode code) noexcept {
+    auto& impl = *static_cast<Impl*>(self);
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+      *context = &impl.Add(handle);
+    } else {
+      impl.all_.erase(static_cast<Connection*>(*context)->place);
+    }
+  }
+
+  Connection& Add(MHD_Connection* handle) {
+    const auto place = all_.emplace(all_.end());
+    place->handle = handle;
+    place->socket = MHD_get_connection_info(handle, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+    place->place = place;
+    const std::lock_guard lock(mutex_);
+    const auto open = std::count_if(all_.begin(), all_.end(),
+                                    [](const Connection& c) { return c.state != State::kEnded; });
+    if (static_cast<size_t>(open) > limits_.connections) {
+      const auto goes = std::find_if(all_.begin(), all_.end(), [](const Connection& c) {
+        return c.state == State::kIdle || c.state == State::kReceiving;
+      });
+      goes->state = State::kEnded;  // the new one if all others are being answered
+      shutdown(goes->socket, SHUT_RDWR);
+    }
+    return *place;
+  }
+
+  // Called when the head of a request has arrived, with each part of its body, at its end, and when
+  // its connection is resumed.
+  static MHD_Result OnRequest(void* self, MHD_Connection* handle, const char* path,
+                              const char* method, const char*, const char* data, size_t* size,
+                              void**) noexcept {
+    auto& impl = *static_cast<Impl*>(self);
+    auto& connection = *static_cast<Connection*>(
+        MHD_get_connection_info(handle, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context);
+    switch (connection.state) {
+      case State::kIdle: {
+        const bool is_head = strcmp(method, MHD_HTTP_METHOD_HEAD) == 0;
+        connection.request.method = is_head ? MHD_HTTP_METHOD_GET : method;
+        connection.request.path = path;
+        MHD_get_connection_values_n(
+            handle, static_cast<MHD_ValueKind>(MHD_HEADER_KIND | MHD_GET_ARGUMENT_KIND), TakeValue,
+            &connection.request);
+        connection.body_bytes = 0;
+        connection.state = State::kReceiving;
+        return MHD_YES;
       }
-      return HandlerResponse::Handled;
-    }));
-    set_post_routing_handler([](const httplib::Request&, httplib::Response& out) {
-      if (out.status == 304) out.headers.erase("Content-Length");
-    });
+      case State::kReceiving:
+        if (*size == 0) return impl.HandOver(connection);
+        return TakeBody({data, std::exchange(*size, 0)}, connection);
+      case State::kAnswering:
+        return Reply(connection);
+      case State::kWaiting:  // the server stops
+      case State::kEnded:
+        break;
+    }
+    return MHD_NO;
   }
 
-  // In place of httplib's loop, for which a connection needs a thread.
-  bool process_and_close_socket(socket_t socket) override {
-    connections_.Add(socket);
-    return true;
+  static MHD_Result TakeBody(std::string_view part, Connection& connection) {
+    connection.body_bytes += part.size();
+    if (connection.body_bytes <= kMostBodyBytes) connection.request.body += part;
+    return connection.body_bytes <= kMostDroppedBytes ? MHD_YES : MHD_NO;
   }
 
-  Exchange::Next AnswerOne(Exchange& exchange) {
-    ExchangeStream stream(exchange);
-    bool last = false, understood = false, left_unread = false;
-    const auto look = [&](httplib::Request& request) {
-      understood = true;
-      left_unread = HasBody(request) && !ReadsBody(request);
-      // Answers are whole and plain.
-      request.ranges.clear();
-      request.headers.erase("Range");
-      request.headers.erase("Accept-Encoding");
-    };
-    answered_here = &exchange;
-    const bool done = process_request(stream, false, last, look);
-    answered_here = nullptr;
-    if (!understood || left_unread || !stream.sound()) return Exchange::Next::kLinger;
-    return done && !last ? Exchange::Next::kKeep : Exchange::Next::kClose;
+  // Has the request answered, which is whole.
+  MHD_Result HandOver(Connection& connection) {
+    all_.splice(all_.end(), all_, connection.place);
+    if (connection.body_bytes > kMostBodyBytes) {
+      connection.response = Refuse(413, "the body is larger than 1 MiB");
+      return Reply(connection);
+    }
+    connection.abandoned = std::make_shared<std::atomic<bool>>(false);
+    connection.request.abandoned = connection.abandoned;
+    const std::lock_guard lock(mutex_);
+    if (stopped_) return MHD_NO;
+    connection.state = State::kWaiting;
+    asked_.push_back(&connection);
+    MHD_suspend_connection(connection.handle);
+    filled_.notify_one();
+    watched_.notify_one();
+    return MHD_YES;
   }
 
-  HttpHandler handler_;
-  Connections connections_;
-  std::mutex mutex_;  // for what follows
-  socket_t listener_ = INVALID_SOCKET;
-  bool served_ = false, stopped_ = false;
-  int port_ = -1;
+  const HttpHandler handler_;
+  const HttpLimits limits_;
+  Descriptor listener_;
+  const int port_;
+  std::list<Connection> all_;  // of the library's thread; first the one that is to make way first
+
+  std::mutex mutex_;  // for all below, and for the states of those in `asked_`
+  std::condition_variable filled_, watched_;
+  bool stopped_ = false;
+  std::vector<Connection*> asked_;  // in the states kWaiting and kAnswering
 };
 
-HttpServer::HttpServer(const std::string& host, int port, HttpHandler handler)
-    : impl_(std::make_unique<Impl>(host.empty() ? "0.0.0.0" : host, port, std::move(handler))) {}
-
+HttpServer::HttpServer(const std::string& host, int port, HttpHandler handler,
+                       const HttpLimits& limits)
+    : impl_(std::make_unique<Impl>(host, port, std::move(handler), limits)) {}
 HttpServer::~HttpServer() = default;
 int HttpServer::port() const { return impl_->port(); }
 void HttpServer::Serve() { impl_->Serve(); }

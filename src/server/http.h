@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The socket: HTTP/1.1 over TCP, with limits on what a client may cost.
+// The server: HTTP/1.1 over TCP, spoken by libmicrohttpd, with limits on what a client may cost.
+// One thread of the library waits on all connections; a few of ours answer whole requests. Clients
+// that are slow, idle or gone take no thread.
 #pragma once
 
 #include <functional>
@@ -10,27 +12,33 @@
 
 namespace vggt {
 
-// Called from many threads at once. What it throws becomes a bare 500.
+// Called on one of several threads. What it throws becomes a bare 500.
 using HttpHandler = std::function<Response(const Request&)>;
 
-// Requests take at most 5 s to arrive, 64 KiB of headers and 1 MiB of body; connections stay open
-// for 30 s, less when there are more than 256. Request::abandoned becomes true when the client
-// hangs up.
+// Far beyond what the page needs. A body has at most 1 MiB.
+struct HttpLimits {
+  size_t head_bytes = 64 << 10;  // of memory for the header fields of a request and its answer
+  // Of more, one makes way: the one that has gone longest without sending a whole request, of
+  // those that do not await an answer.
+  size_t connections = 256;
+  unsigned quiet_s = 30;  // after which a connection ends on which nothing comes or goes
+  int threads = 16;       // that answer
+};
+
 class HttpServer {
  public:
-  // Binds at once. `host`: a name or an address; "" and "0.0.0.0" are all. `port` 0 is any free
-  // one. Throws Error if the address cannot be had; for a port that is taken it names the next free
-  // one.
-  HttpServer(const std::string& host, int port, HttpHandler handler);
+  // Listens at once; `host`, `port` and what it throws: see Listen (listener.h).
+  HttpServer(const std::string& host, int port, HttpHandler handler, const HttpLimits& limits = {});
   HttpServer(const HttpServer&) = delete;
   HttpServer& operator=(const HttpServer&) = delete;
   ~HttpServer();
 
   int port() const;
-  // Answers until Stop(). At most once. Throws Error if the system ends it.
+  // Answers until Stop(), at most once. Request::abandoned becomes true when the client hangs up or
+  // closes its own side, and at Stop(). Returns when the handlers at work have returned and all
+  // connections are closed. Throws Error if the system lacks what it needs.
   void Serve();
-  // From any thread, at any time. Closes all connections; Serve() returns as soon as the handlers
-  // that are running have returned.
+  // From any thread, at any time.
   void Stop();
 
  private:

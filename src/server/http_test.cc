@@ -2,6 +2,7 @@
 #include "server/http.h"
 
 #include <arpa/inet.h>
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -10,17 +11,15 @@
 #include <atomic>
 #include <chrono>
 #include <latch>
-#include <optional>
 #include <thread>
 #include <vector>
-
-#include "testing.h"
 
 namespace vggt {
 namespace {
 
 using ::testing::AllOf;
-using testing::ErrorOf;
+using ::testing::AnyOf;
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::StartsWith;
@@ -67,6 +66,8 @@ class Client {
     return answer;
   }
 
+  void CloseItsSide() const { shutdown(fd_, SHUT_WR); }
+
   std::string Ask(const std::string& text) {
     Send(text);
     return Receive();
@@ -96,8 +97,8 @@ class Client {
 // Says what it was asked.
 Response Echo(const Request& request) {
   if (request.path == "/throw") throw std::runtime_error("oh");
+  if (request.path == "/large") return {200, "text/plain", std::string(20 << 20, 'x'), {}};
   if (request.path == "/unchanged") return {304, "", "", {{"ETag", "\"e\""}}};
-  if (request.path == "/large") return {200, "text/plain", std::string(5'000'000, 'x'), {}};
   std::string text = fmt::format("{} {} body={}", request.method, request.path, request.body);
   for (const auto& [key, value] : request.query) text += fmt::format(" {}={}", key, value);
   text += fmt::format(" host={} origin={} type={} match={} site={}.", request.host, request.origin,
@@ -107,8 +108,8 @@ Response Echo(const Request& request) {
 
 class Running {
  public:
-  explicit Running(HttpHandler handler = Echo)
-      : server_("127.0.0.1", 0, std::move(handler)), thread_([this] { server_.Serve(); }) {}
+  explicit Running(HttpHandler handler = Echo, const HttpLimits& limits = {})
+      : server_("127.0.0.1", 0, std::move(handler), limits), thread_([this] { server_.Serve(); }) {}
   Running(const Running&) = delete;
   Running& operator=(const Running&) = delete;
   ~Running() { Stop(); }
@@ -138,20 +139,22 @@ std::string PostText(const std::string& target, const std::string& body,
 TEST(Http, PassesOnWhatIsAsked) {
   const Running running;
   Client client(running.port());
-  const std::string answer = client.Ask(GetText("/a%20b?x=1&y=%26&x=2",
-                                                "Origin: http://o\r\nIf-None-Match: \"e\"\r\n"
-                                                "Sec-Fetch-Site: none\r\n"));
+  const std::string text = GetText("/a%20b+c?x=1&y=%26+d&x=2&&z",
+                                   "oRIGIN:http://o \r\nIf-None-Match: \t\"e\"\r\n"
+                                   "Sec-Fetch-Site: none\r\nCookie: a: b\r\n");
+  for (const char c : text) client.Send(std::string(1, c));
+  const std::string answer = client.Receive();
   EXPECT_THAT(answer, StartsWith("HTTP/1.1 200 OK\r\n"));
-  EXPECT_THAT(answer, HasSubstr("X-Test: yes\r\n"));
-  EXPECT_THAT(answer, HasSubstr("GET /a b body= x=1 x=2 y=& host=localhost origin=http://o type= "
-                                "match=\"e\" site=none."));
+  EXPECT_THAT(answer, AllOf(HasSubstr("X-Test: yes\r\n"), HasSubstr("Content-Type: text/plain\r\n"),
+                            EndsWith("\r\n\r\nGET /a b+c body= x=1 y=& d x=2 z= host=localhost "
+                                     "origin=http://o type= match=\"e\" site=none.")));
 }
 
 TEST(Http, SafetyHeadersOnEveryAnswer) {
   const Running running;
-  for (const std::string& text : {GetText("/"), GetText("/throw"), std::string("nonsense\r\n\r\n"),
-                                  GetText("/" + std::string(9000, 'x'))}) {
-    Client client(running.port());
+  Client client(running.port());
+  for (const std::string& text : {GetText("/"), GetText("/throw"), GetText("/unchanged"),
+                                  PostText("/", std::string((1 << 20) + 1, 'y'))}) {
     const std::string answer = client.Ask(text);
     for (const char* header :
          {"Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; ",
@@ -162,6 +165,14 @@ TEST(Http, SafetyHeadersOnEveryAnswer) {
     }
     EXPECT_THAT(answer, Not(HasSubstr("Access-Control")));
   }
+}
+
+// Two would leave open which one counts.
+TEST(Http, TwoHostsAreNone) {
+  const Running running;
+  Client client(running.port());
+  EXPECT_THAT(client.Ask(GetText("/", "Host: localhost\r\n")),
+              AnyOf(StartsWith("HTTP/1.1 400"), HasSubstr("host=localhost, localhost ")));
 }
 
 TEST(Http, ConnectionsStayOpen) {
@@ -177,97 +188,67 @@ TEST(Http, ConnectionsStayOpen) {
   EXPECT_TRUE(client.IsClosed());
 }
 
-TEST(Http, HeadIsGetWithoutABody) {
+TEST(Http, HeadHasNoBody) {
   const Running running;
   Client client(running.port());
-  client.Send("HEAD /x HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
-  const std::string answer = client.Receive();
-  EXPECT_THAT(answer, AllOf(HasSubstr("200 OK"), HasSubstr("Content-Length: ")));
-  EXPECT_THAT(answer, Not(HasSubstr("GET /x")));
+  client.Send("HEAD /x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+  EXPECT_THAT(client.Receive(),
+              AllOf(HasSubstr("200 OK"), HasSubstr("Content-Length: "), Not(HasSubstr("GET /x"))));
   EXPECT_TRUE(client.IsClosed());
 }
 
-TEST(Http, UnchangedHasNoLength) {
+TEST(Http, UnchangedHasNoBody) {
   const Running running;
   Client client(running.port());
-  const std::string answer = client.Ask(GetText("/unchanged"));
-  EXPECT_THAT(answer, AllOf(StartsWith("HTTP/1.1 304"), HasSubstr("ETag: \"e\"")));
-  EXPECT_THAT(answer, Not(HasSubstr("Content-Length")));
+  EXPECT_THAT(client.Ask(GetText("/unchanged")),
+              AllOf(StartsWith("HTTP/1.1 304"), HasSubstr("ETag: \"e\"\r\n")));
   EXPECT_THAT(client.Ask(GetText("/next")), HasSubstr("GET /next"));
 }
 
-TEST(Http, AnswersAreWholeAndPlain) {
+TEST(Http, ReadsBodies) {
   const Running running;
   Client client(running.port());
-  const std::string answer =
-      client.Ask(GetText("/large", "Range: bytes=0-3\r\nAccept-Encoding: gzip, br\r\n"));
-  EXPECT_THAT(answer.substr(0, 1000), StartsWith("HTTP/1.1 200"));
-  EXPECT_THAT(answer.substr(0, 1000), HasSubstr("Content-Length: 5000000\r\n"));
-  EXPECT_GT(answer.size(), 5'000'000U);
-}
-
-TEST(Http, ReadsOneKindOfBody) {
-  const Running running;
-  Client client(running.port());
-  EXPECT_THAT(client.Ask(PostText("/api/open", R"({"path": "x"})")),
-              HasSubstr(R"(POST /api/open body={"path": "x"})"));
+  const std::string post = PostText("/api/open", R"({"path": "x"})");
+  const size_t half = post.size() - 5;
+  client.Send(GetText("/1") + post.substr(0, half));
+  EXPECT_THAT(client.Receive(), HasSubstr("GET /1"));
+  client.Send(post.substr(half) + GetText("/2"));
+  EXPECT_THAT(client.Receive(), HasSubstr(R"(POST /api/open body={"path": "x"} )"));
+  EXPECT_THAT(client.Receive(), HasSubstr("GET /2"));
   const std::string most(1 << 20, 'y');
-  EXPECT_THAT(client.Ask(PostText("/api/open", most)), HasSubstr("body=yyy"));
-  for (const std::string& text :
-       {PostText("/api/open", "a=1", "application/x-www-form-urlencoded"),
-        PostText("/api/open", "--x\r\n", "multipart/form-data; boundary=x"),
-        PostText("/elsewhere", "{}")}) {
-    Client other(running.port());
-    EXPECT_THAT(other.Ask(text), HasSubstr("body= "));  // the routes see the rest
-    EXPECT_TRUE(other.IsClosed());
-  }
+  EXPECT_THAT(client.Ask(PostText("/api/open", most)), HasSubstr("body=" + most + " "));
+  EXPECT_THAT(client.Ask("POST /x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+                         "3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"),
+              HasSubstr("body=abcde "));
 }
 
-TEST(Http, RefusesOtherBodies) {
+TEST(Http, TooLargeABodyIsRefused) {
   const Running running;
-  const std::string open =
-      "POST /api/open HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n";
-  for (const auto& [text, status] : {
-           std::pair(PostText("/api/open", std::string((1 << 20) + 1, 'y')), "413"),
-           std::pair(open + "Content-Length: 99999999999999\r\n\r\n{}", "413"),
-           std::pair(std::string("GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello"),
-                     "400"),
-           std::pair(std::string("PUT / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"),
-                     "400"),
-       }) {
-    Client client(running.port());
-    EXPECT_THAT(client.Ask(text), StartsWith(fmt::format("HTTP/1.1 {}", status)));
-    EXPECT_TRUE(client.IsClosed());
-  }
-  // Of unknown length, or packed: not read.
-  for (const char* header :
-       {"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
-        "Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}", "Content-Length: two\r\n\r\n{}",
-        "Content-Length: 2\r\nContent-Length: 20\r\n\r\n{}"}) {
-    Client client(running.port());
-    EXPECT_THAT(client.Ask(open + header), HasSubstr("body= "));
-    EXPECT_TRUE(client.IsClosed());
-  }
-}
-
-TEST(Http, NonsenseIsRefused) {
-  const Running running;
-  for (const std::string& text :
-       {std::string("\r\n\r\n"), std::string("hello\r\n\r\n"), std::string("GET /\r\n\r\n"),
-        std::string("GET / HTTP/3.0\r\n\r\n"), std::string("BREW / HTTP/1.1\r\n\r\n"),
-        std::string("\x16\x03\x01\x02\r\n\r\n"),
-        "GET /" + std::string(9000, 'x') + " HTTP/1.1\r\nHost: x\r\n\r\n",
-        GetText("/", "A: " + std::string(9000, 'x') + "\r\n")}) {
-    Client client(running.port());
-    EXPECT_THAT(client.Ask(text), StartsWith("HTTP/1.1 4")) << text.substr(0, 40);
-    EXPECT_TRUE(client.IsClosed());
-  }
-  // Headers without end.
   Client client(running.port());
-  std::string endless = "GET / HTTP/1.1\r\n";
-  for (int i = 0; i < 200'000; ++i) endless += "A: aaaaaaaaaaaa\r\n";
-  client.Send(endless);
+  EXPECT_THAT(client.Ask(PostText("/api/open", std::string((1 << 20) + 1, 'y'))),
+              AllOf(StartsWith("HTTP/1.1 413"), HasSubstr(R"({"error": {"what": )")));
+  EXPECT_THAT(client.Ask(GetText("/next")), HasSubstr("GET /next body= host=localhost "));
+  // One without end.
+  client.Send("POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999\r\n\r\n");
+  for (int i = 0; i < 20; ++i) client.Send(std::string(1 << 20, 'y'));
   EXPECT_TRUE(client.IsClosed());
+}
+
+// The library answers in its own words.
+TEST(Http, NonsenseEndsTheConnection) {
+  const Running running;
+  const std::string post = "POST / HTTP/1.1\r\nHost: x\r\n";
+  for (const std::string& text :
+       {std::string("hello\r\n\r\n"), std::string("GET /\r\n\r\n"),
+        std::string("GET / HTTP/3.0\r\n\r\n"), std::string("\x16\x03\x01\x02\r\n\r\n"),
+        GetText("/" + std::string(70'000, 'x')),
+        GetText("/", "A: " + std::string(70'000, 'x') + "\r\n"),
+        "GET / HTTP/1.1\r\nA: " + std::string(3 << 20, 'x'), post + "Content-Length: two\r\n\r\n{}",
+        post + "Content-Length: -2\r\n\r\n{}", post + "Transfer-Encoding: chunked\r\n\r\nx\r\n"}) {
+    Client client(running.port());
+    EXPECT_THAT(client.Ask(text), Not(HasSubstr("200 OK"))) << text.substr(0, 80);
+    EXPECT_TRUE(client.IsClosed());
+  }
 }
 
 TEST(Http, AHandlerThatFailsIsA500) {
@@ -279,57 +260,132 @@ TEST(Http, AHandlerThatFailsIsA500) {
   EXPECT_THAT(client.Ask(GetText("/next")), HasSubstr("GET /next"));
 }
 
-TEST(Http, TwoHostsAreNone) {
-  const Running running;
-  Client client(running.port());
-  EXPECT_THAT(client.Ask("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"), HasSubstr("host= "));
-}
-
+// Hundreds wait for what does not come, and take no thread.
 TEST(Http, SlowClientsDoNotHoldUpOthers) {
-  const Running running;
+  const Running running(Echo, {.threads = 1});
   std::vector<std::unique_ptr<Client>> slow;
-  for (int i = 0; i < 90; ++i) {
+  for (int i = 0; i < 600; ++i) {
     slow.push_back(std::make_unique<Client>(running.port()));
-    slow.back()->Send("GET / HT");
+    if (i % 3 == 1) slow.back()->Send("GET / HT");
+    if (i % 3 == 2) slow.back()->Send(PostText("/api/open", "{}").substr(0, 90));
   }
   Client client(running.port());
   EXPECT_THAT(client.Ask(GetText("/quick")), HasSubstr("GET /quick"));
-  // After its time the slow one is given up.
-  EXPECT_TRUE(slow.front()->IsClosed());
 }
 
-TEST(Http, IdleConnectionsMakeWay) {
-  const Running running;
-  std::vector<std::unique_ptr<Client>> idle;
-  for (int i = 0; i < 120; ++i) idle.push_back(std::make_unique<Client>(running.port()));
+TEST(Http, QuietClientsHaveTheirTime) {
+  const Running running(Echo, {.quiet_s = 1});
+  Client idle(running.port()), slow(running.port()), unread(running.port());
+  slow.Send("GET / HT");
+  unread.Send(GetText("/large"));
+  EXPECT_TRUE(idle.IsClosed());
+  EXPECT_TRUE(slow.IsClosed());
+  std::this_thread::sleep_for(std::chrono::milliseconds(2500));
+  EXPECT_LT(unread.Receive().size(), size_t{20} << 20);
+}
+
+// However often a little of it arrives.
+TEST(Http, ThoseThatAskLeastMakeWay) {
+  const Running running(Echo, {.connections = 2});
+  Client drip(running.port()), asks(running.port());
+  drip.Send("GET /");
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_THAT(asks.Ask(GetText("/asks")), HasSubstr("GET /asks"));
+    drip.Send("x");
+  }
+  Client third(running.port());
+  EXPECT_TRUE(drip.IsClosed());
+  EXPECT_THAT(asks.Ask(GetText("/asks")), HasSubstr("GET /asks"));
+  EXPECT_THAT(third.Ask(GetText("/third")), HasSubstr("GET /third"));
+}
+
+TEST(Http, ThoseThatAreAnsweredMakeNoWay) {
+  std::latch begun(2), go(1);
+  const Running running(
+      [&](const Request& request) {
+        begun.count_down();
+        go.wait();
+        return Echo(request);
+      },
+      {.connections = 2});
+  Client first(running.port()), second(running.port());
+  first.Send(GetText("/first"));
+  second.Send(GetText("/second"));
+  begun.wait();
+  for (int i = 0; i < 20; ++i) EXPECT_TRUE(Client(running.port()).IsClosed());
+  go.count_down();
+  EXPECT_THAT(first.Receive(), HasSubstr("GET /first"));
+  EXPECT_THAT(second.Receive(), HasSubstr("GET /second"));
+}
+
+TEST(Http, LargeAnswersAreSentWhileOthersAreAnswered) {
+  const Running running(Echo, {.threads = 1});
+  std::vector<std::unique_ptr<Client>> unread;
+  for (int i = 0; i < 5; ++i) {
+    unread.push_back(std::make_unique<Client>(running.port()));
+    unread.back()->Send(GetText("/large"));
+  }
   Client client(running.port());
-  EXPECT_THAT(client.Ask(GetText("/quick")), HasSubstr("GET /quick"));
+  EXPECT_THAT(client.Ask(GetText("/small")), HasSubstr("GET /small"));
+  // Whole and plain, whatever a client accepts.
+  const std::string large =
+      client.Ask(GetText("/large", "Range: bytes=0-3\r\nAccept-Encoding: gzip, br\r\n"));
+  EXPECT_THAT(large, StartsWith("HTTP/1.1 200 OK\r\n"));
+  EXPECT_THAT(large, EndsWith("\r\n\r\n" + std::string(20 << 20, 'x')));
+  EXPECT_EQ(unread[0]->Receive().size(), large.size());
+  EXPECT_THAT(unread[0]->Ask(GetText("/next")), HasSubstr("GET /next"));
 }
 
-TEST(Http, ALongAnswerIsToldThatItsClientIsGone) {
-  std::atomic<bool> noticed = false;
-  std::latch asked(1), ended(1);
+// An answer that waits until its client has hung up.
+Response AwaitAbandoned(const Request& request, std::atomic<int>& noticed) {
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (!*request.abandoned && std::chrono::steady_clock::now() < end) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  if (*request.abandoned) ++noticed;
+  return {200, "text/plain", "late", {}};
+}
+
+TEST(Http, AnswersAreToldThatTheirClientsAreGone) {
+  std::atomic<int> noticed = 0;
+  std::latch begun(2);
   const Running running([&](const Request& request) {
     if (request.path != "/long") return Echo(request);
-    asked.count_down();
-    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-    while (!*request.abandoned && std::chrono::steady_clock::now() < end) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    }
-    noticed = request.abandoned->load();
-    ended.count_down();
+    begun.count_down();
+    return AwaitAbandoned(request, noticed);
+  });
+  auto gone = std::make_unique<Client>(running.port());
+  Client half(running.port());
+  gone->Send(GetText("/long"));
+  half.Send(GetText("/long"));
+  begun.wait();
+  // Others are answered meanwhile.
+  Client other(running.port());
+  EXPECT_THAT(other.Ask(GetText("/quick")), HasSubstr("GET /quick"));
+  gone.reset();
+  half.CloseItsSide();
+  while (noticed < 2) std::this_thread::yield();
+}
+
+TEST(Http, FurtherRequestsAreNoHangUp) {
+  std::latch begun(1), go(1);
+  bool abandoned = true;
+  const Running running([&](const Request& request) {
+    if (request.path != "/first") return Echo(request);
+    begun.count_down();
+    go.wait();
+    abandoned = *request.abandoned;
     return Response{};
   });
-  {
-    Client client(running.port());
-    client.Send(GetText("/long"));
-    asked.wait();
-    // Others are answered meanwhile.
-    Client other(running.port());
-    EXPECT_THAT(other.Ask(GetText("/quick")), HasSubstr("GET /quick"));
-  }
-  ended.wait();
-  EXPECT_TRUE(noticed);
+  Client client(running.port());
+  client.Send(GetText("/first"));
+  begun.wait();
+  client.Send(GetText("/second"));
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  go.count_down();
+  client.Receive();
+  EXPECT_FALSE(abandoned);
+  EXPECT_THAT(client.Receive(), HasSubstr("GET /second"));
 }
 
 TEST(Http, StopEndsOpenConnections) {
@@ -343,54 +399,28 @@ TEST(Http, StopEndsOpenConnections) {
   EXPECT_TRUE(half.IsClosed());
 }
 
-TEST(Http, StopEndsAnswersThatNobodyReads) {
-  std::latch asked(1);
-  Running running([&](const Request&) {
-    asked.count_down();
-    return Response{200, "text/plain", std::string(64 << 20, 'x'), {}};
+TEST(Http, StopTellsTheAnswersAtWork) {
+  std::atomic<int> noticed = 0;
+  std::latch begun(1);
+  Running running([&](const Request& request) {
+    begun.count_down();
+    return AwaitAbandoned(request, noticed);
   });
   Client client(running.port());
   client.Send(GetText("/"));
-  asked.wait();
+  begun.wait();
   running.Stop();
+  EXPECT_EQ(noticed, 1);
 }
 
 TEST(Http, StopBeforeServe) {
   HttpServer server("127.0.0.1", 0, Echo);
+  const int port = server.port();
   server.Stop();
   server.Stop();
   server.Serve();
-}
-
-TEST(Http, APortIsTakenOnce) {
-  std::optional<HttpServer> first;
-  first.emplace("127.0.0.1", 0, Echo);
-  const int port = first->port();
-  EXPECT_THAT(ErrorOf([&] { HttpServer("127.0.0.1", port, Echo); }),
-              AllOf(HasSubstr(fmt::format("port {} is taken. Try --server_port ", port)),
-                    Not(HasSubstr(fmt::format("--server_port {}.", port)))));
-  first.reset();
-  HttpServer again("127.0.0.1", port, Echo);
-  EXPECT_EQ(again.port(), port);
-}
-
-TEST(Http, ThePortIsFreeAgainAfterwards) {
-  int port = 0;
-  {
-    const Running running;
-    port = running.port();
-    Client client(port);
-    client.Ask(GetText("/", "Connection: close\r\n"));
-  }
-  HttpServer again("127.0.0.1", port, Echo);
-  EXPECT_EQ(again.port(), port);
-}
-
-TEST(Http, AddressesThatAreNotOurs) {
-  EXPECT_THAT(ErrorOf([&] { HttpServer("192.0.2.1", 0, Echo); }),
-              HasSubstr("192.0.2.1: is no address of this machine"));
-  EXPECT_THAT(ErrorOf([&] { HttpServer("no such host", 7860, Echo); }),
-              HasSubstr("is no address of this machine"));
+  // Its port is free again.
+  EXPECT_EQ(HttpServer("127.0.0.1", port, Echo).port(), port);
 }
 
 TEST(Http, ManyClientsAtOnce) {
