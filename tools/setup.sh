@@ -44,7 +44,7 @@ for argument in "$@"; do
       packages+=(libgtest-dev libgmock-dev libbenchmark-dev python3-numpy "${debian_only[@]}")
       ;;
     # libomp-14-dev: the omp.h that clang-tidy reads in place of GCC's.
-    --checks) packages+=(git clang clang-format-14 clang-tidy-14 libomp-14-dev valgrind) ;;
+    --checks) packages+=(git clang libclang-rt-14-dev clang-format-14 clang-tidy-14 libomp-14-dev valgrind) ;;
     -h | --help) usage && exit ;;
     *) echo "tools/setup.sh: unknown argument '$argument'" >&2 && usage >&2 && exit 2 ;;
   esac
