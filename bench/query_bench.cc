@@ -77,8 +77,8 @@ Store& FiftyFrames() {
   return store;
 }
 
-TokenQuery Everything(Store& store, size_t layers, HeadReduction reduction) {
-  TokenQuery query;
+AttentionRequest Everything(Store& store, size_t layers, HeadReduction reduction) {
+  AttentionRequest query;
   query.layers.resize(layers);
   std::iota(query.layers.begin(), query.layers.end(), 0);
   query.heads.resize(16);
@@ -91,7 +91,7 @@ TokenQuery Everything(Store& store, size_t layers, HeadReduction reduction) {
   return query;
 }
 
-void Ask(benchmark::State& state, Store& store, const TokenQuery& query) {
+void Ask(benchmark::State& state, Store& store, const AttentionRequest& query) {
   store.rows().Answer(query);  // maps the layers
   for (auto _ : state) benchmark::DoNotOptimize(store.rows().Answer(query).values.data());
   const Shape shape = store.rows().store().description().shape(store.blocks());
@@ -131,7 +131,7 @@ void BM_FiftyFramesOneLayerAllHeads(benchmark::State& state) {
 }
 // The normalisers of every row, which are then kept.
 void BM_KitchenFirstIncomingOfALayer(benchmark::State& state) {
-  TokenQuery query = Everything(Kitchen(), 1, HeadReduction::kMean);
+  AttentionRequest query = Everything(Kitchen(), 1, HeadReduction::kMean);
   query.incoming = true;
   for (auto _ : state) {
     AttentionRows rows(Kitchen().rows().store().LayerPath(Kitchen().blocks(), 0).parent_path() /
@@ -140,7 +140,7 @@ void BM_KitchenFirstIncomingOfALayer(benchmark::State& state) {
   }
 }
 void BM_KitchenIncomingAllLayers(benchmark::State& state) {
-  TokenQuery query = Everything(Kitchen(), 24, HeadReduction::kMean);
+  AttentionRequest query = Everything(Kitchen(), 24, HeadReduction::kMean);
   query.incoming = true;
   Ask(state, Kitchen(), query);
 }

@@ -34,8 +34,9 @@ struct Folder {
 };
 
 // A bit of the input for each choice.
-vggt::TokenQuery QueryOf(const vggt::QkDescription& d, const vggt::QkBlocks& blocks, size_t bits) {
-  vggt::TokenQuery query;
+vggt::AttentionRequest QueryOf(const vggt::QkDescription& d, const vggt::QkBlocks& blocks,
+                               size_t bits) {
+  vggt::AttentionRequest query;
   query.kind = blocks.kind;
   query.layers = {bits % blocks.layers.size()};
   query.heads = {1};
@@ -56,7 +57,7 @@ void Read(const Folder& folder, size_t bits) {
   for (const vggt::QkBlocks& blocks : d.blocks) {
     if (vggt::NumElements(d.shape(blocks)) > kMostValues) continue;
     try {
-      const vggt::TokenQuery query = QueryOf(d, blocks, bits);
+      const vggt::AttentionRequest query = QueryOf(d, blocks, bits);
       const vggt::AttentionAnswer answer = rows.Answer(query);
       if (answer.values.size() != static_cast<size_t>(vggt::NumElements(answer.shape)))
         std::abort();

@@ -96,8 +96,8 @@ vggt::Request RequestOf(std::string text) {
     const size_t end = std::min(pairs.find('&'), pairs.size());
     const std::string pair = pairs.substr(0, end);
     const size_t equals = std::min(pair.find('='), pair.size());
-    request.query.emplace_back(pair.substr(0, equals),
-                               pair.substr(std::min(equals + 1, pair.size())));
+    request.params.emplace_back(pair.substr(0, equals),
+                                pair.substr(std::min(equals + 1, pair.size())));
     pairs.erase(0, end + 1);
   }
   request.host = NextLine(text);

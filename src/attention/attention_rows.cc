@@ -9,6 +9,7 @@
 
 #include "attention/relative_rotation.h"
 #include "attention/row_normalizers.h"
+#include "attention/softmax_groups.h"
 #include "core/error.h"
 #include "core/parallel.h"
 #include "ops/half_rows.h"
@@ -23,17 +24,17 @@ constexpr float kLowest = -std::numeric_limits<float>::max();
 
 // What all tasks of a query share.
 struct Plan {
-  Plan(const TokenQuery& q, const QkDescription& d, const QkBlocks& b, const StopCheck& c)
-      : query(q),
+  Plan(const AttentionRequest& r, const QkDescription& d, const QkBlocks& b, const StopCheck& c)
+      : request(r),
         description(d),
         blocks(b),
         per_frame(d.tokens_per_frame(b)),
         tokens(d.frames * per_frame),
-        rotation(RotationTable(b, d.H_p, d.W_p, q.before_rope)),
-        range(AttendedFrames(b.attends, q.frame, d.frames, q.incoming)),
+        rotation(RotationTable(b, d.H_p, d.W_p, r.before_rope)),
+        range(AttendedFrames(b.attends, r.frame, d.frames, r.incoming)),
         stop_check(c) {}
 
-  const TokenQuery& query;
+  const AttentionRequest& request;
   const QkDescription& description;
   const QkBlocks& blocks;
   int64_t per_frame, tokens;
@@ -42,14 +43,14 @@ struct Plan {
   const StopCheck& stop_check;
 };
 
-bool NeedsNormalizers(const TokenQuery& query) {
-  return query.incoming && IsProbability(query.definition);
+bool NeedsNormalizers(const AttentionRequest& request) {
+  return request.incoming && IsProbability(request.definition);
 }
 
-RowNormalizers::Key NormalizerKey(const TokenQuery& query, size_t layer, int head,
+RowNormalizers::Key NormalizerKey(const AttentionRequest& request, size_t layer, int head,
                                   uint64_t version) {
-  const int64_t frame = query.definition == Definition::kFrame ? query.frame : 0;
-  return {query.kind, layer, head, query.definition, frame, query.before_rope, version};
+  const int64_t frame = request.definition == Definition::kFrame ? request.frame : 0;
+  return {request.kind, layer, head, request.definition, frame, request.before_rope, version};
 }
 
 // Logits of one query in one head, with all tokens of the frames in the plan's range.
@@ -65,8 +66,8 @@ class LogitRow {
   void Compute(const uint16_t* from, const uint16_t* to, int64_t token, float* out) {
     const QkBlocks& blocks = plan_.blocks;
     const int64_t dim = blocks.head_dim, width = plan_.description.W_p;
-    const uint16_t* stored = from + (plan_.query.frame * plan_.per_frame + token) * dim;
-    const bool cosine = plan_.query.definition == Definition::kCosine;
+    const uint16_t* stored = from + (plan_.request.frame * plan_.per_frame + token) * dim;
+    const bool cosine = plan_.request.definition == Definition::kCosine;
     double squares = 0;
     for (int64_t c = 0; c < dim; ++c) {
       query_[c] = F16ToF32(stored[c]);
@@ -160,16 +161,16 @@ class AttentionRows::State {
   State(const std::filesystem::path& file, const std::filesystem::path& root, uint64_t most_bytes)
       : store(file, root), normalizers(store, most_bytes) {}
 
-  AttentionAnswer Answer(const TokenQuery& query, const StopCheck& stop_check);
-  double Products(const TokenQuery& query) const;
+  AttentionAnswer Answer(const AttentionRequest& request, const StopCheck& stop_check);
+  double Products(const AttentionRequest& request) const;
 
   QkStore store;
   RowNormalizers normalizers;
 
  private:
-  const QkBlocks& BlocksOf(const TokenQuery& query) const;
+  const QkBlocks& BlocksOf(const AttentionRequest& request) const;
   // How many heads' normalisers are not kept.
-  size_t MissingNormalizers(const TokenQuery& query, const QkBlocks& blocks) const;
+  size_t MissingNormalizers(const AttentionRequest& request, const QkBlocks& blocks) const;
 
   // What one layer needs to be answered: its tensors, and for incoming probabilities the
   // normalisers of every row, a head each.
@@ -192,12 +193,12 @@ class AttentionRows::State {
 AttentionRows::State::LayerInput AttentionRows::State::Prepare(const Plan& plan, size_t layer,
                                                                AttentionWorkspace& workspace) {
   CheckStop(plan.stop_check);
-  const TokenQuery& query = plan.query;
+  const AttentionRequest& request = plan.request;
   LayerInput input{layer, store.Layer(plan.blocks, layer), {}};
-  if (NeedsNormalizers(query)) {
-    for (const int head : query.heads) {
+  if (NeedsNormalizers(request)) {
+    for (const int head : request.heads) {
       input.of_rows.push_back(
-          normalizers.Get(NormalizerKey(query, layer, head, input.tensors.version), input.tensors,
+          normalizers.Get(NormalizerKey(request, layer, head, input.tensors.version), input.tensors,
                           workspace, plan.stop_check));
     }
   }
@@ -206,21 +207,21 @@ AttentionRows::State::LayerInput AttentionRows::State::Prepare(const Plan& plan,
 
 double AttentionRows::State::ComputeRow(const Plan& plan, const LayerInput& input, size_t h,
                                         float* row) const {
-  const TokenQuery& query = plan.query;
+  const AttentionRequest& request = plan.request;
   const int64_t begin = plan.range.first * plan.per_frame;
   const int64_t count = (plan.range.last - plan.range.first) * plan.per_frame;
-  const int64_t head_values = (query.heads[h] - 1) * plan.tokens * plan.blocks.head_dim;
+  const int64_t head_values = (request.heads[h] - 1) * plan.tokens * plan.blocks.head_dim;
   const uint16_t *from = input.tensors.q + head_values, *to = input.tensors.k + head_values;
-  if (query.incoming) std::swap(from, to);
+  if (request.incoming) std::swap(from, to);
   std::fill_n(row, plan.tokens,
-              IsProbability(query.definition) ? 0.0F : std::numeric_limits<float>::quiet_NaN());
+              IsProbability(request.definition) ? 0.0F : std::numeric_limits<float>::quiet_NaN());
   std::fill_n(row + begin, count, 0.0F);
 
   LogitRow logits(plan);
-  const auto several = static_cast<double>(query.tokens.size());
-  FloatBuffer one(query.tokens.size() > 1 ? plan.tokens : 0);
+  const auto several = static_cast<double>(request.tokens.size());
+  FloatBuffer one(request.tokens.size() > 1 ? plan.tokens : 0);
   double special_share = 0;
-  for (const int64_t token : query.tokens) {
+  for (const int64_t token : request.tokens) {
     CheckStop(plan.stop_check);
     float* values = one.size() > 0 ? one.data() : row;
     logits.Compute(from, to, token, values);
@@ -229,18 +230,20 @@ double AttentionRows::State::ComputeRow(const Plan& plan, const LayerInput& inpu
                   store.LayerPath(plan.blocks, input.layer).string(),
                   "The file is damaged, or the model that was recorded diverged.");
     }
-    if (IsProbability(query.definition) && query.incoming) {
+    if (IsProbability(request.definition) && request.incoming) {
       // Special tokens are no keys of this definition.
-      const bool none = query.definition == Definition::kPatches && token < plan.blocks.specials();
+      const bool none =
+          request.definition == Definition::kPatches && token < plan.blocks.specials();
       if (none) {
         std::fill_n(values + begin, count, 0.0F);
       } else {
         ExponentiateEach(values + begin, input.of_rows[h]->data() + begin, count);
       }
-    } else if (query.definition == Definition::kFrame) {
+    } else if (request.definition == Definition::kFrame) {
       SoftmaxFrames(plan, values);
-    } else if (IsProbability(query.definition)) {
-      special_share += SoftmaxRow(plan, query.definition == Definition::kPatches, values) / several;
+    } else if (IsProbability(request.definition)) {
+      special_share +=
+          SoftmaxRow(plan, request.definition == Definition::kPatches, values) / several;
     }
     if (values != row) {
       AddScaled(values + begin, count, static_cast<float>(1 / several), row + begin);
@@ -251,7 +254,7 @@ double AttentionRows::State::ComputeRow(const Plan& plan, const LayerInput& inpu
 
 void AttentionRows::State::AnswerLayer(const Plan& plan, const LayerInput& input, bool parallel,
                                        float* out, double* special_shares) const {
-  const size_t heads = plan.query.heads.size();
+  const size_t heads = plan.request.heads.size();
   if (!parallel) {
     FloatBuffer row(plan.tokens);
     for (size_t h = 0; h < heads; ++h) {
@@ -275,16 +278,16 @@ void AttentionRows::State::AnswerLayer(const Plan& plan, const LayerInput& input
 }
 
 void AttentionRows::State::Collect(const Plan& plan, size_t h, const float* row, float* out) {
-  const TokenQuery& query = plan.query;
-  const size_t frames = query.frames.size();
-  const bool reduced = query.reduction != HeadReduction::kNone;
-  const auto share = static_cast<float>(1.0 / static_cast<double>(query.heads.size()));
+  const AttentionRequest& request = plan.request;
+  const size_t frames = request.frames.size();
+  const bool reduced = request.reduction != HeadReduction::kNone;
+  const auto share = static_cast<float>(1.0 / static_cast<double>(request.heads.size()));
   for (size_t f = 0; f < frames; ++f) {
-    const float* from = row + query.frames[f] * plan.per_frame;
+    const float* from = row + request.frames[f] * plan.per_frame;
     float* to = out + ((reduced ? 0 : h) * frames + f) * plan.per_frame;
-    if (!reduced || (h == 0 && query.reduction == HeadReduction::kMax)) {
+    if (!reduced || (h == 0 && request.reduction == HeadReduction::kMax)) {
       std::memcpy(to, from, plan.per_frame * sizeof(float));
-    } else if (query.reduction == HeadReduction::kMax) {
+    } else if (request.reduction == HeadReduction::kMax) {
       TakeLarger(from, plan.per_frame, to);
     } else {
       if (h == 0) std::fill_n(to, plan.per_frame, 0.0F);
@@ -293,78 +296,80 @@ void AttentionRows::State::Collect(const Plan& plan, size_t h, const float* row,
   }
 }
 
-const QkBlocks& AttentionRows::State::BlocksOf(const TokenQuery& query) const {
-  const QkBlocks* blocks = store.description().Find(query.kind);
+const QkBlocks& AttentionRows::State::BlocksOf(const AttentionRequest& request) const {
+  const QkBlocks* blocks = store.description().Find(request.kind);
   if (blocks == nullptr) {
-    throw Error(fmt::format("the store has no {} blocks", BlockKindName(query.kind)), "",
+    throw Error(fmt::format("the store has no {} blocks", BlockKindName(request.kind)), "",
                 BlocksText(store.description()));
   }
-  CheckTokenQuery(query, store.description(), *blocks);
+  CheckRequest(request, store.description(), *blocks);
   return *blocks;
 }
 
-double AttentionRows::State::Products(const TokenQuery& query) const {
-  const QkBlocks& blocks = BlocksOf(query);
+double AttentionRows::State::Products(const AttentionRequest& request) const {
+  const QkBlocks& blocks = BlocksOf(request);
   const QkDescription& d = store.description();
   const auto per_frame = static_cast<double>(d.tokens_per_frame(blocks));
   const auto frames = static_cast<double>(d.frames);
-  const FrameRange range = AttendedFrames(blocks.attends, query.frame, d.frames, query.incoming);
+  const FrameRange range =
+      AttendedFrames(blocks.attends, request.frame, d.frames, request.incoming);
   const double keys = static_cast<double>(range.last - range.first) * per_frame;
-  const double products = static_cast<double>(query.layers.size() * query.heads.size()) *
-                          static_cast<double>(query.tokens.size()) * keys;
-  if (!NeedsNormalizers(query)) return products;
+  const double products = static_cast<double>(request.layers.size() * request.heads.size()) *
+                          static_cast<double>(request.tokens.size()) * keys;
+  if (!NeedsNormalizers(request)) return products;
   const bool one_frame =
-      blocks.attends == Attends::kFrame || query.definition == Definition::kFrame;
+      blocks.attends == Attends::kFrame || request.definition == Definition::kFrame;
   const double of_head = frames * per_frame * per_frame * (one_frame ? 1 : frames);
-  return products + static_cast<double>(MissingNormalizers(query, blocks)) * of_head;
+  return products + static_cast<double>(MissingNormalizers(request, blocks)) * of_head;
 }
 
-size_t AttentionRows::State::MissingNormalizers(const TokenQuery& query,
+size_t AttentionRows::State::MissingNormalizers(const AttentionRequest& request,
                                                 const QkBlocks& blocks) const {
   size_t missing = 0;
-  for (const size_t layer : query.layers) {
+  for (const size_t layer : request.layers) {
     const uint64_t version = store.Layer(blocks, layer).version;
-    for (const int head : query.heads) {
-      if (!normalizers.Has(NormalizerKey(query, layer, head, version))) ++missing;
+    for (const int head : request.heads) {
+      if (!normalizers.Has(NormalizerKey(request, layer, head, version))) ++missing;
     }
   }
   return missing;
 }
 
-AttentionAnswer AttentionRows::State::Answer(const TokenQuery& query, const StopCheck& stop_check) {
-  const Plan plan(query, store.description(), BlocksOf(query), stop_check);
-  const size_t heads = query.heads.size();
-  const bool reduced = query.reduction != HeadReduction::kNone;
+AttentionAnswer AttentionRows::State::Answer(const AttentionRequest& request,
+                                             const StopCheck& stop_check) {
+  const Plan plan(request, store.description(), BlocksOf(request), stop_check);
+  const size_t heads = request.heads.size();
+  const bool reduced = request.reduction != HeadReduction::kNone;
   AttentionAnswer answer;
-  answer.shape = {static_cast<int64_t>(query.layers.size()),
+  answer.shape = {static_cast<int64_t>(request.layers.size()),
                   reduced ? 1 : static_cast<int64_t>(heads),
-                  static_cast<int64_t>(query.frames.size()), plan.per_frame};
+                  static_cast<int64_t>(request.frames.size()), plan.per_frame};
   answer.values = FloatBuffer(NumElements(answer.shape));
   const int64_t of_layer = NumElements(answer.shape) / answer.shape[0];
-  std::vector<double> shares(query.layers.size() * heads);
+  std::vector<double> shares(request.layers.size() * heads);
   const auto answer_layer = [&](size_t i, bool parallel) {
     AttentionWorkspace workspace;  // for normalisers
-    const LayerInput input = Prepare(plan, query.layers[i], workspace);
+    const LayerInput input = Prepare(plan, request.layers[i], workspace);
     AnswerLayer(plan, input, parallel, answer.values.data() + i * of_layer,
                 shares.data() + i * heads);
     input.tensors.mapping->CheckIntact();
   };
   // Of many layers each thread takes whole ones: its rows stay in its cache.
-  const bool many = query.layers.size() >= 2 * static_cast<size_t>(ThreadCount());
-  if (many && (!NeedsNormalizers(query) || MissingNormalizers(query, plan.blocks) == 0)) {
-    ParallelFor(query.layers.size(), 1, [&](size_t i) { answer_layer(i, false); });
+  const bool many = request.layers.size() >= 2 * static_cast<size_t>(ThreadCount());
+  if (many && (!NeedsNormalizers(request) || MissingNormalizers(request, plan.blocks) == 0)) {
+    ParallelFor(request.layers.size(), 1, [&](size_t i) { answer_layer(i, false); });
   } else {
-    for (size_t i = 0; i < query.layers.size(); ++i) answer_layer(i, true);
+    for (size_t i = 0; i < request.layers.size(); ++i) answer_layer(i, true);
   }
-  if (query.definition == Definition::kPatches && !query.incoming) {
+  if (request.definition == Definition::kPatches && !request.incoming) {
     answer.dropped = std::move(shares);
     if (reduced) {
-      for (size_t i = 0; i < query.layers.size(); ++i) {
+      for (size_t i = 0; i < request.layers.size(); ++i) {
         double sum = 0;
         for (size_t h = 0; h < heads; ++h) sum += answer.dropped[i * heads + h];
         answer.dropped[i] = sum / static_cast<double>(heads);
       }
-      answer.dropped.resize(query.layers.size());
+      answer.dropped.resize(request.layers.size());
     }
   }
   return answer;
@@ -377,10 +382,13 @@ AttentionRows::~AttentionRows() = default;
 
 const QkStore& AttentionRows::store() const { return state_->store; }
 
-AttentionAnswer AttentionRows::Answer(const TokenQuery& query, const StopCheck& stop_check) {
-  return state_->Answer(query, stop_check);
+AttentionAnswer AttentionRows::Answer(const AttentionRequest& request,
+                                      const StopCheck& stop_check) {
+  return state_->Answer(request, stop_check);
 }
 
-double AttentionRows::Products(const TokenQuery& query) const { return state_->Products(query); }
+double AttentionRows::Products(const AttentionRequest& request) const {
+  return state_->Products(request);
+}
 
 }  // namespace vggt

@@ -5,7 +5,7 @@
 #include <memory>
 #include <vector>
 
-#include "attention/token_query.h"
+#include "attention/request.h"
 #include "core/parallel.h"
 #include "store/qk/qk_store.h"
 
@@ -39,13 +39,13 @@ class AttentionRows {
   const QkStore& store() const;
 
   // `stop_check` is asked often, at least for every token of the query and every 96 rows of the
-  // matrix. Throws Error like CheckTokenQuery and QkStore::Layer; if the store has no such blocks;
+  // matrix. Throws Error like CheckRequest and QkStore::Layer; if the store has no such blocks;
   // and if what was stored is infinite or not a number.
-  AttentionAnswer Answer(const TokenQuery& query, const StopCheck& stop_check = {});
+  AttentionAnswer Answer(const AttentionRequest& request, const StopCheck& stop_check = {});
 
   // How much there is to do for an answer: products of one query and one key in one head. What is
   // kept does not count. Throws like Answer.
-  double Products(const TokenQuery& query) const;
+  double Products(const AttentionRequest& request) const;
 
  private:
   class State;

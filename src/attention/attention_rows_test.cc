@@ -26,8 +26,8 @@ constexpr Definition kAllDefinitions[] = {Definition::kModel, Definition::kPatch
                                           Definition::kFrame, Definition::kLogits,
                                           Definition::kCosine};
 
-TokenQuery Query(BlockKind kind, Definition definition, std::vector<int64_t> tokens) {
-  TokenQuery query;
+AttentionRequest Query(BlockKind kind, Definition definition, std::vector<int64_t> tokens) {
+  AttentionRequest query;
   query.kind = kind;
   query.layers = {0};
   query.heads = {2, 1};
@@ -39,7 +39,7 @@ TokenQuery Query(BlockKind kind, Definition definition, std::vector<int64_t> tok
 }
 
 // Each value of an answer against whole matrices in double precision.
-void CompareWithSlow(AttentionRows& rows, const TokenQuery& query) {
+void CompareWithSlow(AttentionRows& rows, const AttentionRequest& query) {
   const QkDescription& d = rows.store().description();
   const QkBlocks& blocks = *rows.store().description().Find(query.kind);
   const int64_t per_frame = d.tokens_per_frame(blocks);
@@ -104,7 +104,7 @@ TEST_F(AttentionRowsTest, EqualsTheSlowWayForEveryKindAndDefinition) {
                          << BlockKindName(kind) << " " << InfoOf(definition).name << " of "
                          << tokens.size() << " from " << tokens[0] << (incoming ? " incoming" : "")
                          << (before ? " before RoPE" : ""));
-            TokenQuery query = Query(kind, definition, tokens);
+            AttentionRequest query = Query(kind, definition, tokens);
             query.incoming = incoming;
             query.before_rope = before;
             CompareWithSlow(rows, query);
@@ -119,7 +119,7 @@ TEST_F(AttentionRowsTest, ReducesHeadsAndPicksLayersAndFrames) {
   AttentionRows rows = Open(SmallQkDescription());
   for (const HeadReduction reduction :
        {HeadReduction::kNone, HeadReduction::kMean, HeadReduction::kMax}) {
-    TokenQuery query = Query(BlockKind::kGlobal, Definition::kModel, {9});
+    AttentionRequest query = Query(BlockKind::kGlobal, Definition::kModel, {9});
     query.layers = {1, 0};
     query.frames = {2, 0};
     query.reduction = reduction;
@@ -133,7 +133,7 @@ TEST_F(AttentionRowsTest, ThreadsDoNotMatter) {
   const int before = ThreadCount();
   for (const HeadReduction reduction :
        {HeadReduction::kNone, HeadReduction::kMean, HeadReduction::kMax}) {
-    TokenQuery query = Query(BlockKind::kGlobal, Definition::kPatches, {9});
+    AttentionRequest query = Query(BlockKind::kGlobal, Definition::kPatches, {9});
     query.layers = {1, 0};
     query.frames = {2, 0};
     query.reduction = reduction;
@@ -160,7 +160,7 @@ TEST_F(AttentionRowsTest, CausalBlocksLookBack) {
   AttentionRows rows = Open(d);
   for (const Definition definition : kAllDefinitions) {
     for (const bool incoming : {false, true}) {
-      TokenQuery query = Query(BlockKind::kGlobal, definition, {3});
+      AttentionRequest query = Query(BlockKind::kGlobal, definition, {3});
       query.incoming = incoming;
       CompareWithSlow(rows, query);
     }
@@ -172,7 +172,7 @@ TEST_F(AttentionRowsTest, AwkwardSizes) {
        {std::array<int64_t, 4>{1, 1, 1, 4}, {1, 5, 1, 64}, {2, 1, 17, 32}, {2, 7, 6, 128}}) {
     const TestDir dir;
     AttentionRows rows(WriteQkStore(dir.path(), SmallQkDescription(frames, height, width, dim)));
-    TokenQuery query = Query(BlockKind::kGlobal, Definition::kModel, {2});
+    AttentionRequest query = Query(BlockKind::kGlobal, Definition::kModel, {2});
     query.frame = frames - 1;
     query.frames.resize(static_cast<size_t>(frames));
     CompareWithSlow(rows, query);
@@ -229,7 +229,7 @@ TEST_F(AttentionRowsTest, PatchesKeepTheirDigitsBesideAStrongSink) {
   for (int t = 1; t < 6; ++t) k[t * 4] = 0.1F * static_cast<float>(t - 1);
   testing::WriteQkLayer(dir_ / "qk/global_01.safetensors", {1, 6, 4}, q, k);
   AttentionRows rows(file);
-  TokenQuery query = Query(BlockKind::kGlobal, Definition::kPatches, {3});
+  AttentionRequest query = Query(BlockKind::kGlobal, Definition::kPatches, {3});
   query.heads = {1};
   query.frame = 0;
   query.frames = {0};
@@ -246,7 +246,7 @@ struct GivenUp {};
 TEST_F(AttentionRowsTest, StopsAnywhereAndLeavesNothingHalfDone) {
   const QkDescription d = SmallQkDescription();
   for (const bool incoming : {false, true}) {
-    TokenQuery query = Query(BlockKind::kGlobal, Definition::kModel, {9, 3});
+    AttentionRequest query = Query(BlockKind::kGlobal, Definition::kModel, {9, 3});
     query.layers = {0, 1};
     query.incoming = incoming;
     AttentionRows fresh = Open(d);
@@ -275,7 +275,7 @@ TEST_F(AttentionRowsTest, StopsAnywhereAndLeavesNothingHalfDone) {
 // One answer is held up at every step; others are answered meanwhile.
 TEST_F(AttentionRowsTest, ALongAnswerDoesNotHoldUpOthers) {
   AttentionRows rows = Open(SmallQkDescription());
-  TokenQuery heavy = Query(BlockKind::kGlobal, Definition::kModel, {9});
+  AttentionRequest heavy = Query(BlockKind::kGlobal, Definition::kModel, {9});
   heavy.incoming = true;
   std::latch begun(1), others_done(1);
   std::once_flag once;
@@ -289,7 +289,7 @@ TEST_F(AttentionRowsTest, ALongAnswerDoesNotHoldUpOthers) {
   for (int64_t token = 0; token < 14; ++token) {
     CompareWithSlow(rows, Query(BlockKind::kGlobal, Definition::kModel, {token}));
   }
-  TokenQuery other = heavy;
+  AttentionRequest other = heavy;
   other.layers = {1};
   CompareWithSlow(rows, other);
   others_done.count_down();
@@ -299,7 +299,7 @@ TEST_F(AttentionRowsTest, ALongAnswerDoesNotHoldUpOthers) {
 
 TEST_F(AttentionRowsTest, ManyThreadsAsk) {
   AttentionRows rows = Open(SmallQkDescription());
-  TokenQuery query = Query(BlockKind::kGlobal, Definition::kPatches, {3});
+  AttentionRequest query = Query(BlockKind::kGlobal, Definition::kPatches, {3});
   query.layers = {0, 1};
   query.incoming = true;
   const AttentionAnswer expected = Open(SmallQkDescription()).Answer(query);
@@ -321,7 +321,7 @@ TEST_F(AttentionRowsTest, SaysHowMuchThereIsToDo) {
   AttentionRows rows = Open(SmallQkDescription());
   // 3 frames of 14 tokens (12 and one in the encoder); two of three heads.
   const double tokens = 3 * 14;
-  TokenQuery query = Query(BlockKind::kGlobal, Definition::kModel, {9, 3});
+  AttentionRequest query = Query(BlockKind::kGlobal, Definition::kModel, {9, 3});
   EXPECT_EQ(rows.Products(query), 2 * 2 * tokens);
   EXPECT_EQ(rows.Products(Query(BlockKind::kFrame, Definition::kModel, {9})), 2 * 14);
   query.incoming = true;
@@ -347,7 +347,7 @@ TEST_F(AttentionRowsTest, ValuesThatAreNotNumbersAreRefused) {
                           testing::QkValues(d, d.blocks[0], 0, 0), k);
     AttentionRows rows(file);
     for (const Definition definition : kAllDefinitions) {
-      TokenQuery query = Query(BlockKind::kGlobal, definition, {4});
+      AttentionRequest query = Query(BlockKind::kGlobal, definition, {4});
       query.heads = {1};
       EXPECT_THAT(ErrorOf([&] { return rows.Answer(query).dropped; }),
                   HasSubstr("global_01.safetensors: holds queries or keys that are infinite"))

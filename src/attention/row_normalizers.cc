@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "attention/relative_rotation.h"
-#include "attention/token_query.h"
+#include "attention/softmax_groups.h"
 #include "core/parallel.h"
 #include "ops/log_sum_exp.h"
 

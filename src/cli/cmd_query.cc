@@ -10,8 +10,8 @@
 #include <optional>
 #include <vector>
 
-#include "attention/attention_request.h"
 #include "attention/attention_rows.h"
+#include "attention/request_words.h"
 #include "cli/command.h"
 #include "cli/flag_values.h"
 #include "cli/interrupt.h"
@@ -43,25 +43,25 @@ struct QueryFlags {
   bool incoming = false, overwrite = false;
 };
 
-AttentionRequest ToRequest(const QueryFlags& o) {
+RequestWords ToWords(const QueryFlags& o) {
   const auto given = [](const std::string& text) {
     return text.empty() ? std::nullopt : std::optional(text);
   };
-  AttentionRequest request;
-  request.definition = given(o.definition);
-  request.rope = given(o.rope);
-  request.block = given(o.block);
-  request.layers = given(o.layer);
-  request.heads = given(o.head == "max" ? "all" : o.head);
-  if (o.head == "max") request.reduce = "max";
-  request.frame = given(o.frame);
-  request.frames = given(o.frames);
+  RequestWords words;
+  words.definition = given(o.definition);
+  words.rope = given(o.rope);
+  words.block = given(o.block);
+  words.layers = given(o.layer);
+  words.heads = given(o.head == "max" ? "all" : o.head);
+  if (o.head == "max") words.reduce = "max";
+  words.frame = given(o.frame);
+  words.frames = given(o.frames);
   const bool several = (o.row + o.col).find('-') != std::string::npos;
-  (several ? request.rows : request.row) = given(o.row);
-  (several ? request.cols : request.col) = given(o.col);
-  request.token = given(o.token);
-  if (o.incoming) request.incoming = "1";
-  return request;
+  (several ? words.rows : words.row) = given(o.row);
+  (several ? words.cols : words.col) = given(o.col);
+  words.token = given(o.token);
+  if (o.incoming) words.incoming = "1";
+  return words;
 }
 
 // The flag that a field of the request was given by.
@@ -73,9 +73,9 @@ std::string FlagOf(const std::string& field) {
   return "--" + field;
 }
 
-RowQuery Parse(const QueryFlags& options, const QkDescription& d) {
+AttentionRequest Parse(const QueryFlags& options, const QkDescription& d) {
   try {
-    return ParseAttentionRequest(ToRequest(options), d);
+    return ParseRequest(ToWords(options), d);
   } catch (const RequestError& error) {
     if (error.kind() == RequestError::Kind::kPlace) {
       throw WrongUsage(error.problem(), "", "Give --row and --col, or --token.");
@@ -90,21 +90,22 @@ RowQuery Parse(const QueryFlags& options, const QkDescription& d) {
 class Output {
  public:
   virtual ~Output() = default;
-  virtual void Add(const TokenQuery& query, const AttentionAnswer& answer) = 0;
+  virtual void Add(const AttentionRequest& request, const AttentionAnswer& answer) = 0;
   // After all of them.
   virtual void Finish() = 0;
 };
 
 class NpyOutput : public Output {
  public:
-  NpyOutput(const std::string& path, AtomicOptions options, const TokenQuery& query,
+  NpyOutput(const std::string& path, AtomicOptions options, const AttentionRequest& request,
             const QkDescription& d, const QkBlocks& blocks)
       : file_(path, options), specials_(blocks.specials()) {
-    const size_t heads = query.reduction == HeadReduction::kNone ? query.heads.size() : 1;
-    Write(NpyHeader("<f4", {static_cast<int64_t>(query.layers.size()), static_cast<int64_t>(heads),
-                            static_cast<int64_t>(query.frames.size()), d.H_p, d.W_p}));
+    const size_t heads = request.reduction == HeadReduction::kNone ? request.heads.size() : 1;
+    Write(
+        NpyHeader("<f4", {static_cast<int64_t>(request.layers.size()), static_cast<int64_t>(heads),
+                          static_cast<int64_t>(request.frames.size()), d.H_p, d.W_p}));
   }
-  void Add(const TokenQuery&, const AttentionAnswer& answer) override {
+  void Add(const AttentionRequest&, const AttentionAnswer& answer) override {
     const int64_t per_frame = answer.shape[3];
     const float* end = answer.values.data() + NumElements(answer.shape);
     for (const float* frame = answer.values.data(); frame < end; frame += per_frame) {
@@ -128,8 +129,8 @@ class CsvOutput : public Output {
       : file_(path, options), d_(d), blocks_(blocks) {
     WriteCsvHeader([this](const std::string& text) { Write(text); });
   }
-  void Add(const TokenQuery& query, const AttentionAnswer& answer) override {
-    WriteRowsCsv(query, d_, blocks_, answer, [this](const std::string& text) { Write(text); });
+  void Add(const AttentionRequest& request, const AttentionAnswer& answer) override {
+    WriteRowsCsv(request, d_, blocks_, answer, [this](const std::string& text) { Write(text); });
   }
   void Finish() override { file_.Commit(); }
 
@@ -149,36 +150,36 @@ class FigureOutput : public Output {
  public:
   // Throws Error if the figure would be too large.
   FigureOutput(const std::string& path, AtomicOptions options, const Export& e,
-               const TokenQuery& query, const QkDescription& d, const QkBlocks& blocks)
+               const AttentionRequest& request, const QkDescription& d, const QkBlocks& blocks)
       : path_(path),
         options_(options),
         metadata_(e.layers.back().metadata),
         d_(d),
         specials_(blocks.specials()) {
     int64_t row_height = 0;
-    for (const int frame : query.frames) {
+    for (const int frame : request.frames) {
       ThrowIfInterrupted();
       originals_.push_back(ReadPicture(e.ImagePath(e.layers.back(), static_cast<size_t>(frame))));
       const Picture& picture = originals_.back();
       row_height =
           std::max(row_height, int64_t{kTileWidth} * picture.height / picture.width + 1 + kTileGap);
     }
-    const size_t heads = query.reduction == HeadReduction::kNone ? query.heads.size() : 1;
-    const auto rows = static_cast<int64_t>(query.layers.size() * heads);
-    const int64_t width = std::ssize(query.frames) * (kTileWidth + kTileGap) + kTileGap;
+    const size_t heads = request.reduction == HeadReduction::kNone ? request.heads.size() : 1;
+    const auto rows = static_cast<int64_t>(request.layers.size() * heads);
+    const int64_t width = std::ssize(request.frames) * (kTileWidth + kTileGap) + kTileGap;
     const int64_t height = rows * row_height + kTileGap;
     if (width * height > kMostPixels) {
       throw Error(fmt::format("a figure of {} × {} pixels, {} rows of {} pictures, is too large",
-                              width, height, rows, query.frames.size()),
+                              width, height, rows, request.frames.size()),
                   path,
                   "Ask for fewer layers, heads (their mean is one row each) or --frames; .npy and "
                   ".csv have no limit.");
     }
   }
-  void Add(const TokenQuery& query, const AttentionAnswer& answer) override {
+  void Add(const AttentionRequest& request, const AttentionAnswer& answer) override {
     const int64_t of_head = NumElements(answer.shape) / answer.shape[1];
     for (int64_t h = 0; h < answer.shape[1]; ++h) {
-      AddRow(query, answer.values.data() + h * of_head, answer.shape[3]);
+      AddRow(request, answer.values.data() + h * of_head, answer.shape[3]);
     }
   }
   void Finish() override {
@@ -189,7 +190,7 @@ class FigureOutput : public Output {
 
  private:
   // `row` [frames, per_frame]
-  void AddRow(const TokenQuery& query, const float* row, int64_t per_frame) {
+  void AddRow(const AttentionRequest& request, const float* row, int64_t per_frame) {
     const size_t patches = static_cast<size_t>(per_frame - specials_);
     row += specials_;
     OverlayMap map;
@@ -198,7 +199,7 @@ class FigureOutput : public Output {
     // As in the classic maps, the largest hundredth has the last colour. Frames that are not
     // attended to do not count.
     std::vector<float> values;
-    for (size_t f = 0; f < query.frames.size(); ++f) {
+    for (size_t f = 0; f < request.frames.size(); ++f) {
       const float* frame = row + static_cast<int64_t>(f) * per_frame;
       std::copy_if(frame, frame + patches, std::back_inserter(values),
                    [](float value) { return !std::isnan(value); });
@@ -208,17 +209,17 @@ class FigureOutput : public Output {
       return count == 0 ? 0.0F : static_cast<float>(Quantile({values.data(), 1, count, count}, q));
     };
     map.last = quantile(0.99);
-    map.first = IsProbability(query.definition) ? 0.0F : quantile(0);
-    for (size_t f = 0; f < query.frames.size(); ++f) {
+    map.first = IsProbability(request.definition) ? 0.0F : quantile(0);
+    for (size_t f = 0; f < request.frames.size(); ++f) {
       ThrowIfInterrupted();
       map.values = {row + static_cast<int64_t>(f) * per_frame, patches};
       map.outlined.clear();
-      if (query.frames[f] == query.frame) {
-        for (const int64_t token : query.tokens) map.outlined.push_back(token - specials_);
+      if (request.frames[f] == request.frame) {
+        for (const int64_t token : request.tokens) map.outlined.push_back(token - specials_);
       }
       std::optional<FrameTransform> transform;
       if (!metadata_.transforms.empty()) {
-        transform = metadata_.transforms[static_cast<size_t>(query.frames[f])];
+        transform = metadata_.transforms[static_cast<size_t>(request.frames[f])];
       }
       tiles_.push_back(OverlayTile(originals_[f], transform, map, kTileWidth));
     }
@@ -235,10 +236,10 @@ class FigureOutput : public Output {
 // Without a file: what is said about each answer, said at the end.
 class SummaryOutput : public Output {
  public:
-  SummaryOutput(const TokenQuery& query, const QkDescription& d, const QkBlocks& blocks)
-      : d_(d), blocks_(blocks), text_(SummaryHeader(query)) {}
-  void Add(const TokenQuery& query, const AttentionAnswer& answer) override {
-    text_ += RowsSummary(query, d_, blocks_, answer);
+  SummaryOutput(const AttentionRequest& request, const QkDescription& d, const QkBlocks& blocks)
+      : d_(d), blocks_(blocks), text_(SummaryHeader(request)) {}
+  void Add(const AttentionRequest& request, const AttentionAnswer& answer) override {
+    text_ += RowsSummary(request, d_, blocks_, answer);
   }
   void Finish() override {}
   const std::string& text() const { return text_; }
@@ -250,15 +251,15 @@ class SummaryOutput : public Output {
 };
 
 std::unique_ptr<Output> OpenOutput(const QueryFlags& options, const Export& e,
-                                   const TokenQuery& query, const QkDescription& d,
+                                   const AttentionRequest& request, const QkDescription& d,
                                    const QkBlocks& blocks) {
   const std::string& path = options.output;
   const AtomicOptions replacing = {.existing =
                                        options.overwrite ? Existing::kReplace : Existing::kRefuse};
   const std::string kind = fs::path(path).extension().string();
-  if (kind == ".npy") return std::make_unique<NpyOutput>(path, replacing, query, d, blocks);
+  if (kind == ".npy") return std::make_unique<NpyOutput>(path, replacing, request, d, blocks);
   if (kind == ".csv") return std::make_unique<CsvOutput>(path, replacing, d, blocks);
-  return std::make_unique<FigureOutput>(path, replacing, e, query, d, blocks);
+  return std::make_unique<FigureOutput>(path, replacing, e, request, d, blocks);
 }
 
 std::string OutputName(const std::string& path) {
@@ -287,17 +288,17 @@ int RunQuery(const QueryFlags& options) {
   }
   AttentionRows rows(e.store, {}, 0);  // each layer's normalisers are needed once
   const QkDescription& d = rows.store().description();
-  const TokenQuery query = Parse(options, d).query;
-  const QkBlocks& blocks = *d.Find(query.kind);
+  const AttentionRequest request = Parse(options, d);
+  const QkBlocks& blocks = *d.Find(request.kind);
 
   // A layer at a time: of fifty pictures all layers and heads are 70 MB for a row.
-  SummaryOutput summary(query, d, blocks);
+  SummaryOutput summary(request, d, blocks);
   const std::unique_ptr<Output> file =
-      options.output.empty() ? nullptr : OpenOutput(options, e, query, d, blocks);
+      options.output.empty() ? nullptr : OpenOutput(options, e, request, d, blocks);
   Output& output = file ? *file : summary;
   std::vector<double> dropped;
-  TokenQuery one = query;
-  for (const size_t layer : query.layers) {
+  AttentionRequest one = request;
+  for (const size_t layer : request.layers) {
     one.layers = {layer};
     const AttentionAnswer answer = rows.Answer(one, ThrowIfInterrupted);
     output.Add(one, answer);
@@ -305,9 +306,9 @@ int RunQuery(const QueryFlags& options) {
   }
   output.Finish();
 
-  const DefinitionInfo& info = InfoOf(query.definition);
-  fmt::print("definition {}, {} RoPE{}: {}\n", info.name, query.before_rope ? "before" : "after",
-             query.incoming ? ", incoming" : "", info.text);
+  const DefinitionInfo& info = InfoOf(request.definition);
+  fmt::print("definition {}, {} RoPE{}: {}\n", info.name, request.before_rope ? "before" : "after",
+             request.incoming ? ", incoming" : "", info.text);
   if (!dropped.empty()) {
     double mean = 0;
     for (const double share : dropped) mean += share;
@@ -320,10 +321,10 @@ int RunQuery(const QueryFlags& options) {
     const auto counted = [](size_t count, const char* noun) {
       return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
     };
-    const size_t heads = query.reduction == HeadReduction::kNone ? query.heads.size() : 1;
+    const size_t heads = request.reduction == HeadReduction::kNone ? request.heads.size() : 1;
     fmt::print("wrote {}: {}, {} of {} each\n", PrintableText(options.output),
-               counted(query.layers.size(), "layer"), counted(heads, "map"),
-               counted(query.frames.size(), "frame"));
+               counted(request.layers.size(), "layer"), counted(heads, "map"),
+               counted(request.frames.size(), "frame"));
   }
   return 0;
 }

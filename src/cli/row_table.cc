@@ -11,15 +11,15 @@ namespace {
 
 // Calls body(layer number, head's name, frame, its tokens) in the answer's order.
 template <typename Body>
-void ForEachFrame(const TokenQuery& query, const QkBlocks& blocks, const AttentionAnswer& answer,
-                  const Body& body) {
+void ForEachFrame(const AttentionRequest& request, const QkBlocks& blocks,
+                  const AttentionAnswer& answer, const Body& body) {
   const float* tokens = answer.values.data();
-  for (const size_t layer : query.layers) {
+  for (const size_t layer : request.layers) {
     for (int64_t h = 0; h < answer.shape[1]; ++h) {
-      std::string head = fmt::format("{}", query.heads[static_cast<size_t>(h)]);
-      if (query.reduction == HeadReduction::kMean) head = "mean";
-      if (query.reduction == HeadReduction::kMax) head = "max";
-      for (const int frame : query.frames) {
+      std::string head = fmt::format("{}", request.heads[static_cast<size_t>(h)]);
+      if (request.reduction == HeadReduction::kMean) head = "mean";
+      if (request.reduction == HeadReduction::kMax) head = "max";
+      for (const int frame : request.frames) {
         body(blocks.layers[layer].index + 1, head, frame, tokens);
         tokens += answer.shape[3];
       }
@@ -48,11 +48,11 @@ void WriteCsvHeader(const TextSink& write) {
   write("layer,head,frame,file,time,token,row,col,value\n");
 }
 
-void WriteRowsCsv(const TokenQuery& query, const QkDescription& description, const QkBlocks& blocks,
-                  const AttentionAnswer& answer, const TextSink& write) {
+void WriteRowsCsv(const AttentionRequest& request, const QkDescription& description,
+                  const QkBlocks& blocks, const AttentionAnswer& answer, const TextSink& write) {
   const int64_t specials = blocks.specials();
   ForEachFrame(
-      query, blocks, answer,
+      request, blocks, answer,
       [&](int64_t layer, const std::string& head, int frame, const float* tokens) {
         std::string text;
         const std::string place =
@@ -69,18 +69,18 @@ void WriteRowsCsv(const TokenQuery& query, const QkDescription& description, con
       });
 }
 
-std::string SummaryHeader(const TokenQuery& query) {
-  return IsProbability(query.definition)
+std::string SummaryHeader(const AttentionRequest& request) {
+  return IsProbability(request.definition)
              ? "layer  head  frame   patches   special   best patch (row, col)\n"
              : "layer  head  frame   best patch (row, col)\n";
 }
 
-std::string RowsSummary(const TokenQuery& query, const QkDescription& description,
+std::string RowsSummary(const AttentionRequest& request, const QkDescription& description,
                         const QkBlocks& blocks, const AttentionAnswer& answer) {
-  const bool shares = IsProbability(query.definition);
+  const bool shares = IsProbability(request.definition);
   std::string text;
   const int64_t specials = blocks.specials();
-  ForEachFrame(query, blocks, answer,
+  ForEachFrame(request, blocks, answer,
                [&](int64_t layer, const std::string& head, int frame, const float* tokens) {
                  const auto source = static_cast<size_t>(frame);
                  const std::string end_of_line =

@@ -18,13 +18,13 @@ using TextSink = std::function<void(const std::string&)>;
 // "patch" with its row and column. Values in 9 digits, which tell float32 apart; "nan" where the
 // query does not attend. A frame at a time.
 void WriteCsvHeader(const TextSink& write);
-void WriteRowsCsv(const TokenQuery& query, const QkDescription& description, const QkBlocks& blocks,
-                  const AttentionAnswer& answer, const TextSink& write);
+void WriteRowsCsv(const AttentionRequest& request, const QkDescription& description,
+                  const QkBlocks& blocks, const AttentionAnswer& answer, const TextSink& write);
 
 // For each layer and head and frame the share of patches and special tokens, and the best patch,
 // with the frame's file if it is known: what people want to see first.
-std::string SummaryHeader(const TokenQuery& query);
-std::string RowsSummary(const TokenQuery& query, const QkDescription& description,
+std::string SummaryHeader(const AttentionRequest& request);
+std::string RowsSummary(const AttentionRequest& request, const QkDescription& description,
                         const QkBlocks& blocks, const AttentionAnswer& answer);
 
 }  // namespace vggt

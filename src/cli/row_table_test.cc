@@ -16,9 +16,9 @@ using ::testing::StartsWith;
 // Layer 5 of a store with two special tokens and 3×4 patches, two of three frames.
 struct Example {
   Example() : description(testing::SmallQkDescription()) {
-    query.layers = {1};
-    query.heads = {3, 1};
-    query.frames = {0, 2};
+    request.layers = {1};
+    request.heads = {3, 1};
+    request.frames = {0, 2};
     answer.shape = {1, 2, 2, 14};
     answer.values = FloatBuffer(56);
     for (int i = 0; i < 56; ++i) answer.values[i] = 0.5F * static_cast<float>(i);
@@ -27,15 +27,16 @@ struct Example {
     std::string text;
     const TextSink append = [&](const std::string& more) { text += more; };
     WriteCsvHeader(append);
-    WriteRowsCsv(query, description, description.blocks[0], answer, append);
+    WriteRowsCsv(request, description, description.blocks[0], answer, append);
     return text;
   }
   std::string Summary() const {
-    return SummaryHeader(query) + RowsSummary(query, description, description.blocks[0], answer);
+    return SummaryHeader(request) +
+           RowsSummary(request, description, description.blocks[0], answer);
   }
 
   QkDescription description;
-  TokenQuery query;
+  AttentionRequest request;
   AttentionAnswer answer;
 };
 
@@ -51,10 +52,10 @@ TEST(RowTable, CsvHasALineForEachValue) {
 
 TEST(RowTable, ReducedHeadsAreNamed) {
   Example e;
-  e.query.reduction = HeadReduction::kMean;
+  e.request.reduction = HeadReduction::kMean;
   e.answer.shape[1] = 1;
   EXPECT_THAT(e.Csv(), HasSubstr("\n5,mean,2,,,patch,2,3,13.5\n"));
-  e.query.reduction = HeadReduction::kMax;
+  e.request.reduction = HeadReduction::kMax;
   EXPECT_THAT(e.Csv(), HasSubstr("\n5,max,0,,,camera,,,0\n"));
 }
 
@@ -71,7 +72,7 @@ TEST(RowTable, SummaryTellsSharesAndTheBestPatch) {
   Example e;
   EXPECT_THAT(e.Summary(), StartsWith("layer  head  frame   patches   special   best patch"));
   EXPECT_THAT(e.Summary(), HasSubstr("    5     3      0   45.0000    0.5000   6.5 (2, 3)\n"));
-  e.query.definition = Definition::kLogits;
+  e.request.definition = Definition::kLogits;
   EXPECT_THAT(e.Summary(), StartsWith("layer  head  frame   best patch (row, col)\n"));
   e.answer.values[14] = e.answer.values[16] = NAN;
   EXPECT_THAT(e.Summary(), HasSubstr("    5     3      0   6.5 (2, 3)\n"));

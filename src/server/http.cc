@@ -85,7 +85,7 @@ MHD_Result TakeValue(void* to, MHD_ValueKind kind, const char* key, size_t key_s
   auto& request = *static_cast<Request*>(to);
   std::string text(value == nullptr ? "" : value, size);
   if (kind == MHD_GET_ARGUMENT_KIND) {
-    if (key_size > 0) request.query.emplace_back(std::string(key, key_size), text);
+    if (key_size > 0) request.params.emplace_back(std::string(key, key_size), text);
     return MHD_YES;
   }
   text.erase(text.find_last_not_of(" \t") + 1);

@@ -100,7 +100,7 @@ Response Echo(const Request& request) {
   if (request.path == "/large") return {200, "text/plain", std::string(20 << 20, 'x'), {}};
   if (request.path == "/unchanged") return {304, "", "", {{"ETag", "\"e\""}}};
   std::string text = fmt::format("{} {} body={}", request.method, request.path, request.body);
-  for (const auto& [key, value] : request.query) text += fmt::format(" {}={}", key, value);
+  for (const auto& [key, value] : request.params) text += fmt::format(" {}={}", key, value);
   text += fmt::format(" host={} origin={} type={} match={} site={}.", request.host, request.origin,
                       request.content_type, request.if_none_match, request.fetch_site);
   return {200, "text/plain", text, {{"X-Test", "yes"}}};

@@ -9,13 +9,14 @@
 #include <vector>
 
 #include "core/error.h"
+#include "server/request_params.h"
 
 namespace vggt {
 
 struct Request {
-  std::string method;                                      // in capitals
-  std::string path;                                        // percent-decoded, without the query
-  std::vector<std::pair<std::string, std::string>> query;  // decoded
+  std::string method;  // in capitals
+  std::string path;    // percent-decoded, without the parameters
+  RequestParams params;
   // Headers, "" if absent.
   std::string host, origin, fetch_site, content_type, if_none_match;
   std::string body;

@@ -3,10 +3,10 @@
 
 #include <chrono>
 
-#include "formats/npy.h"
+#include "attention/request_words.h"
 #include "server/assets.h"
 #include "server/export_json.h"
-#include "server/map_query.h"
+#include "server/map_answer.h"
 #include "server/picture_file.h"
 #include "server/row_answer.h"
 
@@ -16,11 +16,21 @@ namespace {
 constexpr const char* kFrames = "/api/frames/";
 constexpr int64_t kMostFrames = 1'000'000;
 
+// Products (AttentionRows::Products) that one thread computes sooner than it wakes others: a tenth
+// of a millisecond.
+constexpr double kInstantProducts = 3e4;
+// Those that are computed before anybody notices: a tenth of a second of two processors.
+constexpr double kQuickProducts = 1e8;
+
 Response JsonResponse(const OrderedJson& json, int status = 200) {
   return {status,
           "application/json",
           json.dump(-1, ' ', false, OrderedJson::error_handler_t::replace) + "\n",
           {{"Cache-Control", "no-store"}}};
+}
+
+Response NpyResponse(std::string body) {
+  return {200, "application/octet-stream", std::move(body), {{"Cache-Control", "no-store"}}};
 }
 
 Response ErrorResponse(int status, const Error& error) {
@@ -70,67 +80,7 @@ Response AssetResponse(const Asset& asset, const std::string& if_none_match) {
 }
 
 std::string ExportId(const Request& request) {
-  return QueryValue(request.query, "export").value_or("");
-}
-
-Shape MapsShape(const MapQuery& query, const LayerMetadata& m) {
-  return {static_cast<int64_t>(query.layers.size()), static_cast<int64_t>(query.heads.size()),
-          static_cast<int64_t>(query.frames.size()), m.H_ds, m.W_ds};
-}
-
-// Levels after `header`, and a scale for each layer and head.
-struct MapsRead {
-  std::string bytes;
-  std::vector<double> scales;
-};
-
-MapsRead ReadAll(const MapReader& reader, const MapQuery& query, const std::string& header) {
-  const LayerMetadata& m = reader.description().layers.back().metadata;
-  const size_t heads = query.heads.size();
-  const auto values = static_cast<size_t>(NumElements(MapsShape(query, m)));
-  MapsRead out{header, std::vector<double>(query.layers.size() * heads)};
-  out.bytes.resize(header.size() + values);
-  const std::span levels(reinterpret_cast<uint8_t*>(out.bytes.data()) + header.size(), values);
-  const size_t of_layer = values / query.layers.size();
-  for (size_t i = 0; i < query.layers.size(); ++i) {
-    reader.Read(query.layers[i], query.row * m.W_ds + query.col, query.heads, query.frames,
-                levels.subspan(i * of_layer, of_layer),
-                std::span(out.scales).subspan(i * heads, heads));
-  }
-  return out;
-}
-
-OrderedJson MapsJson(const MapQuery& query, const Export& described,
-                     const std::vector<double>& scales) {
-  OrderedJson json = {{"layers", OrderedJson::array()}};
-  for (const size_t place : query.layers) {
-    json["layers"].push_back(described.layers[place].index + 1);
-  }
-  json["heads"] = query.heads;
-  if (query.heads.front() == kMeanOfHeads) json["heads"] = {"mean"};
-  json["frames"] = query.frames;
-  json["row"] = query.row;
-  json["col"] = query.col;
-  json["shape"] = MapsShape(query, described.layers.back().metadata);
-  json["scales"] = OrderedJson::array();
-  const size_t heads = query.heads.size();
-  for (size_t i = 0; i < query.layers.size(); ++i) {
-    const auto of_layer = std::span(scales).subspan(i * heads, heads);
-    json["scales"].push_back(std::vector<double>(of_layer.begin(), of_layer.end()));
-  }
-  return json;
-}
-
-// A number for each layer and head, as a second .npy behind the maps.
-void AppendNumbers(const std::vector<double>& numbers, size_t layers, std::string& body) {
-  body += NpyHeader("<f8",
-                    {static_cast<int64_t>(layers), static_cast<int64_t>(numbers.size() / layers)});
-  body.append(reinterpret_cast<const char*>(numbers.data()), numbers.size() * sizeof(double));
-}
-
-void AddTiming(std::chrono::steady_clock::time_point begin, Response& response) {
-  const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - begin;
-  response.headers.emplace_back("Server-Timing", fmt::format("maps;dur={:.3f}", took.count()));
+  return ParamValue(request.params, "export").value_or("");
 }
 
 }  // namespace
@@ -142,52 +92,37 @@ Response Routes::Rows(const Request& request, const OpenedExport& opened, bool a
                   "Export with --save_qk to have them.");
   }
   const QkDescription& description = opened.rows->store().description();
-  const RowQuery row_query = ParseRowQuery(request.query, description);
-  const TokenQuery& query = row_query.query;
-  const double products = opened.rows->Products(query);
+  const AttentionRequest asked = ParseRowRequest(request.params, description);
+  const double products = opened.rows->Products(asked);
   CheckCost(products);
   const StopCheck stop_check = StopCheckOf(request, answer_time_);
   AttentionAnswer answer;
-  const auto compute = [&] { answer = opened.rows->Answer(query, stop_check); };
+  const auto compute = [&] { answer = opened.rows->Answer(asked, stop_check); };
   if (products <= kInstantProducts) {
     compute();
   } else {
     lanes_.Run(products > kQuickProducts ? Lane::kLong : Lane::kQuick, compute, stop_check);
   }
-  if (as_json) return JsonResponse(RowsJson(row_query, description, answer));
-  Response response;
-  response.content_type = "application/octet-stream";
-  response.body = RowsNpy(row_query, description, answer);
-  if (!answer.dropped.empty()) {
-    AppendNumbers(answer.dropped, query.layers.size(), response.body);
-  }
-  response.headers = {{"Cache-Control", "no-store"},
-                      {"X-Definition", InfoOf(query.definition).name}};
+  if (as_json) return JsonResponse(RowsJson(asked, description, answer));
+  Response response = NpyResponse(RowsNpy(asked, description, answer));
+  response.headers.emplace_back("X-Definition", InfoOf(asked.definition).name);
   return response;
 }
 
+// Stored maps. With a definition, exact attention is asked for instead.
 Response Routes::Maps(const Request& request, bool as_json) const {
   const auto begin = std::chrono::steady_clock::now();
   const auto opened = catalog_.Get(ExportId(request));
-  if (AsksForRows(request.query)) {
-    Response response = Rows(request, *opened, as_json);
-    AddTiming(begin, response);
-    return response;
-  }
-  const Export& described = opened->maps.description();
-  const MapQuery query = ParseMapQuery(request.query, described);
-  const std::string header = NpyHeader("|u1", MapsShape(query, described.layers.back().metadata));
-  MapsRead maps = ReadAll(opened->maps, query, header);
   Response response;
-  if (as_json) {
-    response = JsonResponse(MapsJson(query, described, maps.scales));
+  if (ParamValue(request.params, "definition")) {
+    response = Rows(request, *opened, as_json);
   } else {
-    response.content_type = "application/octet-stream";
-    response.body = std::move(maps.bytes);
-    AppendNumbers(maps.scales, query.layers.size(), response.body);
-    response.headers = {{"Cache-Control", "no-store"}};
+    const MapReader& maps = opened->maps;
+    const MapRequest asked = ParseMapRequest(request.params, maps.description());
+    response = as_json ? JsonResponse(MapsJson(asked, maps)) : NpyResponse(MapsNpy(asked, maps));
   }
-  AddTiming(begin, response);
+  const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - begin;
+  response.headers.emplace_back("Server-Timing", fmt::format("maps;dur={:.3f}", took.count()));
   return response;
 }
 

@@ -35,7 +35,7 @@ class RoutesTest : public ::testing::Test {
     Request request;
     request.method = "GET";
     request.path = path;
-    request.query = query;
+    request.params = query;
     request.host = "localhost:7860";
     return routes_->Handle(request);
   }
@@ -453,7 +453,7 @@ TEST_F(StoreRoutesTest, WhatNobodyWaitsForIsNotComputed) {
   request.method = "GET";
   request.path = "/api/maps.npy";
   request.host = "localhost";
-  request.query = {{"definition", "model"}, {"token", "camera"}, {"incoming", "1"}};
+  request.params = {{"definition", "model"}, {"token", "camera"}, {"incoming", "1"}};
   const auto abandoned = std::make_shared<std::atomic<bool>>(true);
   request.abandoned = abandoned;
   EXPECT_EQ(routes_->Handle(request).status, 503);
@@ -467,7 +467,7 @@ TEST_F(StoreRoutesTest, AnswersHaveTheirTime) {
   request.method = "GET";
   request.path = "/api/maps.npy";
   request.host = "localhost";
-  request.query = {{"definition", "model"}, {"token", "camera"}};
+  request.params = {{"definition", "model"}, {"token", "camera"}};
   const Response late = routes.Handle(request);
   EXPECT_EQ(late.status, 503);
   EXPECT_EQ(HeaderOf(late, "Retry-After"), "5");

@@ -3,19 +3,36 @@
 
 #include <cstring>
 
+#include "attention/request_words.h"
+#include "core/parallel.h"
 #include "formats/npy.h"
+#include "server/answer_form.h"
+#include "server/message.h"
 
 namespace vggt {
 namespace {
 
-int64_t SpecialsOf(const QkDescription& description, const AttentionAnswer& answer) {
-  return answer.shape[3] - description.H_p * description.W_p;
+// More than any processor does on one thread.
+constexpr double kMostProductsASecond = 4e9;
+
+void CheckSize(const AttentionRequest& q, const QkDescription& d) {
+  const size_t maps =
+      q.layers.size() * (q.reduction == HeadReduction::kNone ? q.heads.size() : size_t{1});
+  const double bytes = static_cast<double>(maps * q.frames.size()) *
+                       static_cast<double>(d.token_grid(*d.Find(q.kind)).tokens_per_frame()) *
+                       sizeof(float);
+  if (bytes > static_cast<double>(kMostAnswerBytes)) {
+    throw Refusal(400,
+                  fmt::format("{} of maps, at most {} MiB fit in one answer", HumanBytes(bytes),
+                              kMostAnswerBytes >> 20),
+                  "", "Ask for fewer layers, heads or frames at a time.");
+  }
 }
 
-Shape SentShape(const RowQuery& row_query, const QkDescription& description,
+Shape SentShape(const AttentionRequest& request, const TokenGrid& grid,
                 const AttentionAnswer& answer) {
-  if (row_query.all_tokens) return answer.shape;
-  return {answer.shape[0], answer.shape[1], answer.shape[2], description.H_p, description.W_p};
+  if (request.all_tokens) return answer.shape;
+  return {answer.shape[0], answer.shape[1], answer.shape[2], grid.height, grid.width};
 }
 
 // For each layer and head a list of the frames' sums over the tokens [begin, end).
@@ -38,37 +55,50 @@ OrderedJson Sums(const AttentionAnswer& answer, int64_t begin, int64_t end) {
   return layers;
 }
 
-OrderedJson PerHead(const std::vector<double>& values, int64_t heads) {
-  OrderedJson layers = OrderedJson::array();
-  for (size_t i = 0; i < values.size(); i += static_cast<size_t>(heads)) {
-    layers.push_back(std::vector<double>(values.begin() + static_cast<int64_t>(i),
-                                         values.begin() + static_cast<int64_t>(i) + heads));
-  }
-  return layers;
-}
-
-OrderedJson QueryJson(const TokenQuery& query, const QkDescription& description,
-                      const QkBlocks& blocks) {
+OrderedJson QueryJson(const AttentionRequest& request, const QkBlocks& blocks,
+                      const TokenGrid& grid) {
   OrderedJson tokens = OrderedJson::array();
-  for (const int64_t token : query.tokens) {
-    const int64_t patch = token - blocks.specials();
+  for (const int64_t token : request.tokens) {
+    const int64_t patch = token - grid.special_tokens;
     if (patch < 0) {
       tokens.push_back({{"token", blocks.special_tokens[static_cast<size_t>(token)]}});
     } else {
-      tokens.push_back({{"row", patch / description.W_p}, {"col", patch % description.W_p}});
+      tokens.push_back({{"row", patch / grid.width}, {"col", patch % grid.width}});
     }
   }
-  return {{"frame", query.frame}, {"tokens", std::move(tokens)}};
+  return {{"frame", request.frame}, {"tokens", std::move(tokens)}};
 }
 
 }  // namespace
 
-std::string RowsNpy(const RowQuery& row_query, const QkDescription& description,
+AttentionRequest ParseRowRequest(const RequestParams& params, const QkDescription& description) {
+  std::vector<std::string_view> known = {"export"};
+  for (const RequestField& field : RequestFields()) known.emplace_back(field.name);
+  CheckNames(params, known);
+  RequestWords words;
+  for (const RequestField& field : RequestFields()) {
+    words.*field.text = ParamValue(params, field.name);
+  }
+  AttentionRequest request = ParseRequest(words, description);
+  CheckSize(request, description);
+  return request;
+}
+
+void CheckCost(double products) {
+  const double most =
+      kMostProductsASecond * ThreadCount() * static_cast<double>(kAnswerTime.count());
+  if (products > most) {
+    throw Refusal(400, "this would take far too long to compute in one answer", "",
+                  "Ask for fewer layers, heads or patches at a time, or use 'vggt-attn query'.");
+  }
+}
+
+std::string RowsNpy(const AttentionRequest& request, const QkDescription& description,
                     const AttentionAnswer& answer) {
-  const Shape shape = SentShape(row_query, description, answer);
-  std::string bytes = NpyHeader("<f4", shape);
+  const TokenGrid grid = description.token_grid(*description.Find(request.kind));
+  std::string bytes = NpyHeader("<f4", SentShape(request, grid, answer));
   const int64_t per_frame = answer.shape[3];
-  const int64_t skipped = row_query.all_tokens ? 0 : SpecialsOf(description, answer);
+  const int64_t skipped = request.all_tokens ? 0 : grid.special_tokens;
   const int64_t rows = NumElements(answer.shape) / per_frame;
   const size_t row_bytes = static_cast<size_t>(per_frame - skipped) * sizeof(float);
   const size_t header = bytes.size();
@@ -77,32 +107,36 @@ std::string RowsNpy(const RowQuery& row_query, const QkDescription& description,
     std::memcpy(bytes.data() + header + static_cast<size_t>(i) * row_bytes,
                 answer.values.data() + i * per_frame + skipped, row_bytes);
   }
+  if (!answer.dropped.empty()) AppendPerHead(answer.dropped, request.layers.size(), bytes);
   return bytes;
 }
 
-OrderedJson RowsJson(const RowQuery& row_query, const QkDescription& description,
+OrderedJson RowsJson(const AttentionRequest& request, const QkDescription& description,
                      const AttentionAnswer& answer) {
   constexpr const char* kReductions[] = {"none", "mean", "max"};
-  const TokenQuery& query = row_query.query;
-  const QkBlocks* blocks = description.Find(query.kind);
-  OrderedJson json = {{"definition", InfoOf(query.definition).name},
-                      {"definition_text", InfoOf(query.definition).text},
-                      {"rope", query.before_rope ? "before" : "after"},
-                      {"block", BlockKindName(query.kind)},
-                      {"incoming", query.incoming}};
+  const QkBlocks& blocks = *description.Find(request.kind);
+  const TokenGrid grid = description.token_grid(blocks);
+  OrderedJson json = {{"definition", InfoOf(request.definition).name},
+                      {"definition_text", InfoOf(request.definition).text},
+                      {"rope", request.before_rope ? "before" : "after"},
+                      {"block", BlockKindName(request.kind)},
+                      {"incoming", request.incoming}};
   json["layers"] = OrderedJson::array();
-  for (const size_t place : query.layers) json["layers"].push_back(blocks->layers[place].index + 1);
-  json["heads"] = query.heads;
-  json["reduce"] = kReductions[static_cast<size_t>(query.reduction)];
-  json["query"] = QueryJson(query, description, *blocks);
-  json["frames"] = query.frames;
-  json["shape"] = SentShape(row_query, description, answer);
-  const int64_t specials = blocks->specials();
-  if (IsProbability(query.definition)) {
-    json["patch_mass"] = Sums(answer, specials, answer.shape[3]);
-    json["special_mass"] = Sums(answer, 0, specials);
+  for (const size_t place : request.layers) {
+    json["layers"].push_back(blocks.layers[place].index + 1);
   }
-  if (!answer.dropped.empty()) json["dropped"] = PerHead(answer.dropped, answer.shape[1]);
+  json["heads"] = request.heads;
+  json["reduce"] = kReductions[static_cast<size_t>(request.reduction)];
+  json["query"] = QueryJson(request, blocks, grid);
+  json["frames"] = request.frames;
+  json["shape"] = SentShape(request, grid, answer);
+  if (IsProbability(request.definition)) {
+    json["patch_mass"] = Sums(answer, grid.special_tokens, answer.shape[3]);
+    json["special_mass"] = Sums(answer, 0, grid.special_tokens);
+  }
+  if (!answer.dropped.empty()) {
+    json["dropped"] = PerHeadJson(answer.dropped, request.layers.size());
+  }
   return json;
 }
 

@@ -1,22 +1,37 @@
 // SPDX-License-Identifier: Apache-2.0
-// Exact attention as it is sent (docs/http-api.md).
+// Exact attention: what the parameters of a request ask for, what one request may cost, and the
+// answer in the form in which it is sent (docs/http-api.md).
 #pragma once
 
+#include <chrono>
 #include <string>
 
-#include "attention/attention_request.h"
 #include "attention/attention_rows.h"
 #include "formats/json.h"
+#include "server/request_params.h"
 
 namespace vggt {
 
+// An answer that takes longer is given up. The page waits 30 s (web/src/wire.ts).
+inline constexpr std::chrono::seconds kAnswerTime{25};
+
+// Throws Refusal (400) for a name that is unknown or given twice, and for more values than one
+// answer holds; RequestError for its values.
+AttentionRequest ParseRowRequest(const RequestParams& params, const QkDescription& description);
+
+// Throws Refusal (400) if so many products (AttentionRows::Products) take far more than
+// kAnswerTime on any processor.
+void CheckCost(double products);
+
 // A .npy file of float32: [layers, heads, frames, H_p, W_p], or [layers, heads, frames, tokens] if
-// all tokens were asked for.
-std::string RowsNpy(const RowQuery& row_query, const QkDescription& description,
+// all tokens were asked for. Behind it, if the answer has such shares, a second one: `dropped`,
+// float64 [layers, heads].
+std::string RowsNpy(const AttentionRequest& request, const QkDescription& description,
                     const AttentionAnswer& answer);
 
-// What was asked, and the sums of each frame's patches and special tokens instead of their values.
-OrderedJson RowsJson(const RowQuery& row_query, const QkDescription& description,
+// What was asked, and for probabilities the sums over each frame's patches and special tokens
+// instead of the values.
+OrderedJson RowsJson(const AttentionRequest& request, const QkDescription& description,
                      const AttentionAnswer& answer);
 
 }  // namespace vggt

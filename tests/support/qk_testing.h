@@ -5,7 +5,8 @@
 #include <limits>
 #include <vector>
 
-#include "attention/token_query.h"
+#include "attention/request.h"
+#include "attention/softmax_groups.h"
 #include "qk_store_testing.h"
 
 namespace vggt::testing {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "attention/token_query.h"
+#include "attention/request.h"
 
 #include <algorithm>
 #include <set>
@@ -26,15 +26,12 @@ void CheckAll(const std::vector<T>& numbers, int64_t least, int64_t most, const 
 
 }  // namespace
 
-std::vector<int64_t> TokensOf(const PatchRectangle& rectangle, const QkDescription& description,
-                              const QkBlocks& blocks) {
+std::vector<int64_t> TokensOf(const PatchRectangle& rectangle, const TokenGrid& grid) {
   const auto [top, bottom] = std::minmax(rectangle.row_begin, rectangle.row_end);
   const auto [left, right] = std::minmax(rectangle.col_begin, rectangle.col_end);
   std::vector<int64_t> tokens;
   for (int64_t row = top; row <= bottom; ++row) {
-    for (int64_t col = left; col <= right; ++col) {
-      tokens.push_back(blocks.specials() + row * description.W_p + col);
-    }
+    for (int64_t col = left; col <= right; ++col) tokens.push_back(grid.patch(0, row, col));
   }
   return tokens;
 }
@@ -45,18 +42,6 @@ int64_t FindSpecialToken(const QkBlocks& blocks, std::string_view name) {
   return found == names.end() ? -1 : found - names.begin();
 }
 
-FrameRange AttendedFrames(Attends attends, int64_t frame, int64_t frames, bool incoming) {
-  switch (attends) {
-    case Attends::kFrame:
-      return {frame, frame + 1};
-    case Attends::kCausal:
-      return incoming ? FrameRange{frame, frames} : FrameRange{0, frame + 1};
-    case Attends::kAll:
-      break;
-  }
-  return {0, frames};
-}
-
 std::string BlocksText(const QkDescription& description) {
   std::string kinds;
   for (const QkBlocks& blocks : description.blocks) {
@@ -65,14 +50,14 @@ std::string BlocksText(const QkDescription& description) {
   return fmt::format("It has {} blocks.", kinds);
 }
 
-void CheckTokenQuery(const TokenQuery& query, const QkDescription& description,
-                     const QkBlocks& blocks) {
-  CheckAll(query.layers, 0, static_cast<int64_t>(blocks.layers.size()) - 1, "layer at place");
-  CheckAll(query.heads, 1, blocks.heads, "head");
-  CheckAll(query.frames, 0, description.frames - 1, "frame");
-  CheckAll(query.tokens, 0, description.tokens_per_frame(blocks) - 1, "token");
-  CheckAll(std::vector{query.frame}, 0, description.frames - 1, "frame");
-  if (query.before_rope && blocks.rope.type == RopeType::kApplied) {
+void CheckRequest(const AttentionRequest& request, const QkDescription& description,
+                  const QkBlocks& blocks) {
+  CheckAll(request.layers, 0, static_cast<int64_t>(blocks.layers.size()) - 1, "layer at place");
+  CheckAll(request.heads, 1, blocks.heads, "head");
+  CheckAll(request.frames, 0, description.frames - 1, "frame");
+  CheckAll(request.tokens, 0, description.token_grid(blocks).tokens_per_frame() - 1, "token");
+  CheckAll(std::vector{request.frame}, 0, description.frames - 1, "frame");
+  if (request.before_rope && blocks.rope.type == RopeType::kApplied) {
     throw Error("this store's queries and keys were recorded after the rotary embedding", "",
                 "What was before it can only be had by recording again.");
   }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "attention/attention_request.h"
+#include "attention/request_words.h"
 
 #include <gmock/gmock.h>
 
@@ -14,69 +14,69 @@ using ::testing::ElementsAre;
 using Kind = RequestError::Kind;
 using Fields = std::vector<std::pair<std::string, std::string>>;
 
-AttentionRequest Request(const Fields& fields) {
-  AttentionRequest request;
+RequestWords Words(const Fields& fields) {
+  RequestWords words;
   for (const auto& [name, text] : fields) {
     bool known = false;
-    for (const AttentionField& field : AttentionFields()) {
+    for (const RequestField& field : RequestFields()) {
       if (field.name == name) {
-        request.*field.text = text;
+        words.*field.text = text;
         known = true;
       }
     }
     EXPECT_TRUE(known) << name;
   }
-  return request;
+  return words;
 }
 
 // Global layers 1 and 5 with 3 heads, frame and encoder blocks; 3 frames of 3×4 patches behind two
 // special tokens (one in the encoder).
-RowQuery ParseRows(const Fields& fields) {
-  return ParseAttentionRequest(Request(fields), testing::SmallQkDescription());
+AttentionRequest ParseFields(const Fields& fields) {
+  return ParseRequest(Words(fields), testing::SmallQkDescription());
 }
 
-RowQuery ParseAt(Fields fields) {
+AttentionRequest ParseAt(Fields fields) {
   fields.emplace_back("row", "1");
   fields.emplace_back("col", "2");
-  return ParseRows(fields);
+  return ParseFields(fields);
 }
 
-TEST(AttentionRequest, Defaults) {
-  const RowQuery q = ParseAt({});
-  EXPECT_EQ(q.query.kind, BlockKind::kGlobal);
-  EXPECT_EQ(q.query.definition, Definition::kModel);
-  EXPECT_THAT(q.query.layers, ElementsAre(1));
-  EXPECT_THAT(q.query.heads, ElementsAre(1, 2, 3));
-  EXPECT_EQ(q.query.reduction, HeadReduction::kMean);
-  EXPECT_EQ(q.query.frame, 0);
-  EXPECT_THAT(q.query.tokens, ElementsAre(2 + 1 * 4 + 2));
-  EXPECT_THAT(q.query.frames, ElementsAre(0, 1, 2));
-  EXPECT_FALSE(q.query.before_rope || q.query.incoming || q.all_tokens);
+TEST(RequestWords, Defaults) {
+  const AttentionRequest q = ParseAt({});
+  EXPECT_EQ(q.kind, BlockKind::kGlobal);
+  EXPECT_EQ(q.definition, Definition::kModel);
+  EXPECT_THAT(q.layers, ElementsAre(1));
+  EXPECT_THAT(q.heads, ElementsAre(1, 2, 3));
+  EXPECT_EQ(q.reduction, HeadReduction::kMean);
+  EXPECT_EQ(q.frame, 0);
+  EXPECT_THAT(q.tokens, ElementsAre(2 + 1 * 4 + 2));
+  EXPECT_THAT(q.frames, ElementsAre(0, 1, 2));
+  EXPECT_FALSE(q.before_rope || q.incoming || q.all_tokens);
 }
 
-TEST(AttentionRequest, EveryParameter) {
-  const RowQuery q = ParseAt({{"layers", "5,1"},
-                              {"heads", "3,1"},
-                              {"reduce", "max"},
-                              {"frame", "2"},
-                              {"frames", "1"},
-                              {"rope", "before"},
-                              {"incoming", "1"},
-                              {"tokens", "all"}});
-  EXPECT_THAT(q.query.layers, ElementsAre(1, 0));
-  EXPECT_THAT(q.query.heads, ElementsAre(3, 1));
-  EXPECT_EQ(q.query.reduction, HeadReduction::kMax);
-  EXPECT_EQ(q.query.frame, 2);
-  EXPECT_THAT(q.query.frames, ElementsAre(1));
-  EXPECT_TRUE(q.query.before_rope && q.query.incoming && q.all_tokens);
-  EXPECT_EQ(ParseAt({{"heads", "all"}}).query.reduction, HeadReduction::kNone);
-  EXPECT_EQ(ParseAt({{"heads", "mean"}, {"reduce", "max"}}).query.reduction, HeadReduction::kMax);
-  EXPECT_THAT(ParseAt({{"layers", "all"}}).query.layers, ElementsAre(0, 1));
-  EXPECT_THAT(ParseAt({{"block", "encoder"}}).query.heads, ElementsAre(1, 2));
+TEST(RequestWords, EveryParameter) {
+  const AttentionRequest q = ParseAt({{"layers", "5,1"},
+                                      {"heads", "3,1"},
+                                      {"reduce", "max"},
+                                      {"frame", "2"},
+                                      {"frames", "1"},
+                                      {"rope", "before"},
+                                      {"incoming", "1"},
+                                      {"tokens", "all"}});
+  EXPECT_THAT(q.layers, ElementsAre(1, 0));
+  EXPECT_THAT(q.heads, ElementsAre(3, 1));
+  EXPECT_EQ(q.reduction, HeadReduction::kMax);
+  EXPECT_EQ(q.frame, 2);
+  EXPECT_THAT(q.frames, ElementsAre(1));
+  EXPECT_TRUE(q.before_rope && q.incoming && q.all_tokens);
+  EXPECT_EQ(ParseAt({{"heads", "all"}}).reduction, HeadReduction::kNone);
+  EXPECT_EQ(ParseAt({{"heads", "mean"}, {"reduce", "max"}}).reduction, HeadReduction::kMax);
+  EXPECT_THAT(ParseAt({{"layers", "all"}}).layers, ElementsAre(0, 1));
+  EXPECT_THAT(ParseAt({{"block", "encoder"}}).heads, ElementsAre(1, 2));
 }
 
-TEST(AttentionRequest, WaysToNameTheQuery) {
-  const auto tokens = [](const Fields& query) { return ParseRows(query).query.tokens; };
+TEST(RequestWords, WaysToNameTheQuery) {
+  const auto tokens = [](const Fields& query) { return ParseFields(query).tokens; };
   EXPECT_THAT(tokens({{"token", "register_1"}}), ElementsAre(1));
   EXPECT_THAT(tokens({{"token", "cls"}, {"block", "encoder"}}), ElementsAre(0));
   EXPECT_THAT(tokens({{"rows", "0-1"}, {"cols", "2-3"}}), ElementsAre(4, 5, 8, 9));
@@ -84,9 +84,9 @@ TEST(AttentionRequest, WaysToNameTheQuery) {
   EXPECT_THAT(tokens({{"cells", "0:0,2:3"}}), ElementsAre(2, 13));
 }
 
-TEST(AttentionRequest, EveryDefinition) {
+TEST(RequestWords, EveryDefinition) {
   for (const DefinitionInfo& info : Definitions()) {
-    EXPECT_EQ(ParseAt({{"definition", info.name}}).query.definition, info.definition);
+    EXPECT_EQ(ParseAt({{"definition", info.name}}).definition, info.definition);
   }
 }
 
@@ -96,11 +96,11 @@ struct RefusedRequest {
   const char* said;  // the field first
 };
 
-class AttentionRequestRefuses : public ::testing::TestWithParam<RefusedRequest> {};
+class RequestWordsRefuse : public ::testing::TestWithParam<RefusedRequest> {};
 
-TEST_P(AttentionRequestRefuses, With) {
+TEST_P(RequestWordsRefuse, With) {
   try {
-    ParseRows(GetParam().fields);
+    ParseFields(GetParam().fields);
     ADD_FAILURE() << "was accepted";
   } catch (const RequestError& error) {
     EXPECT_STREQ(error.what(), GetParam().said);
@@ -109,7 +109,7 @@ TEST_P(AttentionRequestRefuses, With) {
 }
 
 INSTANTIATE_TEST_SUITE_P(
-    Values, AttentionRequestRefuses,
+    Values, RequestWordsRefuse,
     ::testing::Values(
         RefusedRequest{{{"definition", "softmax"}, {"token", "camera"}},
                        Kind::kMalformed,
@@ -184,11 +184,11 @@ INSTANTIATE_TEST_SUITE_P(
                        Kind::kMalformed,
                        "incoming: 'yes' is none of 0, 1"}));
 
-TEST(AttentionRequest, WhatThisStoreHasNot) {
+TEST(RequestWords, WhatThisStoreHasNot) {
   QkDescription d = testing::SmallQkDescription();
   d.blocks.resize(1);
   const auto error = [&](const Fields& fields) {
-    return testing::ErrorOf([&] { return ParseAttentionRequest(Request(fields), d).all_tokens; });
+    return testing::ErrorOf([&] { return ParseRequest(Words(fields), d).all_tokens; });
   };
   EXPECT_EQ(error({{"token", "camera"}, {"block", "frame"}}),
             "block: the store has no frame blocks. It has global blocks.");
@@ -200,6 +200,73 @@ TEST(AttentionRequest, WhatThisStoreHasNot) {
   d.blocks[0].special_tokens.clear();
   EXPECT_EQ(error({{"token", "camera"}}),
             "token: there is no special token 'camera'. These blocks have none.");
+}
+
+// The error that `body` throws.
+template <typename Body>
+RequestError Refused(Body body) {
+  try {
+    body();
+  } catch (const RequestError& error) {
+    return error;
+  }
+  ADD_FAILURE() << "was accepted";
+  return {Kind::kMalformed, "", ""};
+}
+
+TEST(RequestParts, Numbers) {
+  const auto parse = [](const std::string& text) {
+    return ParseNumber(text, {"row", 1, 20}, "row");
+  };
+  EXPECT_EQ(parse("1"), 1);
+  EXPECT_EQ(parse("0020"), 20);
+  for (const auto& [text, said] :
+       {std::pair("", "row: a number is missing"),
+        {"x", "row: 'x' is no whole number"},
+        {"-1", "row: '-1' is no whole number"},
+        {"1x", "row: '1x' is no whole number"},
+        {" 1", "row: ' 1' is no whole number"},
+        {"+1", "row: '+1' is no whole number"},
+        {"1e1", "row: '1e1' is no whole number"},
+        {"\x1b", "row: '?' is no whole number"},
+        {"0", "row: there is no row 0. They run from 1 to 20."},
+        {"21", "row: there is no row 21. They run from 1 to 20."},
+        {"99999999999999999999",
+         "row: there is no row 99999999999999999999. They run from 1 to 20."}}) {
+    const RequestError error = Refused([&, t = text] { parse(t); });
+    EXPECT_STREQ(error.what(), said);
+    EXPECT_EQ(error.kind(), Kind::kMalformed);
+    EXPECT_EQ(error.field(), "row");
+  }
+}
+
+TEST(RequestParts, Lists) {
+  const auto parse = [](const std::string& text) {
+    return ParseNumbers(text, {"frame", 0, 9}, "frames");
+  };
+  EXPECT_THAT(parse("3"), ElementsAre(3));
+  EXPECT_THAT(parse("5,0,3"), ElementsAre(5, 0, 3));
+  for (const char* text : {"", ",", "1,", ",1", "1,,2"}) {
+    EXPECT_STREQ(Refused([&] { parse(text); }).what(), "frames: a number is missing") << text;
+  }
+  EXPECT_STREQ(Refused([&] { parse("1,2,1"); }).what(), "frames: frame 1 is named twice");
+  EXPECT_STREQ(Refused([&] { parse("1, 2"); }).what(), "frames: ' 2' is no whole number");
+}
+
+TEST(RequestParts, LayersAreKnownByTheirNumbers) {
+  const auto parse = [](const std::string& text) { return ParseLayers(text, {1, 5}, "the store"); };
+  EXPECT_THAT(parse("all"), ElementsAre(0, 1));
+  EXPECT_THAT(parse("5,1"), ElementsAre(1, 0));
+  const RequestError none = Refused([&] { parse("2"); });
+  EXPECT_STREQ(none.what(), "layers: the store has no layer 2. Its layers are 1, 5.");
+  EXPECT_EQ(none.kind(), Kind::kNotThere);
+  EXPECT_EQ(Refused([&] { parse("0"); }).kind(), Kind::kMalformed);
+  EXPECT_STREQ(Refused([&] { parse("foo"); }).what(), "layers: 'foo' is no whole number");
+}
+
+TEST(RequestParts, Ranges) {
+  EXPECT_THAT(Range(1, 3), ElementsAre(1, 2, 3));
+  EXPECT_TRUE(Range<size_t>(7, 0).empty());
 }
 
 }  // namespace

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "server/map_query.h"
+#include "server/map_answer.h"
 
 #include <gmock/gmock.h>
 
-#include "attention/request_text.h"
+#include "attention/request_words.h"
 #include "server/message.h"
-#include "store/export/map_reader.h"
 
 namespace vggt {
 namespace {
@@ -30,10 +29,10 @@ Export Described() {
   return e;
 }
 
-MapQuery ParseMaps(QueryPairs query, const Export& described = Described()) {
+MapRequest ParseMaps(RequestParams query, const Export& described = Described()) {
   query.emplace_back("row", "3");
   query.emplace_back("col", "5");
-  return ParseMapQuery(query, described);
+  return ParseMapRequest(query, described);
 }
 
 struct Refused {
@@ -41,9 +40,9 @@ struct Refused {
   std::string text;
 };
 
-Refused RefusalOf(const QueryPairs& query, const Export& described = Described()) {
+Refused RefusalOf(const RequestParams& query, const Export& described = Described()) {
   try {
-    ParseMapQuery(query, described);
+    ParseMapRequest(query, described);
   } catch (const Refusal& refusal) {
     return {refusal.status(), refusal.what()};
   } catch (const RequestError& error) {
@@ -53,8 +52,8 @@ Refused RefusalOf(const QueryPairs& query, const Export& described = Described()
   return {};
 }
 
-TEST(MapQuery, Defaults) {
-  const MapQuery query = ParseMaps({});
+TEST(MapAnswer, Defaults) {
+  const MapRequest query = ParseMaps({});
   EXPECT_THAT(query.layers, ElementsAre(2));
   EXPECT_THAT(query.heads, ElementsAre(kMeanOfHeads));
   EXPECT_THAT(query.frames, ElementsAre(0, 1));
@@ -62,28 +61,28 @@ TEST(MapQuery, Defaults) {
   EXPECT_EQ(query.col, 5);
 }
 
-TEST(MapQuery, ListsKeepTheirOrder) {
-  const MapQuery query =
+TEST(MapAnswer, ListsKeepTheirOrder) {
+  const MapRequest query =
       ParseMaps({{"layers", "5,1"}, {"heads", "3,1,2"}, {"frames", "1,0"}, {"export", "x"}});
   EXPECT_THAT(query.layers, ElementsAre(2, 0));
   EXPECT_THAT(query.heads, ElementsAre(3, 1, 2));
   EXPECT_THAT(query.frames, ElementsAre(1, 0));
 }
 
-TEST(MapQuery, All) {
-  const MapQuery query = ParseMaps({{"layers", "all"}, {"heads", "all"}, {"frames", "all"}});
+TEST(MapAnswer, All) {
+  const MapRequest query = ParseMaps({{"layers", "all"}, {"heads", "all"}, {"frames", "all"}});
   EXPECT_THAT(query.layers, ElementsAre(0, 1, 2));
   EXPECT_THAT(query.heads, ElementsAre(1, 2, 3));
   EXPECT_THAT(query.frames, ElementsAre(0, 1));
 }
 
-TEST(MapQuery, NumbersAreDigits) {
+TEST(MapAnswer, NumbersAreDigits) {
   for (const char* text : {"", "1x", "-1", "+1", " 1", "1 ", "1e30", "0x1", "1.0", "99999999999999",
                            "18446744073709551617", "1,,2", ",1", "1,", "4", "one"}) {
     for (const char* name : {"heads", "layers", "frames", "row", "col"}) {
       const std::string key = name;
       if (std::string(text) == "4" && (key == "layers" || key == "col")) continue;
-      QueryPairs query = {{"row", "0"}, {"col", "0"}};
+      RequestParams query = {{"row", "0"}, {"col", "0"}};
       std::erase_if(query, [&](const auto& pair) { return pair.first == key; });
       query.emplace_back(key, text);
       EXPECT_EQ(RefusalOf(query).status, 400) << key << "=" << text;
@@ -91,10 +90,10 @@ TEST(MapQuery, NumbersAreDigits) {
   }
 }
 
-TEST(MapQuery, SaysWhatIsWrong) {
-  const QueryPairs cell = {{"row", "0"}, {"col", "0"}};
+TEST(MapAnswer, SaysWhatIsWrong) {
+  const RequestParams cell = {{"row", "0"}, {"col", "0"}};
   const auto with = [&](const char* name, const char* value) {
-    QueryPairs query = cell;
+    RequestParams query = cell;
     query.emplace_back(name, value);
     return RefusalOf(query);
   };
@@ -112,7 +111,7 @@ TEST(MapQuery, SaysWhatIsWrong) {
               HasSubstr("the export has no layer 3. Its layers are 1, 2, 5."));
 }
 
-TEST(MapQuery, HeadsThatAreNotThere) {
+TEST(MapAnswer, HeadsThatAreNotThere) {
   Export e = Described();
   for (ExportLayer& layer : e.layers) layer.metadata.per_head_data = false;
   EXPECT_THAT(ParseMaps({{"heads", "mean"}}, e).heads, ElementsAre(kMeanOfHeads));
@@ -123,7 +122,7 @@ TEST(MapQuery, HeadsThatAreNotThere) {
   }
 }
 
-TEST(MapQuery, OneAnswerIsBounded) {
+TEST(MapAnswer, OneAnswerIsBounded) {
   Export e = Described();
   const auto resize = [&](int64_t heads, int64_t side) {
     for (ExportLayer& layer : e.layers) {
@@ -131,13 +130,13 @@ TEST(MapQuery, OneAnswerIsBounded) {
       layer.metadata.H_ds = layer.metadata.W_ds = side;
     }
   };
-  const QueryPairs all = {{"row", "0"}, {"col", "0"}, {"heads", "all"}, {"layers", "all"}};
+  const RequestParams all = {{"row", "0"}, {"col", "0"}, {"heads", "all"}, {"layers", "all"}};
   resize(1365, 4);
-  EXPECT_EQ(ParseMapQuery(all, e).heads.size(), 1365U);
+  EXPECT_EQ(ParseMapRequest(all, e).heads.size(), 1365U);
   resize(1366, 4);
   EXPECT_THAT(RefusalOf(all, e).text, HasSubstr("4098 maps of layers and heads, at most 4096"));
   resize(8, 1182);
-  EXPECT_EQ(ParseMapQuery(all, e).heads.size(), 8U);
+  EXPECT_EQ(ParseMapRequest(all, e).heads.size(), 8U);
   resize(8, 1183);
   EXPECT_THAT(RefusalOf(all, e).text, HasSubstr("67.2 MB of maps, at most 64 MiB"));
   resize(1000, 1'000'000);

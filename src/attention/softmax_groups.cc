@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "attention/softmax_groups.h"
+
+namespace vggt {
+
+FrameRange AttendedFrames(Attends attends, int64_t frame, int64_t frames, bool incoming) {
+  switch (attends) {
+    case Attends::kFrame:
+      return {frame, frame + 1};
+    case Attends::kCausal:
+      return incoming ? FrameRange{frame, frames} : FrameRange{0, frame + 1};
+    case Attends::kAll:
+      break;
+  }
+  return {0, frames};
+}
+
+std::vector<SoftmaxGroup> SoftmaxGroups(Attends attends, Definition definition, int64_t frames) {
+  std::vector<SoftmaxGroup> groups;
+  if (definition == Definition::kFrame) {
+    for (int64_t key = 0; key < frames; ++key) {
+      groups.push_back({AttendedFrames(attends, key, frames, true), {key, key + 1}});
+    }
+  } else if (attends == Attends::kAll) {
+    groups.push_back({{0, frames}, {0, frames}});
+  } else {
+    for (int64_t row = 0; row < frames; ++row) {
+      groups.push_back({{row, row + 1}, AttendedFrames(attends, row, frames, false)});
+    }
+  }
+  return groups;
+}
+
+}  // namespace vggt

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which keys a row of the attention matrix is normalised over, in whole frames.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "attention/definition.h"
+#include "core/block_kind.h"
+
+namespace vggt {
+
+// The frames [first, last).
+struct FrameRange {
+  int64_t first = 0, last = 0;
+
+  int64_t count() const { return last - first; }
+  bool operator==(const FrameRange&) const = default;
+};
+
+// The frames whose tokens a token of `frame` may attend to; with `incoming` those whose tokens may
+// attend to it.
+FrameRange AttendedFrames(Attends attends, int64_t frame, int64_t frames, bool incoming);
+
+// All queries of the frames `rows` are normalised over the keys of the frames `keys`.
+struct SoftmaxGroup {
+  FrameRange rows, keys;
+};
+
+// Every query with every key that it attends to, each pair in one group. Blocks that attend to all
+// frames have one group, others one for each frame of queries; Definition::kFrame, which normalises
+// each frame of keys by itself, has one for each frame of keys.
+std::vector<SoftmaxGroup> SoftmaxGroups(Attends attends, Definition definition, int64_t frames);
+
+}  // namespace vggt

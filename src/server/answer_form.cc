@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/answer_form.h"
+
+#include "formats/npy.h"
+
+namespace vggt {
+
+OrderedJson PerHeadJson(const std::vector<double>& numbers, size_t layers) {
+  OrderedJson json = OrderedJson::array();
+  const auto heads = static_cast<int64_t>(numbers.size() / layers);
+  for (auto of_layer = numbers.begin(); of_layer != numbers.end(); of_layer += heads) {
+    json.push_back(std::vector<double>(of_layer, of_layer + heads));
+  }
+  return json;
+}
+
+void AppendPerHead(const std::vector<double>& numbers, size_t layers, std::string& body) {
+  body += NpyHeader("<f8",
+                    {static_cast<int64_t>(layers), static_cast<int64_t>(numbers.size() / layers)});
+  body.append(reinterpret_cast<const char*>(numbers.data()), numbers.size() * sizeof(double));
+}
+
+}  // namespace vggt

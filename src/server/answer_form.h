@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+// What answers with stored maps and answers with exact attention have in common.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "formats/json.h"
+
+namespace vggt {
+
+// The most bytes of one answer, apart from its header: 64 MiB.
+inline constexpr size_t kMostAnswerBytes = 64 << 20;
+
+// A number for each layer and head, as [layers][heads]. `numbers` holds a whole count of heads for
+// each of `layers` layers.
+OrderedJson PerHeadJson(const std::vector<double>& numbers, size_t layers);
+
+// The same as a .npy file, float64 [layers, heads], appended to a body.
+void AppendPerHead(const std::vector<double>& numbers, size_t layers, std::string& body);
+
+}  // namespace vggt
