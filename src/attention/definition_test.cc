@@ -25,12 +25,27 @@ TEST(Definition, NamesLeadBackToThem) {
   EXPECT_FALSE(FindDefinition("").has_value());
 }
 
+TEST(Definition, PeopleCanTellThemApart) {
+  std::set<std::string> labels, units;
+  for (const DefinitionInfo& info : Definitions()) {
+    EXPECT_TRUE(labels.insert(info.label).second) << info.label;
+    EXPECT_TRUE(units.insert(info.unit).second) << info.unit;
+  }
+  EXPECT_FALSE(labels.contains("") || units.contains(""));
+}
+
 TEST(Definition, ProbabilitiesAreTheSoftmaxes) {
   EXPECT_TRUE(IsProbability(Definition::kModel));
   EXPECT_TRUE(IsProbability(Definition::kPatches));
   EXPECT_TRUE(IsProbability(Definition::kFrame));
   EXPECT_FALSE(IsProbability(Definition::kLogits));
   EXPECT_FALSE(IsProbability(Definition::kCosine));
+}
+
+TEST(Definition, ProbabilitiesAreNeverNegative) {
+  for (const DefinitionInfo& info : Definitions()) {
+    EXPECT_FALSE(info.is_signed && info.probability) << info.name;
+  }
 }
 
 }  // namespace

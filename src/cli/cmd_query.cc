@@ -209,7 +209,7 @@ class FigureOutput : public Output {
       return count == 0 ? 0.0F : static_cast<float>(Quantile({values.data(), 1, count, count}, q));
     };
     map.last = quantile(0.99);
-    map.first = IsProbability(request.definition) ? 0.0F : quantile(0);
+    map.first = InfoOf(request.definition).is_signed ? quantile(0) : 0.0F;
     for (size_t f = 0; f < request.frames.size(); ++f) {
       ThrowIfInterrupted();
       map.values = {row + static_cast<int64_t>(f) * per_frame, patches};

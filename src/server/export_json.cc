@@ -82,7 +82,11 @@ OrderedJson StoreJson(const AttentionRows* rows) {
     json["blocks"].push_back(std::move(one));
   }
   for (const DefinitionInfo& info : Definitions()) {
-    json["definitions"].push_back({{"name", info.name}, {"text", info.text}});
+    json["definitions"].push_back({{"name", info.name},
+                                   {"label", info.label},
+                                   {"unit", info.unit},
+                                   {"signed", info.is_signed},
+                                   {"text", info.text}});
   }
   return json;
 }

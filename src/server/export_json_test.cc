@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 
 #include "export_testing.h"
+#include "qk_store_testing.h"
 
 namespace vggt {
 namespace {
@@ -87,6 +88,26 @@ TEST(ExportJson, ProvenanceAndTransforms) {
   EXPECT_EQ(json["frames"][2]["source"].dump(), R"({"file":"c.mp4","time":1.5})");
   EXPECT_EQ(json["frames"][2]["transform"], OrderedJson::parse(transform));
   EXPECT_TRUE(json["notices"].empty());
+}
+
+TEST(ExportJson, AStoreSaysWhatCanBeAsked) {
+  const TestDir dir;
+  const fs::path e = CopyExport(dir, "conv_average", "a");
+  EXPECT_TRUE(Describe(dir, "a")["store"].is_null());
+  const LayerMetadata m = OpenExport(e).layers.back().metadata;
+  testing::WriteQkStore(e, testing::SmallQkDescription(m.S, m.H_p, m.W_p));
+  const OrderedJson store = Describe(dir, "a")["store"];
+  EXPECT_EQ(store["blocks"][0].dump(),
+            R"({"kind":"global","layers":[1,5],"heads":3,"special_tokens":["camera","register_1"],)"
+            R"("attends":"all","rope":"2d"})");
+  ASSERT_EQ(store["definitions"].size(), Definitions().size());
+  EXPECT_EQ(store["definitions"][1].dump(),
+            R"({"name":"patches","label":"patches only",)"
+            R"("unit":"a share of 1 over the patches of all frames","signed":false,)"
+            R"("text":"Softmax over patches alone, as in the classic maps: the share of special )"
+            R"(tokens is left out, and the rest adds up to 1."})");
+  EXPECT_EQ(store["definitions"][3]["name"], "logits");
+  EXPECT_EQ(store["definitions"][3]["signed"], true);
 }
 
 TEST(ExportJson, ABrokenLayerIsListed) {
