@@ -366,5 +366,23 @@ TEST_F(AttentionRowsTest, KindsThatAreNotStoredAreNamed) {
               HasSubstr("the store has no frame blocks. It has global blocks."));
 }
 
+TEST_F(AttentionRowsTest, OpensAnExportByItsFolder) {
+  EXPECT_THAT(
+      ErrorOf([&] { return AttentionRows::Open(dir_.path()).grid(BlockKind::kGlobal).width; }),
+      HasSubstr("holds no queries and keys to compute attention from"));
+  WriteQkStore(dir_.path(), SmallQkDescription());
+  const AttentionRows rows = AttentionRows::Open(dir_.path());
+  const TokenGrid grid = rows.grid(BlockKind::kGlobal);
+  EXPECT_EQ(grid, (TokenGrid{3, 2, 3, 4}));
+  AttentionRequest request;
+  request.tokens = {grid.patch(0, 1, 2)};
+  const AttentionAnswer answer = rows.Answer(request);
+  EXPECT_EQ(answer.shape, (Shape{1, 3, 3, 14}));
+  EXPECT_EQ(answer.Tokens(0, 2, 1).data(), answer.values.data() + (2 * 3 + 1) * 14);
+  EXPECT_EQ(answer.Tokens(0, 2, 1).size(), 14U);
+  EXPECT_EQ(answer.Patches(0, 2, 1).data(), answer.values.data() + (2 * 3 + 1) * 14 + 2);
+  EXPECT_EQ(answer.Patches(0, 2, 1).size(), 12U);
+}
+
 }  // namespace
 }  // namespace vggt

@@ -1,32 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "attention/relative_rotation.h"
 
-#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 
 namespace vggt {
 
-std::shared_ptr<const RopeTable> RotationTable(const QkBlocks& blocks, int64_t grid_height,
-                                               int64_t grid_width, bool before_rope) {
-  if (blocks.rope.type != RopeType::k2d || before_rope) return nullptr;
-  const int64_t last = blocks.rope.first_patch + std::max(grid_height, grid_width);
-  return std::make_shared<const RopeTable>(blocks.head_dim, static_cast<int32_t>(last),
-                                           blocks.rope.base);
-}
-
-TokenPosition PositionOf(const QkBlocks& blocks, int64_t grid_width, int64_t token) {
-  const int64_t patch = token - blocks.specials();
-  if (patch < 0) return {};
-  const auto first = static_cast<int32_t>(blocks.rope.first_patch);
-  return {static_cast<int32_t>(patch / grid_width) + first,
-          static_cast<int32_t>(patch % grid_width) + first};
-}
-
-RelativeRotation::RelativeRotation(const QkBlocks& blocks, int64_t grid_height, int64_t grid_width,
+RelativeRotation::RelativeRotation(const QkBlocks& blocks, const TokenGrid& grid,
                                    std::shared_ptr<const RopeTable> table)
-    : height_(grid_height),
-      width_(grid_width),
+    : height_(grid.height),
+      width_(grid.width),
       head_dim_(blocks.head_dim),
       first_dim_(blocks.head_dim / 2),
       first_patch_(static_cast<int32_t>(blocks.rope.first_patch)),

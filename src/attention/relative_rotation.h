@@ -6,24 +6,10 @@
 #include <cstdint>
 #include <memory>
 
+#include "attention/row_rotation.h"
 #include "core/tensor.h"
-#include "ops/rope.h"
-#include "store/qk/qk_schema.h"
 
 namespace vggt {
-
-// Where a token of a frame stands in the rotary embedding. Special tokens stand at (0, 0).
-struct TokenPosition {
-  int32_t y = 0, x = 0;
-};
-
-// The angles of all positions that occur in a frame; null if nothing is to be rotated: the blocks
-// have no such embedding, or what was before it is wanted.
-std::shared_ptr<const RopeTable> RotationTable(const QkBlocks& blocks, int64_t grid_height,
-                                               int64_t grid_width, bool before_rope);
-
-TokenPosition PositionOf(const QkBlocks& blocks, int64_t grid_width,
-                         int64_t token);  // of a frame, special tokens first
 
 // For one head of one query at a time: (R_a q)·(R_b k) = (R_{a-b} q)·k. The first half of the
 // channels turns with y and the second with x, so that a grid of keys needs one half for each of
@@ -31,7 +17,7 @@ TokenPosition PositionOf(const QkBlocks& blocks, int64_t grid_width,
 class RelativeRotation {
  public:
   // `table`: of RotationTable. Without one all halves are those of the query itself.
-  RelativeRotation(const QkBlocks& blocks, int64_t grid_height, int64_t grid_width,
+  RelativeRotation(const QkBlocks& blocks, const TokenGrid& grid,
                    std::shared_ptr<const RopeTable> table);
 
   // Turns `query` (head_dim floats) of a token at `position` for all keys.

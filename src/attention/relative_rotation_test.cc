@@ -25,19 +25,6 @@ float Dot(const std::vector<float>& a, const std::vector<float>& b) {
   return sum;
 }
 
-TEST(RelativeRotation, PlacesTokens) {
-  const QkBlocks blocks = Blocks(8, 100, 1);
-  const auto at = [&](int64_t token) {
-    const TokenPosition p = PositionOf(blocks, 3, token);
-    return std::pair{p.y, p.x};
-  };
-  EXPECT_EQ(at(0), std::pair(0, 0));
-  EXPECT_EQ(at(1), std::pair(0, 0));
-  EXPECT_EQ(at(2), std::pair(1, 1));
-  EXPECT_EQ(at(4), std::pair(1, 3));
-  EXPECT_EQ(at(7), std::pair(2, 3));
-}
-
 // The products are those of queries and keys that were both rotated.
 TEST(RelativeRotation, GivesTheProductsOfRotatedKeys) {
   const int64_t dim = 16, height = 3, width = 4;
@@ -47,14 +34,15 @@ TEST(RelativeRotation, GivesTheProductsOfRotatedKeys) {
     key.push_back(0.2F * static_cast<float>(i % 7) - 0.5F);
   }
   const QkBlocks blocks = Blocks(dim, 100, 1);
-  RelativeRotation rotation(blocks, height, width, RotationTable(blocks, height, width, false));
+  const TokenGrid grid{1, blocks.specials(), height, width};
+  RelativeRotation rotation(blocks, grid, RotationTable(blocks, grid, false));
   const auto rotated = [&](std::vector<float> x, TokenPosition at) {
     const int32_t position[] = {at.y, at.x};
     reference::Rope(1, 1, dim, dim, position, x.data());
     return x;
   };
-  for (int64_t token = 0; token < 2 + height * width; ++token) {
-    const TokenPosition at = PositionOf(blocks, width, token);
+  for (int64_t token = 0; token < grid.tokens(); ++token) {
+    const TokenPosition at = PositionOf(blocks, grid, token);
     const std::vector<float> turned = rotated(query, at);
     rotation.Set(query.data(), at);
     const std::vector<float> special(rotation.special(), rotation.special() + dim);
@@ -64,28 +52,20 @@ TEST(RelativeRotation, GivesTheProductsOfRotatedKeys) {
         std::vector<float> x(rotation.row(r), rotation.row(r) + dim / 2);
         const float* column = rotation.columns() + c * dim / 2;
         x.insert(x.end(), column, column + dim / 2);
-        const std::vector<float> other = rotated(key, PositionOf(blocks, width, 2 + r * width + c));
+        const std::vector<float> other =
+            rotated(key, PositionOf(blocks, grid, grid.patch(0, r, c)));
         EXPECT_NEAR(Dot(x, key), Dot(turned, other), 1e-5) << token << " to " << r << ", " << c;
       }
     }
   }
 }
 
-TEST(RelativeRotation, HasATableWhereThereIsSomethingToRotate) {
-  QkBlocks blocks = Blocks(8, 100, 1);
-  EXPECT_NE(RotationTable(blocks, 2, 3, false), nullptr);
-  EXPECT_EQ(RotationTable(blocks, 2, 3, true), nullptr);
-  for (const RopeType type : {RopeType::kNone, RopeType::kApplied}) {
-    blocks.rope.type = type;
-    EXPECT_EQ(RotationTable(blocks, 2, 3, false), nullptr);
-  }
-}
-
 TEST(RelativeRotation, LeavesTheQueryWhereThereIsNone) {
   QkBlocks blocks = Blocks(5, 100, 1);  // of an odd number of channels, too
   const std::vector<float> query = {1, 2, 3, 4, 5};
-  RelativeRotation rotation(blocks, 2, 3, nullptr);
-  rotation.Set(query.data(), PositionOf(blocks, 3, 5));
+  const TokenGrid grid{1, 2, 2, 3};
+  RelativeRotation rotation(blocks, grid, nullptr);
+  rotation.Set(query.data(), PositionOf(blocks, grid, 5));
   EXPECT_EQ(std::vector(rotation.special(), rotation.special() + 5), query);
   EXPECT_EQ(std::vector(rotation.row(1), rotation.row(1) + 2), (std::vector<float>{1, 2}));
   EXPECT_EQ(std::vector(rotation.columns() + 6, rotation.columns() + 9),

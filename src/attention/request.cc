@@ -2,6 +2,7 @@
 #include "attention/request.h"
 
 #include <algorithm>
+#include <numeric>
 #include <set>
 
 #include "core/error.h"
@@ -48,6 +49,26 @@ std::string BlocksText(const QkDescription& description) {
     kinds += fmt::format("{}{}", kinds.empty() ? "" : ", ", BlockKindName(blocks.kind));
   }
   return fmt::format("It has {} blocks.", kinds);
+}
+
+const QkBlocks& BlocksOf(const QkDescription& description, BlockKind kind) {
+  if (const QkBlocks* blocks = description.Find(kind)) return *blocks;
+  throw Error(fmt::format("the store has no {} blocks", BlockKindName(kind)), "",
+              BlocksText(description));
+}
+
+AttentionRequest WithDefaults(AttentionRequest request, const QkDescription& description,
+                              const QkBlocks& blocks) {
+  if (request.layers.empty()) request.layers = {blocks.layers.size() - 1};
+  if (request.heads.empty()) {
+    request.heads.resize(static_cast<size_t>(blocks.heads));
+    std::iota(request.heads.begin(), request.heads.end(), 1);
+  }
+  if (request.frames.empty()) {
+    request.frames.resize(static_cast<size_t>(description.frames));
+    std::iota(request.frames.begin(), request.frames.end(), 0);
+  }
+  return request;
 }
 
 void CheckRequest(const AttentionRequest& request, const QkDescription& description,

@@ -18,8 +18,8 @@ enum class HeadReduction { kNone, kMean, kMax };
 // A row of the attention matrix, or the mean of several: for each layer, head and frame.
 struct AttentionRequest {
   BlockKind kind = BlockKind::kGlobal;
-  std::vector<size_t> layers;  // places in the kind's QkBlocks::layers
-  std::vector<int> heads;      // from 1
+  std::vector<size_t> layers;  // places in the kind's QkBlocks::layers; empty: the last one
+  std::vector<int> heads;      // from 1; empty: all
   HeadReduction reduction = HeadReduction::kNone;
   int64_t frame = 0;
   // Tokens of that frame: the special tokens come first, then the patches, grid row by grid row.
@@ -28,7 +28,7 @@ struct AttentionRequest {
   Definition definition = Definition::kModel;
   bool before_rope = false;
   bool incoming = false;    // a column of the matrix: which tokens attend to these
-  std::vector<int> frames;  // the frames that are answered, from 0
+  std::vector<int> frames;  // the frames that are answered, from 0; empty: all
   // Whether what is shown or sent includes the values at special tokens. Answers always hold them.
   bool all_tokens = false;
 };
@@ -46,6 +46,13 @@ int64_t FindSpecialToken(const QkBlocks& blocks, std::string_view name);
 
 // "It has global, frame blocks.": a hint for who asked for others.
 std::string BlocksText(const QkDescription& description);
+
+// The blocks of a kind. Throws Error naming the kinds that there are if there are none of it.
+const QkBlocks& BlocksOf(const QkDescription& description, BlockKind kind);
+
+// `request` with layers, heads and frames where it has none.
+AttentionRequest WithDefaults(AttentionRequest request, const QkDescription& description,
+                              const QkBlocks& blocks);
 
 // Throws Error naming the number that is out of range, missing or given twice, or saying that the
 // store cannot answer (queries and keys that were rotated before they were stored have no "before

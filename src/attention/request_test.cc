@@ -58,5 +58,31 @@ TEST(AttentionRequest, RefusesWhatIsNotThere) {
               HasSubstr("after the rotary"));
 }
 
+TEST(AttentionRequest, WhatIsLeftOutIsTheLastLayerAndAllOfTheRest) {
+  const QkDescription d = SmallQkDescription();
+  AttentionRequest request;
+  request.tokens = {3};
+  const AttentionRequest completed = WithDefaults(request, d, d.blocks[0]);
+  EXPECT_THAT(completed.layers, ElementsAre(1));
+  EXPECT_THAT(completed.heads, ElementsAre(1, 2, 3));
+  EXPECT_THAT(completed.frames, ElementsAre(0, 1, 2));
+  EXPECT_THAT(completed.tokens, ElementsAre(3));
+  request.layers = {0};
+  request.heads = {2};
+  request.frames = {1};
+  const AttentionRequest given = WithDefaults(request, d, d.blocks[0]);
+  EXPECT_THAT(given.layers, ElementsAre(0));
+  EXPECT_THAT(given.heads, ElementsAre(2));
+  EXPECT_THAT(given.frames, ElementsAre(1));
+}
+
+TEST(AttentionRequest, BlocksAreFoundByTheirKind) {
+  QkDescription d = SmallQkDescription();
+  EXPECT_EQ(&BlocksOf(d, BlockKind::kEncoder), &d.blocks[2]);
+  d.blocks.resize(2);
+  EXPECT_EQ(ErrorOf([&] { return BlocksOf(d, BlockKind::kEncoder).heads; }),
+            "the store has no encoder blocks. It has global, frame blocks.");
+}
+
 }  // namespace
 }  // namespace vggt

@@ -31,4 +31,17 @@ std::vector<SoftmaxGroup> SoftmaxGroups(Attends attends, Definition definition, 
   return groups;
 }
 
+std::vector<int64_t> KeyTokens(const FrameRange& keys, Definition definition,
+                               const TokenGrid& grid) {
+  std::vector<int64_t> tokens;
+  for (int64_t frame = keys.first; frame < keys.last; ++frame) {
+    const bool patches = definition == Definition::kPatches;
+    const int64_t end = grid.first_token(frame + 1);
+    for (int64_t t = patches ? grid.first_patch(frame) : grid.first_token(frame); t < end; ++t) {
+      tokens.push_back(t);
+    }
+  }
+  return tokens;
+}
+
 }  // namespace vggt

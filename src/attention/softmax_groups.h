@@ -7,6 +7,7 @@
 
 #include "attention/definition.h"
 #include "core/block_kind.h"
+#include "core/token_grid.h"
 
 namespace vggt {
 
@@ -31,5 +32,10 @@ struct SoftmaxGroup {
 // frames have one group, others one for each frame of queries; Definition::kFrame, which normalises
 // each frame of keys by itself, has one for each frame of keys.
 std::vector<SoftmaxGroup> SoftmaxGroups(Attends attends, Definition definition, int64_t frames);
+
+// The tokens of the frames `keys` that count as keys, ascending: all, or of Definition::kPatches
+// the patches alone.
+std::vector<int64_t> KeyTokens(const FrameRange& keys, Definition definition,
+                               const TokenGrid& grid);
 
 }  // namespace vggt

@@ -54,5 +54,11 @@ TEST(SoftmaxGroups, FramesByThemselves) {
   EXPECT_EQ(groups[1].keys, (FrameRange{1, 2}));
 }
 
+TEST(SoftmaxGroups, KeysAreAllTokensOrPatches) {
+  const TokenGrid grid{3, 2, 1, 2};
+  EXPECT_THAT(KeyTokens({1, 3}, Definition::kModel, grid), ElementsAre(4, 5, 6, 7, 8, 9, 10, 11));
+  EXPECT_THAT(KeyTokens({1, 3}, Definition::kPatches, grid), ElementsAre(6, 7, 10, 11));
+}
+
 }  // namespace
 }  // namespace vggt
