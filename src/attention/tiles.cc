@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "attention/tiles.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "attention/logit_row.h"
+#include "attention/row_rotation.h"
+#include "core/error.h"
+#include "ops/half_rows.h"
+#include "ops/row_block.h"
+
+namespace vggt {
+namespace {
+
+// Rows of a block whose logits take about half a megabyte, so that they are still in the
+// second-level cache when they become probabilities and when the caller reads them.
+int64_t RowsTogether(int64_t keys) {
+  constexpr int64_t kSix = 6, kLogits = 1 << 17;  // the kernel computes six rows at a time
+  return std::clamp(kLogits / keys / kSix * kSix, kSix, kMostBlockRows);
+}
+
+// Each row divided by its length; a row of zeros stays one.
+void Normalize(int64_t rows, int64_t dim, float* x) {
+  for (int64_t r = 0; r < rows; ++r, x += dim) {
+    double squares = 0;
+    for (int64_t c = 0; c < dim; ++c) squares += static_cast<double>(x[c]) * x[c];
+    const auto factor = static_cast<float>(squares > 0 ? 1 / std::sqrt(squares) : 0);
+    for (int64_t c = 0; c < dim; ++c) x[c] *= factor;
+  }
+}
+
+}  // namespace
+
+HeadTiles::HeadTiles(const QkStore& store, const HeadRef& head, TileOptions options)
+    : store_(store),
+      head_(head),
+      stored_(BlocksOf(store.description(), head.kind)),
+      grid_(store.description().token_grid(stored_)),
+      options_(std::move(options)),
+      groups_(SoftmaxGroups(stored_.attends, options_.definition, grid_.frames)) {
+  AttentionRequest request;
+  request.kind = head.kind;
+  request.layers = {head.layer};
+  request.heads = {head.head};
+  request.tokens = {0};
+  request.frames = {0};
+  request.before_rope = options_.before_rope;
+  CheckRequest(request, store.description(), stored_);
+  std::vector<int64_t>& rows = options_.rows;
+  if (rows.empty()) {
+    rows.resize(static_cast<size_t>(grid_.tokens()));
+    std::iota(rows.begin(), rows.end(), 0);
+  }
+  const bool ascending = std::is_sorted(rows.begin(), rows.end(), std::less_equal<>());
+  if (!ascending || rows.front() < 0 || rows.back() >= grid_.tokens()) {
+    throw Error(fmt::format("the rows asked for are not ascending tokens from 0 to {}",
+                            grid_.tokens() - 1));
+  }
+  for (size_t g = 0; g < groups_.size(); ++g) {
+    const auto place = [&](int64_t frame) {
+      const auto found = std::lower_bound(rows.begin(), rows.end(), grid_.first_token(frame));
+      return static_cast<size_t>(found - rows.begin());
+    };
+    const int64_t keys = groups_[g].keys.count() * grid_.tokens_per_frame();
+    const auto together = static_cast<size_t>(RowsTogether(keys));
+    const size_t end = place(groups_[g].rows.last);
+    for (size_t begin = place(groups_[g].rows.first); begin < end; begin += together) {
+      blocks_.push_back({g, begin, std::min(begin + together, end)});
+    }
+  }
+}
+
+// The work of one call: the blocks of one group after those of another.
+class HeadTiles::Computation {
+ public:
+  Computation(const HeadTiles& tiles, const std::function<void(const RowBlock&)>& add,
+              const StopCheck& stop_check)
+      : tiles_(tiles),
+        add_(add),
+        stop_check_(stop_check),
+        tensors_(tiles.store_.Layer(tiles.stored_, tiles.head_.layer)),
+        head_values_((tiles.head_.head - 1) * tiles.grid_.tokens() * dim()),
+        rotation_(tiles.stored_, tiles.grid_, tiles.options_.before_rope) {}
+
+  void Run() {
+    const std::vector<Planned>& blocks = tiles_.blocks_;
+    for (size_t first = 0; first < blocks.size();) {
+      size_t end = first;
+      while (end < blocks.size() && blocks[end].group == blocks[first].group) ++end;
+      RunGroup(first, end);
+      first = end;
+    }
+    tensors_.mapping->CheckIntact();
+  }
+
+ private:
+  int64_t dim() const { return tiles_.stored_.head_dim; }
+  bool cosine() const { return tiles_.options_.definition == Definition::kCosine; }
+
+  // The blocks [first, end), which share their keys.
+  void RunGroup(size_t first, size_t end) {
+    CheckStop(stop_check_);
+    const SoftmaxGroup& group = tiles_.groups_[tiles_.blocks_[first].group];
+    const std::vector<int64_t> keys =
+        KeyTokens(group.keys, tiles_.options_.definition, tiles_.grid_);
+    const PackedKeys packed = Pack(keys);
+    const int64_t most = tiles_.blocks_[first].end - tiles_.blocks_[first].begin;
+    const Memory memory(most, packed);
+    FloatBuffer all(static_cast<size_t>(memory.size * ThreadCount()));
+    ParallelFor(end - first, 1, [&](size_t i) {
+      CheckStop(stop_check_);
+      const int slot = ThreadIndex();
+      float* own = all.data() + slot * memory.size;
+      const RowBlock block = Compute(first + i, packed, memory, own);
+      add_({first + i, slot, block.rows, keys, group.keys, block.values, block.stride,
+            block.log_normalizers});
+    });
+  }
+
+  // What a thread needs for a block of `rows`, in floats from the beginning of its own.
+  struct Memory {
+    Memory(int64_t rows, const PackedKeys& keys)
+        : queries(RowBlockSize(rows, keys.keys())),
+          scratch(queries + rows * keys.dim()),
+          log_normalizers(scratch + RowBlockScratch(keys.dim())),
+          // Threads do not write to the same line of a cache.
+          size((log_normalizers + rows + 15) / 16 * 16) {}
+    int64_t queries, scratch, log_normalizers, size;
+  };
+
+  PackedKeys Pack(const std::vector<int64_t>& keys) const {
+    FloatBuffer k = rotation_.Rotated(tensors_.k + head_values_, keys);
+    if (cosine()) Normalize(std::ssize(keys), dim(), k.data());
+    return PackedKeys(std::ssize(keys), k.data(), dim());
+  }
+
+  RowBlock Compute(size_t index, const PackedKeys& keys, const Memory& memory, float* own) const {
+    const Planned& planned = tiles_.blocks_[index];
+    const auto rows =
+        std::span(tiles_.options_.rows).subspan(planned.begin, planned.end - planned.begin);
+    const int64_t count = std::ssize(rows);
+    float *values = own, *queries = own + memory.queries;
+    rotation_.Rotate(tensors_.q + head_values_, rows, queries);
+    if (cosine()) Normalize(count, dim(), queries);
+    const auto scale = static_cast<float>(cosine() ? 1 : tiles_.stored_.scale);
+    LogitRows(count, queries, keys, scale, own + memory.scratch, values);
+    for (int64_t i = 0; i < count; ++i) {
+      if (RowIsFinite(values + i * keys.stride(), keys.keys())) continue;
+      ThrowNotFinite(tiles_.store_.LayerPath(tiles_.stored_, tiles_.head_.layer));
+    }
+    RowBlock block;
+    block.rows = rows;
+    block.values = values;
+    block.stride = keys.stride();
+    if (IsProbability(tiles_.options_.definition)) {
+      SoftmaxRows(count, keys.keys(), keys.stride(), values, own + memory.log_normalizers);
+      block.log_normalizers = own + memory.log_normalizers;
+    }
+    return block;
+  }
+
+  const HeadTiles& tiles_;
+  const std::function<void(const RowBlock&)>& add_;
+  const StopCheck& stop_check_;
+  const QkTensors tensors_;
+  const int64_t head_values_;
+  const RowRotation rotation_;
+};
+
+void HeadTiles::ForEachRowBlock(const std::function<void(const RowBlock&)>& add,
+                                const StopCheck& stop_check) const {
+  Computation(*this, add, stop_check).Run();
+}
+
+}  // namespace vggt
