@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rotary embedding without rotating the keys: a rotation of the query by the difference of the two
+// Rotary embedding without rotating the keys: turning the query by the difference of the two
 // positions gives the same product.
 #pragma once
 

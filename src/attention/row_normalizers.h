@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What each row of the attention matrix is divided by: needed to say who looks at a token.
+// The number that each row of the attention matrix is divided by. A column of the matrix, which
+// says who looks at a token, needs those of all rows.
 #pragma once
 
 #include <condition_variable>
@@ -18,9 +19,10 @@
 
 namespace vggt {
 
-// The logarithm of the sum of exp(logit) over the keys that a definition counts, for every query of
-// one head. Computing them takes as long as the head's attention in the model itself; then they are
-// kept, the least recently used dropped. From any number of threads.
+// For every query of one head, the logarithm of the sum of exp(logit) over the keys that a
+// definition counts. Computing them takes as long as the head's attention in the model itself. They
+// are kept until there is no more room; then the least recently used are dropped. Any number of
+// threads may ask.
 class RowNormalizers {
  public:
   RowNormalizers(const QkStore& store, uint64_t most_bytes)
@@ -43,10 +45,10 @@ class RowNormalizers {
     }
   };
 
-  // [tokens of all frames]. Rows of frames that attend to none of the keys hold +infinity: their
-  // probabilities are 0. What several callers want at the same time is computed by one of them.
-  // `stop_check` is asked while computing and while waiting; if it throws, nothing is kept, and who
-  // waits computes it. `workspace` is the caller's own.
+  // Returns [tokens of all frames]. Rows of frames that attend to none of the keys hold +infinity,
+  // so that their probabilities are 0. If several callers want the same, one computes and the
+  // others wait. `stop_check` is asked while computing and while waiting; if it throws, nothing is
+  // kept, and one of those that wait computes instead. `workspace` is the caller's own.
   std::shared_ptr<const FloatBuffer> Get(const Key& key, const QkTensors& tensors,
                                          AttentionWorkspace& workspace,
                                          const StopCheck& stop_check = {});

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Who may ask: keeps pages of other sites, which a browser here may have open, from reading
-// answers.
+// Decides who may ask. A browser on this machine may have pages of other sites open: they must not
+// read what this server answers.
 #pragma once
 
 #include <string>
@@ -19,9 +19,10 @@ bool IsAnyAddress(const std::string& server_name);
 // Whether only this machine can reach it.
 bool IsLoopback(const std::string& server_name);
 
-// Throws Refusal (403) unless the Host header names this server (a name of another site that was
-// made to lead here does not), and Origin and Sec-Fetch-Site, if given, are the page's own. A link
-// on another site may lead to the page itself: `is_page`.
+// Throws Refusal (403) unless the Host header names this server, and Origin and Sec-Fetch-Site, if
+// they are given, are the page's own. The check of Host refuses a foreign site that gives its own
+// name this machine's address. `is_page`: the page itself is asked for, to which other sites may
+// link.
 void CheckAccess(const AccessRule& rule, const Request& request, bool is_page);
 
 }  // namespace vggt

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The exports below one folder: listed, and those that are open.
+// Lists the exports below one folder and keeps those that were used last open.
 #pragma once
 
 #include <condition_variable>
@@ -17,7 +17,7 @@ namespace vggt {
 
 // An open export. Whoever holds it can go on reading when the catalog has dropped it.
 struct OpenedExport {
-  std::string id;    // what is opened, as seen from the root: its folder; "." is the root
+  std::string id;    // the path from the root to what was opened: its folder; "." is the root
   std::string path;  // its attn_maps/ (or qk/), or the one layer's metadata; absolute
   std::string name;  // of the image set, or else of the folder
   MapReader maps;
@@ -34,7 +34,7 @@ struct ListedExport {
 
 struct ExportList {
   std::vector<ListedExport> exports;  // by id
-  bool truncated = false;             // not everything was looked at
+  bool truncated = false;             // there may be more: a limit ended the search
 };
 
 // From any number of threads.
@@ -57,8 +57,8 @@ class ExportCatalog {
   // there is none.
   std::shared_ptr<const OpenedExport> Get(const std::string& id);
 
-  // Waits until the one opened last is another than `than`, and returns it; nullptr at once when a
-  // stop is requested.
+  // Waits until the export opened last is another than `than`, and returns it. Returns nullptr as
+  // soon as a stop is requested.
   std::shared_ptr<const OpenedExport> AwaitOther(const OpenedExport* than, std::stop_token stop);
 
   // What can be opened below the root: at most 4 folders deep, 20,000 entries and 200 exports;

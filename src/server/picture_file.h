@@ -8,9 +8,9 @@
 
 namespace vggt {
 
-// The file's bytes, its type read off them, and an ETag; 304 without a body if `if_none_match` is
-// that. Throws Refusal: 404 if it is not there, 422 if it is no PNG, JPEG or WebP or larger than
-// 256 MiB.
+// Answers with the file's bytes, the content type that they show, and an ETag; with 304 and no body
+// if `if_none_match` lists that ETag. Throws Refusal: 404 if there is no such file, 422 if it is
+// not a PNG, JPEG or WebP or if it is larger than 256 MiB.
 Response PictureResponse(const std::filesystem::path& path, const std::string& if_none_match);
 
 // Whether the header If-None-Match lists `etag`.

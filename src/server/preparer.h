@@ -11,13 +11,13 @@ namespace vggt {
 // How many of the last layers fit `cache_bytes` when inflated, at most.
 size_t LayersThatFit(const Export& described, uint64_t cache_bytes);
 
-// A background thread: from the last layer, which is shown first, to the first one. Turns to
-// another export when that is opened; gives up one that cannot be read.
+// A background thread that inflates layers, from the last one, which is shown first, to the first.
+// When another export is opened it turns to that one. It gives up an export that cannot be read.
 class Preparer {
  public:
-  // `catalog` outlives it; what fits its cache is prepared.
+  // Prepares as many layers as fit the catalog's cache. `catalog` must outlive this.
   explicit Preparer(ExportCatalog& catalog);
-  // Waits for the layer at hand.
+  // Waits until the layer that is being inflated is done.
   ~Preparer() = default;
 
  private:

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The API (docs/http-api.md) and the page: a request in, an answer out, no socket.
+// The API (docs/http-api.md) and the page: turns a request into an answer. It knows no sockets.
 #pragma once
 
 #include <chrono>
@@ -15,14 +15,14 @@ namespace vggt {
 // From any number of threads.
 class Routes {
  public:
-  // `answer_time`: after which an answer that is not yet computed is given up.
+  // An answer that is not computed within `answer_time` is given up.
   Routes(ExportCatalog& catalog, AccessRule access,
          std::chrono::milliseconds answer_time = kAnswerTime)
       : catalog_(catalog), access_(std::move(access)), answer_time_(answer_time) {}
 
-  // Never throws but for want of memory: what goes wrong is an answer with a status of 400 or more
-  // and {"error": {"what", "where", "hint"}}. What takes long is given up when the request is
-  // abandoned.
+  // Whatever goes wrong becomes an answer with a status of 400 or more and {"error": {"what",
+  // "where", "hint"}}; only want of memory for that answer throws. Long work is given up when the
+  // request is abandoned.
   Response Handle(const Request& request) const;
 
  private:
