@@ -1,4 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
+// Attention() runs two parallel loops: one copies keys and values into packed arrays, the other
+// computes the result. A task of the second loop is one block of kRows (96) queries of one head of
+// one batch entry. It walks over all keys in ascending order, kKeys (256) at a time. For each step
+//   1. ComputeLogits() multiplies queries and keys: logits [96, 256];
+//   2. TakeGroup() turns logits into probabilities that are not normalised yet, in place;
+//   3. AddProduct() adds probabilities · values to the sums [96, head_dim].
+// Parts 1 and 2 go together for kRowGroup (6) rows at a time, so that the 6 KB of logits are still
+// in the first-level cache when their exponentials are taken. The block sizes are for the
+// second-level cache (attention_tile.h).
+//
+// The softmax needs a row's maximum, which is known only after the last key. So each row keeps the
+// largest logit so far (max), the sum of 2^(logit - max) (total) and the weighted values (sums).
+// When a step raises the maximum, total and sums are multiplied by 2^(old max - new max). The
+// result is sums / total. No exponent is ever positive, so nothing overflows. This is algorithm 1
+// of FlashAttention (arXiv:2205.14135), but the loop over queries is the outer one and the division
+// comes once, at the end.
+//
+// Queries are multiplied by log2(e) / √head_dim when they are loaded, so that the exponential is a
+// power of two (Exp2 in attention_simd-inl.h).
+//
+// No two tasks write the same value, and within a task every sum runs over the keys in the same
+// order. So the bits of the result do not depend on the number of threads. They may differ between
+// instruction sets: a row's total is summed in as many parts as a vector has lanes.
 #include "ops/attention.h"
 
 #include <algorithm>
@@ -18,8 +41,8 @@
 HWY_BEFORE_NAMESPACE();
 namespace vggt::HWY_NAMESPACE {
 
-// The keys [first, first + kKeyPadding) of all heads as tiles, values as rows padded to whole
-// vectors; zeros beyond.
+// Packs the tokens [first, first + kKeyPadding) of all heads: keys as tiles (PackKeys), values as
+// rows padded with zeros to whole vectors. Keys beyond the last token are zeros.
 void PackTokens(const at::Plan& plan, int64_t batch, int64_t first) {
   for (int64_t head = 0; head < plan.heads; ++head) {
     float* keys = plan.PackedKeys(batch, head);
@@ -36,7 +59,7 @@ void PackTokens(const at::Plan& plan, int64_t batch, int64_t first) {
   }
 }
 
-// Working memory of a task, cut out of the thread's scratch.
+// The working memory of a task: parts of the thread's scratch.
 struct Scratch {
   Scratch(const at::Plan& plan, float* memory)
       : queries(memory),
@@ -44,9 +67,9 @@ struct Scratch {
         sums(logits + at::kRows * at::kKeys),
         max(sums + at::kRows * plan.padded_dim),
         total(max + at::kRows) {}
-  float* queries;  // [kRows, head_dim], scaled
-  float* logits;   // [kRows, kKeys], in powers of two: already times log2(e)
-  float* sums;     // [kRows, padded_dim]: weighted values
+  float* queries;  // [kRows, head_dim], multiplied by LogitScale
+  float* logits;   // [kRows, kKeys], exponents of 2; replaced by the probabilities
+  float* sums;     // [kRows, padded_dim]: sums of probability · value
   float* max;      // [kRows]: running maximum of the logits
   float* total;    // [kRows]: running sum of 2^(logit - max)
 };
@@ -61,8 +84,8 @@ void LoadQueries(const at::Plan& plan, int64_t batch, int64_t head, int64_t row_
   }
 }
 
-// logits [kRowGroup, count rounded up to tiles] of the rows from `row` on and the keys
-// [first, first + count).
+// Computes the logits of the kRowGroup rows from `row` on for the keys [first, first + count), with
+// `count` rounded up to whole tiles.
 void ComputeLogits(const at::Plan& plan, const float* packed_keys, int64_t first, int64_t count,
                    int64_t row, const Scratch& scratch) {
   for (int64_t key = 0; key < count; key += kTile) {
@@ -72,7 +95,8 @@ void ComputeLogits(const at::Plan& plan, const float* packed_keys, int64_t first
   }
 }
 
-// The logits of a group of rows and one step become probabilities; maxima, totals and sums follow.
+// Turns the logits of the kRowGroup rows from `row` on into probabilities and adds these to the
+// totals. Where the maximum rose, totals and sums are scaled first.
 void TakeGroup(const at::Plan& plan, int64_t row, int64_t count, const Scratch& scratch) {
   float* logits = scratch.logits + row * at::kKeys;
   float* max = scratch.max + row;
@@ -169,7 +193,7 @@ void Attention(const AttentionShape& shape, const float* q, const float* k, cons
     (plan, tile / tiles, tile % tiles * attention_tile::kKeyPadding);
   });
 
-  // Tasks of one head follow one another, so that its keys and values stay in the cache.
+  // The tasks of a head are neighbours, so that its keys and values stay in the cache.
   const int64_t blocks = RoundUp(shape.tokens, attention_tile::kRows) / attention_tile::kRows;
   const int64_t scratch_size = RoundUp(attention_tile::ScratchSize(plan), 16);
   float* scratch = workspace.Scratch(scratch_size * ThreadCount());

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Softmax attention in float32, tiled: no matrix of all queries by all keys ever exists.
+// Softmax attention in float32. It is computed in tiles: the matrix of all queries by all keys is
+// never in memory as a whole.
 #pragma once
 
 #include <cstddef>
@@ -9,20 +10,22 @@
 
 namespace vggt {
 
-// q, k and v are [batch, tokens, heads, head_dim]: head_dim values of a head stand together, heads
-// follow one another, and the next token stands token_stride values on.
+// The extents of q, k and v [batch, tokens, heads, head_dim]. The heads of a token are contiguous;
+// token_stride is the distance from one token to the next, in values.
 struct AttentionShape {
   int64_t batch = 1;
   int64_t tokens = 0;
   int64_t heads = 0;
   int64_t head_dim = 0;
-  int64_t token_stride = 0;  // of q, k and v
+  int64_t token_stride = 0;  // at least heads · head_dim; the same for q, k and v
 };
 
-// Working memory of attention, grown to what the largest call so far needed.
+// Working memory of the attention kernels. It grows to what the largest call so far needed, so that
+// later calls allocate nothing. One call at a time may use it.
 class AttentionWorkspace {
  public:
-  // At least `size` floats.
+  // Room for at least `size` floats, uninitialised. A larger request invalidates the pointers that
+  // earlier calls of the same function returned.
   float* Packed(size_t size);
   float* Scratch(size_t size);
 
@@ -30,9 +33,10 @@ class AttentionWorkspace {
   FloatBuffer packed_, scratch_;
 };
 
-// out [batch, tokens, heads, head_dim], without gaps, = softmax(q kᵀ / √head_dim) v for each batch
-// entry and head, on all threads. The result does not depend on the number of threads.
-// Tiling and running maximum: Dao et al., FlashAttention (arXiv:2205.14135), algorithm 1.
+// out = softmax(q kᵀ / √head_dim) v for each batch entry and head. `out` is
+// [batch, tokens, heads, head_dim], contiguous. Runs on all threads; the result does not depend on
+// their number. Tiling and running maximum: Dao et al., FlashAttention (arXiv:2205.14135),
+// algorithm 1.
 void Attention(const AttentionShape& shape, const float* q, const float* k, const float* v,
                float* out, AttentionWorkspace& workspace);
 

@@ -1,4 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
+// Tasks, steps, running maximum and the order of sums are those of attention.cc. This file tells
+// what differs.
+//
+// Pairs. A bfloat16 is the upper half of a float32. Two of them fill a lane of 32 bits, and one
+// product adds two terms to a float32 sum: that of the lower halves and that of the upper halves.
+// So the factors are packed in pairs along the dimension that is summed over. Of q · k that is the
+// head: tiles of keys hold pairs of neighbouring channels. Of probabilities · values it is the
+// token: values hold pairs of neighbouring tokens, and a row of probabilities written as bfloat16
+// consists of such pairs already.
+//
+// Native and emulated. `Native` uses the two instructions of AVX512_BF16; `Emulated` does the same
+// with two fused multiply-adds on any processor. RunBf16Task chooses by plan.native, at run time.
+// Each of them gives the same bits on any number of threads.
+//
+// Softmax. Queries are not scaled before they are rounded: the logits are q · k, and the scale is
+// applied in float32 on the way into the exponential. The exponential may be coarse (CoarseExp2),
+// since its result is rounded to 8 significant bits. The totals are sums of the exponentials before
+// this rounding, kept in as many parts as a vector has lanes and joined after the last key.
+//
+// Keys beyond the last token get the logit -1e30. Their probability, 2^-125, meets values that are
+// zeros, and is too small to change a total.
 #include "ops/attention_bf16.h"
 
 #include <algorithm>
@@ -24,21 +45,21 @@ using DU = hn::RebindToUnsigned<D>;
 using VU = hn::Vec<DU>;
 constexpr DU du;
 
-// Each float's upper half is the nearest bfloat16, ties to even. Not for NaN.
+// The upper half of each result is the bfloat16 nearest to x, ties to even. Not for NaN.
 HWY_INLINE VU Rounded(V x) {
   const VU bits = hn::BitCast(du, x);
   const VU odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(du, 1));
   return hn::Add(bits, hn::Add(odd, hn::Set(du, 0x7FFF)));
 }
 
-// The pairs (first[i], second[i]).
+// The pairs (first[i], second[i]), rounded.
 HWY_INLINE VU Zip(V first, V second) {
   return hn::Or(hn::ShiftRight<16>(Rounded(first)),
                 hn::And(Rounded(second), hn::Set(du, 0xFFFF0000U)));
 }
 
-// The two instructions of AVX512_BF16. They are written out because Highway's target for AVX-512
-// does not have them; assemblers know them whatever the target.
+// Products of bfloat16 by the two instructions of AVX512_BF16. They are written in assembly because
+// Highway's target for AVX-512 does not offer them; the assembler knows them whatever the target.
 struct Native {
   using Value = uint32_t;
   static constexpr int64_t kPerValue = 2;
@@ -58,18 +79,18 @@ struct Native {
 #endif
 };
 
-// The same on any processor; sums differ in their last bits.
+// The same on any processor; sums may differ in their last bits.
 struct Emulated {
   using Value = uint32_t;
   static constexpr int64_t kPerValue = 2;
-  // Adds the products of both halves to the sum.
+  // Adds the product of the upper halves, then that of the lower halves.
   static HWY_INLINE V AddProduct(V sum, VU a, VU b) {
     const VU upper = hn::Set(du, 0xFFFF0000U);
     sum = hn::MulAdd(hn::BitCast(d, hn::And(a, upper)), hn::BitCast(d, hn::And(b, upper)), sum);
     return hn::MulAdd(hn::BitCast(d, hn::ShiftLeft<16>(a)), hn::BitCast(d, hn::ShiftLeft<16>(b)),
                       sum);
   }
-  // The values of `low`, then those of `high`, neighbours in pairs.
+  // The values of `low` and then those of `high` as bfloat16: pairs of neighbours.
   static HWY_INLINE VU Join(V low, V high) {
 #if HWY_TARGET == HWY_SCALAR
     return Zip(low, high);
@@ -84,8 +105,9 @@ struct Emulated {
   }
 };
 
-// 2^x for x ≤ 0; below -125 it stays there. Relative error below 1e-4, a fortieth of what rounding
-// to bfloat16 loses: a polynomial of degree 3 on [-1/2, 1/2], fitted for least relative error.
+// 2^x for x ≤ 0, and 2^-125 for x below -125. The relative error is below 1e-4, a fortieth of what
+// rounding to bfloat16 may lose (2^-8). A polynomial of degree 3 on [-1/2, 1/2], fitted for the
+// least relative error (7.5e-5), times a power of two.
 HWY_INLINE V CoarseExp2(V x) {
   const Split split(hn::Max(x, hn::Set(d, -125.0F)));
   V p = hn::Set(d, 5.5171674e-2F);
@@ -95,7 +117,7 @@ HWY_INLINE V CoarseExp2(V x) {
   return split.TimesPower(p);
 }
 
-// out = x · factor as bfloat16.
+// out[i] = x[i] · factor as bfloat16, i < count.
 template <class Factors>
 HWY_INLINE void RoundRow(const float* x, int64_t count, float factor, void* out) {
   constexpr int64_t kStep = 2 * kLanes;
@@ -113,8 +135,9 @@ HWY_INLINE void RoundRow(const float* x, int64_t count, float factor, void* out)
   }
 }
 
-// The keys [first, first + kKeyPadding) of all heads as tiles [head_pairs, kTile] of pairs along
-// the head, values as pairs of neighbouring tokens [kKeyPadding / 2, padded_dim]; zeros beyond.
+// Packs the tokens [first, first + kKeyPadding) of all heads: keys as tiles [head_pairs, kTile] of
+// pairs of neighbouring channels, values as [kKeyPadding / 2, padded_dim] pairs of neighbouring
+// tokens. What lies beyond the last token or channel is zero.
 template <class Factors>
 void PackTokens(const at::Bf16Plan& plan, int64_t batch, int64_t first) {
   for (int64_t head = 0; head < plan.heads; ++head) {
@@ -137,7 +160,7 @@ void PackTokens(const at::Bf16Plan& plan, int64_t batch, int64_t first) {
   }
 }
 
-// Working memory of a task, cut out of the thread's scratch.
+// The working memory of a task: parts of the thread's scratch.
 struct Bf16Scratch {
   Bf16Scratch(const at::Bf16Plan& plan, float* memory)
       : logits(memory),
@@ -146,16 +169,16 @@ struct Bf16Scratch {
         total(max + at::kRows),
         queries(reinterpret_cast<uint32_t*>(total + at::kRows * kLanes)),
         probabilities(queries + at::kRows * plan.head_pairs) {}
-  float* logits;            // [kRowGroup, kKeys], q · k
-  float* sums;              // [kRows, padded_dim]: weighted values
+  float* logits;            // [kRowGroup, kKeys]: q · k, not scaled
+  float* sums;              // [kRows, padded_dim]: sums of probability · value
   float* max;               // [kRows]: running maximum of the logits
   float* total;             // [kRows, kLanes]: parts of the running sum of the probabilities
   uint32_t* queries;        // [kRows, head_pairs]
-  uint32_t* probabilities;  // [kRows, kKeys / 2]
+  uint32_t* probabilities;  // [kRows, kKeys / 2]: pairs of neighbouring keys
 };
 
-// out = 2^((x - max) · scale) as bfloat16, count in whole double vectors; their float32 sum is
-// added to total, lane by lane.
+// out[i] = 2^((x[i] - max) · scale) as bfloat16; adds the values before rounding to the kLanes
+// parts of `total`. `count` is a multiple of 2 · kLanes.
 template <class Factors>
 HWY_INLINE void ExponentiateRow(const float* x, int64_t count, float max, float scale,
                                 uint32_t* HWY_RESTRICT out, float* HWY_RESTRICT total) {
@@ -170,7 +193,9 @@ HWY_INLINE void ExponentiateRow(const float* x, int64_t count, float max, float 
   hn::StoreU(sum, d, total);
 }
 
-// The logits of a group of rows and one step become probabilities; maxima and totals follow.
+// Turns the logits of the kRowGroup rows from `row` on into probabilities and adds these to the
+// totals. Where the maximum rose, totals and sums are scaled first. `padded`: `count` keys rounded
+// up to whole tiles.
 template <class Factors>
 HWY_INLINE void TakeGroup(const at::Bf16Plan& plan, int64_t row, int64_t count, int64_t padded,
                           const Bf16Scratch& scratch) {
@@ -196,8 +221,7 @@ HWY_INLINE void TakeGroup(const at::Bf16Plan& plan, int64_t row, int64_t count, 
   }
 }
 
-// One step of keys: its logits, the running maximum and total of every row, its weighted values.
-// The logits of a group of rows become probabilities while they are in the first-level cache.
+// One step of `count` keys for all rows of the task: logits, probabilities, weighted values.
 template <class Factors>
 void Step(const at::Bf16Plan& plan, const uint32_t* keys, const uint32_t* values, int64_t count,
           int64_t padded_rows, const Bf16Scratch& scratch) {
@@ -222,7 +246,7 @@ void RunTask(const at::Bf16Plan& plan, int64_t batch, int64_t head, int64_t row_
   const int64_t padded_rows = (rows + kRowGroup - 1) / kRowGroup * kRowGroup;
   uint32_t* queries = scratch.queries;
   for (int64_t r = 0; r < padded_rows; ++r, queries += plan.head_pairs) {
-    queries[plan.head_pairs - 1] = 0;  // the half beyond an odd head
+    queries[plan.head_pairs - 1] = 0;  // an odd head_dim leaves half of the last pair unwritten
     const int64_t token = std::min(row_begin + r, plan.tokens - 1);
     RoundRow<Factors>(plan.Token(plan.q, batch, token, head), plan.head_dim, 1, queries);
   }
@@ -298,7 +322,7 @@ void AttentionBf16(const AttentionShape& shape, const float* q, const float* k, 
     (plan, tile / tiles, tile % tiles * attention_tile::kKeyPadding);
   });
 
-  // Tasks of one head follow one another, so that its keys and values stay in the cache.
+  // The tasks of a head are neighbours, so that its keys and values stay in the cache.
   const int64_t blocks = RoundUp(shape.tokens, attention_tile::kRows) / attention_tile::kRows;
   const int64_t scratch_size = RoundUp(attention_tile::ScratchSize(plan), 16);
   float* scratch = workspace.Scratch(scratch_size * ThreadCount());

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Softmax attention whose two products are of bfloat16, twice as fast as of float32 where the
-// processor multiplies bfloat16 natively.
+// Softmax attention whose two matrix products multiply bfloat16. Where the processor does that
+// natively, it takes half the time of float32.
 #pragma once
 
 #include <cstdint>
@@ -9,10 +9,10 @@
 
 namespace vggt {
 
-// As Attention, with a result in bfloat16. q, k, v and the probabilities are rounded to bfloat16 on
-// their way into products; sums and the softmax are float32.
-// Where ProcessorMultipliesBf16() is false the products are emulated: right, and several times
-// slower.
+// Computes what Attention computes, with `out` in bfloat16 (as bits). q, k, v and the unnormalised
+// probabilities are rounded to bfloat16 (to nearest, ties to even) before they are multiplied; sums
+// and the softmax are float32. Where ProcessorMultipliesBf16() is false, the products are emulated,
+// which gives the same result but for the last bits and is several times slower.
 void AttentionBf16(const AttentionShape& shape, const float* q, const float* k, const float* v,
                    uint16_t* out, AttentionWorkspace& workspace);
 

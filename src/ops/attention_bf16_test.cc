@@ -35,9 +35,10 @@ std::vector<float> Twin(const Input& input, const std::vector<float>& values) {
   return out;
 }
 
-// Where q, k and v are bfloat16 already, what is lost is the rounding of the probabilities and of
-// the result, 2^-8 each, the exponential's 2e-4 (its own and the sum's) and float32's noise: for
-// logits of this size 1e-5 times `noise`. The first and the last weigh the values' sizes.
+// Compares with the slow twin for q, k and v that are bfloat16 already. The bound adds up what the
+// kernel rounds: probabilities and results by 2^-8 each, the exponential by 1e-4 and the total of
+// a row as much, and float32 logits of this size by 1e-5 times `noise`. All but the rounding of
+// results is relative to the weighted magnitudes of the values.
 void CompareBf16WithTwin(const Input& input, float noise = 1) {
   std::vector<float> sizes = input.qkv;
   for (float& x : sizes) x = std::abs(x);
@@ -71,9 +72,9 @@ TEST(AttentionBf16Test, RoundsItsInputsToNearest) {
 }
 
 TEST(AttentionBf16Test, LargeLogitsDoNotOverflow) {
-  // Logits of up to 1000, beyond exp's range; a float32 of that size is off by 6e-5.
+  // Logits of up to 1000 are beyond exp's range; a float32 of that size is off by up to 6e-5.
   CompareBf16WithTwin(Rounded(MakeInput(1, 300, 1, 64, 12)), 100);
-  // Maxima that grow from step to step.
+  // Keys whose logits grow from step to step raise the maximum each time.
   Input rising = MakeInput(1, 1100, 1, 16, 1);
   for (size_t i = 0; i < rising.qkv.size(); ++i) {
     rising.qkv[i] *= static_cast<float>(i) / static_cast<float>(rising.qkv.size()) * 4;
@@ -82,7 +83,7 @@ TEST(AttentionBf16Test, LargeLogitsDoNotOverflow) {
 }
 
 TEST(AttentionBf16Test, AllLogitsFarBelowZero) {
-  // Padding must not win over keys that all point away from the query.
+  // All logits are negative here; padded keys must not count as logits of 0.
   Input input = MakeInput(1, 70, 1, 32, 1);
   for (int64_t t = 0; t < 70; ++t) {
     for (int64_t c = 0; c < 32; ++c) {

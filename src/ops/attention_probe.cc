@@ -1,4 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
+// Unlike attention.cc this kernel writes whole rows of probabilities, so it needs no running
+// maximum: the logits of a row over all chosen keys are computed, then their maximum is found, and
+// then they are exponentiated and divided by their sum.
+//
+// The chosen keys are gathered and packed as tiles once per call. A task takes 6 to 24 rows
+// (RowsTogether) of one head. It walks over the keys 256 at a time: such a step of packed keys,
+// 64 KB at head_dim 64, is used for all rows of the task before the next step is read. The logits
+// of all keys stay in the second-level cache until they are written out as probabilities.
+//
+// If heads are averaged, a task takes its rows through all heads in ascending order, so that the
+// mean is one sum in one order and its bits do not depend on the number of threads.
 #include "ops/attention_probe.h"
 
 #include <algorithm>
@@ -17,9 +28,9 @@
 HWY_BEFORE_NAMESPACE();
 namespace vggt::HWY_NAMESPACE {
 
-// The chosen keys [first, first + kKeyPadding) of a head as tiles; zeros beyond the last one.
+// Packs the chosen keys [first, first + kKeyPadding) of a head as tiles; zeros beyond the last key.
 void PackProbedKeys(const at::ProbePlan& plan, int64_t head, int64_t first) {
-  constexpr int64_t kDims = 64;  // at a time
+  constexpr int64_t kDims = 64;  // channels gathered at a time
   float chosen[kTile * kDims];
   float* packed = plan.PackedKeys(head) + first * plan.head_dim;
   for (int64_t t = first; t < first + at::kKeyPadding; t += kTile) {
@@ -35,7 +46,7 @@ void PackProbedKeys(const at::ProbePlan& plan, int64_t head, int64_t first) {
   }
 }
 
-// The logits of `rows` rows from the probe's row `first` on, in powers of two.
+// The logits of the `rows` rows of the probe from `first` on, as exponents of 2.
 void ComputeLogits(const at::ProbePlan& plan, int64_t head, int64_t first, int64_t rows,
                    float* queries, float* logits) {
   const float scale = at::LogitScale(plan.head_dim);
@@ -57,7 +68,7 @@ void ComputeLogits(const at::ProbePlan& plan, int64_t head, int64_t first, int64
   }
 }
 
-// out (+)= x · factor.
+// out = x · factor, or out += x · factor if `add`.
 void PutRow(const float* x, int64_t count, float factor, bool add, float* out) {
   const V scale = hn::Set(d, factor);
   int64_t i = 0;
@@ -99,7 +110,7 @@ using attention_tile::ProbePlan;
 HWY_EXPORT(PackProbedKeys);
 HWY_EXPORT(RunProbeTask);
 
-// Rows of a task: their logits, 256 KB and more of them, stay in the second-level cache.
+// Rows of a task: 24, or fewer so that their logits take at most 512 KB, but at least 6.
 int64_t RowsTogether(int64_t padded_keys) {
   constexpr int64_t kGroup = attention_tile::kRowGroup, kMostGroups = 4, kLogits = 1 << 17;
   return std::clamp<int64_t>(kLogits / padded_keys / kGroup, 1, kMostGroups) * kGroup;
@@ -131,8 +142,7 @@ void ProbeAttention(const AttentionShape& shape, const float* q, const float* k,
     HWY_DYNAMIC_DISPATCH(PackProbedKeys)(plan, tile / tiles, tile % tiles * kKeyPadding);
   });
 
-  // Where heads are averaged, one task takes them all: the sum has one order on any number of
-  // threads. Else tasks of one head follow one another, so that its keys stay in the cache.
+  // If heads are not averaged, the tasks of a head are neighbours: its keys stay in the cache.
   const int64_t blocks = (rows + plan.rows_together - 1) / plan.rows_together;
   const int64_t heads_together = plan.average_heads ? plan.heads : 1;
   const int64_t scratch_size = plan.rows_together * (plan.head_dim + plan.padded_keys);

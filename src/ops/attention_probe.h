@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rows of the attention matrix itself, which Attention never has in memory.
+// Chosen rows of the attention matrix, as the maps show them.
 #pragma once
 
 #include <cstdint>
@@ -9,18 +9,18 @@
 
 namespace vggt {
 
-// Rows to be written out: the softmax over the chosen keys alone, which is a second normaliser
-// beside the model's own, over all keys.
+// The rows to compute. Each is softmax-normalised over `keys` only. The model normalises over all
+// tokens, so the rows are not a part of the model's own attention matrix.
 struct AttentionProbe {
-  std::span<const int32_t> rows;  // query tokens
-  std::span<const int32_t> keys;  // key tokens, at least one
-  bool average_heads = false;     // the mean over heads of each head's softmax
+  std::span<const int32_t> rows;  // query tokens, as indices below shape.tokens
+  std::span<const int32_t> keys;  // key tokens, likewise; at least one
+  bool average_heads = false;     // whether to write the mean of all heads' probabilities
   float* out = nullptr;           // [rows, heads, keys], or [rows, keys] if average_heads
 };
 
-// The rows of the first batch entry, in float32, on all threads; some heads only, if the shape has
-// fewer and q and k point at the first of them. Neither their number nor that of the threads
-// changes a bit.
+// Computes the rows for the first batch entry, in float32, on all threads. To compute a range of
+// heads, pass their number in shape.heads, and let q and k point to the first of them. The bits of
+// a head's rows depend neither on the number of heads nor on the number of threads.
 void ProbeAttention(const AttentionShape& shape, const float* q, const float* k,
                     const AttentionProbe& probe, AttentionWorkspace& workspace);
 

@@ -57,7 +57,7 @@ TEST(AttentionProbeTest, TakesChosenRowsAndKeysOfTheFirstBatchEntry) {
 }
 
 TEST(AttentionProbeTest, LargeLogitsDoNotOverflow) {
-  // Logits of up to 1000, beyond exp's range; a float32 of that size is off by 6e-5.
+  // Logits of up to 1000 are beyond exp's range; a float32 of that size is off by up to 6e-5.
   CompareProbeWithTwin(MakeInput(1, 130, 1, 64, 12), Every(0, 130, 1), Every(0, 130, 1), 1e-3F);
 }
 

@@ -1,5 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
-// Vector code that the attention kernels share; compiled once per instruction set.
+// Vector code that the attention kernels share. Highway compiles it once per instruction set.
+//
+// Multiply() is the inner product of all of them. It computes 6 rows (kRowGroup) by kVectors
+// vectors of columns, and keeps these sums in registers for the whole depth. At each depth it loads
+// kVectors vectors of b and multiplies them by one value of each row of a, so that each loaded
+// vector is used six times.
+//
+// For q · k the columns are keys. A vector must then hold the same channel of neighbouring keys,
+// while in memory the channels of one key are neighbours. PackKeys() transposes them once per call
+// into tiles [head_dim, kTile]. A tile takes 16 KB with AVX-512 and 4 KB with AVX2 at head_dim 64:
+// it fits into the first-level cache. So each lane has the logit of one key, and no product is
+// summed across lanes.
+//
+// For probabilities · values the columns are channels, which are neighbours already. AddProduct()
+// takes 64 keys by at most kVectors vectors of channels (16 KB with AVX-512) for all rows before it
+// goes on, so that they are read from the first-level cache.
+//
+// Exp2() splits x into a whole number and a rest in [-1/2, 1/2]. A polynomial gives 2^rest; the
+// whole number is added to the exponent bits of that float.
 #if defined(VGGT_KERNELS_ATTENTION_SIMD_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef VGGT_KERNELS_ATTENTION_SIMD_INL_H_
 #undef VGGT_KERNELS_ATTENTION_SIMD_INL_H_
@@ -25,13 +43,14 @@ using D = hn::ScalableTag<float>;
 using V = hn::Vec<D>;
 constexpr D d;
 constexpr int64_t kLanes = HWY_LANES(float);
-// The inner loop keeps 6 rows × kVectors vectors of sums in registers: 24 of 32, or 12 of 16.
+// Multiply() keeps 6 · kVectors vectors of sums in registers: 24 of AVX-512's 32, or 12 of AVX2's
+// 16. Without vectors kVectors is 4 because PackKeys() takes four keys at a time.
 using at::kRowGroup;
 constexpr int kVectors = HWY_TARGET <= HWY_AVX3 || HWY_TARGET == HWY_SCALAR ? 4 : 2;
 constexpr int64_t kTile = kVectors * kLanes;  // keys side by side in a packed tile
 static_assert(at::kRows % kRowGroup == 0 && at::kKeys % kTile == 0 && at::kKeyPadding % kTile == 0);
 
-// The first `count` of x, zeros after them if the vector is longer.
+// The first `count` values of x in a vector, followed by zeros; `count` may be negative.
 HWY_INLINE V LoadPart(const float* x, int64_t count) {
   if (count >= kLanes) return hn::LoadU(d, x);
   float copy[kLanes] = {};
@@ -39,7 +58,9 @@ HWY_INLINE V LoadPart(const float* x, int64_t count) {
   return hn::LoadU(d, copy);
 }
 
-// Products of floats, one at a time.
+// What the template parameter Factors stands for: the type of the values that are multiplied, how
+// many channels one of them holds, how it is loaded and multiplied. Floats holds one float;
+// attention_bf16.cc has pairs of bfloat16.
 struct Floats {
   using Value = float;
   static constexpr int64_t kPerValue = 1;
@@ -47,8 +68,8 @@ struct Floats {
   static HWY_INLINE V AddProduct(V sum, V a, V b) { return hn::MulAdd(a, b, sum); }
 };
 
-// c [kRowGroup, columns of kCols vectors] (+)= a [kRowGroup, depth] · b [depth, the same columns].
-// Factors says what the values of a and b are.
+// c = a · b, or c += a · b if `accumulate`: a [kRowGroup, depth], b [depth, kCols vectors],
+// c [kRowGroup, kCols vectors]. Strides are between rows.
 template <class Factors, int kCols>
 void Multiply(int64_t depth, const typename Factors::Value* HWY_RESTRICT a, int64_t a_stride,
               const typename Factors::Value* HWY_RESTRICT b, int64_t b_stride,
@@ -82,8 +103,8 @@ void Multiply(int64_t depth, const typename Factors::Value* HWY_RESTRICT a, int6
   }
 }
 
-// c [rows, cols] += a [rows, depth] · b [depth, cols]; rows and cols in whole groups and vectors.
-// A part of b that stays in the first-level cache is used for all rows before the next one.
+// c [rows, cols] += a [rows, depth] · b [depth, cols]; `rows` is a multiple of kRowGroup, `cols` of
+// kLanes.
 template <class Factors>
 void AddProduct(int64_t rows, int64_t cols, int64_t depth, const typename Factors::Value* a,
                 int64_t a_stride, const typename Factors::Value* b, float* c) {
@@ -105,8 +126,8 @@ void AddProduct(int64_t rows, int64_t cols, int64_t depth, const typename Factor
   }
 }
 
-// Keys of one head, head_dim floats every `stride`, as a tile [depth, kTile] of Factors' values;
-// zeros beyond `count` keys.
+// Transposes kTile keys of one head into a tile [depth, kTile]. A key is head_dim floats, `stride`
+// floats after the one before. Only `count` keys exist; the rest of the tile is zeros.
 template <class Factors>
 void PackKeys(const float* keys, int64_t stride, int64_t count, int64_t head_dim, int64_t depth,
               typename Factors::Value* HWY_RESTRICT tile) {
@@ -129,13 +150,13 @@ void PackKeys(const float* keys, int64_t stride, int64_t count, int64_t head_dim
   }
 }
 
-// x = whole + rest for -125 ≤ x ≤ 0, |rest| ≤ 1/2. Added to 1.5 · 2^23 a number is rounded to a
-// whole one, which then stands in the lowest bits.
+// Splits x = whole + rest for -125 ≤ x ≤ 0, |rest| ≤ 1/2. The float x + 1.5 · 2^23 has no
+// fractional bits: the addition rounds x to a whole number and leaves it in the lowest bits.
 struct Split {
   explicit HWY_INLINE Split(V x)
       : shifted(hn::Add(x, hn::Set(d, 0x1.8p23F))),
         rest(hn::Sub(x, hn::Sub(shifted, hn::Set(d, 0x1.8p23F)))) {}
-  // p · 2^whole, p in [1/2, 2).
+  // p · 2^whole for p in [1/2, 2): `whole` is added to the exponent bits of p.
   HWY_INLINE V TimesPower(V p) const {
     const hn::RebindToUnsigned<D> du;
     const auto exponent = hn::ShiftLeft<23>(hn::BitCast(du, shifted));
@@ -144,8 +165,9 @@ struct Split {
   V shifted, rest;
 };
 
-// 2^x for x ≤ 0; below -125 it stays there. Relative error below 2e-7: a polynomial of degree 6 on
-// [-1/2, 1/2], fitted for least relative error (2e-9), times a power of two.
+// 2^x for x ≤ 0, and 2^-125 for x below -125. The relative error is below 2e-7. A polynomial of
+// degree 6 on [-1/2, 1/2], fitted for the least relative error (3e-9, before float32 rounds), times
+// a power of two.
 HWY_INLINE V Exp2(V x) {
   const Split split(hn::Max(x, hn::Set(d, -125.0F)));
   const V f = split.rest;
@@ -159,6 +181,7 @@ HWY_INLINE V Exp2(V x) {
   return split.TimesPower(p);
 }
 
+// The largest of x[0 … count) and `start`.
 HWY_INLINE float MaxOf(const float* x, int64_t count, float start) {
   V max = hn::Set(d, start), other = max;
   int64_t i = 0;
@@ -171,8 +194,9 @@ HWY_INLINE float MaxOf(const float* x, int64_t count, float start) {
   return result;
 }
 
-// max[r] = the larger of max[r] and the maximum of row r, for kRowGroup rows; returns whether any
-// grew. All rows at once: one row's reduction is a chain of waiting.
+// Raises max[r] to the maximum of row r where that is larger, for kRowGroup rows. Returns whether
+// any was raised. The loop over rows is unrolled because the operations of one reduction wait for
+// each other, but not for those of another row.
 HWY_INLINE bool RaiseMaxima(const float* x, int64_t stride, int64_t count,
                             float* HWY_RESTRICT max) {
   float raised[kRowGroup];
@@ -194,7 +218,7 @@ HWY_INLINE void ScaleRow(float* x, int64_t count, float factor) {
   for (; i < count; ++i) x[i] *= factor;
 }
 
-// x = 2^(x - max); returns the sum.
+// x[i] = 2^(x[i] - max), i < count; returns their sum.
 HWY_INLINE float ExponentiateRow(float* x, int64_t count, float max) {
   const V shift = hn::Set(d, max);
   V sum = hn::Zero(d);

@@ -35,7 +35,7 @@ TEST(AttentionTest, EqualsItsSlowTwinOnAwkwardSizes) {
 }
 
 TEST(AttentionTest, LargeLogitsDoNotOverflow) {
-  // Logits of up to 1000, beyond exp's range; a float32 of that size is off by 6e-5.
+  // Logits of up to 1000 are beyond exp's range; a float32 of that size is off by up to 6e-5.
   CompareWithTwin(MakeInput(1, 130, 1, 64, 12), 3e-3F);
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the tests of the attention kernels share.
+// Helpers that the tests of the attention kernels share.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -21,7 +21,8 @@ struct Input {
   const float* v() const { return qkv.data() + 2 * shape.heads * shape.head_dim; }
 };
 
-// q, k and v side by side, as a linear layer leaves them; `spread` sets how peaked the rows are.
+// Random q, k and v, interleaved per token as one linear layer writes them. `spread` is their
+// standard deviation: the larger it is, the fewer keys get most of a row's probability.
 inline Input MakeInput(int64_t batch, int64_t tokens, int64_t heads, int64_t head_dim,
                        float spread = 2) {
   Input input{{batch, tokens, heads, head_dim, 3 * heads * head_dim}, {}};
@@ -40,7 +41,8 @@ inline void ExpectNear(const std::vector<float>& got, const std::vector<float>& 
   }
 }
 
-// Calls body with each instruction set that this processor has, by turns.
+// Calls `body` once for each instruction set that this processor has and Highway compiled, with the
+// kernels held to that set.
 template <typename Body>
 void ForEachTarget(const Body& body) {
   for (const int64_t target : hwy::SupportedAndGeneratedTargets()) {

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What attention.cc shares with the code that it compiles once per instruction set.
+// What the attention kernels share besides vector code: the sizes of their blocks, and plans. A
+// plan holds the arguments of one call and where its packed keys and values lie; the functions that
+// are compiled once per instruction set take it in place of a dozen arguments.
 #pragma once
 
 #include <cmath>
@@ -8,12 +10,12 @@
 
 namespace vggt::attention_tile {
 
-// What turns q · k into a logit in powers of two: log2(e) / √head_dim.
+// log2(e) / √head_dim: exp(q · k / √head_dim) = 2^(q · k · LogitScale).
 inline float LogitScale(int64_t head_dim) {
   return static_cast<float>(std::log2(std::exp(1.0)) / std::sqrt(static_cast<double>(head_dim)));
 }
 
-// Everything about one call that does not change from task to task.
+// One call of Attention.
 struct Plan {
   int64_t tokens, heads, head_dim, token_stride;
   int64_t padded_tokens, padded_dim;  // of the packed keys and values
@@ -33,11 +35,11 @@ struct Plan {
   }
 };
 
-// The same for products of bfloat16, which stand in pairs.
+// One call of AttentionBf16. Its packed values are pairs of bfloat16 in 32 bits.
 struct Bf16Plan {
   int64_t tokens, heads, head_dim, token_stride;
   int64_t padded_tokens, padded_dim, head_pairs;
-  float scale;  // of q · k, for powers of two
+  float scale;  // LogitScale
   bool native;  // whether the processor multiplies bfloat16
   const float *q, *k, *v;
   // [batch, heads, padded_tokens × head_pairs | padded_tokens / 2 × padded_dim]
@@ -55,10 +57,10 @@ struct Bf16Plan {
   }
 };
 
-// The same for chosen rows and keys, of one batch entry.
+// One call of ProbeAttention.
 struct ProbePlan {
   int64_t heads, head_dim, token_stride;
-  int64_t padded_keys, rows_together;  // rows of a task: whole groups
+  int64_t padded_keys, rows_together;  // rows of a task: a multiple of kRowGroup
   const float *q, *k;
   std::span<const int32_t> rows, keys;
   float* packed_keys;  // [heads, padded_keys × head_dim]
@@ -75,19 +77,21 @@ struct ProbePlan {
   }
 };
 
-// Queries of a task and keys of a step: the probabilities of a step (96 KB) and the step's keys and
-// values (64 KB each at head_dim 64) stay in the second-level cache.
+// Queries of a task, and keys of a step. At head_dim 64 a step uses 96 KB of probabilities, 64 KB
+// of keys, 64 KB of values, and 24 KB each of queries and sums: they stay in the second-level
+// cache. In bfloat16 all but the sums take half.
 inline constexpr int64_t kRows = 96;
 inline constexpr int64_t kKeys = 256;
-// Rows whose logits are computed together and become probabilities while they are in the
-// first-level cache.
+// Rows whose logits are computed together. Their logits of a step, 6 KB, become probabilities while
+// they are in the first-level cache.
 inline constexpr int64_t kRowGroup = 6;
-// Packed keys and values are padded to whole vectors of the widest instruction set.
+// Packed arrays are padded for the widest instruction set: keys to its tile of 4 vectors, the
+// channels of values to its vector.
 inline constexpr int64_t kKeyPadding = 64;
 inline constexpr int64_t kDimPadding = 16;
 inline constexpr int64_t kMostLanes = 16;  // floats in the widest vector
 
-// Floats of working memory a thread needs.
+// Floats of working memory that a thread needs.
 inline int64_t ScratchSize(const Plan& plan) {
   return kRows * (plan.head_dim + kKeys + plan.padded_dim + 2);
 }

@@ -1,4 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
+// The conversion works on the bits of the float32, as F32ToF16 in core/tensor.cc does. A float16
+// has 10 bits of mantissa where a float32 has 23, so 13 are cut off.
+//   - Normal results: adding 0xFFF, and 1 more if the last bit that is kept is set, carries into
+//     the kept bits exactly if the number rounds up (ties to even). A carry out of the mantissa
+//     raises the exponent, which is right. Subtracting 0x38000000 changes the exponent's bias from
+//     127 to 15.
+//   - Magnitudes below 2^-14 become subnormal: multiples of 2^-24. Such a number times 2^24,
+//     rounded to a whole number, is the float16's bits.
+// Bits of non-negative floats compare as integers do, so the largest magnitude of all values tells
+// whether each of them fits; infinity and NaN are larger than every number.
 #include "ops/half.h"
 
 #include <atomic>
@@ -22,17 +32,18 @@ constexpr D d;
 constexpr int64_t kLanes = hn::MaxLanes(d);
 
 constexpr uint32_t kMagnitude = 0x7FFFFFFF;
-constexpr uint32_t kTooLarge = 0x477FF000;        // 65520, of float32 magnitudes as integers
+// Bits of float32 magnitudes.
+constexpr uint32_t kTooLarge = 0x477FF000;        // 65520, which rounds to infinity
 constexpr uint32_t kSmallestNormal = 0x38800000;  // 2^-14
 
-// The same arithmetic as F32ToF16, which only NaN and infinity pass through in another way:
-// Highway's own conversion does not round to even on every instruction set. Returns whether all
-// values fit.
+// out[i] = x[i] as float16, i < count. Returns whether all values fit; if not, the results of those
+// that do not are undefined. Highway's own conversion is not used because it does not round ties to
+// even on every instruction set.
 bool ToF16(const float* HWY_RESTRICT x, int64_t count, uint16_t* HWY_RESTRICT out) {
   const hn::RebindToUnsigned<D> du;
   const hn::RebindToSigned<D> di;
   const hn::Rebind<uint16_t, D> d16;
-  auto largest = hn::Zero(di);  // of magnitudes, which are not negative
+  auto largest = hn::Zero(di);  // magnitude
   int64_t i = 0;
   for (; i + kLanes <= count; i += kLanes) {
     const auto bits = hn::BitCast(du, hn::LoadU(d, x + i));
@@ -41,7 +52,7 @@ bool ToF16(const float* HWY_RESTRICT x, int64_t count, uint16_t* HWY_RESTRICT ou
     const auto odd = hn::And(hn::ShiftRight<13>(magnitude), hn::Set(du, 1));
     const auto rounded = hn::Add(magnitude, hn::Add(odd, hn::Set(du, 0xFFF)));
     const auto normal = hn::ShiftRight<13>(hn::Sub(rounded, hn::Set(du, 0x38000000)));
-    // A multiple of 2^-24.
+    // In multiples of 2^-24.
     const auto small =
         hn::BitCast(du, hn::NearestInt(hn::Mul(hn::BitCast(d, magnitude), hn::Set(d, 0x1p24F))));
     const auto is_small =
@@ -65,7 +76,7 @@ HWY_AFTER_NAMESPACE();
 namespace vggt {
 namespace {
 
-constexpr size_t kGrain = 32;  // tokens a thread takes at a time
+constexpr size_t kGrain = 32;  // tokens that a thread takes at a time
 
 HWY_EXPORT(ToF16);
 

@@ -1,4 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+// One row of attention is one query by all keys. Each key is used once, so the time goes to reading
+// keys from memory, and nothing is packed or blocked: keys are read as they are stored, converted
+// to float32 in registers, and multiplied with a fused multiply-add. A product sums in the lanes of
+// a vector and then across them; the two halves of a key have a vector of sums each, so that
+// neither waits for the other. Channels that fill no vector are added one by one.
+//
+// The exponential is Exp2 of attention_simd-inl.h. A row may have many thousand keys, so its sum is
+// a double that takes up float32 sums of 128 vectors each.
 #include "ops/half_rows.h"
 
 #include <algorithm>
@@ -19,7 +27,8 @@ namespace vggt::HWY_NAMESPACE {
 
 constexpr float kLog2E = 1.44269504F;
 
-// One key at a time: sum += x · key, over whole vectors of DF; returns how many values that were.
+// sum += x · key, lane by lane, over as many whole vectors of DF as fit into `dim` values. Returns
+// how many values these are.
 template <class DF>
 HWY_INLINE int64_t AddDot(DF df, const float* HWY_RESTRICT x, const uint16_t* HWY_RESTRICT key,
                           int64_t dim, hn::Vec<DF>& sum) {
@@ -33,12 +42,14 @@ HWY_INLINE int64_t AddDot(DF df, const float* HWY_RESTRICT x, const uint16_t* HW
   return c;
 }
 
+// x · key over the channels [begin, dim).
 float RestOfDot(const float* x, const uint16_t* key, int64_t begin, int64_t dim) {
   float sum = 0;
   for (int64_t c = begin; c < dim; ++c) sum += x[c] * F16ToF32(key[c]);
   return sum;
 }
 
+// DotHalves with vectors of DF.
 template <class DF>
 void DotHalvesBy(DF df, const float* first, int64_t first_dim, const float* second,
                  int64_t second_dim, int64_t second_stride, const uint16_t* keys, int64_t count,
@@ -58,7 +69,7 @@ void DotHalvesBy(DF df, const float* first, int64_t first_dim, const float* seco
 
 void DotHalves(const float* first, int64_t first_dim, const float* second, int64_t second_dim,
                int64_t second_stride, const uint16_t* keys, int64_t count, float* out) {
-  // Narrow heads are halves of 8 channels or fewer.
+  // Halves narrower than the widest vector take vectors of at most 8 floats.
   if (std::min(first_dim, second_dim) >= kLanes) {
     DotHalvesBy(d, first, first_dim, second, second_dim, second_stride, keys, count, out);
   } else {
@@ -85,7 +96,7 @@ void SquaredNorms(const uint16_t* keys, int64_t count, int64_t dim, float* out) 
 
 float LargestOf(const float* x, int64_t count, float least) { return MaxOf(x, count, least); }
 
-// 0 · x is 0 for a finite x and NaN otherwise; a sum keeps the NaN.
+// 0 · x is 0 for a finite x and NaN otherwise, and a sum that has a NaN in it is NaN.
 bool RowIsFinite(const float* x, int64_t count) {
   V sum = hn::Zero(d);
   for (int64_t i = 0; i < count; i += kLanes) {
@@ -95,12 +106,12 @@ bool RowIsFinite(const float* x, int64_t count) {
 }
 
 double Exponentiate(float* x, int64_t count, float shift) {
-  // Differences first: large logits keep their digits.
+  // The difference is taken before the product with log2(e): large logits keep their digits.
   const V shifts = hn::Set(d, shift), scale = hn::Set(d, kLog2E);
   double total = 0;
   int64_t i = 0;
   while (i + kLanes <= count) {
-    // A float32 sum of some hundred values a lane, then double.
+    // At most 128 values a lane in float32; their sum is added in double.
     const int64_t end = std::min(count, i + 128 * kLanes);
     V sum = hn::Zero(d);
     for (; i + kLanes <= end; i += kLanes) {

@@ -53,7 +53,7 @@ TEST(HalfRowsTest, DotHalvesEqualsItsFormula) {
         ForEachTarget([&] {
           std::vector<float> out(count + 1, 99.0F);
           DotHalves(a.data(), first, b.data(), second, stride, keys.data(), count, out.data());
-          // float32's noise on sums of up to 128 products of up to 9
+          // float32 rounds sums of up to 128 products of up to 9
           for (int64_t i = 0; i < count; ++i) ASSERT_NEAR(out[i], expected[i], 1e-4) << i;
           EXPECT_EQ(out[count], 99.0F);
         });
@@ -94,7 +94,7 @@ TEST(HalfRowsTest, ExponentialsAndTheirSums) {
         const double expected = std::exp(static_cast<double>(x[i]) - max);
         const double each = std::exp(static_cast<double>(x[i]) - shifts[i]);
         expected_sum += expected;
-        // the polynomial's 2e-7, and half a bit of an exponent of up to 120
+        // The polynomial is off by 2e-7, an exponent of up to 120 by half a unit of its last bit.
         ASSERT_NEAR(y[i], expected, 8e-6 * expected);
         ASSERT_NEAR(z[i], each, 8e-6 * each);
       }

@@ -14,8 +14,8 @@
 namespace vggt {
 namespace {
 
-// Values around every place where rounding changes: each float16, halfway to the next, and the
-// float32 numbers on both sides of these.
+// Every float16, every midpoint between two neighbouring ones, and the float32 numbers next to each
+// midpoint: rounding changes there.
 std::vector<float> EdgeValues() {
   std::vector<float> values;
   for (uint32_t bits = 0; bits < 0x7BFF; ++bits) {
@@ -33,7 +33,7 @@ std::vector<float> EdgeValues() {
 
 TEST(Half, EveryRoundingEqualsTheScalarOne) {
   const std::vector<float> x = EdgeValues();
-  // Lines of 23 are no multiple of any vector.
+  // Heads of 23 values are a multiple of no vector.
   const int64_t dim = 23, tokens = static_cast<int64_t>(x.size()) / dim;
   ForEachTarget([&] {
     std::vector<uint16_t> out(tokens * dim);
@@ -43,7 +43,7 @@ TEST(Half, EveryRoundingEqualsTheScalarOne) {
 }
 
 TEST(Half, SortsByHeads) {
-  // Three tokens of two heads of four channels, two values between tokens.
+  // Three tokens of two heads of four channels, with a gap of two values between tokens.
   constexpr int64_t kTokens = 3, kHeads = 2, kDim = 4, kStride = 10;
   std::vector<float> x(kTokens * kStride);
   for (size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(i);
@@ -61,7 +61,7 @@ TEST(Half, SortsByHeads) {
 TEST(Half, SaysWhatDoesNotFit) {
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
   ForEachTarget([&] {
-    // In a vector, and among the values left over after the last one.
+    // Inside a vector, and among the values after the last whole vector.
     for (const size_t place : {size_t{0}, size_t{21}, size_t{66}}) {
       std::vector<float> x(67, -1);
       std::vector<uint16_t> out(67);

@@ -1,4 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+// This is attention.cc without values: a task is a block of 96 rows, which walks over all packed
+// keys, 256 at a time. Each row keeps the largest logit so far and the sum of 2^(logit - max); a
+// step that raises the maximum scales the sum down. At the end the result is
+// max · ln 2 + ln(sum), where logits are exponents of 2.
+//
+// In a step, the loop over tiles of keys is the outer one: all 96 rows use a tile before the next
+// one is read. A task writes its own rows and sums in a fixed order, so the bits do not depend on
+// the number of threads.
 #include "ops/log_sum_exp.h"
 
 #include <algorithm>
@@ -17,14 +25,15 @@
 HWY_BEFORE_NAMESPACE();
 namespace vggt::HWY_NAMESPACE {
 
-// The keys [first, first + kKeyPadding) as tiles [dim, kTile]; zeros beyond the last.
+// Packs the keys [first, first + kKeyPadding) as tiles [dim, kTile]; zeros beyond the last key.
 void PackLogSumExpKeys(int64_t keys, const float* k, int64_t dim, int64_t first, float* packed) {
   for (int64_t t = first; t < first + at::kKeyPadding; t += kTile) {
     PackKeys<Floats>(k + t * dim, dim, keys - t, dim, dim, packed + t * dim);
   }
 }
 
-// Rows [0, count) of q; `scale` makes logits of powers of two. memory: kRows · (dim + kKeys).
+// Computes out[0 … count) for as many rows of q, at most kRows. q · k · `scale` is an exponent of
+// 2. `memory` has room for kRows · (dim + kKeys) floats.
 void LogSumExpRows(int64_t count, const float* q, int64_t keys, const float* packed, int64_t dim,
                    float scale, float* memory, float* out) {
   float* queries = memory;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The logarithm of attention's normaliser, for every query at once.
+// The logarithm of the softmax's denominator, for every row of an attention matrix.
 #pragma once
 
 #include <cstdint>
@@ -9,9 +9,10 @@
 
 namespace vggt {
 
-// out[i] = ln Σ_j exp(q[i] · k[j] · scale), i < rows, over all j < keys; at least one key.
-// q [rows, dim], k [keys, dim]. Running maximum, float32; on all threads, the result does not
-// depend on their number. Memory: a copy of k. `stop_check` is asked for every 96 rows.
+// out[i] = ln Σ_j exp(q[i] · k[j] · scale) over all j < keys, for each i < rows. q is [rows, dim],
+// k is [keys, dim], both contiguous; there is at least one key. Computed in float32 with a running
+// maximum, on all threads; the result does not depend on their number. Needs memory for a copy of
+// k. `stop_check` is called once for every 96 rows.
 void LogSumExp(int64_t rows, const float* q, int64_t keys, const float* k, int64_t dim, float scale,
                float* out, AttentionWorkspace& workspace, const StopCheck& stop_check = {});
 

@@ -52,12 +52,12 @@ TEST(LogSumExpTest, EqualsItsFormulaOnAwkwardSizes) {
   for (const int64_t dim : {4, 16, 20, 64, 128}) {
     for (const auto& size : {std::pair{1, 1}, {5, 63}, {97, 257}, {100, 700}}) {
       const int64_t rows = size.first, keys = size.second;
-      // Logits of up to about 60: all probability on a few keys.
+      // Logits of up to about 60 put all probability on a few keys.
       const Problem input = MakeQueries(rows, keys, dim, 4);
       ForEachTarget([&] {
         const std::vector<float> out = Normalizers(input, 0.3F);
         for (int64_t i = 0; i < rows; ++i) {
-          // float32's noise on logits of some hundred
+          // float32 rounds logits of some hundred
           ASSERT_NEAR(out[i], Expected(input, i, 0.3F), 2e-4)
               << rows << " rows, " << keys << " keys of " << dim << ", row " << i;
         }

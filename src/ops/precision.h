@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which numbers matrix products are made of.
+// The number format of the factors in matrix products.
 #pragma once
 
 #include <string_view>
@@ -13,7 +13,7 @@ enum class Precision { kF32, kBf16 };
 // "f32" or "bf16".
 std::string_view PrecisionName(Precision precision);
 
-// Whether the processor multiplies bfloat16 natively (AVX512_BF16), found at run time.
+// Whether this processor multiplies bfloat16 natively (AVX512_BF16). Asked at run time.
 bool ProcessorMultipliesBf16();
 
 }  // namespace vggt

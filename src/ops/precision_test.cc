@@ -11,8 +11,8 @@
 namespace vggt {
 namespace {
 
-// For whoever reads the log of a machine that tests: which code its processor can be made to run.
-// Tests of kernels force each of these by turns (attention_testing.h).
+// Writes to the test log which instruction sets this machine can run. Tests of kernels force each
+// of them in turn (attention_testing.h).
 TEST(PrecisionTest, SaysWhatRunsHere) {
   std::string targets;
   for (const int64_t target : hwy::SupportedAndGeneratedTargets()) {

@@ -13,7 +13,7 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 template <class D>
 void Step(D d, const float* x, float scale, uint8_t* out) {
-  // A true division, as NumPy's: a product with the reciprocal would differ in the last bit.
+  // NumPy divides; multiplying by the reciprocal would differ in the last bit.
   const auto share = hn::Div(hn::LoadU(d, x), hn::Set(d, scale));
   const auto clipped = hn::Min(hn::Max(share, hn::Zero(d)), hn::Set(d, 1.0F));
   const auto level = hn::Add(hn::Mul(clipped, hn::Set(d, 255.0F)), hn::Set(d, 0.5F));

@@ -21,7 +21,7 @@ TEST(Quantize, RoundsHalfUpAndClips) {
 
 TEST(Quantize, AllZerosStayZero) { EXPECT_THAT(Levels({0, 0}, 0), ::testing::ElementsAre(0, 0)); }
 
-// Printed by numpy 1.24 for x = i² / 40000 (float32), vmax = 0.0123456789.
+// Levels that NumPy 1.24 computed for x = i² / 40000 (float32) and vmax = 0.0123456789.
 TEST(Quantize, EqualsNumPy) {
   std::vector<float> x;
   for (int i = 0; i < 24; ++i) x.push_back(static_cast<float>(i * i) / 40000.0F);

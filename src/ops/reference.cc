@@ -56,7 +56,7 @@ void Rope(int64_t tokens, int64_t heads, int64_t head_dim, int64_t token_stride,
 
 namespace {
 
-// Turns logits into probabilities.
+// Turns logits into probabilities, in place.
 void Softmax(std::vector<double>& row) {
   const double max = *std::max_element(row.begin(), row.end());
   double sum = 0;
@@ -64,7 +64,7 @@ void Softmax(std::vector<double>& row) {
   for (double& value : row) value /= sum;
 }
 
-// Logits of query i over the given keys, or over all tokens if `keys` is empty.
+// The logits of query i for the given keys, or for all tokens if `keys` is empty.
 std::vector<double> Logits(const AttentionShape& shape, const float* q, const float* k, int64_t i,
                            std::span<const int32_t> keys = {}) {
   std::vector<double> row(keys.empty() ? shape.tokens : keys.size());

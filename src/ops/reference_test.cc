@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The slow twins themselves, against numbers worked out by hand.
+// Tests of the slow twins themselves, against numbers worked out by hand.
 #include "ops/reference.h"
 
 #include <gmock/gmock.h>
@@ -42,7 +42,7 @@ TEST(Reference, Rope) {
 }
 
 TEST(Reference, Attention) {
-  // Two tokens, one head of one channel: logits of token 0 are 0 and ln 3.
+  // Two tokens, one head of one channel: the logits of token 0 are 0 and ln 3.
   const AttentionShape shape{.batch = 1, .tokens = 2, .heads = 1, .head_dim = 1, .token_stride = 1};
   const float q[] = {1, 0}, k[] = {0, std::log(3.0F)}, v[] = {8, 4};
   float out[2], probed[1];

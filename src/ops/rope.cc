@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+// A head has four quarters of channels. The first two hold the pairs that y rotates, the last two
+// those that x rotates, so each half is one loop over head_dim/4 pairs, which the compiler
+// vectorises. All heads of a token share its angles; a task takes tokens, not heads. Special tokens
+// have the position (0, 0), a rotation by 0, and are skipped.
 #include "ops/rope.h"
 
 #include <cmath>
@@ -8,8 +12,9 @@
 namespace vggt {
 namespace {
 
-constexpr size_t kGrain = 32;  // tokens a thread takes at a time
+constexpr size_t kGrain = 32;  // tokens that a thread takes at a time
 
+// Rotates the pairs (x[i], x[i + quarter]), i < quarter.
 void RotateHalf(int64_t quarter, const float* cosines, const float* sines, float* x) {
 #pragma omp simd
   for (int64_t i = 0; i < quarter; ++i) {
@@ -28,7 +33,7 @@ RopeTable::RopeTable(int64_t head_dim, int32_t max_position, double base)
   for (int32_t p = 0; p <= max_position; ++p) {
     for (int64_t i = 0; i < quarter_; ++i) {
       const double exponent = -static_cast<double>(i) / static_cast<double>(quarter_);
-      // The angle is rounded to float32 before its cosine is taken, as in the reference.
+      // VGGT rounds the angle to float32 before it takes the cosine.
       const float angle = static_cast<float>(p * std::pow(base, exponent));
       cos_[p * quarter_ + i] = std::cos(angle);
       sin_[p * quarter_ + i] = std::sin(angle);

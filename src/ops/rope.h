@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rotary position embedding in two dimensions, as VGGT has it (vggt/layers/rope.py).
+// Rotary position embedding (RoPE) in two dimensions, as in VGGT's vggt/layers/rope.py.
 #pragma once
 
 #include <cstdint>
@@ -10,11 +10,11 @@
 
 namespace vggt {
 
-// Cosines and sines of the angles position · base^(-i / (head_dim/4)), i < head_dim/4, for every
-// position that occurs.
+// Cosines and sines of the angles position · base^(-i / (head_dim/4)), in radians, for
+// i < head_dim/4 and every position in [0, max_position].
 class RopeTable {
  public:
-  // head_dim: a multiple of 4; positions run over [0, max_position].
+  // head_dim: a multiple of 4.
   RopeTable(int64_t head_dim, int32_t max_position, double base = 100);
 
   int64_t head_dim() const { return 4 * quarter_; }
@@ -28,13 +28,13 @@ class RopeTable {
 };
 
 // The position (y, x) of every token of a grid, [tokens, 2], as RopeSpec (core/block_kind.h)
-// defines it: special tokens stand at (0, 0), patches from (first_patch, first_patch) on.
+// defines it: special tokens have (0, 0); the patches begin at (first_patch, first_patch).
 std::vector<int32_t> RopePositions(const TokenGrid& grid, int64_t first_patch);
 
-// Rotates x [tokens, heads, head_dim] in place, on all threads; `token_stride` values from one
-// token to the next. positions [tokens, 2]: (y, x) of each token. The first half of a head's
-// channels turns with y, the second with x; inside a half, channel i pairs with channel i +
-// head_dim/4.
+// Rotates x [tokens, heads, head_dim] in place, on all threads; tokens are `token_stride` values
+// apart. `positions` is [tokens, 2]: y and x of each token. The first half of a head's channels is
+// rotated by y, the second by x. Within a half, channels i and i + head_dim/4 form the pair that is
+// rotated by angle i of the table.
 void Rope(const RopeTable& table, int64_t tokens, int64_t heads, int64_t token_stride,
           const int32_t* positions, float* x);
 

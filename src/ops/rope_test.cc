@@ -28,13 +28,13 @@ TEST(Rope, EqualsItsSlowTwin) {
     auto expected = x;
     Rope(RopeTable(head_dim, 40), kTokens, kHeads, stride, positions.data(), x.data());
     reference::Rope(kTokens, kHeads, head_dim, stride, positions.data(), expected.data());
-    // An angle of 40 radians in float32 is off by up to 2e-6.
+    // A float32 angle of 40 radians is off by up to 2e-6.
     for (size_t i = 0; i < x.size(); ++i) ASSERT_NEAR(x[i], expected[i], 1e-5F) << i;
   }
 }
 
 TEST(Rope, TurnsTheHalvesByRowAndColumn) {
-  // Channel 0 of each half turns by the whole angle and pairs with channel head_dim/4.
+  // Channel 0 of each half is rotated by the whole angle, in a pair with channel head_dim/4.
   std::vector<float> x = {1, 0, 1, 0};
   const std::vector<int32_t> position = {1, 2};
   Rope(RopeTable(4, 2), 1, 1, 4, position.data(), x.data());

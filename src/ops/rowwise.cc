@@ -1,4 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+// A row is one task, whatever its length: LayerNorm's rows are short (a head or the model's width).
+//
+// A floating-point sum depends on its order. Here the order is fixed by Sum(): value c goes to part
+// c mod 16, and the 16 parts are joined in halves. 16 floats are one vector of AVX-512, two of
+// AVX2, four of SSE or NEON, so every instruction set adds the same numbers in the same order. All
+// else is computed value by value with separate multiplications and additions, never fused. So the
+// bits are the same everywhere.
 #include "ops/rowwise.h"
 
 #include <algorithm>
@@ -23,13 +30,13 @@ using D = hn::CappedTag<float, 16>;
 using V = hn::Vec<D>;
 constexpr D d;
 constexpr int64_t kLanes = hn::MaxLanes(d);
-// Sums are kept in 16 parts on every instruction set: they lose fewer digits than one, and all sets
-// add in the same order.
+// Parts of a sum, on every instruction set. They also lose fewer digits than a single sum.
 constexpr int64_t kParts = 16;
 constexpr int64_t kVectors = kParts / kLanes;
 static_assert(kVectors * kLanes == kParts);
 
-// The sum of value(x[c]) over [0, count), value given for vectors and for single values.
+// The sum of value(x[c]) over [0, count). `value` takes vectors, `value_of_one` single floats; both
+// compute the same.
 template <typename Value, typename ValueOfOne>
 float Sum(int64_t count, const float* HWY_RESTRICT x, const Value& value,
           const ValueOfOne& value_of_one) {
@@ -52,7 +59,7 @@ float Sum(int64_t count, const float* HWY_RESTRICT x, const Value& value,
 
 HWY_INLINE void StoreVector(V v, float* y) { hn::StoreU(v, d, y); }
 
-// To nearest, ties to even; NaN is not looked for.
+// Rounds to bfloat16, to nearest, ties to even. Not for NaN.
 HWY_INLINE void StoreVector(V v, uint16_t* y) {
   const hn::RebindToUnsigned<D> du;
   const hn::RebindToSigned<D> di;
@@ -66,7 +73,8 @@ HWY_INLINE void StoreVector(V v, uint16_t* y) {
 inline void StoreOne(float v, float* y) { *y = v; }
 inline void StoreOne(float v, uint16_t* y) { *y = F32ToBF16(v); }
 
-// Two passes, as the reference has it: the variance of centred values loses no digits.
+// Takes the mean first and then the variance of the centred values, as tests/reference does. The
+// mean of squares less the square of the mean would lose its digits where the mean is large.
 template <typename T>
 void NormalizeRow(int64_t cols, const float* x, const float* weight, const float* bias, float eps,
                   T* y) {
@@ -102,7 +110,7 @@ void NormalizeToBf16(int64_t cols, const float* x, const float* weight, const fl
   NormalizeRow(cols, x, weight, bias, eps, y);
 }
 
-// 0 · x is 0 for a finite x and NaN otherwise; a sum keeps the NaN.
+// 0 · x is 0 for a finite x and NaN otherwise, and a sum that has a NaN in it is NaN.
 bool RangeFinite(const float* x, int64_t count) {
   return Sum(
              count, x, [](V v) HWY_ATTR { return hn::Mul(v, hn::Zero(d)); },
@@ -142,8 +150,8 @@ HWY_AFTER_NAMESPACE();
 namespace vggt {
 namespace {
 
-constexpr size_t kGrain = 32;              // rows a thread takes at a time
-constexpr int64_t kRangeValues = 1 << 16;  // values a thread takes at a time
+constexpr size_t kGrain = 32;              // rows that a thread takes at a time
+constexpr int64_t kRangeValues = 1 << 16;  // values that a thread takes at a time
 
 HWY_EXPORT(NormalizeToF32);
 HWY_EXPORT(NormalizeToBf16);

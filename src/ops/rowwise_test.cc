@@ -27,7 +27,7 @@ constexpr float kTolerance = 1e-5F;
 TEST(Rowwise, LayerNormEqualsItsSlowTwin) {
   for (const int64_t cols : {1, 7, 64, 128, 1023, 1024}) {
     for (const int64_t rows : {1, 3, 100}) {
-      // A mean far from zero: a one-pass variance would lose its digits.
+      // The mean is far from zero: a variance taken in one pass would lose its digits.
       const auto x = Normal(rows * cols, 30, 2), w = Normal(cols, 1, 0.3F), b = Normal(cols, 0, 1);
       std::vector<float> y(x.size()), expected(x.size());
       LayerNorm(rows, cols, x.data(), w.data(), b.data(), 1e-6F, y.data());
