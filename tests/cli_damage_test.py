@@ -115,7 +115,7 @@ class Races(Case):
         process.send_signal(signal.SIGCONT)
         said = process.communicate(timeout=60)[1]
         self.assertEqual(process.returncode, 1)
-        self.assertIn("out: exists by now: somebody made it meanwhile. It was not touched.", said)
+        self.assertIn("out: was created meanwhile. It was not touched.", said)
         self.assertIn("out-2", said)
         self.assertEqual([p.name for p in (self.dir / "out").iterdir()], ["precious.txt"])
         load(self.dir / "out-2", 3)

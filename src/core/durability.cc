@@ -15,21 +15,21 @@ namespace vggt {
 namespace fs = std::filesystem;
 namespace {
 
-// By number: C libraries older than the kernel do not declare it.
+// Called by its number, because C libraries older than the kernel do not declare it.
 int RenameAt2(const fs::path& from, const fs::path& to, unsigned flags) {
   return static_cast<int>(
       syscall(SYS_renameat2, AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), flags));
 }
 constexpr unsigned kNoReplace = 1, kExchange = 2;
 
-// Whether the last call failed because nobody here knows the flag.
+// Whether the last call failed because this kernel or file system does not support it.
 bool Unsupported() { return errno == EINVAL || errno == ENOSYS || errno == ENOTSUP; }
 
 [[noreturn]] void ThrowRenameError(int error_number, const fs::path& to) {
   ThrowSystemError(error_number, "cannot create", to.string());
 }
 
-// Two names of one file: what is left of a link that was made and not yet finished.
+// Whether `a` and `b` are names of one file: a process was killed between link() and unlink().
 bool AreOneFile(const fs::path& a, const fs::path& b) {
   struct stat x = {}, y = {};
   return lstat(a.c_str(), &x) == 0 && lstat(b.c_str(), &y) == 0 && x.st_dev == y.st_dev &&
@@ -45,7 +45,7 @@ bool RenameWithoutReplacing(const fs::path& from, const fs::path& to) {
   if (!Unsupported()) ThrowRenameError(errno, to);
   std::error_code unknown;
   if (fs::is_directory(fs::symlink_status(from, unknown))) {
-    // A folder takes the place of nothing but an empty folder.
+    // rename() of a folder replaces nothing but an empty folder.
     if (rename(from.c_str(), to.c_str()) == 0) return true;
     if (errno == EEXIST || errno == ENOTEMPTY || errno == ENOTDIR) return false;
     ThrowRenameError(errno, to);

@@ -57,7 +57,7 @@ TEST(Durability, ExchangesNames) {
   if (ExchangeNames(dir / "a", dir / "b")) {
     EXPECT_EQ(ReadFile(dir / "b/x"), "1");
     EXPECT_EQ(ReadFile(dir / "a/y"), "2");
-  } else {  // as on file systems that cannot
+  } else {  // file systems that cannot exchange names
     EXPECT_EQ(ReadFile(dir / "a/x"), "1");
     EXPECT_EQ(ReadFile(dir / "b/y"), "2");
   }

@@ -7,7 +7,6 @@
 namespace vggt {
 namespace {
 
-// A path may hold anything.
 constexpr size_t kLongestWhere = 1000;
 
 std::string Join(const std::string& what, const std::string& where, const std::string& hint) {
@@ -65,7 +64,7 @@ std::string Printable(const std::string& text, size_t limit) {
   for (size_t i = 0; i < text.size();) {
     if (++characters > limit) return out + "…";
     const size_t n = Utf8Length(text, i);
-    // U+0080 to U+009F are control characters, too: terminals obey them.
+    // U+0080 to U+009F are control characters, which terminals obey.
     const bool control_1 =
         n == 2 && text[i] == '\xC2' && static_cast<unsigned char>(text[i + 1]) < 0xA0;
     const bool plain = (n > 1 && !control_1) || (n == 1 && text[i] >= ' ' && text[i] != 0x7F);

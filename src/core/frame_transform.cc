@@ -25,7 +25,7 @@ Point TurnedFromOriginal(int orientation, double width, double height, Point p) 
 }
 
 Point OriginalFromTurned(int orientation, double width, double height, Point p) {
-  // Two quarters of a turn undo each other; all others undo themselves.
+  // The two quarter turns (6 and 8) undo each other; every other orientation undoes itself.
   if (orientation == 6) return TurnedFromOriginal(8, height, width, p);
   if (orientation == 8) return TurnedFromOriginal(6, height, width, p);
   const bool on_its_side = orientation >= 5;

@@ -7,8 +7,8 @@ namespace vggt {
 namespace {
 
 TEST(FrameTransform, MapsBothWays) {
-  // A portrait, scaled by 518/420 to 864 rows (rounded to whole patches: 868), cropped, padded
-  // by 7.
+  // A portrait: scaled by 518/420 to 864 rows, which are rounded to whole patches (868), cropped,
+  // and padded by 7.
   const FrameTransform t = {.original_width = 420,
                             .original_height = 700,
                             .resized_width = 518,
@@ -32,7 +32,7 @@ TEST(FrameTransform, MapsBothWays) {
 }
 
 TEST(FrameTransform, KnowsPadding) {
-  // A panorama of 112 rows amid 518.
+  // A panorama: 112 rows in the middle of 518.
   const FrameTransform t = {.original_width = 1400,
                             .original_height = 300,
                             .resized_width = 518,
@@ -48,8 +48,8 @@ TEST(FrameTransform, KnowsPadding) {
   EXPECT_FALSE(ShowsOriginal(t, {518, 250}));
 }
 
-// Where the corners of a stored picture of 30×20 pixels lie once it is turned as Pillow's
-// ImageOps.exif_transpose turns it: its upper left corner, and its upper right one.
+// Where the upper left and the upper right corner of a stored picture of 30×20 pixels lie after
+// Pillow's ImageOps.exif_transpose has turned it.
 struct Turn {
   int orientation;
   Point upper_left, upper_right;
@@ -73,8 +73,8 @@ TEST_P(Orientation, TurnsCorners) {
   }
 }
 
-// Ten model pixels for each of the original's, 40 rows cropped from the turned picture's top, 3
-// rows of padding.
+// Each original pixel becomes ten model pixels wide and high; 40 rows are cropped from the top of
+// the turned picture; 3 rows of padding.
 TEST_P(Orientation, MapsBothWays) {
   FrameTransform t = {.original_width = 30,
                       .original_height = 20,

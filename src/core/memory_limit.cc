@@ -11,7 +11,8 @@ namespace vggt {
 namespace fs = std::filesystem;
 namespace {
 
-// Lowers `limit` to the number in `file`, if there is one ("max" is none).
+// Lowers `limit` to the number in `file`. Does nothing if there is no file or it holds no number
+// ("max").
 void Lower(const fs::path& file, uint64_t& limit) {
   uint64_t number = 0;
   if (std::ifstream(file) >> number) limit = std::min(limit, number);
@@ -32,8 +33,8 @@ uint64_t MemoryLimit(const fs::path& root) {
     if (!version_1 && controllers != ",,") continue;
     const fs::path mount = root / (version_1 ? "sys/fs/cgroup/memory" : "sys/fs/cgroup");
     const char* file = version_1 ? "memory.limit_in_bytes" : "memory.max";
-    // Every group above counts, too. In a container the path may be the host's: then the mount
-    // itself is the container's group.
+    // The limits of all parent groups apply. In a container the path may be the host's; then the
+    // mount itself is the container's group.
     fs::path group = fs::path(line.substr(second + 1)).relative_path();
     Lower(mount / file, limit);
     for (; !group.empty(); group = group.parent_path()) Lower(mount / group / file, limit);

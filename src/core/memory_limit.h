@@ -7,9 +7,9 @@
 
 namespace vggt {
 
-// Bytes: the least of the machine's memory and the limits of the control groups that this process
-// runs in (version 2's memory.max, version 1's memory.limit_in_bytes), which is what a container
-// gets. `root`: where proc/ and sys/ are looked for.
+// The limit in bytes: the least of the machine's memory and the limits of the control groups that
+// this process runs in, which is how containers are limited (version 2's memory.max, version 1's
+// memory.limit_in_bytes). `root` is the folder in which proc/ and sys/ are looked for.
 uint64_t MemoryLimit(const std::filesystem::path& root = "/");
 
 }  // namespace vggt

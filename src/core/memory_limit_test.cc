@@ -46,11 +46,11 @@ TEST_F(MemoryLimitTest, OfVersion1TheMemoryControllerCounts) {
   Write("sys/fs/cgroup/c/memory.max", "1\n");
   Write("sys/fs/cgroup/memory/docker/x/memory.limit_in_bytes", "5000000\n");
   EXPECT_EQ(MemoryLimit(dir_.path()), 5'000'000U);
-  // As in a container, where the path is the host's.
+  // In a container the path may be the host's.
   fs::remove_all(dir_ / "sys/fs/cgroup/memory/docker");
   Write("sys/fs/cgroup/memory/memory.limit_in_bytes", "6000000\n");
   EXPECT_EQ(MemoryLimit(dir_.path()), 6'000'000U);
-  Write("sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n");  // none
+  Write("sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n");  // no limit
   EXPECT_EQ(MemoryLimit(dir_.path()), machine_);
 }
 

@@ -1,4 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
+// A loop is cut into chunks of `grain` indices, and the chunks into one share of neighbours for
+// each thread. A share is a counter that threads raise to take the next chunk. Thread t empties
+// share t first, then shares t + 1, t + 2 and so on, wherever chunks are left. OpenMP's own
+// schedules offer either fixed shares, where a slow thread delays all, or chunks from one common
+// counter, where a thread gets other indices each time and its cache holds the wrong data.
+// ParallelInOrder() is the case of a single share.
+//
+// An exception must not leave an OpenMP region, so the first one is kept and thrown after it. Loops
+// of one thread or one chunk, and loops inside a body, do not enter OpenMP at all.
 #include "core/parallel.h"
 
 #include <omp.h>
@@ -13,12 +22,12 @@
 namespace vggt {
 namespace {
 
-std::atomic<int> wanted{0};  // 0: as OpenMP has it
+std::atomic<int> wanted{0};  // 0: OpenMP's own choice
 thread_local bool alone = false;
 
 #ifdef __SANITIZE_THREAD__
-// ThreadSanitizer does not know how the threads of GCC's OpenMP wait for each other, and would
-// report races that are none. Its build has a team of plain threads.
+// ThreadSanitizer does not see how the threads of GCC's OpenMP wait for each other, and would
+// report races where there are none. So its build has a team of plain threads.
 thread_local int thread_index = 0;
 thread_local bool in_team = false;
 
@@ -39,7 +48,7 @@ void RunTeam(const std::function<void()>& body) {
 bool InTeam() { return in_team; }
 #else
 int MaxThreads() {
-  // OpenMP keeps a number for each thread; here they take over the process's.
+  // OpenMP keeps a number for each thread that begins loops; set it to the process's number.
   const int count = wanted.load(std::memory_order_relaxed);
   if (count != 0 && omp_get_max_threads() != count) omp_set_num_threads(count);
   return omp_get_max_threads();
@@ -53,13 +62,13 @@ void RunTeam(const std::function<void()>& body) {
 bool InTeam() { return omp_in_parallel() != 0; }
 #endif
 
-// Chunks that are still to be done, on a cache line of their own.
+// The chunks [next, end) are still to be done. Aligned to a cache line, so that threads that raise
+// different counters do not slow each other down.
 struct alignas(64) Share {
   std::atomic<size_t> next;
   size_t end;
 };
 
-// `shares` of equal size, each in order; a thread takes its own first.
 void Run(size_t count, size_t chunk, size_t shares, const std::function<void(size_t)>& body) {
   if (count <= chunk || ThreadCount() == 1 || InTeam()) {
     for (size_t i = 0; i < count; ++i) body(i);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Threads: OpenMP's pool, the same that oneDNN uses.
+// Parallel loops on OpenMP's pool of threads, which oneDNN uses, too.
 #pragma once
 
 #include <cstddef>
@@ -7,29 +7,29 @@
 
 namespace vggt {
 
-// Called again and again by long work, from any of its threads at once; what it throws ends the
-// work. Empty: nothing ends it.
+// Long work calls a StopCheck repeatedly, from several threads at once. It may throw: the exception
+// ends the work. An empty one never does.
 using StopCheck = std::function<void()>;
 inline void CheckStop(const StopCheck& stop_check) {
   if (stop_check) stop_check();
 }
 
-// How many threads parallel work uses. At first: what OMP_NUM_THREADS says, or the processors this
-// process may run on.
+// How many threads a loop of the calling thread uses. Before the first SetThreadCount it is
+// OMP_NUM_THREADS or, if that is not set, the number of processors this process may run on.
 int ThreadCount();
 
-// `count` ≥ 1; for every loop begun from now on, whichever thread begins it. oneDNN, which asks
-// OpenMP, follows on the calling thread, and on any other once that has called ThreadCount() or
-// begun a loop.
+// Sets the number of threads (at least 1) for every loop that begins from now on, whichever thread
+// begins it. oneDNN asks OpenMP for the number: on the calling thread it follows at once, on
+// another one after that thread has called ThreadCount() or begun a loop.
 void SetThreadCount(int count);
 
-// From now on the calling thread begins no parallel work: its loops run on it alone. For threads of
-// which there are many: each that began a loop would get a pool of its own from OpenMP, which lives
-// as long as the thread.
+// From now on, loops that the calling thread begins run on this thread alone. For programs with
+// many threads: OpenMP gives every thread that begins a parallel loop a pool of its own, which
+// lives as long as the thread.
 void WorkAloneHere();
 
-// While it lives, the calling thread begins no parallel work, and oneDNN uses that thread alone.
-// Other threads are not concerned.
+// As long as the object lives, loops of the calling thread run on this thread alone, and so does
+// oneDNN when it is called there. Other threads are not affected.
 class OneThreadHere {
  public:
   OneThreadHere();
@@ -42,17 +42,19 @@ class OneThreadHere {
   const int threads_before_;
 };
 
-// Inside a body of ParallelFor: which thread runs it, in [0, ThreadCount()); outside: 0.
+// Inside the body of a loop: the index of the thread that runs it, in [0, ThreadCount()). Outside
+// of loops: 0.
 int ThreadIndex();
 
-// Calls body(i) for each i in [0, count), each once, on any thread, `grain` neighbours at a time.
-// Returns when all are done. The first exception that a body throws is rethrown here; calls not yet
-// begun are then skipped. Not for nesting: inside a body it runs serially.
+// Calls body(i) once for each i in [0, count), on any thread. A thread takes `grain` neighbouring
+// indices at a time. Returns when all calls have ended. If a body throws, calls that have not begun
+// are skipped, and the first exception is rethrown here. A loop inside a body runs serially.
 //
-// Each thread begins with its own share of neighbours and then helps the others: what one loop has
-// left in a thread's caches, the next one finds there. Threads need not share a cache.
+// Each thread begins with its own share of neighbouring indices, and then takes from the shares of
+// others. The shares are the same in every loop of equal `count` and `grain`, so data stays in the
+// cache of the core that produced it.
 void ParallelFor(size_t count, size_t grain, const std::function<void(size_t)>& body);
-// The same, begun in the order of i: for what is to be put together in that order.
+// The same, but indices are begun in ascending order: for results that are joined in that order.
 void ParallelInOrder(size_t count, const std::function<void(size_t)>& body);
 
 }  // namespace vggt

@@ -38,7 +38,7 @@ TEST(Parallel, AThreadBeginsWithItsOwnShare) {
   ParallelFor(100, 50, [&](size_t i) {
     if (i % 50 != 0) return;
     ++begun;
-    while (begun < 2) std::this_thread::yield();  // so that nobody helps
+    while (begun < 2) std::this_thread::yield();  // so that no thread takes both shares
     by[i / 50] = ThreadIndex();
   });
   EXPECT_THAT(by, ::testing::ElementsAre(0, 1));
@@ -50,7 +50,7 @@ TEST(Parallel, InOrder) {
     std::vector<std::atomic<int>> calls(100);
     std::atomic<size_t> begun = 0;
     ParallelInOrder(calls.size(), [&](size_t i) {
-      // Those before it are done, or other threads are at them.
+      // Of the indices before i, at most threads - 1 have not been counted yet.
       EXPECT_LT(i, ++begun + threads - 1);
       ++calls[i];
     });
@@ -64,7 +64,7 @@ TEST(Parallel, TheCountIsThatOfEveryThread) {
     std::thread([&] {
       EXPECT_EQ(ThreadCount(), threads);
       std::atomic<int> begun = 0;
-      // All of them are here at the same time, or this never ends.
+      // Ends only if all threads run a body at the same time.
       ParallelFor(threads, 1, [&](size_t) {
         ++begun;
         while (begun < threads) std::this_thread::yield();
@@ -113,7 +113,7 @@ TEST(Parallel, RethrowsTheFirstExceptionAndSkipsTheRest) {
       }
       if (i < 3) return;
       while (!thrown) std::this_thread::yield();
-      std::this_thread::sleep_for(std::chrono::milliseconds(1));  // the loop learns of it meanwhile
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));  // time for the loop to stop
     });
     FAIL() << "nothing was thrown";
   } catch (const std::runtime_error& error) {

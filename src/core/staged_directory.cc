@@ -1,11 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
-// A hidden folder holds
-//   lock        locked with flock() while its process lives; begins with kMark
-//   new/        what is written. After an exchange of names: what stood there before
-//   old/        what stood there before, where names cannot be exchanged
-//   replacing   written just before names change, when new/ is complete: which folder new/ is, and
-//               the files that the replaced folder calls its own
-// so that whoever finds it without its process can tell what is whole and what may be deleted.
+// A hidden folder (the "container") holds
+//   lock        a file that is locked with flock() while the process lives; it begins with kMark
+//   new/        the new folder; after an exchange of names, the old one
+//   old/        the old folder, where names cannot be exchanged
+//   replacing   the inode of the new folder and the list of the old folder's own files; written
+//               just before names change, when new/ is complete
+//
+// Commit() takes these steps. The process may be killed between any two of them.
+//   1. All data in new/ go to the disk.
+//   2. If nothing has the final name, new/ is renamed to it, and step 6 follows.
+//   3. "replacing" is written.
+//   4. The names of the old folder and of new/ are exchanged. Where the file system cannot do that,
+//      the old folder becomes old/ and then new/ gets the name.
+//   5. The old folder's own files are deleted; all others move into the new folder.
+//   6. The container is removed.
+//
+// RecoverAbandoned() takes the lock of a container whose process has ended. Without "replacing" the
+// process did not reach step 4, and new/ is deleted. With it, the inode of new/ tells whether names
+// were exchanged: if not, new/ is deleted, too; else step 5 is done again. If the process was
+// killed between the two renames of step 4, the second one is done first. flock() is used because
+// the kernel releases it however the process ends: no process id that may be used again has to be
+// looked up, and no age guessed.
 #include "core/staged_directory.h"
 
 #include <fcntl.h>
@@ -36,8 +51,8 @@ bool Exists(const fs::path& path) {
   return fs::exists(fs::symlink_status(path, unknown));
 }
 
-// Whether the open file `fd` is locked now, by this process. One that has been deleted since does
-// not count: whoever cleans up may have had the lock first.
+// Locks the open file `fd`; returns whether that succeeded and `path` is still this file. Another
+// process that cleans up may have had the lock first and have deleted the file.
 bool LockFile(int fd, const fs::path& path) {
   struct stat held = {}, named = {};
   return flock(fd, LOCK_EX | LOCK_NB) == 0 && fstat(fd, &held) == 0 &&
@@ -45,14 +60,14 @@ bool LockFile(int fd, const fs::path& path) {
          held.st_dev == named.st_dev;
 }
 
-// Creates the lock of a hidden folder that was just made. -1 with an errno if that failed: ENOENT
-// or EWOULDBLOCK if somebody who cleans up was quicker. File systems without locks are taken as
-// they are: what is left there is never removed.
+// Creates and locks the lock file of a new container. Returns -1 and sets errno if that failed; it
+// is ENOENT or EWOULDBLOCK if another process that cleans up was quicker. On file systems without
+// locks it succeeds without one: containers that are left there are never removed.
 int CreateLock(const fs::path& container) {
   const fs::path path = container / "lock";
   const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   if (fd < 0) return -1;
-  errno = ENOENT;  // if another file has the name by now
+  errno = ENOENT;  // for the case that another file has the name now
   if (!LockFile(fd, path) && (errno == ENOENT || errno == EWOULDBLOCK)) {
     const int reason = errno;
     close(fd);
@@ -66,7 +81,7 @@ int CreateLock(const fs::path& container) {
   return -1;
 }
 
-// A new hidden folder for `path`, locked. Throws Error.
+// Makes a container for `path` and locks it. Throws Error.
 fs::path CreateContainer(const fs::path& path, int& lock) {
   for (int i = 0; i < kTries; ++i) {
     std::string name =
@@ -85,13 +100,13 @@ fs::path CreateContainer(const fs::path& path, int& lock) {
   ThrowSystemError(errno, "cannot create this folder", path.string());
 }
 
-// What the file "replacing" says.
+// The content of the file "replacing".
 struct Replacing {
   uint64_t new_inode = 0;
   std::set<fs::path> own_files;  // of the folder that is replaced
 };
 
-// Paths hold no NUL.
+// The parts are separated by NUL, which no path holds.
 void WriteReplacing(const fs::path& container, const Replacing& replacing) {
   std::string text = std::to_string(replacing.new_inode);
   for (const fs::path& file : replacing.own_files) text += '\0' + file.string();
@@ -120,7 +135,8 @@ uint64_t InodeOf(const fs::path& path) {
   return lstat(path.c_str(), &info) == 0 ? info.st_ino : 0;
 }
 
-// A free name beside `path`: "NAME-2", "NAME-3", … "" if there is none.
+// Renames `from` to the first of "PATH-2", "PATH-3", … that is free, and returns that name; "" if
+// none is.
 fs::path RenameToFreeName(const fs::path& from, const fs::path& path) {
   for (int i = 2; i < kTries; ++i) {
     fs::path name = path.string() + fmt::format("-{}", i);
@@ -129,8 +145,8 @@ fs::path RenameToFreeName(const fs::path& from, const fs::path& path) {
   return {};
 }
 
-// Deletes `own` below `folder`, then all folders that are empty. What lies behind a link is not
-// below it.
+// Deletes the files `own` below `folder`, then the folders they were in, if these are empty now.
+// Files that a path reaches through a link are not below `folder` and stay.
 void RemoveFiles(const fs::path& folder, const std::set<fs::path>& own) {
   std::error_code ignored;
   const fs::path root = fs::canonical(folder, ignored);
@@ -144,7 +160,7 @@ void RemoveFiles(const fs::path& folder, const std::set<fs::path>& own) {
       unlink(path.c_str());
     }
   }
-  // Folders that held nothing else go, too; somebody's own empty ones stay.
+  // Other empty folders belong to the user and stay.
   std::set<fs::path> folders;
   for (const fs::path& file : own) {
     for (fs::path p = file.parent_path(); !p.empty() && folders.insert(p).second;) {
@@ -154,14 +170,14 @@ void RemoveFiles(const fs::path& folder, const std::set<fs::path>& own) {
   for (auto it = folders.rbegin(); it != folders.rend(); ++it) rmdir((root / *it).c_str());
 }
 
-// What became of files that are not an export's own.
+// What became of the user's files in an old folder.
 struct Retired {
-  std::vector<fs::path> moved;  // paths below the new folder
-  std::string problem;          // why some are still where they were; empty if none is
+  std::vector<fs::path> moved;  // as paths relative to the new folder
+  std::string problem;          // why some could not be moved; empty if all were
 };
 
-// Moves all that is left in `from` to the same places in `to`, or beside them where they are taken.
-// What cannot be moved stays.
+// Moves everything in `from`/`below` to the same place below `to`, or to a free name beside it if
+// the place is taken. What cannot be moved stays.
 void MoveAll(const fs::path& from, const fs::path& to, const fs::path& below, Retired& retired) {
   std::vector<fs::path> names;
   std::error_code failed;
@@ -194,7 +210,7 @@ void MoveAll(const fs::path& from, const fs::path& to, const fs::path& below, Re
   }
 }
 
-// Deletes what was replaced, but for what is not its own: that moves into the new folder.
+// Step 5 above; `current` is the new folder. Deletes new/ as a whole if names were never exchanged.
 Retired Retire(const fs::path& container, const fs::path& current, const Replacing& replacing) {
   Retired retired;
   for (const char* name : {"new", "old"}) {
@@ -202,7 +218,7 @@ Retired Retire(const fs::path& container, const fs::path& current, const Replaci
     if (!Exists(replaced)) continue;
     if (InodeOf(replaced) == replacing.new_inode) {
       std::error_code failed;
-      fs::remove_all(replaced, failed);  // names were never exchanged
+      fs::remove_all(replaced, failed);
       continue;
     }
     RemoveFiles(replaced, replacing.own_files);
@@ -212,7 +228,7 @@ Retired Retire(const fs::path& container, const fs::path& current, const Replaci
   return retired;
 }
 
-// Held while names change. Best effort: some file systems lock no folders.
+// A lock on the folder in which names change. Best effort: some file systems do not lock folders.
 class FolderLock {
  public:
   explicit FolderLock(const fs::path& folder)
@@ -230,7 +246,8 @@ class FolderLock {
   int fd_;
 };
 
-// If there is nothing in it. Otherwise what says whose it is stays with it. False if it stays.
+// Removes the container if new/ and old/ are empty or missing; returns whether it is gone.
+// Otherwise "lock" and "replacing" stay, too, so that a later RecoverAbandoned() can go on.
 bool RemoveContainer(const fs::path& container) {
   for (const char* name : {"new", "old"}) rmdir((container / name).c_str());
   if (Exists(container / "new") || Exists(container / "old")) return false;
@@ -238,7 +255,7 @@ bool RemoveContainer(const fs::path& container) {
   return rmdir(container.c_str()) == 0;
 }
 
-// Where names cannot be exchanged there is a moment in which `path` is missing.
+// Step 4 without an exchange of names: for a moment nothing has the name `path`.
 void MoveAsideAndRename(const fs::path& container, const fs::path& path) {
   if (!RenameWithoutReplacing(path, container / "old")) {
     throw Error("cannot be replaced", path.string());
@@ -263,15 +280,15 @@ uint64_t BytesBelow(const fs::path& folder) {
   return bytes;
 }
 
-// The final name of a hidden folder of this kind; "" for others.
+// The final name that belongs to the name of a container; "" if it is no container's name.
 std::string FinalNameOf(const std::string& hidden) {
   const size_t infix = hidden.rfind(kInfix);
   if (!hidden.starts_with('.') || infix == std::string::npos || infix < 2) return "";
   return hidden.substr(1, infix - 1);
 }
 
-// Whether a hidden folder was made by this program, and its process has ended: then `fd` holds its
-// lock.
+// What a container is: kRunning if another process holds its lock; kEnded if this program made it
+// and the process has ended (`fd` holds the lock then); otherwise kUnknown.
 enum class Fate { kRunning, kEnded, kUnknown };
 Fate FateOf(const fs::path& container, int& fd) {
   const fs::path path = container / "lock";
@@ -282,12 +299,13 @@ Fate FateOf(const fs::path& container, int& fd) {
   std::array<char, kMark.size()> begin = {};
   const ssize_t n = pread(fd, begin.data(), begin.size(), 0);
   const std::string_view text(begin.data(), static_cast<size_t>(std::max<ssize_t>(n, 0)));
-  // Killed before it could write all of it.
+  // An incomplete mark is from a process that was killed before it made new/.
   if (kMark.starts_with(text) && (text == kMark || !Exists(container / "new"))) return Fate::kEnded;
   return Fate::kUnknown;
 }
 
-// Returns what could not be moved, and why; "" if all is done.
+// Finishes what the process that made `container` was doing (see above). Returns what could not be
+// moved, and why; "" if everything is done.
 std::string Finish(const fs::path& container, const fs::path& path, Recovery& recovery) {
   const std::optional<Replacing> replacing = ReadReplacing(container);
   recovery.removed_bytes += BytesBelow(container);
@@ -297,7 +315,7 @@ std::string Finish(const fs::path& container, const fs::path& path, Recovery& re
   }
   fs::path current = path;
   if (Exists(container / "old") && InodeOf(container / "new") == replacing->new_inode) {
-    // Killed between two renames. By now somebody may have made something else under the name.
+    // The process was killed between two renames. Something else may have the name now.
     if (!RenameWithoutReplacing(container / "new", path)) {
       current = RenameToFreeName(container / "new", path);
     }
@@ -323,7 +341,8 @@ void RecoverOne(const fs::path& container, const fs::path& path, Recovery& recov
       recovery.stranded.push_back({container, problem});
     }
   } else if (fate == Fate::kUnknown && rmdir(container.c_str()) != 0 && Exists(container)) {
-    // An empty one was killed before it had a lock, or is about to take it: then it makes another.
+    // An empty container could be removed: its process was killed before it made the lock file, or
+    // is about to make it and will find the container gone and make another.
     recovery.unknown.push_back(container);
   }
   if (fd >= 0) close(fd);
@@ -365,7 +384,7 @@ StagedDirectory::StagedDirectory(const fs::path& path, ListOwnFiles own_files)
 StagedDirectory::~StagedDirectory() {
   if (!committed_) {
     std::error_code ignored;
-    // The lock goes last: without it the rest would belong to nobody.
+    // The lock goes last: without it RecoverAbandoned() would leave the rest alone.
     unlink((container_ / "replacing").c_str());
     fs::remove_all(staging_, ignored);
     RemoveContainer(container_);
@@ -374,7 +393,7 @@ StagedDirectory::~StagedDirectory() {
   close(lock_);
 }
 
-// Only those that are empty: somebody else may have put something there meanwhile.
+// Removes only empty folders: another process may have put something there meanwhile.
 void StagedDirectory::RemoveCreatedParents() const {
   if (first_created_parent_.empty()) return;
   for (fs::path p = path_.parent_path();; p = p.parent_path()) {
@@ -397,18 +416,18 @@ void StagedDirectory::KeepUnderFreeName(const std::string& problem) {
   RemoveContainer(container_);
   SyncToDisk(path_.parent_path());
   throw Error(problem, given_.string(),
-              fmt::format("It was not touched. What was computed is whole, in {}.",
+              fmt::format("It was not touched. The complete result is in {}.",
                           PrintableText(free.string())));
 }
 
 std::vector<fs::path> StagedDirectory::Commit() {
   SyncTreeToDisk(staging_);
   const fs::path parent = path_.parent_path();
-  // Others of this program that replace the same folder wait here.
+  // Other processes of this program that replace the same folder wait here.
   const FolderLock turn(parent);
   std::vector<fs::path> kept;
   if (!RenameWithoutReplacing(staging_, path_)) {
-    if (own_files_ == nullptr) KeepUnderFreeName("exists by now: somebody made it meanwhile");
+    if (own_files_ == nullptr) KeepUnderFreeName("was created meanwhile");
     Replacing replacing{InodeOf(staging_), {}};
     try {
       replacing.own_files = own_files_(path_);
@@ -416,7 +435,7 @@ std::vector<fs::path> StagedDirectory::Commit() {
       KeepUnderFreeName("has changed meanwhile and " + error.problem());
     }
     WriteReplacing(container_, replacing);
-    // Who may look into the old one may look into the new one, and nobody else.
+    // The new folder gets the permissions of the old one.
     struct stat old = {};
     if (stat(path_.c_str(), &old) == 0) chmod(staging_.c_str(), old.st_mode & 07777);
     if (!ExchangeNames(staging_, path_)) MoveAsideAndRename(container_, path_);
@@ -425,10 +444,10 @@ std::vector<fs::path> StagedDirectory::Commit() {
     Retired retired = Retire(container_, path_, replacing);
     kept = std::move(retired.moved);
     if (!RemoveContainer(container_)) {
-      throw Error("is replaced, but not all that is yours in the old one could be moved into it (" +
+      throw Error("was replaced, but some of your files in the old folder could not be moved (" +
                       retired.problem + ")",
                   given_.string(),
-                  fmt::format("It lies in {}: move it from there.",
+                  fmt::format("They are in {}: move them from there.",
                               PrintableText((container_ / "new").string())));
     }
     SyncToDisk(parent);

@@ -24,7 +24,7 @@ using testing::SteppedProcess;
 using testing::TestDir;
 using ::testing::UnorderedElementsAre;
 
-// As an export tells them: a folder has them if it has a manifest.
+// Stands for an export's list: a folder with a manifest has these files.
 std::set<fs::path> OwnFiles(const fs::path& folder) {
   if (!fs::exists(folder / "own_manifest")) throw Error("holds no export", folder.string());
   return {"own_manifest", "own_a", "maps/own_b", "../escaped", "link/own_c"};
@@ -37,7 +37,7 @@ void WriteExport(const fs::path& folder, const std::string& text) {
   }
 }
 
-// "old" or "new" if the folder holds all of that export and nothing of another; else "".
+// The text that WriteExport wrote, if all files of the folder have it; else "".
 std::string TextOf(const fs::path& folder) {
   std::string text;
   for (const char* name : {"own_a", "maps/own_b", "own_manifest"}) {
@@ -161,13 +161,13 @@ TEST(StagedDirectory, SaysWhereFilesAreThatCannotBeMoved) {
     WriteExport(staged.staging(), "new");
     std::ofstream(staged.staging() / longest) << "new";
     EXPECT_THAT(ErrorOf([&] { staged.Commit(); }),
-                ::testing::AllOf(HasSubstr("out: is replaced, but not all that is yours"),
-                                 HasSubstr("File name too long"), HasSubstr("It lies in ")));
+                ::testing::AllOf(HasSubstr("out: was replaced, but some of your files"),
+                                 HasSubstr("File name too long"), HasSubstr("They are in ")));
   }
   EXPECT_EQ(TextOf(dir / "out"), "new");
   EXPECT_EQ(ReadFile(dir / "out/zotes.txt"), "precious");
   EXPECT_TRUE(fs::exists(dir / "out/mine/empty"));
-  // It stays there until it can be moved, whoever looks.
+  // It stays there, however often it is looked for, until it can be moved.
   for (int i = 0; i < 2; ++i) {
     const Recovery recovery = RecoverAbandoned(dir.path());
     ASSERT_EQ(recovery.stranded.size(), 1U);
@@ -198,8 +198,8 @@ TEST(StagedDirectory, ReplacesNothingThatAppearsMeanwhile) {
   fs::create_directory(dir / "out");
   WriteFileAtomic(dir / "out/precious.txt", "precious");
   EXPECT_THAT(ErrorOf([&] { staged.Commit(); }),
-              HasSubstr("out: exists by now: somebody made it meanwhile. It was not touched. What "
-                        "was computed is whole, in " +
+              HasSubstr("out: was created meanwhile. It was not touched. The complete result is "
+                        "in " +
                         (dir / "out-2").string()));
   EXPECT_THAT(NamesIn(dir / "out"), ElementsAre("precious.txt"));
   EXPECT_EQ(TextOf(dir / "out-2"), "new");
@@ -228,7 +228,7 @@ TEST(StagedDirectory, OfSeveralAtOnceOneStandsWhole) {
           WriteExport(staged.staging(), "export " + std::to_string(i));
           staged.Commit();
         } catch (const Error&) {
-          // Somebody else was quicker; that one's is kept under another name.
+          // Another thread was quicker; this one's folder is kept under another name.
         }
       });
     }
@@ -268,7 +268,7 @@ TEST(StagedDirectory, NeverReplacesAFile) {
   EXPECT_THAT(ErrorOf([&] { StagedDirectory("/", OwnFiles); }), HasSubstr("not a folder"));
 }
 
-// One replacement of an export, in which somebody has notes.
+// Replaces the export "out".
 void Replace(const TestDir& dir) {
   StagedDirectory staged(dir / "out", OwnFiles);
   WriteExport(staged.staging(), "new");
@@ -325,7 +325,7 @@ TEST_P(Killed, AtEverySystemCallOldOrNewIsWhole) {
   EXPECT_THAT(seen, UnorderedElementsAre("old", "new"));
 }
 
-// Where names cannot be exchanged the name is free for a moment. Whoever takes it keeps it.
+// Where names cannot be exchanged, the name is free for a moment. What takes it then keeps it.
 TEST_P(Killed, NothingIsLostIfSomebodyTakesTheName) {
   int taken = 0;
   for (int stop = 0;; ++stop) {
@@ -373,8 +373,8 @@ INSTANTIATE_TEST_SUITE_P(FileSystems, Killed, ::testing::Values(true, false), []
   return info.param ? "ThatExchangeNames" : "ThatDoNot";
 });
 
-// What a power cut takes away is what the system was not told to write. All data are told before
-// the name, and the name after.
+// A power cut loses what was not synced. All data are synced before the name changes, and the
+// folder that holds the name after it.
 TEST(StagedDirectory, DataAreOnTheDiskBeforeTheirName) {
   const TestDir dir;
   WriteExport(dir / "out", "old");

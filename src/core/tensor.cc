@@ -97,7 +97,7 @@ uint16_t F32ToBF16(float value) {
 }
 
 void* AllocateAligned(size_t count, size_t size) {
-  // A page of 4 KB costs about as much to get as to fill once: below this there are few of them.
+  // Getting a page of 4 KB costs about as much as filling it once. Below kLarge there are few.
   constexpr size_t kLarge = 4U << 20, kHugePage = 2U << 20;
   if (count == 0) return nullptr;
   if (count > SIZE_MAX / 2 / size) throw std::bad_alloc();
@@ -105,7 +105,7 @@ void* AllocateAligned(size_t count, size_t size) {
   const size_t rounded = (bytes + 63) / 64 * 64;
   void* p = nullptr;
   if (posix_memalign(&p, alignment, rounded) != 0) throw std::bad_alloc();
-  if (bytes >= kLarge) madvise(p, rounded, MADV_HUGEPAGE);  // a wish; without it all works, too
+  if (bytes >= kLarge) madvise(p, rounded, MADV_HUGEPAGE);  // only a hint: it may fail
   return p;
 }
 
@@ -131,7 +131,8 @@ float LoadAsF32(DType dtype, const uint8_t* p) {
   }
 }
 
-// Walks the dimensions from `dim` on; `index` counts values from view.bytes' first.
+// Copies the dimensions from `dim` on. `index` is the position of their first value in view.bytes,
+// counted in values. Returns the end of what was written.
 float* CopyStrided(const TensorView& view, size_t dim, int64_t index, float* out) {
   if (dim == view.shape.size()) {
     *out = LoadAsF32(view.dtype, view.bytes.data() + index * DTypeSize(view.dtype));

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Number types, shapes, buffers and views: plain data, row-major.
+// Number types, shapes, buffers and views of tensors. Values are row-major unless strides say
+// otherwise.
 #pragma once
 
 #include <cstdint>
@@ -21,24 +22,25 @@ const char* DTypeName(DType dtype);
 
 using Shape = std::vector<int64_t>;
 
-// Number of values; an empty shape is a scalar, 1. Throws Error about `where` if it is negative or
-// overflows.
+// The number of values of a shape; 1 for the empty shape, which is a scalar's. Throws Error about
+// `where` if an extent is negative or the product overflows.
 int64_t NumElements(const Shape& shape, const std::string& where = "");
 // "[5, 930, 1024]".
 std::string ShapeText(const Shape& shape);
 
-// IEEE binary16 and bfloat16 as their bits. Rounding is to nearest, ties to even; NaN stays NaN.
+// Conversions of float16 (IEEE binary16) and bfloat16, both as bits. They round to nearest, ties to
+// even; NaN stays NaN.
 float F16ToF32(uint16_t bits);
 uint16_t F32ToF16(float value);
 float BF16ToF32(uint16_t bits);
 uint16_t F32ToBF16(float value);
 
-// Room for `count` values of `size` bytes each, aligned to 64 bytes; null for none. Large ones ask
-// the operating system for huge pages. Throws std::bad_alloc.
+// Memory for `count` values of `size` bytes each, aligned to 64 bytes; null if `count` is 0. For
+// 4 MB and more, the operating system is asked for huge pages. Throws std::bad_alloc.
 void* AllocateAligned(size_t count, size_t size);
 void FreeAligned(void* p);
 
-// Uninitialised values, aligned to 64 bytes. Movable.
+// A buffer of values, uninitialised and aligned to 64 bytes. Movable.
 template <typename T>
 class AlignedBuffer {
  public:
@@ -65,18 +67,18 @@ class AlignedBuffer {
 using FloatBuffer = AlignedBuffer<float>;
 using Bf16Buffer = AlignedBuffer<uint16_t>;  // bfloat16 as its bits
 
-// A tensor inside somebody else's bytes, not necessarily aligned.
+// A tensor in bytes that something else owns. They need not be aligned.
 struct TensorView {
   DType dtype = DType::kOther;
   Shape shape;
-  // In values, one a dimension; empty means row-major without gaps.
+  // One stride for each dimension, in values; empty means row-major without gaps.
   std::vector<int64_t> strides;
-  // All the bytes that shape and strides can reach, from the first value on.
+  // The bytes from the first value to the last one that shape and strides reach.
   Bytes bytes;
 };
 
-// The part of a tensor that holds the indices [first, first + count) of its first dimension; they
-// must lie inside it.
+// The part of a tensor with the indices [first, first + count) of its first dimension, which must
+// be inside it.
 TensorView RowsOf(const TensorView& view, int64_t first, int64_t count);
 
 // Writes the values of `view` (F32, F16, BF16 or F64) as float32, row-major, to out[0 … numel).

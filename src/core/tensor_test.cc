@@ -41,8 +41,8 @@ TEST(Tensor, F16KnownValuesAndTies) {
   EXPECT_EQ(F16ToF32(0x7BFF), 65504.0F);
   EXPECT_EQ(F32ToF16(65519.0F), 0x7BFF);
   EXPECT_EQ(F32ToF16(65520.0F), 0x7C00);
-  EXPECT_EQ(F32ToF16(1.0F + 0x1p-11F), 0x3C00);      // half way: to even
-  EXPECT_EQ(F32ToF16(1.0F + 3 * 0x1p-11F), 0x3C02);  // half way: to even
+  EXPECT_EQ(F32ToF16(1.0F + 0x1p-11F), 0x3C00);      // a tie: to even
+  EXPECT_EQ(F32ToF16(1.0F + 3 * 0x1p-11F), 0x3C02);  // a tie: to even
   EXPECT_EQ(F32ToF16(0x1p-25F), 0);
   EXPECT_EQ(F32ToF16(-std::numeric_limits<float>::infinity()), 0xFC00);
 }
