@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What becomes of a layer of maps: quantiles, levels, deflate, file. A quarter of the queries of
-// five frames, per head; bytes are those of the probabilities (68 MB), after that of the levels.
+// Rates of the steps that write a layer of maps: quantiles, levels, deflate, file. The layer has
+// maps of each head for a quarter of the patches of five frames. Quantiles and levels count bytes
+// of probabilities (68 MB), deflate and file count bytes of levels.
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
@@ -21,7 +22,7 @@ namespace {
 
 constexpr MapExtents kExtents{.queries = 231, .heads = 16, .frames = 5, .height = 25, .width = 37};
 
-// Softmax-like: mostly small, some large.
+// Values like those of a softmax: most are small, some are large.
 const std::vector<float>& Probabilities() {
   static const std::vector<float> values = [] {
     std::vector<float> v(kExtents.queries * kExtents.heads * kExtents.keys());
@@ -37,7 +38,7 @@ void SetBytes(benchmark::State& state) {
   state.SetBytesProcessed(state.iterations() * static_cast<int64_t>(Probabilities().size()) * 4);
 }
 
-// Limit: copying as many bytes.
+// The limit: copying as many bytes.
 void BM_Copy(benchmark::State& state) {
   const std::vector<float>& from = Probabilities();
   std::vector<float> to(from.size());

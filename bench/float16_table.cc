@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What float16 changes: the attention of one forward pass in float32 beside that which follows from
-// queries and keys as the store keeps them. docs/exactness.md holds its results.
+// Measures what float16 changes. It compares the attention of one forward pass in float32 with the
+// attention computed from the float16 queries and keys of a store. docs/exactness.md has the
+// results.
 #include <fmt/format.h>
 
 #include "backend/cpu/model_executor.h"
@@ -12,7 +13,7 @@
 namespace vggt {
 namespace {
 
-constexpr int64_t kRows = 133;  // of each layer, evenly spaced
+constexpr int64_t kRows = 133;  // about so many in each layer, evenly spaced
 
 void Print(const std::string& layer, const testing::Float16Cost& cost, int64_t tokens) {
   fmt::print("| {} | {:.1e} ({:.3f} %) | {:.1e} | {:.1e} | {:.2f} % |\n", layer, cost.mean,

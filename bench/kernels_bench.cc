@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Rates of the kernels at VGGT-1B's shapes (five frames of 518×350: 4650 tokens), on all threads.
-// "flops" is the rate of multiplications and additions; compare attention's with the linear
-// layers' of the same type, the limit (float, or uint16_t for bfloat16).
+// "flops" is the rate of multiplications and additions. The limit of attention is the rate of
+// linear layers of the same type (float, or uint16_t for bfloat16).
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
@@ -44,7 +44,7 @@ bool CannotRun(benchmark::State& state, Precision precision) {
   return cannot;
 }
 
-// What a linear layer reads: float, or bfloat16 as uint16_t.
+// The input of a linear layer: float, or bfloat16 as uint16_t.
 template <typename T>
 std::vector<T> InputValues(size_t size) {
   const std::vector<float> values = Values(size);
@@ -72,7 +72,7 @@ void LinearShapes(benchmark::internal::Benchmark* benchmark) {
   benchmark->ArgNames({"in", "out", "epilogue"})
       ->Args({kDim, 3 * kDim, 0})
       ->Args({kDim, kDim, 2})
-      ->Args({kDim, 4 * kDim, 0})  // beside the next: what GELU costs
+      ->Args({kDim, 4 * kDim, 0})  // the next one adds GELU
       ->Args({kDim, 4 * kDim, 1})
       ->Args({4 * kDim, kDim, 2})
       ->UseRealTime();
@@ -103,14 +103,15 @@ void AttentionShapes(benchmark::internal::Benchmark* benchmark) {
   benchmark->ArgNames({"batch", "tokens", "heads"})
       ->Args({5, 930, kHeads})
       ->Args({1, 4650, kHeads})
-      ->Args({1, 18600, 4})  // fewer heads: the rate is the same, the wait is not
+      ->Args({1, 18600, 4})  // fewer heads: the same rate in less time
       ->Args({1, 46500, 2})
       ->UseRealTime();
 }
 BENCHMARK_TEMPLATE(BM_Attention, float)->Apply(AttentionShapes);
 BENCHMARK_TEMPLATE(BM_Attention, uint16_t)->Apply(AttentionShapes);
 
-// Frame 0's rows over all keys, as a layer's maps need them: half of attention's arithmetic.
+// The rows of frame 0 over all keys, as the maps of a layer need them. A row takes half of the
+// arithmetic that it takes in attention.
 void BM_ProbeAttention(benchmark::State& state) {
   const int64_t dim = kHeads * kHeadDim;
   const auto qk = Values(kTokens * 2 * dim);
@@ -127,7 +128,7 @@ void BM_ProbeAttention(benchmark::State& state) {
 }
 BENCHMARK(BM_ProbeAttention)->ArgName("heads")->Arg(1)->Arg(kHeads)->UseRealTime();
 
-// What passes over memory are compared with: reading and writing it, on all threads.
+// The limit of kernels that only pass over memory: reading and writing it, on all threads.
 void BM_Copy(benchmark::State& state) {
   const auto x = Values(kTokens * kDim);
   std::vector<float> y(x.size());

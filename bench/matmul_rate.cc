@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The yardstick: how fast oneDNN multiplies matrices of the model's own shapes here and now, on all
-// threads. Weights are packed as it likes them; there is no bias and no post-op. Prints JSON:
-// FLOP/s of each shape, and of all, in proportion to the model's arithmetic in them.
+// The rate that all others are compared with: how fast oneDNN multiplies matrices of the model's
+// shapes on this machine at this moment, on all threads. Weights are packed in the layout that
+// oneDNN chooses; there is no bias and no post-op. Prints JSON: FLOP/s for each shape, and for all
+// of them, weighted by the model's arithmetic in each shape.
 #include <fmt/format.h>
 
 #include <chrono>
@@ -25,12 +26,12 @@ struct Shape2 {
 };
 constexpr Shape2 kShapes[] = {{1024, 3072}, {1024, 1024}, {1024, 4096}, {4096, 1024}};
 
-// A matrix of small values; `desc` may have a layout of oneDNN's own.
+// A matrix of small values. `desc` may have a layout that only oneDNN knows.
 class Matrix {
  public:
   explicit Matrix(const memory::desc& desc)
       : bytes_(desc.get_size()), memory_(desc, CpuEngine(), bytes_.data()) {
-    // The same bytes are 0.0078 as bfloat16 and as float32 (0x3C003C00).
+    // As bfloat16 and as float32 (0x3C003C00) these bytes are 0.0078.
     for (size_t i = 0; i < bytes_.size(); ++i) bytes_[i] = i % 2 == 0 ? 0x00 : 0x3C;
   }
   const memory& operator*() const { return memory_; }
@@ -40,8 +41,7 @@ class Matrix {
   memory memory_;
 };
 
-// Seconds of one product; the fastest of several parts of the time given to it would flatter, so it
-// is the mean.
+// The mean seconds of one product. The fastest of several runs would be too good.
 double Seconds(int64_t rows, const Shape2& shape, memory::data_type type, double budget) {
   const memory::desc src({rows, shape.in}, type, memory::format_tag::ab);
   const memory::desc any({shape.in, shape.out}, type, memory::format_tag::any);

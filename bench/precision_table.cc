@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What bf16 changes: the attention of one forward pass in bf16 beside that in float32, over some of
-// the query patches. docs/exactness.md holds its results.
+// Measures what bf16 changes. It compares the attention of one forward pass in bf16 with that in
+// float32, for some of the query patches. docs/exactness.md has the results.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -20,7 +20,7 @@ namespace {
 
 constexpr int64_t kQueryStep = 7;  // every seventh query patch
 
-// Keeps the maps of all layers, [queries, heads, keys] each.
+// Keeps the maps of all layers: [queries, heads, keys] for each.
 class Keeper : public AttentionObserver {
  public:
   explicit Keeper(const MapPlan& plan) : keys_(plan.keys) {

@@ -17,7 +17,7 @@ import tempfile
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PROGRAMS = ["vggt-attn", "kernels_bench", "artifact_bench", "matmul_rate"]
 CHECKS = ["ops_tests", "backend_cpu_tests", "formats_tests", "capture_tests"]
-# What is compared with the reference before anything is timed.
+# The tests that must pass before anything is timed: they compare with the reference.
 CHECKED = "^ops/|^formats/Deflate|^backend/cpu/|^capture/.*GoldenExport"
 STAGES = ["load_weights", "pictures", "encoder", "frame_blocks", "global_blocks", "capture"]
 
@@ -39,7 +39,7 @@ def processor():
         return platform.processor()
     flags = set(fields.get("flags", "").split())
     sets = [name for name in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if name in flags]
-    # Virtual machines hide names: the numbers tell generations apart.
+    # Virtual machines hide the names of processors; family and model tell their generations.
     numbers = f"family {fields.get('cpu family', '?')}, model {fields.get('model', '?')}"
     return f"{fields.get('model name', 'unknown')}, {numbers} ({', '.join(sets)})"
 
@@ -181,7 +181,7 @@ def measure(m, arguments, work):
     weights = arguments.weights or work / "weights.safetensors"
     if not arguments.weights:
         run([m.build / "vggt-attn", "synth-weights", "-o", weights], stderr=subprocess.DEVNULL)
-    with open(weights, "rb") as file:  # into the page cache
+    with open(weights, "rb") as file:  # brings the file into the page cache
         while file.read(1 << 24):
             pass
     print("exports …", flush=True)

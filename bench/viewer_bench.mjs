@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// How quick the viewer is on a kitchen-sized export with heads: 24 layers, 16 heads, 5 frames of
-// 25 x 37 patches.
+// Measures how fast the viewer is with an export of the size of the kitchen scene, with heads: 24
+// layers, 16 heads, 5 frames of 25 x 37 patches.
 //   node bench/viewer_bench.mjs [FOLDER]
 // FOLDER holds kitchen_deflated, kitchen_stored and kitchen_qk (tests/make_export.py writes them;
-// 3.5 GB); without it they are made in a temporary folder. VGGT_ATTN: the program; else build/vggt-attn.
+// 3.5 GB). Without FOLDER they are made in a temporary folder. The program is $VGGT_ATTN, or
+// build/vggt-attn if that is not set.
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -71,7 +72,7 @@ async function measureAnswers(name, server) {
     ["all layers × all heads, one frame", "layers=all&heads=all&frames=0", ""],
   ];
   for (const [what, query, goal] of kinds) {
-    await ask(server, query); // layers that were never read are read now
+    await ask(server, query); // reads the layers that were never read
     const answers = [];
     for (let i = 0; i < kQueries; i++) answers.push(await ask(server, query));
     const of = (key) => median(answers.map((each) => each[key]));
@@ -91,7 +92,7 @@ function openBrowser() {
   return chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args });
 }
 
-// From the first request to a map that is painted.
+// The time from the first request to a painted map.
 async function firstMap(page, server) {
   const begin = performance.now();
   await page.goto(server.address);
@@ -107,7 +108,7 @@ async function firstMap(page, server) {
   return performance.now() - begin;
 }
 
-// From a move of the pointer to the frame after all canvases of all layers were painted.
+// The time from a move of the pointer to the first frame after all canvases were painted.
 function hovers(page, canvasesPainted = kLayers * kFrames) {
   return page.evaluate(
     async ([moves, rows, cols, canvases]) => {
@@ -122,7 +123,7 @@ function hovers(page, canvasesPainted = kLayers * kFrames) {
       const box = query.querySelector(".picture").getBoundingClientRect();
       const times = [];
       for (let i = 0; i < moves; i++) {
-        await new Promise((resolve) => setTimeout(resolve, 30)); // the hand pauses, too
+        await new Promise((resolve) => setTimeout(resolve, 30)); // a hand pauses, too
         const place = (i * 397 + 11) % (rows * cols);
         const clientX = box.left + (((place % cols) + 0.5) / cols) * box.width;
         const clientY = box.top + ((Math.floor(place / cols) + 0.5) / rows) * box.height;

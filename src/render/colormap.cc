@@ -10,7 +10,7 @@ struct Knot {
   float at, value;
 };
 
-// matplotlib's _jet_data.
+// The knots of matplotlib's _jet_data.
 constexpr Knot kRed[] = {{0, 0}, {0.35F, 0}, {0.66F, 1}, {0.89F, 1}, {1, 0.5F}};
 constexpr Knot kGreen[] = {{0, 0}, {0.125F, 0}, {0.375F, 1}, {0.64F, 1}, {0.91F, 0}, {1, 0}};
 constexpr Knot kBlue[] = {{0, 0.5F}, {0.11F, 1}, {0.34F, 1}, {0.65F, 0}, {1, 0}};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Numbers as colours.
+// Colour maps: numbers become colours.
 #pragma once
 
 #include <array>
@@ -9,8 +9,8 @@ namespace vggt {
 
 using Rgb = std::array<uint8_t, 3>;
 
-// "jet" of MATLAB and matplotlib (piecewise linear, from dark blue over green to dark red) at
-// `share` of its length; shares outside [0, 1] count as the nearer end.
+// The colour at `share` of the length of "jet", the colour map of MATLAB and matplotlib: piecewise
+// linear, from dark blue over green to dark red. A share outside [0, 1] counts as the nearer end.
 Rgb JetColour(float share);
 
 }  // namespace vggt

@@ -6,7 +6,7 @@
 namespace vggt {
 namespace {
 
-// Of the 256 colours of matplotlib.cm.jet(step, bytes=True).
+// Some of the 256 colours that matplotlib.cm.jet(step, bytes=True) gives.
 TEST(Colormap, JetIsMatplotlibs) {
   const auto near = [](int step, Rgb expected) {
     const Rgb got = JetColour(static_cast<float>(step) / 255);

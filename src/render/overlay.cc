@@ -29,7 +29,7 @@ FrameTransform Stretched(const Picture& picture) {
           .model_height = picture.height};
 }
 
-// The same way to the model from the picture that was turned already.
+// The transform to the model from the picture after it was turned.
 FrameTransform Upright(const FrameTransform& t) {
   FrameTransform upright = t;
   upright.original_width = t.turned_width();
@@ -38,7 +38,7 @@ FrameTransform Upright(const FrameTransform& t) {
   return upright;
 }
 
-// The cell that a point of the original lies in; -1 if the model did not see it.
+// The index of the patch that shows a point of the original; -1 if the model did not see the point.
 int64_t CellAt(const FrameTransform& t, const OverlayMap& map, Point original) {
   const Point model = ModelFromOriginal(t, original);
   if (model.x < 0 || model.y < 0 || model.x >= t.model_width || model.y >= t.model_height ||
@@ -66,13 +66,13 @@ Picture OverlayTile(const Picture& stored, const std::optional<FrameTransform>& 
                     const OverlayMap& map, int width) {
   FrameTransform t = transform.value_or(Stretched(stored));
   const Picture original = Turned(stored, t.orientation);
-  // From here on the turned picture is the original.
+  // From here on, the turned picture is the original.
   t = Upright(t);
   const double scale = static_cast<double>(original.width) / width;
   const int height = std::max(1, static_cast<int>(std::lround(original.height / scale)));
   Picture tile = ResizeBicubic(original, width, height);
   std::vector<int64_t> cells(static_cast<size_t>(width) * height);
-  // A transform may be of a picture of another size than the file that lies there.
+  // The file may have been replaced by one of another size since the transform was made.
   const double to_x = static_cast<double>(t.original_width) / width;
   const double to_y = static_cast<double>(t.original_height) / height;
   for (int y = 0; y < height; ++y) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Pictures with maps over them.
+// Draws maps over pictures.
 #pragma once
 
 #include <cstdint>
@@ -12,23 +12,23 @@
 
 namespace vggt {
 
-// A map of patches, row by row, and how it is coloured.
+// A map, one value for each patch, and how it is coloured.
 struct OverlayMap {
-  std::span<const float> values;  // [rows, columns]; NaN shows nothing
+  std::span<const float> values;  // [rows, columns]; NaN is not drawn
   int64_t rows = 0, columns = 0;
-  float first = 0, last = 1;  // the values of the first and the last colour; beyond them, the same
-  float opacity = 0.6F;       // of the last colour; the first is transparent
-  std::vector<int64_t> outlined;  // cells that get a frame, as row · columns + column
+  float first = 0, last = 1;      // the values that get the first and the last colour of "jet"
+  float opacity = 0.6F;           // of the last colour; the first colour is transparent
+  std::vector<int64_t> outlined;  // patches that get an outline, as row · columns + column
 };
 
-// `original`, as stored in its file, turned as the model saw it and `width` pixels wide, its map
-// over it: where the model saw it, as `transform` says; without one the map is stretched over the
-// whole picture. What the model did not see is dimmed.
+// A picture `width` pixels wide with its map over it. `original` is the picture as stored in its
+// file; it is turned as for the model. The map covers the part that the model saw (`transform`),
+// and the rest is dimmed. Without `transform` the map covers the whole picture.
 Picture OverlayTile(const Picture& original, const std::optional<FrameTransform>& transform,
                     const OverlayMap& map, int width);
 
-// Tiles row by row, `columns` in a row, on white, `gap` pixels apart. A row is as high as its
-// highest tile. Throws Error if the whole is too large for a picture.
+// The tiles in rows of `columns`, `gap` pixels apart, on white. A row is as high as its highest
+// tile, a column as wide as its widest. Throws Error if the result is too large for a picture.
 Picture Mosaic(const std::vector<Picture>& tiles, int columns, int gap);
 
 }  // namespace vggt

@@ -44,7 +44,7 @@ TEST(Overlay, ValuesBeyondTheScaleHaveItsLastColour) {
   EXPECT_EQ(PixelAt(tile, 3, 0), (Rgb{0, 0, 0}));
 }
 
-// Of 100 rows the model saw the middle 50.
+// The model saw the middle 50 of 100 rows.
 TEST(Overlay, WhatTheModelDidNotSeeIsDimmed) {
   const FrameTransform t{50, 100, 50, 100, 25, 50, 0, 0, 50, 50};
   const std::vector<float> values = {1, 1};
@@ -55,8 +55,8 @@ TEST(Overlay, WhatTheModelDidNotSeeIsDimmed) {
   EXPECT_EQ(PixelAt(tile, 10, 75), (Rgb{130, 130, 130}));
 }
 
-// A stored picture of four quarters whose upper left one is white once it is turned; the map's
-// strongest cell and the outlined one lie there and in the quarter below.
+// A picture of four quarters, of which the upper left one is white after turning. The map has its
+// largest value there, and the outlined patch is in the quarter below.
 TEST(Overlay, PicturesAreTurnedWithTheirMaps) {
   for (int orientation = 1; orientation <= 8; ++orientation) {
     FrameTransform t = {.original_width = 60, .original_height = 40, .orientation = orientation};
