@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The demonstration model that is part of the program (models/README.md).
+// The demonstration model, whose file is part of the program (models/README.md).
 #pragma once
 
 #include "core/file.h"
@@ -8,7 +8,7 @@ namespace vggt {
 
 inline constexpr const char* kBundledModelName = "vggt-mini (bundled)";
 
-// models/vggt-mini.safetensors.
+// The bytes of models/vggt-mini.safetensors.
 Bytes BundledModel();
 
 }  // namespace vggt

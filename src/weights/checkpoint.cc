@@ -22,7 +22,7 @@ bool EndsLikeACheckpoint(const std::string& name) {
          name.ends_with(".bin");
 }
 
-// The one checkpoint in `folder`; an index stands for the shards beside it.
+// The path of the only checkpoint in `folder`; an index stands for the shards beside it.
 fs::path FindIn(const fs::path& folder) {
   std::vector<std::string> names, indices;
   std::error_code error;
@@ -48,17 +48,17 @@ fs::path FindIn(const fs::path& folder) {
   return folder / names[0];
 }
 
-// Index files name shards beside them, nothing elsewhere.
+// Whether `name` is that of a file in the same folder. Index files may name no others.
 bool IsPlainFileName(const std::string& name) {
   return !name.empty() && name != "." && name != ".." &&
          name.find_first_of(std::string("/\\\0", 3)) == std::string::npos;
 }
 
-// Tensor name → name of the shard that holds it.
+// Maps the name of each tensor to the name of the shard that holds it.
 std::map<std::string, std::string> ReadIndex(const fs::path& path) {
   const Json json = ReadJsonFile(path);
   if (!json.contains("weight_map") || !json["weight_map"].is_object()) {
-    throw Error("is JSON, but no index of weights: it has no 'weight_map'", path.string(),
+    throw Error("is JSON, but not an index of weights: it has no 'weight_map'", path.string(),
                 "Give a .safetensors or PyTorch .pt file, or a model.safetensors.index.json.");
   }
   std::map<std::string, std::string> shard_of;
@@ -142,7 +142,7 @@ void Checkpoint::OpenShards(const fs::path& index) {
     for (const std::string& name : names) {
       auto tensor = tensors.extract(name);
       if (tensor.empty()) {
-        throw Error(fmt::format("tensor '{}' is missing, {} says that it is here", Printable(name),
+        throw Error(fmt::format("tensor '{}' is missing, but {} expects it here", Printable(name),
                                 index.filename().string()),
                     path.string(), "The files do not belong together: download them again.");
       }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A model's weights by name, wherever they are stored.
+// A model's weights by name, from every format of checkpoint that is read.
 #pragma once
 
 #include <cstdint>
@@ -15,34 +15,36 @@
 
 namespace vggt {
 
-// The tensors of a file (or several), mapped: opening reads headers only, whatever the size. What
-// others do to the files meanwhile becomes an Error (core/mapped_file.h).
+// The tensors of one file or of several shards. The files are mapped into memory: opening reads
+// only headers, however large the files are. If a file is changed or truncated while it is open,
+// CheckIntact() throws Error (core/mapped_file.h).
 class Checkpoint {
  public:
-  // .safetensors, a sharded *.index.json, or a PyTorch zip .pt/.pth/.bin, told apart by content; or
-  // a folder that holds exactly one of them, where an index stands for its shards. Throws Error for
-  // anything else (weights/file_kind.h) and for damage: each tensor lies within its file.
+  // Opens a .safetensors file, the *.index.json of sharded files, or a PyTorch zip (.pt, .pth,
+  // .bin), told apart by content; or a folder that holds exactly one of them, where an index stands
+  // for its shards. Throws Error for anything else (weights/file_kind.h) and for damaged files.
+  // Every tensor is checked to lie inside its file.
   static Checkpoint Open(const std::filesystem::path& path);
-  // A safetensors file in memory that outlives the Checkpoint.
+  // Opens a safetensors file in memory. `bytes` must outlive the Checkpoint.
   static Checkpoint FromMemory(Bytes bytes, const std::string& name);
 
-  const std::string& name() const { return name_; }  // the path opened, or the name given
+  const std::string& name() const { return name_; }  // the path that was opened, or `name`
   // "safetensors", "safetensors, 3 shards", "PyTorch".
   const std::string& format() const { return format_; }
   uint64_t file_bytes() const { return file_bytes_; }  // of all files together
 
-  // Views into the mappings; valid as long as the Checkpoint.
+  // Views into the mapped files, valid as long as the Checkpoint.
   const std::map<std::string, TensorView>& tensors() const { return tensors_; }
-  // nullptr if there is none of this name.
+  // The tensor of this name, or nullptr.
   const TensorView* Find(const std::string& name) const;
 
-  // Copies `part` of a tensor's bytes to `to`. From a file it is read, not taken from the mapping:
-  // that costs less than a page fault for each page.
+  // Copies `part` of a tensor's bytes to `to`. Files are read for this, not accessed through the
+  // mapping: reading costs less than a page fault for each page.
   void Read(Bytes part, uint8_t* to) const;
-  // Throws Error if a file was changed or truncated since it was opened: call it when all that was
-  // taken from views is done with.
+  // Throws Error if a file was changed or truncated since it was opened. Call it after the last
+  // access to a view: what was read before may be wrong if it throws.
   void CheckIntact() const;
-  // Lets the operating system take back the memory of this tensor's pages, once it has been copied.
+  // Tells the operating system that the memory of this tensor's pages is no longer needed.
   void Release(const TensorView& tensor) const;
 
  private:

@@ -16,7 +16,7 @@ using testing::Golden;
 using ::testing::HasSubstr;
 using testing::TestDir;
 
-// A safetensors file of one tensor NAME with the values first, first + 1, …
+// A safetensors file of one tensor with the values first, first + 1, …
 std::filesystem::path WriteWeights(const std::filesystem::path& path, const std::string& name,
                                    float first, size_t count = 4) {
   std::vector<float> values(count);
@@ -125,7 +125,7 @@ TEST(Checkpoint, NoticesAFileThatChangesWhileItIsOpen) {
   const Checkpoint checkpoint = Checkpoint::Open(file);
   checkpoint.CheckIntact();
   std::filesystem::resize_file(file, 5000);
-  EXPECT_EQ(FirstValue(checkpoint, "a"), 1);  // what is left; no signal ends the process
+  EXPECT_EQ(FirstValue(checkpoint, "a"), 1);  // still readable: no signal ends the process
   EXPECT_THAT(ErrorOf([&] { checkpoint.CheckIntact(); }),
               HasSubstr("w.safetensors: was changed or truncated while it was read"));
   float value = 0;

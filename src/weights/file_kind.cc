@@ -23,7 +23,7 @@ struct Magic {
 
 using namespace std::string_view_literals;
 
-// Kinds that are refused by their first bytes.
+// Kinds of files that are refused, with the bytes by which they are recognised.
 constexpr Magic kRefused[] = {
     {0, "\x80\x02\x8A\x0A\x6C\xFC\x9C\x46\xF9\x20\x6A\xA8\x50\x19"sv,
      "is a legacy PyTorch file, from before 1.6",
@@ -44,7 +44,7 @@ std::string_view AsText(Bytes bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-// Without a byte order mark and white space in front.
+// `text` without a byte order mark and white space at its beginning.
 std::string_view SkipBlanks(std::string_view text) {
   if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
   const size_t start = text.find_first_not_of(" \t\r\n");

@@ -1,4 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
+// A pickle is a program for a machine with a stack, marks on it, and a memo of numbered values.
+// PickleMachine runs it, but its opcodes only build values:
+//   - None, booleans, numbers, texts, bytes, tuples, lists and dictionaries become such values.
+//   - GLOBAL and STACK_GLOBAL, by which Python imports a class or function, become its name.
+//   - REDUCE, NEWOBJ and NEWOBJ_EX, by which Python calls it, become a kCall of the name and the
+//     arguments. torch_archive.cc recognises those that rebuild tensors. Only for OrderedDict an
+//     empty dictionary is made, which later opcodes fill.
+//   - BUILD, by which Python sets attributes, drops them.
+//   - BINPERSID, by which torch.save refers to a storage in the archive, becomes a kStored.
+//   - The memo lets a value occur in several places, also inside itself.
+// Every other opcode is refused: the text forms of protocol 0, INST and OBJ, extension codes, and
+// all of protocol 5.
+//
+// Opcodes, values and bytes of text are counted against limits, so that a small file cannot take
+// much time or memory. Values are owned by one deque and refer to each other by pointers; reading
+// and deleting them needs no recursion, however deeply they are nested.
 #include "weights/pickle.h"
 
 #include <algorithm>
@@ -73,7 +89,7 @@ enum Opcode : uint8_t {
 
 }  // namespace
 
-// The stack machine of the pickle format; each opcode only ever builds values.
+// The machine described above.
 class PickleMachine {
  public:
   PickleMachine(Bytes bytes, const std::string& source, Pickle& pickle)
@@ -81,7 +97,7 @@ class PickleMachine {
 
   void Run() {
     if (cursor_.left() < 2 || cursor_.Read<uint8_t>("the protocol") != kProto) {
-      cursor_.Fail("is no pickle of protocol 2 or later");
+      cursor_.Fail("is not a pickle of protocol 2 or later");
     }
     const int protocol = cursor_.Read<uint8_t>("the protocol");
     if (protocol < 2 || protocol > 4) {
@@ -107,6 +123,8 @@ class PickleMachine {
   [[noreturn]] void Fail(const std::string& problem, const std::string& hint = "") const {
     cursor_.Fail(fmt::format("pickle opcode 0x{:02X} {}", opcode_, problem), hint);
   }
+
+  // Each of the next three functions runs `opcode` if it is of its kind, and returns whether it is.
 
   // --- values without parts ---
   bool RunLiteral(uint8_t opcode) {
@@ -156,7 +174,7 @@ class PickleMachine {
     }
   }
 
-  // --- values made of those on the stack ---
+  // --- values made from those on the stack ---
   bool RunContainer(uint8_t opcode) {
     switch (opcode) {
       case kMark:
@@ -210,7 +228,7 @@ class PickleMachine {
         Call(PopMany(2));
         return true;
       case kNewObjEx:
-        Pop();  // arguments by name: no call that tensors need has any
+        Pop();  // arguments by name: calls that make tensors have none
         Call(PopMany(2));
         return true;
       case kBuild:
@@ -263,11 +281,11 @@ class PickleMachine {
     return &value;
   }
 
-  // What lies below the last mark is out of reach until the mark is taken.
+  // How many values may be popped: those above the last mark.
   size_t Reachable() const { return stack_.size() - (marks_.empty() ? 0 : marks_.back()); }
 
   PickleValue* Top() {
-    if (Reachable() == 0) Fail("takes a value that is not there");
+    if (Reachable() == 0) Fail("needs a value, but there is none");
     return stack_.back();
   }
 
@@ -278,14 +296,14 @@ class PickleMachine {
   }
 
   Values PopMany(size_t count) {
-    if (Reachable() < count) Fail("takes values that are not there");
+    if (Reachable() < count) Fail("needs more values than there are");
     Values values(stack_.end() - static_cast<std::ptrdiff_t>(count), stack_.end());
     stack_.resize(stack_.size() - count);
     return values;
   }
 
   Values PopToMark() {
-    if (marks_.empty()) Fail("takes values down to a mark that is not there");
+    if (marks_.empty()) Fail("needs a mark, but there is none");
     Values values = PopMany(stack_.size() - marks_.back());
     marks_.pop_back();
     return values;
@@ -311,7 +329,7 @@ class PickleMachine {
 
   void SetText(PickleValue* value, std::string text) {
     text_bytes_ += text.size();
-    if (text_bytes_ > kMostTextBytes) Fail("makes the texts too large");
+    if (text_bytes_ > kMostTextBytes) Fail("makes the texts longer than allowed");
     value->text = std::move(text);
   }
 
@@ -322,7 +340,7 @@ class PickleMachine {
       if (c == '\n') return line;
       line += c;
     }
-    Fail("begins a name without end");
+    Fail("begins a name that does not end");
   }
 
   void Global() {
@@ -332,7 +350,7 @@ class PickleMachine {
 
   void StackGlobal(const Values& names) {
     if (names[0]->kind != Kind::kText || names[1]->kind != Kind::kText) {
-      Fail("names a global by something else than texts");
+      Fail("names a global by values that are not texts");
     }
     SetText(New(Kind::kGlobal), names[0]->text + ' ' + names[1]->text);
   }
@@ -341,11 +359,10 @@ class PickleMachine {
 
   void Stored(const PickleValue* id) { New(Kind::kStored)->items = {id}; }
 
-  // Calls the first with the second. An empty OrderedDict, filled later, is a dictionary like
-  // others.
+  // parts: what is called, and its arguments. An OrderedDict is made empty and filled later.
   void Call(const Values& parts) {
     const PickleValue* callee = parts[0];
-    if (parts[1]->kind != Kind::kTuple) Fail("calls without arguments");
+    if (parts[1]->kind != Kind::kTuple) Fail("makes a call whose arguments are not a tuple");
     if (callee->kind == Kind::kGlobal && callee->text == "collections OrderedDict") {
       New(Kind::kDict);
       return;
@@ -355,13 +372,13 @@ class PickleMachine {
     call->items = {parts[1]};
   }
 
-  // Additions to opaque values are dropped.
+  // Items that are added to calls or opaque values are dropped.
   void Extend(const Values& items) {
     PickleValue* list = Top();
     if (list->kind == Kind::kList) {
       list->items.insert(list->items.end(), items.begin(), items.end());
     } else if (list->kind != Kind::kCall && list->kind != Kind::kOpaque) {
-      Fail("appends to what is no list");
+      Fail("appends to a value that is not a list");
     }
   }
 
@@ -371,18 +388,18 @@ class PickleMachine {
     if (dict->kind == Kind::kDict) {
       dict->items.insert(dict->items.end(), items.begin(), items.end());
     } else if (dict->kind != Kind::kCall && dict->kind != Kind::kOpaque) {
-      Fail("sets a key in what is no dictionary");
+      Fail("sets a key in a value that is not a dictionary");
     }
   }
 
   void Put(uint32_t index) {
-    if (memo_.size() == kMostValues) Fail("remembers too much");
+    if (memo_.size() == kMostValues) Fail("fills the memo beyond its limit");
     memo_[index] = Top();
   }
 
   void Get(uint32_t index) {
     const auto found = memo_.find(index);
-    if (found == memo_.end()) Fail(fmt::format("recalls nothing by {}", index));
+    if (found == memo_.end()) Fail(fmt::format("reads memo {}, which was never written", index));
     stack_.push_back(found->second);
   }
 

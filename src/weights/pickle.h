@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Python pickles read as data: nothing is looked up, called or executed.
-// Opcodes: https://github.com/python/cpython/blob/main/Lib/pickletools.py
+// Reads Python pickles as data: nothing is imported, called or executed.
+// The opcodes: https://github.com/python/cpython/blob/main/Lib/pickletools.py
 #pragma once
 
 #include <cstdint>
@@ -12,22 +12,22 @@
 
 namespace vggt {
 
-// One value. Values may be shared and may contain themselves: who walks them bounds depth and
-// steps.
+// One value. Values may be shared and may contain themselves, so code that walks them must limit
+// its depth and its steps.
 struct PickleValue {
   enum class Kind : uint8_t {
     kNone,
     kBool,    // integer is 0 or 1
     kInt,     // integer
     kFloat,   // real
-    kText,    // text, UTF-8 or bytes as they stand
+    kText,    // text: UTF-8, or bytes unchanged
     kTuple,   // items
     kList,    // items
-    kDict,    // items: key, value, key, value, …; OrderedDict too
+    kDict,    // items: key, value, key, value, …; also an OrderedDict
     kGlobal,  // text: "module name"
-    kCall,    // what calling callee with the tuple items[0] would have made: never made
-    kStored,  // items[0]: the persistent id of something stored beside the pickle
-    kOpaque,  // a value that no tensor needs: sets, integers beyond 64 bits
+    kCall,    // the result of calling callee with the tuple items[0]; the call is not made
+    kStored,  // items[0]: the persistent id of data stored outside the pickle
+    kOpaque,  // a value that tensors do not need: a set, an integer beyond 64 bits
   };
   Kind kind = Kind::kNone;
   int64_t integer = 0;
@@ -40,16 +40,16 @@ struct PickleValue {
 // A pickle of protocol 2 to 4.
 class Pickle {
  public:
-  // Throws Error naming `source`, the opcode and the byte if the bytes are no pickle, are
-  // truncated, use opcodes that data do not need, or exceed the limits (texts of 1 MB, 2 million
-  // values).
+  // Throws Error naming `source` and the byte (and the opcode, if one is at fault) if the bytes are
+  // not a pickle, are truncated, use an opcode that data do not need, or exceed the limits: 1 MB
+  // for a text, 100 MB for all texts, 2 million values, 10 million opcodes.
   Pickle(Bytes bytes, const std::string& source);
 
   const PickleValue& root() const { return *root_; }
 
  private:
   friend class PickleMachine;
-  std::deque<PickleValue> values_;  // owns them all: sharing and cycles cost nothing
+  std::deque<PickleValue> values_;  // owns all values, so that sharing and cycles do no harm
   const PickleValue* root_ = nullptr;
 };
 

@@ -14,7 +14,7 @@ using testing::ErrorOf;
 using ::testing::HasSubstr;
 using Kind = PickleValue::Kind;
 
-// A pickle of protocol 2 with these opcodes; text literals keep their zero bytes.
+// A pickle of protocol 2 with these opcodes. It takes an array, so that literals keep zero bytes.
 template <size_t kSize>
 std::string Of(const char (&opcodes)[kSize]) {
   return "\x80\x02" + std::string(opcodes, kSize - 1);
@@ -57,8 +57,8 @@ TEST(Pickle, LaterProtocols) {
   EXPECT_EQ(Parse(Of("(K\x01\x91.")).root().kind, Kind::kOpaque);
   EXPECT_EQ(Parse(Of("cm\nn\n)}\x92.")).root().kind, Kind::kCall);
   EXPECT_THAT(PickleErrorFor("\x80\x05N."), HasSubstr("protocol 5, expected 2 to 4"));
-  EXPECT_THAT(PickleErrorFor("(lp0\n."), HasSubstr("no pickle of protocol 2 or later"));
-  EXPECT_THAT(PickleErrorFor(""), HasSubstr("no pickle"));
+  EXPECT_THAT(PickleErrorFor("(lp0\n."), HasSubstr("not a pickle of protocol 2 or later"));
+  EXPECT_THAT(PickleErrorFor(""), HasSubstr("not a pickle"));
 }
 
 TEST(Pickle, Containers) {
@@ -90,7 +90,7 @@ TEST(Pickle, CallsAreRecordedAndNeverMade) {
   EXPECT_EQ(call.callee->text, "os system");
   ASSERT_EQ(call.items.size(), 1U);
   EXPECT_EQ(call.items[0]->items[0]->text, "ls");
-  // Objects take attributes, entries and items, which are dropped.
+  // Attributes, entries and items of objects are dropped.
   EXPECT_EQ(Parse(Of("cm\nn\n)\x81}bK\x01K\x02sK\x03"
                      "a."))
                 .root()
@@ -122,7 +122,8 @@ TEST(Pickle, MemoSharesValues) {
       Parse(Of("]q\x00h\x00"
                "a."));
   EXPECT_EQ(itself.root().items[0], &itself.root());
-  EXPECT_THAT(PickleErrorFor(Of("h\x07.")), HasSubstr("opcode 0x68 recalls nothing by 7"));
+  EXPECT_THAT(PickleErrorFor(Of("h\x07.")),
+              HasSubstr("opcode 0x68 reads memo 7, which was never written"));
 }
 
 TEST(Pickle, DeepNestingNeedsNoStack) {
@@ -181,14 +182,14 @@ TEST(Pickle, LimitsHold) {
         "0";
   EXPECT_THAT(PickleErrorFor(steps + "."), HasSubstr("more than 10000000 steps"));
   EXPECT_THAT(PickleErrorFor(Of("N") + std::string(2'000'001, '\x94') + "."),
-              HasSubstr("remembers too much"));
+              HasSubstr("fills the memo beyond its limit"));
   EXPECT_THAT(PickleErrorFor(Of("X\x41\x42\x0F\x00") + std::string(2'000'000, 'x')),
               HasSubstr("a text of 1000001 bytes"));
-  EXPECT_THAT(PickleErrorFor(Of("c") + std::string(2'000'000, 'x')), HasSubstr("name without end"));
-  // Long names joined over and over.
+  EXPECT_THAT(PickleErrorFor(Of("c") + std::string(2'000'000, 'x')), HasSubstr("does not end"));
+  // Long names are joined many times.
   std::string names = Of("X\x40\x42\x0F\x00") + std::string(1'000'000, 'x') + "q\x01";
   for (int i = 0; i < 100; ++i) names += "h\x01h\x01\x93";
-  EXPECT_THAT(PickleErrorFor(names + "."), HasSubstr("makes the texts too large"));
+  EXPECT_THAT(PickleErrorFor(names + "."), HasSubstr("makes the texts longer than allowed"));
 }
 
 TEST(Pickle, TruncatedAnywhereIsRefused) {

@@ -16,10 +16,10 @@ namespace {
 constexpr uint64_t kMostPickleBytes = 64'000'000;
 constexpr int kDeepest = 32;
 constexpr size_t kMostNameBytes = 32'000'000;  // of all names together
-constexpr size_t kBytesBesidesName = 64;       // that each name counts in addition
+constexpr size_t kBytesBesidesName = 64;       // each name counts so many bytes more
 constexpr int kMostWrappers = 8;
 constexpr size_t kMostDimensions = 64;
-constexpr int64_t kMostRepeatedValues = int64_t{1} << 26;  // where values overlap
+constexpr int64_t kMostRepeatedValues = int64_t{1} << 26;  // of a tensor that repeats values
 
 using Kind = PickleValue::Kind;
 using Values = std::vector<const PickleValue*>;
@@ -53,7 +53,8 @@ const TorchType* FindType(const PickleValue& global) {
   return nullptr;
 }
 
-// A call as torch.save writes it: the global's name and the arguments. No name: something else.
+// A call of a global by its name, as torch.save writes it. The name is empty if a value is no such
+// call.
 struct Call {
   std::string_view name;
   const Values* arguments = nullptr;
@@ -64,7 +65,8 @@ Call AsCall(const PickleValue& value) {
   return {value.callee->text, &value.items[0]->items};
 }
 
-// Looks through what wraps a tensor: nn.Parameter and tensors with attributes.
+// The call that makes a tensor, inside the calls that wrap it: nn.Parameter, tensors with
+// attributes.
 Call Unwrap(const PickleValue& value) {
   Call call = AsCall(value);
   for (int i = 0; i < kMostWrappers; ++i) {
@@ -81,7 +83,7 @@ Call Unwrap(const PickleValue& value) {
   return {};
 }
 
-// Row-major without gaps, whatever the strides of dimensions of one say.
+// Whether the view is row-major without gaps. Strides of dimensions of extent 1 do not matter.
 bool IsContiguous(const TensorView& view) {
   int64_t expected = 1;
   for (size_t d = view.shape.size(); d-- > 0;) {
@@ -150,7 +152,7 @@ class TorchArchive {
 
   void CheckRoot(const PickleValue& root) const {
     if (root.kind == Kind::kDict) return;
-    std::string what = "something else than a dictionary";
+    std::string what = "something other than a dictionary";
     if (root.kind == Kind::kCall && root.callee->kind == Kind::kGlobal) {
       std::string name = root.callee->text;
       std::replace(name.begin(), name.end(), ' ', '.');
@@ -174,8 +176,8 @@ class TorchArchive {
     return zip_.Stored(*found->second);
   }
 
-  // Dictionaries may be shared, so that there are many more ways than values: the names' total is
-  // what bounds the walk.
+  // Adds the tensors in `dict` and in the dictionaries inside it. Dictionaries may be shared, so
+  // that far more names than values are possible; the total length of the names limits the walk.
   void Walk(const PickleValue& dict, const std::string& prefix, int depth) {
     for (size_t i = 0; i + 1 < dict.items.size(); i += 2) {
       const PickleValue &key = *dict.items[i], &value = *dict.items[i + 1];
@@ -194,7 +196,7 @@ class TorchArchive {
     if (!call.name.starts_with("torch._utils _rebuild_tensor")) return;
     where_ = fmt::format("{}, tensor '{}'", source_, Printable(name));
     if (!tensors_.emplace(name, ReadTensor(*call.arguments)).second) {
-      throw Error("is there twice", where_, "The file is damaged.");
+      throw Error("occurs twice", where_, "The file is damaged.");
     }
   }
 
@@ -208,7 +210,7 @@ class TorchArchive {
   }
 
   std::vector<int64_t> Extents(const PickleValue& value, const char* what) const {
-    // torch.Size is a call with a tuple; a plain tuple is what is written today.
+    // Old files have a call of torch.Size with a tuple, newer ones the tuple itself.
     const PickleValue* tuple = &value;
     if (const Call call = AsCall(value); call.name == "torch Size" && !call.arguments->empty()) {
       tuple = (*call.arguments)[0];
@@ -219,8 +221,8 @@ class TorchArchive {
     return extents;
   }
 
-  // The arguments of torch._utils._rebuild_tensor and its successors: storage, offset, shape,
-  // strides, requires_grad, hooks, and the type from _v3 on.
+  // Reads the arguments of torch._utils._rebuild_tensor and its successors: storage, offset, shape,
+  // strides, requires_grad, hooks, and from _v3 on the type.
   TensorView ReadTensor(const Values& arguments) const {
     if (arguments.size() < 4 || arguments[0]->kind != Kind::kStored) Malformed("description");
     const PickleValue& id = *arguments[0]->items[0];

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Checkpoints that torch.save wrote (PyTorch 1.6 and later): a zip archive of one pickle, which
-// describes the tensors, and one stored record for each storage.
+// Reads checkpoints that torch.save wrote (PyTorch 1.6 and later). They are zip archives of one
+// pickle, which describes the tensors, and one uncompressed record for each storage.
 #pragma once
 
 #include <map>
@@ -11,11 +11,12 @@
 
 namespace vggt {
 
-// Every tensor in the archive's dictionaries, as a view into the file's mapping, within the bounds
-// of its record. The name joins the keys on the way with ".": {"model": {"a.weight": t}} gives
-// "model.a.weight". Whatever is neither dictionary nor tensor is passed over.
-// Throws Error, distinct for TorchScript, .npz, other archives, compressed records, big-endian
-// values, whole pickled models, and naming the tensor that does not fit its record.
+// Every tensor in the archive's dictionaries, as a view into the mapped file, checked to lie inside
+// its record. Its name joins the keys on the way with ".": {"model": {"a.weight": t}} gives
+// "model.a.weight". Values that are neither dictionaries nor tensors are skipped.
+// Throws Error, with a text of its own for TorchScript, .npz, other archives, compressed records,
+// big-endian values and whole pickled models; for a tensor that does not fit its record it names
+// the tensor.
 std::map<std::string, TensorView> ReadTorchArchive(const ZipReader& zip);
 
 }  // namespace vggt

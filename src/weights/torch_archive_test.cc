@@ -28,8 +28,8 @@ std::vector<float> ValuesOf(const TensorView& view) {
 
 // --- what PyTorch wrote: tests/golden/make_checkpoints.py ---
 
-// FILE.pt holds the tensors of expected.safetensors, with `prefix` before their names, and
-// `others` more.
+// Checks that FILE.pt holds the tensors of expected.safetensors, with `prefix` before their names,
+// and `others` more.
 void ExpectGolden(const std::string& file, const std::string& prefix, size_t others) {
   SCOPED_TRACE(file);
   const MappedFile mapped(Golden("checkpoints/expected.safetensors"));
@@ -95,7 +95,7 @@ TEST(TorchArchive, RefusesWhatIsNoStateDict) {
   EXPECT_THAT(ArchiveErrorFor(Golden("checkpoints/no_tensors.pt")), HasSubstr("holds no tensors"));
 }
 
-// --- what nobody's PyTorch writes ---
+// --- what no PyTorch writes ---
 
 // Opcodes of protocol 2, put together as text.
 const std::string kStart = "\x80\x02", kRebuild = "ctorch._utils\n_rebuild_tensor_v2\n";
@@ -135,7 +135,7 @@ std::string DictOf(const std::string& key, const std::string& value) {
   return "}" + Text(key) + value + "s";
 }
 
-// An archive of this pickle and one record of 24 bytes.
+// Writes an archive of this pickle and one record of 24 bytes.
 std::filesystem::path Write(const TestDir& dir, const std::string& pickle,
                             const std::vector<ZipInput>& more = {}) {
   static const std::string kRecord(
@@ -238,11 +238,11 @@ TEST(TorchArchive, DictionariesThatHoldThemselves) {
   const ZipReader zip(
       Write(dir, kStart + "}q\x01" + Text("d") + "h\x01s" + Text("t") + tensor + "s."));
   EXPECT_EQ(ValuesOf(ReadTorchArchive(zip).at("t")), (std::vector<float>{1, 2, 3, 4, 5, 6}));
-  // d = {"a": d, "b": d}: 2^n ways to n
+  // d = {"a": d, "b": d} has 2^n names of depth n.
   EXPECT_THAT(
       ArchiveErrorFor(Write(dir, kStart + "}q\x01" + Text("a") + "h\x01s" + Text("b") + "h\x01s.")),
       HasSubstr("holds too many names"));
-  // The same with keys that give no names, and beside them many more.
+  // The same dictionary with many keys that give no names.
   std::string ways = kStart + "}q\x01";
   for (int i = 0; i < 10'000; ++i) ways += "NNs";
   ways += Text("a") + "h\x01s" + Text("b") + "h\x01s.";
@@ -274,7 +274,7 @@ TEST(TorchArchive, TheSameNameTwice) {
   const std::string tensor = Pickled({});
   EXPECT_THAT(ArchiveErrorFor(
                   Write(dir, kStart + "}" + Text("a") + tensor + "s" + Text("a") + tensor + "s.")),
-              HasSubstr("tensor 'a': is there twice"));
+              HasSubstr("tensor 'a': occurs twice"));
 }
 
 TEST(TorchArchive, ByteOrder) {
