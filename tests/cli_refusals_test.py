@@ -77,7 +77,7 @@ class Refusals(Case):
                 ("empty", "empty: there are no files in this folder"),
                 ("others", "others: no pictures in this folder: 1 .mov video, 1 .pdf, 1 .txt. Give a video "
                            "with --video FILE"),
-                ("text", "text/a.png: is no picture", "hello", "This build reads PNG, JPEG, WebP,"),
+                ("text", "text/a.png: is not a picture", "hello", "This build reads PNG, JPEG, WebP,"),
                 ("hollow", "hollow/a.jpg: the file is empty"),
                 ("half_png", "half_png/a.png: damaged PNG"),
                 ("half_jpeg", "half_jpeg/a.jpg: damaged JPEG"),

@@ -404,7 +404,7 @@ class SmallerCommands(Case):
         self.refuse(1, again, "a/b/000_0.png: exists already. Use --overwrite")
         self.succeed(*again, "--overwrite")
         self.write("text.png", "hello")
-        for picture, part in (("none.png", "none.png: no such file"), ("text.png", "is no picture"),
+        for picture, part in (("none.png", "none.png: no such file"), ("text.png", "is not a picture"),
                               ("", "its value is empty")):
             self.refuse(1 if picture else 2, ["preprocess", "pictures", picture, "-o", "c/d"], part)
         self.refuse(2, ["preprocess", "pictures", "-o", ""], "--output: its value is empty")

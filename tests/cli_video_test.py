@@ -181,7 +181,7 @@ class Refusals(VideoCase):
         self.refuse_video(1, ["--video", "empty.mp4"], "empty.mp4: is empty")
         self.refuse_video(1, ["--video", "none.mp4"], "none.mp4: cannot open the video")
         self.refuse_video(1, ["--image_dir", "none.mp4"], "none.mp4: cannot open the video")
-        self.refuse_video(1, ["--video", "pictures"], "pictures: is no regular file")
+        self.refuse_video(1, ["--video", "pictures"], "pictures: is not a regular file")
         self.refuse_video(1, ["--video", "pictures/0.png"], "cannot be opened as a video")
         path = self.dir / "clip.mp4"
         path.write_bytes(path.read_bytes()[:path.stat().st_size // 2])

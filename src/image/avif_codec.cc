@@ -33,7 +33,7 @@ using AvifDecoder = std::unique_ptr<avifDecoder, FreeAvif>;
 AvifDecoder NewAvifDecoder() {
   AvifDecoder decoder(avifDecoderCreate());
   if (!decoder) throw std::bad_alloc();
-  // Pillow's leniency towards older encoders.
+  // Pillow does not apply these two checks, which files of older encoders fail.
   decoder->strictFlags = AVIF_STRICT_ENABLED & ~AVIF_STRICT_PIXI_REQUIRED & ~AVIF_STRICT_CLAP_VALID;
   decoder->imageSizeLimit =
       std::min<uint32_t>(static_cast<uint32_t>(kMostPixels), AVIF_DEFAULT_IMAGE_SIZE_LIMIT);
@@ -81,7 +81,7 @@ int AvifOrientation(Bytes file) {
   const avifImage& image = *decoder->image;
   const int angle = (image.transformFlags & AVIF_TRANSFORM_IROT) != 0 ? image.irot.angle & 3 : 0;
   if ((image.transformFlags & AVIF_TRANSFORM_IMIR) == 0) {
-    static constexpr int kTurned[] = {1, 8, 3, 6};  // by quarters, anticlockwise
+    static constexpr int kTurned[] = {1, 8, 3, 6};  // by quarter turns, anticlockwise
     return kTurned[angle];
   }
 #if AVIF_VERSION_MAJOR >= 1
@@ -89,7 +89,7 @@ int AvifOrientation(Bytes file) {
 #else
   const bool left_right = image.imir.mode != 0;
 #endif
-  // Turned first, then mirrored.
+  // The picture is turned first and then mirrored.
   static constexpr int kUpsideDown[] = {4, 5, 2, 7}, kLeftRight[] = {2, 7, 4, 5};
   return left_right ? kLeftRight[angle] : kUpsideDown[angle];
 }

@@ -12,7 +12,7 @@
 namespace vggt {
 namespace {
 
-// https://learn.microsoft.com/windows/win32/gdi/bitmap-storage
+// The format: https://learn.microsoft.com/windows/win32/gdi/bitmap-storage
 constexpr size_t kFileHeader = 14;
 enum BmpCompression : uint32_t { kBmpPlain = 0, kBmpRle8 = 1, kBmpRle4 = 2, kBmpMasks = 3 };
 
@@ -25,7 +25,7 @@ enum BmpCompression : uint32_t { kBmpPlain = 0, kBmpRle8 = 1, kBmpRle4 = 2, kBmp
               "Convert it to PNG or JPEG.");
 }
 
-// Little-endian numbers at any place of the file.
+// Little-endian numbers at any offset of the file; throws Error for those beyond its end.
 class BmpBytes {
  public:
   BmpBytes(Bytes file, const std::string& name) : file_(file), name_(name) {}
@@ -55,9 +55,9 @@ struct BmpHeader {
   bool from_top = false;
   uint32_t bits = 0, compression = kBmpPlain;
   BmpMasks masks = {};
-  size_t palette = 0, colour_bytes = 4;  // where the palette begins, bytes of each colour
+  size_t palette = 0, colour_bytes = 4;  // the palette's offset, and the bytes of each colour
   uint32_t colours = 0;
-  size_t pixels = 0;  // where the pixels begin
+  size_t pixels = 0;  // the offset of the pixels
 };
 
 BmpMasks MasksOf(const BmpBytes& bytes, BmpHeader& header, size_t header_size) {
@@ -66,7 +66,7 @@ BmpMasks MasksOf(const BmpBytes& bytes, BmpHeader& header, size_t header_size) {
     BmpMasks masks = {bytes.U32(kMasks), bytes.U32(kMasks + 4), bytes.U32(kMasks + 8), 0};
     if (header_size >= 56) masks[3] = bytes.U32(kMasks + 12);
     if (header_size == 40) header.palette += 12;
-    // As if the fourth byte were alpha: what Pillow makes of masks that are missing.
+    // Where masks are missing, Pillow takes the fourth byte for alpha.
     if (header.bits == 32 && masks == BmpMasks{}) masks = {0xFF0000, 0xFF00, 0xFF, 0xFF000000};
     return masks;
   }
@@ -74,7 +74,7 @@ BmpMasks MasksOf(const BmpBytes& bytes, BmpHeader& header, size_t header_size) {
   return {0xFF0000, 0xFF00, 0xFF, 0};
 }
 
-// The layouts that Pillow reads, so that none is read otherwise than there.
+// Refuses layouts that Pillow does not read, so that none is read differently.
 void CheckMasks(const BmpHeader& header, const std::string& name) {
   static constexpr BmpMasks kOf32[] = {
       {0xFF0000, 0xFF00, 0xFF, 0},          {0xFF000000, 0xFF0000, 0xFF00, 0},
@@ -139,14 +139,14 @@ BmpHeader ReadBmpHeader(const BmpBytes& bytes, const std::string& name) {
   }
   const size_t after_palette = header.palette + header.colours * header.colour_bytes;
   header.pixels = bytes.U32(10);
-  // Some writers leave the palette out of what they count.
+  // Some writers do not count the palette in this offset.
   if (header.pixels == 0 || (header.bits <= 8 && header.pixels == kFileHeader + header_size)) {
     header.pixels = after_palette;
   }
   return header;
 }
 
-// RGB of each index; those beyond the palette are black, as Pillow has it.
+// The RGB colour of each index. Indices beyond the palette are black, as in Pillow.
 std::array<uint8_t, 768> BmpPalette(const BmpBytes& bytes, const BmpHeader& header) {
   std::array<uint8_t, 768> palette = {};
   const size_t count = std::min<size_t>(header.colours, 256);
@@ -157,14 +157,15 @@ std::array<uint8_t, 768> BmpPalette(const BmpBytes& bytes, const BmpHeader& head
   return palette;
 }
 
-// The bits of `mask` in `pixel`, spread over 0 to 255; `absent` if it has none.
+// The bits of `mask` in `pixel`, scaled to 0 … 255; `absent` if the mask is empty.
 uint8_t Channel(uint32_t pixel, uint32_t mask, uint8_t absent) {
   if (mask == 0) return absent;
   const int shift = std::countr_zero(mask);
   return static_cast<uint8_t>(((pixel & mask) >> shift) * 255 / (mask >> shift));
 }
 
-// One row of pixels without palette, to RGB; `rgba` is room for four bytes a pixel.
+// Converts one row of pixels without palette to RGB; `rgba` is working memory of four bytes a
+// pixel.
 void UnpackRow(Bytes row, const BmpHeader& header, std::vector<uint8_t>& rgba,
                std::span<uint8_t> rgb) {
   const size_t bytes = header.bits / 8;
@@ -176,8 +177,8 @@ void UnpackRow(Bytes row, const BmpHeader& header, std::vector<uint8_t>& rgba,
   CompositeOnWhite(rgba, rgb);
 }
 
-// The indices of a run-length coded picture, in the order of the file. A run that goes beyond its
-// row ends with it.
+// Decodes the indices of a run-length coded picture, in the row order of the file. Runs are cut at
+// the end of their row.
 std::vector<uint8_t> ReadRuns(const BmpBytes& bytes, const BmpHeader& header) {
   const bool four_bits = header.compression == kBmpRle4;
   const size_t width = static_cast<size_t>(header.width);
@@ -201,7 +202,7 @@ std::vector<uint8_t> ReadRuns(const BmpBytes& bytes, const BmpHeader& header) {
       x = 0;
     } else if (code[1] == 1) {  // end of the picture
       break;
-    } else if (code[1] == 2) {  // somewhere else
+    } else if (code[1] == 2) {  // jump to another pixel
       const Bytes by = bytes.At(from, 2);
       from += 2;
       at = std::min(count, at + by[0] + by[1] * width);
@@ -229,7 +230,8 @@ Picture DecodeBmp(Bytes file, const std::string& name) {
   const auto width = static_cast<size_t>(header.width), height = static_cast<size_t>(header.height);
   const bool runs = header.compression == kBmpRle8 || header.compression == kBmpRle4;
   const size_t row_bytes = (width * header.bits + 31) / 32 * 4;
-  // Before anything is allocated. A run of two bytes has up to 255 pixels, a jump 255 rows.
+  // Pixels that are not there are refused before memory is allocated. Run-length coded pictures
+  // cannot be checked so: two bytes may stand for 255 pixels, a jump for 255 rows.
   if (!runs) bytes.At(header.pixels, row_bytes * height);
   const auto palette = header.bits <= 8 ? BmpPalette(bytes, header) : std::array<uint8_t, 768>{};
   const std::vector<uint8_t> indices = runs ? ReadRuns(bytes, header) : std::vector<uint8_t>{};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// BMP, decoded here (docs/architecture.md says why).
+// BMP, by our own decoder (docs/architecture.md says why).
 #pragma once
 
 #include <string>
@@ -11,11 +11,11 @@ namespace vggt {
 
 bool IsBmp(Bytes file);
 
-// The picture in `file`: OS/2 1.x and Windows headers up to version 5; palettes of 1, 4 and 8 bits,
-// plain or run-length coded; 16, 24 and 32 bits, plain or with the masks that Pillow knows. Alpha,
-// where a mask names it, is laid over white; else the fourth byte is ignored: all as Pillow does.
-// Pixels that run-length coding leaves out have the first colour. Throws Error naming `name` if the
-// file is damaged or incomplete, or of another kind.
+// Decodes the picture in `file`: OS/2 1.x and Windows headers up to version 5; palettes of 1, 4 and
+// 8 bits, plain or run-length coded; 16, 24 and 32 bits, plain or with the masks that Pillow knows.
+// As Pillow does, it lays alpha over white where a mask names it, and otherwise ignores the fourth
+// byte. Pixels that run-length coding skips get the first colour of the palette. Throws Error
+// naming `name` if the file is damaged, incomplete, or of another kind of BMP.
 Picture DecodeBmp(Bytes file, const std::string& name);
 
 }  // namespace vggt

@@ -27,7 +27,7 @@ std::string With(std::string file, size_t offset, uint32_t value) {
 
 constexpr size_t kWidth = 18, kHeight = 22, kBits = 28, kCompression = 30, kColours = 46;
 
-// 4 x 2 pixels of 8 bits whose palette is grey, 16 apart, with run-length coded `rows`.
+// A BMP of 4 x 2 pixels of 8 bits with run-length coded `rows`; its palette is greys, 16 apart.
 std::string Runs(const std::string& rows) {
   std::string file = Bmp("rle8").substr(0, 54 + 1024);
   for (size_t i = 0; i < 1024; ++i) file[54 + i] = static_cast<char>(i / 4 * 16);
@@ -51,10 +51,10 @@ TEST(BmpCodec, KnowsItsFiles) {
 TEST(BmpCodec, RunsFillRowsFromBelow) {
   using std::string_literals::operator""s;
   EXPECT_THAT(Greys("\4\1\0\0\4\2\0\1"s), ElementsAre(2, 2, 2, 2, 1, 1, 1, 1));
-  // Runs that are too long end with their rows, rows and pictures that end early have index 0.
+  // Runs that are too long are cut at the end of the row. Pixels that are not stored have index 0.
   EXPECT_THAT(Greys("\xFF\1\0\0\2\2\0\1"s), ElementsAre(2, 2, 0, 0, 1, 1, 1, 1));
   EXPECT_THAT(Greys("\0\1"s), ElementsAre(0, 0, 0, 0, 0, 0, 0, 0));
-  // Pixels as they are, padded to two bytes; a jump of one to the right and one up.
+  // Pixels without runs, padded to two bytes; a jump by one to the right and one up.
   EXPECT_THAT(Greys("\0\3\1\2\3\0\0\2\0\1\1\5\0\1"s), ElementsAre(0, 0, 0, 5, 1, 2, 3, 0));
   // A jump beyond the picture ends it.
   EXPECT_THAT(Greys("\1\1\0\2\xFF\xFF\1\2"s), ElementsAre(0, 0, 0, 0, 1, 0, 0, 0));

@@ -38,7 +38,7 @@ std::string CapabilitiesText(std::span<const Capability> capabilities) {
 
 void RefuseMissing(const Capability& capability, const std::string& name) {
   throw Error(
-      fmt::format("this build reads no {} ({} was not there when it was built)", capability.format,
+      fmt::format("this build cannot read {} ({} was missing when it was built)", capability.format,
                   capability.library),
       name,
       fmt::format("Convert it to PNG or JPEG, or install {} and build again.", capability.package));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What this build reads: some formats need libraries that may have been missing when it was built.
+// Which formats this build reads. Some need libraries that may have been missing when it was built.
 #pragma once
 
 #include <span>
@@ -10,20 +10,20 @@ namespace vggt {
 
 struct Capability {
   std::string_view format;   // "HEIC"
-  std::string_view library;  // what reads it; "" for none but this program
-  std::string_view package;  // what to install before building again, by its name in Debian
+  std::string_view library;  // that reads it; "" if this program does so itself
+  std::string_view package;  // the Debian package to install before building again
   bool present;
 };
 
-// Every format that some build reads.
+// Every format that this program can be built to read.
 std::span<const Capability> Capabilities();
 
 // "reads PNG, JPEG and BMP; not HEIC, TIFF"; the second half only if something is missing.
 std::string CapabilitiesText(std::span<const Capability> capabilities = Capabilities());
 
-// Throws the Error of a build that lacks `capability`, about file `name`.
+// Throws Error about file `name`: this build lacks `capability`.
 [[noreturn]] void RefuseMissing(const Capability& capability, const std::string& name);
-// Of a format in Capabilities().
+// The same for the capability of `format`, which is one of Capabilities().
 [[noreturn]] void RefuseMissing(std::string_view format, const std::string& name);
 
 }  // namespace vggt

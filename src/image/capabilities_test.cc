@@ -24,11 +24,11 @@ TEST(Capabilities, TellsWhatIsReadAndWhatIsNot) {
 
 TEST(Capabilities, RefusalNamesTheLibraryAndTheWayOn) {
   EXPECT_EQ(ErrorOf([] { RefuseMissing(kSome[1], "a.heic"); }),
-            "a.heic: this build reads no HEIC (libheif was not there when it was built). Convert "
+            "a.heic: this build cannot read HEIC (libheif was missing when it was built). Convert "
             "it to PNG or JPEG, or install libheif-dev and build again.");
   for (const Capability& c : Capabilities()) {
     EXPECT_THAT(ErrorOf([&] { RefuseMissing(c.format, "a"); }),
-                ::testing::HasSubstr("reads no " + std::string(c.format)));
+                ::testing::HasSubstr("cannot read " + std::string(c.format)));
   }
 }
 

@@ -53,7 +53,7 @@ bool Matches(const Signature& signature, std::string_view file) {
     throw Error("is a Git LFS pointer, not the picture itself", name,
                 "Fetch it with 'git lfs pull'.");
   }
-  throw Error(fmt::format("is no picture; it begins with \"{}\"",
+  throw Error(fmt::format("is not a picture; it begins with \"{}\"",
                           Printable(std::string(text.substr(0, 16)))),
               name, fmt::format("This build {}.", CapabilitiesText()));
 }

@@ -20,7 +20,7 @@ using testing::Golden;
 using ::testing::HasSubstr;
 using testing::TestDir;
 
-// The pictures of golden/codec (tests/golden/make_codec*.py), without the expectations.
+// The pictures of golden/codec (tests/golden/make_codec*.py), without the expected pixels.
 std::set<fs::path> GoldenPictures() {
   std::set<fs::path> paths;
   for (const auto& entry : fs::directory_iterator(Golden("codec"))) {
@@ -29,14 +29,14 @@ std::set<fs::path> GoldenPictures() {
   return paths;
 }
 
-// Whether this build lacks what reads `path`; then it must say so.
+// Whether this build lacks the library that reads `path`; checks that it then says so.
 bool Missing(const fs::path& path) {
   for (const Capability& capability : Capabilities()) {
     std::string format(capability.format);
     std::ranges::transform(format, format.begin(), [](char c) { return std::tolower(c); });
     if (path.extension().string().starts_with("." + format.substr(0, 3)) && !capability.present) {
       EXPECT_THAT(ErrorOf([&] { ReadPicture(path); }),
-                  HasSubstr("this build reads no " + std::string(capability.format)));
+                  HasSubstr("this build cannot read " + std::string(capability.format)));
       return true;
     }
   }
@@ -65,8 +65,8 @@ TEST(Codec, PixelsEqualPillows) {
   }
 }
 
-// What may be missing at the end of a whole picture: in a GIF all that follows the first frame, in
-// a sequence of AVIF the same, in a fax and a run-length coded BMP the mark of its end.
+// Whether the picture is complete without the end of the file, which is what follows the first
+// frame of a GIF or an AVIF sequence, or the end mark of a fax or a run-length coded BMP.
 bool EndIsSpare(const fs::path& path) {
   return path.extension() == ".gif" || path.filename() == "animated.avif" ||
          path.filename() == "fax.tif" || path.filename().string().starts_with("rle");
@@ -79,7 +79,7 @@ TEST(Codec, CutAnywhereIsAnError) {
     const Picture expected = DecodePicture(AsBytes(whole), "whole");
     size_t spare = 0;
     for (size_t size = 0; size < whole.size(); ++size) {
-      // A copy of just this size, so that the sanitizer sees reads beyond it.
+      // A copy of exactly this size, so that the sanitizer sees reads beyond it.
       const std::string cut(whole, 0, size);
       try {
         const Picture found = DecodePicture(AsBytes(cut), "cut");
@@ -112,7 +112,7 @@ TEST(Codec, DamagedBytesNeverCrash) {
       bytes[i] = good;
     }
   }
-  // TIFF, BMP, GIF and HEIC have no checksums: there a damaged byte may be another picture.
+  // TIFF, BMP, GIF and HEIC have no checksums: a damaged byte may give another valid picture.
   EXPECT_GT(refused, tried / 4);
 }
 
@@ -130,7 +130,7 @@ TEST(Codec, NamesWhatItDoesNotRead) {
               HasSubstr("is a video"));
   EXPECT_THAT(refusal("version https://git-lfs.github.com/spec/v1\n"), HasSubstr("git lfs pull"));
   EXPECT_EQ(refusal("hello\x01world"),
-            "a.png: is no picture; it begins with \"hello?world\". This build " +
+            "a.png: is not a picture; it begins with \"hello?world\". This build " +
                 CapabilitiesText() + ".");
 }
 

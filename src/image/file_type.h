@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The first box of files of the ISO base media format (ISO/IEC 14496-12, 4.3): what HEIC, AVIF and
-// most videos begin with.
+// The file type box (ISO base media file format, ISO/IEC 14496-12, 4.3), with which HEIC, AVIF and
+// most videos begin.
 #pragma once
 
 #include <string_view>
@@ -10,8 +10,8 @@
 
 namespace vggt {
 
-// The file's brands, four bytes each, the major one first; none if it does not begin with such a
-// box. They point into `file`. A box that is cut gives those that are there.
+// The file's brands, four bytes each, the major brand first; none if the file does not begin with
+// this box. If the box is cut off, the brands before the cut. They point into `file`.
 std::vector<std::string_view> FileTypeBrands(Bytes file);
 
 }  // namespace vggt

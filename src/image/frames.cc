@@ -141,7 +141,7 @@ void MoveToFront(std::vector<fs::path>& paths, int64_t index) {
 
 SelectedFrames SelectFrames(const FrameOptions& options) {
   if (options.num_images < 1) {
-    throw Error(fmt::format("{} pictures are wanted", options.num_images), "",
+    throw Error(fmt::format("{} pictures were asked for", options.num_images), "",
                 "Ask for at least one.");
   }
   const std::vector<fs::path> all = ListPictures(options.dir, options.extension, options.order);

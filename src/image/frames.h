@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which pictures of a folder become frames, and in which order.
+// Selects which pictures of a folder become frames, and in which order.
 #pragma once
 
 #include <cstdint>
@@ -11,51 +11,52 @@
 
 namespace vggt {
 
-// kName: by the bytes of names, as Python's sorted() does it. kNatural: image/natural_order.h.
+// kName: by the bytes of their names, as Python's sorted() orders them. kNatural:
+// image/natural_order.h.
 enum class PictureOrder { kName, kNatural };
 
-// The regular files of `dir` that are pictures by their extension, in the order asked for; hidden
-// ones are left out. `extension` narrows them to one ("jpg", ".JPG": dot and case do
-// not matter); "" means every one of PictureExtensions(). Throws Error if the extension is not one
-// of these, or if the folder is missing, no folder, unreadable, or without such a picture (then it
-// says what is there instead).
+// The regular files of `dir` whose extension is that of a picture, in the given order, without
+// hidden files. `extension` limits them to one extension ("jpg", ".JPG": dot and case do not
+// matter); "" stands for all of PictureExtensions(). Throws Error if `extension` is not one of
+// these, or if `dir` is missing, not a folder, or unreadable, or has no such picture (the error
+// says what it has instead).
 std::vector<std::filesystem::path> ListPictures(const std::filesystem::path& dir,
                                                 const std::string& extension,
                                                 PictureOrder order = PictureOrder::kName);
 
-// Where the two orders of a folder's pictures part: three names of each, or fewer, from the last
-// common one on. Empty if they are the same.
+// Where the two orders of a folder's pictures begin to differ: up to three names of each, from the
+// last common one on. Both are empty if the orders are the same.
 struct OrderDifference {
   std::vector<std::string> by_name, natural;
 };
-// `pictures` as ListPictures gives them in the order of names.
+// `pictures`: as ListPictures gives them with PictureOrder::kName.
 OrderDifference CompareOrders(const std::vector<std::filesystem::path>& pictures);
 
-// `wanted` indices below `count`, evenly spaced from 0 on: floor(i * count / wanted). All of them
-// if there are no more than `wanted`.
+// `wanted` indices below `count`, evenly spaced from 0 on: floor(i * count / wanted) for
+// i < wanted. All indices if `count` is not larger than `wanted`.
 std::vector<size_t> SelectEvenly(size_t count, size_t wanted);
 
-// Moves paths[index] to the front; the others keep their order. Throws Error if there is no such
-// index.
+// Moves paths[index] to the front; the others keep their order. Throws Error if `index` is out of
+// range.
 void MoveToFront(std::vector<std::filesystem::path>& paths, int64_t index);
 
 struct FrameOptions {
   std::filesystem::path dir;
   std::string extension;    // as for ListPictures
   int64_t num_images = 5;   // at least 1
-  int64_t first_image = 0;  // which of the selected pictures comes first, as the query frame
+  int64_t first_image = 0;  // the index among the selected pictures of the query frame
   PictureOrder order = PictureOrder::kName;
 };
 
 struct SelectedFrames {
   std::vector<std::filesystem::path> paths;  // the query frame first
-  size_t in_folder = 0;                      // how many pictures there were to select from
-  OrderDifference difference;                // of these; empty if the natural order was asked for
-  LeftOut left_out;  // what else lies there; nothing if an extension was asked for
+  size_t in_folder = 0;                      // the number of pictures they were selected from
+  OrderDifference difference;                // of these pictures; empty if the order was kNatural
+  LeftOut left_out;  // the other files in the folder; nothing if an extension was given
 };
 
-// Lists, selects evenly, and moves the query frame to the front. Throws Error as these do, or if
-// fewer than one picture is wanted.
+// Lists the pictures, selects evenly, and moves the query frame to the front. Throws Error as the
+// functions above do, or if num_images is below 1.
 SelectedFrames SelectFrames(const FrameOptions& options);
 
 }  // namespace vggt

@@ -166,8 +166,8 @@ TEST(SelectFrames, RefusesImpossibleWishes) {
   const auto refusal = [&](int64_t num_images, int64_t first_image) {
     return ErrorOf([&] { SelectFrames({dir.path(), "", num_images, first_image}); });
   };
-  EXPECT_THAT(refusal(0, 0), HasSubstr("0 pictures are wanted. Ask for at least one."));
-  EXPECT_THAT(refusal(-7, 0), HasSubstr("-7 pictures are wanted"));
+  EXPECT_THAT(refusal(0, 0), HasSubstr("0 pictures were asked for. Ask for at least one."));
+  EXPECT_THAT(refusal(-7, 0), HasSubstr("-7 pictures were asked for"));
   EXPECT_THAT(refusal(5, 1), HasSubstr("there is no picture 1 among the 1 selected"));
 }
 

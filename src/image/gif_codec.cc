@@ -23,7 +23,7 @@ const bool kReadsGif = true;
 
 namespace {
 
-// A code has at most 12 bits, and stands for fewer pixels than there are codes.
+// LZW codes have at most 12 bits, and one code stands for fewer pixels than there are codes.
 constexpr int64_t kMostPixelsPerGifByte = 4096;
 
 struct CloseGif {
@@ -56,7 +56,7 @@ class GifReader {
     if (status != GIF_OK) RefuseGif(Text(gif_->Error), name_);
   }
 
-  // Goes to the first frame; the index that is transparent in it, or -1.
+  // Reads up to the pixels of the first frame. Returns its transparent index, or -1.
   int FindFrame() {
     int transparent = NO_TRANSPARENT_COLOR;
     for (;;) {
@@ -90,7 +90,7 @@ class GifReader {
   std::unique_ptr<GifFileType, CloseGif> gif_;
 };
 
-// Without a palette pixels are greys; those beyond it are black.
+// The colour of each index. Indices beyond the palette are black; without a palette all are greys.
 std::array<std::array<uint8_t, 3>, 256> ColoursOf(const GifFileType& gif) {
   const ColorMapObject* map = gif.Image.ColorMap != nullptr ? gif.Image.ColorMap : gif.SColorMap;
   std::array<std::array<uint8_t, 3>, 256> colours;
@@ -105,7 +105,7 @@ std::array<std::array<uint8_t, 3>, 256> ColoursOf(const GifFileType& gif) {
   return colours;
 }
 
-// The rows of an interlaced frame in the order in which they are stored.
+// The rows of a frame in the order in which they are stored.
 std::vector<int> StoredRows(int height, bool interlaced) {
   std::vector<int> rows;
   const auto add = [&](int first, int step) {
@@ -138,7 +138,7 @@ Picture DecodeGif(Bytes file, const std::string& name) {
     RefuseGif("the file ends early", name);
   }
 
-  // The frame first: a canvas may be large in a file that holds nothing.
+  // The frame is decoded before the canvas is allocated: a tiny file may declare a huge canvas.
   std::vector<GifPixelType> indices(static_cast<size_t>(stored));
   for (const int y : StoredRows(frame.Height, frame.Interlace)) {
     reader.Check(

@@ -9,15 +9,15 @@
 
 namespace vggt {
 
-// Whether giflib was there when this was built; without it every DecodeGif throws (capabilities.h).
+// Whether this was built with giflib. If not, every DecodeGif throws (capabilities.h).
 extern const bool kReadsGif;
 
 bool IsGif(Bytes file);
 
-// The first frame in `file`, on its canvas. Transparent pixels have the colour that stands for
-// them in the palette, and surround a frame that is smaller than the canvas; without transparency
-// it is surrounded by the first colour: all as Pillow does. What follows the first frame is not
-// read. Throws Error naming `name` if the file is damaged or incomplete.
+// Decodes the first frame in `file`, on its canvas, as Pillow does: transparent pixels get the
+// colour that their index has in the palette. The part of the canvas around a smaller frame gets
+// that colour, too, or the first colour of the palette if nothing is transparent. What follows the
+// first frame is not read. Throws Error naming `name` if the file is damaged or incomplete.
 Picture DecodeGif(Bytes file, const std::string& name);
 
 }  // namespace vggt

@@ -28,7 +28,7 @@ TEST(GifCodec, KnowsItsFiles) {
 TEST(GifCodec, SaysWhatIsDamaged) {
   const std::string whole = Gif("plain");
   if (!kReadsGif) {
-    EXPECT_THAT(GifRefusal(whole), HasSubstr("this build reads no GIF"));
+    EXPECT_THAT(GifRefusal(whole), HasSubstr("this build cannot read GIF"));
     return;
   }
   EXPECT_THAT(GifRefusal(whole.substr(0, 10)), HasSubstr("a.gif: damaged GIF: "));
@@ -44,7 +44,7 @@ TEST(GifCodec, LargePromisesAreRefusedBeforeAllocating) {
   file.replace(6, 4, "\xFF\xFF\xFF\xFF");
   EXPECT_THAT(GifRefusal(file), HasSubstr("a picture of 65535 x 65535 pixels is refused"));
   file = Gif("plain");
-  // A canvas that is allowed is not filled before the frame is there.
+  // The canvas has an allowed size, but must not be filled before the frame is decoded.
   file.replace(6, 4, "\x20\x4E\x20\x4E");  // 20000 x 20000
   EXPECT_THAT(GifRefusal(file.substr(0, 100)), HasSubstr("damaged GIF"));
   file = Gif("plain");

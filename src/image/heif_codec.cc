@@ -55,7 +55,7 @@ void CheckHeif(const heif_error& error, const std::string& name) {
   RefuseHeif(message, name);
 }
 
-// RGBA [n, 4] whose colours are multiplied with alpha already.
+// Lays RGBA [n, 4] over white; its colours are multiplied by alpha already.
 void PremultipliedOnWhite(Bytes rgba, std::span<uint8_t> rgb) {
   for (size_t i = 0; i < rgb.size(); ++i) {
     const int light = rgba[i / 3 * 4 + i % 3] + 255 - rgba[i / 3 * 4 + 3];
@@ -83,7 +83,7 @@ HeifPointer<heif_image> DecodePixels(const heif_image_handle* handle, bool alpha
 
 Picture DecodeHeif(Bytes file, const std::string& name) {
   const HeifPointer<heif_context> context(heif_context_alloc());
-  // Of each side, before anything is allocated; what a picture itself says follows below.
+  // libheif limits each side before it allocates anything; the number of pixels is checked below.
   heif_context_set_maximum_image_size_limit(context.get(),
                                             static_cast<int>(std::sqrt(double{kMostPixels})));
   CheckHeif(

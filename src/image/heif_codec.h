@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// HEIC and other HEIF pictures, as phones take them, through libheif.
+// HEIC and other HEIF pictures, which phones take, through libheif.
 #pragma once
 
 #include <string>
@@ -9,17 +9,16 @@
 
 namespace vggt {
 
-// Whether libheif was there when this was built; without it every DecodeHeif throws
-// (capabilities.h).
+// Whether this was built with libheif. If not, every DecodeHeif throws (capabilities.h).
 extern const bool kReadsHeif;
 
-// By the file's brands; not AVIF, which shares the container (avif_codec.h).
+// Told by the file's brands. False for AVIF, which has the same container (avif_codec.h).
 bool IsHeif(Bytes file);
 
-// The primary picture in `file`, as viewers show it: turned, mirrored and cropped as the container
-// says (it says so apart from EXIF, which repeats it), 10 and 12 bits as 8, alpha laid over white;
-// colour profiles are ignored. Throws Error naming `name` if the file is damaged or incomplete, or
-// if libheif lacks a decoder for it.
+// Decodes the primary picture in `file` as viewers show it: turned, mirrored and cropped as the
+// container says (EXIF only repeats this), reduced to 8 bits, with alpha laid over white. Colour
+// profiles are ignored. Throws Error naming `name` if the file is damaged or incomplete, or if
+// libheif has no decoder for it.
 Picture DecodeHeif(Bytes file, const std::string& name);
 
 }  // namespace vggt

@@ -6,9 +6,9 @@
 #include <csetjmp>
 #include <cstdio>  // jpeglib.h uses FILE
 #include <vector>
-// Needs what jpeglib.h declares.
+// The order matters: jpeglib.h needs cstdio.
 #include <jpeglib.h>
-// Needs what jpeglib.h declares, too.
+// The order matters: jerror.h needs jpeglib.h.
 #include <jerror.h>
 
 #include "core/error.h"
@@ -16,9 +16,9 @@
 namespace vggt {
 namespace {
 
-// Real files have about ten scans; each costs a walk over the whole picture.
+// Real files have about ten scans; each of them passes over the whole picture.
 constexpr int kMostScans = 500;
-// A Huffman-coded block of 64 pixels takes a bit at least, an arithmetic-coded one less.
+// A Huffman-coded block of 64 pixels takes at least a bit, an arithmetic-coded one may take less.
 constexpr int64_t kMostPixelsPerByte = 1 << 16;
 
 struct JpegReader {
@@ -37,7 +37,7 @@ struct JpegReader {
   std::longjmp(reader->escape, 1);
 }
 
-// libjpeg goes on after these with invented pixels.
+// Makes errors of the warnings after which libjpeg goes on with invented pixels.
 void OnMessage(j_common_ptr info, int level) {
   if (level >= 0) return;
   switch (info->err->msg_code) {
@@ -60,7 +60,8 @@ void OnProgress(j_common_ptr info) {
   }
 }
 
-// Calls step(), out of which libjpeg may jump: it must hold nothing that needs a destructor.
+// Calls step(); returns false if libjpeg jumped out of it. So step() must hold nothing that needs a
+// destructor.
 template <typename Step>
 bool Survives(JpegReader& reader, Step step) {
   if (setjmp(reader.escape) != 0) return false;

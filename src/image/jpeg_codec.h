@@ -11,9 +11,9 @@ namespace vggt {
 
 bool IsJpeg(Bytes file);
 
-// The picture in `file`: grey, YCbCr, RGB, CMYK or YCCK, baseline or progressive. CMYK is taken to
-// be inverted, colour profiles and EXIF rotation are ignored: all as Pillow does. Throws Error
-// naming `name` if the file is damaged or incomplete; nothing is made up for missing data.
+// Decodes the picture in `file`: grey, YCbCr, RGB, CMYK or YCCK, baseline or progressive. As Pillow
+// does, it takes CMYK to be inverted and ignores colour profiles and EXIF rotation. Throws Error
+// naming `name` if the file is damaged or incomplete; missing data are never replaced.
 Picture DecodeJpeg(Bytes file, const std::string& name);
 
 }  // namespace vggt

@@ -17,7 +17,7 @@ std::string Refusal(const std::string& file) {
   return ErrorOf([&] { DecodeJpeg(AsBytes(file), "a.jpg"); });
 }
 
-// Where the frame header's height stands; the width follows.
+// The offset of the height in the frame header; the width follows it.
 size_t HeightOffset(const std::string& file) { return file.find("\xFF\xC0") + 5; }
 
 TEST(JpegCodec, TruncationIsAnErrorNotGrey) {
@@ -57,7 +57,7 @@ TEST(JpegCodec, RefusesTwelveBits) {
 
 TEST(JpegCodec, RefusesEndlessScans) {
   std::string file = ReadFile(Golden("codec/progressive.jpg"));
-  // The first scan's header and data, again and again.
+  // The first scan's header and data are repeated many times.
   const size_t begin = file.find("\xFF\xDA"), end = file.find("\xFF\xC4", begin);
   ASSERT_NE(end, std::string::npos);
   const std::string scan = file.substr(begin, end - begin);

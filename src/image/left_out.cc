@@ -20,7 +20,7 @@ constexpr size_t kMostKinds = 5;
 constexpr size_t kLongestExtension = 12;
 
 using namespace std::string_view_literals;
-// Pictures that others can convert.
+// Pictures that other programs can convert.
 constexpr std::array kConvertible = {".cr2"sv, ".cr3"sv, ".nef"sv, ".arw"sv, ".dng"sv, ".raf"sv,
                                      ".orf"sv, ".rw2"sv, ".jxl"sv, ".jp2"sv, ".psd"sv, ".exr"sv,
                                      ".svg"sv, ".ppm"sv, ".tga"sv, ".pdf"sv, ".hdr"sv, ".dib"sv};

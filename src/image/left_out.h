@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a folder holds beside the pictures that are taken, for people.
+// Describes, for people, the files of a folder that are not taken.
 #pragma once
 
 #include <filesystem>
@@ -10,10 +10,10 @@ namespace vggt {
 
 struct LeftOut {
   std::string text;  // "12 .mov videos, 3 .pdf", the most frequent first; "" for no files
-  std::string hint;  // how such files are taken after all, a sentence; "" if no way is known
+  std::string hint;  // a sentence about how to use such files; "" if no way is known
 };
 
-// By their extensions in lower case, of which at most five are named.
+// Counts `files` by their extensions in lower case and names the five most frequent.
 LeftOut DescribeLeftOut(const std::vector<std::filesystem::path>& files);
 
 }  // namespace vggt

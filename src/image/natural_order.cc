@@ -8,8 +8,8 @@ namespace {
 
 constexpr std::string_view kDigits = "0123456789";
 
-// The number that `text` begins with, without leading zeros; takes it off. Of "007x" that is "7",
-// of "000" it is "".
+// Removes the number with which `text` begins and returns it without leading zeros: "7" for "007x",
+// "" for "000".
 std::string_view TakeNumber(std::string_view& text) {
   const std::string_view run = text.substr(0, text.find_first_not_of(kDigits));
   text.remove_prefix(run.size());

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// The order in which people count: frame_2 before frame_10.
+// The order of names in which numbers count by their value: frame_2 comes before frame_10.
 #pragma once
 
 #include <string_view>
 
 namespace vggt {
 
-// Whether `a` comes before `b`: runs of the digits 0 … 9 compare as numbers of any length, all else
-// byte by byte; names that are equal so far, as with leading zeros, compare by their bytes. A total
-// order: of two different names exactly one comes first.
+// Whether `a` comes before `b`. Runs of the digits 0 … 9 compare as numbers of any length,
+// everything else byte by byte. Names that are equal by this rule, such as those that differ in
+// leading zeros, compare by their bytes: of two different names exactly one comes first.
 bool ComesNaturallyBefore(std::string_view a, std::string_view b);
 
 }  // namespace vggt

@@ -39,8 +39,8 @@ TEST(NaturalOrder, CountsAsPeopleDo) {
   EXPECT_THAT(sorted, ElementsAreArray(expected));
 }
 
-// Every word of up to four of these characters: one of two different ones comes first, and with
-// that from any start sorting ends in one and the same order.
+// Of two different words exactly one comes first, for all words of up to four of these characters.
+// So sorting gives the same order from any start.
 TEST(NaturalOrder, IsTotal) {
   std::vector<std::string> names = {""};
   for (size_t i = 0; i < names.size() && names[i].size() < 4; ++i) {

@@ -18,10 +18,11 @@ using namespace std::string_view_literals;
 constexpr std::string_view kExifPrefix = "Exif\0\0"sv;
 constexpr size_t kEntryBytes = 12;
 constexpr uint32_t kOrientationTag = 0x0112;
-// Pixels of a square that is turned at a time, so that its rows and columns stay in the cache.
+// The picture is turned in squares of this many pixels a side, whose rows and columns stay in the
+// cache.
 constexpr int kBlock = 64;
 
-// Bytes past the end count as 0: what is cut leads nowhere, not to an error.
+// Reads numbers. Bytes past the end count as 0, so that damaged files give no error.
 class Numbers {
  public:
   Numbers(Bytes bytes, bool big_endian) : bytes_(bytes), big_endian_(big_endian) {}
@@ -50,7 +51,8 @@ bool StartsWith(Bytes bytes, std::string_view text) {
   return bytes.size() >= text.size() && std::memcmp(bytes.data(), text.data(), text.size()) == 0;
 }
 
-// Of an EXIF block, which is a small TIFF file; only its first directory speaks of the picture.
+// The orientation in an EXIF block, which is a small TIFF file. Only its first directory is about
+// the picture.
 int OrientationInTiff(Bytes tiff) {
   while (StartsWith(tiff, kExifPrefix)) tiff = tiff.subspan(kExifPrefix.size());
   const bool big_endian = StartsWith(tiff, "MM\0*"sv);
@@ -131,7 +133,8 @@ Picture Turned(Picture picture, int orientation) {
                  on_its_side ? picture.width : picture.height,
                  {}};
   turned.rgb.resize(picture.rgb.size());
-  // Where in the original the first pixel comes from, and its neighbours to the right and below.
+  // The index in the original of the first pixel, and the steps to its neighbours to the right and
+  // below.
   const auto index_of = [&](double x, double y) {
     const Point p = OriginalFromTurned(orientation, picture.width, picture.height, {x, y});
     return static_cast<ptrdiff_t>(p.y) * picture.width + static_cast<ptrdiff_t>(p.x);

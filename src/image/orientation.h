@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// EXIF orientation: how a camera was held, and pictures turned upright accordingly.
+// EXIF orientation, which tells how a camera was held: reads it and turns pictures upright.
 #pragma once
 
 #include "core/file.h"
@@ -7,15 +7,16 @@
 
 namespace vggt {
 
-// The orientation, 1 … 8, that a JPEG (APP1), PNG (eXIf) or WebP (EXIF) file carries, or the
-// container of an AVIF (irot, imir). 1 if it carries none, if what it carries is damaged, and for
-// every other format: their decoders give upright pictures. Never an error: broken EXIF must not
-// keep a picture from being read. Equals Image.getexif().get(0x0112) of Pillow, where this is one
-// of 1 … 8 and stands there.
+// The orientation, 1 … 8, in a JPEG (APP1), PNG (eXIf) or WebP (EXIF) file, or in the container of
+// an AVIF (irot, imir). Where Pillow's Image.getexif().get(0x0112) gives one of 1 … 8, it is the
+// same. 1 if the file has no orientation or a damaged one, and for every other format, whose
+// decoders give upright pictures. Never throws, so that broken EXIF does not keep a picture from
+// being read.
 int ExifOrientation(Bytes file);
 
-// The picture turned as Pillow's ImageOps.exif_transpose turns it (core/frame_transform.h has the
-// points). Of orientation 1 it is given back as it is, otherwise two are in memory at the end.
+// The picture turned by an EXIF orientation, as Pillow's ImageOps.exif_transpose does
+// (core/frame_transform.h does the same to points). With orientation 1 it is returned unchanged;
+// otherwise both pictures are in memory for a time.
 Picture Turned(Picture picture, int orientation);
 
 }  // namespace vggt

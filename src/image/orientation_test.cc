@@ -11,7 +11,7 @@ namespace {
 using testing::AsBytes;
 using namespace std::string_literals;
 
-// A number of `size` bytes.
+// A number as `size` bytes.
 std::string Number(uint32_t value, size_t size, bool big_endian) {
   std::string text;
   for (size_t i = 0; i < size; ++i) {
@@ -74,7 +74,7 @@ TEST(ExifOrientation, IsReadFromEachFormatInBothByteOrders) {
       }
     }
   }
-  // As some programs write it in WebP.
+  // Some programs write WebP so.
   EXPECT_EQ(OrientationOf(Webp("Exif\0\0"s + Tiff(true, {{}}))), 6);
 }
 
@@ -101,12 +101,12 @@ TEST(ExifOrientation, WhatIsBrokenMeansUpright) {
   EXPECT_EQ(OrientationOf(Tiff(true, {{}})), 1);  // a TIFF itself comes upright from its decoder
 }
 
-// Cut or changed anywhere, it is read without harm: 6 as long as the tag is whole, else 1 … 8.
+// A file that is cut or changed anywhere gives a valid orientation, and 6 while the tag is whole.
 TEST(ExifOrientation, AnyBytesAreSafe) {
   for (const auto container : kContainers) {
     const std::string file = container(Tiff(true, {{}}));
     for (size_t i = 0; i <= file.size(); ++i) {
-      // A copy of just this size, for sanitizers to watch its end.
+      // A copy of exactly this size, so that the sanitizer sees reads beyond it.
       const std::vector<uint8_t> cut(file.begin(), file.begin() + static_cast<ptrdiff_t>(i));
       const int orientation = ExifOrientation(cut);
       EXPECT_TRUE(orientation == 6 || orientation == 1) << i;
@@ -121,7 +121,7 @@ TEST(ExifOrientation, AnyBytesAreSafe) {
   }
 }
 
-// Of pixels 1 2 3 / 4 5 6; as Pillow's ImageOps.exif_transpose gives them.
+// What Pillow's ImageOps.exif_transpose gives for the pixels 1 2 3 / 4 5 6.
 struct Expected {
   int width;
   std::vector<int> pixels;
@@ -152,7 +152,7 @@ TEST(Turned, PicturesLargerThanABlockAndThinOnes) {
     Picture picture = BlankPicture(width, height, "p");
     for (size_t i = 0; i < picture.rgb.size(); ++i) picture.rgb[i] = static_cast<uint8_t>(i % 251);
     for (int orientation = 1; orientation <= 8; ++orientation) {
-      // Two quarters of a turn undo each other; all others undo themselves.
+      // The two quarter turns (6 and 8) undo each other; every other orientation undoes itself.
       const int back = orientation == 6 ? 8 : orientation == 8 ? 6 : orientation;
       EXPECT_EQ(Turned(Turned(picture, orientation), back).rgb, picture.rgb) << orientation;
     }

@@ -8,7 +8,7 @@
 namespace vggt {
 namespace {
 
-// `value` / 255, rounded, for value in [0, 255 * 255 << bits]; `bits` fractional bits are dropped.
+// `value` / 255, rounded, for value in [0, 255 * 255 << bits]; drops `bits` fractional bits.
 uint8_t DivideBy255(uint32_t value, int bits) {
   value += 128U << bits;
   return static_cast<uint8_t>(((value >> 8) + value) >> (8 + bits));

@@ -1,4 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
+// Pillow (libImaging/Resample.c) resizes in two passes, and rounds to 8 bits after each of them:
+// first every row is resized to the new width, then the columns of the result to the new height.
+// The first pass is done only for the input rows that the wanted output rows read.
+//
+// A pass makes each output pixel from a run of neighbouring input pixels, its taps. Their weights
+// are the cubic kernel with a = -0.5 around the output pixel's centre, divided by their sum. When
+// the picture shrinks, the kernel is widened by the scale, so that it covers all input pixels.
+//
+// Weights are whole multiples of 2^-22. A sum begins with one half (2^21) and is shifted right by
+// 22 bits, so that it is rounded. 8 bits of a pixel and 22 of a weight leave two bits of an int32
+// for the sign and for sums beyond 255 or below 0, which the negative lobes of the kernel make and
+// which are clipped. To give Pillow's bits, the weights are computed in double with Pillow's order
+// of operations, and its rounding of the scale to float.
 #include "image/pil_resize.h"
 
 #include <fmt/format.h>
@@ -16,10 +29,10 @@ constexpr int kBits = 22;
 constexpr int32_t kHalf = 1 << (kBits - 1);
 constexpr size_t kRowsATask = 16;
 
-// How a run of outputs along one axis is made of the inputs.
+// The taps of a range of outputs along one axis.
 struct Taps {
-  std::vector<int> first;     // per output: the first input it reads
-  std::vector<size_t> begin;  // per output, and the end: where its weights begin
+  std::vector<int> first;     // of each output: the first input that it reads
+  std::vector<size_t> begin;  // of each output: where its weights begin; last: where they end
   std::vector<int32_t> weights;
 
   size_t size() const { return first.size(); }
@@ -42,8 +55,9 @@ int32_t FixedPoint(double weight) {
   return static_cast<int32_t>(weight < 0 ? scaled - 0.5 : scaled + 0.5);
 }
 
-// For outputs [begin, end) of `n_out`. Evaluates in Pillow's order: each rounding counts. At
-// n_in == n_out the weights are exactly 1, so no pass needs to be left out, as Pillow does.
+// The taps of the outputs [begin, end) of `n_out`, computed in Pillow's order, since each rounding
+// counts. Pillow skips a pass that does not change the size; here n_in == n_out gives weights of
+// exactly 1, so the pass changes nothing.
 Taps MakeTaps(int n_in, int n_out, int begin, int end) {
   const double scale = static_cast<double>(static_cast<float>(n_in)) / n_out;
   const double widen = std::max(scale, 1.0);
@@ -87,7 +101,7 @@ void ResampleRow(const uint8_t* in, const Taps& taps, uint8_t* out) {
   }
 }
 
-// One output row: the sum of the rows from `in` on, `row_bytes` apart, each times its weight.
+// One output row: the weighted sum of the input rows from `in` on, which are `row_bytes` long.
 void CombineRows(const uint8_t* in, size_t row_bytes, std::span<const int32_t> weights,
                  uint8_t* out) {
   std::vector<int32_t> sums(row_bytes, kHalf);
@@ -112,7 +126,7 @@ Picture ResizeColumns(const Picture& picture, int width, int first_row, int rows
 
 Picture ResizeBicubicRows(const Picture& picture, int width, int height, int first_row, int rows) {
   if (height < 1 || first_row < 0 || rows < 1 || rows > height - first_row) {
-    throw Error(fmt::format("rows {} to {} of a picture resized to {} x {}", first_row,
+    throw Error(fmt::format("rows {} to {} are not inside a picture of {} x {}", first_row,
                             int64_t{first_row} + rows, width, height));
   }
   Picture out = BlankPicture(width, rows, "resize");

@@ -18,7 +18,7 @@ using testing::ErrorOf;
 using testing::Golden;
 using ::testing::HasSubstr;
 
-// golden/pil_resize/IN_to_WxH.png (tests/golden/make_pil_resize.py).
+// The goldens are golden/pil_resize/IN_to_WxH.png (tests/golden/make_pil_resize.py).
 TEST(PilResize, EqualsPillow) {
   int cases = 0;
   for (const auto& entry : std::filesystem::directory_iterator(Golden("pil_resize"))) {
@@ -74,7 +74,7 @@ TEST(PilResize, RefusesImpossibleSizes) {
   EXPECT_THAT(ErrorOf([&] { ResizeBicubic(in, 5, -1); }), HasSubstr("5 x -1"));
   EXPECT_THAT(ErrorOf([&] { ResizeBicubic(in, 2'000'000, 2'000'000); }), HasSubstr("refused"));
   EXPECT_THAT(ErrorOf([&] { ResizeBicubicRows(in, 5, 5, 3, 3); }),
-              HasSubstr("rows 3 to 6 of a picture resized to 5 x 5"));
+              HasSubstr("rows 3 to 6 are not inside a picture of 5 x 5"));
 }
 
 }  // namespace

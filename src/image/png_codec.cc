@@ -37,7 +37,8 @@ void OnRead(png_structp png, png_bytep out, size_t size) {
   reader->left = reader->left.subspan(size);
 }
 
-// Calls step(), out of which libpng may jump: it must hold nothing that needs a destructor.
+// Calls step(); returns false if libpng jumped out of it. So step() must hold nothing that needs a
+// destructor.
 template <typename Step>
 bool Survives(PngReader& reader, Step step) {
   if (setjmp(png_jmpbuf(reader.png)) != 0) return false;
@@ -50,7 +51,7 @@ bool Survives(PngReader& reader, Step step) {
               "Copy or save the picture again.");
 }
 
-// How libpng hands out the pixels.
+// The form in which libpng is asked for the pixels.
 enum class Layout { kRgb8, kRgba8, kGrey16 };
 
 Layout LayoutOf(const PngReader& reader) {
@@ -58,7 +59,7 @@ Layout LayoutOf(const PngReader& reader) {
   const int depth = png_get_bit_depth(reader.png, reader.info);
   if (colour == PNG_COLOR_TYPE_GRAY && depth == 16) return Layout::kGrey16;
   const bool alpha = colour == PNG_COLOR_TYPE_RGB_ALPHA ||
-                     (colour == PNG_COLOR_TYPE_GRAY_ALPHA && depth == 16);  // RGBA to Pillow
+                     (colour == PNG_COLOR_TYPE_GRAY_ALPHA && depth == 16);  // RGBA in Pillow
   return alpha ? Layout::kRgba8 : Layout::kRgb8;
 }
 
@@ -79,7 +80,7 @@ void ReadHeader(PngReader& reader) {
   png_read_info(reader.png, reader.info);
 }
 
-// Pixels beyond the palette are greys to Pillow.
+// Extends a palette that is too short by greys, as Pillow does.
 void FillPalette(const PngReader& reader) {
   if (png_get_color_type(reader.png, reader.info) != PNG_COLOR_TYPE_PALETTE) return;
   png_colorp palette = nullptr;
@@ -122,7 +123,7 @@ struct PngWriter {
   png_structp png = nullptr;
   png_infop info = nullptr;
   std::vector<uint8_t> file;
-  size_t size = 0;  // how much of it is written
+  size_t size = 0;  // how many bytes of `file` are written
   char problem[120] = "out of memory";
 
   ~PngWriter() { png_destroy_write_struct(&png, &info); }
@@ -143,7 +144,7 @@ void OnWrite(png_structp png, png_bytep bytes, size_t size) {
 
 void OnFlush(png_structp) {}
 
-// False if libpng jumped out: this must hold nothing that needs a destructor.
+// Returns false if libpng jumped out. So the function must hold nothing that needs a destructor.
 bool WritesPng(PngWriter& writer, int width, int height, std::span<const uint8_t> rgb) {
   if (setjmp(png_jmpbuf(writer.png)) != 0) return false;
   png_set_write_fn(writer.png, &writer, OnWrite, OnFlush);
@@ -151,7 +152,7 @@ bool WritesPng(PngWriter& writer, int width, int height, std::span<const uint8_t
   png_set_IHDR(writer.png, writer.info, static_cast<png_uint_32>(width),
                static_cast<png_uint_32>(height), 8, PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE,
                PNG_COMPRESSION_TYPE_BASE, PNG_FILTER_TYPE_BASE);
-  // On photographs as small as libpng's defaults, in a fifth of their time.
+  // Photographs become as small as with libpng's defaults, in a fifth of the time.
   png_set_filter(writer.png, PNG_FILTER_TYPE_BASE, PNG_FILTER_PAETH);
   png_set_compression_level(writer.png, 2);
   png_write_info(writer.png, writer.info);
@@ -177,7 +178,8 @@ Picture DecodePng(Bytes file, const std::string& name) {
   const size_t width = png_get_image_width(reader.png, reader.info);
   const size_t height = png_get_image_height(reader.png, reader.info);
   CheckPictureSize(static_cast<int64_t>(width), static_cast<int64_t>(height), name);
-  // Deflate packs at most 1032 to 1: a header that promises more lies, and is not worth the memory.
+  // Deflate compresses at most 1032 to 1. A header that promises more pixels is wrong, and no
+  // memory is allocated for it.
   if (png_get_rowbytes(reader.png, reader.info) * height / 1032 > file.size()) {
     RefusePng("the file ends early", name);
   }
@@ -201,7 +203,7 @@ std::vector<uint8_t> EncodePng(int width, int height, std::span<const uint8_t> r
                 name);
   }
   PngWriter writer;
-  // Deflate adds at most 5 bytes to each 16 KB of rows, chunks 12 bytes to each 8 KB.
+  // Deflate adds at most 5 bytes to each 16 KB of rows, and chunks add 12 bytes to each 8 KB.
   writer.file.resize(rgb.size() + static_cast<size_t>(height) + rgb.size() / 64 + 4096);
   writer.png = png_create_write_struct(PNG_LIBPNG_VER_STRING, &writer, OnWriteError, OnWarning);
   if (writer.png != nullptr) writer.info = png_create_info_struct(writer.png);

@@ -32,7 +32,7 @@ std::string Chunk(const std::string& kind, const std::string& data) {
          BigEndian(static_cast<uint32_t>(sum));
 }
 
-// `rows` are as the format packs them, each after its filter byte.
+// A PNG of `rows` in the packing of the format, each after its filter byte.
 std::string Png(uint32_t width, uint32_t height, char depth, char colour, const std::string& rows,
                 const std::string& before_pixels = "") {
   std::string packed(compressBound(rows.size()), '\0');

@@ -63,7 +63,8 @@ FrameTransform PlanFrame(int original_width, int original_height, const Preproce
                       .original_height = original_height,
                       .orientation = orientation};
   const int width = t.turned_width(), height = t.turned_height();
-  // As Python evaluates round(h * (target / w) / patch): the order decides ties, which go to even.
+  // Python computes round(h * (target / w) / patch). The order of operations decides what is a tie;
+  // ties go to even.
   const double scale = static_cast<double>(options.target) / width;
   const double patches = std::nearbyint(height * scale / options.patch);
   const char* hint = "Crop it to a usual shape.";

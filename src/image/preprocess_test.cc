@@ -52,17 +52,17 @@ TEST(Preprocess, Grey16EqualsTheGreyItWasMadeOf) {
 }
 
 TEST(Preprocess, PadsMixedSizesAsTheSpecification) {
-  const std::vector<std::string> names = {"rgb", "panorama", "portrait"};  // as mixed.json
+  const std::vector<std::string> names = {"rgb", "panorama", "portrait"};  // as in mixed.json
   std::vector<std::filesystem::path> paths;
   for (const auto& name : names) paths.push_back(Golden("preprocess/" + name + ".png"));
   const PreprocessedFrames frames = Preprocess(paths, {});
   ASSERT_EQ(frames.frames, 3);
   for (int i = 0; i < 3; ++i) ExpectFrame(frames, i, "mixed." + names[i] + ".expected.png");
-  // 1400 x 300 becomes 518 x 112 of 518.
+  // 1400 x 300 becomes 518 x 112, padded to 518.
   EXPECT_EQ(frames.transforms[1].resized_height, 112);
   EXPECT_EQ(frames.transforms[1].pad_top, 203);
   EXPECT_EQ(frames.transforms[1].model_height, 518);
-  // 420 x 700 becomes 518 x 868, of which 175 rows are cut on either side.
+  // 420 x 700 becomes 518 x 868, of which 175 rows are cropped at the top and at the bottom.
   EXPECT_EQ(frames.transforms[2].resized_height, 868);
   EXPECT_EQ(frames.transforms[2].crop_top, 175);
   EXPECT_EQ(frames.transforms[2].crop_height, 518);
@@ -81,7 +81,7 @@ TEST(Preprocess, KeepsTheOrderOfMorePicturesThanAreReadAtATime) {
   for (int i = 0; i < 11; ++i) EXPECT_EQ(FrameOf(frames, i)[1000], i);
 }
 
-// The golden photograph with another orientation in its EXIF.
+// The golden photograph with this orientation in its EXIF.
 std::string Rotated(int orientation) {
   std::string file = ReadFile(Golden("preprocess/exif_rotated.jpg"));
   const size_t tag = file.find(std::string("\x01\x12\0\x03\0\0\0\x01\0", 9));

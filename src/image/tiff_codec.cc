@@ -32,9 +32,9 @@ const bool kReadsTiff = true;
 
 namespace {
 
-// What libtiff may allocate at once, beside the buffers here: tables of strips, a strip's bytes.
+// The most that libtiff may allocate at once, for tables of strips or the bytes of a strip.
 constexpr tmsize_t kMostTableBytes = tmsize_t{1} << 30;
-// No compression packs more into a byte, but for blank rows of a fax.
+// No compression has a higher ratio, except for blank rows of a fax.
 constexpr int64_t kMostBytesPerByte = 1 << 16;
 constexpr int kMostSamples = 8;
 constexpr uint64_t kMostBandBytes = uint64_t{4} * kMostPixels;
@@ -44,8 +44,8 @@ struct TiffSource {
   uint64_t position = 0;
   bool decoding = false;
   bool read_past_end = false;
-  bool alpha_unnamed = false;  // there are more samples than colours and tags for them
-  std::string problem;         // the first there was
+  bool alpha_unnamed = false;  // some samples are neither colours nor named by a tag
+  std::string problem;         // the first that libtiff reported
 };
 
 TiffSource& SourceOf(void* source) { return *static_cast<TiffSource*>(source); }
@@ -84,11 +84,11 @@ int OnTiffError(TIFF*, void* source, const char*, const char* format, va_list ar
   return 1;
 }
 
-// After some of these libtiff and libjpeg go on with invented pixels.
+// Makes problems of the warnings after which libtiff and libjpeg go on with invented pixels.
 int OnTiffWarning(TIFF*, void* user, const char*, const char* format, va_list arguments) {
   TiffSource& source = SourceOf(user);
   if (!source.decoding) {
-    // libtiff then names them itself, as samples of no meaning.
+    // libtiff reports this where no tag names the samples after the colours.
     source.alpha_unnamed |=
         std::strstr(format, "Defining non-color channels as ExtraSamples") != nullptr;
     return 1;
@@ -125,7 +125,7 @@ TiffPointer OpenTiff(TiffSource& source, const std::string& name) {
   TIFFOpenOptionsSetMaxSingleMemAlloc(options.get(), kMostTableBytes);
   TIFFOpenOptionsSetErrorHandlerExtR(options.get(), OnTiffError, &source);
   TIFFOpenOptionsSetWarningHandlerExtR(options.get(), OnTiffWarning, &source);
-  // Neither mapped nor with large strips cut up.
+  // The mode: read (r), without mapping (m), and cut up large strips that are not compressed (C).
   TiffPointer tiff(TIFFClientOpenExt("TIFF", "rmC", &source, OnTiffRead, OnTiffWrite, OnTiffSeek,
                                      OnTiffClose, OnTiffSize, nullptr, nullptr, options.get()));
   if (!tiff) RefuseTiff(source, name);
@@ -145,12 +145,12 @@ enum class Alpha { kNone, kStraight, kPremultiplied };
 struct TiffLayout {
   uint32_t width = 0, height = 0;
   int bits = 0, samples = 0;
-  bool planes = false;  // each sample apart
+  bool planes = false;  // each sample has a plane of its own
   Colours colours = Colours::kRgb;
   Alpha alpha = Alpha::kNone;  // of RGB
   bool inverted = false;       // grey whose 0 is white
   Access access = Access::kRows;
-  uint32_t block_width = 0, block_height = 0;  // of what is read at a time
+  uint32_t block_width = 0, block_height = 0;  // read at a time
   int samples_of_block() const { return planes ? 1 : samples; }
 };
 
@@ -166,7 +166,7 @@ void CheckCompression(TIFF* tiff, const std::string& name) {
 }
 
 Alpha AlphaOf(TIFF* tiff, const TiffSource& source) {
-  // As Pillow does; of other numbers of samples it reads none.
+  // Pillow takes a sample that no tag names for alpha.
   if (source.alpha_unnamed) return Alpha::kStraight;
   uint16_t count = 0;
   uint16_t* kinds = nullptr;
@@ -200,7 +200,7 @@ void ReadColours(TIFF* tiff, const TiffSource& source, TiffLayout& layout,
     case PHOTOMETRIC_YCBCR:
       if (Tag16(tiff, TIFFTAG_COMPRESSION) == COMPRESSION_JPEG && layout.samples == 3 &&
           !layout.planes) {
-        // libjpeg turns them into RGB.
+        // libjpeg converts them to RGB.
         TIFFSetField(tiff, TIFFTAG_JPEGCOLORMODE, JPEGCOLORMODE_RGB);
         layout.colours = Colours::kRgb;
         break;
@@ -211,8 +211,9 @@ void ReadColours(TIFF* tiff, const TiffSource& source, TiffLayout& layout,
   }
 }
 
-// Blocks cover the picture; the last ones may lie partly outside. Strips are read by rows, but for
-// planes, whose rows lie far apart.
+// Determines the blocks in which the picture is read: tiles; single rows; or, if samples are in
+// planes, whole strips, since the planes of one row are far apart in the file. The last blocks may
+// be partly outside the picture.
 void ReadBlocks(TIFF* tiff, TiffLayout& layout, const std::string& name) {
   layout.block_width = layout.width;
   layout.block_height = 1;
@@ -227,7 +228,7 @@ void ReadBlocks(TIFF* tiff, TiffLayout& layout, const std::string& name) {
     TIFFGetFieldDefaulted(tiff, TIFFTAG_ROWSPERSTRIP, &rows);
     layout.block_height = rows == 0 ? layout.height : std::min(rows, layout.height);
   }
-  // Rows of blocks side by side.
+  // The samples of a row of blocks, which are in memory at once.
   const uint64_t band = uint64_t{std::max(layout.width, layout.block_width)} * layout.block_height *
                         static_cast<uint64_t>(layout.samples);
   if (band > kMostBandBytes) RefuseKind("strips or tiles that are too large", name);
@@ -262,7 +263,7 @@ TiffLayout ReadLayout(TIFF* tiff, const TiffSource& source, const std::string& n
   return layout;
 }
 
-// One row of samples as they are stored, to 8 bits each; small ones of greys spread over these.
+// Converts one row of stored samples to 8 bits each. Greys of fewer bits are scaled to 0 … 255.
 void UnpackSamples(Bytes stored, int bits, bool grey, std::span<uint8_t> to) {
   if (bits == 8) {
     std::copy_n(stored.begin(), to.size(), to.begin());
@@ -360,7 +361,7 @@ class TiffDecoder {
     if (read != promised || !source_.problem.empty()) RefuseTiff(source_, name_);
   }
 
-  // The block's samples to their places in the band of rows.
+  // Copies the block's samples to their places in the band of rows.
   void KeepBlock(uint32_t left, uint32_t rows, int plane) {
     const size_t width = std::min(layout_.block_width, layout_.width - left);
     const auto samples = static_cast<size_t>(layout_.samples);
@@ -410,13 +411,13 @@ class TiffDecoder {
     }
   }
 
-  // The first four samples of each pixel.
+  // Copies the first four samples of each pixel to four_.
   void Gather(std::span<const uint8_t> samples, size_t step, size_t width) {
     four_.resize(4 * width);
     for (size_t i = 0; i < four_.size(); ++i) four_[i] = samples[i / 4 * step + i % 4];
   }
 
-  // As Pillow's "RGBa" is read as "RGBA".
+  // Pillow's conversion from "RGBa" to "RGBA".
   static void Unpremultiply(std::span<uint8_t> rgba) {
     for (size_t i = 0; i < rgba.size(); i += 4) {
       const unsigned alpha = rgba[i + 3];
@@ -451,8 +452,8 @@ Picture DecodeTiff(Bytes file, const std::string& name) {
   source.file = file;
   const TiffPointer tiff = OpenTiff(source, name);
   RefuseRaw(tiff.get(), file, name);
-  // libtiff goes on without tags that are cut, such as a palette; of damaged ones beside the pixels
-  // it may complain.
+  // Complaints about damaged tags that the pixels do not need are forgotten. But libtiff also goes
+  // on without tags that are cut off, such as a palette: then the file ends early.
   source.problem.clear();
   if (source.read_past_end) RefuseTiff(source, name);
   return TiffDecoder(tiff.get(), source, name).Decode();

@@ -9,18 +9,18 @@
 
 namespace vggt {
 
-// Whether libtiff was there when this was built; without it every DecodeTiff throws
-// (capabilities.h).
+// Whether this was built with libtiff. If not, every DecodeTiff throws (capabilities.h).
 extern const bool kReadsTiff;
 
 bool IsTiff(Bytes file);
 
-// The first picture in `file`: grey and palettes of 1, 2, 4 and 8 bits, RGB and CMYK of 8 bits,
-// all but palettes also of 16, in strips or tiles, in planes or not, with every compression that
-// libtiff has. It is turned as the tag Orientation says. RGBA is laid over white, premultiplied or
-// not; the alpha of grey is ignored; 16 bits keep the high byte: all as Pillow does. 16-bit grey is
-// divided by 257, rounded. Throws Error naming `name` if the file is damaged or incomplete, holds a
-// camera's raw data, or numbers or colours of another kind.
+// Decodes the first picture in `file`: grey and palettes of 1, 2, 4 and 8 bits, RGB and CMYK of 8
+// bits, grey, RGB and CMYK of 16 bits; in strips or tiles, with samples interleaved or in planes;
+// with the usual compressions, as far as libtiff was built with them. As Pillow does, it turns the
+// picture by the tag Orientation, lays RGBA (premultiplied or not) over white, ignores the alpha of
+// grey, and takes the high byte of 16 bits. 16-bit grey is divided by 257 and rounded. Throws Error
+// naming `name` if the file is damaged or incomplete, holds a camera's raw data, or has samples or
+// colours of another kind.
 Picture DecodeTiff(Bytes file, const std::string& name);
 
 }  // namespace vggt

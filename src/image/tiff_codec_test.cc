@@ -15,8 +15,8 @@ using ::testing::HasSubstr;
 
 std::string TiffFile(const std::string& name) { return ReadFile(Golden("codec/" + name + ".tif")); }
 
-// Little-endian, as the goldens are unless they say otherwise: the value of a tag that stands in
-// the directory itself becomes `value`.
+// `file` with another `value` of a tag whose value is in the directory itself. The file is
+// little-endian, as the goldens are unless their names say otherwise.
 std::string WithTag(std::string file, uint16_t tag, uint32_t value) {
   uint32_t directory = 0;
   std::memcpy(&directory, file.data() + 4, 4);
@@ -47,7 +47,7 @@ TEST(TiffCodec, KnowsItsFiles) {
 
 TEST(TiffCodec, SaysWhatIsDamaged) {
   if (!kReadsTiff) {
-    EXPECT_THAT(TiffRefusal(TiffFile("lzw")), HasSubstr("this build reads no TIFF"));
+    EXPECT_THAT(TiffRefusal(TiffFile("lzw")), HasSubstr("this build cannot read TIFF"));
     return;
   }
   const std::string plain = TiffFile("tiles");

@@ -1,4 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
+// A video is read in two passes. The first lists the frames and the times at which they are shown,
+// because headers often give a wrong frame rate, length or count. In mp4 and Matroska the packets
+// tell this: each holds one frame and its presentation time, so nothing is decoded (ListPackets).
+// Only the first frame is, since a recording may begin in the middle of a group of frames
+// (StartsWhereDecodable). In other containers, for VP8, whose packets may hold frames that are
+// never shown, and where packets have no or equal times, all frames are decoded (ListFrames).
+//
+// The second pass decodes the chosen frames in ascending order (Read). It goes on from the current
+// frame, or seeks to the keyframe before the wanted one if that skips more than kWorthSeeking (12)
+// frames. It seeks only if packets told the times: then a frame is recognised by its time wherever
+// decoding begins. If a wanted time is not found after a seek, the pass begins again at the start
+// of the file and does not seek any more. Frames that a decoder made up for damaged data are left
+// out by VideoStream.
+//
+// Times are kept in ticks, the stream's own unit: whole numbers, which compare exactly.
 #include "image/video.h"
 
 #include <algorithm>
@@ -39,18 +54,19 @@ namespace {
 
 constexpr int64_t kBeforeAll = std::numeric_limits<int64_t>::min();
 constexpr int64_t kAfterAll = std::numeric_limits<int64_t>::max();
-constexpr int64_t kMostTime = int64_t{1} << 52;  // ticks: differences of doubles stay exact
-constexpr size_t kWorthSeeking = 12;             // frames that need not be decoded
-constexpr size_t kCallsToSkip = 16;              // of Progress
+constexpr int64_t kMostTime = int64_t{1} << 52;  // ticks: as doubles, times stay exact
+constexpr size_t kWorthSeeking = 12;             // frames to skip for which a seek pays
+constexpr size_t kCallsToSkip = 16;              // Progress is called for every 16th frame
 constexpr double kGap = 0.5;                     // seconds by which a header may be wrong
 
 bool IsTime(int64_t pts) { return pts != AV_NOPTS_VALUE && std::abs(pts) <= kMostTime; }
 
-// Frames with the times of their presentation, strictly ascending.
+// Walks through the frames and gives each its presentation time, in ticks, strictly ascending.
 class FrameWalk {
  public:
-  // Frames without a time of their own follow the one before at the usual distance. As that depends
-  // on the frame before, seeking is for streams whose frames all have their own times.
+  // A frame without a time of its own gets the time of the frame before it plus the average
+  // distance. Since that depends on the frame before, seeking is only for streams whose frames all
+  // have times of their own.
   explicit FrameWalk(VideoFile& file) : stream_(file) {
     stream_.SkipOthers();
     const AVRational rate = stream_.stream().avg_frame_rate;
@@ -61,7 +77,7 @@ class FrameWalk {
 
   VideoStream& stream() { return stream_; }
   const AVFrame* frame() const { return frame_; }  // null before the first and after the last
-  int64_t time() const { return time_; }           // of frame(); afterwards kAfterAll
+  int64_t time() const { return time_; }           // of frame(); kBeforeAll or kAfterAll if null
 
   bool Next() {
     frame_ = stream_.NextFrame();
@@ -93,7 +109,7 @@ class FrameWalk {
 
 struct Keyframe {
   int64_t time;     // of presentation
-  int64_t seek_to;  // what VideoStream::Seek takes
+  int64_t seek_to;  // the argument for VideoStream::Seek
 };
 
 }  // namespace
@@ -110,7 +126,7 @@ class Video::Impl {
                   "It is damaged or its copy is incomplete: copy it again.");
     }
     for (const int64_t tick : ticks_) times.push_back(Seconds(tick));
-    // Without a length of its own the last frame is shown as long as the others are on average.
+    // If the length of the last frame is unknown, the average length of the others is taken.
     const double length =
         last_length_ > 0 && indexed_
             ? static_cast<double>(last_length_) * unit_
@@ -123,7 +139,8 @@ class Video::Impl {
             const Progress& progress) {
     for (size_t i = 0; i < frames.size(); ++i) {
       if (frames[i] >= ticks_.size() || (i > 0 && frames[i] <= frames[i - 1])) {
-        throw Error(fmt::format("frame {} cannot be read here", frames[i]), file_.name());
+        throw Error(fmt::format("frame {} does not exist or is out of order", frames[i]),
+                    file_.name());
       }
     }
     std::optional<FrameWalk> walk(std::in_place, file_);
@@ -146,7 +163,7 @@ class Video::Impl {
       }
       advance();
       if (walk->time() != wanted && sought) {
-        // Seeking may have missed what decoding from the beginning finds.
+        // Decoding from the beginning may find a frame that seeking missed.
         may_seek = sought = false;
         used = true;
         walk.emplace(file_);
@@ -159,7 +176,7 @@ class Video::Impl {
       used = true;
     }
     if (read == 0 && !frames.empty()) {
-      throw Error("none of the frames that are wanted can be decoded", file_.name(),
+      throw Error("none of the chosen frames can be decoded", file_.name(),
                   "It is damaged: copy it again.");
     }
     NoteDamage(frames.size() - read, replaced, frames.size());
@@ -170,9 +187,8 @@ class Video::Impl {
   std::vector<std::string> notes;
 
  private:
-  // All frames by the times of their packets, which takes no decoding. indexed_ says whether they
-  // can be relied on: packets of these containers hold a frame each and say when it is shown, but
-  // for VP8, which has packets that are never shown.
+  // Lists all frames by the times of their packets, without decoding. Sets indexed_ to whether this
+  // list is right (see above), and broke_off_ to whether the file ends early.
   void ListPackets(const Progress& progress) {
     VideoStream stream(file_);
     unit_ = av_q2d(stream.stream().time_base);
@@ -182,7 +198,7 @@ class Video::Impl {
     int64_t packets = 0, last = kBeforeAll;
     while (const AVPacket* packet = stream.NextPacket()) {
       if (packets++ % 64 == 0 && progress) progress(FileShare());
-      if ((packet->flags & AV_PKT_FLAG_DISCARD) != 0) continue;  // only decoded, for others
+      if ((packet->flags & AV_PKT_FLAG_DISCARD) != 0) continue;  // never shown
       indexed_ = indexed_ && IsTime(packet->pts);
       if (!indexed_) continue;
       CheckCount(ticks_.size() + 1);
@@ -199,7 +215,8 @@ class Video::Impl {
     std::ranges::sort(keys_, {}, &Keyframe::time);
     indexed_ = indexed_ && std::ranges::adjacent_find(ticks_) == ticks_.end();
 
-    // An mp4 lists its samples; others only say how long they are, counted from any time on.
+    // An mp4 lists its packets. Other containers only tell their duration, which need not count
+    // from 0.
     const AVStream& s = stream.stream();
     const int listed = avformat_index_get_entries_count(&s);
     broke_off_ = stream.BrokeOff() || (stream.IsMov() && packets < listed);
@@ -216,8 +233,8 @@ class Video::Impl {
     }
   }
 
-  // Leaves out what comes before the first frame that can be decoded: a recording may begin in the
-  // middle of a group. False if that frame is none of those listed.
+  // Removes the frames before the first one that can be decoded. Returns false if that one is not
+  // listed.
   bool StartsWhereDecodable() {
     FrameWalk walk(file_);
     if (!walk.Next()) {
@@ -231,7 +248,7 @@ class Video::Impl {
     return true;
   }
 
-  // All frames by decoding them.
+  // Lists all frames by decoding them.
   void ListFrames(const Progress& progress) {
     indexed_ = false;
     ticks_.clear();
@@ -253,7 +270,8 @@ class Video::Impl {
     }
   }
 
-  // The keyframe to go on from, if that saves much on the way from `time` to the frame `wanted`.
+  // The keyframe before the frame `wanted`, if it is more than kWorthSeeking frames after `time`;
+  // else null.
   const Keyframe* WorthSeeking(int64_t time, size_t wanted) const {
     const auto after = std::ranges::upper_bound(keys_, ticks_[wanted], {}, &Keyframe::time);
     if (after == keys_.begin()) return nullptr;
@@ -288,20 +306,20 @@ class Video::Impl {
   void NoteHowItEnds() {
     if (!broke_off_) return;
     notes.push_back(announced_ > duration
-                        ? fmt::format("the video ends early: at {:.2f} s of the {:.2f} s that it "
-                                      "announces; what there is was taken",
+                        ? fmt::format("the video ends early: at {:.2f} s of the {:.2f} s in its "
+                                      "header; the frames up to there were used",
                                       duration, announced_)
-                        : fmt::format("the video ends early: it breaks off at {:.2f} s; what there "
-                                      "is was taken",
+                        : fmt::format("the video ends early: it breaks off at {:.2f} s; the frames "
+                                      "up to there were used",
                                       duration));
   }
 
   void NoteDamage(size_t lost, size_t replaced, size_t wanted) {
     if (replaced > 0) {
       notes.push_back(
-          fmt::format("{} of the {} frames cannot be decoded: the next that can be "
-                      "stand{} in",
-                      replaced, wanted, replaced == 1 ? "s" : ""));
+          fmt::format("{} of the {} frames cannot be decoded and {} replaced by the next that can "
+                      "be",
+                      replaced, wanted, replaced == 1 ? "is" : "are"));
     }
     if (lost > 0) {
       notes.push_back(fmt::format("{} of the {} frames cannot be decoded and {} left out", lost,
@@ -310,13 +328,13 @@ class Video::Impl {
   }
 
   VideoFile file_;
-  double unit_ = 0;             // seconds for each tick of the stream's time
-  std::vector<int64_t> ticks_;  // of each frame, strictly ascending
+  double unit_ = 0;             // seconds in a tick
+  std::vector<int64_t> ticks_;  // the time of each frame, strictly ascending
   std::vector<Keyframe> keys_;  // ascending
   int64_t last_length_ = 0;     // of the last frame, in ticks; 0 if unknown
-  bool indexed_ = false;        // every frame has its own time: seeking finds the same frames
-  bool broke_off_ = false;
-  double announced_ = 0;  // seconds, 0 if unknown
+  bool indexed_ = false;        // packets told the time of every frame: seeking is possible
+  bool broke_off_ = false;      // the file ends early
+  double announced_ = 0;        // the duration by the header, in seconds; 0 if unknown
 };
 
 #else

@@ -9,7 +9,7 @@
 namespace vggt {
 namespace {
 
-// Times are fractions that doubles do not hold exactly: what differs by less is equally near.
+// Doubles do not hold the times exactly. Two distances that differ by less than this are equal.
 constexpr double kSameTime = 1e-6;  // seconds
 
 void CheckWishes(const VideoChoice& choice) {
@@ -17,20 +17,20 @@ void CheckWishes(const VideoChoice& choice) {
     throw Error("frames are chosen by `fps` or by `every`, not by both", "", "Give one of them.");
   }
   if (choice.fps && !(*choice.fps > 0 && std::isfinite(*choice.fps))) {
-    throw Error(fmt::format("{} pictures a second are wanted", *choice.fps), "",
+    throw Error(fmt::format("{} frames a second were asked for", *choice.fps), "",
                 "Ask for more than 0.");
   }
   if (choice.every.value_or(1) < 1) {
-    throw Error(fmt::format("every {}th frame is wanted", *choice.every), "",
+    throw Error(fmt::format("every {}th frame was asked for", *choice.every), "",
                 "Ask for every frame (1) or fewer.");
   }
   if (choice.num_images.value_or(1) < 1) {
-    throw Error(fmt::format("{} pictures are wanted", *choice.num_images), "",
+    throw Error(fmt::format("{} frames were asked for", *choice.num_images), "",
                 "Ask for at least one.");
   }
 }
 
-// The frame nearest to `time` among those from `first` to `last`.
+// The index, from `first` to `last`, of the frame nearest to `time`.
 size_t NearestFrame(std::span<const double> times, size_t first, size_t last, double time) {
   const auto begin = times.begin();
   const auto after = std::lower_bound(begin + static_cast<std::ptrdiff_t>(first),
@@ -45,7 +45,7 @@ std::vector<size_t> ChooseEvenly(std::span<const double> times, double duration,
   std::vector<size_t> chosen(std::min(wanted, times.size()));
   size_t free = 0;
   for (size_t i = 0; i < chosen.size(); ++i) {
-    // Frames are left for those that follow.
+    // Leaves enough frames for the choices that follow.
     const size_t last = times.size() - (chosen.size() - i);
     const double time =
         duration * static_cast<double>(i) / static_cast<double>(std::max<size_t>(wanted, 1));
@@ -55,15 +55,15 @@ std::vector<size_t> ChooseEvenly(std::span<const double> times, double duration,
   return chosen;
 }
 
-// A frame is taken if a multiple of 1 / fps is nearer to it than to its neighbours.
+// Takes each frame to which some multiple of 1 / fps is nearer than to its neighbours.
 std::vector<size_t> ChooseByRate(std::span<const double> times, double duration, double fps) {
   std::vector<size_t> chosen = {0};
-  // The greatest multiple, as a number, that belongs to the frames seen so far.
+  // `taken` is the largest k for which k / fps is nearest to one of the frames seen so far.
   const auto last_below = [&](double time) { return std::floor((time + kSameTime) * fps); };
   double taken = times.size() == 1 ? 0 : last_below((times[0] + times[1]) / 2);
   for (size_t i = 1; i < times.size(); ++i) {
     const bool last = i + 1 == times.size();
-    // What lies at the end itself is no longer shown.
+    // A time at the very end of the video belongs to no frame.
     const double end =
         last ? std::max(times[i], duration - 2 * kSameTime) : (times[i] + times[i + 1]) / 2;
     const double mine = last_below(end);

@@ -14,7 +14,7 @@ using ::testing::ElementsAre;
 using testing::ErrorOf;
 using ::testing::HasSubstr;
 
-// `count` frames, `step` seconds apart, all shown equally long.
+// Chooses from `count` frames that are `step` seconds apart.
 std::vector<size_t> ChooseSteady(int count, double step, const VideoChoice& choice) {
   std::vector<double> times;
   for (int i = 0; i < count; ++i) times.push_back(i * step);
@@ -29,7 +29,7 @@ TEST(ChooseFrames, EvenlyIsEvenInTime) {
   EXPECT_THAT(ChooseSteady(10, 0.04, {.num_images = 5}), ElementsAre(0, 2, 4, 6, 8));
   EXPECT_THAT(ChooseSteady(10, 0.04, {.num_images = 1}), ElementsAre(0));
   EXPECT_THAT(ChooseSteady(100, 0.04, {}), ElementsAre(0, 20, 40, 60, 80));
-  // Ten frames in the first second, then one each second.
+  // Ten frames in the first second, then one frame each second.
   std::vector<double> times;
   for (int i = 0; i < 10; ++i) times.push_back(i * 0.1);
   for (int i = 1; i < 10; ++i) times.push_back(i);
@@ -38,7 +38,7 @@ TEST(ChooseFrames, EvenlyIsEvenInTime) {
 
 TEST(ChooseFrames, EvenlyTakesEachFrameOnce) {
   EXPECT_THAT(ChooseSteady(3, 1, {.num_images = 7}), ElementsAre(0, 1, 2));
-  // All wanted times lie in the one frame that stands still.
+  // One frame is shown so long that all wanted times are nearest to it.
   EXPECT_THAT(Choose({0, 0.1, 0.2, 0.3, 0.4}, 100, {.num_images = 4}), ElementsAre(0, 2, 3, 4));
   EXPECT_THAT(Choose({0, 99.7, 99.8, 99.9}, 100, {.num_images = 3}), ElementsAre(0, 1, 2));
   EXPECT_THAT(Choose({0}, 0, {.num_images = 3}), ElementsAre(0));
@@ -54,7 +54,7 @@ TEST(ChooseFrames, RateTakesTheNearest) {
 }
 
 TEST(ChooseFrames, RateSkipsWhatStandsStill) {
-  // Nothing new between 1 s and 9 s: what is nearest is taken once.
+  // There is no frame between 1 s and 9 s: the nearest frame is taken only once.
   EXPECT_THAT(Choose({0, 1, 9, 10}, 11, {.fps = 1}), ElementsAre(0, 1, 2, 3));
   EXPECT_THAT(Choose({0, 0.1, 0.2, 5}, 6, {.fps = 1}), ElementsAre(0, 2, 3));
   EXPECT_THAT(Choose({0, 1e9}, 2e9, {.fps = 1000}), ElementsAre(0, 1));

@@ -19,7 +19,7 @@ extern "C" {
 namespace vggt {
 namespace {
 
-constexpr int kMostAspect = 16;  // to 1: beyond, the file is wrong about its pixels
+constexpr int kMostAspect = 16;  // to 1; larger aspects in a file are taken for wrong
 
 struct FreeScaler {
   void operator()(SwsContext* context) const { sws_freeContext(context); }
@@ -80,7 +80,7 @@ struct Extent {
   int width, height;
 };
 
-// With square pixels: no side becomes shorter.
+// The size of the frame with square pixels; neither side becomes shorter.
 Extent SquarePixels(const AVFrame& frame, PixelAspect aspect, const std::string& name) {
   const double ratio =
       aspect.width > 0 && aspect.height > 0 ? static_cast<double>(aspect.width) / aspect.height : 1;
@@ -92,7 +92,7 @@ Extent SquarePixels(const AVFrame& frame, PixelAspect aspect, const std::string&
   return {static_cast<int>(width), static_cast<int>(height)};
 }
 
-// What libswscale reads: the frame, or one field of it as a picture of half the height.
+// The rows that libswscale reads: those of the frame, or those of one of its fields.
 struct SourceRows {
   std::array<const uint8_t*, 4> planes;
   std::array<int, 4> strides;
@@ -105,11 +105,12 @@ SourceRows ChooseRows(const AVFrame& frame) {
     rows.planes[i] = frame.data[i];
     rows.strides[i] = frame.linesize[i];
   }
-  // Colour may have half the rows: of other heights its fields have unlike numbers of them.
+  // Colour planes may have half the rows; the two fields have equally many of them only if the
+  // height is a multiple of 4.
   if (!IsInterlaced(frame) || frame.height % 4 != 0) return rows;
   const auto format = static_cast<AVPixelFormat>(frame.format);
   const AVPixFmtDescriptor* description = av_pix_fmt_desc_get(format);
-  if ((description->flags & AV_PIX_FMT_FLAG_PAL) != 0) return rows;  // its second plane has no rows
+  if ((description->flags & AV_PIX_FMT_FLAG_PAL) != 0) return rows;  // plane 1 is a palette
   rows.height = frame.height / 2;
   for (size_t i = 0; i < 4; ++i) {
     if (rows.planes[i] == nullptr) continue;
@@ -132,7 +133,8 @@ std::optional<DisplayMatrix> OwnMatrix(const AVFrame& frame) {
 int OrientationOf(const DisplayMatrix& matrix) {
   const int64_t a = matrix[0], b = matrix[1], c = matrix[3], d = matrix[4];
   if (a * d == b * c) return 1;
-  // x' = a x + c y, y' = b x + d y: the greater pair decides, its signs say what is mirrored.
+  // x' = a x + c y, y' = b x + d y. The larger of |a| + |d| and |b| + |c| tells whether the picture
+  // lies on its side; the signs of that pair tell which axes are mirrored.
   if (std::abs(a) + std::abs(d) >= std::abs(b) + std::abs(c)) {
     return a > 0 ? (d > 0 ? 1 : 4) : (d > 0 ? 2 : 3);
   }
@@ -158,12 +160,12 @@ Picture PictureOfFrame(const AVFrame& frame, PixelAspect aspect,
       SWS_BICUBIC | SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT | SWS_FULL_CHR_H_INP | SWS_BITEXACT,
       nullptr, nullptr, nullptr));
   if (!scaler) throw Error("its frames cannot be converted to RGB", name);
-  constexpr int kOne = 1 << 16;  // contrast and saturation as they are
+  constexpr int kOne = 1 << 16;  // the contrast and saturation 1
   sws_setColorspaceDetails(scaler.get(), sws_getCoefficients(ColourMatrix(frame)),
                            IsFullRange(frame) ? 1 : 0, sws_getCoefficients(SWS_CS_DEFAULT), 1, 0,
                            kOne, kOne);
 
-  // libswscale may write past the end of a row, so rows have room.
+  // libswscale may write past the end of a row, so that rows need some room after them.
   const size_t bytes_per_pixel = alpha ? 4 : 3;
   const size_t stride = (extent.width * bytes_per_pixel + 127) / 64 * 64;
   const std::unique_ptr<uint8_t, FreePlane> plane(

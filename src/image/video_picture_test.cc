@@ -38,7 +38,7 @@ FramePtr MakeFrame(AVPixelFormat format, int width, int height) {
   return frame;
 }
 
-// Of one colour, 8 bits a value.
+// A frame of one colour, with 8 bits a value.
 FramePtr FlatYuv(int y, int u, int v, AVPixelFormat format = AV_PIX_FMT_YUV444P, int width = 16,
                  int height = 16) {
   FramePtr frame = MakeFrame(format, width, height);
@@ -68,7 +68,7 @@ void ExpectNear(const std::vector<int>& got, const std::vector<int>& wanted) {
 struct Colour {
   AVColorSpace space;
   AVColorRange range;
-  int y, u, v;  // of pure red
+  int y, u, v;  // pure red
 };
 
 // ITU-R BT.601, 709 and 2020: Y' and C'r of red are Kr and 1/2, C'b is -Kr / (2 (1 - Kb)).
@@ -134,7 +134,7 @@ TEST(PictureOfFrame, PixelsBecomeSquare) {
   };
   EXPECT_EQ(size({16, 11}), std::pair(105, 58));
   EXPECT_EQ(size({8, 9}), std::pair(72, 65));
-  // Unknown, or not to be believed.
+  // Unknown or impossible aspects count as square.
   for (const PixelAspect none :
        {PixelAspect{0, 1}, PixelAspect{0, 0}, PixelAspect{1, 1}, PixelAspect{-2, 1},
         PixelAspect{100, 1}, PixelAspect{1, INT32_MAX}}) {
@@ -142,7 +142,7 @@ TEST(PictureOfFrame, PixelsBecomeSquare) {
   }
 }
 
-// Lines of the two fields are of different moments: bright and dark here.
+// The two fields show different moments: one is bright and one dark here.
 TEST(PictureOfFrame, OneFieldOfInterlaced) {
   for (const bool top_first : {true, false}) {
     const FramePtr frame = FlatYuv(16, 128, 128, AV_PIX_FMT_YUV420P, 32, 32);
@@ -176,7 +176,7 @@ TEST(PictureOfFrame, OddSizes) {
   }
 }
 
-// As files say them, unchecked.
+// Values that no enum has, as files may hold them.
 TEST(PictureOfFrame, UnknownColoursAreGuessed) {
   const FramePtr frame = FlatYuv(81, 90, 240);
   const int unknown = 66;
@@ -217,7 +217,7 @@ TEST(OrientationOf, TakesTheNearestAndNoNonsense) {
   EXPECT_EQ(OrientationOf(Matrix(INT32_MIN, INT32_MIN, INT32_MAX, INT32_MIN)), 3);
 }
 
-// A bright corner says how the picture lies, in files as in frames.
+// A bright corner shows how the picture is turned, in files and in frames.
 TEST(Video, IsTurnedUpright) {
   const auto paint = [](AVFrame& frame, int) {
     for (int p = 0; p < 3; ++p) {
@@ -229,7 +229,7 @@ TEST(Video, IsTurnedUpright) {
   struct Turned {
     DisplayMatrix matrix;
     bool transposed;
-    int bright;  // corner: 0 top left, 1 top right, 2 bottom right, 3 bottom left
+    int bright;  // the bright corner: 0 top left, 1 top right, 2 bottom right, 3 bottom left
   };
   const TestDir dir;
   for (const char* name : {"a.mp4", "a.mov"}) {

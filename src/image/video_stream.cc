@@ -1,4 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+// FFmpeg reads the file through VideoFile's callbacks. Its own way to open files is replaced by a
+// function that refuses, so that a playlist or a reference in a file leads nowhere.
+//
+// A decoder does not stop at damaged data: it makes up the missing part and marks the frame, but
+// not the frames that are predicted from it. So a damaged packet or frame begins a stretch that is
+// not trusted. It ends at a keyframe whose time is later than that of everything read before the
+// damage (Distrust, IsToBeTrusted).
 #include "image/video_stream.h"
 
 #include <fcntl.h>
@@ -19,8 +26,8 @@
 namespace vggt {
 namespace {
 
-// By libavformat's and libavcodec's own names: the containers and codecs of cameras, phones, screen
-// recorders and archives. Each of the hundreds of others would be a door for hostile files.
+// The containers and codecs of cameras, phones, screen recorders and archives, by libavformat's and
+// libavcodec's own names. FFmpeg has hundreds of others, which hostile files could make use of.
 constexpr const char* kVideoContainers = "mov,matroska,avi,mpegts,mpeg,flv,asf,ogg";
 constexpr const char* kVideoCodecs =
     "h264,hevc,vp8,vp9,libdav1d,libaom-av1,av1,mpeg4,mpeg1video,mpeg2video,mjpeg,prores,dnxhd,ffv1,"
@@ -98,13 +105,13 @@ bool IsKeyframe(const AVFrame& frame) {
 }  // namespace
 
 VideoFile::VideoFile(const std::filesystem::path& path) : name_(path.string()) {
-  // Without O_NONBLOCK a pipe would be waited for.
+  // Without O_NONBLOCK, opening a pipe would wait for its writer.
   fd_ = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (fd_ < 0) ThrowSystemError(errno, "cannot open the video", name_);
   struct stat status = {};
   if (fstat(fd_, &status) != 0 || !S_ISREG(status.st_mode)) {
     close(fd_);
-    throw Error("is no regular file", name_, "Name a video file.");
+    throw Error("is not a regular file", name_, "Name a video file.");
   }
   size_ = status.st_size;
 }
@@ -154,7 +161,7 @@ VideoStream::VideoStream(VideoFile& file)
                 "Name a file with moving pictures.");
   }
   if (stream_->time_base.num <= 0 || stream_->time_base.den <= 0) {
-    throw Error("is damaged: its times have no unit", file_.name(), "Copy the video again.");
+    throw Error("is damaged: it has no valid time base", file_.name(), "Copy the video again.");
   }
 }
 
@@ -303,7 +310,7 @@ void VideoStream::OpenDecoder() {
   }
 }
 
-// "; it holds audio (aac)", or nothing.
+// Names the streams of a file without video: "; it holds audio (aac)". "" if it has none.
 std::string VideoStream::ContentText() const {
   constexpr unsigned kMostNamed = 8;
   std::string text;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// The video in a file, packet by packet or frame by frame. Part of builds with FFmpeg's libraries
-// only; video.h is what others use.
+// Reads the video in a file, packet by packet or frame by frame. Only part of builds with FFmpeg's
+// libraries; other code uses video.h.
 //
-// The file is foreign. Only the containers and codecs of a short list (video_stream.cc) are tried;
-// nothing but the file itself is ever opened: no playlists, no references, no network. FFmpeg's own
-// messages are silenced, for the whole process.
+// Files are not trusted: only the containers and codecs of a short list (video_stream.cc) are
+// tried, and no other file is ever opened: no playlists, no references, no network. FFmpeg's own
+// messages are silenced for the whole process.
 #pragma once
 
 extern "C" {
@@ -22,10 +22,10 @@ extern "C" {
 
 namespace vggt {
 
-// A regular file, read by position: one that shrinks meanwhile only ends early.
+// A regular file, read by position. If it shrinks while it is read, it just ends early.
 class VideoFile {
  public:
-  // Throws Error if it cannot be opened or is no regular file.
+  // Throws Error if it cannot be opened or is not a regular file.
   explicit VideoFile(const std::filesystem::path& path);
   VideoFile(const VideoFile&) = delete;
   VideoFile& operator=(const VideoFile&) = delete;
@@ -39,7 +39,7 @@ class VideoFile {
   friend class VideoStream;
   static int ReadIo(void* self, uint8_t* to, int size);
   static int64_t SeekIo(void* self, int64_t offset, int whence);
-  // An error of the disk is none of the file's.
+  // Throws Error if reading failed. FFmpeg would take such a failure for a damaged file.
   void CheckDisk() const;
 
   std::string name_;
@@ -48,12 +48,12 @@ class VideoFile {
   int error_ = 0;
 };
 
-// One way through a file, from its beginning. One at a time for each VideoFile.
+// One pass through a file, from its beginning. A VideoFile can be used by one at a time.
 class VideoStream {
  public:
-  // Throws Error naming the file if it is no video that is read, damaged, or holds no moving
-  // pictures (cover pictures are none). Of several videos in a file the one marked as the default
-  // is taken, among equals the largest, the first.
+  // Throws Error naming the file if it is damaged, of a kind that is not read, or holds no moving
+  // pictures (cover pictures are not). If the file has several videos, the one marked as the
+  // default is taken; among equals the largest, then the first.
   explicit VideoStream(VideoFile& file);
   ~VideoStream();
   VideoStream(const VideoStream&) = delete;
@@ -61,27 +61,26 @@ class VideoStream {
 
   const AVFormatContext& format() const { return *format_; }
   const AVStream& stream() const { return *stream_; }
-  // mp4 and its relatives; Matroska and WebM.
-  bool IsMov() const;
-  bool IsMatroska() const;
+  bool IsMov() const;       // whether the container is mp4 or one of its relatives
+  bool IsMatroska() const;  // whether it is Matroska or WebM
 
-  // Other streams are not read.
+  // Makes NextPacket() not read the other streams of the file.
   void SkipOthers();
 
-  // The next packet of the video that is whole; null at the end of what can be read.
+  // The next complete packet of the video; null at the end of what can be read.
   const AVPacket* NextPacket();
-  // Whether an error or a packet without its end came last.
+  // Whether the last thing read was an error or an incomplete packet.
   bool BrokeOff() const { return broke_off_; }
-  // Until when the packets of all streams last, in seconds as the container counts.
+  // The end of the last packet of all streams read so far, in seconds of the container's time.
   double data_end() const { return data_end_; }
 
-  // The next frame in the order of presentation, null at the end. Frames that the decoder found
-  // damaged are left out, and all after them until the next keyframe, as they build on what it made
-  // up. Throws Error if the codec is not read.
+  // The next frame in the order of presentation; null at the end. Leaves out frames that the
+  // decoder found damaged, and all frames after them up to the next keyframe, because these build
+  // on what the decoder made up. Throws Error if the codec is not read.
   const AVFrame* NextFrame();
 
-  // Goes on with the keyframe at `time`, counted as the container's index does: by decoding time in
-  // mp4, by presentation in Matroska. False if that cannot be; then nothing can be read any more.
+  // Continues at the keyframe with this `time` in the container's index: the decoding time in mp4,
+  // the presentation time in Matroska. Returns false if that fails; then nothing more can be read.
   bool Seek(int64_t time);
 
   // Throws Error as PictureOfFrame does.
@@ -102,11 +101,11 @@ class VideoStream {
   void OpenDecoder();
   std::string ContentText() const;
   bool IsToBeTrusted(const AVFrame& frame);
-  // Frames are left out until a keyframe later than `until`.
+  // From now on, frames are left out up to the next keyframe later than `until`.
   void Distrust(int64_t until);
 
   VideoFile& file_;
-  Owned<AVIOContext> io_;  // outlives what reads through it
+  Owned<AVIOContext> io_;  // declared first, so that it outlives format_, which reads through it
   Owned<AVFormatContext> format_;
   Owned<AVCodecContext> decoder_;
   Owned<AVPacket> packet_;
@@ -114,7 +113,7 @@ class VideoStream {
   AVStream* stream_ = nullptr;
   double data_end_ = 0;
   bool broke_off_ = false, drained_ = false, distrusted_ = false;
-  int64_t read_until_ = std::numeric_limits<int64_t>::min();  // the latest time of a packet
+  int64_t read_until_ = std::numeric_limits<int64_t>::min();  // the latest packet's time so far
   int64_t distrusted_until_ = 0;
 };
 

@@ -26,7 +26,7 @@ std::string ErrorOfOpening(const std::filesystem::path& path) {
   });
 }
 
-// Files that name other files, which must not be opened.
+// These files name other files, which must not be opened.
 TEST(VideoStream, OpensNothingButTheFile) {
   const TestDir dir;
   WriteVideo(dir / "a.ts", {.times = Steady(5, 40), .codec = "mpeg2video", .time_base = {1, 25}});
@@ -90,7 +90,8 @@ TEST(VideoStream, ACoverBesideAVideoIsPassedOver) {
   EXPECT_EQ(FirstNumber(dir / "a.mp4"), 0);
 }
 
-// The default first, then the larger. Frames of the second are all bright, which is number 1023.
+// The default video is taken before a larger one. All frames of the second video are bright, which
+// reads as the number 1023.
 TEST(VideoStream, TheBestOfSeveral) {
   const TestDir dir;
   const auto bright = [](AVFrame& frame, int) {
@@ -154,7 +155,7 @@ TEST(VideoStream, AFileThatShrinksEndsEarly) {
 TEST(VideoStream, APipeIsNotWaitedFor) {
   const TestDir dir;
   ASSERT_EQ(mkfifo((dir / "pipe.mp4").c_str(), 0600), 0);
-  EXPECT_THAT(ErrorOfOpening(dir / "pipe.mp4"), HasSubstr("pipe.mp4: is no regular file"));
+  EXPECT_THAT(ErrorOfOpening(dir / "pipe.mp4"), HasSubstr("pipe.mp4: is not a regular file"));
 }
 
 }  // namespace

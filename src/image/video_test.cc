@@ -32,7 +32,7 @@ TEST(VideoNames, AreToldByExtension) {
 TEST(Video, ABuildWithoutLibrariesSaysSo) {
   EXPECT_FALSE(ReadsVideo());
   EXPECT_THAT(ErrorOf([] { return Video("clip.mp4"); }),
-              HasSubstr("clip.mp4: this build reads no videos (FFmpeg was not there"));
+              HasSubstr("clip.mp4: this build cannot read videos (FFmpeg was missing"));
 }
 
 #else
@@ -73,7 +73,7 @@ void ExpectTimes(const std::vector<double>& got, const std::vector<int64_t>& mil
   }
 }
 
-// `share` of the file.
+// The first `share` of the file.
 void Cut(const std::filesystem::path& path, double share) {
   std::filesystem::resize_file(
       path, static_cast<uintmax_t>(static_cast<double>(std::filesystem::file_size(path)) * share));
@@ -146,7 +146,7 @@ TEST(Video, TimesBeginWithTheFirstFrame) {
   ExpectTimes(Video(dir / "a.mkv").times(), times);
 }
 
-// What is found by seeking is what is found by decoding everything.
+// Seeking finds the same frames as decoding everything.
 TEST(Video, FewFramesOfManyAreTheSame) {
   const TestDir dir;
   for (const char* name : {"a.mp4", "a.mkv", "parts.mp4", "a.avi"}) {
@@ -199,11 +199,11 @@ TEST(Video, ACutFileGivesWhatThereIs) {
     std::iota(numbers.begin(), numbers.end(), 0);
     EXPECT_EQ(taken.numbers, numbers) << name;
     EXPECT_GT(taken.numbers.size() + 2, video.times().size()) << name;
-    if (name[2] == 't') continue;  // it does not say how long it should be
+    if (name[2] == 't') continue;  // MPEG-TS does not tell its length
     ASSERT_FALSE(video.notes().empty()) << name;
     EXPECT_THAT(video.notes()[0], HasSubstr("the video ends early")) << name;
-    // FFmpeg takes a part of an avi's frames off what its header says.
-    const char* announced = name[2] == 'a' ? "that it announces" : "of the 8.0";
+    // FFmpeg subtracts some of an AVI's frames from the number in its header.
+    const char* announced = name[2] == 'a' ? "in its header" : "of the 8.0";
     EXPECT_THAT(video.notes()[0], HasSubstr(announced)) << name;
   }
 }
@@ -220,14 +220,14 @@ TEST(Video, AnMp4WithoutItsTableIsRefused) {
 TEST(Video, ACutBeforeTheFirstFrameIsRefused) {
   const TestDir dir;
   WriteVideo(dir / "a.mp4", {.times = Steady(100, 40)}, "movflags=faststart");
-  // The header stays: what follows it is the frames.
+  // The header stays; the frames after it are damaged.
   const std::string file = ReadFile(dir / "a.mp4");
   dir.Write("a.mp4", file.substr(0, file.find("mdat") + 20));
   EXPECT_THAT(ErrorOf([&] { return Video(dir / "a.mp4"); }),
               HasSubstr("holds no frame that can be decoded"));
 }
 
-// Whole frames are wanted, not what decoders make up for missing ones.
+// Frames that decoders made up for missing data must not be taken.
 TEST(Video, DamageInTheMiddleIsLeftOutAndSaid) {
   const TestDir dir;
   WriteVideo(dir / "a.mp4", {.times = Steady(100, 40)}, "movflags=faststart");
@@ -258,7 +258,7 @@ TEST(Video, WhatIsNoVideoIsRefused) {
   const auto error = [&](const char* name) { return ErrorOf([&] { return Video(dir / name); }); };
   EXPECT_THAT(error("text.mp4"), HasSubstr("text.mp4: cannot be opened as a video"));
   EXPECT_THAT(error("empty.mp4"), HasSubstr("empty.mp4: is empty"));
-  EXPECT_THAT(error("folder.mp4"), HasSubstr("folder.mp4: is no regular file"));
+  EXPECT_THAT(error("folder.mp4"), HasSubstr("folder.mp4: is not a regular file"));
   EXPECT_THAT(error("missing.mp4"), HasSubstr("missing.mp4: cannot open the video"));
 }
 

@@ -11,8 +11,8 @@ namespace vggt {
 
 bool IsWebp(Bytes file);
 
-// The picture in `file`, lossy or lossless; the first frame of an animation, on its canvas. Alpha
-// is laid over white; colour profiles and EXIF rotation are ignored: all as Pillow does. Throws
+// Decodes the picture in `file`, lossy or lossless; of an animation the first frame, on its canvas.
+// As Pillow does, it lays alpha over white and ignores colour profiles and EXIF rotation. Throws
 // Error naming `name` if the file is damaged or incomplete.
 Picture DecodeWebp(Bytes file, const std::string& name);
 
