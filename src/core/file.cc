@@ -5,13 +5,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <random>
+#include <string_view>
 #include <utility>
 
 #include "core/durability.h"
-#include "core/error.h"
-#include "core/mapped_file.h"
 
 namespace vggt {
 namespace fs = std::filesystem;
@@ -21,6 +21,11 @@ constexpr int kMostNames = 100;
 
 fs::path FolderOf(const fs::path& path) {
   return path.has_parent_path() ? path.parent_path() : fs::path(".");
+}
+
+FileIdentity IdentityOf(const struct stat& info) {
+  return {info.st_dev, info.st_ino, static_cast<uint64_t>(info.st_size), info.st_mtim.tv_sec,
+          info.st_mtim.tv_nsec};
 }
 
 // A hidden name beside `path` that is hardly taken.
@@ -42,10 +47,99 @@ int CreateNew(const fs::path& path) {
 
 }  // namespace
 
-std::string ReadFile(const fs::path& path) {
-  const MappedFile file(path);
-  std::string text(file.bytes().size(), '\0');
-  file.Read(0, text.size(), reinterpret_cast<uint8_t*>(text.data()));
+void CheckInside(const fs::path& path, const fs::path& root) {
+  if (root.empty()) return;
+  std::error_code failed;
+  const fs::path inner = fs::weakly_canonical(path, failed);
+  const fs::path outer = failed ? fs::path() : fs::canonical(root, failed);
+  const auto [end, unused] = std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end());
+  if (failed || end != outer.end()) {
+    throw OutsideRoot("lies outside the folder that may be read", path.string(),
+                      "That folder is " + PrintableText(root.string()) + ".");
+  }
+}
+
+bool IsBareName(const std::string& name) {
+  return !name.empty() && name != "." && name != ".." &&
+         name.find_first_of(std::string_view("/\\\0", 3)) == std::string::npos;
+}
+
+File::File(const fs::path& path, const fs::path& root) : path_(path) {
+  CheckInside(path, root);
+  // Without O_NONBLOCK a pipe would wait for its other end.
+  fd_ = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  if (fd_ < 0 && (errno == ENOENT || errno == ENOTDIR)) {
+    throw MissingFile("no such file", path.string());
+  }
+  if (fd_ < 0) ThrowSystemError(errno, "cannot open", path.string());
+  struct stat info;
+  const bool known = fstat(fd_, &info) == 0;
+  if (!known || !S_ISREG(info.st_mode)) {
+    close(fd_);
+    throw Error(
+        known && S_ISDIR(info.st_mode) ? "is a folder, not a file" : "is not a regular file",
+        path.string());
+  }
+  identity_ = IdentityOf(info);
+}
+
+File::File(int fd, fs::path path) : path_(std::move(path)), fd_(fd) {
+  struct stat info;
+  if (fstat(fd_, &info) != 0) {
+    const int reason = errno;
+    close(fd_);
+    ThrowSystemError(reason, "cannot read", path_.string());
+  }
+  identity_ = IdentityOf(info);
+}
+
+File::File(File&& other) noexcept { *this = std::move(other); }
+
+File& File::operator=(File&& other) noexcept {
+  std::swap(path_, other.path_);
+  std::swap(fd_, other.fd_);
+  std::swap(identity_, other.identity_);
+  return *this;
+}
+
+File::~File() {
+  if (fd_ >= 0) close(fd_);
+}
+
+void File::Read(uint64_t offset, std::span<uint8_t> out) const {
+  while (!out.empty()) {
+    const ssize_t n = pread(fd_, out.data(), out.size(), static_cast<off_t>(offset));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) ThrowSystemError(errno, "cannot read", path_.string());
+    if (n == 0) {
+      throw Error(fmt::format("ends {} bytes too early", out.size()), path_.string(),
+                  "The file is truncated or damaged.");
+    }
+    offset += static_cast<uint64_t>(n);
+    out = out.subspan(static_cast<size_t>(n));
+  }
+}
+
+bool File::IsUnchanged() const {
+  struct stat info;
+  return fstat(fd_, &info) == 0 && IdentityOf(info) == identity_;
+}
+
+bool File::IsCurrent() const {
+  struct stat info;
+  return stat(path_.c_str(), &info) == 0 && IdentityOf(info) == identity_;
+}
+
+std::string ReadFile(const fs::path& path, uint64_t limit) {
+  const File file(path);
+  if (file.size() > limit) {
+    throw Error(fmt::format("is {}, too large for what it should be (at most {})",
+                            HumanBytes(static_cast<double>(file.size())),
+                            HumanBytes(static_cast<double>(limit))),
+                path.string());
+  }
+  std::string text(file.size(), '\0');
+  file.Read(0, {reinterpret_cast<uint8_t*>(text.data()), text.size()});
   return text;
 }
 
@@ -143,20 +237,6 @@ void AtomicFile::GiveName() {
   } else if (rename(temporary_.c_str(), path_.c_str()) != 0) {
     ThrowSystemError(errno, "cannot write", path_.string());
   }
-}
-
-Bytes Cursor::Take(size_t size, const char* what) {
-  if (size > left()) {
-    Fail(fmt::format("{} needs {} bytes, {} are left", what, size, left()),
-         "The file is truncated or damaged.");
-  }
-  const Bytes out = bytes_.subspan(position_, size);
-  position_ += size;
-  return out;
-}
-
-void Cursor::Fail(const std::string& problem, const std::string& hint) const {
-  throw Error(problem, fmt::format("{}, byte {}", source_, position_), hint);
 }
 
 }  // namespace vggt

@@ -1,26 +1,78 @@
 // SPDX-License-Identifier: Apache-2.0
-// Files read and written whole, and a bounds-checked cursor over foreign bytes.
+// Files that are read by pieces or whole, and files that are written in one step.
 #pragma once
 
 #include <cstdint>
-#include <cstring>
 #include <filesystem>
+#include <limits>
 #include <span>
 #include <string>
-#include <type_traits>
+
+#include "core/bytes.h"
+#include "core/error.h"
 
 namespace vggt {
 
-using Bytes = std::span<const uint8_t>;
+// A path that leads out of the folder that everything must lie in.
+class OutsideRoot : public Error {
+ public:
+  using Error::Error;
+};
 
-// Valid as long as `text`.
-inline Bytes BytesOf(const std::string& text) {
-  return {reinterpret_cast<const uint8_t*>(text.data()), text.size()};
-}
+// Throws OutsideRoot unless `path`, symbolic links resolved, is `root` or lies below it. What does
+// not exist counts by its name. An empty root allows everything.
+void CheckInside(const std::filesystem::path& path, const std::filesystem::path& root);
 
-// The whole file. Throws MissingFile, or Error if it is unreadable, not a regular file, or becomes
-// shorter meanwhile.
-std::string ReadFile(const std::filesystem::path& path);
+// Whether `name` can only name a file in the folder that it is looked up in: it is neither empty
+// nor "." or "..", and holds no slash, backslash or NUL.
+bool IsBareName(const std::string& name);
+
+// Which file a name stood for, and in which state: two are equal only if it is the same file and
+// nobody has written to it in between.
+struct FileIdentity {
+  uint64_t device = 0, inode = 0, size = 0;
+  int64_t seconds = 0, nanoseconds = 0;  // when it was last written to
+
+  bool operator==(const FileIdentity&) const = default;
+};
+
+// A regular file opened for reading, piece by piece. If others truncate it meanwhile, that is an
+// Error. Movable; any number of threads may read at the same time.
+class File {
+ public:
+  File() = default;
+  // Throws MissingFile, or Error if `path` is unreadable or not a regular file. With a `root`,
+  // throws OutsideRoot like CheckInside.
+  explicit File(const std::filesystem::path& path, const std::filesystem::path& root = {});
+  // Takes over an open file, which errors call `path`.
+  File(int fd, std::filesystem::path path);
+  File(File&& other) noexcept;
+  File& operator=(File&& other) noexcept;
+  ~File();
+
+  const std::filesystem::path& path() const { return path_; }
+  int fd() const { return fd_; }
+  // When it was opened.
+  const FileIdentity& identity() const { return identity_; }
+  uint64_t size() const { return identity_.size; }
+
+  // Fills `out` with the bytes from `offset` on. Throws Error if there are fewer.
+  void Read(uint64_t offset, std::span<uint8_t> out) const;
+
+  // Whether nobody has written to the file, or truncated it, since it was opened.
+  bool IsUnchanged() const;
+  // Whether, besides, path() still names this very file.
+  bool IsCurrent() const;
+
+ private:
+  std::filesystem::path path_;
+  int fd_ = -1;
+  FileIdentity identity_;
+};
+
+// The whole file. Throws Error like File, and if it is larger than `limit` bytes.
+std::string ReadFile(const std::filesystem::path& path,
+                     uint64_t limit = std::numeric_limits<uint64_t>::max());
 
 // Whether a file may take the place of one that has its name.
 enum class Existing { kReplace, kRefuse };
@@ -65,34 +117,5 @@ class AtomicFile {
 void WriteFileAtomic(const std::filesystem::path& path, Bytes bytes, AtomicOptions options = {});
 void WriteFileAtomic(const std::filesystem::path& path, const std::string& text,
                      AtomicOptions options = {});
-
-// Reads little-endian values front to back out of bytes it does not trust. Every read is checked
-// against what is left and throws Error naming the source, the byte and what was wanted.
-class Cursor {
- public:
-  Cursor(Bytes bytes, std::string source) : bytes_(bytes), source_(std::move(source)) {}
-
-  size_t position() const { return position_; }
-  size_t left() const { return bytes_.size() - position_; }
-
-  // The next `size` bytes; `what` names them in the error.
-  Bytes Take(size_t size, const char* what);
-
-  template <typename T>
-  T Read(const char* what) {
-    static_assert(std::is_trivially_copyable_v<T>);
-    T value;
-    std::memcpy(&value, Take(sizeof(T), what).data(), sizeof(T));
-    return value;
-  }
-
-  // Throws Error at the current byte.
-  [[noreturn]] void Fail(const std::string& problem, const std::string& hint = "") const;
-
- private:
-  Bytes bytes_;
-  std::string source_;
-  size_t position_ = 0;
-};
 
 }  // namespace vggt

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/mapped_file.h"
 
-#include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -96,51 +94,21 @@ void MappedFile::Watch::PassOn(int signal, siginfo_t* info, void* context) {
   }
 }
 
-MappedFile::Identity MappedFile::IdentityOf(const struct stat& info) {
-  return {info.st_dev, info.st_ino, info.st_size, info.st_mtim};
-}
-
-MappedFile::MappedFile(const fs::path& path) : path_(path) {
-  // Without O_NONBLOCK a pipe would wait for its other end.
-  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-  if (fd < 0) {
-    if (errno == ENOENT || errno == ENOTDIR) throw MissingFile("no such file", path.string());
-    ThrowSystemError(errno, "cannot open", path.string());
-  }
-  struct stat info;
-  if (fstat(fd, &info) != 0) {
-    const int reason = errno;
-    close(fd);
-    ThrowSystemError(reason, "cannot read", path.string());
-  }
-  if (!S_ISREG(info.st_mode)) {
-    close(fd);
-    throw Error(S_ISDIR(info.st_mode) ? "is a folder, not a file" : "is not a regular file",
-                path.string());
-  }
-  identity_ = IdentityOf(info);
-  size_ = static_cast<size_t>(info.st_size);
-  if (size_ > 0) {
-    void* data = mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, fd, 0);
-    if (data == MAP_FAILED) {
-      const int reason = errno;
-      close(fd);
-      ThrowSystemError(reason, "cannot map into memory", path.string());
-    }
-    data_ = static_cast<const uint8_t*>(data);
-    watch_ = Watch::Take(reinterpret_cast<uintptr_t>(data), size_);
-  }
-  fd_ = fd;
+MappedFile::MappedFile(const fs::path& path)
+    : file_(path), size_(static_cast<size_t>(file_.size())) {
+  if (size_ == 0) return;
+  void* data = mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file_.fd(), 0);
+  if (data == MAP_FAILED) ThrowSystemError(errno, "cannot map into memory", path.string());
+  data_ = static_cast<const uint8_t*>(data);
+  watch_ = Watch::Take(reinterpret_cast<uintptr_t>(data), size_);
 }
 
 MappedFile::MappedFile(MappedFile&& other) noexcept { *this = std::move(other); }
 
 MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
-  std::swap(path_, other.path_);
+  std::swap(file_, other.file_);
   std::swap(data_, other.data_);
   std::swap(size_, other.size_);
-  std::swap(fd_, other.fd_);
-  std::swap(identity_, other.identity_);
   std::swap(watch_, other.watch_);
   return *this;
 }
@@ -148,41 +116,15 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
 MappedFile::~MappedFile() {
   if (watch_ != nullptr) watch_->begin.store(0);
   if (data_ != nullptr) munmap(const_cast<uint8_t*>(data_), size_);
-  if (fd_ >= 0) close(fd_);
 }
 
-bool MappedFile::Identity::operator==(const Identity& other) const {
-  return device == other.device && inode == other.inode && size == other.size &&
-         written.tv_sec == other.written.tv_sec && written.tv_nsec == other.written.tv_nsec;
-}
-
-// Of a page that a file ends in, what lies behind its end reads as zeros without a fault: hence the
-// look at the file itself.
+// In the page that the file ends in, the bytes behind its end read as zeros without a fault. So a
+// cut within a page shows only in the file's size and date.
 void MappedFile::CheckIntact() const {
-  if (fd_ < 0) return;
-  struct stat info;
-  const bool same = fstat(fd_, &info) == 0 && IdentityOf(info) == identity_;
-  if (!same || (watch_ != nullptr && watch_->damaged.load())) {
-    throw Error("was changed or truncated while it was read, or its disk failed", path_.string(),
+  if (file_.fd() < 0) return;
+  if (!file_.IsUnchanged() || (watch_ != nullptr && watch_->damaged.load())) {
+    throw Error("was changed or truncated while it was read, or its disk failed", path().string(),
                 "Copy it whole, then try again.");
-  }
-}
-
-bool MappedFile::IsCurrent() const {
-  struct stat info;
-  return stat(path_.c_str(), &info) == 0 && IdentityOf(info) == identity_;
-}
-
-void MappedFile::Read(size_t offset, size_t size, uint8_t* to) const {
-  while (size > 0) {
-    const ssize_t n = pread(fd_, to, size, static_cast<off_t>(offset));
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) ThrowSystemError(errno, "cannot read", path_.string());
-    if (n == 0) throw Error("became shorter while it was read", path_.string());
-    const auto taken = static_cast<size_t>(n);
-    offset += taken;
-    to += taken;
-    size -= taken;
   }
 }
 

@@ -2,16 +2,15 @@
 // Files mapped into memory that others may change or truncate meanwhile.
 #pragma once
 
-#include <sys/stat.h>
-
-#include <ctime>
 #include <filesystem>
 
 #include "core/file.h"
 
 namespace vggt {
 
-// A file mapped read-only. Movable; the mapping lives as long as the object.
+// A file mapped read-only: for weights, and for stored queries and keys, which are read in large
+// parts and again and again. Everything else is read through core/file.h. Movable; the mapping
+// lives as long as the object.
 //
 // A mapped file may be truncated by another process, or its disk may fail. Pages that cannot be
 // read then hold zeros, instead of ending the process with SIGBUS, and CheckIntact() throws: call
@@ -28,18 +27,18 @@ class MappedFile {
   ~MappedFile();
 
   Bytes bytes() const { return {data_, size_}; }
-  const std::filesystem::path& path() const { return path_; }
+  const std::filesystem::path& path() const { return file_.path(); }
 
   // Throws Error if the file was written to or truncated since it was opened, or if some of its
   // bytes could not be read.
   void CheckIntact() const;
 
   // Whether path() still names this very file, and nobody has written to it since.
-  bool IsCurrent() const;
+  bool IsCurrent() const { return file_.IsCurrent(); }
 
   // Copies bytes [offset, offset + size) to `to`, past the mapping: pages of the mapping that were
-  // not touched stay so, and a file that is shorter by now is an Error.
-  void Read(size_t offset, size_t size, uint8_t* to) const;
+  // not touched stay so. Throws Error if the file is shorter by now.
+  void Read(size_t offset, size_t size, uint8_t* to) const { file_.Read(offset, {to, size}); }
 
   // Lets the operating system take back the memory of the pages wholly inside bytes
   // [offset, offset + size): they no longer count as resident and are read again on the next
@@ -47,23 +46,11 @@ class MappedFile {
   void Release(size_t offset, size_t size) const;
 
  private:
-  struct Identity {
-    dev_t device = 0;
-    ino_t inode = 0;
-    off_t size = 0;
-    timespec written = {};
-
-    bool operator==(const Identity& other) const;
-  };
   struct Watch;
 
-  static Identity IdentityOf(const struct stat& info);
-
-  std::filesystem::path path_;
+  File file_;
   const uint8_t* data_ = nullptr;
   size_t size_ = 0;
-  int fd_ = -1;
-  Identity identity_;
   Watch* watch_ = nullptr;
 };
 

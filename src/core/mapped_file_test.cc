@@ -60,7 +60,7 @@ TEST(MappedFile, ReadsPartsAndNoticesTheEnd) {
   EXPECT_EQ(part, "world");
   fs::resize_file(dir / "a", 8);
   EXPECT_THAT(ErrorOf([&] { file.Read(6, 5, reinterpret_cast<uint8_t*>(part.data())); }),
-              HasSubstr("a: became shorter while it was read"));
+              HasSubstr("a: ends 3 bytes too early"));
 }
 
 TEST(MappedFile, TruncatedPagesAreZerosAndAnError) {

@@ -4,7 +4,7 @@
 #include <unordered_set>
 #include <vector>
 
-#include "core/mapped_file.h"
+#include "core/file.h"
 
 namespace vggt {
 namespace {
@@ -109,15 +109,7 @@ Json ParseJson(std::string_view text, const std::string& source) {
 }
 
 Json ReadJsonFile(const std::filesystem::path& path) {
-  const MappedFile file(path);
-  if (file.bytes().size() > kMostBytes) {
-    throw Error(fmt::format("is {}, too large for what it should be",
-                            HumanBytes(static_cast<double>(file.bytes().size()))),
-                path.string());
-  }
-  std::string text(file.bytes().size(), '\0');
-  file.Read(0, text.size(), reinterpret_cast<uint8_t*>(text.data()));
-  return ParseJson(text, path.string());
+  return ParseJson(ReadFile(path, kMostBytes), path.string());
 }
 
 std::string DumpJson(const OrderedJson& json) {

@@ -9,8 +9,8 @@
 namespace vggt {
 
 // Answers with the file's bytes, the content type that they show, and an ETag; with 304 and no body
-// if `if_none_match` lists that ETag. Throws Refusal: 404 if there is no such file, 422 if it is
-// not a PNG, JPEG or WebP or if it is larger than 256 MiB.
+// if `if_none_match` lists that ETag. Throws MissingFile, Error if the file cannot be read, or
+// Refusal (422) if it is not a PNG, JPEG or WebP or if it is larger than 256 MiB.
 Response PictureResponse(const std::filesystem::path& path, const std::string& if_none_match);
 
 // Whether the header If-None-Match lists `etag`.

@@ -13,11 +13,16 @@ namespace {
 using testing::Golden;
 using testing::TestDir;
 
+// As the routes answer each kind of error.
 int StatusOf(const std::filesystem::path& path) {
   try {
     return PictureResponse(path, "").status;
   } catch (const Refusal& refusal) {
     return refusal.status();
+  } catch (const MissingFile&) {
+    return 404;
+  } catch (const Error&) {
+    return 422;
   }
 }
 

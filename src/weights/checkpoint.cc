@@ -48,12 +48,6 @@ fs::path FindIn(const fs::path& folder) {
   return folder / names[0];
 }
 
-// Whether `name` is that of a file in the same folder. Index files may name no others.
-bool IsPlainFileName(const std::string& name) {
-  return !name.empty() && name != "." && name != ".." &&
-         name.find_first_of(std::string("/\\\0", 3)) == std::string::npos;
-}
-
 // Maps the name of each tensor to the name of the shard that holds it.
 std::map<std::string, std::string> ReadIndex(const fs::path& path) {
   const Json json = ReadJsonFile(path);
@@ -63,7 +57,7 @@ std::map<std::string, std::string> ReadIndex(const fs::path& path) {
   }
   std::map<std::string, std::string> shard_of;
   for (const auto& [name, shard] : json["weight_map"].items()) {
-    if (!shard.is_string() || !IsPlainFileName(shard.get<std::string>())) {
+    if (!shard.is_string() || !IsBareName(shard.get<std::string>())) {
       throw Error(fmt::format("'weight_map' places '{}' in {}, expected the name of a file in the "
                               "same folder",
                               Printable(name), DescribeJson(shard)),

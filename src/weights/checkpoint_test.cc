@@ -133,7 +133,7 @@ TEST(Checkpoint, NoticesAFileThatChangesWhileItIsOpen) {
                 checkpoint.Read(checkpoint.Find("a")->bytes.last(sizeof(float)),
                                 reinterpret_cast<uint8_t*>(&value));
               }),
-              HasSubstr("became shorter"));
+              HasSubstr("bytes too early"));
 }
 
 TEST(Checkpoint, Shards) {

@@ -89,7 +89,7 @@ class Opener {
 
   Json ReadJson(const fs::path& path) {
     CheckInside(path, root_);
-    const std::string text = ReadSmallFile(path, std::min(kMostJson, json_left_));
+    const std::string text = ReadFile(path, std::min(kMostJson, json_left_));
     json_left_ -= text.size();
     return ParseJson(text, path.string());
   }

@@ -5,6 +5,7 @@
 
 #include "core/tensor.h"
 #include "formats/zip.h"
+#include "store/maps/scratch_file.h"
 
 namespace vggt {
 namespace fs = std::filesystem;
@@ -16,7 +17,7 @@ constexpr uint64_t kMostExpansion = 1032;
 // Enough deflated bytes for any header.
 constexpr uint64_t kBeginning = 1 << 16;
 
-ZipEntry FindEntry(const RandomFile& file, const std::string& name) {
+ZipEntry FindEntry(const File& file, const std::string& name) {
   const std::vector<ZipEntry> entries = ReadZipDirectory(
       file.size(), [&](uint64_t offset, std::span<uint8_t> out) { file.Read(offset, out); },
       file.path().string());
@@ -65,7 +66,7 @@ ArrayFile ArrayFile::Inflated(const fs::path& folder) const {
   AlignedBuffer<uint8_t> raw(entry_.compressed_size);
   file_.Read(entry_.offset, raw.span());
   ArrayFile out;
-  out.file_ = RandomFile::Temporary(folder, entry_.size, [&](std::span<uint8_t> bytes) {
+  out.file_ = MakeScratchFile(folder, entry_.size, [&](std::span<uint8_t> bytes) {
     InflateEntry(entry_, raw.span(), bytes, source_);
   });
   out.entry_.stored = true;

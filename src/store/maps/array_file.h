@@ -5,9 +5,9 @@
 #include <filesystem>
 #include <string>
 
+#include "core/file.h"
 #include "formats/npy.h"
 #include "formats/zip_directory.h"
-#include "store/common/root_file.h"
 
 namespace vggt {
 
@@ -38,7 +38,7 @@ class ArrayFile {
  private:
   ArrayFile() = default;
 
-  RandomFile file_;
+  File file_;
   ZipEntry entry_;  // a whole .npy file counts as a stored entry
   std::string source_;
   NpyLayout layout_;

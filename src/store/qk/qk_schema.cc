@@ -6,6 +6,7 @@
 #include <set>
 
 #include "core/error.h"
+#include "core/file.h"
 
 namespace vggt {
 namespace {
@@ -38,11 +39,6 @@ double GetPositive(const Json& json, const char* key, const std::string& source,
   if (value > 0 && value <= most) return value;
   throw Error(fmt::format("'{}' is {}, expected a number above 0 and up to {}", key, value, most),
               source);
-}
-
-bool IsBareName(const std::string& name) {
-  return !name.empty() && name != "." && name != ".." &&
-         name.find_first_of(std::string_view("/\\\0", 3)) == std::string::npos;
 }
 
 OrderedJson ToJson(const QkRope& rope) {

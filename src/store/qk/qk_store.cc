@@ -2,8 +2,8 @@
 #include "store/qk/qk_store.h"
 
 #include "core/error.h"
+#include "core/file.h"
 #include "formats/safetensors.h"
-#include "store/common/root_file.h"
 
 namespace vggt {
 namespace fs = std::filesystem;
@@ -46,8 +46,7 @@ fs::path FindQkDescription(const fs::path& path) {
 
 QkDescription ReadQkDescription(const fs::path& file, const fs::path& root) {
   CheckInside(file, root);
-  return ParseQkDescription(ParseJson(ReadSmallFile(file, kMostJson), file.string()),
-                            file.string());
+  return ParseQkDescription(ParseJson(ReadFile(file, kMostJson), file.string()), file.string());
 }
 
 QkStore::QkStore(const fs::path& file, fs::path root)

@@ -3,8 +3,8 @@
 
 #include <gmock/gmock.h>
 
+#include "core/file.h"
 #include "qk_store_testing.h"
-#include "store/common/root_file.h"
 
 namespace vggt {
 namespace {
