@@ -12,7 +12,7 @@
 
 #include "core/parallel.h"
 #include "formats/deflate.h"
-#include "formats/npz.h"
+#include "formats/npy.h"
 #include "ops/quantile.h"
 #include "ops/quantize.h"
 #include "store/maps/layer_maps.h"

@@ -56,7 +56,7 @@ class Store {
       writer.Append(bytes);
       writer.Commit();
     }
-    WriteFileAtomic(folder_ / kQkDescriptionName, DumpJson(ToJson(d)));
+    WriteFileAtomic(folder_ / kQkDescriptionName, QkDescriptionText(d));
     rows_ = std::make_unique<AttentionRows>(folder_ / kQkDescriptionName);
   }
   ~Store() { fs::remove_all(folder_); }

@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "core/error.h"
-#include "store/common/schema.h"
 #include "store/maps/array_file.h"
+#include "store/maps/map_schema.h"
 #include "store/qk/qk_schema.h"
 
 namespace {
@@ -25,10 +25,10 @@ void Try(Body body) {
 }
 
 void ReadMetadata(const std::string& text) {
-  const vggt::Json json = vggt::ParseJson(text, "fuzz");
-  Try([&] { vggt::ParseManifest(json, "fuzz"); });
-  const vggt::LayerMetadata m = vggt::ParseLayerMetadata(json, "fuzz");
-  if (m.S * m.H_ds * m.W_ds > vggt::kMostMapValues || m.num_heads > vggt::kMostHeads) std::abort();
+  Try([&] { vggt::ParseManifest(text, "fuzz"); });
+  const vggt::LayerMetadata m = vggt::ParseLayerMetadata(text, "fuzz");
+  if (m.frames * m.H_ds * m.W_ds > vggt::kMostMapValues || m.num_heads > vggt::kMostHeads)
+    std::abort();
   for (int head = 1; head <= m.num_heads; ++head) {
     const double vmax = vggt::HeadVmax(m, head);
     if (!(vmax >= 0 && vmax <= vggt::kMostVmax)) std::abort();
@@ -36,7 +36,7 @@ void ReadMetadata(const std::string& text) {
 }
 
 void ReadStore(const std::string& text) {
-  const vggt::QkDescription d = vggt::ParseQkDescription(vggt::ParseJson(text, "fuzz"), "fuzz");
+  const vggt::QkDescription d = vggt::ParseQkDescription(text, "fuzz");
   for (const vggt::QkBlocks& blocks : d.blocks) {
     const vggt::Shape shape = d.shape(blocks);
     if (vggt::NumElements(shape) <= 0 || shape[1] > vggt::kMostTokens) std::abort();

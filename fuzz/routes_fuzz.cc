@@ -10,7 +10,7 @@
 
 #include "core/file.h"
 #include "formats/json.h"
-#include "formats/npz.h"
+#include "formats/npy.h"
 #include "formats/safetensors.h"
 #include "server/routes.h"
 
@@ -69,7 +69,7 @@ struct Example {
     writer.Append(halves);
     writer.Append(halves);
     writer.Commit();
-    vggt::WriteFileAtomic(root / "a/qk/attention.json", vggt::DumpJson(vggt::ToJson(d)));
+    vggt::WriteFileAtomic(root / "a/qk/attention.json", vggt::QkDescriptionText(d));
   }
 
   fs::path root;

@@ -91,7 +91,7 @@ CapturedPictures CaptureInput::ReadFrames(const fs::path& folder) {
   CapturedPictures read = {std::move(frames.frames),
                            ImageNames(std::vector<std::string>(frames.order.size(), ".png")),
                            std::move(frames.sources)};
-  const fs::path maps = folder / "attn_maps";  // what the names are relative to
+  const fs::path maps = folder / kMapsFolderName;  // what the names are relative to
   for (size_t i = 0; i < frames.order.size(); ++i) {
     std::error_code failed;
     fs::rename((maps / by_time(frames.order[i])).lexically_normal(),

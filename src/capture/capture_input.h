@@ -13,7 +13,7 @@
 #include "capture/video_input.h"
 #include "core/parallel.h"
 #include "image/preprocess.h"
-#include "store/common/schema.h"
+#include "store/common/frame_list.h"
 
 namespace vggt {
 

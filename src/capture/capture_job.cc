@@ -170,7 +170,7 @@ class JobModel {
 LayerMetadata CommonMetadata(const CaptureOptions& options, const CapturedPictures& pictures,
                              const TokenGrid& grid, const MapPlan& plan, Provenance provenance) {
   LayerMetadata metadata;
-  metadata.S = grid.frames;
+  metadata.frames = grid.frames;
   metadata.H_p = grid.height;
   metadata.W_p = grid.width;
   metadata.stride_h = options.stride_h;
@@ -189,16 +189,8 @@ LayerMetadata CommonMetadata(const CaptureOptions& options, const CapturedPictur
 
 QkDescription DescribeStore(const std::string& image_set_name, const LayerMetadata& metadata,
                             std::vector<QkBlocks> blocks) {
-  return {.image_set_name = image_set_name,
-          .frames = metadata.S,
-          .H_p = metadata.H_p,
-          .W_p = metadata.W_p,
-          .image_paths = metadata.image_paths,
-          .image_sizes = metadata.image_sizes,
-          .transforms = metadata.transforms,
-          .sources = metadata.sources,
-          .provenance = *metadata.provenance,
-          .blocks = std::move(blocks)};
+  const FrameList& frames = metadata;
+  return {frames, image_set_name, *metadata.provenance, std::move(blocks)};
 }
 
 // A job that needs too much is refused before anything is computed; else the kernel would end the

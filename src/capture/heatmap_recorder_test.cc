@@ -60,7 +60,7 @@ class Recorded {
  private:
   static LayerMetadata Common(const TokenGrid& grid, const MapPlan& plan) {
     LayerMetadata common;
-    common.S = grid.frames;
+    common.frames = grid.frames;
     common.H_p = grid.height;
     common.W_p = grid.width;
     common.H_ds = plan.map_height;
@@ -73,7 +73,7 @@ class Recorded {
   ExportWriter writer_;
 };
 
-void ExpectLayer(const ExportLayer& got, const LayerMaps& expected) {
+void ExpectLayer(const MapLayer& got, const LayerMaps& expected) {
   const StoredMaps maps = ReadMaps(got);
   EXPECT_EQ(maps.shape, expected.shape());
   EXPECT_EQ(maps.levels, expected.levels);
@@ -91,11 +91,11 @@ TEST(HeatmapRecorder, WritesWantedLayers) {
   recorder.OnQueriesKeys(1, b.qk());
   recorder.OnQueriesKeys(2, c.qk());
   const Export got = recorded.Finish();
-  ASSERT_EQ(got.layers.size(), 2U);
-  EXPECT_EQ(got.layers[0].index, 0);
-  EXPECT_EQ(got.layers[1].index, 2);
-  ExpectLayer(got.layers[0], a.Expected(plan, false));
-  ExpectLayer(got.layers[1], c.Expected(plan, false));
+  ASSERT_EQ(got.maps.size(), 2U);
+  EXPECT_EQ(got.maps[0].index, 0);
+  EXPECT_EQ(got.maps[1].index, 2);
+  ExpectLayer(got.maps[0], a.Expected(plan, false));
+  ExpectLayer(got.maps[1], c.Expected(plan, false));
   EXPECT_GT(recorder.busy_seconds(), 0);
 }
 
@@ -110,8 +110,8 @@ TEST(HeatmapRecorder, PerHeadKeepsHeadsApartOnAnyNumberOfThreads) {
     HeatmapRecorder recorder(plan, plan.extents(kHeads, 2), true, {true}, recorded.writer());
     recorder.OnQueriesKeys(0, layer.qk());
     const Export got = recorded.Finish();
-    EXPECT_EQ(ReadMaps(got.layers[0]).shape, (Shape{6, 3, 2, 2, 3}));
-    ExpectLayer(got.layers[0], expected);
+    EXPECT_EQ(ReadMaps(got.maps[0]).shape, (Shape{6, 3, 2, 2, 3}));
+    ExpectLayer(got.maps[0], expected);
   }
 }
 
@@ -131,7 +131,7 @@ TEST(HeatmapRecorder, NearlyEvenAttention) {
   Recorded recorded(layout, plan);
   HeatmapRecorder recorder(plan, plan.extents(1, 1), true, {true}, recorded.writer());
   recorder.OnQueriesKeys(0, qk);
-  ExpectLayer(recorded.Finish().layers[0], expected);
+  ExpectLayer(recorded.Finish().maps[0], expected);
 }
 
 TEST(HeatmapRecorder, WhatTheWriterThrowsReachesTheModel) {

@@ -14,7 +14,7 @@
 #include "image/preprocess.h"
 #include "image/video.h"
 #include "image/video_choice.h"
-#include "store/common/schema.h"
+#include "store/common/frame_list.h"
 
 namespace vggt {
 

@@ -76,11 +76,11 @@ void PrintCheckpoint(const Checkpoint& checkpoint, const std::string& key) {
 }
 
 void PrintStore(const Export& e) {
-  if (!e.store_error.empty()) {
-    fmt::print("  store     cannot be read: {}\n", PrintableText(e.store_error));
+  if (!e.store->error.empty()) {
+    fmt::print("  store     cannot be read: {}\n", PrintableText(e.store->error));
     return;
   }
-  const QkStore store(e.store, e.root);
+  const QkStore store(e.store->file, e.root);
   for (const QkBlocks& blocks : store.description().blocks) {
     uint64_t bytes = 0;
     bool whole = true;
@@ -99,13 +99,13 @@ void PrintStore(const Export& e) {
 }
 
 void PrintMaps(const Export& e) {
-  const LayerMetadata& m = e.layers.back().metadata;
+  const LayerMetadata& m = e.maps.back().metadata;
   fmt::print("  maps      {}×{} (stride {}×{}), {}\n", m.W_ds, m.H_ds, m.stride_w, m.stride_h,
              m.per_head_data ? fmt::format("{} heads apart", m.num_heads) : "mean over heads");
   fmt::print(
       "  meaning   for each selected patch of frame 0, its softmax over those of all frames\n");
-  fmt::print("  layers    {}\n", e.layers.size());
-  for (const ExportLayer& layer : e.layers) {
+  fmt::print("  layers    {}\n", e.maps.size());
+  for (const MapLayer& layer : e.maps) {
     std::error_code failed;
     const auto bytes = std::filesystem::file_size(layer.array, failed);
     const std::string size =
@@ -116,7 +116,7 @@ void PrintMaps(const Export& e) {
 }
 
 // "../images/frame_00.jpg 4032×3024, turned by EXIF orientation 6, from IMG_0412.JPG".
-std::string FrameText(const LayerMetadata& m, size_t frame) {
+std::string FrameText(const FrameList& m, size_t frame) {
   std::string text = PrintableText(m.image_paths[frame]);
   if (!m.image_sizes.empty()) {
     text += fmt::format(" {}×{}", m.image_sizes[frame].width, m.image_sizes[frame].height);
@@ -129,27 +129,27 @@ std::string FrameText(const LayerMetadata& m, size_t frame) {
 }
 
 void PrintExport(const Export& e) {
-  const LayerMetadata& m = e.layers.back().metadata;
-  const bool maps = e.maps_folder != e.store.parent_path();
-  fmt::print("{}: {}{}\n", PrintableText(e.maps_folder.string()),
+  const FrameList& m = e.frames;
+  const bool maps = !e.maps.empty();
+  fmt::print("{}: {}{}\n", PrintableText(e.folder.string()),
              maps ? "attention maps" : "queries and keys",
              e.image_set_name.empty() ? "" : " of '" + Printable(e.image_set_name) + "'");
-  if (m.provenance) {
+  if (e.provenance) {
     // A store that another program wrote may say less.
-    const std::string& family = m.provenance->family;
+    const std::string& family = e.provenance->family;
     fmt::print("  model     {}{}{}\n", Printable(family), family.empty() ? "" : ": ",
-               PrintableText(m.provenance->model_text));
-    if (!m.provenance->weights.empty()) {
-      const std::string& key = m.provenance->weights_key;
-      fmt::print("  weights   {}{}\n", PrintableText(m.provenance->weights),
+               PrintableText(e.provenance->model_text));
+    if (!e.provenance->weights.empty()) {
+      const std::string& key = e.provenance->weights_key;
+      fmt::print("  weights   {}{}\n", PrintableText(e.provenance->weights),
                  key.empty() ? "" : ", " + PrintableText(key));
     }
-    fmt::print("  made by   {}, precision {}\n", Printable(m.provenance->generator),
-               Printable(m.provenance->precision));
+    fmt::print("  made by   {}, precision {}\n", Printable(e.provenance->generator),
+               Printable(e.provenance->precision));
   }
-  fmt::print("  frames    {}, {}×{} patches each\n", m.S, m.W_p, m.H_p);
+  fmt::print("  frames    {}, {}×{} patches each\n", m.frames, m.W_p, m.H_p);
   for (size_t i = 0; i < m.image_paths.size(); ++i) fmt::print("            {}\n", FrameText(m, i));
-  if (!e.store.empty()) PrintStore(e);
+  if (e.store) PrintStore(e);
   if (maps) PrintMaps(e);
 }
 

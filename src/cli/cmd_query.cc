@@ -151,15 +151,11 @@ class FigureOutput : public Output {
   // Throws Error if the figure would be too large.
   FigureOutput(const std::string& path, AtomicOptions options, const Export& e,
                const AttentionRequest& request, const QkDescription& d, const QkBlocks& blocks)
-      : path_(path),
-        options_(options),
-        metadata_(e.layers.back().metadata),
-        d_(d),
-        specials_(blocks.specials()) {
+      : path_(path), options_(options), frames_(e.frames), d_(d), specials_(blocks.specials()) {
     int64_t row_height = 0;
     for (const int frame : request.frames) {
       ThrowIfInterrupted();
-      originals_.push_back(ReadPicture(e.ImagePath(e.layers.back(), static_cast<size_t>(frame))));
+      originals_.push_back(ReadPicture(e.ImagePath(static_cast<size_t>(frame))));
       const Picture& picture = originals_.back();
       row_height =
           std::max(row_height, int64_t{kTileWidth} * picture.height / picture.width + 1 + kTileGap);
@@ -218,8 +214,8 @@ class FigureOutput : public Output {
         for (const int64_t token : request.tokens) map.outlined.push_back(token - specials_);
       }
       std::optional<FrameTransform> transform;
-      if (!metadata_.transforms.empty()) {
-        transform = metadata_.transforms[static_cast<size_t>(request.frames[f])];
+      if (!frames_.transforms.empty()) {
+        transform = frames_.transforms[static_cast<size_t>(request.frames[f])];
       }
       tiles_.push_back(OverlayTile(originals_[f], transform, map, kTileWidth));
     }
@@ -227,7 +223,7 @@ class FigureOutput : public Output {
 
   const std::string path_;
   const AtomicOptions options_;
-  const LayerMetadata& metadata_;
+  const FrameList& frames_;
   const QkDescription& d_;
   const int64_t specials_;
   std::vector<Picture> originals_, tiles_;
@@ -281,12 +277,12 @@ int RunQuery(const QueryFlags& options) {
   CheckOutput(options);
   NoteRecovery(options.path);
   const Export e = OpenExport(options.path);
-  if (!e.store_error.empty()) throw Error(e.store_error);
-  if (e.store.empty()) {
+  if (e.store && !e.store->error.empty()) throw Error(e.store->error);
+  if (!e.store) {
     throw Error("holds no queries and keys to compute attention from", options.path,
                 "Export with --save_qk to have them.");
   }
-  AttentionRows rows(e.store, {}, 0);  // each layer's normalisers are needed once
+  AttentionRows rows(e.store->file, {}, 0);  // each layer's normalisers are needed once
   const QkDescription& d = rows.store().description();
   const AttentionRequest request = Parse(options, d);
   const QkBlocks& blocks = *d.Find(request.kind);

@@ -42,7 +42,7 @@ fs::path DefaultRoot(const fs::path& path) {
   const fs::path whole = fs::canonical(path, failed);
   if (failed) throw Error("no such file or folder", path.string());
   const fs::path folder = fs::is_directory(whole) ? whole : whole.parent_path();
-  const bool part = folder.filename() == "attn_maps" || folder.filename() == kQkFolderName;
+  const bool part = folder.filename() == kMapsFolderName || folder.filename() == kQkFolderName;
   const bool inside = part && LooksLikeExport(folder);
   return inside ? folder.parent_path() : folder;
 }
@@ -95,13 +95,14 @@ void Announce(const OpenedExport* opened, const ExportCatalog& catalog, const Ac
     fmt::print("No export yet in {}; what is written there can be opened on the page.\n",
                PrintableText(catalog.root().string()));
   } else {
-    const Export& e = opened->maps.description();
-    const LayerMetadata& m = e.layers.back().metadata;
+    const Export& e = opened->described;
+    const int64_t num_heads = e.maps.empty() ? 0 : e.maps.back().metadata.num_heads;
     const std::string heads =
-        m.per_head_data ? fmt::format("{} heads", m.num_heads) : "mean of the heads";
+        num_heads > 0 ? fmt::format("{} heads", num_heads) : "mean of the heads";
     fmt::print("Showing {}: {} layers, {}, {} frames\n",
                PrintableText((catalog.root() / opened->path).lexically_normal().string()),
-               e.layers.size(), opened->rows == nullptr ? heads : "exact attention", m.S);
+               e.layer_count(), opened->rows == nullptr ? heads : "exact attention",
+               e.frames.frames);
   }
   fmt::print("\n  {}\n\n", address);
   if (!IsLoopback(access.server_name)) {

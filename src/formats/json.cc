@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "formats/json.h"
 
-#include <unordered_set>
+#include <utility>
 #include <vector>
 
+#include "core/error.h"
 #include "core/file.h"
 
 namespace vggt {
@@ -12,6 +13,7 @@ namespace {
 constexpr size_t kMostBytes = 64'000'000;
 constexpr size_t kDeepest = 64;
 constexpr size_t kMostValues = 4'000'000;
+constexpr int64_t kMostExtent = 1'000'000;
 
 [[noreturn]] void WrongType(const Json& found, const char* key, const char* expected,
                             const std::string& source) {
@@ -38,29 +40,33 @@ std::vector<T> GetList(const Json& json, const char* key, const char* expected,
   return list;
 }
 
-// Reads a text once without keeping it, and throws Error for what ParseJson does not accept.
-class Inspector final : public nlohmann::json_sax<Json> {
+// Builds the value while it is read. nlohmann's own parser would keep the last of two equal keys,
+// and nest as deep as the text does.
+class Builder final : public nlohmann::json_sax<Json> {
  public:
-  explicit Inspector(const std::string& source) : source_(source) {}
+  explicit Builder(const std::string& source) : source_(source) {}
 
-  bool null() override { return Value(); }
-  bool boolean(bool /*value*/) override { return Value(); }
-  bool number_integer(number_integer_t /*value*/) override { return Value(); }
-  bool number_unsigned(number_unsigned_t /*value*/) override { return Value(); }
-  bool number_float(number_float_t /*value*/, const string_t& /*text*/) override { return Value(); }
-  bool string(string_t& /*value*/) override { return Value(); }
-  bool binary(binary_t& /*value*/) override { return Value(); }
-  bool start_object(size_t /*count*/) override { return Open(); }
-  bool start_array(size_t /*count*/) override { return Open(); }
+  Json Take() { return std::move(root_); }
+
+  bool null() override { return Add(nullptr); }
+  bool boolean(bool value) override { return Add(value); }
+  bool number_integer(number_integer_t value) override { return Add(value); }
+  bool number_unsigned(number_unsigned_t value) override { return Add(value); }
+  bool number_float(number_float_t value, const string_t& /*text*/) override { return Add(value); }
+  bool string(string_t& value) override { return Add(std::move(value)); }
+  bool binary(binary_t& value) override { return Add(std::move(value)); }
+  bool start_object(size_t /*count*/) override { return Open(Json::object()); }
+  bool start_array(size_t /*count*/) override { return Open(Json::array()); }
   bool end_object() override { return Close(); }
   bool end_array() override { return Close(); }
 
   bool key(string_t& name) override {
-    if (!keys_.back().insert(name).second) {
-      throw Error(fmt::format("has the key '{}' twice", Printable(name)), source_);
-    }
+    Count();
     last_key_ = name;
-    return Value();
+    const auto [place, is_new] = open_.back()->emplace(name, nullptr);
+    if (!is_new) throw Error(fmt::format("has the key '{}' twice", Printable(name)), source_);
+    member_ = &*place;
+    return true;
   }
 
   bool parse_error(size_t byte, const std::string& /*token*/,
@@ -74,28 +80,45 @@ class Inspector final : public nlohmann::json_sax<Json> {
   }
 
  private:
-  bool Value() {
+  void Count() {
     if (++values_ > kMostValues) {
       throw Error(fmt::format("holds more than {} values", kMostValues), source_);
     }
+  }
+
+  // The place of the next value: the text's own, the next of a list, or that of the key before it.
+  Json& Place() {
+    if (open_.empty()) return root_;
+    Json& parent = *open_.back();
+    return parent.is_array() ? parent.emplace_back() : *member_;
+  }
+
+  bool Add(Json value) {
+    Count();
+    Place() = std::move(value);
     return true;
   }
 
-  bool Open() {
-    keys_.emplace_back();
-    if (keys_.size() > kDeepest) {
+  bool Open(Json empty) {
+    if (open_.size() == kDeepest) {
       throw Error(fmt::format("is nested deeper than {}", kDeepest), source_);
     }
-    return Value();
+    Count();
+    Json& place = Place();
+    place = std::move(empty);
+    open_.push_back(&place);
+    return true;
   }
 
   bool Close() {
-    keys_.pop_back();
+    open_.pop_back();
     return true;
   }
 
   const std::string& source_;
-  std::vector<std::unordered_set<std::string>> keys_;  // of the objects that are open
+  Json root_;
+  std::vector<Json*> open_;  // the objects and lists around the next value, the innermost last
+  Json* member_ = nullptr;   // the value of the last key
   std::string last_key_;
   size_t values_ = 0;
 };
@@ -103,9 +126,9 @@ class Inspector final : public nlohmann::json_sax<Json> {
 }  // namespace
 
 Json ParseJson(std::string_view text, const std::string& source) {
-  Inspector inspector(source);
-  Json::sax_parse(text, &inspector);
-  return Json::parse(text);
+  Builder builder(source);
+  Json::sax_parse(text, &builder);
+  return builder.Take();
 }
 
 Json ReadJsonFile(const std::filesystem::path& path) {
@@ -127,6 +150,11 @@ std::string DescribeJson(const Json& json) {
     default:
       return json.dump();
   }
+}
+
+bool HasJson(const Json& json, const char* key) {
+  const auto found = json.is_object() ? json.find(key) : json.end();
+  return found != json.end() && !found->is_null();
 }
 
 template <>
@@ -183,6 +211,15 @@ template <>
 std::vector<std::string> GetJson<std::vector<std::string>>(const Json& json, const char* key,
                                                            const std::string& source) {
   return GetList<std::string>(json, key, "a list of texts", source, &Json::is_string);
+}
+
+int64_t GetExtent(const Json& json, const char* key, const std::string& source, int64_t least) {
+  const auto value = GetJson<int64_t>(json, key, source);
+  if (value < least || value > kMostExtent) {
+    throw Error(fmt::format("'{}' is {}, expected {} … {}", key, value, least, kMostExtent),
+                source);
+  }
+  return value;
 }
 
 }  // namespace vggt

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// JSON from files that are not trusted, and JSON to be read by people.
+// JSON from files that are not trusted, and JSON to be read by people. Private: only sources
+// include it, so that whoever uses the library needs no nlohmann/json.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <string>
-
-#include "core/error.h"
-#include "core/file.h"
+#include <string_view>
+#include <vector>
 
 namespace vggt {
 
@@ -26,6 +27,9 @@ std::string DumpJson(const OrderedJson& json);
 
 // "a number", "a list of 3": for messages.
 std::string DescribeJson(const Json& json);
+
+// Whether `json` is an object that has the key, with another value than null.
+bool HasJson(const Json& json, const char* key);
 
 // The value of `key` in the object `json`. Throws Error naming source and key if it is missing or
 // of another type; a number with a fraction is no integer, and nothing is converted silently.
@@ -51,5 +55,9 @@ std::vector<double> GetJson<std::vector<double>>(const Json& json, const char* k
 template <>
 std::vector<std::string> GetJson<std::vector<std::string>>(const Json& json, const char* key,
                                                            const std::string& source);
+
+// The same of an integer from `least` to a million, which is beyond any model or picture: the
+// product of three such numbers fits 64 bits.
+int64_t GetExtent(const Json& json, const char* key, const std::string& source, int64_t least);
 
 }  // namespace vggt

@@ -26,6 +26,16 @@ TEST(Json, GetsWhatIsThere) {
   EXPECT_EQ(GetJson<std::vector<Json>>(json, "g", "f").size(), 1U);
 }
 
+TEST(Json, IsBuiltAsItStands) {
+  for (const char* text :
+       {"null", "-3", "\"x\"", "[]", "{}", R"([[],{},[1,[2.5,null]],{"a":[{"b":{}},true]}])",
+        R"({"a":{"b":1,"c":[{"d":-2}]},"e":"f","g":18446744073709551615})"}) {
+    EXPECT_EQ(ParseJson(text, "f").dump(), text);
+  }
+  const std::string deep = std::string(64, '[') + std::string(64, ']');
+  EXPECT_EQ(ParseJson(deep, "f").dump(), deep);
+}
+
 TEST(Json, NamesSourceKeyAndTypes) {
   const Json json = ParseJson(R"({"a": 1.5, "b": [1, "x"], "big": 18446744073709551615})", "f");
   EXPECT_EQ(ErrorOf([&] { GetJson<int64_t>(json, "z", "f.json"); }), "f.json: 'z' is missing");

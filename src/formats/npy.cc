@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "core/error.h"
+#include "formats/zip_writer.h"
 
 namespace vggt {
 namespace {
@@ -120,6 +121,13 @@ NpyArray ParseNpy(Bytes bytes, const std::string& source) {
                 "The file is truncated or damaged.");
   }
   return {layout.descr, layout.fortran_order, layout.shape, data};
+}
+
+void WriteNpz(const std::filesystem::path& path, const std::string& name, const std::string& descr,
+              const Shape& shape, Bytes data, bool compress, AtomicOptions options) {
+  const std::string header = NpyHeader(descr, shape);
+  const ZipInput entries[] = {{name + ".npy", {BytesOf(header), data}}};
+  WriteZip(path, entries, compress, options);
 }
 
 }  // namespace vggt

@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 
+#include "formats/zip.h"
 #include "testing.h"
 
 namespace vggt {
@@ -11,6 +12,7 @@ namespace {
 using testing::AsBytes;
 using testing::ErrorOf;
 using ::testing::HasSubstr;
+using testing::TestDir;
 
 TEST(Npy, HeaderIsPaddedAsNumPyPadsIt) {
   const std::string header = NpyHeader("|u1", {3, 4});
@@ -79,6 +81,23 @@ TEST(Npy, HostileHeadersAreRefused) {
               HasSubstr("a: impossible shape"));
   EXPECT_THAT(with("{'descr': '<f8', " + good + "'shape': (4611686018427387904,)}"),
               HasSubstr("too large"));
+}
+
+TEST(Npz, HoldsAnArrayUnderItsName) {
+  const std::string values(6, 'v');
+  for (const bool compress : {false, true}) {
+    const TestDir dir;
+    WriteNpz(dir / "a.npz", "heatmaps", "|u1", {2, 3}, AsBytes(values), compress);
+    const ZipReader zip(dir / "a.npz");
+    ASSERT_EQ(zip.entries().size(), 1U);
+    const ZipEntry& entry = zip.entries()[0];
+    EXPECT_EQ(entry.name, "heatmaps.npy");
+    EXPECT_EQ(entry.stored, !compress);
+    const std::vector<uint8_t> file = zip.Read(entry, 1000);
+    const NpyArray array = ParseNpy(file, "a");
+    EXPECT_EQ(array.shape, (Shape{2, 3}));
+    EXPECT_EQ(std::string(array.data.begin(), array.data.end()), values);
+  }
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "server/message.h"
+#include "store/common/export_folder.h"
 
 namespace vggt {
 namespace fs = std::filesystem;
@@ -22,17 +23,13 @@ bool IsBelow(const fs::path& root, const fs::path& path) {
 }
 
 bool IsManifest(const fs::path& path) {
-  return path.filename() == "layers_manifest.json" || path.filename() == kQkDescriptionName;
-}
-
-bool IsMetadata(const fs::path& path) {
-  return path.filename().string().ends_with("_metadata.json");
+  return path.filename() == kManifestName || path.filename() == kQkDescriptionName;
 }
 
 // The folder that people know an export by: the one that attn_maps/ or qk/ lies in.
 fs::path ExportFolder(const fs::path& maps_folder, const fs::path& root) {
   const fs::path name = maps_folder.filename();
-  const bool inside = maps_folder != root && (name == "attn_maps" || name == kQkFolderName);
+  const bool inside = maps_folder != root && (name == kMapsFolderName || name == kQkFolderName);
   return inside ? maps_folder.parent_path() : maps_folder;
 }
 
@@ -69,7 +66,7 @@ class Walk {
       }
       std::error_code ignored;
       manifest = manifest || IsManifest(it->path());
-      metadata = metadata || IsMetadata(it->path());
+      metadata = metadata || IsLayerMetadata(it->path());
       if (!it->path().filename().string().starts_with('.') &&
           it->symlink_status(ignored).type() == fs::file_type::directory) {
         folders.push_back(it->path());
@@ -101,8 +98,8 @@ class Walk {
     try {
       const Export described = OpenExport(maps_folder, root_);
       listed.name = NameOf(described, folder);
-      listed.layers = described.layers.size();
-      listed.frames = described.layers.back().metadata.S;
+      listed.layers = described.layer_count();
+      listed.frames = described.frames.frames;
     } catch (const Error& error) {
       if (!certain) return false;
       listed.error = error.problem();
@@ -147,20 +144,20 @@ ExportCatalog::ExportCatalog(const fs::path& root, std::shared_ptr<InflatedCache
 }
 
 std::shared_ptr<const OpenedExport> ExportCatalog::Load(const fs::path& found) const {
-  Export described = OpenExport(found, root_);
-  const fs::path maps_folder = ResolveBelow(root_, described.maps_folder.string());
+  const Export described = OpenExport(found, root_);
+  const fs::path maps_folder = ResolveBelow(root_, described.folder.string());
   const fs::path folder = ExportFolder(maps_folder, root_);
   // One layer's metadata stands for that layer alone.
-  const bool one = IsMetadata(found);
+  const bool one = IsLayerMetadata(found);
   std::string id = FromRoot(one ? found : folder, root_);
   std::string name = NameOf(described, folder);
   std::unique_ptr<AttentionRows> rows;
-  if (!described.store.empty() && described.store_error.empty()) {
-    rows = std::make_unique<AttentionRows>(described.store, root_, kNormalizerBytes);
+  if (described.store && described.store->error.empty()) {
+    rows = std::make_unique<AttentionRows>(described.store->file, root_, kNormalizerBytes);
   }
   return std::shared_ptr<const OpenedExport>(new OpenedExport{
-      std::move(id), (one ? found : maps_folder).string(), std::move(name),
-      MapReader(std::move(described), {.root = root_, .cache = cache_}), std::move(rows)});
+      std::move(id), (one ? found : maps_folder).string(), std::move(name), described,
+      MapReader(described.maps, {.root = root_, .cache = cache_}), std::move(rows)});
 }
 
 void ExportCatalog::Keep(std::shared_ptr<const OpenedExport> opened, bool as_last) {

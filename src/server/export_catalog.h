@@ -11,7 +11,8 @@
 #include <vector>
 
 #include "attention/attention_rows.h"
-#include "store/export/map_reader.h"
+#include "store/export/export_reader.h"
+#include "store/maps/map_reader.h"
 
 namespace vggt {
 
@@ -20,7 +21,8 @@ struct OpenedExport {
   std::string id;    // the path from the root to what was opened: its folder; "." is the root
   std::string path;  // its attn_maps/ (or qk/), or the one layer's metadata; absolute
   std::string name;  // of the image set, or else of the folder
-  MapReader maps;
+  Export described;
+  MapReader maps;                       // of described.maps
   std::unique_ptr<AttentionRows> rows;  // null if it has no store that can be read
 };
 

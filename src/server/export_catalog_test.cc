@@ -42,7 +42,7 @@ TEST(ExportCatalog, OpensByAnyOfItsPaths) {
     EXPECT_EQ(opened->id, "sets/a") << path;
     EXPECT_EQ(opened->path, (e / "attn_maps").string());
     EXPECT_EQ(opened->name, "conv_per_head");
-    EXPECT_EQ(opened->maps.description().layers.size(), 3U);
+    EXPECT_EQ(opened->maps.layers().size(), 3U);
     EXPECT_EQ(catalog.Get(""), opened);
     EXPECT_EQ(catalog.Get("sets/a"), opened);
   }
@@ -55,8 +55,8 @@ TEST(ExportCatalog, OneLayersMetadataIsAnExportOfItsOwn) {
   const auto opened = catalog.Open("a/attn_maps/layer_02_metadata.json");
   EXPECT_EQ(opened->id, "a/attn_maps/layer_02_metadata.json");
   EXPECT_EQ(opened->path, (dir / opened->id).string());
-  EXPECT_EQ(opened->maps.description().layers.size(), 1U);
-  EXPECT_EQ(catalog.Get("a")->maps.description().layers.size(), 3U);
+  EXPECT_EQ(opened->maps.layers().size(), 1U);
+  EXPECT_EQ(catalog.Get("a")->maps.layers().size(), 3U);
 }
 
 TEST(ExportCatalog, TheRootMayBeTheExportOrItsMaps) {
@@ -105,9 +105,9 @@ TEST(ExportCatalog, PicturesAndArraysDoNotLeadOut) {
   fs::create_symlink("../../../outside/images/frame_01.png", e / "images/frame_01.png");
   ExportCatalog catalog(dir / "root");
   const auto opened = catalog.Open("in");
-  const Export& described = opened->maps.description();
-  EXPECT_NO_THROW(described.ImagePath(described.layers[0], 0));
-  EXPECT_THROW(described.ImagePath(described.layers[0], 1), OutsideRoot);
+  const Export& described = opened->described;
+  EXPECT_NO_THROW(described.ImagePath(0));
+  EXPECT_THROW(described.ImagePath(1), OutsideRoot);
 }
 
 TEST(ExportCatalog, NothingIsOpenAtFirst) {

@@ -1,22 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/export_json.h"
 
+#include <algorithm>
 #include <string_view>
+
+#include "store/common/frame_list_json.h"
+#include "store/common/provenance_json.h"
 
 namespace vggt {
 namespace {
 
-OrderedJson TransformJson(const LayerMetadata& m, size_t frame) {
-  if (m.transforms.empty()) return nullptr;
-  return ToJson(m.transforms[frame]);
+OrderedJson TransformJson(const FrameList& list, size_t frame) {
+  if (list.transforms.empty()) return nullptr;
+  return ToJson(list.transforms[frame]);
 }
 
-OrderedJson SourceJson(const LayerMetadata& m, size_t frame) {
-  if (m.sources.empty()) return nullptr;
-  return ToJson(m.sources[frame]);
+OrderedJson SourceJson(const FrameList& list, size_t frame) {
+  if (list.sources.empty()) return nullptr;
+  return ToJson(list.sources[frame]);
 }
 
-OrderedJson FrameJson(const OpenedExport& opened, const LayerMetadata& m, size_t frame) {
+OrderedJson FrameJson(const OpenedExport& opened, const FrameList& m, size_t frame) {
   OrderedJson json = {
       {"name", PrintableText(std::filesystem::path(m.image_paths[frame]).filename().string())},
       {"url", fmt::format("/api/frames/{}?export={}", frame, PercentEncoded(opened.id))},
@@ -34,7 +38,7 @@ OrderedJson FrameJson(const OpenedExport& opened, const LayerMetadata& m, size_t
   return json;
 }
 
-OrderedJson LayerJson(const ExportLayer& layer) {
+OrderedJson LayerJson(const MapLayer& layer) {
   const LayerMetadata& m = layer.metadata;
   OrderedJson json = {{"number", layer.index + 1},
                       {"name", PrintableText(layer.name)},
@@ -47,22 +51,41 @@ OrderedJson LayerJson(const ExportLayer& layer) {
   return json;
 }
 
-OrderedJson ProvenanceJson(const std::optional<Provenance>& p) {
-  OrderedJson json = {{"definition", nullptr},
-                      {"definition_text", nullptr},
-                      {"model", nullptr},
-                      {"precision", nullptr},
-                      {"generator", nullptr}};
-  if (!p) return json;
-  if (!p->definition.empty()) json["definition"] = PrintableText(p->definition);
-  if (!p->definition_text.empty()) json["definition_text"] = PrintableText(p->definition_text);
-  Provenance model = *p;
-  for (std::string* text : {&model.weights, &model.weights_key, &model.family, &model.model_text}) {
+// The layers of an export without maps.
+OrderedJson LayerJson(const QkLayer& layer) {
+  MapLayer shown;
+  shown.index = layer.index;
+  shown.name = layer.name;
+  shown.metadata.normalized_by = "none";
+  shown.error = "holds queries and keys, but no stored maps";
+  return LayerJson(shown);
+}
+
+OrderedJson GridJson(const Export& described) {
+  const FrameList& f = described.frames;
+  LayerMetadata m;
+  m.H_ds = f.H_p;
+  m.W_ds = f.W_p;
+  if (!described.maps.empty()) m = described.maps.back().metadata;
+  return {{"H_p", f.H_p},           {"W_p", f.W_p},   {"stride_h", m.stride_h},
+          {"stride_w", m.stride_w}, {"H_ds", m.H_ds}, {"W_ds", m.W_ds}};
+}
+
+Provenance PrintableProvenance(Provenance p) {
+  for (std::string* text : {&p.generator, &p.weights, &p.weights_key, &p.family, &p.model_text,
+                            &p.precision, &p.definition, &p.definition_text}) {
     *text = PrintableText(*text);
   }
-  json["model"] = ModelJson(model);
-  json["precision"] = PrintableText(p->precision);
-  json["generator"] = PrintableText(p->generator);
+  return p;
+}
+
+OrderedJson ProvenanceJson(const std::optional<Provenance>& p) {
+  OrderedJson json;
+  for (const char* key :
+       {kDefinitionKey, kDefinitionTextKey, kModelKey, kPrecisionKey, kGeneratorKey}) {
+    json[key] = nullptr;
+  }
+  if (p) AddProvenance(PrintableProvenance(*p), json);
   return json;
 }
 
@@ -93,22 +116,20 @@ OrderedJson StoreJson(const AttentionRows* rows) {
 
 OrderedJson Notices(const Export& described) {
   OrderedJson notices = OrderedJson::array();
-  const LayerMetadata& m = described.layers.back().metadata;
-  if (m.transforms.empty()) {
+  if (described.frames.transforms.empty()) {
     notices.push_back(
         "The export does not say how its pictures were cropped and padded: maps are stretched over "
         "whole pictures.");
   }
-  size_t broken = 0;
-  for (const ExportLayer& layer : described.layers) broken += layer.error.empty() ? 0 : 1;
-  if (!described.store_error.empty()) {
+  if (described.store && !described.store->error.empty()) {
     notices.push_back("Its queries and keys cannot be used: " +
-                      PrintableText(described.store_error));
+                      PrintableText(described.store->error));
   }
-  const bool store_alone = broken == described.layers.size() && !described.store.empty();
-  if (broken > 0 && !store_alone) {
+  const auto broken = std::count_if(described.maps.begin(), described.maps.end(),
+                                    [](const MapLayer& layer) { return !layer.error.empty(); });
+  if (broken > 0 && !(broken == std::ssize(described.maps) && described.store)) {
     notices.push_back(
-        fmt::format("{} of {} layers cannot be shown.", broken, described.layers.size()));
+        fmt::format("{} of {} layers cannot be shown.", broken, described.maps.size()));
   }
   return notices;
 }
@@ -130,20 +151,23 @@ std::string PercentEncoded(const std::string& text) {
 }
 
 OrderedJson ExportJson(const OpenedExport& opened) {
-  const Export& described = opened.maps.description();
-  const LayerMetadata& m = described.layers.back().metadata;
+  const Export& described = opened.described;
   OrderedJson json = {
       {"id", opened.id}, {"path", opened.path}, {"name", PrintableText(opened.name)}};
   json["frames"] = OrderedJson::array();
-  for (size_t i = 0; i < m.image_paths.size(); ++i) {
-    json["frames"].push_back(FrameJson(opened, m, i));
+  for (size_t i = 0; i < described.frames.image_paths.size(); ++i) {
+    json["frames"].push_back(FrameJson(opened, described.frames, i));
   }
-  json["grid"] = {{"H_p", m.H_p},           {"W_p", m.W_p},   {"stride_h", m.stride_h},
-                  {"stride_w", m.stride_w}, {"H_ds", m.H_ds}, {"W_ds", m.W_ds}};
-  json["heads"] = m.per_head_data ? m.num_heads : 0;
+  json["grid"] = GridJson(described);
+  json["heads"] = described.maps.empty() ? 0 : described.maps.back().metadata.num_heads;
   json["layers"] = OrderedJson::array();
-  for (const ExportLayer& layer : described.layers) json["layers"].push_back(LayerJson(layer));
-  json.update(ProvenanceJson(m.provenance));
+  for (const MapLayer& layer : described.maps) json["layers"].push_back(LayerJson(layer));
+  if (described.maps.empty()) {
+    for (const QkLayer& layer : described.store->description.blocks.front().layers) {
+      json["layers"].push_back(LayerJson(layer));
+    }
+  }
+  json.update(ProvenanceJson(described.provenance));
   json["store"] = StoreJson(opened.rows.get());
   json["notices"] = Notices(described);
   return json;

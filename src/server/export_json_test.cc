@@ -94,8 +94,8 @@ TEST(ExportJson, AStoreSaysWhatCanBeAsked) {
   const TestDir dir;
   const fs::path e = CopyExport(dir, "conv_average", "a");
   EXPECT_TRUE(Describe(dir, "a")["store"].is_null());
-  const LayerMetadata m = OpenExport(e).layers.back().metadata;
-  testing::WriteQkStore(e, testing::SmallQkDescription(m.S, m.H_p, m.W_p));
+  const LayerMetadata m = OpenExport(e).maps.back().metadata;
+  testing::WriteQkStore(e, testing::SmallQkDescription(m.frames, m.H_p, m.W_p));
   const OrderedJson store = Describe(dir, "a")["store"];
   EXPECT_EQ(store["blocks"][0].dump(),
             R"({"kind":"global","layers":[1,5],"heads":3,"special_tokens":["camera","register_1"],)"

@@ -16,10 +16,9 @@ namespace {
 // The most maps of one answer: one layer and head each.
 constexpr size_t kMostMaps = 4096;
 
-std::vector<size_t> ParseShownLayers(const std::string& text,
-                                     const std::vector<ExportLayer>& layers) {
+std::vector<size_t> ParseShownLayers(const std::string& text, const std::vector<MapLayer>& layers) {
   std::vector<int64_t> numbers;
-  for (const ExportLayer& layer : layers) numbers.push_back(layer.index + 1);
+  for (const MapLayer& layer : layers) numbers.push_back(layer.index + 1);
   return ParseLayers(text, numbers, "the export");
 }
 
@@ -35,8 +34,8 @@ std::vector<int> ParseHeads(const std::string& text, const LayerMetadata& m) {
 }
 
 std::vector<int> ParseFrames(const std::string& text, const LayerMetadata& m) {
-  if (text == "all") return Range(0, static_cast<size_t>(m.S));
-  const std::vector<int64_t> numbers = ParseNumbers(text, {"frame", 0, m.S - 1}, "frames");
+  if (text == "all") return Range(0, static_cast<size_t>(m.frames));
+  const std::vector<int64_t> numbers = ParseNumbers(text, {"frame", 0, m.frames - 1}, "frames");
   return {numbers.begin(), numbers.end()};
 }
 
@@ -61,7 +60,7 @@ struct MapsRead {
 };
 
 MapsRead ReadMaps(const MapRequest& request, const MapReader& reader) {
-  const LayerMetadata& m = reader.description().layers.back().metadata;
+  const LayerMetadata& m = reader.layers().back().metadata;
   const size_t heads = request.heads.size();
   const Shape shape = MapsShape(request, m);
   const auto values = static_cast<size_t>(NumElements(shape));
@@ -81,15 +80,14 @@ MapsRead ReadMaps(const MapRequest& request, const MapReader& reader) {
 
 }  // namespace
 
-MapRequest ParseMapRequest(const RequestParams& params, const Export& described) {
+MapRequest ParseMapRequest(const RequestParams& params, const std::vector<MapLayer>& of) {
   constexpr std::array<std::string_view, 6> kNames = {"export", "layers", "heads",
                                                       "frames", "row",    "col"};
   CheckNames(params, kNames);
-  const LayerMetadata& m = described.layers.back().metadata;
+  const LayerMetadata& m = of.back().metadata;
   MapRequest out;
   const std::optional<std::string> layers = ParamValue(params, "layers");
-  out.layers = layers ? ParseShownLayers(*layers, described.layers)
-                      : std::vector<size_t>{described.layers.size() - 1};
+  out.layers = layers ? ParseShownLayers(*layers, of) : std::vector<size_t>{of.size() - 1};
   out.heads = ParseHeads(ParamValue(params, "heads").value_or("mean"), m);
   out.frames = ParseFrames(ParamValue(params, "frames").value_or("all"), m);
   out.row = ParseCell(params, "row", "row", m.H_ds);
@@ -116,18 +114,18 @@ std::string MapsNpy(const MapRequest& request, const MapReader& maps) {
 }
 
 OrderedJson MapsJson(const MapRequest& request, const MapReader& maps) {
-  const Export& described = maps.description();
+  const std::vector<MapLayer>& layers = maps.layers();
   const std::vector<double> scales = ReadMaps(request, maps).scales;
   OrderedJson json = {{"layers", OrderedJson::array()}};
   for (const size_t place : request.layers) {
-    json["layers"].push_back(described.layers[place].index + 1);
+    json["layers"].push_back(layers[place].index + 1);
   }
   json["heads"] = request.heads;
   if (request.heads.front() == kMeanOfHeads) json["heads"] = {"mean"};
   json["frames"] = request.frames;
   json["row"] = request.row;
   json["col"] = request.col;
-  json["shape"] = MapsShape(request, described.layers.back().metadata);
+  json["shape"] = MapsShape(request, layers.back().metadata);
   json["scales"] = PerHeadJson(scales, request.layers.size());
   return json;
 }

@@ -9,7 +9,7 @@
 
 #include "formats/json.h"
 #include "server/request_params.h"
-#include "store/export/map_reader.h"
+#include "store/maps/map_reader.h"
 
 namespace vggt {
 
@@ -23,7 +23,7 @@ struct MapRequest {
 
 // Throws Refusal (400) for a name that is unknown, missing or given twice, and for more than one
 // answer holds; RequestError for its values.
-MapRequest ParseMapRequest(const RequestParams& params, const Export& described);
+MapRequest ParseMapRequest(const RequestParams& params, const std::vector<MapLayer>& of);
 
 // Two .npy files, one behind the other: the levels, uint8 [layers, heads, frames, H_ds, W_ds], and
 // what level 255 stands for, float64 [layers, heads]. Throws like MapReader::Read.

@@ -5,6 +5,7 @@
 
 #include "attention/request_words.h"
 #include "server/message.h"
+#include "store/maps/map_reader.h"
 
 namespace vggt {
 namespace {
@@ -13,23 +14,23 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 // Layers 1, 2 and 5, three heads, two frames of 4 x 6 cells.
-Export Described() {
-  Export e;
+std::vector<MapLayer> Described() {
+  std::vector<MapLayer> layers;
   for (const int64_t index : {0, 1, 4}) {
-    ExportLayer layer;
+    MapLayer layer;
     layer.index = index;
     LayerMetadata& m = layer.metadata;
-    m.S = 2;
+    m.frames = 2;
     m.H_ds = 4;
     m.W_ds = 6;
     m.per_head_data = true;
     m.num_heads = 3;
-    e.layers.push_back(layer);
+    layers.push_back(layer);
   }
-  return e;
+  return layers;
 }
 
-MapRequest ParseMaps(RequestParams query, const Export& described = Described()) {
+MapRequest ParseMaps(RequestParams query, const std::vector<MapLayer>& described = Described()) {
   query.emplace_back("row", "3");
   query.emplace_back("col", "5");
   return ParseMapRequest(query, described);
@@ -40,7 +41,8 @@ struct Refused {
   std::string text;
 };
 
-Refused RefusalOf(const RequestParams& query, const Export& described = Described()) {
+Refused RefusalOf(const RequestParams& query,
+                  const std::vector<MapLayer>& described = Described()) {
   try {
     ParseMapRequest(query, described);
   } catch (const Refusal& refusal) {
@@ -112,35 +114,36 @@ TEST(MapAnswer, SaysWhatIsWrong) {
 }
 
 TEST(MapAnswer, HeadsThatAreNotThere) {
-  Export e = Described();
-  for (ExportLayer& layer : e.layers) layer.metadata.per_head_data = false;
-  EXPECT_THAT(ParseMaps({{"heads", "mean"}}, e).heads, ElementsAre(kMeanOfHeads));
+  std::vector<MapLayer> layers = Described();
+  for (MapLayer& layer : layers) layer.metadata.per_head_data = false;
+  EXPECT_THAT(ParseMaps({{"heads", "mean"}}, layers).heads, ElementsAre(kMeanOfHeads));
   for (const char* heads : {"1", "all"}) {
-    const Refused refused = RefusalOf({{"row", "0"}, {"col", "0"}, {"heads", heads}}, e);
+    const Refused refused = RefusalOf({{"row", "0"}, {"col", "0"}, {"heads", heads}}, layers);
     EXPECT_EQ(refused.status, 400);
     EXPECT_THAT(refused.text, HasSubstr("the mean of the heads only"));
   }
 }
 
 TEST(MapAnswer, OneAnswerIsBounded) {
-  Export e = Described();
+  std::vector<MapLayer> layers = Described();
   const auto resize = [&](int64_t heads, int64_t side) {
-    for (ExportLayer& layer : e.layers) {
+    for (MapLayer& layer : layers) {
       layer.metadata.num_heads = heads;
       layer.metadata.H_ds = layer.metadata.W_ds = side;
     }
   };
   const RequestParams all = {{"row", "0"}, {"col", "0"}, {"heads", "all"}, {"layers", "all"}};
   resize(1365, 4);
-  EXPECT_EQ(ParseMapRequest(all, e).heads.size(), 1365U);
+  EXPECT_EQ(ParseMapRequest(all, layers).heads.size(), 1365U);
   resize(1366, 4);
-  EXPECT_THAT(RefusalOf(all, e).text, HasSubstr("4098 maps of layers and heads, at most 4096"));
+  EXPECT_THAT(RefusalOf(all, layers).text,
+              HasSubstr("4098 maps of layers and heads, at most 4096"));
   resize(8, 1182);
-  EXPECT_EQ(ParseMapRequest(all, e).heads.size(), 8U);
+  EXPECT_EQ(ParseMapRequest(all, layers).heads.size(), 8U);
   resize(8, 1183);
-  EXPECT_THAT(RefusalOf(all, e).text, HasSubstr("67.2 MB of maps, at most 64 MiB"));
+  EXPECT_THAT(RefusalOf(all, layers).text, HasSubstr("67.2 MB of maps, at most 64 MiB"));
   resize(1000, 1'000'000);
-  EXPECT_EQ(RefusalOf(all, e).status, 400);
+  EXPECT_EQ(RefusalOf(all, layers).status, 400);
 }
 
 }  // namespace

@@ -10,7 +10,7 @@ namespace {
 double InflatedBytes(const LayerMetadata& m) {
   const double bytes_of_value = m.normalized_by == "none" ? sizeof(float) : 1;
   const double cells = static_cast<double>(m.H_ds) * static_cast<double>(m.W_ds);
-  return bytes_of_value * cells * cells * static_cast<double>(m.S) *
+  return bytes_of_value * cells * cells * static_cast<double>(m.frames) *
          static_cast<double>(m.per_head_data ? m.num_heads : 1);
 }
 
@@ -19,8 +19,8 @@ void Prepare(ExportCatalog& catalog, const std::stop_token& stop) {
   std::shared_ptr<const OpenedExport> current;
   while ((current = catalog.AwaitOther(current.get(), stop)) != nullptr) {
     const MapReader& maps = current->maps;
-    const size_t layers = maps.description().layers.size();
-    const size_t fitting = LayersThatFit(maps.description(), catalog.cache().most_bytes());
+    const size_t layers = maps.layers().size();
+    const size_t fitting = LayersThatFit(maps.layers(), catalog.cache().most_bytes());
     for (size_t i = layers; i > layers - fitting; --i) {
       if (stop.stop_requested() || catalog.Get("") != current) break;
       try {
@@ -34,10 +34,10 @@ void Prepare(ExportCatalog& catalog, const std::stop_token& stop) {
 
 }  // namespace
 
-size_t LayersThatFit(const Export& described, uint64_t cache_bytes) {
+size_t LayersThatFit(const std::vector<MapLayer>& layers, uint64_t cache_bytes) {
   auto left = static_cast<double>(cache_bytes);
   size_t fitting = 0;
-  for (auto layer = described.layers.rbegin(); layer != described.layers.rend(); ++layer) {
+  for (auto layer = layers.rbegin(); layer != layers.rend(); ++layer) {
     left -= InflatedBytes(layer->metadata);
     if (left < 0) break;
     ++fitting;

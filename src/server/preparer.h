@@ -3,13 +3,14 @@
 #pragma once
 
 #include <thread>
+#include <vector>
 
 #include "server/export_catalog.h"
 
 namespace vggt {
 
 // How many of the last layers fit `cache_bytes` when inflated, at most.
-size_t LayersThatFit(const Export& described, uint64_t cache_bytes);
+size_t LayersThatFit(const std::vector<MapLayer>& layers, uint64_t cache_bytes);
 
 // A background thread that inflates layers, from the last one, which is shown first, to the first.
 // When another export is opened it turns to that one. It gives up an export that cannot be read.

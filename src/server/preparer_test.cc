@@ -10,22 +10,21 @@ using testing::CopyExport;
 using testing::TestDir;
 
 TEST(Preparer, AsManyLayersAsFit) {
-  Export e;
-  e.layers.resize(3);
-  for (ExportLayer& layer : e.layers) {
-    layer.metadata.S = 2;
+  std::vector<MapLayer> layers(3);
+  for (MapLayer& layer : layers) {
+    layer.metadata.frames = 2;
     layer.metadata.H_ds = layer.metadata.W_ds = 10;
     layer.metadata.per_head_data = true;
     layer.metadata.num_heads = 4;  // 80,000 bytes inflated
   }
-  EXPECT_EQ(LayersThatFit(e, 79'999), 0U);
-  EXPECT_EQ(LayersThatFit(e, 80'000), 1U);
-  EXPECT_EQ(LayersThatFit(e, 239'999), 2U);
-  EXPECT_EQ(LayersThatFit(e, 1'000'000), 3U);
-  e.layers[2].metadata.normalized_by = "none";
-  EXPECT_EQ(LayersThatFit(e, 319'999), 0U);
-  e.layers[2].metadata.H_ds = 1'000'000'000;
-  EXPECT_EQ(LayersThatFit(e, uint64_t{1} << 40), 0U);
+  EXPECT_EQ(LayersThatFit(layers, 79'999), 0U);
+  EXPECT_EQ(LayersThatFit(layers, 80'000), 1U);
+  EXPECT_EQ(LayersThatFit(layers, 239'999), 2U);
+  EXPECT_EQ(LayersThatFit(layers, 1'000'000), 3U);
+  layers[2].metadata.normalized_by = "none";
+  EXPECT_EQ(LayersThatFit(layers, 319'999), 0U);
+  layers[2].metadata.H_ds = 1'000'000'000;
+  EXPECT_EQ(LayersThatFit(layers, uint64_t{1} << 40), 0U);
 }
 
 TEST(Preparer, EndsWhereverItIs) {

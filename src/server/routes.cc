@@ -118,7 +118,8 @@ Response Routes::Maps(const Request& request, bool as_json) const {
     response = Rows(request, *opened, as_json);
   } else {
     const MapReader& maps = opened->maps;
-    const MapRequest asked = ParseMapRequest(request.params, maps.description());
+    if (maps.layers().empty()) throw MissingFile("holds queries and keys, but no stored maps");
+    const MapRequest asked = ParseMapRequest(request.params, maps.layers());
     response = as_json ? JsonResponse(MapsJson(asked, maps)) : NpyResponse(MapsNpy(asked, maps));
   }
   const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - begin;
@@ -130,14 +131,12 @@ Response Routes::Frame(const Request& request) const {
   const std::string text = request.path.substr(std::string_view(kFrames).size());
   const int64_t frame = ParseNumber(text, {"frame", 0, kMostFrames}, "frame");
   const auto opened = catalog_.Get(ExportId(request));
-  const Export& described = opened->maps.description();
-  const ExportLayer& layer = described.layers.back();
-  if (frame >= layer.metadata.S) {
+  const Export& described = opened->described;
+  if (frame >= described.frames.frames) {
     throw Refusal(404, fmt::format("the export has no frame {}", frame), "",
-                  fmt::format("Its frames are 0 to {}.", layer.metadata.S - 1));
+                  fmt::format("Its frames are 0 to {}.", described.frames.frames - 1));
   }
-  return PictureResponse(described.ImagePath(layer, static_cast<size_t>(frame)),
-                         request.if_none_match);
+  return PictureResponse(described.ImagePath(static_cast<size_t>(frame)), request.if_none_match);
 }
 
 Response Routes::Open(const Request& request) const {

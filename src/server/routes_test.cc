@@ -162,7 +162,7 @@ TEST_F(RoutesTest, OneMap) {
   EXPECT_EQ(npy.descr, "|u1");
   EXPECT_EQ(npy.shape, (Shape{1, 1, 3, 9, 10}));
   // As stored: [queries, heads, frames, height, width].
-  const StoredMaps stored = ReadMaps(OpenExport(export_).layers[1]);
+  const StoredMaps stored = ReadMaps(OpenExport(export_).maps[1]);
   const size_t map = 3 * 9 * 10, at = ((4 * 10 + 5) * 4 + 2) * map;
   EXPECT_TRUE(std::equal(npy.data.begin(), npy.data.end(), stored.levels.begin() + at,
                          stored.levels.begin() + static_cast<std::ptrdiff_t>(at + map)));
@@ -349,8 +349,11 @@ TEST_F(RoutesTest, HeadersAreShort) {
 TEST_F(RoutesTest, DamagedArtifacts) {
   const fs::path b = dir_ / "root/b/attn_maps";
   ReplaceInFile(b / "layer_02_metadata.json", "\"H_ds\": ", "\"H_ds\": -");
-  EXPECT_EQ(Post(R"({"path": "b"})").status, 422);
-  EXPECT_THAT(WhatOf(Get("/api/export", {{"export", "b"}})), HasSubstr("H_ds"));
+  EXPECT_EQ(Post(R"({"path": "b"})").status, 200);
+  const Json damaged = BodyOf(Get("/api/export", {{"export", "b"}}))["layers"][1];
+  EXPECT_THAT(damaged["error"].get<std::string>(), HasSubstr("H_ds"));
+  EXPECT_EQ(Maps({{"export", "b"}, {"layers", "2"}}).status, 422);
+  EXPECT_EQ(Maps({{"export", "b"}, {"layers", "3"}}).status, 200);
   dir_.Write("root/b/attn_maps/layers_manifest.json", R"({"layers": "\u001b[31m\nx"})");
   const Response response = Post(R"({"path": "b"})");
   EXPECT_EQ(response.status, 422);
@@ -374,8 +377,8 @@ TEST_F(RoutesTest, NothingOpenYet) {
 class StoreRoutesTest : public RoutesTest {
  protected:
   StoreRoutesTest() {
-    const LayerMetadata m = OpenExport(export_).layers.back().metadata;
-    testing::WriteQkStore(export_, testing::SmallQkDescription(m.S, m.H_p, m.W_p));
+    const LayerMetadata m = OpenExport(export_).maps.back().metadata;
+    testing::WriteQkStore(export_, testing::SmallQkDescription(m.frames, m.H_p, m.W_p));
     catalog_->Open("a");
   }
 
@@ -401,10 +404,10 @@ TEST_F(StoreRoutesTest, AnExportSaysWhatItsStoreHolds) {
 TEST_F(StoreRoutesTest, ExactMapsAreFloats) {
   const Response response = Rows({{"heads", "all"}});
   ASSERT_EQ(response.status, 200) << response.body;
-  const LayerMetadata m = OpenExport(export_).layers.back().metadata;
+  const LayerMetadata m = OpenExport(export_).maps.back().metadata;
   const auto [array, dropped] = ArraysOf(response);
   EXPECT_EQ(array.descr, "<f4");
-  EXPECT_EQ(array.shape, (Shape{1, 3, m.S, m.H_p, m.W_p}));
+  EXPECT_EQ(array.shape, (Shape{1, 3, m.frames, m.H_p, m.W_p}));
   EXPECT_EQ(HeaderOf(response, "X-Definition"), "patches");
   ASSERT_EQ(dropped.size(), 3U);
   EXPECT_THAT(HeaderOf(response, "Server-Timing"), HasSubstr("maps;dur="));

@@ -91,7 +91,7 @@ inline std::filesystem::path WriteQkStore(const std::filesystem::path& folder,
                    QkValues(d, blocks, i, 1));
     }
   }
-  WriteFileAtomic(qk / kQkDescriptionName, DumpJson(ToJson(d)));
+  WriteFileAtomic(qk / kQkDescriptionName, QkDescriptionText(d));
   return qk / kQkDescriptionName;
 }
 

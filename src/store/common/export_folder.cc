@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <optional>
 
 #include "core/error.h"
 
@@ -16,14 +17,74 @@ std::string Lower(std::string text) {
   return text;
 }
 
+bool IsFile(const fs::path& path) {
+  std::error_code ignored;
+  return fs::is_regular_file(path, ignored);
+}
+
+// A path written in the export: as it stands, or what follows "attn_maps/" in it, or its last
+// parts.
+std::vector<fs::path> Candidates(const fs::path& folder, const std::string& written) {
+  const fs::path path(written);
+  fs::path tail;
+  for (const fs::path& part : path) {
+    if (part == kMapsFolderName) {
+      tail.clear();
+    } else {
+      tail /= part;
+    }
+  }
+  return {folder / path, folder / tail.relative_path(),
+          folder / path.parent_path().filename() / path.filename(), folder / path.filename()};
+}
+
+// The first candidate that is a file inside the root. Throws OutsideRoot if one lies outside, and
+// MissingFile if there is none.
+fs::path Resolve(const std::vector<fs::path>& candidates, const fs::path& root,
+                 const std::string& written, const std::string& source) {
+  std::optional<OutsideRoot> outside;
+  // The system would read a name only up to the NUL.
+  const bool readable = written.find('\0') == std::string::npos;
+  for (const fs::path& candidate : candidates) {
+    if (!readable || !IsFile(candidate)) continue;
+    try {
+      CheckInside(candidate, root);
+      return candidate;
+    } catch (const OutsideRoot& e) {
+      outside = e;
+    }
+  }
+  if (outside) throw OutsideRoot(*outside);
+  throw MissingFile(fmt::format("names the file '{}', which is missing or not a regular file",
+                                Printable(written, 200)),
+                    source, "Copy the export whole, or export again.");
+}
+
 }  // namespace
+
+bool IsLayerMetadata(const fs::path& path) {
+  return path.filename().string().ends_with(kMetadataSuffix);
+}
+
+std::string LayerName(int64_t index) { return fmt::format("layer_{:02}", index + 1); }
+
+fs::path FindFile(const fs::path& folder, const std::string& written, const fs::path& root,
+                  const std::string& source) {
+  return Resolve(Candidates(folder, written), root, written, source);
+}
+
+fs::path FindImage(const fs::path& folder, const std::string& written, const fs::path& root) {
+  std::vector<fs::path> candidates = Candidates(folder, written);
+  candidates.push_back(folder / ".." / kImagesFolderName / fs::path(written).filename());
+  return Resolve(candidates, root, written, folder.string()).lexically_normal();
+}
 
 std::vector<std::string> ImageNames(const std::vector<std::string>& extensions) {
   const int digits = extensions.size() > 99 ? 3 : 2;
   std::vector<std::string> names;
   for (const std::string& extension : extensions) {
-    names.push_back(
-        fmt::format("../images/frame_{:0{}}{}", names.size(), digits, Lower(extension)));
+    names.push_back(fmt::format("../{}/frame_{:0{}}{}", kImagesFolderName, names.size(), digits,
+                                Lower(extension)));
   }
   return names;
 }
@@ -35,7 +96,7 @@ void CreateDirectory(const fs::path& path) {
 }
 
 void WriteImage(const fs::path& folder, const std::string& name, Bytes file) {
-  const fs::path path = (folder / "attn_maps" / name).lexically_normal();
+  const fs::path path = (folder / kMapsFolderName / name).lexically_normal();
   CreateDirectory(path.parent_path());
   WriteFileAtomic(path, file, {.sync = Sync::kLater});
 }

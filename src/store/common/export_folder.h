@@ -1,24 +1,50 @@
 // SPDX-License-Identifier: Apache-2.0
-// The folder that an export writes, and the pictures in it.
+// The folder that an export writes: the names in it, and the pictures.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/file.h"
 
 namespace vggt {
 
-// Where an export's pictures lie as seen from attn_maps/: "../images/frame_00.png", each with its
-// extension (".png") in lower case; three digits from 100 pictures on.
+// The folder of stored maps, the list of its layers, and how each layer's metadata end.
+inline constexpr const char* kMapsFolderName = "attn_maps";
+inline constexpr const char* kManifestName = "layers_manifest.json";
+inline constexpr std::string_view kMetadataSuffix = "_metadata.json";
+inline constexpr const char* kImagesFolderName = "images";
+// The folder of stored queries and keys, and the description in it.
+inline constexpr const char* kQkFolderName = "qk";
+inline constexpr const char* kQkDescriptionName = "attention.json";
+
+// Whether `path` has the name of a layer's metadata.
+bool IsLayerMetadata(const std::filesystem::path& path);
+
+// "layer_01", three digits from 100 layers on; `index` counts from 0.
+std::string LayerName(int64_t index);
+
+// The file that an export names by `written`, a path relative to `folder`. Others' paths may carry
+// a prefix that no longer exists: then what follows attn_maps/ in it counts, or its last parts.
+// With a `root`, whatever lies outside it is not taken. Throws OutsideRoot, or MissingFile naming
+// `source`.
+std::filesystem::path FindFile(const std::filesystem::path& folder, const std::string& written,
+                               const std::filesystem::path& root, const std::string& source);
+// The same of a picture, which may also lie in the export's images/.
+std::filesystem::path FindImage(const std::filesystem::path& folder, const std::string& written,
+                                const std::filesystem::path& root);
+
+// The paths of an export's pictures, relative to attn_maps/: "../images/frame_00.png", each with
+// its extension (".png") in lower case; three digits from 100 pictures on.
 std::vector<std::string> ImageNames(const std::vector<std::string>& extensions);
 
 // Creates a folder and those above it that are missing. Throws Error naming it.
 void CreateDirectory(const std::filesystem::path& path);
 
-// Writes a picture's bytes below `folder`, under one of ImageNames(). From any thread.
+// Writes a picture's bytes below `folder`, under one of ImageNames(). Any thread may call it.
 void WriteImage(const std::filesystem::path& folder, const std::string& name, Bytes file);
 
 // Bytes in all files below a folder.

@@ -5,6 +5,8 @@
 #include <string_view>
 #include <vector>
 
+#include "core/error.h"
+#include "store/common/export_folder.h"
 #include "store/export/export_reader.h"
 #include "store/qk/qk_store.h"
 
@@ -26,7 +28,7 @@ bool IsNumbered(std::string_view name, std::string_view prefix) {
 bool IsNameOfAnExport(const fs::path& relative) {
   const std::vector<fs::path> parts(relative.begin(), relative.end());
   const std::string name = relative.filename().string(), stem = relative.stem().string();
-  if (parts.size() == 2 && parts[0] == "images") return IsNumbered(stem, "frame_");
+  if (parts.size() == 2 && parts[0] == kImagesFolderName) return IsNumbered(stem, "frame_");
   if (parts.size() == 2 && parts[0] == kQkFolderName) {
     const bool layer = relative.extension() == ".safetensors" &&
                        std::ranges::any_of(kBlockKinds, [&](BlockKind kind) {
@@ -34,19 +36,20 @@ bool IsNameOfAnExport(const fs::path& relative) {
                        });
     return layer || name == kQkDescriptionName;
   }
-  constexpr std::string_view kMetadata = "_metadata.json";
-  if (parts.size() == 2 && parts[0] == "attn_maps") {
+  if (parts.size() == 2 && parts[0] == kMapsFolderName) {
     const bool metadata =
-        name.ends_with(kMetadata) &&
-        IsNumbered(std::string_view(name).substr(0, name.size() - kMetadata.size()), "layer_");
-    return metadata || name == "layers_manifest.json";
+        name.ends_with(kMetadataSuffix) &&
+        IsNumbered(std::string_view(name).substr(0, name.size() - kMetadataSuffix.size()),
+                   "layer_");
+    return metadata || name == kManifestName;
   }
-  return parts.size() == 3 && parts[0] == "attn_maps" && IsNumbered(parts[1].string(), "layer_") &&
-         stem.starts_with("heatmaps") &&
+  return parts.size() == 3 && parts[0] == kMapsFolderName &&
+         IsNumbered(parts[1].string(), "layer_") && stem.starts_with(kArrayName) &&
          (relative.extension() == ".npz" || relative.extension() == ".npy");
 }
 
-// Collects files that lie below the folder, by their names; what a link leads to does not.
+// Collects files that lie below the folder, by their names. A file behind a link does not lie
+// there.
 class FileSet {
  public:
   explicit FileSet(const fs::path& folder) : folder_(folder.lexically_normal()) {}
@@ -65,9 +68,11 @@ class FileSet {
   std::set<fs::path> files_;
 };
 
+// Throws Error if the metadata of a layer, which name its array, cannot be read.
 void AddMaps(const Export& e, FileSet& files) {
-  files.Add(e.maps_folder / "layers_manifest.json");
-  for (const ExportLayer& layer : e.layers) {
+  files.Add(e.folder / kManifestName);
+  for (const MapLayer& layer : e.maps) {
+    if (!layer.described) throw Error(layer.error);
     files.Add(layer.metadata_file);
     files.Add(layer.array);
   }
@@ -84,12 +89,11 @@ void AddStore(const fs::path& description, const fs::path& folder, FileSet& file
 }
 
 void AddPictures(const Export& e, FileSet& files) {
-  const ExportLayer& layer = e.layers.back();
-  for (size_t frame = 0; frame < layer.metadata.image_paths.size(); ++frame) {
+  for (size_t frame = 0; frame < e.frames.image_paths.size(); ++frame) {
     try {
-      files.Add(e.ImagePath(layer, frame));
+      files.Add(e.ImagePath(frame));
     } catch (const Error&) {
-      // Missing, or elsewhere: nothing of this folder.
+      // A picture that is missing or lies elsewhere is no file of this folder.
     }
   }
 }
@@ -102,10 +106,10 @@ std::set<fs::path> ListExportFiles(const fs::path& folder) {
   if (!LooksLikeExport(folder)) throw Error("holds no export", folder.string());
   try {
     const Export e = OpenExport(folder, folder);
-    if (!e.store_error.empty()) throw Error(e.store_error);
+    if (e.store && !e.store->error.empty()) throw Error(e.store->error);
     FileSet files(folder);
-    AddMaps(e, files);
-    if (!e.store.empty()) AddStore(e.store, folder, files);
+    if (!e.maps.empty()) AddMaps(e, files);
+    if (e.store) AddStore(e.store->file, folder, files);
     AddPictures(e, files);
     std::set<fs::path> own = std::move(files).Take();
     if (own.empty()) throw Error("its files have other names than those that exports have");

@@ -3,7 +3,7 @@
 
 #include <gmock/gmock.h>
 
-#include "formats/npz.h"
+#include "formats/npy.h"
 #include "formats/zip.h"
 #include "formats/zip_writer.h"
 #include "testing.h"

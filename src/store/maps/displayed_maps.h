@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "core/tensor.h"
-#include "store/common/schema.h"
+#include "store/maps/map_schema.h"
 
 namespace vggt {
 

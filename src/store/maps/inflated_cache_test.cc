@@ -6,7 +6,7 @@
 #include <atomic>
 #include <thread>
 
-#include "formats/npz.h"
+#include "formats/npy.h"
 #include "testing.h"
 
 namespace vggt {

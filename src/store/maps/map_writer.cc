@@ -5,8 +5,7 @@
 
 #include "core/error.h"
 #include "core/file.h"
-#include "formats/npz.h"
-#include "store/common/export_folder.h"
+#include "formats/npy.h"
 
 namespace vggt {
 namespace fs = std::filesystem;
@@ -26,20 +25,19 @@ void ExportWriter::WriteLayer(int64_t layer, const LayerMaps& maps) {
   metadata.per_head_data = maps.per_head;
   metadata.num_heads = maps.per_head ? maps.extents.heads : 0;
   metadata.per_head_vmax99 = maps.per_head_vmax99;
-  metadata.npz_path = name + "/heatmaps_uint8.npz";
-  const std::string metadata_path = name + "_metadata.json";
+  metadata.npz_path = fmt::format("{}/{}_uint8.npz", name, kArrayName);
+  const std::string metadata_path = name + std::string(kMetadataSuffix);
   CreateDirectory(Maps() / name);
-  WriteNpz(Maps() / metadata.npz_path, "heatmaps", "|u1", maps.shape(), maps.levels, compress_,
+  WriteNpz(Maps() / metadata.npz_path, kArrayName, "|u1", maps.shape(), maps.levels, compress_,
            {.sync = Sync::kLater});
-  WriteFileAtomic(Maps() / metadata_path, DumpJson(ToJson(metadata)), {.sync = Sync::kLater});
+  WriteFileAtomic(Maps() / metadata_path, LayerMetadataText(metadata), {.sync = Sync::kLater});
   manifest_.layers.push_back({layer, name, metadata_path, maps.layer_vmax99});
 }
 
 void ExportWriter::Finish() {
   std::sort(manifest_.layers.begin(), manifest_.layers.end(),
             [](const auto& a, const auto& b) { return a.index < b.index; });
-  WriteFileAtomic(Maps() / "layers_manifest.json", DumpJson(ToJson(manifest_)),
-                  {.sync = Sync::kLater});
+  WriteFileAtomic(Maps() / kManifestName, ManifestText(manifest_), {.sync = Sync::kLater});
 }
 
 }  // namespace vggt

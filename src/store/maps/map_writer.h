@@ -1,29 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
-// Writes a classic export, a layer at a time.
+// Writes the maps of an export, a layer at a time.
 #pragma once
 
 #include <filesystem>
+#include <string>
 
-#include "core/file.h"
-#include "store/common/schema.h"
+#include "store/common/export_folder.h"
 #include "store/maps/layer_maps.h"
+#include "store/maps/map_schema.h"
 
 namespace vggt {
 
-// One caller at a time; WriteLayer may be called on another thread than the rest.
+// Not for several threads at once; which thread calls does not matter.
 class ExportWriter {
  public:
-  // Writes below `folder`, which exists and is empty. `common` holds what all layers share.
+  // Writes below `folder`, which exists and is empty. All layers have the metadata `common`, except
+  // for what WriteLayer takes from their maps.
   ExportWriter(std::filesystem::path folder, std::string image_set_name, LayerMetadata common,
                bool compress);
 
-  // Array and metadata of one layer, counted from 0; in any order, each once.
+  // Writes the array and the metadata of one layer, counted from 0. Layers come in any order, each
+  // once.
   void WriteLayer(int64_t layer, const LayerMaps& maps);
-  // The manifest, last.
+  // Writes the manifest, after all layers.
   void Finish();
 
  private:
-  std::filesystem::path Maps() const { return folder_ / "attn_maps"; }
+  std::filesystem::path Maps() const { return folder_ / kMapsFolderName; }
 
   std::filesystem::path folder_;
   LayerMetadata common_;

@@ -13,7 +13,7 @@ using testing::TestDir;
 
 LayerMetadata OneFrame() {
   LayerMetadata common;
-  common.S = 1;
+  common.frames = 1;
   common.H_p = common.H_ds = 1;
   common.W_p = common.W_ds = 2;
   common.image_paths = {"../images/frame_00.jpg"};

@@ -7,6 +7,9 @@
 
 #include "core/error.h"
 #include "core/file.h"
+#include "formats/json.h"
+#include "store/common/frame_list_json.h"
+#include "store/common/provenance_json.h"
 
 namespace vggt {
 namespace {
@@ -139,32 +142,6 @@ QkBlocks ParseBlocks(const Json& json, BlockKind kind, const std::string& source
   return blocks;
 }
 
-// What the store tells of its model and writer.
-Provenance ParseOrigin(const Json& json, const std::string& source) {
-  const auto text = [&](const Json& object, const char* key, const std::string& where) {
-    return HasJson(object, key) ? GetJson<std::string>(object, key, where) : "";
-  };
-  const auto number = [&](const Json& object, const char* key) {
-    return HasJson(object, key) ? GetExtent(object, key, source + ", model", 0) : 0;
-  };
-  Provenance p;
-  p.generator = text(json, "generator", source);
-  p.precision = text(json, "precision", source);
-  if (!HasJson(json, "model")) return p;
-  const Json model = GetJson<Json>(json, "model", source);
-  const std::string where = source + ", model";
-  p.weights = text(model, "weights", where);
-  p.weights_key = text(model, "weights_key", where);
-  p.family = text(model, "family", where);
-  p.model_text = text(model, "text", where);
-  p.depth = number(model, "depth");
-  p.dim = number(model, "dim");
-  p.num_heads = number(model, "num_heads");
-  p.image_width = number(model, "image_width");
-  p.image_height = number(model, "image_height");
-  return p;
-}
-
 void CheckVersion(const Json& json, const std::string& source) {
   if (GetJson<std::string>(json, "format", source) != kFormat) {
     throw Error(fmt::format("'format' is not '{}'", kFormat), source,
@@ -177,8 +154,7 @@ void CheckVersion(const Json& json, const std::string& source) {
   }
 }
 
-void CheckCounts(const QkDescription& d, const std::string& source) {
-  CheckFrameCounts(d, d.frames, source);
+void CheckTokens(const QkDescription& d, const std::string& source) {
   // Extents are at most a million each: the products fit 64 bits one by one.
   const int64_t patches = d.H_p * d.W_p;
   if (patches > kMostTokens || d.frames * (patches + kMostSpecialTokens) > kMostTokens) {
@@ -201,46 +177,36 @@ const QkBlocks* QkDescription::Find(BlockKind kind) const {
   return nullptr;
 }
 
-OrderedJson ToJson(const QkDescription& d) {
-  OrderedJson json = {{"format", kFormat},
-                      {"format_version", kQkFormatVersion},
-                      {"generator", d.provenance.generator},
-                      {"image_set_name", d.image_set_name},
-                      {"model", ModelJson(d.provenance)},
-                      {"precision", d.provenance.precision},
-                      {"frames", d.frames},
-                      {"grid", {{"H_p", d.H_p}, {"W_p", d.W_p}}},
-                      {"image_paths", d.image_paths}};
-  json["image_sizes"] = OrderedJson::array();
-  for (const ImageSize& size : d.image_sizes) json["image_sizes"].push_back(ToJson(size));
-  json["transforms"] = OrderedJson::array();
-  for (const FrameTransform& t : d.transforms) json["transforms"].push_back(ToJson(t));
-  if (!d.sources.empty()) {
-    json["sources"] = OrderedJson::array();
-    for (const PictureSource& each : d.sources) json["sources"].push_back(ToJson(each));
-  }
+std::string QkDescriptionText(const QkDescription& d) {
+  OrderedJson json = {{"format", kFormat}, {"format_version", kQkFormatVersion}};
+  json[kGeneratorKey] = nullptr;  // which comes before the name of the set
+  json["image_set_name"] = d.image_set_name;
+  AddProvenance(d.provenance, json);
+  json["frames"] = d.frames;
+  json["grid"] = {{"H_p", d.H_p}, {"W_p", d.W_p}};
+  AddImages(d, json);
+  AddOrigins(d, json);
   json["blocks"] = OrderedJson::object();
-  for (const QkBlocks& blocks : d.blocks)
+  for (const QkBlocks& blocks : d.blocks) {
     json["blocks"][BlockKindName(blocks.kind)] = ToJson(blocks);
-  return json;
+  }
+  return DumpJson(json);
 }
 
-QkDescription ParseQkDescription(const Json& json, const std::string& source) {
+QkDescription ParseQkDescription(std::string_view text, const std::string& source) {
+  const Json json = ParseJson(text, source);
   CheckVersion(json, source);
   QkDescription d;
   if (HasJson(json, "image_set_name")) {
     d.image_set_name = GetJson<std::string>(json, "image_set_name", source);
   }
-  d.provenance = ParseOrigin(json, source);
+  d.provenance = ParseProvenance(json, source, Origin::kAnyone);
   d.frames = GetExtent(json, "frames", source, 1);
   const Json grid = GetJson<Json>(json, "grid", source);
   d.H_p = GetExtent(grid, "H_p", source + ", grid", 1);
   d.W_p = GetExtent(grid, "W_p", source + ", grid", 1);
-  d.image_paths = GetJson<std::vector<std::string>>(json, "image_paths", source);
-  d.image_sizes = ParseImageSizes(json, source);
-  d.transforms = ParseTransforms(json, source);
-  d.sources = ParsePictureSources(json, source);
-  CheckCounts(d, source);
+  ParseImages(json, source, d);
+  CheckTokens(d, source);
   const Json blocks = GetJson<Json>(json, "blocks", source);
   for (const BlockKind kind : kBlockKinds) {
     const char* name = BlockKindName(kind);

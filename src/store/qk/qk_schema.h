@@ -11,13 +11,13 @@
 #include "core/block_kind.h"
 #include "core/tensor.h"
 #include "core/token_grid.h"
-#include "store/common/schema.h"
+#include "store/common/export_folder.h"
+#include "store/common/frame_list.h"
+#include "store/common/provenance.h"
 
 namespace vggt {
 
 inline constexpr int kQkFormatVersion = 1;
-inline constexpr const char* kQkFolderName = "qk";
-inline constexpr const char* kQkDescriptionName = "attention.json";
 
 // Bounds on what is read, far beyond any model.
 inline constexpr int64_t kMostHeadDim = 1024;
@@ -45,22 +45,17 @@ struct QkBlocks {
   int64_t specials() const { return static_cast<int64_t>(special_tokens.size()); }
 };
 
-struct QkDescription {
+// Paths are relative to qk/.
+struct QkDescription : FrameList {
   std::string image_set_name;
-  int64_t frames = 0, H_p = 0, W_p = 0;    // H_p · W_p patches a frame
-  std::vector<std::string> image_paths;    // relative to qk/
-  std::vector<ImageSize> image_sizes;      // may be empty in what others wrote
-  std::vector<FrameTransform> transforms;  // likewise
-  std::vector<PictureSource> sources;      // likewise
-  // What others wrote may say less: then texts are empty and numbers 0. It has no definition.
-  Provenance provenance;
+  Provenance provenance;  // what others wrote may say less
   std::vector<QkBlocks>
-      blocks;  // in the order of kBlockKinds, each kind at most once, at least one
+      blocks;  // in the order of kBlockKinds; each kind at most once; at least one
 
   // The blocks of a kind; nullptr if there are none.
   const QkBlocks* Find(BlockKind kind) const;
   // Where the tokens of these blocks stand.
-  TokenGrid token_grid(const QkBlocks& of) const { return {frames, of.specials(), H_p, W_p}; }
+  TokenGrid token_grid(const QkBlocks& of) const { return FrameList::token_grid(of.specials()); }
   int64_t tokens_per_frame(const QkBlocks& of) const { return token_grid(of).tokens_per_frame(); }
   // Of the stored tensors: [heads, tokens of all frames, head_dim].
   Shape shape(const QkBlocks& of) const { return {of.heads, token_grid(of).tokens(), of.head_dim}; }
@@ -69,10 +64,11 @@ struct QkDescription {
 // "global_01.safetensors"; `index` counts from 0.
 std::string QkFileName(BlockKind kind, int64_t index);
 
-OrderedJson ToJson(const QkDescription& description);
+// What the file holds.
+std::string QkDescriptionText(const QkDescription& description);
 // Throws Error naming `source` and the key if something is missing, of another type or out of
 // range, of another version, or if the numbers contradict each other. A layer's file is a bare
 // name.
-QkDescription ParseQkDescription(const Json& json, const std::string& source);
+QkDescription ParseQkDescription(std::string_view text, const std::string& source);
 
 }  // namespace vggt

@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 
+#include "formats/json.h"
 #include "testing.h"
 
 namespace vggt {
@@ -54,15 +55,26 @@ QkDescription ExampleDescription() {
   return d;
 }
 
-QkDescription Parse(const Json& json) { return ParseQkDescription(json, "attention.json"); }
+QkDescription Parse(const Json& json) { return ParseQkDescription(json.dump(), "attention.json"); }
 
-Json Good() { return ParseJson(DumpJson(ToJson(ExampleDescription())), "attention.json"); }
+Json Good() { return ParseJson(QkDescriptionText(ExampleDescription()), "attention.json"); }
 
 TEST(QkSchema, RoundTrip) {
   const QkDescription back = Parse(Good());
-  EXPECT_EQ(DumpJson(ToJson(back)), DumpJson(ToJson(ExampleDescription())));
+  EXPECT_EQ(QkDescriptionText(back), QkDescriptionText(ExampleDescription()));
   EXPECT_EQ(back.shape(back.blocks[0]), (Shape{16, 2 * (3 + 25 * 37), 64}));
   EXPECT_EQ(back.shape(back.blocks[1]), (Shape{4, 2 * (1 + 25 * 37), 32}));
+}
+
+// Files hold the keys in this order.
+TEST(QkSchema, KeysHaveOneOrder) {
+  std::vector<std::string> keys;
+  const OrderedJson json = OrderedJson::parse(QkDescriptionText(ExampleDescription()));
+  for (const auto& item : json.items()) keys.push_back(item.key());
+  EXPECT_THAT(keys,
+              ::testing::ElementsAre("format", "format_version", "generator", "image_set_name",
+                                     "model", "precision", "frames", "grid", "image_paths",
+                                     "image_sizes", "transforms", "sources", "blocks"));
 }
 
 TEST(QkSchema, LayersAreSorted) {

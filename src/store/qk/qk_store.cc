@@ -46,7 +46,7 @@ fs::path FindQkDescription(const fs::path& path) {
 
 QkDescription ReadQkDescription(const fs::path& file, const fs::path& root) {
   CheckInside(file, root);
-  return ParseQkDescription(ParseJson(ReadFile(file, kMostJson), file.string()), file.string());
+  return ParseQkDescription(ReadFile(file, kMostJson), file.string());
 }
 
 QkStore::QkStore(const fs::path& file, fs::path root)

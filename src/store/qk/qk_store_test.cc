@@ -31,7 +31,7 @@ TEST(QkStore, ReadsWhatWasWritten) {
   const TestDir dir;
   const QkDescription d = SmallQkDescription();
   const QkStore store(WriteQkStore(dir.path(), d), dir.path());
-  EXPECT_EQ(DumpJson(ToJson(store.description())), DumpJson(ToJson(d)));
+  EXPECT_EQ(QkDescriptionText(store.description()), QkDescriptionText(d));
   for (const QkBlocks& blocks : store.description().blocks) {
     EXPECT_EQ(store.description().Find(blocks.kind), &blocks);
     for (size_t layer = 0; layer < blocks.layers.size(); ++layer) {

@@ -51,7 +51,7 @@ uint64_t QkWriter::Finish() {
     std::sort(blocks.layers.begin(), blocks.layers.end(),
               [](const QkLayer& a, const QkLayer& b) { return a.index < b.index; });
   }
-  const std::string text = DumpJson(ToJson(description_));
+  const std::string text = QkDescriptionText(description_);
   WriteFileAtomic(folder_ / kQkDescriptionName, text, {.sync = Sync::kLater});
   return bytes_ + text.size();
 }

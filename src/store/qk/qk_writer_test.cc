@@ -80,7 +80,7 @@ TEST(QkWriter, WhatItWritesCanBeReadAgain) {
                                  "global_03.safetensors", "global_12.safetensors"));
 
   const QkDescription read =
-      ParseQkDescription(ReadJsonFile(dir / "out" / "qk" / "attention.json"), "attention.json");
+      ParseQkDescription(ReadFile(dir / "out" / "qk" / "attention.json"), "attention.json");
   ASSERT_EQ(read.blocks.size(), 2U);
   ASSERT_EQ(read.blocks[0].layers.size(), 2U);
   EXPECT_EQ(read.blocks[0].layers[0].index, 2);

@@ -6,9 +6,10 @@
 #include <filesystem>
 #include <memory>
 #include <span>
+#include <vector>
 
-#include "store/export/export_reader.h"
 #include "store/maps/inflated_cache.h"
+#include "store/maps/map_layer.h"
 
 namespace vggt {
 
@@ -24,15 +25,15 @@ struct MapReaderOptions {
 // Any number of threads may use one reader at the same time.
 class MapReader {
  public:
-  MapReader(Export e, const MapReaderOptions& options);
+  MapReader(std::vector<MapLayer> layers, const MapReaderOptions& options);
   MapReader(const MapReader&) = delete;
   MapReader& operator=(const MapReader&) = delete;
   ~MapReader();
 
-  const Export& description() const;
+  const std::vector<MapLayer>& layers() const;
 
   // What one query shows in one layer (docs/formats.md, "What is shown").
-  // layer: place in description().layers; query: row · W_ds + col; heads: numbers from 1, or
+  // layer: place in layers(); query: row · W_ds + col; heads: numbers from 1, or
   // kMeanOfHeads, which is also what an export without heads holds; frames: from 0.
   // levels: [heads, frames, H_ds, W_ds]; scales: [heads], what level 255 stands for.
   // Throws Error if one of them is out of range or the layer cannot be read.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "store/export/map_reader.h"
+#include "store/maps/map_reader.h"
 
 #include <gmock/gmock.h>
 
@@ -9,8 +9,10 @@
 #include <random>
 #include <thread>
 
-#include "formats/npz.h"
+#include "formats/json.h"
+#include "formats/npy.h"
 #include "store/maps/map_writer.h"
+#include "store/maps/maps_folder.h"
 #include "testing.h"
 
 namespace vggt {
@@ -29,7 +31,7 @@ struct Shown {
 
 Shown Show(const MapReader& reader, size_t layer, int64_t query, const std::vector<int>& heads,
            const std::vector<int>& frames) {
-  const LayerMetadata& m = reader.description().layers.front().metadata;
+  const LayerMetadata& m = reader.layers().front().metadata;
   Shown shown{std::vector<uint8_t>(heads.size() * frames.size() * m.H_ds * m.W_ds),
               std::vector<double>(heads.size())};
   reader.Read(layer, query, heads, frames, shown.levels, shown.scales);
@@ -79,7 +81,7 @@ void ExpectClose(const Shown& got, const Shown& expected) {
 // 3 frames and 2×4 cells with strides: 8 queries, 4 heads; levels that differ everywhere.
 LayerMetadata Small() {
   LayerMetadata m;
-  m.S = 3;
+  m.frames = 3;
   m.H_p = 3;
   m.W_p = 11;
   m.stride_h = 2;
@@ -123,8 +125,9 @@ TEST(MapReader, SingleHeadsAreAsStored) {
   for (const bool compress : {false, true}) {
     const TestDir dir;
     const std::vector<LayerMaps> layers = WriteSmall(dir / "e", true, compress);
-    const MapReader reader(OpenExport(dir / "e"), {.cache = std::make_shared<InflatedCache>(
-                                                       dir.path(), uint64_t{8} << 30)});
+    const MapReader reader(
+        OpenMapsFolder(dir / "e").layers,
+        {.cache = std::make_shared<InflatedCache>(dir.path(), uint64_t{8} << 30)});
     for (size_t layer = 0; layer < 2; ++layer) {
       for (int query = 0; query < 8; ++query) {
         const Shown all = Show(reader, layer, query, UpTo(4, 1), UpTo(3, 0));
@@ -149,7 +152,7 @@ TEST(MapReader, SingleHeadsAreAsStored) {
 TEST(MapReader, AveragedMapsAreAsStored) {
   const TestDir dir;
   const std::vector<LayerMaps> layers = WriteSmall(dir / "e", false, true);
-  const MapReader reader(OpenExport(dir / "e"), {});
+  const MapReader reader(OpenMapsFolder(dir / "e").layers, {});
   const Shown shown = Show(reader, 1, 3, {kMeanOfHeads}, UpTo(3, 0));
   EXPECT_EQ(shown.levels, Part(layers[1].levels, 3, 24));
   EXPECT_EQ(shown.scales[0], layers[1].layer_vmax99);
@@ -159,7 +162,7 @@ TEST(MapReader, AveragedMapsAreAsStored) {
 TEST(MapReader, TheMeanIsThatOfASlowTwin) {
   const TestDir dir;
   const std::vector<LayerMaps> layers = WriteSmall(dir / "e", true, true);
-  const MapReader reader(OpenExport(dir / "e"), {});
+  const MapReader reader(OpenMapsFolder(dir / "e").layers, {});
   for (int query = 0; query < 8; ++query) {
     std::vector<std::vector<float>> heads(4);
     for (int head = 0; head < 4; ++head) {
@@ -178,8 +181,8 @@ TEST(MapReader, TheMeanIsThatOfASlowTwin) {
 }
 
 TEST(MapReader, OfTheGoldenExportToo) {
-  const MapReader reader(OpenExport(Golden("export/conv_per_head")), {});
-  const ExportLayer& layer = reader.description().layers[2];
+  const MapReader reader(OpenMapsFolder(Golden("export/conv_per_head")).layers, {});
+  const MapLayer& layer = reader.layers()[2];
   const StoredMaps stored = ReadMaps(layer);  // [90, 4, 3, 9, 10]
   std::vector<std::vector<float>> heads(4);
   for (int head = 0; head < 4; ++head) {
@@ -234,7 +237,7 @@ TEST_P(RawMaps, AreShownByTheSameFormula) {
   using ::testing::ElementsAre;
   const TestDir dir;
   Write(dir.path(), false);
-  const MapReader plain(OpenExport(dir.path()), {});
+  const MapReader plain(OpenMapsFolder(dir.path()).layers, {});
   EXPECT_THAT(Show(plain, 0, 0, {1, 2}, {0}).levels, ElementsAre(255, 128, 64, 0));
   EXPECT_THAT(Show(plain, 0, 0, {1, 2}, {0}).scales, ElementsAre(0.5, 0.5));
   // Mean 0.3125, 0.125.
@@ -245,7 +248,7 @@ TEST_P(RawMaps, AreShownByTheSameFormula) {
   EXPECT_THAT(Show(plain, 0, 1, {1, 2}, {0}).levels, ElementsAre(0, 255, 0, 0));
   EXPECT_THAT(Show(plain, 0, 1, {kMeanOfHeads}, {0}).levels, ElementsAre(0, 255));
   Write(dir.path(), true);
-  const MapReader scaled(OpenExport(dir.path()), {});
+  const MapReader scaled(OpenMapsFolder(dir.path()).layers, {});
   EXPECT_THAT(Show(scaled, 0, 0, {2, 1}, {0}).levels, ElementsAre(32, 0, 255, 255));
   EXPECT_THAT(Show(scaled, 0, 0, {2, 1}, {0}).scales, ElementsAre(1.0, 0.25));
 }
@@ -262,7 +265,7 @@ INSTANTIATE_TEST_SUITE_P(Files, RawMaps,
 TEST(MapReader, NumbersOutOfRangeAreRefused) {
   const TestDir dir;
   WriteSmall(dir / "e", true, false);
-  const MapReader reader(OpenExport(dir / "e"), {});
+  const MapReader reader(OpenMapsFolder(dir / "e").layers, {});
   EXPECT_THAT(ErrorOf([&] { Show(reader, 2, 0, {1}, {0}); }),
               HasSubstr("layer 2 is asked for, expected 0 … 1"));
   EXPECT_THAT(ErrorOf([&] { Show(reader, 0, 8, {1}, {0}); }),
@@ -276,7 +279,7 @@ TEST(MapReader, NumbersOutOfRangeAreRefused) {
   std::vector<double> scale(1);
   const int head[] = {1}, frame[] = {0};
   EXPECT_THAT(ErrorOf([&] { reader.Read(0, 0, head, frame, small, scale); }),
-              HasSubstr("another number of maps"));
+              HasSubstr("room for 7 levels and 1 scales, which does not fit 1 heads of 1 frames"));
 }
 
 TEST(MapReader, OneLayerThatCannotBeReadLeavesTheOthers) {
@@ -284,7 +287,7 @@ TEST(MapReader, OneLayerThatCannotBeReadLeavesTheOthers) {
   WriteSmall(dir / "e", true, true);
   const fs::path array = dir / "e/attn_maps/layer_01/heatmaps_uint8.npz";
   const auto error = [&] {
-    const MapReader reader(OpenExport(dir / "e", dir / "e"), {.root = dir / "e"});
+    const MapReader reader(OpenMapsFolder(dir / "e", dir / "e").layers, {.root = dir / "e"});
     EXPECT_EQ(Show(reader, 1, 0, {1}, {0}).levels.size(), 8U);
     return ErrorOf([&] { Show(reader, 0, 0, {1}, {0}); });
   };
@@ -306,7 +309,7 @@ TEST(MapReader, OneLayerThatCannotBeReadLeavesTheOthers) {
 TEST(MapReader, AVanishedFolderIsAnErrorAndNotTheEnd) {
   const TestDir dir;
   WriteSmall(dir / "e", true, true);
-  const MapReader reader(OpenExport(dir / "e"), {});
+  const MapReader reader(OpenMapsFolder(dir / "e").layers, {});
   const Shown before = Show(reader, 0, 0, {1}, {0});
   fs::remove_all(dir / "e");
   EXPECT_EQ(Show(reader, 0, 0, {1}, {0}).levels, before.levels);  // was inflated
@@ -318,7 +321,7 @@ TEST(MapReader, ManyThreadsOneReader) {
   const std::vector<LayerMaps> layers = WriteSmall(dir / "e", true, true);
   fs::create_directory(dir / "cache");
   // Room for one of the two layers.
-  const MapReader reader(OpenExport(dir / "e"),
+  const MapReader reader(OpenMapsFolder(dir / "e").layers,
                          {.cache = std::make_shared<InflatedCache>(dir / "cache", 15'000)});
   std::atomic<int> wrong = 0;
   std::vector<std::thread> threads;

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "store/export/map_reader.h"
+#include "store/maps/map_reader.h"
 
 #include <algorithm>
 #include <vector>
 
+#include "core/error.h"
 #include "ops/quantize.h"
 #include "store/maps/displayed_maps.h"
 
@@ -20,7 +21,7 @@ class QueryReader {
         query_(static_cast<uint64_t>(query)),
         raw_(file.layout().descr != "|u1"),
         dtype_(file.layout().descr == "<f2" ? DType::kF16 : DType::kF32),
-        values_(static_cast<size_t>(m.S * m.H_ds * m.W_ds)),
+        values_(static_cast<size_t>(m.frames * m.H_ds * m.W_ds)),
         bytes_(values_ * (raw_ ? DTypeSize(dtype_) : 1)),
         floats_(raw_ ? values_ : 0) {}
 
@@ -79,8 +80,8 @@ void CheckNumber(const char* what, int64_t number, int64_t first, int64_t last) 
 
 class MapReader::State {
  public:
-  State(Export e, const MapReaderOptions& options)
-      : description_(std::move(e)),
+  State(std::vector<MapLayer> layers, const MapReaderOptions& options)
+      : layers_(std::move(layers)),
         root_(options.root),
         cache_(options.cache ? options.cache
                              : std::make_shared<InflatedCache>(DefaultCacheFolder(),
@@ -89,26 +90,25 @@ class MapReader::State {
   State& operator=(const State&) = delete;
   ~State() { cache_->Forget(this); }
 
-  const Export& description() const { return description_; }
+  const std::vector<MapLayer>& layers() const { return layers_; }
 
   std::shared_ptr<const ArrayFile> Get(size_t layer) {
-    CheckNumber("layer", static_cast<int64_t>(layer), 0,
-                static_cast<int64_t>(description_.layers.size()) - 1);
-    return cache_->Get({this, layer}, [&] { return OpenMaps(description_.layers[layer], root_); });
+    CheckNumber("layer", static_cast<int64_t>(layer), 0, static_cast<int64_t>(layers_.size()) - 1);
+    return cache_->Get({this, layer}, [&] { return OpenMaps(layers_[layer], root_); });
   }
 
  private:
-  const Export description_;
+  const std::vector<MapLayer> layers_;
   const fs::path root_;
   const std::shared_ptr<InflatedCache> cache_;
 };
 
-MapReader::MapReader(Export e, const MapReaderOptions& options)
-    : state_(std::make_unique<State>(std::move(e), options)) {}
+MapReader::MapReader(std::vector<MapLayer> layers, const MapReaderOptions& options)
+    : state_(std::make_unique<State>(std::move(layers), options)) {}
 
 MapReader::~MapReader() = default;
 
-const Export& MapReader::description() const { return state_->description(); }
+const std::vector<MapLayer>& MapReader::layers() const { return state_->layers(); }
 
 void MapReader::Prepare(size_t layer) const { state_->Get(layer); }
 
@@ -116,14 +116,17 @@ void MapReader::Read(size_t layer, int64_t query, std::span<const int> heads,
                      std::span<const int> frames, std::span<uint8_t> levels,
                      std::span<double> scales) const {
   const std::shared_ptr<const ArrayFile> file = state_->Get(layer);
-  const LayerMetadata& m = description().layers[layer].metadata;
+  const LayerMetadata& m = layers()[layer].metadata;
   const int64_t cells = m.H_ds * m.W_ds;
   CheckNumber("query", query, 0, cells - 1);
   for (const int head : heads) CheckNumber("head", head, 0, m.per_head_data ? m.num_heads : 0);
-  for (const int frame : frames) CheckNumber("frame", frame, 0, m.S - 1);
+  for (const int frame : frames) CheckNumber("frame", frame, 0, m.frames - 1);
   if (levels.size() != heads.size() * frames.size() * static_cast<size_t>(cells) ||
       scales.size() != heads.size()) {
-    throw Error("room for another number of maps");
+    throw Error(
+        fmt::format("the answer has room for {} levels and {} scales, which does not fit {} "
+                    "heads of {} frames",
+                    levels.size(), scales.size(), heads.size(), frames.size()));
   }
   QueryReader reader(m, *file, query);
   std::vector<uint8_t> whole(reader.values());

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// One layer of stored maps: what its files say, and where its maps lie.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "core/tensor.h"
+#include "store/maps/array_file.h"
+#include "store/maps/map_schema.h"
+
+namespace vggt {
+
+struct MapLayer {
+  int64_t index = 0;  // from 0
+  std::string name;   // "layer_01"
+  std::filesystem::path metadata_file;
+  LayerMetadata metadata;
+  // False if the metadata cannot be read. Extents and frames are then those of the layers beside
+  // it.
+  bool described = true;
+  std::filesystem::path array;  // where its maps lie; empty if they are missing
+  std::string error;            // why they cannot be read; empty if nothing is known against it
+  bool missing = false;         // whether that is because a file is not there
+};
+
+// The levels of one layer, as stored.
+struct StoredMaps {
+  Shape shape;  // [queries, frames, height, width] or [queries, heads, frames, height, width]
+  std::vector<uint8_t> levels;
+};
+
+// Reads from the array how many heads it holds, for metadata that do not tell. If the array's shape
+// fits no maps of these metadata, that becomes the layer's error.
+void CountHeads(MapLayer& layer);
+
+// A layer's maps, open: |u1 levels, or raw <f2 or <f4, of the shape that the metadata announce.
+// Throws MissingFile if there are none, Error if they are damaged or others, and OutsideRoot.
+ArrayFile OpenMaps(const MapLayer& layer, const std::filesystem::path& root = {});
+
+// Reads a layer's levels. Throws Error like OpenMaps, and for raw maps.
+StoredMaps ReadMaps(const MapLayer& layer);
+
+}  // namespace vggt

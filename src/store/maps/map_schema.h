@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// The JSON of stored maps (docs/formats.md): each layer's metadata, and the manifest.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "store/common/frame_list.h"
+#include "store/common/provenance.h"
+
+namespace vggt {
+
+// Of exports that this project writes; others' have none.
+inline constexpr int kFormatVersion = 1;
+
+// The array of maps in an .npz, and how the names of files of maps begin.
+inline constexpr const char* kArrayName = "heatmaps";
+
+// Bounds on what is read, far beyond any that exists.
+inline constexpr int64_t kMostMapValues = 1
+                                          << 24;  // of one query in one head: frames · H_ds · W_ds
+inline constexpr double kMostVmax = 1e30;         // sums of such numbers fit float32
+
+// layer_NN_metadata.json; paths in it are relative to the folder of maps. `frames` is its "S".
+struct LayerMetadata : FrameList {
+  int64_t stride_h = 1, stride_w = 1;  // patches
+  int64_t H_ds = 0, W_ds = 0;          // of the maps
+  double layer_vmax99 = 0;
+  std::string normalized_by;  // "layer_vmax99", "per_head_vmax99" or "none"
+  bool per_head_data = false;
+  int64_t num_heads = 0;                 // only if per_head_data
+  std::vector<double> per_head_vmax99;   // only if per_head_data; may be empty in what others wrote
+  bool heads_known = true;               // false: others left it to the array's shape
+  std::string npz_path;                  // others may name a .npy
+  std::optional<Provenance> provenance;  // absent in what others wrote
+};
+
+// What level 255 of a head stands for; heads count from 1, any number if they are not apart.
+double HeadVmax(const LayerMetadata& metadata, int head);
+
+struct ManifestLayer {
+  int64_t index = 0;  // from 0
+  std::string name;   // "layer_01"
+  std::string metadata_path;
+  double layer_vmax99 = 0;
+};
+
+// layers_manifest.json.
+struct Manifest {
+  std::string image_set_name;
+  std::vector<ManifestLayer> layers;
+};
+
+// What these files hold. The definition of maps is the writer's own, whatever `metadata` says.
+std::string LayerMetadataText(const LayerMetadata& metadata);
+std::string ManifestText(const Manifest& manifest);
+
+// Throw Error naming `source` and the key if something is missing, of another type or out of range,
+// or if the numbers contradict each other. Only those keys are needed that docs/formats.md names
+// under "What is read".
+LayerMetadata ParseLayerMetadata(std::string_view text, const std::string& source);
+Manifest ParseManifest(std::string_view text, const std::string& source);
+
+}  // namespace vggt

@@ -1,0 +1,83 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""What is installed can be used: every header compiles, and other projects build and run with find_package.
+
+    install_test.py BUILD_FOLDER DEMO_EXPORT_PROGRAM
+
+Installs BUILD_FOLDER into a folder of its own, builds examples/library against that alone, and runs it.
+"""
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import unittest
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BUILD, CMAKE, COMPILER = sys.argv.pop(1), sys.argv.pop(1), sys.argv.pop(1)
+
+
+def run(*command, **options):
+    done = subprocess.run(command, capture_output=True, text=True, **options)
+    if done.returncode:
+        raise AssertionError(f"{command}: {done.stdout}{done.stderr}")
+    return done.stdout
+
+
+class Installed(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory()
+        cls.work = Path(cls.folder.name)
+        cls.prefix = cls.work / "prefix"
+        run(CMAKE, "--install", BUILD, "--prefix", cls.prefix)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.folder.cleanup()
+
+    def test_every_header_compiles_with_nothing_but_the_standard_library(self):
+        include = self.prefix / "include/vggt-attn"
+        headers = sorted(include.rglob("*.h"))
+        self.assertGreater(len(headers), 60)
+        # <> for what is not installed beside it: no path but these headers and the compiler's own.
+        outside = re.compile(r"#include <(?![a-z_]+>|sys/)")
+        for header in headers:
+            self.assertNotRegex(header.read_text(), outside, header)
+        everything = self.work / "everything.cc"
+        everything.write_text("".join(f'#include "{h.relative_to(include)}"\n' for h in headers))
+        run(COMPILER, "-std=c++20", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", f"-I{include}", everything)
+
+        def alone(header):
+            run(COMPILER, "-std=c++20", "-w", "-fsyntax-only", f"-I{include}", "-x", "c++", header)
+
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            list(pool.map(alone, headers))
+
+    def test_other_projects_export_and_ask(self):
+        built = self.work / "built"
+        run(CMAKE, "-S", ROOT / "examples/library", "-B", built, f"-DCMAKE_PREFIX_PATH={self.prefix}",
+            "-DCMAKE_BUILD_TYPE=Release", f"-DCMAKE_CXX_COMPILER={COMPILER}")
+        run(CMAKE, "--build", built)
+        pictures = self.prefix / "share/vggt-attn/examples/demo/images"
+        export = self.work / "export"
+        print(run(built / "export_pictures", pictures, export))
+        answer = run(built / "ask_attention", export)
+        # The same by the program.
+        rows = self.work / "row.csv"
+        run(self.prefix / "bin/vggt-attn", "query", export, "--layer", "6", "--head", "3", "--frame", "2",
+            "--row", "10", "--col", "20", "-o", rows)
+        best = max(rows.read_text().splitlines()[1:], key=lambda line: float(line.split(",")[-1]))
+        self.assertIn(f"frame {best.split(',')[3]}", answer)
+
+    def test_the_manual_shows_the_programs_that_are_built_here(self):
+        manual = (ROOT / "docs/api.md").read_text()
+        for program in sorted((ROOT / "examples/library").glob("*.cc")):
+            code = program.read_text().split("\n", 1)[1]  # after the license
+            self.assertIn(code.strip(), manual, program.name)
+
+
+unittest.main()
