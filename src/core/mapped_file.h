@@ -14,8 +14,8 @@ namespace vggt {
 //
 // A mapped file may be truncated by another process, or its disk may fail. Pages that cannot be
 // read then hold zeros, instead of ending the process with SIGBUS, and CheckIntact() throws: call
-// it when the bytes have been read, before what was made of them is used. For this the first
-// mapping installs a handler of SIGBUS; faults at other addresses go to the handler before it.
+// it when the bytes have been read, before the results are used. For this the first mapping
+// installs a handler of SIGBUS, which passes faults at other addresses on to the handler before it.
 class MappedFile {
  public:
   MappedFile() = default;

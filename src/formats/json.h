@@ -19,20 +19,20 @@ using OrderedJson = nlohmann::ordered_json;  // keeps the order of insertion
 // more than 4 million values, or has the same key twice in one object.
 Json ParseJson(std::string_view text, const std::string& source);
 
-// A file of at most 64 MB.
+// The same for a file of at most 64 MB.
 Json ReadJsonFile(const std::filesystem::path& path);
 
-// Two spaces of indentation, a newline at the end; invalid UTF-8 becomes U+FFFD.
+// The text with two spaces of indentation and a newline at the end. Invalid UTF-8 becomes U+FFFD.
 std::string DumpJson(const OrderedJson& json);
 
-// "a number", "a list of 3": for messages.
+// The value in words for messages: "1.5", "a list of 3", "the text 'x'".
 std::string DescribeJson(const Json& json);
 
 // Whether `json` is an object that has the key, with another value than null.
 bool HasJson(const Json& json, const char* key);
 
 // The value of `key` in the object `json`. Throws Error naming source and key if it is missing or
-// of another type; a number with a fraction is no integer, and nothing is converted silently.
+// of another type. Nothing is converted silently: a number with a fraction is no integer.
 template <typename T>
 T GetJson(const Json& json, const char* key, const std::string& source);
 

@@ -29,8 +29,8 @@ size_t ItemSize(std::string_view descr) {
   return std::from_chars(descr.data() + 2, end, size).ptr == end ? size : 0;
 }
 
-// What stands between `open` and `close` as the value of `key` in a Python dictionary; the data of
-// the view are null if there is no such value.
+// The value of `key` in the text of a Python dictionary, if it begins with `open`: what stands up
+// to the next `close`. The view's data are null if there is no such value.
 std::string_view ValueOf(std::string_view dictionary, const char* key, char open, char close) {
   size_t at = dictionary.find(fmt::format("'{}':", key));
   if (at == dictionary.npos) return {};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// NumPy's .npy: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
-// and .npz, a zip archive of .npy files.
+// NumPy's .npy (https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html), and .npz,
+// which is a zip archive of .npy files.
 #pragma once
 
 #include <filesystem>
@@ -30,7 +30,7 @@ struct NpyLayout {
 // `bytes`: the first kLongestNpyHeader bytes of a file, or all of a shorter one. Throws Error like
 // ParseNpy, and if the size of the values does not fit 64 bits.
 NpyLayout ParseNpyHeader(Bytes bytes, const std::string& source);
-// Bytes of all values.
+// The size of all values in bytes.
 uint64_t NpyDataSize(const NpyLayout& layout);
 
 struct NpyArray {

@@ -21,7 +21,7 @@ struct NamedType {
   int bits;
 };
 
-// Every type of the format, with its bits a value.
+// Every type of the format, with the bits of one value.
 constexpr NamedType kTypes[] = {
     {"F32", DType::kF32, 32},
     {"F16", DType::kF16, 16},
@@ -59,7 +59,7 @@ struct Placed {
   std::string name;
 };
 
-// The bytes that `shape` takes.
+// The bytes that a tensor of `shape` takes.
 uint64_t SizeOf(const NamedType& type, const Shape& shape, const std::string& where) {
   uint64_t bits = 0;
   if (__builtin_mul_overflow(static_cast<uint64_t>(NumElements(shape, where)),
@@ -106,7 +106,7 @@ TensorView ParseTensor(const Json& json, Bytes data, const std::string& where, P
   return view;
 }
 
-// The tensors lie one behind the other from the first to the last byte.
+// Throws Error unless the tensors lie one behind the other from the first to the last byte.
 void CheckPlaces(std::vector<Placed> places, uint64_t data_size, const std::string& source) {
   std::sort(places.begin(), places.end(), [](const Placed& a, const Placed& b) {
     return std::tie(a.begin, a.end) < std::tie(b.begin, b.end);

@@ -17,15 +17,16 @@ struct SafetensorsFile {
   std::map<std::string, std::string> metadata;
 };
 
-// Checks all that the format promises: a JSON object within 100 MB, offsets without holes or
-// overlaps that end where the file ends, sizes that fit dtype and shape. Throws Error naming
-// `source`, and the tensor where there is one. Number types other than ours become DType::kOther.
+// Checks all that the format promises: the header is a JSON object of at most 100 MB, the tensors'
+// offsets leave no holes, do not overlap and end where the file ends, and sizes fit dtype and
+// shape. Throws Error naming `source`, and the tensor where there is one. Number types that DType
+// has no name for become DType::kOther.
 SafetensorsFile ParseSafetensors(Bytes bytes, const std::string& source);
 
 // True if `bytes` begin like a safetensors file: a plausible size, then "{".
 bool LooksLikeSafetensors(Bytes bytes);
 
-// Writes a file front to back, without holding it in memory; atomic.
+// Writes a file front to back without holding it in memory. It gets its name in Commit().
 class SafetensorsWriter {
  public:
   struct Entry {
@@ -37,11 +38,12 @@ class SafetensorsWriter {
   SafetensorsWriter(const std::filesystem::path& path, const std::vector<Entry>& entries,
                     const std::map<std::string, std::string>& metadata, AtomicOptions options = {});
 
-  // The values of the next entry, in the order announced. Throws Error if they are of another size.
+  // Writes the values of the next entry, in the order announced. Throws Error if their size is
+  // another.
   void Append(Bytes bytes);
-  // Throws Error if an entry is missing.
+  // Throws Error if an entry was not written.
   void Commit();
-  // Bytes of the whole file.
+  // The size of the whole file in bytes.
   uint64_t size() const { return size_; }
 
  private:

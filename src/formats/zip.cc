@@ -33,7 +33,7 @@ void InflateEntry(const ZipEntry& entry, Bytes raw, std::span<uint8_t> out,
   CheckSum(entry, out, where);
 }
 
-// By zlib: libdeflate inflates everything or nothing.
+// This needs zlib, because libdeflate inflates everything or nothing.
 std::vector<uint8_t> InflateBeginning(Bytes raw, size_t limit, const std::string& where) {
   z_stream stream = {};
   if (inflateInit2(&stream, -MAX_WBITS) != Z_OK) throw Error("cannot be inflated", where);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Zip archives: mapped and inflated.
+// Reads zip archives through a mapping, and inflates their entries.
 #pragma once
 
 #include <filesystem>
@@ -13,12 +13,12 @@
 
 namespace vggt {
 
-// Inflates the whole of a deflated entry. `out` has its announced size. Throws Error if the data do
-// not inflate to just that, or do not match the checksum; `where` names the entry.
+// Inflates the whole of a deflated entry. `out` has the size that the entry announces. Throws Error
+// if the data inflate to another size or do not match the checksum. `where` names the entry.
 void InflateEntry(const ZipEntry& entry, Bytes raw, std::span<uint8_t> out,
                   const std::string& where);
-// At most the first `limit` bytes of a deflated entry, of which `raw` is at least the beginning:
-// as many as it gives. Throws Error if they are damaged.
+// Inflates the beginning of a deflated entry: at most `limit` bytes, and fewer if `raw`, which need
+// not be the whole entry, gives no more. Throws Error if the data are damaged.
 std::vector<uint8_t> InflateBeginning(Bytes raw, size_t limit, const std::string& where);
 
 // An archive opened for reading.
@@ -31,12 +31,12 @@ class ZipReader {
   const ZipEntry* Find(const std::string& name) const;
   const MappedFile& file() const { return file_; }
 
-  // The data of a stored entry, where they lie in the file; the checksum is not looked at.
-  // Throws Error if the entry is deflated.
+  // The data of a stored entry, where they lie in the mapping. Does not verify the checksum. Throws
+  // Error if the entry is deflated.
   Bytes Stored(const ZipEntry& entry) const;
 
-  // The data, inflated and checked against the checksum. Throws Error if they are damaged or larger
-  // than `limit`.
+  // The data of an entry, inflated if need be, and verified by the checksum. Throws Error if they
+  // are damaged, or larger than `limit`.
   std::vector<uint8_t> Read(const ZipEntry& entry, uint64_t limit) const;
 
  private:

@@ -28,7 +28,7 @@ constexpr uint64_t kLongestComment = 0xFFFF;
   throw Error(what, source, "The file is truncated or damaged.");
 }
 
-// The file, and a piece of it that is kept while it is looked at.
+// The file, and the part of it that was read last.
 class Archive {
  public:
   Archive(uint64_t size, const ReadBytes& read, const std::string& source)
@@ -36,7 +36,8 @@ class Archive {
 
   uint64_t size() const { return size_; }
 
-  // A cursor over the bytes from `at` on: `size`, or as many as there are. Until the next call.
+  // A cursor over `size` bytes from `at` on, or over as many as there are. The next call ends its
+  // life.
   Cursor Look(uint64_t at, uint64_t size) {
     at = std::min(at, size_);
     piece_.resize(std::min(size, size_ - at));
@@ -51,7 +52,7 @@ class Archive {
   std::vector<uint8_t> piece_;
 };
 
-// Takes a signature; false if it is another or the file ends before it.
+// Takes four bytes. Returns whether they are there and are this signature.
 bool TakeSignature(Cursor& cursor, uint32_t signature) {
   return cursor.left() >= sizeof(signature) && cursor.Read<uint32_t>("a signature") == signature;
 }
@@ -60,7 +61,7 @@ struct Directory {
   uint64_t count = 0, size = 0, offset = 0;
 };
 
-// Where the record at the very end begins.
+// The place of the record that ends the archive. Only a comment may follow it.
 uint64_t FindEnd(Archive& archive, const std::string& source) {
   const uint64_t longest = std::min(archive.size(), kEndSize + kLongestComment);
   const uint64_t begin = archive.size() - longest;
@@ -77,7 +78,7 @@ uint64_t FindEnd(Archive& archive, const std::string& source) {
   Damaged(source, "is no complete zip archive");
 }
 
-// The directory that the zip64 locator before `end` leads to, if there is one.
+// Reads the directory that the zip64 locator before `end` leads to. Returns false if there is none.
 bool ReadEnd64(Archive& archive, uint64_t end, const std::string& source, Directory& directory) {
   if (end < kLocator64Size) return false;
   Cursor locator = archive.Look(end - kLocator64Size, kLocator64Size);
@@ -121,7 +122,7 @@ Directory FindDirectory(Archive& archive, const std::string& source) {
   return directory;
 }
 
-// Replaces what did not fit 32 bits by its value in the zip64 field.
+// Takes from the zip64 field those values that did not fit 32 bits.
 void ReadExtra(Bytes fields, ZipEntry& entry, uint64_t& local, const std::string& source) {
   Cursor extra(fields, source);
   while (extra.left() >= 4) {
@@ -158,7 +159,8 @@ void CheckEntry(const ZipEntry& entry, uint16_t flags, uint16_t method, const st
     Damaged(source, where + " has two sizes");
 }
 
-// The data begin behind the local header, whose extra field may differ from the directory's.
+// The place of the data, which follow the local header. Its length must be read there, because its
+// extra field may differ from that in the directory.
 uint64_t FindData(Archive& archive, uint64_t directory, const ZipEntry& entry, uint64_t local,
                   const std::string& source) {
   const std::string where = fmt::format("entry '{}'", Printable(entry.name));
@@ -216,7 +218,7 @@ void CheckUnique(const std::vector<ZipEntry>& entries, const std::string& source
   }
 }
 
-// Entries that share bytes make small files expand without bound.
+// Refuses entries that share bytes: with them a small file could expand without bound.
 void CheckDisjoint(std::vector<ZipEntry> entries, const std::string& source) {
   std::sort(entries.begin(), entries.end(),
             [](const ZipEntry& a, const ZipEntry& b) { return a.offset < b.offset; });

@@ -22,8 +22,7 @@ bool IsFile(const fs::path& path) {
   return fs::is_regular_file(path, ignored);
 }
 
-// A path written in the export: as it stands, or what follows "attn_maps/" in it, or its last
-// parts.
+// Where the file that `written` names may lie, the likeliest place first.
 std::vector<fs::path> Candidates(const fs::path& folder, const std::string& written) {
   const fs::path path(written);
   fs::path tail;
@@ -43,7 +42,7 @@ std::vector<fs::path> Candidates(const fs::path& folder, const std::string& writ
 fs::path Resolve(const std::vector<fs::path>& candidates, const fs::path& root,
                  const std::string& written, const std::string& source) {
   std::optional<OutsideRoot> outside;
-  // The system would read a name only up to the NUL.
+  // The system would read the name only up to the NUL.
   const bool readable = written.find('\0') == std::string::npos;
   for (const fs::path& candidate : candidates) {
     if (!readable || !IsFile(candidate)) continue;

@@ -24,21 +24,23 @@ inline constexpr const char* kQkDescriptionName = "attention.json";
 // Whether `path` has the name of a layer's metadata.
 bool IsLayerMetadata(const std::filesystem::path& path);
 
-// "layer_01", three digits from 100 layers on; `index` counts from 0.
+// "layer_01". Layer 100 and those after it have three digits. `index` counts from 0.
 std::string LayerName(int64_t index);
 
-// The file that an export names by `written`, a path relative to `folder`. Others' paths may carry
-// a prefix that no longer exists: then what follows attn_maps/ in it counts, or its last parts.
-// With a `root`, whatever lies outside it is not taken. Throws OutsideRoot, or MissingFile naming
+// Finds the file that an export names by `written`, a path relative to `folder`. If there is no
+// such file, the part of the path that follows attn_maps/ is tried, then its last two parts and its
+// last one: the Python toolkit writes paths with a prefix that need not exist any more. With a
+// `root`, whatever lies outside it is not taken. Throws OutsideRoot, or MissingFile naming
 // `source`.
 std::filesystem::path FindFile(const std::filesystem::path& folder, const std::string& written,
                                const std::filesystem::path& root, const std::string& source);
-// The same of a picture, which may also lie in the export's images/.
+// The same for a picture, which may also lie in the export's images/.
 std::filesystem::path FindImage(const std::filesystem::path& folder, const std::string& written,
                                 const std::filesystem::path& root);
 
 // The paths of an export's pictures, relative to attn_maps/: "../images/frame_00.png", each with
-// its extension (".png") in lower case; three digits from 100 pictures on.
+// its extension (".png") in lower case. The numbers have three digits if there are 100 pictures or
+// more.
 std::vector<std::string> ImageNames(const std::vector<std::string>& extensions);
 
 // Creates a folder and those above it that are missing. Throws Error naming it.
@@ -47,7 +49,7 @@ void CreateDirectory(const std::filesystem::path& path);
 // Writes a picture's bytes below `folder`, under one of ImageNames(). Any thread may call it.
 void WriteImage(const std::filesystem::path& folder, const std::string& name, Bytes file);
 
-// Bytes in all files below a folder.
+// The size of all files below a folder in bytes.
 uint64_t FolderBytes(const std::filesystem::path& folder);
 
 }  // namespace vggt

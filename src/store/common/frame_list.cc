@@ -55,7 +55,7 @@ PictureSource ParsePictureSource(const Json& json, const std::string& source) {
   return out;
 }
 
-// The list `key`, each item read by `parse`; empty if it is missing.
+// Reads the list `key`, whose items `parse` reads. Empty if there is no such key.
 template <typename T>
 std::vector<T> ParseList(const Json& json, const char* key, const std::string& source,
                          T (*parse)(const Json&, const std::string&)) {

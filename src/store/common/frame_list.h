@@ -34,14 +34,14 @@ std::string SourceText(const PictureSource& source);
 struct FrameList {
   int64_t frames = 0;
   int64_t H_p = 0, W_p = 0;  // grid rows and columns: patches of each frame
-  // Of each frame. The paths of the copied pictures are relative to the folder of the JSON that
-  // names them. Lists other than these paths are empty in what others wrote without them.
+  // One for each frame. `image_paths` are those of the copied pictures, relative to the folder of
+  // the JSON that names them. The other lists may be empty in what other programs wrote.
   std::vector<std::string> image_paths;
   std::vector<ImageSize> image_sizes;
   std::vector<FrameTransform> transforms;
   std::vector<PictureSource> sources;
 
-  // Where tokens stand if each frame has so many special ones.
+  // The tokens of these frames, if each frame has so many special tokens.
   TokenGrid token_grid(int64_t special_tokens) const { return {frames, special_tokens, H_p, W_p}; }
 };
 

@@ -20,11 +20,12 @@ inline constexpr const char* kDefinitionTextKey = "definition_text";
 // that `json` has already keep their place.
 void AddProvenance(const Provenance& provenance, OrderedJson& json);
 
-// kOurs: what this project writes has all keys but those that say what is unusual.
+// Who wrote the file. This project writes all keys, apart from those that it only writes if they
+// say something.
 enum class Origin { kOurs, kAnyone };
 
-// Throws Error naming `source` and the key if something is of another type or out of range, or if
-// something is missing that `origin` has.
+// Throws Error naming `source` and the key if something is of another type or out of range, or if a
+// key is missing that this project always writes and `origin` is kOurs.
 Provenance ParseProvenance(const Json& json, const std::string& source, Origin origin);
 
 }  // namespace vggt

@@ -23,8 +23,7 @@ bool IsNumbered(std::string_view name, std::string_view prefix) {
   return name.starts_with(prefix) && AllDigits(name.substr(prefix.size()));
 }
 
-// Whether an export's files have such names. A manifest may name anything, also files that somebody
-// has put beside it.
+// Whether exports give their files such names.
 bool IsNameOfAnExport(const fs::path& relative) {
   const std::vector<fs::path> parts(relative.begin(), relative.end());
   const std::string name = relative.filename().string(), stem = relative.stem().string();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which files make up an export: what may go when it is replaced.
+// Which files make up an export, and so may be removed when it is replaced.
 #pragma once
 
 #include <filesystem>
@@ -7,11 +7,11 @@
 
 namespace vggt {
 
-// The files of the export in `folder` that its manifest, its layers' metadata and its description
-// of queries and keys name, and these themselves: paths relative to it, none outside, and only
-// those with names that exports have (docs/formats.md), as a manifest may name anything. An empty
-// folder has none. What else lies there is somebody's. Throws Error if `folder` holds no export, or
-// one that cannot be read wholly.
+// Lists the files of the export in `folder`, as paths relative to it: its manifest, its layers'
+// metadata, its description of queries and keys, and the files that these name. A manifest may name
+// anything, so only files inside the folder count that have names as exports give them
+// (docs/formats.md). Whatever else lies in the folder belongs to somebody. An empty folder has no
+// such files. Throws Error if `folder` holds no export, or one that cannot be read wholly.
 std::set<std::filesystem::path> ListExportFiles(const std::filesystem::path& folder);
 
 }  // namespace vggt

@@ -15,7 +15,7 @@ namespace vggt {
 namespace fs = std::filesystem;
 namespace {
 
-// The maps that `path` leads to.
+// Reads the maps that `path` leads to.
 void ReadMapsOf(const fs::path& path, Export& out) {
   MapsFolder maps = OpenMapsFolder(path, out.root);
   out.folder = maps.folder;
@@ -27,7 +27,8 @@ void ReadMapsOf(const fs::path& path, Export& out) {
   out.provenance = last->metadata.provenance;
 }
 
-// A store beside maps that cannot be read, or that is of other pictures, does not take them away.
+// Reads the store beside maps. If it cannot be read, or is of other pictures, the maps are still
+// shown.
 void CheckStore(Export& out) {
   try {
     const QkDescription d = ReadQkDescription(out.store->file, out.root);
@@ -43,7 +44,7 @@ void CheckStore(Export& out) {
   }
 }
 
-// An export that holds a store alone.
+// Reads the store of an export that has no maps.
 void ReadStore(Export& out) {
   const QkDescription& d = out.store->description = ReadQkDescription(out.store->file, out.root);
   out.folder = out.store->file.has_parent_path() ? out.store->file.parent_path() : ".";

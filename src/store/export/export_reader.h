@@ -43,17 +43,16 @@ struct Export {
   std::filesystem::path ImagePath(size_t frame) const;
 };
 
-// True if `path` is something that OpenExport takes, judged by names alone.
+// Whether `path` is something that OpenExport takes. Only names are looked at.
 bool LooksLikeExport(const std::filesystem::path& path);
 
 // Opens an export's folder, its attn_maps/ or qk/, a layers_manifest.json, an attention.json, or
-// one layer's metadata, which stand for that layer alone. Without a manifest the metadata files in
-// the folder are taken. A manifest's paths may carry a prefix that no longer exists, as the Python
-// toolkit wrote them: the part below attn_maps/ counts.
+// one layer's metadata, which stand for that layer alone. Maps are opened as by OpenMapsFolder
+// (store/maps/maps_folder.h).
 //
 // With a `root`, whatever lies outside it, symbolic links resolved, is not opened: OutsideRoot.
-// Throws Error naming the file and key that is wrong. A layer whose metadata or maps are missing or
-// damaged has `error`, as long as another can be read; so has a store beside maps.
+// Throws Error naming the file and the key that is wrong. If a layer of maps or the store beside
+// them is missing or damaged, that is its `error`, as long as another layer can be read.
 Export OpenExport(const std::filesystem::path& path, const std::filesystem::path& root = {});
 
 }  // namespace vggt

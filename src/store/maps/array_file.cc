@@ -12,9 +12,9 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::string_view kSuffix = ".npy";
-// Deflate shrinks by less than that.
+// Deflate cannot shrink data by more than this factor.
 constexpr uint64_t kMostExpansion = 1032;
-// Enough deflated bytes for any header.
+// So many deflated bytes give more than the longest header.
 constexpr uint64_t kBeginning = 1 << 16;
 
 ZipEntry FindEntry(const File& file, const std::string& name) {
@@ -78,7 +78,9 @@ ArrayFile ArrayFile::Inflated(const fs::path& folder) const {
 
 void ArrayFile::Read(uint64_t offset, std::span<uint8_t> out) const {
   if (deflated() || offset > data_size() || out.size() > data_size() - offset) {
-    throw Error("a piece that cannot be read", source_);
+    throw Error(fmt::format("{} bytes from byte {} of its {} values cannot be read", out.size(),
+                            offset, deflated() ? "deflated" : "stored"),
+                source_);
   }
   file_.Read(entry_.offset + layout_.data + offset, out);
 }

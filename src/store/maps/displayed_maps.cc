@@ -20,7 +20,9 @@ float Sound(float value) { return value >= 0 && value <= kMostVmax ? value : 0; 
 }  // namespace
 
 void ReadRaw(Bytes bytes, DType dtype, std::span<float> out) {
-  if (bytes.size() != out.size() * DTypeSize(dtype)) throw Error("raw maps of another size");
+  if (bytes.size() != out.size() * DTypeSize(dtype))
+    throw Error(fmt::format("raw maps of {} bytes are read as {} values of {}", bytes.size(),
+                            out.size(), DTypeName(dtype)));
   CopyToF32({dtype, {static_cast<int64_t>(out.size())}, {}, bytes}, out.data());
   for (float& value : out) value = Sound(value);
 }

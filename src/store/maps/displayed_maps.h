@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is shown of one query in one layer (docs/formats.md, "What is shown"): 8-bit levels, and the
-// number that level 255 stands for.
+// Makes what is shown for one query in one layer (docs/formats.md, "What is shown"): 8-bit levels,
+// and the number that level 255 stands for.
 #pragma once
 
 #include <cstdint>
@@ -12,22 +12,24 @@
 
 namespace vggt {
 
-// Little-endian F16 or F32 as float32; what is not a number from 0 to kMostVmax becomes 0.
-// `bytes` holds `out.size()` of them.
+// Turns out.size() little-endian numbers of type F16 or F32 into float32. Whatever is no number
+// from 0 to kMostVmax becomes 0. Throws Error if `bytes` is of another size.
 void ReadRaw(Bytes bytes, DType dtype, std::span<float> out);
 
-// The mean over heads, from their stored levels or raw values; renormalised by its own percentile.
+// The mean over heads, of their stored levels or of their raw values. It is scaled by its own
+// percentile.
 class MeanOfHeads {
  public:
-  // `values`: of one query in one head (frames · height · width).
+  // `values`: how many one query has in one head, which is frames · height · width.
   explicit MeanOfHeads(size_t values) : sum_(values) {}
 
-  // p = level / 255 · vmax, in float32 as NumPy computes it.
+  // Adds a head whose values are level / 255 · vmax, in float32 as NumPy computes it.
   void AddLevels(std::span<const uint8_t> levels, double vmax);
   void AddRaw(std::span<const float> values);
 
-  // Levels of the mean, and its scale: its 99th percentile + 1e-8. Where that percentile is 0 the
-  // maximum takes its place; where that is 0, too, all levels are 0. Once, after all heads.
+  // Writes the levels of the mean and returns its scale, which is its 99th percentile + 1e-8. If
+  // that percentile is 0, the maximum takes its place; if that is 0, too, all levels are 0. Call it
+  // once, after all heads.
   double Finish(std::span<uint8_t> levels);
 
  private:

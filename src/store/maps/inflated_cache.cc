@@ -68,7 +68,7 @@ void InflatedCache::Reserve(uint64_t bytes, Slot& slot) {
                 "", way_out_);
   }
   std::unique_lock lock(mutex_);
-  // What others are inflating cannot be dropped, but will be done soon.
+  // Arrays that other threads are inflating cannot be dropped, but will soon be done.
   while (bytes_ + bytes > most_bytes_) {
     if (!DropOldest()) changed_.wait(lock);
   }

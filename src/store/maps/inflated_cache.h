@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Arrays kept open. Deflated ones are inflated once, into temporary files; how much of the disk
-// these take is bounded, however many exports share the cache.
+// Keeps arrays open. Deflated ones are inflated once, into temporary files. These take a bounded
+// part of the disk, however many exports share the cache.
 #pragma once
 
 #include <condition_variable>
@@ -18,36 +18,37 @@
 
 namespace vggt {
 
-// $TMPDIR, else /var/tmp, which unlike /tmp is never in memory.
+// $TMPDIR if it is set, or else /var/tmp, which unlike /tmp never lies in memory.
 std::filesystem::path DefaultCacheFolder();
 
 // Any number of threads may use one cache at the same time.
 class InflatedCache {
  public:
-  // At most that many files are kept open.
+  // The most files that are kept open.
   static constexpr size_t kMostFiles = 128;
   static constexpr uint64_t kUsualBytes = 8ULL << 30;
 
-  // Who owns an array, and its number there.
+  // The owner of an array, and the array's number among those of this owner.
   using Key = std::pair<const void*, size_t>;
 
-  // `folder`: where inflated arrays lie, as files without a name. The least recently used are
-  // dropped when they would take more than `most_bytes`, in addition to those just being read.
-  // `way_out`: what to do about an array that is larger than that, for the error's hint.
+  // Inflated arrays lie in `folder`, as files without a name. When they would take more than
+  // `most_bytes`, those that were not used for longest are dropped; the space of one that is being
+  // read is freed when nobody reads it any more. `way_out` is the hint of the error about an array
+  // that is larger than `most_bytes`.
   InflatedCache(std::filesystem::path folder, uint64_t most_bytes, std::string way_out = "")
       : folder_(std::move(folder)), most_bytes_(most_bytes), way_out_(std::move(way_out)) {}
 
-  // The array of `key`, ready to be read; opened by `open` if it is not there. Threads that want
-  // the same one wait for the first, and share its error. Throws Error if the array, inflated, is
-  // larger than the cache.
+  // The array of `key`, ready to be read. If the cache does not hold it, `open` opens it. Threads
+  // that want the same array wait for the first of them, and share its error. Throws Error if the
+  // array is larger than the cache when it is inflated.
   std::shared_ptr<const ArrayFile> Get(const Key& key, const std::function<ArrayFile()>& open);
 
-  // Drops what `owner` has. None of it may be asked for meanwhile.
+  // Drops the arrays of `owner`. Nobody may ask for one of them meanwhile.
   void Forget(const void* owner);
 
   uint64_t most_bytes() const { return most_bytes_; }
 
-  // Bytes on disk now.
+  // The bytes that inflated arrays take on the disk now.
   uint64_t bytes() const;
 
  private:

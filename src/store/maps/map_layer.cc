@@ -54,7 +54,8 @@ ArrayFile OpenMaps(const MapLayer& layer, const fs::path& root) {
 
 StoredMaps ReadMaps(const MapLayer& layer) {
   ArrayFile file = OpenMaps(layer);
-  if (file.layout().descr != "|u1") throw Error("holds raw maps, no levels", layer.array.string());
+  if (file.layout().descr != "|u1")
+    throw Error("holds raw values instead of levels", layer.array.string());
   if (file.deflated()) file = file.Inflated(fs::temp_directory_path());
   StoredMaps maps{file.layout().shape, std::vector<uint8_t>(file.data_size())};
   file.Read(0, maps.levels);

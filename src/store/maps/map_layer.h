@@ -18,8 +18,8 @@ struct MapLayer {
   std::string name;   // "layer_01"
   std::filesystem::path metadata_file;
   LayerMetadata metadata;
-  // False if the metadata cannot be read. Extents and frames are then those of the layers beside
-  // it.
+  // False if the metadata cannot be read. `metadata` then holds the frames and extents of the other
+  // layers.
   bool described = true;
   std::filesystem::path array;  // where its maps lie; empty if they are missing
   std::string error;            // why they cannot be read; empty if nothing is known against it
@@ -32,15 +32,16 @@ struct StoredMaps {
   std::vector<uint8_t> levels;
 };
 
-// Reads from the array how many heads it holds, for metadata that do not tell. If the array's shape
-// fits no maps of these metadata, that becomes the layer's error.
+// Finds out from the array's shape how many heads it holds, for metadata that do not say so. If the
+// shape fits no maps of these metadata, that becomes the layer's error.
 void CountHeads(MapLayer& layer);
 
-// A layer's maps, open: |u1 levels, or raw <f2 or <f4, of the shape that the metadata announce.
-// Throws MissingFile if there are none, Error if they are damaged or others, and OutsideRoot.
+// Opens the array of a layer: levels (|u1) or raw values (<f2 or <f4), of the shape that the
+// metadata announce. Throws MissingFile if there is none, Error if it is damaged or of another type
+// or shape, and OutsideRoot.
 ArrayFile OpenMaps(const MapLayer& layer, const std::filesystem::path& root = {});
 
-// Reads a layer's levels. Throws Error like OpenMaps, and for raw maps.
+// Reads all levels of a layer. Throws Error like OpenMaps, and for raw values.
 StoredMaps ReadMaps(const MapLayer& layer);
 
 }  // namespace vggt

@@ -12,7 +12,7 @@ namespace vggt {
 namespace fs = std::filesystem;
 namespace {
 
-// One query of one layer, a head at a time.
+// Reads one query of one layer, a head at a time.
 class QueryReader {
  public:
   QueryReader(const LayerMetadata& m, const ArrayFile& file, int64_t query)
@@ -27,7 +27,7 @@ class QueryReader {
 
   size_t values() const { return values_; }
 
-  // Levels of all frames; returns the scale.
+  // Writes the levels of all frames and returns the scale.
   double Read(int head, std::span<uint8_t> levels) {
     if (m_.per_head_data && head == kMeanOfHeads) return ReadMean(levels);
     Load(std::max(head, 1));

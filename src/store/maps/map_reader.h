@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Maps of an export as they are shown, one query at a time. Nothing big stays in memory.
+// Reads maps as they are shown, one query at a time. Nothing big stays in memory.
 #pragma once
 
 #include <cstdint>
@@ -13,12 +13,12 @@
 
 namespace vggt {
 
-// Heads count from 1; this one is the mean of all.
+// Heads count from 1. This number stands for the mean of all heads.
 inline constexpr int kMeanOfHeads = 0;
 
 struct MapReaderOptions {
   std::filesystem::path root = {};  // what lies outside is not opened; empty: no such limit
-  // For layers that have to be inflated; may be shared. Null: one of its own, of the usual size.
+  // Where layers are inflated to; readers may share one. Null stands for one of the usual size.
   std::shared_ptr<InflatedCache> cache = nullptr;
 };
 
@@ -32,15 +32,18 @@ class MapReader {
 
   const std::vector<MapLayer>& layers() const;
 
-  // What one query shows in one layer (docs/formats.md, "What is shown").
-  // layer: place in layers(); query: row · W_ds + col; heads: numbers from 1, or
-  // kMeanOfHeads, which is also what an export without heads holds; frames: from 0.
-  // levels: [heads, frames, H_ds, W_ds]; scales: [heads], what level 255 stands for.
-  // Throws Error if one of them is out of range or the layer cannot be read.
+  // Reads what one query shows in one layer (docs/formats.md, "What is shown").
+  //   layer:  a place in layers()
+  //   query:  row · W_ds + column, of the map grid
+  //   heads:  numbers from 1, or kMeanOfHeads, which is also what maps averaged over heads hold
+  //   frames: numbers from 0
+  //   levels: [heads, frames, H_ds, W_ds], written
+  //   scales: [heads], written: what level 255 stands for
+  // Throws Error if a number is out of range, or if the layer cannot be read.
   void Read(size_t layer, int64_t query, std::span<const int> heads, std::span<const int> frames,
             std::span<uint8_t> levels, std::span<double> scales) const;
 
-  // Makes the layer quick to read: inflates it. Does nothing if it is quick already.
+  // Inflates the layer if need be, so that Read() is quick.
   void Prepare(size_t layer) const;
 
  private:

@@ -13,10 +13,10 @@
 
 namespace vggt {
 
-// Of exports that this project writes; others' have none.
+// The version of the metadata that this project writes. Others' metadata have none.
 inline constexpr int kFormatVersion = 1;
 
-// The array of maps in an .npz, and how the names of files of maps begin.
+// The name of the array in an .npz, and the beginning of the names of files that hold maps.
 inline constexpr const char* kArrayName = "heatmaps";
 
 // Bounds on what is read, far beyond any that exists.
@@ -24,7 +24,8 @@ inline constexpr int64_t kMostMapValues = 1
                                           << 24;  // of one query in one head: frames · H_ds · W_ds
 inline constexpr double kMostVmax = 1e30;         // sums of such numbers fit float32
 
-// layer_NN_metadata.json; paths in it are relative to the folder of maps. `frames` is its "S".
+// What layer_NN_metadata.json says. Its paths are relative to attn_maps/. The key of `frames` is
+// "S".
 struct LayerMetadata : FrameList {
   int64_t stride_h = 1, stride_w = 1;  // patches
   int64_t H_ds = 0, W_ds = 0;          // of the maps
@@ -38,7 +39,7 @@ struct LayerMetadata : FrameList {
   std::optional<Provenance> provenance;  // absent in what others wrote
 };
 
-// What level 255 of a head stands for; heads count from 1, any number if they are not apart.
+// What level 255 of a head stands for. Heads count from 1; any number will do for averaged maps.
 double HeadVmax(const LayerMetadata& metadata, int head);
 
 struct ManifestLayer {
@@ -48,13 +49,13 @@ struct ManifestLayer {
   double layer_vmax99 = 0;
 };
 
-// layers_manifest.json.
+// What layers_manifest.json says.
 struct Manifest {
   std::string image_set_name;
   std::vector<ManifestLayer> layers;
 };
 
-// What these files hold. The definition of maps is the writer's own, whatever `metadata` says.
+// The texts of these files. The definition of maps is always that of this project's own maps.
 std::string LayerMetadataText(const LayerMetadata& metadata);
 std::string ManifestText(const Manifest& manifest);
 

@@ -14,7 +14,8 @@ namespace vggt {
 namespace fs = std::filesystem;
 namespace {
 
-// "layer_07_metadata.json" -> 6; other names count by their place in the folder.
+// The index that a name tells: 6 for "layer_07". Names without a number get their place in the
+// folder.
 int64_t IndexOf(const std::string& name, size_t place) {
   const size_t digits = name.find_first_of("0123456789");
   if (digits == std::string::npos) return static_cast<int64_t>(place);
@@ -29,7 +30,7 @@ class LayerFinder {
   LayerFinder(fs::path folder, fs::path root)
       : folder_(std::move(folder)), root_(std::move(root)) {}
 
-  // The text of a JSON file. All of them together may be no longer than a bound.
+  // Reads a JSON file. There is a bound for each file, and one for all of them together.
   std::string Read(const fs::path& path) {
     CheckInside(path, root_);
     std::string text = ReadFile(path, std::min(kMostJson, json_left_));
@@ -37,7 +38,7 @@ class LayerFinder {
     return text;
   }
 
-  // The layer that a manifest lists, or whose metadata file was found.
+  // Add the layer that a manifest lists, or the layer whose metadata file was found.
   void AddListed(const ManifestLayer& listed, const std::string& source) {
     Add(listed.index, listed.name,
         [&] { return FindFile(folder_, listed.metadata_path, root_, source); });
@@ -61,7 +62,7 @@ class LayerFinder {
   }
 
  private:
-  // Far more than is needed for one file, and for all.
+  // Far more than one file needs, and than all files need.
   static constexpr uint64_t kMostJson = 4'000'000, kMostJsonInAll = 64'000'000;
 
   template <typename FindMetadata>
@@ -92,7 +93,7 @@ class LayerFinder {
   uint64_t json_left_ = kMostJsonInAll;
 };
 
-// The metadata files in a folder, by name.
+// The metadata files in a folder, sorted by name.
 std::vector<fs::path> ListMetadata(const fs::path& folder) {
   std::vector<fs::path> files;
   std::error_code failed;
@@ -114,8 +115,9 @@ std::string Extents(const LayerMetadata& m) {
                      m.per_head_data ? fmt::format("{} heads", m.num_heads) : "heads averaged");
 }
 
-// Throws Error unless the layers are of one kind and each is there once. Layers that do not say how
-// many heads they have, or of what they are, take that from the others.
+// Throws Error unless all layers have the same extents and each is there once. Layers that do not
+// say how many heads they have, and layers whose metadata cannot be read, take that from the
+// others.
 void CheckAgreement(std::vector<MapLayer>& layers) {
   const auto known = std::find_if(layers.begin(), layers.end(), [](const MapLayer& layer) {
     return layer.described && layer.metadata.heads_known;

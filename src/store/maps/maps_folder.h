@@ -10,7 +10,7 @@
 
 namespace vggt {
 
-// Only JSON has been read.
+// What the JSON of a folder of maps says.
 struct MapsFolder {
   std::filesystem::path folder;  // attn_maps/
   std::string image_set_name;    // "" if there is no manifest
@@ -18,17 +18,18 @@ struct MapsFolder {
   std::vector<MapLayer> layers;
 };
 
-// The folder of maps that `path` leads to: an export's folder, its attn_maps/, a
-// layers_manifest.json or one layer's metadata. Judged by names alone; empty if there is none.
+// The folder of maps that `path` leads to, which may be an export's folder, its attn_maps/, a
+// layers_manifest.json or one layer's metadata. Only names are looked at. Empty if there is none.
 std::filesystem::path FindMapsFolder(const std::filesystem::path& path);
 
 // Opens the maps that `path` leads to; one layer's metadata stand for that layer alone. Without a
-// manifest the metadata files in the folder are taken. Paths in a manifest are found as
-// store/common/export_folder.h says.
+// manifest, all metadata files in the folder are taken. Files that the JSON names are looked for as
+// by FindFile (store/common/export_folder.h).
 //
 // With a `root`, whatever lies outside it, symbolic links resolved, is not opened: OutsideRoot.
-// Throws Error naming the file and key that is wrong. A layer whose metadata or maps are missing or
-// damaged has `error`, as long as the metadata of another can be read.
+// Throws Error naming the file and the key that is wrong. If a layer's metadata or array are
+// missing or damaged, that is the layer's `error`, as long as the metadata of another layer can be
+// read.
 MapsFolder OpenMapsFolder(const std::filesystem::path& path,
                           const std::filesystem::path& root = {});
 

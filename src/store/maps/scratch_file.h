@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Files without a name, for what is inflated: the system frees them when they are closed, however
-// the process ends.
+// Temporary files for what is inflated. They have no name, so that the system frees them when they
+// are closed, however the process ends.
 #pragma once
 
 #include <cstdint>
@@ -12,8 +12,8 @@
 
 namespace vggt {
 
-// A file of `size` > 0 bytes in `folder`, filled by `fill`. Throws Error, before `fill` is called,
-// if there is no space for it.
+// Makes a file of `size` > 0 bytes in `folder` and has `fill` write its bytes. If there is no space
+// for it, throws Error before `fill` is called.
 File MakeScratchFile(const std::filesystem::path& folder, uint64_t size,
                      const std::function<void(std::span<uint8_t>)>& fill);
 

@@ -18,7 +18,7 @@ constexpr const char* kFormat = "vggt-attn-qk";
 constexpr double kMostRopeBase = 1e9;
 constexpr int64_t kMostFirstPatch = 1000;
 
-// The value of `key` as one of `choices`, whose names NameOf gives.
+// Reads a text that must be the name of one of `choices`.
 template <typename T, size_t N>
 T GetChoice(const Json& json, const char* key, const std::string& source,
             const std::array<T, N>& choices, const char* (*name_of)(T)) {

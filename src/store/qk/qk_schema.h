@@ -45,26 +45,26 @@ struct QkBlocks {
   int64_t specials() const { return static_cast<int64_t>(special_tokens.size()); }
 };
 
-// Paths are relative to qk/.
+// What attention.json says. Its paths are relative to qk/.
 struct QkDescription : FrameList {
   std::string image_set_name;
   Provenance provenance;  // what others wrote may say less
   std::vector<QkBlocks>
       blocks;  // in the order of kBlockKinds; each kind at most once; at least one
 
-  // The blocks of a kind; nullptr if there are none.
+  // The blocks of a kind, or nullptr if there are none.
   const QkBlocks* Find(BlockKind kind) const;
   // Where the tokens of these blocks stand.
   TokenGrid token_grid(const QkBlocks& of) const { return FrameList::token_grid(of.specials()); }
   int64_t tokens_per_frame(const QkBlocks& of) const { return token_grid(of).tokens_per_frame(); }
-  // Of the stored tensors: [heads, tokens of all frames, head_dim].
+  // The shape of the stored tensors: [heads, tokens of all frames, head_dim].
   Shape shape(const QkBlocks& of) const { return {of.heads, token_grid(of).tokens(), of.head_dim}; }
 };
 
 // "global_01.safetensors"; `index` counts from 0.
 std::string QkFileName(BlockKind kind, int64_t index);
 
-// What the file holds.
+// The text of the file.
 std::string QkDescriptionText(const QkDescription& description);
 // Throws Error naming `source` and the key if something is missing, of another type or out of
 // range, of another version, or if the numbers contradict each other. A layer's file is a bare

@@ -13,27 +13,28 @@
 
 namespace vggt {
 
-// The description of the store that belongs to `path`: an export's folder or its attn_maps/, the
-// qk/ folder or the description itself. Empty if there is none. Judged by names alone.
+// The description of the store that belongs to `path`, which may be an export's folder, its
+// attn_maps/ or qk/, or the description itself. Only names are looked at. Empty if there is none.
 std::filesystem::path FindQkDescription(const std::filesystem::path& path);
 
-// Reads the description. Throws Error like ParseQkDescription, OutsideRoot if it lies outside
-// `root` (unless that is empty).
+// Reads the description. Throws Error like ParseQkDescription, and OutsideRoot if there is a `root`
+// and the file lies outside it.
 QkDescription ReadQkDescription(const std::filesystem::path& file,
                                 const std::filesystem::path& root);
 
-// Queries and keys of one layer: [heads, tokens, head_dim] each, float16 as its bits. Valid as long
-// as `mapping`. Call mapping->CheckIntact() when they have been read: somebody may have changed or
-// truncated the file meanwhile (core/mapped_file.h).
+// Queries and keys of one layer, [heads, tokens, head_dim] each, as the bits of float16. They are
+// valid as long as `mapping` lives. Call mapping->CheckIntact() when they have been read, because
+// somebody may have changed or truncated the file meanwhile (core/mapped_file.h).
 struct QkTensors {
   const uint16_t* q = nullptr;
   const uint16_t* k = nullptr;
   std::shared_ptr<const MappedFile> mapping;
-  uint64_t version = 0;  // another whenever the file was opened afresh
+  uint64_t version = 0;  // another one each time the file is opened afresh
 };
 
-// Layers are mapped when they are first asked for, and stay so as long as the file is the same:
-// only pages that are read take memory. Any number of threads may use one store at the same time.
+// A store opened. Layers are mapped when they are first asked for, and stay mapped as long as the
+// file is the same; only pages that are read take memory. Any number of threads may use one store
+// at the same time.
 class QkStore {
  public:
   // `file`: a description, as FindQkDescription gives it. With a `root`, nothing outside it is
@@ -42,10 +43,10 @@ class QkStore {
 
   const QkDescription& description() const { return description_; }
 
-  // `layer`: a place in blocks.layers; `blocks` is one of description().blocks. A file that was
-  // replaced or written to since the last call is opened afresh.
-  // Throws MissingFile, OutsideRoot, or Error if the file is damaged, truncated, or holds tensors
-  // of another type or shape than announced.
+  // The tensors of a layer. `blocks` is one of description().blocks, and `layer` a place in its
+  // layers. A file that was replaced or written to since the last call is opened afresh. Throws
+  // MissingFile, OutsideRoot, or Error if the file is damaged or truncated, or if its tensors have
+  // another type or shape than the description announces.
   QkTensors Layer(const QkBlocks& blocks, size_t layer) const;
   std::filesystem::path LayerPath(const QkBlocks& blocks, size_t layer) const;
 

@@ -9,17 +9,19 @@
 
 namespace vggt {
 
-// One caller at a time; WriteLayer may be called on another thread than the rest.
+// Not for several threads at once; which thread calls does not matter.
 class QkWriter {
  public:
   // Writes below `folder`/qk, which is created. `description` holds everything but the layers.
   QkWriter(const std::filesystem::path& folder, QkDescription description);
 
-  // The q and k of one layer, counted from 0, of a kind that the description has; each layer once.
-  // Both are [heads, tokens, head_dim] as float16. Throws Error if they are of another size.
+  // Writes q and k of one layer, counted from 0, of a kind that the description has. Layers come in
+  // any order, each once. Both tensors are [heads, tokens, head_dim] as the bits of float16. Throws
+  // Error if they are of another size.
   void WriteLayer(BlockKind kind, int64_t index, std::span<const uint16_t> q,
                   std::span<const uint16_t> k);
-  // The description, last. Throws Error if a kind has no layers. Returns the bytes in qk/.
+  // Writes the description, after all layers, and returns the size of qk/ in bytes. Throws Error if
+  // a kind of blocks has no layers.
   uint64_t Finish();
 
  private:
