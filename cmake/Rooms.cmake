@@ -54,7 +54,8 @@ function(vggt_room NAME)
     vggt_${ROOM} PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/src>
                         $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}/vggt-attn>)
   target_link_libraries(vggt_${ROOM} PUBLIC ${ROOM_TARGETS} ${ARG_PUBLIC}
-                        PRIVATE $<BUILD_INTERFACE:vggt_options> ${ARG_PRIVATE})
+                        PRIVATE $<BUILD_INTERFACE:vggt_options> $<BUILD_INTERFACE:nlohmann_json::nlohmann_json>
+                                fmt::fmt ${ARG_PRIVATE})
   if(NOT ARG_PROGRAM)
     list(TRANSFORM ARG_INTERNAL APPEND .h)
     list(REMOVE_ITEM HEADERS ${ARG_INTERNAL})
@@ -68,7 +69,8 @@ function(vggt_room NAME)
   if(VGGT_BUILD_TESTS)
     list(TRANSFORM ARG_UNITS APPEND _test.cc OUTPUT_VARIABLE TESTS)
     add_executable(${ROOM}_tests ${TESTS})
-    target_link_libraries(${ROOM}_tests PRIVATE vggt_${ROOM} vggt_testing vggt_options ${ARG_TEST_PRIVATE})
+    target_link_libraries(${ROOM}_tests PRIVATE vggt_${ROOM} vggt_testing vggt_options fmt::fmt nlohmann_json::nlohmann_json
+                                               ${ARG_TEST_PRIVATE})
     vggt_discover_tests(${ROOM}_tests ${NAME})
   endif()
 endfunction()

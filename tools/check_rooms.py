@@ -13,6 +13,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 SRC = ROOT / "src"
 
+# Headers that are installed include these, and headers of the rooms, but no other library's.
+STANDARD = re.compile(r"[a-z_0-9]+")
 # Outside libraries that are spoken to in one place each.
 ONLY_INCLUDER = {"oneapi/dnnl/dnnl.hpp": "backend/cpu/onednn.h", "microhttpd.h": "server/http.cc"}
 LONGEST = 800
@@ -25,11 +27,24 @@ def read_rooms():
     rooms = {}
     for room in order:
         call = re.search(r"vggt_room\(([^)]*)\)", (SRC / room / "CMakeLists.txt").read_text())[1]
-        words = call.split()
-        after = words[words.index("ROOMS") + 1 :] if "ROOMS" in words else []
-        end = next((i for i, word in enumerate(after) if word.isupper()), len(after))
-        rooms[words[0]] = after[:end]
+        rooms[call.split()[0]] = listed(call, "ROOMS")
     return rooms
+
+
+def listed(call, keyword):
+    """The words after a keyword of vggt_room, up to the next."""
+    words = call.split()
+    after = words[words.index(keyword) + 1 :] if keyword in words else []
+    return after[: next((i for i, word in enumerate(after) if word.isupper()), len(after))]
+
+
+def public_headers(room):
+    """Those that cmake --install puts in place."""
+    call = re.search(r"vggt_room\(([^)]*)\)", (SRC / room / "CMakeLists.txt").read_text())[1]
+    if "PROGRAM" in call.split():
+        return set()
+    units = set(listed(call, "UNITS")) - set(listed(call, "INTERNAL"))
+    return {f"{room}/{unit}.h" for unit in units}
 
 
 def room_of(path, rooms):
@@ -48,6 +63,7 @@ def problems(rooms):
     for room in rooms:
         if f"\n| {room} |" not in plan:
             yield f"docs/architecture.md: no row for the room {room}"
+    public = set().union(*map(public_headers, rooms))
     for path in sorted(SRC.rglob("*")):
         if path.suffix not in (".h", ".cc"):
             continue
@@ -65,6 +81,9 @@ def problems(rooms):
                 target = room_of(found[1], rooms)
                 if target and target not in (room, "core", *rooms[room]):
                     yield f"{name}:{number}: {room} may not include {found[1]}"
+                header = line.count("<") and STANDARD.fullmatch(found[1]) or found[1] in public
+                if name in public and not header:
+                    yield f"{name}:{number}: {found[1]} is not installed, this header is"
                 if ONLY_INCLUDER.get(found[1], name) != name:
                     yield f"{name}:{number}: only {ONLY_INCLUDER[found[1]]} may include {found[1]}"
             test = name.endswith("_test.cc")

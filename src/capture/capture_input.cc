@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "capture/capture_input.h"
 
+#include <fmt/format.h>
+
 #include <utility>
 
 #include "capture/kept_pictures.h"

@@ -76,8 +76,8 @@ class OptionError : public Error {
 class LayerError : public OptionError {
  public:
   LayerError(int64_t layer, int64_t depth)
-      : OptionError("layers", fmt::format("there is no layer {} in this model, which has 1 to {}",
-                                          layer, depth)),
+      : OptionError("layers", "there is no layer " + std::to_string(layer) +
+                                  " in this model, which has 1 to " + std::to_string(depth)),
         layer_(layer),
         depth_(depth) {}
 

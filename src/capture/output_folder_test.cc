@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "capture/output_folder.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include "capture/capture_options.h"

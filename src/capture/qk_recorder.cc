@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "capture/qk_recorder.h"
 
+#include <fmt/format.h>
+
 #include <cmath>
 #include <utility>
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/bytes.h"
 
+#include <fmt/format.h>
+
 #include "core/error.h"
 
 namespace vggt {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/error.h"
 
+#include <fmt/format.h>
+
 #include <array>
 #include <cstring>
 

@@ -2,8 +2,6 @@
 // The exceptions of the library: Error and what derives from it, and Interrupted.
 #pragma once
 
-#include <fmt/format.h>
-
 #include <stdexcept>
 #include <string>
 #include <utility>

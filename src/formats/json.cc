@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "formats/json.h"
 
+#include <fmt/format.h>
+
 #include <utility>
 #include <vector>
 

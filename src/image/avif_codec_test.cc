@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "image/avif_codec.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include "image/orientation.h"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "image/tiff_codec.h"
 
+#include <fmt/format.h>
+
 #include <string_view>
 
 #include "core/error.h"

@@ -16,6 +16,8 @@
 // Times are kept in ticks, the stream's own unit: whole numbers, which compare exactly.
 #include "image/video.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <cctype>

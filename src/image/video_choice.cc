@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "image/video_choice.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 

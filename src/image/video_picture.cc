@@ -2,6 +2,7 @@
 #include "image/video_picture.h"
 
 extern "C" {
+#include <fmt/format.h>
 #include <libavutil/frame.h>
 #include <libavutil/imgutils.h>
 #include <libavutil/pixdesc.h>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/export_json.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include "export_testing.h"

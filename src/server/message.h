@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <memory>
 #include <string>
 #include <utility>
@@ -12,6 +13,10 @@
 #include "server/request_params.h"
 
 namespace vggt {
+
+// An answer that takes longer is given up. The page waits 30 s
+// (web/src/core/source/http_source.ts).
+inline constexpr std::chrono::seconds kAnswerTime{25};
 
 struct Request {
   std::string method;  // in capitals

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/picture_file.h"
 
+#include <fmt/format.h>
+
 #include "core/file.h"
 
 namespace vggt {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/request_params.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "server/message.h"

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/routes.h"
 
+#include <fmt/format.h>
+
 #include <chrono>
 
 #include "attention/request_words.h"
 #include "server/assets.h"
 #include "server/export_json.h"
 #include "server/map_answer.h"
+#include "server/message.h"
 #include "server/picture_file.h"
 #include "server/row_answer.h"
 

@@ -8,7 +8,6 @@
 #include "server/compute_lanes.h"
 #include "server/export_catalog.h"
 #include "server/message.h"
-#include "server/row_answer.h"
 
 namespace vggt {
 

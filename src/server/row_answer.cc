@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/row_answer.h"
 
+#include <fmt/format.h>
+
 #include <cstring>
 
 #include "attention/request_words.h"

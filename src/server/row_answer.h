@@ -3,7 +3,6 @@
 // answer in the form in which it is sent (docs/http-api.md).
 #pragma once
 
-#include <chrono>
 #include <string>
 
 #include "attention/attention_rows.h"
@@ -12,15 +11,12 @@
 
 namespace vggt {
 
-// An answer that takes longer is given up. The page waits 30 s (web/src/wire.ts).
-inline constexpr std::chrono::seconds kAnswerTime{25};
-
 // Throws Refusal (400) for a name that is unknown or given twice, and for more values than one
 // answer holds; RequestError for its values.
 AttentionRequest ParseRowRequest(const RequestParams& params, const QkDescription& description);
 
 // Throws Refusal (400) if so many products (AttentionRows::Products) take far more than
-// kAnswerTime on any processor.
+// kAnswerTime (message.h) on any processor.
 void CheckCost(double products);
 
 // A .npy file of float32: [layers, heads, frames, H_p, W_p], or [layers, heads, frames, tokens] if

@@ -17,6 +17,8 @@
 // and deleting them needs no recursion, however deeply they are nested.
 #include "weights/pickle.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <bit>
 #include <unordered_map>

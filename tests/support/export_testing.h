@@ -2,6 +2,8 @@
 // Exports that tests may damage: copies of tests/golden/export with pictures.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <string>
 
 #include "testing.h"

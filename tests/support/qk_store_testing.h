@@ -2,6 +2,8 @@
 // Small stores of queries and keys.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <cmath>
 #include <random>
 #include <string>

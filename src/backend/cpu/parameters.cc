@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "backend/cpu/parameters.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <atomic>
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "store/common/frame_list.h"
 
+#include <fmt/format.h>
+
 #include <cmath>
 
 #include "core/error.h"

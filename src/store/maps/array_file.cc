@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "store/maps/array_file.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "core/tensor.h"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "store/maps/inflated_cache.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstdlib>
 

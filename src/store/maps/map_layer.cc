@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "store/maps/map_layer.h"
 
+#include <fmt/format.h>
+
 #include "core/error.h"
 #include "core/file.h"
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "store/maps/map_reader.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <vector>
 

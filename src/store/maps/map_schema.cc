@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "store/maps/map_schema.h"
 
+#include <fmt/format.h>
+
 #include <cmath>
 #include <set>
 

@@ -2,6 +2,7 @@
 #include "store/maps/scratch_file.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/mman.h>
 #include <unistd.h>
 

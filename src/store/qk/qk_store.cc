@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "store/qk/qk_store.h"
 
+#include <fmt/format.h>
+
 #include "core/error.h"
 #include "core/file.h"
 #include "formats/safetensors.h"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "store/qk/qk_writer.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "core/error.h"
