@@ -55,7 +55,7 @@ export function ExactControls() {
           testId="definition"
           title="How it is defined (D)"
           value={definition.value}
-          options={state.definitions.value.map(({ name, title }) => [name, title])}
+          options={state.definitions.value.map(({ name, label }) => [name, label])}
           onChange={(name) => state.redefine(() => (state.wantedDefinition.value = name))}
         />
         {exact.value && rotates && (

@@ -67,9 +67,9 @@ export function HelpDialog() {
         <h3>What the colours mean</h3>
         {exact.value ? (
           <dl class="definitions">
-            {definitions.value.map(({ name, title, text }) => (
+            {definitions.value.map(({ name, label, text }) => (
               <>
-                <dt class={name === definition.value ? "chosen" : ""}>{title}</dt>
+                <dt class={name === definition.value ? "chosen" : ""}>{label}</dt>
                 <dd>{name === kExportMaps ? `${meaning(state)}, in 256 levels.` : text}</dd>
               </>
             ))}

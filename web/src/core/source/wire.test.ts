@@ -257,19 +257,12 @@ describe("definitions", () => {
     checkExport({ ...answer(), store: { blocks: [block], definitions } }).store!.definitions;
 
   it("are what the source says of them", () => {
-    const told = { name: "logits", title: "raw scores", text: "About it.", signed: false };
+    const told = { name: "logits", label: "raw", unit: "q · k", text: "About it.", signed: true };
     expect(read(told)).toEqual([told]);
     expect(() => read({ ...told, signed: 1 })).toThrow("store.definitions[0].signed");
-    expect(() => read({ ...told, title: 1 })).toThrow("store.definitions[0].title");
-  });
-
-  it("have a title and a sign where the source does not say", () => {
-    const untold = ["patches", "cosine", "else"].map((name) => ({ name, text: "" }));
-    expect(read(...untold).map(({ title, signed }) => [title, signed])).toEqual([
-      ["patches only", false],
-      ["cosine", true],
-      ["else", false],
-    ]);
+    expect(() => read({ ...told, label: 1 })).toThrow("store.definitions[0].label");
+    const { unit: _, ...without } = told;
+    expect(() => read(without)).toThrow("store.definitions[0].unit");
   });
 });
 

@@ -80,7 +80,8 @@ export interface StoreBlock {
 // One way to define the attention of a store's rows.
 export interface Definition {
   name: string; // in requests and links
-  title: string; // in lists to choose from
+  label: string; // in lists to choose from
+  unit: string; // what its numbers are; of shares without the word "attention"
   text: string; // a sentence on what it means
   signed: boolean; // whether values are no probabilities and may be negative
 }
@@ -222,24 +223,14 @@ const storeBlock: Check<StoreBlock> = (value, at) => {
   };
 };
 
-// What servers that send neither title nor sign of a definition mean.
-const kUntold: Readonly<Record<string, Pick<Definition, "title" | "signed">>> = {
-  model: { title: "model", signed: false },
-  patches: { title: "patches only", signed: false },
-  frame: { title: "within each frame", signed: false },
-  logits: { title: "logits", signed: true },
-  cosine: { title: "cosine", signed: true },
-};
-
 const definition: Check<Definition> = (value, at) => {
   const o = object(value, at);
-  const name = text(o.name, `${at}.name`);
-  const { title, signed } = { ...kUntold[name], ...o };
   return {
-    name,
-    title: orNull(text)(title, `${at}.title`) ?? name,
+    name: text(o.name, `${at}.name`),
+    label: text(o.label, `${at}.label`),
+    unit: text(o.unit, `${at}.unit`),
     text: text(o.text, `${at}.text`),
-    signed: orNull(flag)(signed, `${at}.signed`) ?? false,
+    signed: flag(o.signed, `${at}.signed`),
   };
 };
 

@@ -21,7 +21,8 @@ export function derive(s: Opened & Choices) {
   // What the maps can be: the export's own, or one of the store's definitions.
   const definitions = computed<Definition[]>(() => {
     const text = s.exportInfo.value?.definition_text ?? "";
-    const maps = { name: kExportMaps, title: "stored maps", signed: false, text };
+    const unit = "a share of 1 over the patches of all frames";
+    const maps = { name: kExportMaps, label: "stored maps", unit, text, signed: false };
     return [...(hasMaps.value ? [maps] : []), ...(storeInfo.value?.definitions ?? [])];
   });
   const definition = computed(() => {
