@@ -50,6 +50,7 @@ function(vggt_room NAME)
   set_source_files_properties(${ARG_ALONE} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
   add_library(vggt_${ROOM} STATIC ${SOURCES} ${HEADERS})
   set_target_properties(vggt_${ROOM} PROPERTIES EXPORT_NAME ${ROOM})
+  target_compile_features(vggt_${ROOM} PUBLIC cxx_std_20)
   target_include_directories(
     vggt_${ROOM} PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/src>
                         $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}/vggt-attn>)
