@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <utility>
 
 #include "core/parallel.h"
@@ -37,28 +38,49 @@ double HeatmapRecorder::MemoryBytes(const MapExtents& extents, bool per_head) {
 void HeatmapRecorder::OnQueriesKeys(int64_t layer, const QueriesKeys& qk) {
   if (!layers_[layer]) return;
   const auto start = std::chrono::steady_clock::now();
-  QuantizeLayer(qk);
+  // The mean of all heads needs no sample.
+  const bool done = per_head_ && QuantizeLayer(qk, SampleLayer(qk));
+  if (!done) QuantizeLayer(qk, {});
   writer_.WriteLayer(layer, maps_);
   const std::chrono::duration<double> busy = std::chrono::steady_clock::now() - start;
   busy_seconds_ += busy.count();
 }
 
-// Fills maps_.
-void HeatmapRecorder::QuantizeLayer(const QueriesKeys& qk) {
-  LayerQuantizer quantizer(extents_, per_head_, maps_);
+float* HeatmapRecorder::Probabilities(int64_t size) {
+  if (static_cast<int64_t>(probabilities_.size()) < size) probabilities_ = FloatBuffer(size);
+  return probabilities_.data();
+}
+
+// All heads' probabilities of every so many queries.
+std::vector<float> HeatmapRecorder::SampleLayer(const QueriesKeys& qk) {
+  constexpr size_t kRows = 16;
+  constexpr int64_t kSamples = 1 << 16;
+  const size_t step = std::max<size_t>(plan_.rows.size() / kRows, 1);
+  std::vector<int32_t> rows;
+  for (size_t i = step / 2; i < plan_.rows.size(); i += step) rows.push_back(plan_.rows[i]);
+  const int64_t count = std::ssize(rows) * extents_.heads * extents_.keys();
+  float* all = Probabilities(count);
+  ProbeAttention(qk.shape(), qk.q, qk.k, {rows, plan_.keys, false, all}, workspace_);
+  std::vector<float> sample;
+  for (int64_t i = 0; i < count; i += count / kSamples + 1) sample.push_back(all[i]);
+  return sample;
+}
+
+// Fills maps_; false if the sample misled.
+bool HeatmapRecorder::QuantizeLayer(const QueriesKeys& qk, std::vector<float> sample) {
+  LayerQuantizer quantizer(extents_, per_head_, maps_, std::move(sample));
   const int64_t together = per_head_ ? HeadsTogether(extents_) : extents_.heads;
   const int64_t kept = per_head_ ? together : 1;
-  const int64_t size = extents_.queries * kept * extents_.keys();
-  if (static_cast<int64_t>(probabilities_.size()) < size) probabilities_ = FloatBuffer(size);
+  float* probabilities = Probabilities(extents_.queries * kept * extents_.keys());
   for (int64_t head = 0; head < qk.heads; head += together) {
     AttentionShape shape = qk.shape();
     shape.heads = std::min(together, qk.heads - head);
     const int64_t offset = head * qk.head_dim;
     ProbeAttention(shape, qk.q + offset, qk.k + offset,
-                   {plan_.rows, plan_.keys, !per_head_, probabilities_.data()}, workspace_);
-    quantizer.Add(probabilities_.data(), per_head_ ? shape.heads : 1);
+                   {plan_.rows, plan_.keys, !per_head_, probabilities}, workspace_);
+    quantizer.Add(probabilities, per_head_ ? shape.heads : 1);
   }
-  quantizer.Finish();
+  return quantizer.Finish();
 }
 
 }  // namespace vggt

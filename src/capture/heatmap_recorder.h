@@ -33,7 +33,10 @@ class HeatmapRecorder : public AttentionObserver {
   double busy_seconds() const { return busy_seconds_; }
 
  private:
-  void QuantizeLayer(const QueriesKeys& qk);
+  // Memory for `size` probabilities, used again by the next call.
+  float* Probabilities(int64_t size);
+  std::vector<float> SampleLayer(const QueriesKeys& qk);
+  bool QuantizeLayer(const QueriesKeys& qk, std::vector<float> sample);
 
   const MapPlan plan_;
   const MapExtents extents_;
@@ -42,7 +45,7 @@ class HeatmapRecorder : public AttentionObserver {
   ExportWriter& writer_;
 
   AttentionWorkspace workspace_;
-  FloatBuffer probabilities_;  // [queries, heads at a time, keys]
+  FloatBuffer probabilities_;  // [queries, heads at a time, keys], or of a sample
   LayerMaps maps_;
   double busy_seconds_ = 0;
 };

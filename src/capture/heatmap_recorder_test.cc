@@ -115,8 +115,9 @@ TEST(HeatmapRecorder, PerHeadKeepsHeadsApartOnAnyNumberOfThreads) {
   }
 }
 
-// A few queries attend to a tenth of the keys, all others evenly.
-TEST(HeatmapRecorder, NearlyEvenAttention) {
+// One query in sixteen is sampled; here those attend to a tenth of the keys, all others evenly: the
+// layer's percentile is far below what the sample says.
+TEST(HeatmapRecorder, ASampleThatMisleadsCostsTimeOnly) {
   const TokenGrid layout{.frames = 1, .special_tokens = 0, .height = 16, .width = 20};
   const MapPlan plan = MakeMapPlan(layout, 1, 1);
   std::vector<float> q(320), k(320, 0);

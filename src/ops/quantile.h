@@ -3,7 +3,7 @@
 #pragma once
 
 #include <cstdint>
-#include <limits>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -23,27 +23,29 @@ struct StridedValues {
 double Quantile(const StridedValues& values, double q);
 
 // The quantiles of groups of values that are in memory one after another, and of all of them:
-// at most about twice (1 - q) · total of the largest values so far are kept, unless many are equal.
+// about (1 - q) · total of the largest values so far are kept.
 class GroupQuantiles {
  public:
-  // `total` values in all, one or more.
-  GroupQuantiles(int64_t total, double q);
+  // `total` values in all, one or more. A sample of them all, if there is one, tells from the start
+  // which are too small to be kept.
+  GroupQuantiles(int64_t total, double q, std::vector<float> sample = {});
 
   // What Quantile gives for each of the next groups. On all threads.
   std::vector<double> Add(std::span<const StridedValues> groups);
-  // What Quantile would give for the values of all groups. Throws Error if they are not `total`.
-  double OfAll() const;
+  // What Quantile would give for the values of all groups; nothing if the sample misled, which
+  // does not happen without one. Throws Error if they are not `total`.
+  std::optional<double> OfAll() const;
 
  private:
-  void Prune();
+  void Keep(const std::vector<float>& upper);
+  void RaiseBound();
 
   const int64_t total_;
   const double q_;
-  const int64_t wanted_;            // how many of the largest values are needed
-  std::vector<int64_t> histogram_;  // of the values so far, complete from bound_ on
+  const int64_t wanted_;  // how many of the largest values are needed
   int64_t added_ = 0;
-  float bound_ = -std::numeric_limits<float>::infinity();  // below it no value is needed
-  std::vector<float> upper_;                               // all the others
+  float bound_;               // below it no value is needed
+  std::vector<float> upper_;  // all the others
 };
 
 }  // namespace vggt

@@ -3,8 +3,10 @@
 
 #include <algorithm>
 #include <iterator>
+#include <optional>
 #include <utility>
 
+#include "core/error.h"
 #include "core/parallel.h"
 #include "ops/quantize.h"
 
@@ -22,9 +24,11 @@ Shape LayerMaps::shape() const {
   return {e.queries, e.frames, e.height, e.width};
 }
 
-LayerQuantizer::LayerQuantizer(const MapExtents& extents, bool per_head, LayerMaps& maps)
+LayerQuantizer::LayerQuantizer(const MapExtents& extents, bool per_head, LayerMaps& maps,
+                               std::vector<float> sample)
     : maps_(maps),
-      quantiles_(extents.queries * (per_head ? extents.heads : 1) * extents.keys(), kQuantile) {
+      quantiles_(extents.queries * (per_head ? extents.heads : 1) * extents.keys(), kQuantile,
+                 std::move(sample)) {
   maps.extents = extents;
   maps.per_head = per_head;
   maps.levels.resize(extents.queries * (per_head ? extents.heads : 1) * extents.keys());
@@ -52,17 +56,19 @@ void LayerQuantizer::Add(const float* probabilities, int64_t heads) {
   });
 }
 
-void LayerQuantizer::Finish() {
-  maps_.layer_vmax99 = maps_.per_head ? quantiles_.OfAll() : vmax_[0];
+bool LayerQuantizer::Finish() {
+  const std::optional<double> vmax = maps_.per_head ? quantiles_.OfAll() : vmax_[0];
+  maps_.layer_vmax99 = vmax.value_or(0);
   maps_.per_head_vmax99.clear();
   if (maps_.per_head) maps_.per_head_vmax99 = std::move(vmax_);
+  return vmax.has_value();
 }
 
 LayerMaps QuantizeLayer(const float* probabilities, const MapExtents& extents, bool per_head) {
   LayerMaps maps;
   LayerQuantizer quantizer(extents, per_head, maps);
   quantizer.Add(probabilities, per_head ? extents.heads : 1);
-  quantizer.Finish();
+  if (!quantizer.Finish()) throw Error("a percentile of nothing");
   return maps;
 }
 
