@@ -59,8 +59,9 @@ constexpr float kInfinity = std::numeric_limits<float>::infinity();
 constexpr int64_t kSamples = 8192;
 constexpr int64_t kSlack = 16;  // a vector of floats
 
-// How far the share of values below one of the sample's may be from that share of the sample. Of a
-// sample in short runs of neighbours, which are alike, it is three to four times the deviation.
+// Safety margin between a rank in the sample and the rank among all values, as a share of their
+// number. Neighbouring values are correlated, so this is three to four standard deviations of the
+// rank's error.
 constexpr double kMargin = 0.01;
 
 // A sample of the values, in short runs from all over them: cheap to read.

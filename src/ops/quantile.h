@@ -22,18 +22,19 @@ struct StridedValues {
 // threads, or on one below a million values. Throws Error if there are no values.
 double Quantile(const StridedValues& values, double q);
 
-// The quantiles of groups of values that are in memory one after another, and of all of them:
-// about (1 - q) · total of the largest values so far are kept.
+// Quantiles of groups of values, of which only one group is in memory at a time, and the quantile
+// of all values together. Of the values so far the largest are kept, about (1 - q) · total.
 class GroupQuantiles {
  public:
-  // `total` values in all, one or more. A sample of them all, if there is one, tells from the start
-  // which are too small to be kept.
+  // `total`: number of values of all groups, at least 1. `sample`: some of the values of all
+  // groups, or none. It gives a lower bound from the start, so that fewer values are kept on the
+  // way.
   GroupQuantiles(int64_t total, double q, std::vector<float> sample = {});
 
   // What Quantile gives for each of the next groups. On all threads.
   std::vector<double> Add(std::span<const StridedValues> groups);
-  // What Quantile would give for the values of all groups; nothing if the sample misled, which
-  // does not happen without one. Throws Error if they are not `total`.
+  // What Quantile would give for the values of all groups. Nothing if the bound from the sample was
+  // too high; without a sample this cannot happen. Throws Error unless `total` values were added.
   std::optional<double> OfAll() const;
 
  private:

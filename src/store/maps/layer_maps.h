@@ -37,15 +37,15 @@ struct LayerMaps {
 // 99th percentile, or the layer by its. On all threads.
 class LayerQuantizer {
  public:
-  // Into `maps`, whose memory is used again. `sample`: some probabilities of all heads, or none; it
-  // saves time where heads come one after another.
+  // The result goes into `maps`, whose memory is used again. `sample`: some probabilities of all
+  // heads, or none; it saves time where heads come one after another.
   LayerQuantizer(const MapExtents& extents, bool per_head, LayerMaps& maps,
                  std::vector<float> sample = {});
 
   // The next `heads` heads, [queries, heads, keys]; 1 for the mean of them all, unless per head.
   void Add(const float* probabilities, int64_t heads);
-  // After the last head; once. False if the sample misled about the layer's percentile: then all is
-  // to be done again without one.
+  // Call once, after the last head. Returns false if `sample` gave a wrong bound for the layer's
+  // percentile. The caller must then repeat the layer with an empty `sample`.
   [[nodiscard]] bool Finish();
 
  private:
