@@ -8,7 +8,7 @@
 #include <memory>
 #include <vector>
 
-#include "attention/relative_rotation.h"
+#include "attention/rotation.h"
 #include "attention/softmax_groups.h"
 #include "core/token_grid.h"
 #include "store/qk/qk_schema.h"

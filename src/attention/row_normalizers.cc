@@ -6,7 +6,7 @@
 #include <limits>
 #include <vector>
 
-#include "attention/row_rotation.h"
+#include "attention/rotation.h"
 #include "attention/softmax_groups.h"
 #include "core/parallel.h"
 #include "ops/log_sum_exp.h"

@@ -8,7 +8,7 @@
 #include <numeric>
 
 #include "attention/logit_row.h"
-#include "attention/row_rotation.h"
+#include "attention/rotation.h"
 #include "core/error.h"
 #include "ops/half_rows.h"
 #include "ops/row_block.h"

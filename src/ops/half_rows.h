@@ -10,7 +10,7 @@ namespace vggt {
 // out[i] = first · keys[i, 0 … first_dim) + second[i] · keys[i, first_dim …), i < count. `keys` is
 // [count, first_dim + second_dim] as float16. `first` is the same for all keys; second[i] begins at
 // second + i · second_stride (a stride of 0 gives all keys the same). Sums are float32. A query has
-// two halves because RoPE rotates one by y and the other by x (attention/relative_rotation.h).
+// two halves because RoPE rotates one by y and the other by x (attention/rotation.h).
 void DotHalves(const float* first, int64_t first_dim, const float* second, int64_t second_dim,
                int64_t second_stride, const uint16_t* keys, int64_t count, float* out);
 

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "formats/json.h"
-#include "server/request_params.h"
+#include "server/message.h"
 #include "store/maps/map_reader.h"
 
 namespace vggt {

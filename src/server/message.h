@@ -5,18 +5,23 @@
 #include <atomic>
 #include <chrono>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "core/error.h"
-#include "server/request_params.h"
 
 namespace vggt {
 
 // An answer that takes longer is given up. The page waits 30 s
 // (web/src/core/source/http_source.ts).
 inline constexpr std::chrono::seconds kAnswerTime{25};
+
+// The parameters of an address, "?layers=all&row=3", percent-decoded, in their order.
+using RequestParams = std::vector<std::pair<std::string, std::string>>;
 
 struct Request {
   std::string method;  // in capitals
@@ -48,5 +53,11 @@ class Refusal : public Error {
  private:
   int status_;
 };
+
+// Throws Refusal (400) if one of the parameters has a name that is none of `known`.
+void CheckNames(const RequestParams& params, std::span<const std::string_view> known);
+
+// The value of `name`; nullopt if it is not given. Throws Refusal (400) if it is given twice.
+std::optional<std::string> ParamValue(const RequestParams& params, const std::string& name);
 
 }  // namespace vggt

@@ -7,7 +7,7 @@
 
 #include "attention/attention_rows.h"
 #include "formats/json.h"
-#include "server/request_params.h"
+#include "server/message.h"
 
 namespace vggt {
 

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "server/request_params.h"
+#include "server/message.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-
-#include "server/message.h"
 
 namespace vggt {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "attention/row_rotation.h"
+#include "attention/rotation.h"
 
 #include <gtest/gtest.h>
 
@@ -79,6 +79,59 @@ TEST(RowRotation, TurnsTheRowsThatWereAskedFor) {
     }
   }
   SetThreadCount(before);
+}
+
+float Dot(const std::vector<float>& a, const std::vector<float>& b) {
+  float sum = 0;
+  for (size_t i = 0; i < a.size(); ++i) sum += a[i] * b[i];
+  return sum;
+}
+
+// The products are those of queries and keys that were both rotated.
+TEST(RelativeRotation, GivesTheProductsOfRotatedKeys) {
+  const int64_t dim = 16, height = 3, width = 4;
+  std::vector<float> query, key;
+  for (int i = 0; i < dim; ++i) {
+    query.push_back(0.3F * static_cast<float>(i % 5) - 0.4F);
+    key.push_back(0.2F * static_cast<float>(i % 7) - 0.5F);
+  }
+  const QkBlocks blocks = RotatedBlocks(dim, 100, 1);
+  const TokenGrid grid{1, blocks.specials(), height, width};
+  RelativeRotation rotation(blocks, grid, RotationTable(blocks, grid, false));
+  const auto rotated = [&](std::vector<float> x, TokenPosition at) {
+    const int32_t position[] = {at.y, at.x};
+    reference::Rope(1, 1, dim, dim, position, x.data());
+    return x;
+  };
+  for (int64_t token = 0; token < grid.tokens(); ++token) {
+    const TokenPosition at = PositionOf(blocks, grid, token);
+    const std::vector<float> turned = rotated(query, at);
+    rotation.Set(query.data(), at);
+    const std::vector<float> special(rotation.special(), rotation.special() + dim);
+    EXPECT_NEAR(Dot(special, key), Dot(turned, key), 1e-5);
+    for (int64_t r = 0; r < height; ++r) {
+      for (int64_t c = 0; c < width; ++c) {
+        std::vector<float> x(rotation.row(r), rotation.row(r) + dim / 2);
+        const float* column = rotation.columns() + c * dim / 2;
+        x.insert(x.end(), column, column + dim / 2);
+        const std::vector<float> other =
+            rotated(key, PositionOf(blocks, grid, grid.patch(0, r, c)));
+        EXPECT_NEAR(Dot(x, key), Dot(turned, other), 1e-5) << token << " to " << r << ", " << c;
+      }
+    }
+  }
+}
+
+TEST(RelativeRotation, LeavesTheQueryWhereThereIsNone) {
+  QkBlocks blocks = RotatedBlocks(5, 100, 1);  // of an odd number of channels, too
+  const std::vector<float> query = {1, 2, 3, 4, 5};
+  const TokenGrid grid{1, 2, 2, 3};
+  RelativeRotation rotation(blocks, grid, nullptr);
+  rotation.Set(query.data(), PositionOf(blocks, grid, 5));
+  EXPECT_EQ(std::vector(rotation.special(), rotation.special() + 5), query);
+  EXPECT_EQ(std::vector(rotation.row(1), rotation.row(1) + 2), (std::vector<float>{1, 2}));
+  EXPECT_EQ(std::vector(rotation.columns() + 6, rotation.columns() + 9),
+            (std::vector<float>{3, 4, 5}));
 }
 
 }  // namespace
