@@ -244,7 +244,7 @@ class Recording {
   }
 
  private:
-  std::optional<ExportWriter> map_writer_;
+  std::optional<MapWriter> map_writer_;
   std::optional<QkWriter> qk_writer_;
   std::optional<HeatmapRecorder> maps_;
   std::optional<QkRecorder> qk_;

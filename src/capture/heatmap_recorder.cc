@@ -21,7 +21,7 @@ int64_t HeadsTogether(const MapExtents& extents) {
 }  // namespace
 
 HeatmapRecorder::HeatmapRecorder(MapPlan plan, const MapExtents& extents, bool per_head,
-                                 std::vector<bool> layers, ExportWriter& writer)
+                                 std::vector<bool> layers, MapWriter& writer)
     : plan_(std::move(plan)),
       extents_(extents),
       per_head_(per_head),

@@ -21,7 +21,7 @@ class HeatmapRecorder : public AttentionObserver {
   // `layers` tells for each global block whether it is wanted; these are written with `writer`,
   // which must outlive the recorder.
   HeatmapRecorder(MapPlan plan, const MapExtents& extents, bool per_head, std::vector<bool> layers,
-                  ExportWriter& writer);
+                  MapWriter& writer);
 
   // Bytes that a recorder of such maps holds: some heads' probabilities and a layer's levels.
   static double MemoryBytes(const MapExtents& extents, bool per_head);
@@ -42,7 +42,7 @@ class HeatmapRecorder : public AttentionObserver {
   const MapExtents extents_;
   const bool per_head_;
   const std::vector<bool> layers_;
-  ExportWriter& writer_;
+  MapWriter& writer_;
 
   AttentionWorkspace workspace_;
   FloatBuffer probabilities_;  // [queries, heads at a time, keys], or of a sample

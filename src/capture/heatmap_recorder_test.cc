@@ -51,7 +51,7 @@ class Recorded {
   Recorded(const TokenGrid& grid, const MapPlan& plan)
       : writer_(dir_.path(), "set", Common(grid, plan), false) {}
 
-  ExportWriter& writer() { return writer_; }
+  MapWriter& writer() { return writer_; }
   Export Finish() {
     writer_.Finish();
     return OpenExport(dir_.path());
@@ -70,7 +70,7 @@ class Recorded {
   }
 
   TestDir dir_;
-  ExportWriter writer_;
+  MapWriter writer_;
 };
 
 void ExpectLayer(const MapLayer& got, const LayerMaps& expected) {
@@ -139,7 +139,7 @@ TEST(HeatmapRecorder, WhatTheWriterThrowsReachesTheModel) {
   const TestDir dir;
   const MapPlan plan = MakeMapPlan(kLayout, 1, 1);
   const Layer layer(1);
-  ExportWriter writer(dir.path(), "set", {}, false);
+  MapWriter writer(dir.path(), "set", {}, false);
   dir.Write("attn_maps/layer_01", "a file where the folder should be");
   HeatmapRecorder recorder(plan, plan.extents(kHeads, 2), false, {true}, writer);
   EXPECT_THAT(testing::ErrorOf([&] { recorder.OnQueriesKeys(0, layer.qk()); }),

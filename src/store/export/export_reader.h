@@ -39,7 +39,7 @@ struct Export {
     return maps.empty() ? store->description.blocks.front().layers.size() : maps.size();
   }
 
-  // The copied picture of a frame. Throws MissingFile or OutsideRoot.
+  // The copied picture of a frame, from 0 to frames.frames - 1. Throws MissingFile or OutsideRoot.
   std::filesystem::path ImagePath(size_t frame) const;
 };
 

@@ -190,7 +190,7 @@ TEST(ExportReader, ReadsWhatIsWritten) {
     const TestDir dir;
     const std::vector<std::string> names = ImageNames({".JPG"});
     fs::create_directory(dir / "out");
-    ExportWriter writer(dir / "out", "set", CommonMetadata(names), compress);
+    MapWriter writer(dir / "out", "set", CommonMetadata(names), compress);
     WriteImage(dir / "out", names[0], AsBytes("picture"));
     // Layers 3 and 2, in this order; one head of its own scale each.
     const LayerMaps maps{{2, 1, 1, 1, 2}, true, {1, 2, 3, 4}, 0.5, {0.25}};

@@ -107,7 +107,7 @@ LayerMaps SmallMaps(bool per_head, unsigned seed) {
 // Two layers, as this project writes them.
 std::vector<LayerMaps> WriteSmall(const fs::path& folder, bool per_head, bool compress) {
   fs::create_directory(folder);
-  ExportWriter writer(folder, "small", Small(), compress);
+  MapWriter writer(folder, "small", Small(), compress);
   std::vector<LayerMaps> layers;
   for (unsigned i = 0; i < 2; ++i) {
     layers.push_back(SmallMaps(per_head, i));

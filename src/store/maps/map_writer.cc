@@ -12,14 +12,14 @@
 namespace vggt {
 namespace fs = std::filesystem;
 
-ExportWriter::ExportWriter(fs::path folder, std::string image_set_name, LayerMetadata common,
-                           bool compress)
+MapWriter::MapWriter(fs::path folder, std::string image_set_name, LayerMetadata common,
+                     bool compress)
     : folder_(std::move(folder)), common_(std::move(common)), compress_(compress) {
   manifest_.image_set_name = std::move(image_set_name);
   CreateDirectory(Maps());
 }
 
-void ExportWriter::WriteLayer(int64_t layer, const LayerMaps& maps) {
+void MapWriter::WriteLayer(int64_t layer, const LayerMaps& maps) {
   const std::string name = LayerName(layer);
   LayerMetadata metadata = common_;
   metadata.layer_vmax99 = maps.layer_vmax99;
@@ -36,7 +36,7 @@ void ExportWriter::WriteLayer(int64_t layer, const LayerMaps& maps) {
   manifest_.layers.push_back({layer, name, metadata_path, maps.layer_vmax99});
 }
 
-void ExportWriter::Finish() {
+void MapWriter::Finish() {
   std::sort(manifest_.layers.begin(), manifest_.layers.end(),
             [](const auto& a, const auto& b) { return a.index < b.index; });
   WriteFileAtomic(Maps() / kManifestName, ManifestText(manifest_), {.sync = Sync::kLater});

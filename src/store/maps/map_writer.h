@@ -12,12 +12,12 @@
 namespace vggt {
 
 // Not for several threads at once; which thread calls does not matter.
-class ExportWriter {
+class MapWriter {
  public:
   // Writes below `folder`, which exists and is empty. All layers have the metadata `common`, except
   // for what WriteLayer takes from their maps.
-  ExportWriter(std::filesystem::path folder, std::string image_set_name, LayerMetadata common,
-               bool compress);
+  MapWriter(std::filesystem::path folder, std::string image_set_name, LayerMetadata common,
+            bool compress);
 
   // Writes the array and the metadata of one layer, counted from 0. Layers come in any order, each
   // once.

@@ -23,7 +23,7 @@ LayerMetadata OneFrame() {
 // store/export/export_reader_test.cc reads whole exports again.
 TEST(MapWriter, ListsItsLayersInOrder) {
   const TestDir dir;
-  ExportWriter writer(dir.path(), "set", OneFrame(), true);
+  MapWriter writer(dir.path(), "set", OneFrame(), true);
   const LayerMaps maps{{2, 1, 1, 1, 2}, false, {1, 2, 3, 4}, 0.5, {}};
   writer.WriteLayer(2, maps);
   writer.WriteLayer(1, maps);

@@ -38,7 +38,7 @@ struct QkTensors {
 class QkStore {
  public:
   // `file`: a description, as FindQkDescription gives it. With a `root`, nothing outside it is
-  // opened. Throws like ReadQkDescription.
+  // opened; {} sets no limit. Throws like ReadQkDescription.
   QkStore(const std::filesystem::path& file, std::filesystem::path root);
 
   const QkDescription& description() const { return description_; }
