@@ -69,6 +69,10 @@ class Installed(unittest.TestCase):
             best = max((c for c in cells if c["frame"] == str(frame)), key=lambda c: float(c["value"]))
             where = f"picture {frame}: row {best['row']}, column {best['col']} has "
             self.assertTrue(said.startswith(where), f"{said!r} is not {where!r}")
+        # A row over 5580 tokens has 12.4 bits at most, and none of these heads looks at one token alone.
+        heads = [line.split() for line in run(built / "head_entropy", export, "6").splitlines()]
+        self.assertEqual([h[1] for h in heads], ["1:", "2:", "3:", "4:"])
+        self.assertTrue(all(0.1 < float(h[2]) < 12.5 for h in heads), heads)
         # What only reads needs nothing of what computes a model.
         self.assertNotIn("dnnl", run("readelf", "--dynamic", built / "ask_attention"))
         self.assertIn("dnnl", run("readelf", "--dynamic", built / "export_pictures"))

@@ -13,7 +13,9 @@
 
 namespace vggt {
 
-// What was computed for an AttentionRequest.
+// What was computed for an AttentionRequest. Layers, heads and frames come in the order in which
+// they were asked for; what was left out of the request is what WithDefaults (request.h) puts
+// there.
 struct AttentionAnswer {
   // [layers, heads, frames, tokens]; heads is 1 if they were reduced. A frame's tokens are its
   // special tokens, then its patches, grid row by grid row. Outgoing, a value says how much the
@@ -26,8 +28,8 @@ struct AttentionAnswer {
   // tokens, which are 0 here (the mean over heads, however they were reduced). Empty otherwise.
   std::vector<double> dropped;
 
-  // The values of one frame, at the places of the layer, head and frame in the answer, from 0: all
-  // tokens, or the patches alone.
+  // The values of one frame: all tokens, or the patches alone. The arguments are places in the
+  // answer, from 0 to the extents in `shape`, which is not checked.
   std::span<const float> Tokens(int64_t layer, int64_t head, int64_t frame) const;
   std::span<const float> Patches(int64_t layer, int64_t head, int64_t frame) const;
 };

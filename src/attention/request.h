@@ -21,9 +21,10 @@ struct AttentionRequest {
   std::vector<size_t> layers;  // places in the kind's QkBlocks::layers; empty: the last one
   std::vector<int> heads;      // from 1; empty: all
   HeadReduction reduction = HeadReduction::kNone;
-  int64_t frame = 0;
-  // Tokens of that frame: the special tokens come first, then the patches, grid row by grid row.
-  // The answer for several tokens is the mean of the answers for each.
+  int64_t frame = 0;  // from 0
+  // Tokens of that frame, counted within it from 0: the special tokens come first, then the
+  // patches, grid row by grid row. At least one, and none twice. The answer for several tokens is
+  // the mean of the answers for each.
   std::vector<int64_t> tokens;
   Definition definition = Definition::kModel;
   bool before_rope = false;
@@ -38,7 +39,8 @@ struct PatchRectangle {
   int64_t row_begin = 0, row_end = 0, col_begin = 0, col_end = 0;
 };
 
-// The tokens of a frame that lie in the rectangle, which must lie inside the grid.
+// The tokens of a frame that lie in the rectangle, counted within the frame. The rectangle must lie
+// inside the grid.
 std::vector<int64_t> TokensOf(const PatchRectangle& rectangle, const TokenGrid& grid);
 
 // The place of a special token among a frame's tokens; -1 if there is none of that name.

@@ -25,7 +25,8 @@ struct HeadRef {
 struct TileOptions {
   Definition definition = Definition::kModel;
   bool before_rope = false;
-  // The queries wanted, as places in the sequence of all frames' tokens, ascending; empty: all.
+  // The queries wanted, as places in the sequence of all frames' tokens, each once and ascending;
+  // empty: all.
   std::vector<int64_t> rows;
 };
 
@@ -51,8 +52,9 @@ struct RowBlock {
   }
 };
 
-// Every query that is wanted meets every key that it attends to in exactly one block; Definition::
-// kFrame, which normalises each frame of keys by itself, gives a row one block for each such frame.
+// Several threads may go over the same tiles at once. Every query that is wanted meets every key
+// that it attends to in exactly one block; Definition:: kFrame, which normalises each frame of keys
+// by itself, gives a row one block for each such frame.
 class HeadTiles {
  public:
   // Plans the blocks; nothing is read. `store` outlives this. Throws Error like CheckRequest, and

@@ -23,16 +23,16 @@ struct CaptureReport {
   std::string video;  // "12 frames of clip.mp4 (0.00 to 11.52 s of 11.90 s)"; empty without
   int64_t image_width = 0, image_height = 0;  // what the model saw
   int64_t grid_width = 0, grid_height = 0;    // patches
-  int64_t layers = 0, heads = 0;
+  int64_t layers = 0, heads = 0;              // wanted ones, also if no maps are written
   bool per_head = false;
   bool heatmaps = true;
   Precision precision = Precision::kF32;
-  uint64_t bytes_written = 0;
+  uint64_t bytes_written = 0;  // of all files: pictures, maps and store
   // Of the store of queries and keys; 0 and empty if there is none.
   uint64_t qk_bytes = 0;
   std::vector<std::pair<BlockKind, int64_t>> qk_blocks;  // how many of each kind
-  double flops = 0;
-  struct {
+  double flops = 0;  // of the pass, as ForwardFlops counts them (model/flops.h)
+  struct {           // of wall time
     double total = 0, pictures = 0, load_weights = 0;
     double encoder = 0, frame_blocks = 0, global_blocks = 0;
     double capture = 0;  // of queries and keys, by the thread that runs the model
@@ -53,14 +53,18 @@ class CaptureJob {
   // from several threads at once; what it throws ends the job.
   explicit CaptureJob(CaptureOptions options, CaptureProgress* progress = nullptr,
                       StopCheck stop_check = {});
+  CaptureJob(const CaptureJob&) = delete;
+  CaptureJob& operator=(const CaptureJob&) = delete;
 
   // Once. Everything that can be refused is refused before anything is computed; the output folder
   // appears when it is complete, and not at all if anything throws. What killed jobs have left
   // beside it is tidied up first.
   //
-  // Throws OptionError, LayerError or ModelChoiceError (model/model_choice.h) for options that no
-  // job, or not this model, can have, and Error for anything else. Texts name options by the fields
-  // of CaptureOptions and of its input, in backquotes (core/error.h).
+  // Throws OptionError or LayerError (capture_options.h) for options that this model or processor
+  // cannot have, ModelChoiceError (model/model_choice.h) if `weights_key` is not clear, and Error
+  // for anything else, among it values out of the ranges that capture_options.h states. Texts name
+  // options by the fields of CaptureOptions and of its input, in backquotes (core/error.h). What
+  // `stop_check` throws, and std::bad_alloc, pass through unchanged.
   CaptureReport Run();
 
  private:

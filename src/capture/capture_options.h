@@ -17,18 +17,19 @@
 
 namespace vggt {
 
-// Pictures of a folder, evenly spaced in their order.
+// Pictures of a folder, evenly spaced in their order. If there are fewer than `num_images`, all are
+// taken.
 struct PictureFolder {
   std::filesystem::path dir;
-  int64_t num_images = 5;
-  std::string image_extension = {};  // empty: every format that is read
+  int64_t num_images = 5;            // at least 1
+  std::string image_extension = {};  // with or without its dot, in any case; empty: every format
   PictureOrder sort = PictureOrder::kName;
 };
 
-// All of these pictures, in this order.
+// All of these pictures, in this order; at least one.
 using PictureList = std::vector<std::filesystem::path>;
 
-// Frames of a video.
+// Frames of a video. Without numbers in `choice` five of them, evenly spaced in time.
 struct VideoFrames {
   std::filesystem::path video;
   VideoChoice choice = {};
@@ -38,7 +39,7 @@ struct CaptureOptions {
   std::variant<PictureFolder, PictureList, VideoFrames> input = {};
   int64_t first_image_idx = 0;  // which of the chosen pictures is the query frame, from 0
   bool exif_transpose = false;  // turn pictures upright as their EXIF says, which VGGT does not
-  int image_size = 518;         // width that the model sees, in pixels: a multiple of 14
+  int image_size = 518;         // width that the model sees, in pixels: a multiple of 14, to 4200
 
   std::filesystem::path weights = {};       // empty: the bundled demonstration model
   std::string weights_key = {};             // which of several models in them; empty: the only one
@@ -46,13 +47,13 @@ struct CaptureOptions {
   std::vector<int64_t> layers = {};         // from 1, in any order; empty: all
 
   bool heatmaps = true;                 // write the classic maps:
-  int64_t stride_h = 1, stride_w = 1;   // of every stride-th row and column of patches,
+  int64_t stride_h = 1, stride_w = 1;   // of every stride-th grid row and column (from 1),
   bool save_per_head = false;           // of each head, or of their mean,
   bool compress = true;                 // deflated.
   std::vector<BlockKind> capture = {};  // write queries and keys of these; empty: none
 
   std::string image_set_name = "pictures";  // how the export calls what it shows
-  std::filesystem::path output = {};        // the folder of the export
+  std::filesystem::path output = {};        // the folder of the export; must be given
   bool overwrite = false;                   // replace the export that is there
 };
 

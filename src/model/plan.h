@@ -15,8 +15,10 @@
 
 namespace vggt {
 
-// The pictures that a model is given: RGB, [count, height, width, 3], all of one size. Height and
-// width are multiples of the model's patch size.
+// The pictures that a model is given: RGB, [count, height, width, 3], all of one size. The caller
+// keeps `rgb` until the pass has ended, and sees to it that height and width are multiples of the
+// model's patch size. The backend scales pixels to [0, 1] and normalises them by ImageNet's mean
+// and deviation.
 struct FrameBatch {
   int64_t count = 0, height = 0, width = 0;
   const uint8_t* rgb = nullptr;
@@ -68,7 +70,9 @@ struct BlockSpec {
 // Special tokens, one after the other, that one tensor holds.
 struct TokenSpec {
   std::string tensor;
-  Shape shape;                     // of the tensor; its last dimension are the channels
+  // Of the tensor; its last dimension are the channels. It holds one vector for each name, or two
+  // if the first frame has its own.
+  Shape shape;
   std::vector<std::string> names;  // of each token: "register_1", "register_2"
   // Whether the tensor holds two sets of these tokens, the first frame's and that of all others.
   // The first frame is then the reference of the scene.
@@ -76,7 +80,8 @@ struct TokenSpec {
 };
 
 // A learned position embedding, the tensor [1, 1 + grid², channels]. Its first vector is added to
-// the first special token, the others to the patches, resampled to as many as a picture has.
+// the first special token, of which the stage must have one, the others to the patches, resampled
+// to as many as a picture has.
 struct PositionSpec {
   std::string tensor;
   int64_t grid = 0;
@@ -95,9 +100,11 @@ struct WantedTensor {
 struct StageSpec {
   std::vector<TokenSpec> tokens;          // in their order
   std::optional<PositionSpec> positions;  // added before the first block
-  std::vector<BlockSpec> blocks;          // in the order in which they run
-  std::optional<NormSpec> norm;           // of what is handed on, so none in the last stage
-  std::vector<WantedTensor> unused;       // tensors that play no part in inference
+  // In the order in which they run. Blocks of one kind are numbered without gaps and agree in
+  // heads, head_dim, rope and attends. There are as many frame blocks as global ones.
+  std::vector<BlockSpec> blocks;
+  std::optional<NormSpec> norm;      // of what is handed on, so none in the last stage
+  std::vector<WantedTensor> unused;  // tensors that play no part in inference
 
   // Of each frame.
   int64_t special_tokens() const { return static_cast<int64_t>(token_names().size()); }

@@ -69,7 +69,8 @@ export class HttpSource implements Source {
   private readonly base: string;
   private readonly timeoutMs: number;
 
-  // `base`: the server's address, or the path that a proxy gives it; "" if the page itself comes from the server.
+  // `base`: the path under which the page's own server passes requests on to `vggt-attn view`, which answers no pages
+  // of other origins; "" if the page itself comes from it.
   constructor(base = "", options: HttpOptions = {}) {
     this.base = base.replace(/\/$/, "");
     this.timeoutMs = options.timeoutMs ?? kTimeoutMs;

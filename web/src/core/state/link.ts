@@ -97,7 +97,7 @@ const displayFields = (s: Choices): Field[] => [
   flag("log", s.logScale, false),
 ];
 
-// Choices that need a s. An export takes names that it does not have for the default.
+// Choices that need a store. An export takes names that it does not have for the default.
 const storeFields = (s: Choices): Field[] => [
   named("definition", s.wantedDefinition, "model"),
   named("block", s.wantedBlock, ""),
