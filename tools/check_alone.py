@@ -40,7 +40,8 @@ def compiles(job):
     path, command = job
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
-        print(f"{path.relative_to(ROOT)} does not compile by itself:\n{done.stderr}")
+        first = "\n".join(done.stderr.splitlines()[:20])
+        print(f"{path.relative_to(ROOT)} does not compile by itself:\n{first}\n")
     return done.returncode == 0
 
 

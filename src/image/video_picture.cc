@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "image/video_picture.h"
 
-extern "C" {
 #include <fmt/format.h>
+
+extern "C" {
 #include <libavutil/frame.h>
 #include <libavutil/imgutils.h>
 #include <libavutil/pixdesc.h>
