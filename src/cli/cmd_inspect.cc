@@ -106,6 +106,11 @@ void PrintMaps(const Export& e) {
       "  meaning   for each selected patch of frame 0, its softmax over those of all frames\n");
   fmt::print("  layers    {}\n", e.maps.size());
   for (const MapLayer& layer : e.maps) {
+    if (!layer.described) {
+      fmt::print("            {}, cannot be read: {}\n", Printable(layer.name),
+                 PrintableText(layer.error));
+      continue;
+    }
     std::error_code failed;
     const auto bytes = std::filesystem::file_size(layer.array, failed);
     const std::string size =

@@ -146,7 +146,7 @@ void CheckAgreement(std::vector<MapLayer>& layers) {
     if (i > 0 && layers[i].index == layers[i - 1].index) {
       throw Error(fmt::format("layers '{}' and '{}' have the same number",
                               Printable(layers[i - 1].name), Printable(layers[i].name)),
-                  layers[i].array.string());
+                  layers[i].metadata_file.string());
     }
   }
 }
