@@ -55,7 +55,8 @@ struct Connection {
     kReceiving,  // the head of a request has arrived
     kWaiting,    // for a thread to answer
     kAnswering,
-    kEnded  // made way; the library will notice
+    kSending,  // the answer is on its way
+    kEnded     // made way; the library will notice
   };
 
   MHD_Connection* handle = nullptr;
@@ -98,11 +99,11 @@ MHD_Result TakeValue(void* to, MHD_ValueKind kind, const char* key, size_t key_s
   return MHD_YES;
 }
 
-// Has the response sent. Another request may follow.
+// Has the response sent. Another request may follow when it is.
 MHD_Result Reply(Connection& connection) {
   Response response = std::move(connection.response);
   connection.request = {};
-  connection.state = State::kIdle;
+  connection.state = State::kSending;
   const auto destroy = [](void* body) { delete static_cast<std::string*>(body); };
   auto* body = new std::string(std::move(response.body));
   MHD_Response* reply = MHD_create_response_from_buffer_with_free_callback_cls(
@@ -169,9 +170,10 @@ class HttpServer::Impl {
     MHD_Daemon* daemon = MHD_start_daemon(
         MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0, nullptr, nullptr, OnRequest,
         this, MHD_OPTION_LISTEN_SOCKET, listener_.Release(), MHD_OPTION_NOTIFY_CONNECTION,
-        OnConnection, this, MHD_OPTION_CONNECTION_LIMIT,
-        static_cast<unsigned>(2 * limits_.connections), MHD_OPTION_CONNECTION_TIMEOUT,
-        limits_.quiet_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT, limits_.head_bytes, MHD_OPTION_END);
+        OnConnection, this, MHD_OPTION_NOTIFY_COMPLETED, OnSent, nullptr,
+        MHD_OPTION_CONNECTION_LIMIT, static_cast<unsigned>(2 * limits_.connections),
+        MHD_OPTION_CONNECTION_TIMEOUT, limits_.quiet_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        limits_.head_bytes, MHD_OPTION_END);
     if (daemon == nullptr) throw Error("the system lacks what a server needs");
     return daemon;
   }
@@ -246,13 +248,25 @@ class HttpServer::Impl {
     const auto open = std::count_if(all_.begin(), all_.end(),
                                     [](const Connection& c) { return c.state != State::kEnded; });
     if (static_cast<size_t>(open) > limits_.connections) {
-      const auto goes = std::find_if(all_.begin(), all_.end(), [](const Connection& c) {
-        return c.state == State::kIdle || c.state == State::kReceiving;
-      });
-      goes->state = State::kEnded;  // the new one if all others are being answered
+      // First those that ask nothing, then those that are slow to take their answer.
+      const auto in_state = [this](std::initializer_list<State> states) {
+        return std::find_if(all_.begin(), std::prev(all_.end()), [states](const Connection& c) {
+          return std::ranges::find(states, c.state) != states.end();
+        });
+      };
+      auto goes = in_state({State::kIdle, State::kReceiving});
+      if (goes == std::prev(all_.end())) goes = in_state({State::kSending});
+      goes->state = State::kEnded;  // the new one if no other may go
       shutdown(goes->socket, SHUT_RDWR);
     }
     return *place;
+  }
+
+  // Called when an answer has been sent, or cannot be.
+  static void OnSent(void*, MHD_Connection* handle, void**, MHD_RequestTerminationCode) noexcept {
+    auto& connection = *static_cast<Connection*>(
+        MHD_get_connection_info(handle, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context);
+    if (connection.state == State::kSending) connection.state = State::kIdle;
   }
 
   // Called when the head of a request has arrived, with each part of its body, at its end, and when
@@ -272,6 +286,11 @@ class HttpServer::Impl {
             handle, static_cast<MHD_ValueKind>(MHD_HEADER_KIND | MHD_GET_ARGUMENT_KIND), TakeValue,
             &connection.request);
         connection.body_bytes = 0;
+        if (const int status = RefusalOfBody(handle)) {
+          connection.response = status == 501 ? Refuse(501, "a body in this transfer coding")
+                                              : Refuse(413, "the body is larger than 1 MiB");
+          return Reply(connection);
+        }
         connection.state = State::kReceiving;
         return MHD_YES;
       }
@@ -281,10 +300,27 @@ class HttpServer::Impl {
       case State::kAnswering:
         return Reply(connection);
       case State::kWaiting:  // the server stops
+      case State::kSending:
       case State::kEnded:
         break;
     }
     return MHD_NO;
+  }
+
+  // The status by which a body is refused before it is read; 0: it is read. The library would wait
+  // for the end of a body in a coding that it does not know. A body that is a little too large is
+  // read and dropped, because many clients look at no answer before they have sent everything.
+  static int RefusalOfBody(MHD_Connection* handle) {
+    const auto field = [handle](const char* name) {
+      return MHD_lookup_connection_value(handle, MHD_HEADER_KIND, name);
+    };
+    const char* coding = field(MHD_HTTP_HEADER_TRANSFER_ENCODING);
+    if (coding != nullptr && strcasecmp(coding, "chunked") != 0) return 501;
+    const char* length = field(MHD_HTTP_HEADER_CONTENT_LENGTH);
+    if (length == nullptr) return 0;
+    const bool asks_first = field(MHD_HTTP_HEADER_EXPECT) != nullptr;
+    return strtoull(length, nullptr, 10) > (asks_first ? kMostBodyBytes : kMostDroppedBytes) ? 413
+                                                                                             : 0;
   }
 
   static MHD_Result TakeBody(std::string_view part, Connection& connection) {

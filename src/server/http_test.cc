@@ -336,6 +336,30 @@ TEST(Http, LargeAnswersAreSentWhileOthersAreAnswered) {
   EXPECT_THAT(unread[0]->Ask(GetText("/next")), HasSubstr("GET /next"));
 }
 
+TEST(Http, AnAnswerOnItsWayIsNotCutOffByIdleClients) {
+  const Running running(Echo, {.connections = 3, .threads = 1});
+  Client slow(running.port()), other(running.port());
+  slow.Send(GetText("/large"));
+  EXPECT_THAT(other.Ask(GetText("/small")),
+              HasSubstr("GET /small"));  // answered after the large one
+  std::vector<std::unique_ptr<Client>> idle;
+  for (int i = 0; i < 10; ++i) idle.push_back(std::make_unique<Client>(running.port()));
+  EXPECT_TRUE(idle.front()->IsClosed());
+  EXPECT_THAT(slow.Receive(), EndsWith(std::string(20 << 20, 'x')));
+}
+
+TEST(Http, BodiesThatAreNotReadAreRefusedAtOnce) {
+  const Running running(Echo);
+  const auto answer = [&](const std::string& fields) {
+    return Client(running.port()).Ask("POST /x HTTP/1.1\r\nHost: h\r\n" + fields + "\r\n");
+  };
+  EXPECT_THAT(answer("Transfer-Encoding: gzip\r\n"), StartsWith("HTTP/1.1 501"));
+  EXPECT_THAT(answer("Transfer-Encoding: gzip, chunked\r\n"), StartsWith("HTTP/1.1 501"));
+  EXPECT_THAT(answer("Content-Length: 9999999999\r\n"), StartsWith("HTTP/1.1 413"));
+  EXPECT_THAT(answer("Content-Length: 2000000\r\nExpect: 100-continue\r\n"),
+              StartsWith("HTTP/1.1 413"));
+}
+
 // An answer that waits until its client has hung up.
 Response AwaitAbandoned(const Request& request, std::atomic<int>& noticed) {
   const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
