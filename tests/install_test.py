@@ -52,7 +52,7 @@ class Installed(unittest.TestCase):
 
     def test_other_projects_export_and_ask(self):
         built = self.work / "built"
-        run(CMAKE, "-S", ROOT / "examples/library", "-B", built, f"-DCMAKE_PREFIX_PATH={self.prefix}",
+        run(CMAKE, "-G", "Ninja", "-S", ROOT / "examples/library", "-B", built, f"-DCMAKE_PREFIX_PATH={self.prefix}",
             "-DCMAKE_BUILD_TYPE=Release", f"-DCMAKE_CXX_COMPILER={COMPILER}")
         run(CMAKE, "--build", built)
         pictures = self.prefix / "share/vggt-attn/examples/demo/images"
