@@ -18,8 +18,8 @@ using HttpHandler = std::function<Response(const Request&)>;
 // Far beyond what the page needs. A body has at most 1 MiB.
 struct HttpLimits {
   size_t head_bytes = 64 << 10;  // of memory for the header fields of a request and its answer
-  // Of more, one makes way: the one that has gone longest without sending a whole request, of
-  // those that do not await an answer.
+  // Of more, one makes way: the one that has gone longest without sending a whole request, first of
+  // those that await no answer, then of those to which an answer is being sent.
   size_t connections = 256;
   unsigned quiet_s = 30;  // after which a connection ends on which nothing comes or goes
   int threads = 16;       // that answer

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "core/file.h"
+#include "export_testing.h"
 #include "formats/npy.h"
 #include "testing.h"
 
@@ -13,32 +14,16 @@ namespace vggt {
 namespace {
 
 namespace fs = std::filesystem;
+using testing::CopyExport;
 using testing::ErrorOf;
 using testing::Golden;
 using ::testing::HasSubstr;
+using testing::ReplaceInFile;
 using testing::TestDir;
-
-// A copy of a golden export that a test may damage.
-fs::path Copy(const TestDir& dir) {
-  fs::copy(Golden("export/conv_average"), dir / "e", fs::copy_options::recursive);
-  fs::create_directory(dir / "e/images");
-  for (const char* name : {"0", "1", "2"}) {
-    dir.Write("e/images/frame_0" + std::string(name) + ".png", name);
-  }
-  return dir / "e";
-}
-
-void Replace(const fs::path& path, const std::string& from, const std::string& to) {
-  std::string text = ReadFile(path);
-  for (size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size())) {
-    text.replace(at, from.size(), to);
-  }
-  WriteFileAtomic(path, text);
-}
 
 TEST(MapsFolder, OpensMetadataWithoutManifest) {
   const TestDir dir;
-  const fs::path root = Copy(dir);
+  const fs::path root = CopyExport(dir, "conv_average", "e");
   fs::remove(root / "attn_maps/layers_manifest.json");
   const MapsFolder e = OpenMapsFolder(root);
   EXPECT_EQ(e.layers.size(), 3U);
@@ -47,19 +32,19 @@ TEST(MapsFolder, OpensMetadataWithoutManifest) {
 
 TEST(MapsFolder, PathsWithAPrefixThatIsGoneAreFound) {
   const TestDir dir;
-  const fs::path root = Copy(dir);
+  const fs::path root = CopyExport(dir, "conv_average", "e");
   const fs::path maps = root / "attn_maps";
-  Replace(maps / "layers_manifest.json", "\"metadata_path\": \"",
-          "\"metadata_path\": \"attn_first2all_kitchen/attn_maps/");
-  Replace(maps / "layer_01_metadata.json", "\"npz_path\": \"",
-          "\"npz_path\": \"/old/home/attn_maps/");
+  ReplaceInFile(maps / "layers_manifest.json", "\"metadata_path\": \"",
+                "\"metadata_path\": \"attn_first2all_kitchen/attn_maps/");
+  ReplaceInFile(maps / "layer_01_metadata.json", "\"npz_path\": \"",
+                "\"npz_path\": \"/old/home/attn_maps/");
   const MapsFolder e = OpenMapsFolder(root);
   EXPECT_EQ(ReadMaps(e.layers[0]).shape, (Shape{169, 3, 13, 13}));
 }
 
 TEST(MapsFolder, OfAPipeNothingIsRead) {
   const TestDir dir;
-  const fs::path maps = Copy(dir) / "attn_maps";
+  const fs::path maps = CopyExport(dir, "conv_average", "e") / "attn_maps";
   const fs::path array = maps / "layer_01/heatmaps_uint8.npz";
   fs::remove(array);
   ASSERT_EQ(mkfifo(array.c_str(), 0600), 0);
@@ -71,9 +56,9 @@ TEST(MapsFolder, OfAPipeNothingIsRead) {
 
 TEST(MapsFolder, LayersMustAgree) {
   const TestDir dir;
-  const fs::path maps = Copy(dir) / "attn_maps";
-  Replace(maps / "layer_02_metadata.json", "\"W_ds\": 13", "\"W_ds\": 7");
-  Replace(maps / "layer_02_metadata.json", "\"stride_w\": 3", "\"stride_w\": 6");
+  const fs::path maps = CopyExport(dir, "conv_average", "e") / "attn_maps";
+  ReplaceInFile(maps / "layer_02_metadata.json", "\"W_ds\": 13", "\"W_ds\": 7");
+  ReplaceInFile(maps / "layer_02_metadata.json", "\"stride_w\": 3", "\"stride_w\": 6");
   EXPECT_THAT(ErrorOf([&] { OpenMapsFolder(maps); }),
               HasSubstr("layer 'layer_02' has 3 frames of 37×25 patches, maps of 7×13, heads "
                         "averaged; another has 3 frames of 37×25 patches, maps of 13×13"));
@@ -135,7 +120,8 @@ TEST(MapsFolder, TooMuchIsRefused) {
 // A layer that says nothing true leaves the others, and stands for a layer like them.
 TEST(MapsFolder, ALayerWithDamagedMetadataLeavesTheOthers) {
   const TestDir dir;
-  const fs::path maps = Copy(dir) / "attn_maps", metadata = maps / "layer_02_metadata.json";
+  const fs::path maps = CopyExport(dir, "conv_average", "e") / "attn_maps",
+                 metadata = maps / "layer_02_metadata.json";
   const std::string whole = ReadFile(metadata);
   for (const bool manifest : {true, false}) {
     if (!manifest) fs::remove(maps / "layers_manifest.json");
@@ -168,7 +154,7 @@ TEST(MapsFolder, ALayerWithDamagedMetadataLeavesTheOthers) {
 
 TEST(MapsFolder, IsFoundByAnyOfItsPaths) {
   const TestDir dir;
-  const fs::path root = Copy(dir), maps = root / "attn_maps";
+  const fs::path root = CopyExport(dir, "conv_average", "e"), maps = root / "attn_maps";
   EXPECT_EQ(FindMapsFolder(root), maps);
   EXPECT_EQ(FindMapsFolder(maps / "layers_manifest.json"), maps);
   EXPECT_EQ(FindMapsFolder(maps / "layer_02_metadata.json"), maps);
