@@ -175,7 +175,7 @@ class Export(Case):
         done = self.run_program("export", "--image_dir", "pictures", "--image_size", 56, env=old)
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertIn("precision f32: this processor does not multiply bf16", done.stderr)
-        self.assertIn("computed in f32", done.stdout)
+        self.assertIn("computed in f32 (AVX2; this processor does not multiply bf16)", done.stdout)
         done = self.run_program("export", "--image_dir", "pictures", "--overwrite", "--precision",
                                 "bf16", env=old)
         self.assert_refused(1, done, "this processor does not multiply bf16", "--precision f32")
@@ -185,15 +185,20 @@ class Export(Case):
                                 "--output_dir_prefix", "", "--image_set_name", "fast")
         if "does not multiply bf16" in done.stderr:
             self.skipTest("no native bf16 here")
-        self.assertEqual(json.loads(done.stdout)["precision"], "bf16")
+        said = json.loads(done.stdout)
+        self.assertEqual([said["precision"], said["precision_reason"]], ["bf16", "as asked"])
+        self.assertIn(said["instructions"], ("AVX512_BF16", "AMX"))
         for layer in (1, 2, 3):
             metadata, fast = load(self.dir / "fast", layer)
             self.assertEqual(metadata["precision"], "bf16")
             off = np.abs(fast.astype(int) - load(exact, layer)[1])
             self.assertLess(off.mean(), 1)
             self.assertGreater(off.max(), 0)
-        auto = self.export(out="auto")
-        np.testing.assert_array_equal(load(auto, 3)[1], load(self.dir / "fast", 3)[1])
+        auto, auto_levels = load(self.export(out="auto"), 3)
+        same = {"f32": exact, "bf16": self.dir / "fast"}[auto["precision"]]
+        np.testing.assert_array_equal(auto_levels, load(same, 3)[1])
+        for said in (self.succeed("--version").stdout, self.succeed("export", "--help").stdout):
+            self.assertRegex(said, f"computes in {auto['precision']} [(][^)]+, oneDNN [23][.]")
 
     def test_fewer_pictures_than_asked_for_is_noted(self):
         done = self.succeed("export", "--image_dir", "pictures", "--image_size", 56, "--num_images",
@@ -427,7 +432,7 @@ class SmallerCommands(Case):
 
     def test_help_and_version(self):
         self.assertRegex(self.succeed("--version").stdout,
-                         r"^vggt-attn \d+\.\d+\.\d+\nreads PNG, JPEG, WebP, .*\n$")
+                         r"^vggt-attn \d+\.\d+\.\d+\nreads PNG, JPEG, WebP, .*\ncomputes in .*\n.*\n$")
         for command in ([], ["export"], ["view"], ["inspect"], ["preprocess"],
                         ["synth-weights"]):
             said = self.succeed(*command, "--help").stdout

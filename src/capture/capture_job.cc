@@ -8,6 +8,7 @@
 
 #include "backend/cpu/bf16_support.h"
 #include "backend/cpu/model_executor.h"
+#include "backend/cpu/precision_choice.h"
 #include "capture/capture_input.h"
 #include "capture/heatmap_recorder.h"
 #include "capture/output_folder.h"
@@ -42,19 +43,24 @@ void CheckOptions(const CaptureOptions& options) {
   }
 }
 
-Precision ChoosePrecision(const std::optional<Precision>& wanted, CaptureProgress& progress) {
-  const bool native = MultipliesBf16();
+Precision WantedOrFaster(const std::optional<Precision>& wanted, CaptureProgress& progress) {
   if (!wanted) {
-    progress.Note(native ? "precision bf16, which this processor multiplies; `precision` f32 is "
-                           "slower and closer to the original model"
-                         : "precision f32: this processor does not multiply bf16");
-    return native ? Precision::kBf16 : Precision::kF32;
+    const PrecisionChoice& faster = FasterPrecision();
+    progress.Note(fmt::format("precision {}: {}{}", PrecisionName(faster.precision), faster.reason,
+                              faster.precision == Precision::kBf16
+                                  ? "; `precision` f32 is closer to the original model"
+                                  : ""));
+    return faster.precision;
   }
-  if (*wanted == Precision::kBf16 && !native) {
+  if (*wanted == Precision::kF32) return Precision::kF32;
+  if (!MultipliesBf16()) {
     throw OptionError("precision", "this processor does not multiply bf16",
                       "Use `precision` f32, which would be faster here than bf16.", "bf16");
   }
-  return *wanted;
+  if (FasterPrecision().precision == Precision::kF32) {
+    progress.Note("`precision` f32 would be faster here: " + FasterPrecision().reason);
+  }
+  return Precision::kBf16;
 }
 
 Checkpoint OpenWeights(const fs::path& weights, CaptureProgress& progress) {
@@ -93,7 +99,8 @@ class JobModel {
  public:
   // Opens the weights; nothing is loaded yet.
   JobModel(const CaptureOptions& options, CaptureProgress& progress)
-      : precision_(ChoosePrecision(options.precision, progress)),
+      : precision_(WantedOrFaster(options.precision, progress)),
+        precision_reason_(options.precision ? "as asked" : FasterPrecision().reason),
         checkpoint_(OpenWeights(options.weights, progress)),
         weights_key_(options.weights_key),
         plan_(ReadModelPlan(checkpoint_, weights_key_)),
@@ -107,6 +114,7 @@ class JobModel {
         })) {}
 
   Precision precision() const { return precision_; }
+  const std::string& precision_reason() const { return precision_reason_; }
   int64_t heads() const { return plan_.first(BlockKind::kGlobal)->heads; }
   const std::vector<bool>& layers() const { return layers_; }
   const WantedBlocks& blocks() const { return blocks_; }
@@ -159,6 +167,7 @@ class JobModel {
 
  private:
   Precision precision_;
+  std::string precision_reason_;
   Checkpoint checkpoint_;
   std::string weights_key_;
   ModelPlan plan_;
@@ -343,6 +352,8 @@ CaptureReport CaptureJob::ExportTo(const fs::path& folder, CaptureInput& input) 
   report.per_head = options_.save_per_head;
   report.heatmaps = options_.heatmaps;
   report.precision = model.precision();
+  report.precision_reason = model.precision_reason();
+  report.instructions = InstructionsFor(model.precision());
   report.qk_blocks = model.StoredCounts();
   report.flops = model.Flops(batch);
   return report;

@@ -27,7 +27,9 @@ struct CaptureReport {
   bool per_head = false;
   bool heatmaps = true;
   Precision precision = Precision::kF32;
-  uint64_t bytes_written = 0;  // of all files: pictures, maps and store
+  std::string precision_reason;  // "as asked", or why it is the faster one here
+  std::string instructions;      // that matrix products were computed with: "AVX512_BF16"
+  uint64_t bytes_written = 0;    // of all files: pictures, maps and store
   // Of the store of queries and keys; 0 and empty if there is none.
   uint64_t qk_bytes = 0;
   std::vector<std::pair<BlockKind, int64_t>> qk_blocks;  // how many of each kind

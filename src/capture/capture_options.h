@@ -43,7 +43,7 @@ struct CaptureOptions {
 
   std::filesystem::path weights = {};       // empty: the bundled demonstration model
   std::string weights_key = {};             // which of several models in them; empty: the only one
-  std::optional<Precision> precision = {};  // none: bf16 where the processor multiplies it
+  std::optional<Precision> precision = {};  // none: the faster here
   std::vector<int64_t> layers = {};         // from 1, in any order; empty: all
 
   bool heatmaps = true;                 // write the classic maps:

@@ -7,6 +7,7 @@
 #include <memory>
 #include <utility>
 
+#include "backend/cpu/precision_choice.h"
 #include "capture/capture_job.h"
 #include "cli/command.h"
 #include "cli/flag_values.h"
@@ -80,6 +81,8 @@ OrderedJson ToJson(const CaptureReport& report) {
   json["patch_grid"] = {report.grid_width, report.grid_height};
   json["threads"] = ThreadCount();
   json["precision"] = PrecisionName(report.precision);
+  json["precision_reason"] = report.precision_reason;
+  json["instructions"] = report.instructions;
   json["flops"] = static_cast<uint64_t>(report.flops);
   json["bytes_written"] = report.bytes_written;
   json["peak_rss_bytes"] = PeakResidentBytes();
@@ -115,15 +118,16 @@ std::string ToText(const CaptureReport& report) {
   return fmt::format(
       "wrote {}: {} layer{}{}, {} picture{} of {}×{} patches ({}×{} pixels), {}\n"
       "{}{}"
-      "model: {}, computed in {}\n"
+      "model: {}, computed in {} ({}; {})\n"
       "took {}, {:.3g} GFLOP, at most {} of memory\n",
       Printable(report.output.string(), kLongestPath), report.layers, report.layers == 1 ? "" : "s",
       HeadsText(report), report.pictures, report.pictures == 1 ? "" : "s", report.grid_width,
       report.grid_height, report.image_width, report.image_height,
       HumanBytes(static_cast<double>(report.bytes_written)),
       report.video.empty() ? "" : "pictures: " + report.video + "\n", StoreText(report),
-      report.model, PrecisionName(report.precision), HumanSeconds(report.seconds.total),
-      report.flops / 1e9, HumanBytes(static_cast<double>(PeakResidentBytes())));
+      report.model, PrecisionName(report.precision), report.instructions, report.precision_reason,
+      HumanSeconds(report.seconds.total), report.flops / 1e9,
+      HumanBytes(static_cast<double>(PeakResidentBytes())));
 }
 
 // The video that the flags name, if any.
@@ -305,8 +309,8 @@ std::function<int()> DeclareExport(CLI::App& app) {
       ->check(ImageWidth())
       ->capture_default_str();
   app.add_option("--precision", flags->precision,
-                 "numbers that are multiplied: auto, bf16 or f32; auto is bf16\n"
-                 "where the processor has it, about twice as fast")
+                 "numbers that are multiplied: bf16, f32, or auto, which is the\n"
+                 "faster of the two on this processor (named below)")
       ->type_name("TYPE")
       ->check(OneOf({"auto", "bf16", "f32"}))
       ->capture_default_str();
@@ -317,10 +321,15 @@ std::function<int()> DeclareExport(CLI::App& app) {
   app.add_flag("--overwrite", flags->overwrite, "replace an existing export");
   app.add_flag("--quiet", flags->quiet, "print nothing but errors (and --json)");
   app.add_flag("--json", flags->json, "print one JSON object with timings on stdout");
-  app.footer(
-      "Example:\n"
-      "  vggt-attn export --image_set_name demo --num_images 6 --save_per_head\n"
-      "writes attn_first2all_demo/ from the pictures in examples/demo/images.");
+  // Written only when help is asked for: what is faster may have to be measured.
+  app.footer("");  // not the program's own
+  app.footer([] {
+    return "Example:\n"
+           "  vggt-attn export --image_set_name demo --num_images 6 --save_per_head\n"
+           "writes attn_first2all_demo/ from the pictures in examples/demo/images.\n\n"
+           "This program " +
+           PrecisionText() + ".";
+  });
   return [flags, number] {
     flags->video.number_given = number->count() > 0;
     return RunExport(*flags);

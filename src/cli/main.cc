@@ -10,6 +10,7 @@
 #include <cstring>
 #include <new>
 
+#include "backend/cpu/precision_choice.h"
 #include "capture/capture_job.h"
 #include "cli/command.h"
 #include "cli/flag_names.h"
@@ -126,8 +127,10 @@ int Main(const std::vector<std::string>& arguments) {
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast)
       ->disable_flag_override()
       ->group("Flags");
-  app.set_version_flag("--version", "vggt-attn " VGGT_VERSION "\n" + CapabilitiesText(),
-                       "print the version and what this build reads");
+  app.set_version_flag(
+      "--version",
+      [] { return "vggt-attn " VGGT_VERSION "\n" + CapabilitiesText() + "\n" + PrecisionText(); },
+      "print the version, what this build reads and what it computes in");
   app.set_help_flag("-h,--help", "print this help");
   app.require_subcommand(0, 1);
   app.footer(
