@@ -4,6 +4,13 @@
 list(APPEND CMAKE_MODULE_PATH ${CMAKE_CURRENT_LIST_DIR})
 find_package(OpenMP REQUIRED COMPONENTS CXX)
 find_package(Threads REQUIRED)
+# tools/setup.sh places oneDNN 3 in build-onednn/ where the system's is older.
+option(VGGT_SYSTEM_ONEDNN "Use the system's oneDNN even if there is one in build-onednn/" OFF)
+set(VGGT_BUNDLED_ONEDNN "")
+if(EXISTS ${PROJECT_SOURCE_DIR}/build-onednn/installed.txt AND NOT VGGT_SYSTEM_ONEDNN AND NOT OneDNN_ROOT)
+  set(VGGT_BUNDLED_ONEDNN ${PROJECT_SOURCE_DIR}/build-onednn)
+  set(OneDNN_ROOT ${VGGT_BUNDLED_ONEDNN})
+endif()
 find_package(OneDNN REQUIRED)
 find_package(fmt REQUIRED)
 find_package(nlohmann_json REQUIRED)

@@ -3,6 +3,22 @@
 include(CMakePackageConfigHelpers)
 install(EXPORT vggt-attn NAMESPACE vggt-attn:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/vggt-attn
         FILE vggt-attn-targets.cmake)
+# oneDNN from build-onednn/ goes along; the system's is found on the system.
+if(VGGT_BUNDLED_ONEDNN)
+  set(FIND_ONEDNN "get_filename_component(VGGT_ONEDNN \${CMAKE_CURRENT_LIST_DIR}/../../vggt-attn/libdnnl.so.3 REALPATH)
+if(NOT TARGET OneDNN::dnnl)
+  add_library(OneDNN::dnnl SHARED IMPORTED)
+  set_target_properties(OneDNN::dnnl PROPERTIES IMPORTED_LOCATION \${VGGT_ONEDNN} IMPORTED_SONAME libdnnl.so.3)
+endif()")
+  install(FILES ${VGGT_BUNDLED_ONEDNN}/lib/libdnnl.so.3 DESTINATION ${CMAKE_INSTALL_LIBDIR}/vggt-attn)
+  install(DIRECTORY ${VGGT_BUNDLED_ONEDNN}/share/doc/onednn DESTINATION ${CMAKE_INSTALL_DOCDIR})
+else()
+  set(FIND_ONEDNN "list(APPEND CMAKE_MODULE_PATH \${CMAKE_CURRENT_LIST_DIR})
+find_dependency(OneDNN)")
+  install(FILES ${PROJECT_SOURCE_DIR}/cmake/FindOneDNN.cmake
+          DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/vggt-attn)
+endif()
+
 # Of the optional libraries those that were used.
 set(FIND_OPTIONAL "")
 foreach(LIBRARY "heif libheif" "avif libavif" "tiff libtiff-4"
@@ -20,8 +36,7 @@ file(WRITE ${PROJECT_BINARY_DIR}/vggt-attn-config.cmake
 "include(CMakeFindDependencyMacro)
 find_dependency(OpenMP COMPONENTS CXX)
 find_dependency(Threads)
-list(APPEND CMAKE_MODULE_PATH \${CMAKE_CURRENT_LIST_DIR})
-find_dependency(OneDNN)
+${FIND_ONEDNN}
 find_dependency(fmt)
 find_dependency(PNG)
 find_dependency(JPEG)
@@ -36,7 +51,6 @@ write_basic_package_version_file(${PROJECT_BINARY_DIR}/vggt-attn-config-version.
                                  COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/vggt-attn-config.cmake
               ${PROJECT_BINARY_DIR}/vggt-attn-config-version.cmake
-              ${PROJECT_SOURCE_DIR}/cmake/FindOneDNN.cmake
         DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/vggt-attn)
 
 # So that --image_set_name demo works wherever the program is called.
