@@ -14,6 +14,8 @@ import subprocess
 import sys
 import tempfile
 
+import against_torch
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PROGRAMS = ["vggt-attn", "kernels_bench", "artifact_bench", "matmul_rate"]
 CHECKS = ["ops_tests", "backend_cpu_tests", "formats_tests", "capture_tests"]
@@ -50,6 +52,7 @@ class Measurements:
     def __init__(self, build, seconds, under):
         self.build, self.seconds, self.under, self.file = build, seconds, under, None
         self.kernels, self.exports = [], []
+        self.torch = None  # {about, kernels, exports}: against_torch.py
         self.parts = False
         self.rates = []
 
@@ -98,6 +101,7 @@ class Measurements:
             self.kernels, self.exports = earlier["kernels"], earlier["exports"]
             self.parts = True
             self.rates = earlier["matmul"]
+            self.torch = earlier.get("torch")
 
     def save(self):
         text = json.dumps(
@@ -108,6 +112,7 @@ class Measurements:
                 "matmul": self.rates,
                 "kernels": self.kernels,
                 "exports": self.exports,
+                "torch": self.torch,
             },
             indent=1,
         )
@@ -169,6 +174,24 @@ def pictures(folder, count):
     return folder
 
 
+def measure_torch(m, arguments, export):
+    print("beside PyTorch …", flush=True)
+    torch = against_torch.Torch(arguments.against_torch)
+    kernels = against_torch.compare(run, m.build, torch, m.seconds, arguments.rounds)
+
+    def seconds(dtype):
+        if not any(k["dtype"] == dtype for k in kernels):
+            return None
+        with tempfile.TemporaryDirectory(prefix="vggt-bench-") as folder:
+            result = json.loads(run(export + ["--precision", dtype, "--output_dir_prefix", f"{folder}/"],
+                                    stderr=subprocess.DEVNULL))
+        return result["seconds"]["total"] - result["seconds"]["load_weights"]
+
+    exports = [] if arguments.kernels_only else against_torch.compare_exports(seconds, torch, arguments.rounds)
+    m.torch = {"about": torch.about, "kernels": kernels, "exports": exports}
+    m.save()
+
+
 def measure(m, arguments, work):
     if not m.kernels:
         print("kernels …", flush=True)
@@ -176,6 +199,8 @@ def measure(m, arguments, work):
         m.kernel_rows("artifact_bench")
         m.save()
     if arguments.kernels_only:
+        if arguments.against_torch and not m.torch:
+            measure_torch(m, arguments, [])
         return
     print("writing synthetic weights …", flush=True)
     weights = arguments.weights or work / "weights.safetensors"
@@ -186,6 +211,10 @@ def measure(m, arguments, work):
             pass
     print("exports …", flush=True)
     many = pictures(work / "pictures", max(50 if arguments.fifty else 20, 20))
+
+    if arguments.against_torch and not m.torch:
+        command = [m.build / "vggt-attn", "export", "--quiet", "--json", "--save_per_head", "--weights", weights]
+        measure_torch(m, arguments, command + ["--image_dir", many, "--image_set_name", "bench", "--num_images", 5])
 
     def export(label, count, *more):
         m.export(
@@ -280,6 +309,8 @@ def document(m, command, checked):
         *kernel_table(m),
         "",
     ]
+    if m.torch:
+        lines += against_torch.section(m.torch["about"], m.torch["kernels"], m.torch["exports"])
     return "\n".join(lines)
 
 
@@ -305,6 +336,12 @@ def main():
     parser.add_argument(
         "--under", default="", help='run each measurement under this command, such as "taskset -c 0,1"'
     )
+    parser.add_argument(
+        "--against-torch", "--against_torch", nargs="?", const=sys.executable, metavar="PYTHON",
+        help="also PyTorch's kernels and forward pass, by turns with ours; PYTHON is one that has PyTorch, "
+        "such as that of a virtual environment [this one]",
+    )
+    parser.add_argument("--rounds", type=int, default=5, help="turns with PyTorch [5]")
     parser.add_argument("--unchecked", action="store_true", help="skip the comparison")
     arguments = parser.parse_args()
     build = arguments.build
