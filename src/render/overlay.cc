@@ -97,7 +97,7 @@ Picture OverlayTile(const Picture& stored, const std::optional<FrameTransform>& 
       const float value = map.values[cells[i]];
       if (!std::isnan(value) && map.last > map.first) {
         const float share = std::clamp((value - map.first) / (map.last - map.first), 0.0F, 1.0F);
-        Blend(pixel, JetColour(share), share * map.opacity);
+        Blend(pixel, ColourAt(Colormap::kJet, share), share * map.opacity);
       }
       const bool edge = is_outlined(x, y) && !(is_outlined(x - 1, y) && is_outlined(x + 1, y) &&
                                                is_outlined(x, y - 1) && is_outlined(x, y + 1));

@@ -29,10 +29,10 @@ TEST(Overlay, CellsLieWhereTheirPatchesAre) {
   const Picture tile = OverlayTile(Grey(40, 20, 100), std::nullopt, map, 40);
   EXPECT_EQ(tile.width, 40);
   EXPECT_EQ(tile.height, 20);
-  EXPECT_EQ(PixelAt(tile, 0, 0), (Rgb{100, 100, 100}));    // the first colour is transparent
-  EXPECT_EQ(PixelAt(tile, 20, 9), JetColour(1));           // the last one opaque
-  EXPECT_EQ(PixelAt(tile, 39, 19), (Rgb{100, 100, 100}));  // NaN
-  Rgb half = JetColour(0.5F);
+  EXPECT_EQ(PixelAt(tile, 0, 0), (Rgb{100, 100, 100}));          // the first colour is transparent
+  EXPECT_EQ(PixelAt(tile, 20, 9), ColourAt(Colormap::kJet, 1));  // the last one opaque
+  EXPECT_EQ(PixelAt(tile, 39, 19), (Rgb{100, 100, 100}));        // NaN
+  Rgb half = ColourAt(Colormap::kJet, 0.5F);
   for (uint8_t& c : half) c = static_cast<uint8_t>((100 + c) / 2.0 + 0.5);
   EXPECT_EQ(PixelAt(tile, 19, 10), half);
 }
@@ -40,7 +40,7 @@ TEST(Overlay, CellsLieWhereTheirPatchesAre) {
 TEST(Overlay, ValuesBeyondTheScaleHaveItsLastColour) {
   const std::vector<float> values = {5, -5};
   const Picture tile = OverlayTile(Grey(4, 2, 0), std::nullopt, {values, 1, 2, -1, 1, 1, {}}, 4);
-  EXPECT_EQ(PixelAt(tile, 0, 0), JetColour(1));
+  EXPECT_EQ(PixelAt(tile, 0, 0), ColourAt(Colormap::kJet, 1));
   EXPECT_EQ(PixelAt(tile, 3, 0), (Rgb{0, 0, 0}));
 }
 
@@ -50,8 +50,8 @@ TEST(Overlay, WhatTheModelDidNotSeeIsDimmed) {
   const std::vector<float> values = {1, 1};
   const Picture tile = OverlayTile(Grey(50, 100, 200), t, {values, 2, 1, 0, 1, 1, {}}, 50);
   EXPECT_EQ(PixelAt(tile, 10, 24), (Rgb{130, 130, 130}));
-  EXPECT_EQ(PixelAt(tile, 10, 25), JetColour(1));
-  EXPECT_EQ(PixelAt(tile, 10, 74), JetColour(1));
+  EXPECT_EQ(PixelAt(tile, 10, 25), ColourAt(Colormap::kJet, 1));
+  EXPECT_EQ(PixelAt(tile, 10, 74), ColourAt(Colormap::kJet, 1));
   EXPECT_EQ(PixelAt(tile, 10, 75), (Rgb{130, 130, 130}));
 }
 
@@ -76,7 +76,7 @@ TEST(Overlay, PicturesAreTurnedWithTheirMaps) {
     ASSERT_EQ(tile.height, t.turned_height());
     const int right = tile.width - 1, bottom = tile.height - 1;
     const auto half_covered = [](uint8_t level) {
-      Rgb colour = JetColour(1);
+      Rgb colour = ColourAt(Colormap::kJet, 1);
       for (uint8_t& c : colour) c = static_cast<uint8_t>((level + c) / 2.0 + 0.5);
       return colour;
     };
