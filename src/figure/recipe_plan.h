@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+// A recipe held against the exports that it names: what is left out has its default, and what an
+// export lacks is refused.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "attention/attention_rows.h"
+#include "attention/request_words.h"
+#include "attention/softmax_groups.h"
+#include "figure/recipe.h"
+#include "store/export/export_reader.h"
+#include "store/maps/map_reader.h"
+
+namespace vggt {
+
+// An open export. What it refers to must outlive the plan.
+struct RecipeSource {
+  const Export& described;
+  const MapReader& maps;      // of described.maps
+  const AttentionRows* rows;  // null if it has no store that can be read
+  std::string name;           // for people: of the image set, or of the folder
+};
+
+// An export that a recipe names by its path.
+class RecipeExport {
+ public:
+  // Throws like OpenExport. A store that cannot be read is as none.
+  explicit RecipeExport(const std::filesystem::path& path);
+
+  RecipeSource source() const { return {described_, maps_, rows_.get(), name_}; }
+
+ private:
+  Export described_;
+  MapReader maps_;
+  std::unique_ptr<AttentionRows> rows_;
+  std::string name_;
+};
+
+// One of the exports, and what of it is shown.
+struct RecipePart {
+  explicit RecipePart(const RecipeSource& of) : source(of) {}
+
+  RecipeSource source;
+  std::vector<int64_t> layers;  // their numbers, from 1
+  std::vector<size_t> places;   // of these layers: in source.maps.layers(), or in QkBlocks::layers
+  std::vector<int64_t> left_out;  // layers of the view that cannot be read
+  std::vector<int> heads;         // their numbers from 1, or kEveryHead alone
+  // For each query the frames on show, from 0: of a matrix its target frame alone, which is the
+  // query's own in blocks that attend to no other.
+  std::vector<std::vector<int>> frames;
+  std::vector<FrameRange> met;  // for each query the frames that it meets
+  int64_t all_frames = 0;
+  int64_t rows = 0, cols = 0;               // of a map
+  std::vector<std::string> special_tokens;  // of each frame; none of stored maps
+};
+
+struct RecipePlan {
+  Recipe recipe;  // with `layer`, and of exact maps `definition` and `block`
+  const DefinitionInfo* definition = nullptr;  // null: stored maps
+  std::vector<RecipePart> parts;               // A, and B if it is compared
+
+  bool stored() const { return definition == nullptr; }
+  bool is_signed() const { return definition != nullptr && definition->is_signed; }
+  bool difference() const { return parts.size() == 2 && recipe.compare == Comparison::kDifference; }
+};
+
+// Throws RequestError naming the key: kNotThere for what an export does not have (a definition, a
+// layer, a frame, a special token, B's shape), kMalformed for what cannot go together.
+RecipePlan PlanRecipe(const Recipe& recipe, const RecipeSource& a, const RecipeSource* b = nullptr);
+
+// What is asked of the store for one query, all layers of the part at once. Not of stored maps.
+AttentionRequest RequestOf(const RecipePlan& plan, const RecipePart& part, size_t query);
+
+// What the numbers are: "stored", "model", "cosine before RoPE, frame blocks, incoming".
+std::string AttentionName(const RecipePlan& plan);
+// The same as the unit of a colour bar: "attention, a share of 1 over all tokens it may look at".
+std::string UnitName(const RecipePlan& plan);
+// "Layer 12", "Head 3", "Average", "Maximum".
+std::string HeadName(const RecipePlan& plan, int head);
+// In tables and names of files: "3", "mean", "max". (Stored maps have no maximum.)
+std::string HeadWord(const RecipePlan& plan, int head);
+
+}  // namespace vggt
