@@ -109,9 +109,11 @@ class View(Case):
     def test_two_lines_of_python(self):
         folder = self.export("--save_per_head")
         viewer = self.view(folder)
-        url = f"http://127.0.0.1:{viewer.port}/api/maps.npy?layers=all&heads=all&{CELL}"
+        url = f"http://127.0.0.1:{viewer.port}/api/maps.npy?export=.&layers=all&heads=all&{CELL}"
         # As docs/http-api.md shows it.
-        maps = np.load(io.BytesIO(urllib.request.urlopen(url).read()))
+        answer = urllib.request.urlopen(url)
+        self.assertEqual(answer.headers["X-Export"], ".")
+        maps = np.load(io.BytesIO(answer.read()))
 
         info = viewer.json("api/export")
         metadata, stored = load(folder, 2)
@@ -167,7 +169,9 @@ class View(Case):
         self.assertEqual([e["id"] for e in viewer.json("api/exports")["exports"]], ["a", "b", "c"])
         self.assertEqual(viewer.open("c")["id"], "c")
         self.assertEqual(viewer.open(self.dir / "sets/a/attn_maps")["id"], "a")
-        self.assertEqual(viewer.json("api/export")["id"], "a")
+        # What others open changes nothing for those who name no export.
+        self.assertEqual(viewer.json("api/export")["id"], "b")
+        self.assertEqual(viewer.json("api/export?export=a")["id"], "a")
 
     def test_without_a_path_the_current_folder(self):
         viewer = self.view()
@@ -175,6 +179,7 @@ class View(Case):
         self.assertEqual(viewer.refused("api/export")[0], 404)
         self.export()
         self.assertEqual(viewer.open("out")["id"], "out")
+        self.assertEqual(viewer.json("api/export")["id"], "out")
         self.assertEqual(self.view().json("api/export")["id"], "out")
 
     def test_says_who_can_reach_it(self):

@@ -162,13 +162,14 @@ std::shared_ptr<const OpenedExport> ExportCatalog::Load(const fs::path& found) c
       MapReader(described.maps, {.root = root_, .cache = cache_}), std::move(rows)});
 }
 
-void ExportCatalog::Keep(std::shared_ptr<const OpenedExport> opened, bool as_last) {
+void ExportCatalog::Keep(std::shared_ptr<const OpenedExport> opened, bool as_latest) {
   const std::lock_guard lock(mutex_);
   std::erase_if(opened_, [&](const auto& other) { return other->id == opened->id; });
-  if (as_last || (last_ && last_->id == opened->id)) last_ = opened;
+  if (!first_ || first_->id == opened->id) first_ = opened;
+  if (as_latest || (latest_ && latest_->id == opened->id)) latest_ = opened;
   opened_.push_back(std::move(opened));
   if (opened_.size() > kMostOpen) {
-    opened_.erase(opened_.front() == last_ ? opened_.begin() + 1 : opened_.begin());
+    opened_.erase(opened_.front() == first_ ? opened_.begin() + 1 : opened_.begin());
   }
 }
 
@@ -179,21 +180,26 @@ std::shared_ptr<const OpenedExport> ExportCatalog::Open(const std::string& path)
   return opened;
 }
 
+std::shared_ptr<const OpenedExport> ExportCatalog::Latest() const {
+  const std::lock_guard lock(mutex_);
+  return latest_;
+}
+
 std::shared_ptr<const OpenedExport> ExportCatalog::AwaitOther(const OpenedExport* than,
                                                               std::stop_token stop) {
   std::unique_lock lock(mutex_);
   const bool other =
-      newly_opened_.wait(lock, std::move(stop), [&] { return last_ && last_.get() != than; });
-  return other ? last_ : nullptr;
+      newly_opened_.wait(lock, std::move(stop), [&] { return latest_ && latest_.get() != than; });
+  return other ? latest_ : nullptr;
 }
 
 std::shared_ptr<const OpenedExport> ExportCatalog::Get(const std::string& id) {
   {
     const std::lock_guard lock(mutex_);
-    if (id.empty() && !last_) {
+    if (id.empty() && !first_) {
       throw Refusal(404, "no export is open", "", "/api/exports lists what can be opened.");
     }
-    const std::string& wanted = id.empty() ? last_->id : id;
+    const std::string& wanted = id.empty() ? first_->id : id;
     const auto found = std::find_if(opened_.begin(), opened_.end(),
                                     [&](const auto& other) { return other->id == wanted; });
     if (found != opened_.end()) {

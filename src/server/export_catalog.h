@@ -51,16 +51,18 @@ class ExportCatalog {
   const std::filesystem::path& root() const { return root_; }  // absolute, links resolved
   const InflatedCache& cache() const { return *cache_; }
 
-  // Opens afresh what `path` names, absolute or below the root, and makes it the one opened last.
-  // Throws Refusal (403) outside the root, (404) if there is no such thing; else Error.
+  // Opens afresh what `path` names, absolute or below the root. Throws Refusal (403) outside the
+  // root, (404) if there is no such thing; else Error.
   std::shared_ptr<const OpenedExport> Open(const std::string& path);
 
-  // An export by its id; opens it if it is not open. "": the one opened last, Refusal (404) if
-  // there is none.
+  // An export by its id; opens it if it is not open. "": the first that was ever opened, whatever
+  // was opened since; Refusal (404) if there is none.
   std::shared_ptr<const OpenedExport> Get(const std::string& id);
 
-  // Waits until the export opened last is another than `than`, and returns it. Returns nullptr as
-  // soon as a stop is requested.
+  // The export that Open opened last; nullptr if there is none.
+  std::shared_ptr<const OpenedExport> Latest() const;
+  // Waits until that is another than `than`, and returns it. Returns nullptr as soon as a stop is
+  // requested.
   std::shared_ptr<const OpenedExport> AwaitOther(const OpenedExport* than, std::stop_token stop);
 
   // What can be opened below the root: at most 4 folders deep, 20,000 entries and 200 exports;
@@ -69,14 +71,15 @@ class ExportCatalog {
 
  private:
   std::shared_ptr<const OpenedExport> Load(const std::filesystem::path& found) const;
-  void Keep(std::shared_ptr<const OpenedExport> opened, bool as_last);
+  void Keep(std::shared_ptr<const OpenedExport> opened, bool as_latest);
 
   std::filesystem::path root_;
   std::shared_ptr<InflatedCache> cache_;
   mutable std::mutex mutex_;
   std::condition_variable_any newly_opened_;
   std::vector<std::shared_ptr<const OpenedExport>> opened_;  // the least recently used first
-  std::shared_ptr<const OpenedExport> last_;
+  std::shared_ptr<const OpenedExport> first_;  // what is answered to those who name none
+  std::shared_ptr<const OpenedExport> latest_;
 };
 
 // `path` as it is on disk, links resolved. Throws Refusal: 403 if it lies outside `root`, whether

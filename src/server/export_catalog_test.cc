@@ -118,7 +118,7 @@ TEST(ExportCatalog, NothingIsOpenAtFirst) {
   EXPECT_THAT(ErrorOf([&] { ExportCatalog(dir / "missing"); }), HasSubstr("is no folder"));
 }
 
-TEST(ExportCatalog, AFewStayOpenAndTheLastOneAlways) {
+TEST(ExportCatalog, AFewStayOpenAndTheFirstOneAlways) {
   const TestDir dir;
   for (const char* name : {"a", "b", "c", "d", "e", "f"}) CopyExport(dir, "conv_average", name);
   ExportCatalog catalog(dir.path());
@@ -128,11 +128,29 @@ TEST(ExportCatalog, AFewStayOpenAndTheLastOneAlways) {
   catalog.Get("d");
   catalog.Get("b");
   EXPECT_FALSE(c.expired());
-  catalog.Get("e");  // in place of c, the least recently used but for a, which was opened last
+  catalog.Get("e");  // in place of c, the least recently used but for a, which was opened first
   EXPECT_TRUE(c.expired());
   EXPECT_FALSE(b.expired());
   EXPECT_EQ(catalog.Get(""), a);
   EXPECT_EQ(catalog.Get("a"), a);
+}
+
+TEST(ExportCatalog, WhoNamesNoneGetsTheFirst) {
+  const TestDir dir;
+  for (const char* name : {"a", "b", "c"}) CopyExport(dir, "conv_average", name);
+  ExportCatalog catalog(dir.path());
+  EXPECT_EQ(catalog.Latest(), nullptr);
+  const auto a = catalog.Open("a");
+  EXPECT_EQ(catalog.Latest(), a);
+  const auto b = catalog.Open("b");
+  EXPECT_EQ(catalog.Get(""), a);
+  EXPECT_EQ(catalog.Latest(), b);
+  catalog.Get("c");
+  EXPECT_EQ(catalog.Get(""), a);
+  EXPECT_EQ(catalog.Latest(), b);
+  const auto afresh = catalog.Open("a");
+  EXPECT_NE(afresh, a);
+  EXPECT_EQ(catalog.Get(""), afresh);
 }
 
 TEST(ExportCatalog, OpenReadsAfresh) {

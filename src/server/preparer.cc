@@ -22,7 +22,7 @@ void Prepare(ExportCatalog& catalog, const std::stop_token& stop) {
     const size_t layers = maps.layers().size();
     const size_t fitting = LayersThatFit(maps.layers(), catalog.cache().most_bytes());
     for (size_t i = layers; i > layers - fitting; --i) {
-      if (stop.stop_requested() || catalog.Get("") != current) break;
+      if (stop.stop_requested() || catalog.Latest() != current) break;
       try {
         maps.Prepare(i - 1);
       } catch (const std::exception&) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Makes the layers of the export opened last quick to read while nobody asks for them yet.
+// Makes the layers of the export that was opened last quick to read while nobody asks for them yet.
 #pragma once
 
 #include <thread>

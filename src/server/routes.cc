@@ -82,8 +82,43 @@ Response AssetResponse(const Asset& asset, const std::string& if_none_match) {
   return response;
 }
 
-std::string ExportId(const Request& request) {
-  return ParamValue(request.params, "export").value_or("");
+// What `answer` returns; if it throws, the error as an answer.
+template <typename Body>
+Response Guarded(const Body& answer) {
+  try {
+    return answer();
+  } catch (const Refusal& refusal) {
+    return ErrorResponse(refusal.status(), refusal);
+  } catch (const RequestError& error) {
+    return RequestErrorResponse(error);
+  } catch (const OutsideRoot& error) {
+    return ErrorResponse(403, error);
+  } catch (const MissingFile& error) {
+    return ErrorResponse(404, error);
+  } catch (const Error& error) {
+    return ErrorResponse(422, error);
+  } catch (const std::bad_alloc&) {
+    return ErrorResponse(500, Error("not enough memory for this answer"));
+  } catch (const std::exception& error) {
+    return ErrorResponse(500, Error(error.what()));
+  }
+}
+
+Response FrameResponse(const Request& request, const Export& described) {
+  const std::string text = request.path.substr(std::string_view(kFrames).size());
+  const int64_t frame = ParseNumber(text, {"frame", 0, kMostFrames}, "frame");
+  if (frame >= described.frames.frames) {
+    throw Refusal(404, fmt::format("the export has no frame {}", frame), "",
+                  fmt::format("Its frames are 0 to {}.", described.frames.frames - 1));
+  }
+  return PictureResponse(described.ImagePath(static_cast<size_t>(frame)), request.if_none_match);
+}
+
+// Which export the answer is about, before what it says.
+Response NamedJsonResponse(const OpenedExport& opened, const OrderedJson& told) {
+  OrderedJson json = {{"export", opened.id}};
+  json.update(told);
+  return JsonResponse(json);
 }
 
 }  // namespace
@@ -106,43 +141,31 @@ Response Routes::Rows(const Request& request, const OpenedExport& opened, bool a
   } else {
     lanes_.Run(products > kQuickProducts ? Lane::kLong : Lane::kQuick, compute, stop_check);
   }
-  if (as_json) return JsonResponse(RowsJson(asked, description, answer));
+  if (as_json) return NamedJsonResponse(opened, RowsJson(asked, description, answer));
   Response response = NpyResponse(RowsNpy(asked, description, answer));
   response.headers.emplace_back("X-Definition", InfoOf(asked.definition).name);
   return response;
 }
 
 // Stored maps. With a definition, exact attention is asked for instead.
-Response Routes::Maps(const Request& request, bool as_json) const {
+Response Routes::Maps(const Request& request, const OpenedExport& opened, bool as_json) const {
   const auto begin = std::chrono::steady_clock::now();
-  const auto opened = catalog_.Get(ExportId(request));
   Response response;
   if (ParamValue(request.params, "definition")) {
-    response = Rows(request, *opened, as_json);
+    response = Rows(request, opened, as_json);
   } else {
-    const MapReader& maps = opened->maps;
+    const MapReader& maps = opened.maps;
     if (maps.layers().empty()) throw MissingFile("holds queries and keys, but no stored maps");
     const MapRequest asked = ParseMapRequest(request.params, maps.layers());
-    response = as_json ? JsonResponse(MapsJson(asked, maps)) : NpyResponse(MapsNpy(asked, maps));
+    response = as_json ? NamedJsonResponse(opened, MapsJson(asked, maps))
+                       : NpyResponse(MapsNpy(asked, maps));
   }
   const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - begin;
   response.headers.emplace_back("Server-Timing", fmt::format("maps;dur={:.3f}", took.count()));
   return response;
 }
 
-Response Routes::Frame(const Request& request) const {
-  const std::string text = request.path.substr(std::string_view(kFrames).size());
-  const int64_t frame = ParseNumber(text, {"frame", 0, kMostFrames}, "frame");
-  const auto opened = catalog_.Get(ExportId(request));
-  const Export& described = opened->described;
-  if (frame >= described.frames.frames) {
-    throw Refusal(404, fmt::format("the export has no frame {}", frame), "",
-                  fmt::format("Its frames are 0 to {}.", described.frames.frames - 1));
-  }
-  return PictureResponse(described.ImagePath(static_cast<size_t>(frame)), request.if_none_match);
-}
-
-Response Routes::Open(const Request& request) const {
+std::shared_ptr<const OpenedExport> Routes::Open(const Request& request) const {
   if (!request.content_type.starts_with("application/json")) {
     throw Refusal(415, "the body must be of the type application/json");
   }
@@ -152,7 +175,16 @@ Response Routes::Open(const Request& request) const {
   } catch (const Error& error) {
     throw Refusal(400, error.problem(), error.where(), R"(Send {"path": "…"}.)");
   }
-  return JsonResponse(ExportJson(*catalog_.Open(path)));
+  return catalog_.Open(path);
+}
+
+Response Routes::AnswerAbout(const Request& request, const OpenedExport& opened) const {
+  const std::string& path = request.path;
+  if (path.starts_with(kFrames)) return FrameResponse(request, opened.described);
+  if (path == "/api/maps.npy" || path == "/api/maps.json") {
+    return Maps(request, opened, path == "/api/maps.json");
+  }
+  return JsonResponse(ExportJson(opened));
 }
 
 Response Routes::AnswerApi(const Request& request) const {
@@ -165,13 +197,15 @@ Response Routes::AnswerApi(const Request& request) const {
   if (request.method != wanted) {
     throw Refusal(405, fmt::format("only {} is answered here", wanted), path);
   }
-  if (path == "/api/open") return Open(request);
-  if (path == "/api/export") return JsonResponse(ExportJson(*catalog_.Get(ExportId(request))));
   if (path == "/api/exports") {
     return JsonResponse(ExportListJson(catalog_.List(), catalog_.root()));
   }
-  if (path.starts_with(kFrames)) return Frame(request);
-  return Maps(request, path == "/api/maps.json");
+  const auto opened = path == "/api/open"
+                          ? Open(request)
+                          : catalog_.Get(ParamValue(request.params, "export").value_or(""));
+  Response response = Guarded([&] { return AnswerAbout(request, *opened); });
+  response.headers.emplace_back("X-Export", PercentEncoded(opened->id));
+  return response;
 }
 
 Response Routes::Answer(const Request& request) const {
@@ -185,23 +219,7 @@ Response Routes::Answer(const Request& request) const {
 }
 
 Response Routes::Handle(const Request& request) const {
-  try {
-    return Answer(request);
-  } catch (const Refusal& refusal) {
-    return ErrorResponse(refusal.status(), refusal);
-  } catch (const RequestError& error) {
-    return RequestErrorResponse(error);
-  } catch (const OutsideRoot& error) {
-    return ErrorResponse(403, error);
-  } catch (const MissingFile& error) {
-    return ErrorResponse(404, error);
-  } catch (const Error& error) {
-    return ErrorResponse(422, error);
-  } catch (const std::bad_alloc&) {
-    return ErrorResponse(500, Error("not enough memory for this answer"));
-  } catch (const std::exception& error) {
-    return ErrorResponse(500, Error(error.what()));
-  }
+  return Guarded([&] { return Answer(request); });
 }
 
 }  // namespace vggt

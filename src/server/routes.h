@@ -19,18 +19,18 @@ class Routes {
          std::chrono::milliseconds answer_time = kAnswerTime)
       : catalog_(catalog), access_(std::move(access)), answer_time_(answer_time) {}
 
-  // Whatever goes wrong becomes an answer with a status of 400 or more and {"error": {"what",
-  // "where", "hint"}}; only want of memory for that answer throws. Long work is given up when the
-  // request is abandoned.
+  // Answers about an export name it in the header X-Export, percent-encoded. Whatever goes wrong
+  // becomes an answer with a status of 400 or more and {"error": {"what", "where", "hint"}}; only
+  // want of memory for that answer throws. Long work is given up when the request is abandoned.
   Response Handle(const Request& request) const;
 
  private:
   Response Answer(const Request& request) const;
   Response AnswerApi(const Request& request) const;
-  Response Maps(const Request& request, bool as_json) const;
+  Response AnswerAbout(const Request& request, const OpenedExport& opened) const;
+  Response Maps(const Request& request, const OpenedExport& opened, bool as_json) const;
   Response Rows(const Request& request, const OpenedExport& opened, bool as_json) const;
-  Response Frame(const Request& request) const;
-  Response Open(const Request& request) const;
+  std::shared_ptr<const OpenedExport> Open(const Request& request) const;
 
   ExportCatalog& catalog_;
   AccessRule access_;

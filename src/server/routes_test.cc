@@ -242,9 +242,38 @@ TEST_F(RoutesTest, Opens) {
   const Response response = Post(R"({"path": "b"})");
   EXPECT_EQ(response.status, 200);
   EXPECT_EQ(BodyOf(response)["id"], "b");
-  EXPECT_EQ(BodyOf(Get("/api/export"))["id"], "b");
+  EXPECT_EQ(HeaderOf(response, "X-Export"), "b");
   EXPECT_EQ(BodyOf(Post(Json{{"path", export_.string()}}.dump()))["id"], "a");
   EXPECT_EQ(Post(R"({"path": "a"})", "application/json; charset=utf-8").status, 200);
+}
+
+// What a page opens changes nothing for scripts and other pages.
+TEST_F(RoutesTest, OpeningAnExportChangesNoOthersAnswers) {
+  const std::string before = Maps({}).body;
+  ASSERT_EQ(Post(R"({"path": "b"})").status, 200);
+  EXPECT_EQ(BodyOf(Get("/api/export"))["id"], "a");
+  EXPECT_EQ(Maps({}).body, before);
+  EXPECT_NE(Maps({{"export", "b"}}).body, before);
+  EXPECT_EQ(Maps({}).body, before);
+}
+
+TEST_F(RoutesTest, AnswersSayWhichExportTheyAreFrom) {
+  CopyExport(dir_, "conv_average", "root/sets/küche 2");
+  const std::string id = "sets/küche 2", encoded = "sets%2Fk%C3%BCche%202";
+  for (const auto& [params, header] :
+       {std::pair<RequestParams, std::string>{{}, "a"}, {{{"export", id}}, encoded}}) {
+    for (const char* path : {"/api/export", "/api/frames/0"}) {
+      EXPECT_EQ(HeaderOf(Get(path, params), "X-Export"), header) << path;
+    }
+    EXPECT_EQ(HeaderOf(Maps(params), "X-Export"), header);
+    EXPECT_EQ(BodyOf(Maps(params, "/api/maps.json"))["export"], params.empty() ? "a" : id);
+    // Whatever an export cannot answer, too.
+    EXPECT_EQ(HeaderOf(Get("/api/frames/99", params), "X-Export"), header);
+  }
+  for (const Response& other : {Get("/api/exports"), Get("/"), Get("/api/none"),
+                                Get("/api/export", {{"export", "missing"}})}) {
+    EXPECT_EQ(HeaderOf(other, "X-Export"), "");
+  }
 }
 
 TEST_F(RoutesTest, OpensNothingElse) {
@@ -415,6 +444,8 @@ TEST_F(StoreRoutesTest, ExactMapsAreFloats) {
   const Json json = BodyOf(Rows({{"heads", "all"}}, "/api/maps.json"));
   EXPECT_EQ(json["dropped"][0], Json(dropped));
   EXPECT_GT(dropped[0], 0);
+  EXPECT_EQ(HeaderOf(response, "X-Export"), "a");
+  EXPECT_EQ(json["export"], "a");
   double sum = 0;
   for (const double mass : json["patch_mass"][0][1]) sum += mass;
   EXPECT_NEAR(sum, 1, 1e-5);
