@@ -29,13 +29,14 @@ class StatsCollector {
   ValueStats Stats() const;
 
  private:
-  void Keep(std::span<const float> block);
+  void AddSome(std::span<const float> values);
 
   size_t wanted_;  // how many of the largest may be needed
   int64_t count_ = 0;
   float least_, largest_;
-  float bound_;               // no value up to here is needed,
-  std::vector<float> upper_;  // but for those that are here already
+  float bound_;  // no value up to here is needed, but for those that are kept already
+  size_t kept_ = 0;
+  std::vector<float> upper_;  // begins with the values that are kept
 };
 
 // Of all values of all `parts` together.
