@@ -14,9 +14,8 @@ OrderedJson PerHeadJson(const std::vector<double>& numbers, size_t layers) {
   return json;
 }
 
-void AppendPerHead(const std::vector<double>& numbers, size_t layers, std::string& body) {
-  body += NpyHeader("<f8",
-                    {static_cast<int64_t>(layers), static_cast<int64_t>(numbers.size() / layers)});
+void AppendNpy(const std::vector<double>& numbers, const Shape& shape, std::string& body) {
+  body += NpyHeader("<f8", shape);
   body.append(reinterpret_cast<const char*>(numbers.data()), numbers.size() * sizeof(double));
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "core/tensor.h"
 #include "formats/json.h"
 
 namespace vggt {
@@ -17,7 +18,7 @@ inline constexpr size_t kMostAnswerBytes = 64 << 20;
 // each of `layers` layers.
 OrderedJson PerHeadJson(const std::vector<double>& numbers, size_t layers);
 
-// The same as a .npy file, float64 [layers, heads], appended to a body.
-void AppendPerHead(const std::vector<double>& numbers, size_t layers, std::string& body);
+// A .npy file of float64, appended to a body. `shape` has as many elements as there are numbers.
+void AppendNpy(const std::vector<double>& numbers, const Shape& shape, std::string& body);
 
 }  // namespace vggt

@@ -18,9 +18,9 @@ TEST(AnswerForm, NumbersByLayerAndHeadInJson) {
   EXPECT_EQ(PerHeadJson(kNumbers, 6).dump(), "[[1.0],[2.0],[3.0],[4.0],[5.0],[6.0]]");
 }
 
-TEST(AnswerForm, NumbersByLayerAndHeadBehindABody) {
+TEST(AnswerForm, NumbersBehindABody) {
   std::string body = "before";
-  AppendPerHead(kNumbers, 3, body);
+  AppendNpy(kNumbers, {3, 2}, body);
   EXPECT_TRUE(body.starts_with("before"));
   const NpyArray array = ParseNpy(testing::AsBytes(body).subspan(6), "numbers");
   EXPECT_EQ(array.descr, "<f8");

@@ -111,7 +111,7 @@ MapRequest ParseMapRequest(const RequestParams& params, const std::vector<MapLay
 
 std::string MapsNpy(const MapRequest& request, const MapReader& maps) {
   MapsRead read = ReadMaps(request, maps);
-  AppendPerHead(read.scales, request.layers.size(), read.npy);
+  AppendNpy(read.scales, {std::ssize(request.layers), std::ssize(request.heads)}, read.npy);
   return std::move(read.npy);
 }
 

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <chrono>
+#include <tuple>
 
 #include "attention/request_words.h"
 #include "server/assets.h"
@@ -12,6 +13,7 @@
 #include "server/message.h"
 #include "server/picture_file.h"
 #include "server/row_answer.h"
+#include "server/row_stats.h"
 
 namespace vggt {
 namespace {
@@ -134,15 +136,28 @@ Response Routes::Rows(const Request& request, const OpenedExport& opened, bool a
   const double products = opened.rows->Products(asked);
   CheckCost(products);
   const StopCheck stop_check = StopCheckOf(request, answer_time_);
+  const bool with_stats = AsksForStats(request.params);
+  if (with_stats && as_json) {
+    throw Refusal(400, "they come with /api/maps.npy alone", "stats");
+  }
   AttentionAnswer answer;
-  const auto compute = [&] { answer = opened.rows->Answer(asked, stop_check); };
+  RowStats stats;
+  const auto compute = [&] {
+    if (with_stats) {
+      std::tie(answer, stats) = RowsWithStats(*opened.rows, asked, stop_check);
+    } else {
+      answer = opened.rows->Answer(asked, stop_check);
+    }
+  };
   if (products <= kInstantProducts) {
     compute();
   } else {
     lanes_.Run(products > kQuickProducts ? Lane::kLong : Lane::kQuick, compute, stop_check);
   }
   if (as_json) return NamedJsonResponse(opened, RowsJson(asked, description, answer));
-  Response response = NpyResponse(RowsNpy(asked, description, answer));
+  std::string body = RowsNpy(asked, description, answer);
+  if (with_stats) AppendStats(stats, answer.shape, body);
+  Response response = NpyResponse(std::move(body));
   response.headers.emplace_back("X-Definition", InfoOf(asked.definition).name);
   return response;
 }

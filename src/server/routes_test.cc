@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstring>
 
@@ -449,6 +450,48 @@ TEST_F(StoreRoutesTest, ExactMapsAreFloats) {
   double sum = 0;
   for (const double mass : json["patch_mass"][0][1]) sum += mass;
   EXPECT_NEAR(sum, 1, 1e-5);
+}
+
+// The arrays of a body, one behind the other.
+std::vector<NpyArray> AllArraysOf(const Response& response) {
+  std::vector<NpyArray> arrays;
+  Bytes rest = testing::AsBytes(response.body);
+  while (!rest.empty()) {
+    const NpyLayout layout =
+        ParseNpyHeader(rest.first(std::min(rest.size(), kLongestNpyHeader)), "");
+    const size_t end = layout.data + NpyDataSize(layout);
+    arrays.push_back(ParseNpy(rest.first(end), "part of a body"));
+    rest = rest.subspan(end);
+  }
+  return arrays;
+}
+
+TEST_F(StoreRoutesTest, StatsComeBehindWhatIsThereWithout) {
+  const LayerMetadata m = OpenExport(export_).maps.back().metadata;
+  const RequestParams one_frame = {{"layers", "all"}, {"heads", "all"}, {"frames", "1"}};
+  RequestParams asked = one_frame;
+  asked.emplace_back("stats", "1");
+  const Response response = Rows(asked);
+  ASSERT_EQ(response.status, 200) << response.body;
+  EXPECT_TRUE(response.body.starts_with(Rows(one_frame).body));
+  const std::vector<NpyArray> arrays = AllArraysOf(response);
+  ASSERT_EQ(arrays.size(), 5U);
+  EXPECT_EQ(arrays[2].shape, (Shape{2, 3, 3}));
+  EXPECT_EQ(arrays[3].shape, (Shape{2, 3, m.frames}));
+  EXPECT_EQ(arrays[4].shape, (Shape{3}));
+  // Whatever frames are asked for, they are over all.
+  const std::vector<NpyArray> others =
+      AllArraysOf(Rows({{"layers", "all"}, {"heads", "all"}, {"stats", "1"}}));
+  for (size_t i = 2; i < 5; ++i) {
+    EXPECT_TRUE(std::ranges::equal(arrays[i].data, others[i].data)) << i;
+  }
+  asked.back().second = "0";
+  EXPECT_EQ(Rows(asked).body, Rows(one_frame).body);
+  asked.back().second = "yes";
+  EXPECT_EQ(Rows(asked).status, 400);
+  EXPECT_EQ(BodyOf(Rows(asked))["error"]["where"], "stats");
+  EXPECT_EQ(Rows({{"stats", "1"}}, "/api/maps.json").status, 400);
+  EXPECT_EQ(Maps({{"stats", "1"}}).status, 400);  // stored maps have none
 }
 
 TEST_F(StoreRoutesTest, StoredMapsAreAnsweredAsBefore) {

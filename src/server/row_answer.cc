@@ -74,7 +74,7 @@ OrderedJson QueryJson(const AttentionRequest& request, const QkBlocks& blocks,
 }  // namespace
 
 AttentionRequest ParseRowRequest(const RequestParams& params, const QkDescription& description) {
-  std::vector<std::string_view> known = {"export"};
+  std::vector<std::string_view> known = {"export", "stats"};
   for (const RequestField& field : RequestFields()) known.emplace_back(field.name);
   CheckNames(params, known);
   RequestWords words;
@@ -84,6 +84,14 @@ AttentionRequest ParseRowRequest(const RequestParams& params, const QkDescriptio
   AttentionRequest request = ParseRequest(words, description);
   CheckSize(request, description);
   return request;
+}
+
+bool AsksForStats(const RequestParams& params) {
+  const std::string text = ParamValue(params, "stats").value_or("0");
+  if (text != "0" && text != "1") {
+    throw Refusal(400, fmt::format("'{}' is neither 0 nor 1", Printable(text)), "stats");
+  }
+  return text == "1";
 }
 
 void CheckCost(double products) {
@@ -109,7 +117,7 @@ std::string RowsNpy(const AttentionRequest& request, const QkDescription& descri
     std::memcpy(bytes.data() + header + static_cast<size_t>(i) * row_bytes,
                 answer.values.data() + i * per_frame + skipped, row_bytes);
   }
-  if (!answer.dropped.empty()) AppendPerHead(answer.dropped, request.layers.size(), bytes);
+  if (!answer.dropped.empty()) AppendNpy(answer.dropped, {answer.shape[0], answer.shape[1]}, bytes);
   return bytes;
 }
 

@@ -15,6 +15,10 @@ namespace vggt {
 // answer holds; RequestError for its values.
 AttentionRequest ParseRowRequest(const RequestParams& params, const QkDescription& description);
 
+// Whether stats=1 asks for RowStats (row_stats.h), too. Throws Refusal (400) if it is neither 0
+// nor 1.
+bool AsksForStats(const RequestParams& params);
+
 // Throws Refusal (400) if so many products (AttentionRows::Products) take far more than
 // kAnswerTime (message.h) on any processor.
 void CheckCost(double products);
