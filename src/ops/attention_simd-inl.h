@@ -126,15 +126,15 @@ void AddProduct(int64_t rows, int64_t cols, int64_t depth, const typename Factor
   }
 }
 
-// Transposes kTile keys of one head into a tile [depth, kTile]. A key is head_dim floats, `stride`
-// floats after the one before. Only `count` keys exist; the rest of the tile is zeros.
-template <class Factors>
+// Transposes kWidth keys of one head into a tile [depth, kWidth]. A key is head_dim floats,
+// `stride` floats after the one before. Only `count` keys exist; the rest of the tile is zeros.
+template <class Factors, int64_t kWidth = kTile>
 void PackKeys(const float* keys, int64_t stride, int64_t count, int64_t head_dim, int64_t depth,
               typename Factors::Value* HWY_RESTRICT tile) {
   using Value = typename Factors::Value;
   const hn::ScalableTag<Value> df;
   Value turned[4 * kLanes];
-  for (int64_t t = 0; t < kTile; t += 4) {
+  for (int64_t t = 0; t < kWidth; t += 4) {
     for (int64_t i = 0; i < depth; i += kLanes) {
       hn::Vec<decltype(df)> rows[4];
       for (int64_t r = 0; r < 4; ++r) {
@@ -144,7 +144,7 @@ void PackKeys(const float* keys, int64_t stride, int64_t count, int64_t head_dim
       }
       hn::StoreInterleaved4(rows[0], rows[1], rows[2], rows[3], df, turned);
       for (int64_t j = 0; j < std::min(kLanes, depth - i); ++j) {
-        std::memcpy(tile + (i + j) * kTile + t, turned + 4 * j, 4 * sizeof(Value));
+        std::memcpy(tile + (i + j) * kWidth + t, turned + 4 * j, 4 * sizeof(Value));
       }
     }
   }

@@ -5,11 +5,14 @@
 #include <gtest/gtest.h>
 #include <hwy/targets.h>
 
+#include <cmath>
 #include <cstdint>
 #include <random>
 #include <vector>
 
+#include "core/tensor.h"
 #include "ops/attention.h"
+#include "ops/reference.h"
 
 namespace vggt {
 
@@ -33,6 +36,34 @@ inline Input MakeInput(int64_t batch, int64_t tokens, int64_t heads, int64_t hea
   return input;
 }
 
+// The input with all values rounded to bfloat16.
+inline Input Rounded(Input input) {
+  for (float& x : input.qkv) x = BF16ToF32(F32ToBF16(x));
+  return input;
+}
+
+// Keys whose logits grow from step to step, so that each raises the maximum.
+inline Input RisingInput() {
+  Input rising = MakeInput(1, 1100, 1, 16, 1);
+  for (size_t i = 0; i < rising.qkv.size(); ++i) {
+    rising.qkv[i] *= static_cast<float>(i) / static_cast<float>(rising.qkv.size()) * 4;
+  }
+  return Rounded(rising);
+}
+
+// All logits are negative: padded keys must not count as logits of 0.
+inline Input FarBelowZeroInput() {
+  Input input = MakeInput(1, 70, 1, 32, 1);
+  for (int64_t t = 0; t < 70; ++t) {
+    for (int64_t c = 0; c < 32; ++c) {
+      float* token = input.qkv.data() + t * input.shape.token_stride;
+      token[c] = 10;
+      token[32 + c] = -10 - static_cast<float>(t % 3) / 8;
+    }
+  }
+  return Rounded(input);
+}
+
 inline void ExpectNear(const std::vector<float>& got, const std::vector<float>& expected,
                        float tolerance) {
   ASSERT_EQ(got.size(), expected.size());
@@ -53,6 +84,33 @@ void ForEachTarget(const Body& body) {
   }
   hwy::SetSupportedTargetsForTest(0);
   hwy::GetChosenTarget().Update(hwy::SupportedTargets());
+}
+
+// Compares attention in bfloat16, as `run(input)` computes it on each instruction set, with the
+// slow twin, for q, k and v that are bfloat16 already. The bound adds up what the kernels round:
+// probabilities and results by 2^-8 each, the exponential by 1e-4 and the total of a row as much,
+// and float32 logits of this size by 1e-5 times `noise`. All but the rounding of results is
+// relative to the weighted magnitudes of the values.
+template <typename Run>
+void CompareBf16WithTwin(const Input& input, const Run& run, float noise = 1) {
+  const AttentionShape& s = input.shape;
+  const auto twin = [&](const std::vector<float>& values) {
+    std::vector<float> out(s.batch * s.tokens * s.heads * s.head_dim);
+    const float* v = values.data() + (input.v() - input.q());
+    reference::Attention(s, input.q(), input.k(), v, out.data());
+    return out;
+  };
+  std::vector<float> sizes = input.qkv;
+  for (float& x : sizes) x = std::abs(x);
+  const std::vector<float> expected = twin(input.qkv), size = twin(sizes);
+  ForEachTarget([&] {
+    const std::vector<uint16_t> got = run(input);
+    for (size_t i = 0; i < got.size(); ++i) {
+      const float bound =
+          size[i] * (0x1p-8F + 2e-4F + 1e-5F * noise) + std::abs(expected[i]) * 0x1p-8F;
+      ASSERT_NEAR(BF16ToF32(got[i]), expected[i], bound) << "at " << i;
+    }
+  });
 }
 
 }  // namespace vggt

@@ -57,6 +57,34 @@ struct Bf16Plan {
   }
 };
 
+// One call of AttentionAmx. Its arrays consist of matrix tiles (tile_unit.h): 16 rows of 16
+// elements of 32 bits, each of which holds a float32 or a pair of bfloat16.
+struct TilePlan {
+  int64_t tokens, heads, head_dim, token_stride;
+  int64_t padded_tokens;  // a multiple of kUnitKeys
+  int64_t depth_tiles;    // of 32 channels, in a row of keys or queries
+  int64_t value_tiles;    // of 16 channels, in a column of values
+  int64_t task_rows;      // queries of a task, a multiple of kUnitQueries
+  float scale;            // LogitScale
+  bool native;            // whether the processor multiplies bfloat16 without tiles, too
+  bool model;             // whether ModelTiles multiply
+  const float *q, *k, *v;
+  uint32_t* packed_keys;    // [batch, heads, padded_tokens, depth_tiles · 16]: pairs of channels
+  uint32_t* packed_values;  // [batch, heads, padded_tokens / 32, value_tiles, 16 channels, 16]:
+                            // pairs of keys
+  uint16_t* out;
+
+  const float* Token(const float* x, int64_t batch, int64_t token, int64_t head) const {
+    return x + (batch * tokens + token) * token_stride + head * head_dim;
+  }
+  uint32_t* PackedKeys(int64_t batch, int64_t head) const {
+    return packed_keys + (batch * heads + head) * padded_tokens * depth_tiles * 16;
+  }
+  uint32_t* PackedValues(int64_t batch, int64_t head) const {
+    return packed_values + (batch * heads + head) * padded_tokens / 2 * value_tiles * 16;
+  }
+};
+
 // One call of ProbeAttention.
 struct ProbePlan {
   int64_t heads, head_dim, token_stride;
@@ -91,6 +119,11 @@ inline constexpr int64_t kKeyPadding = 64;
 inline constexpr int64_t kDimPadding = 16;
 inline constexpr int64_t kMostLanes = 16;  // floats in the widest vector
 
+// What attention_amx.cc computes at a time, and the most queries of its tasks.
+inline constexpr int64_t kUnitQueries = 32;
+inline constexpr int64_t kUnitKeys = 64;
+inline constexpr int64_t kMostTaskRows = 256;
+
 // Floats of working memory that a thread needs.
 inline int64_t ScratchSize(const Plan& plan) {
   return kRows * (plan.head_dim + kKeys + plan.padded_dim + 2);
@@ -99,6 +132,13 @@ inline int64_t ScratchSize(const Plan& plan) {
 inline int64_t ScratchSize(const Bf16Plan& plan) {
   return kRowGroup * kKeys +
          kRows * (plan.padded_dim + 1 + kMostLanes + plan.head_pairs + kKeys / 2);
+}
+
+inline int64_t ScratchSize(const TilePlan& plan) {
+  // Queries, sums, maxima and totals of a task; twice the logits, probabilities and scales of a
+  // unit.
+  return plan.task_rows * (plan.depth_tiles * 16 + plan.value_tiles * 16 + 2) +
+         2 * kUnitQueries * (kUnitKeys + kUnitKeys / 2 + 1);
 }
 
 }  // namespace vggt::attention_tile
