@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// A recipe and its maps as a figure: titles, labels, marks, shares, colour bars and footer.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "figure/figure.h"
+#include "figure/recipe_maps.h"
+#include "figure/recipe_plan.h"
+
+namespace vggt {
+
+// `creator`: the program that writes the file, "vggt-attn 0.1.0". Of `maps`, which are those of the
+// plan, all values are taken over. A picture that is not there is left grey, and the footer says
+// so. Throws OutsideRoot for a picture outside the root of its export.
+//
+// Nothing in a figure names the checkpoint's file, so that it can go to a double-blind review.
+Figure MakeFigure(const RecipePlan& plan, const RecipeMaps& maps, const std::string& creator);
+
+// The cell of a map with the largest value, which a figure marks; nothing if no value is a number,
+// or all are 0. Of several (stored maps are clipped) it is the one with the largest surroundings,
+// and among equals the first.
+std::optional<GridCell> BestCell(std::span<const float> map, int64_t cols);
+
+}  // namespace vggt
