@@ -5,6 +5,9 @@
 
 #include <algorithm>
 #include <cctype>
+#include <vector>
+
+#include "figure/table.h"
 
 namespace vggt {
 namespace {
@@ -42,10 +45,9 @@ std::string RecipeFileName(const RecipePlan& plan, const std::string& extension)
   const RecipePart& a = plan.parts.front();
   const bool all_layers = r.view == RecipeView::kLayers || r.view == RecipeView::kMatrix;
   const bool all_heads = r.view == RecipeView::kHeads || r.view == RecipeView::kMatrix;
-  std::string stem = a.source.name;
-  if (plan.parts.size() == 2) {
-    stem += (plan.difference() ? "_minus_" : "_and_") + plan.parts[1].source.name;
-  }
+  const std::vector<std::string> scenes = SceneNames(plan);
+  std::string stem = scenes[0];
+  if (plan.parts.size() == 2) stem += (plan.difference() ? "_minus_" : "_and_") + scenes[1];
   stem += all_layers ? "_layers" : fmt::format("_layer{}", *r.layer);
   stem += all_heads ? "_heads" : "_head" + HeadWord(plan, a.heads.front());
   if (r.view == RecipeView::kMatrix) stem += fmt::format("_target{}", a.frames.front().front());

@@ -13,6 +13,7 @@
 #include "core/error.h"
 #include "core/file.h"
 #include "figure/frame_names.h"
+#include "figure/table.h"
 
 namespace vggt {
 namespace {
@@ -55,7 +56,8 @@ class FigureMaker {
         r_(plan.recipe),
         maps_(maps),
         matrix_(r_.view == RecipeView::kMatrix),
-        two_(plan.parts.size() == 2) {
+        two_(plan.parts.size() == 2),
+        scenes_(SceneNames(plan)) {
     figure_.width = r_.width;
     figure_.dpi = r_.dpi;
     figure_.looks = {r_.gamma, r_.opacity, r_.smooth, r_.alone || matrix_, r_.lines && !matrix_};
@@ -119,6 +121,7 @@ class FigureMaker {
   const RecipeMaps& maps_;
   const bool matrix_;
   const bool two_;  // exports
+  const std::vector<std::string> scenes_;
   Figure figure_;
   std::map<std::pair<size_t, int>, size_t> frames_;  // export and frame -> place in the figure
   std::set<std::string> missing_;                    // pictures
@@ -253,7 +256,7 @@ FigureGroup FigureMaker::Group(size_t part, size_t query) {
   const std::string name = !two_ ? ""
                            : maps_.is_difference(part)
                                ? "A − B"
-                               : fmt::format("{}: {}", LetterOf(part), InLine(of.source.name));
+                               : fmt::format("{}: {}", LetterOf(part), InLine(scenes_[part]));
   group.title = Joined({number, name}, " · ");
   for (size_t h = 0; h < of.heads.size(); ++h) {
     if (matrix_) {
@@ -418,7 +421,7 @@ std::string FigureMaker::Title() const {
 std::string FigureMaker::Subtitle() const {
   std::vector<std::string> parts;
   for (size_t p = 0; p < plan_.parts.size(); ++p) {
-    const std::string name = InLine(plan_.parts[p].source.name);
+    const std::string name = InLine(scenes_[p]);
     parts.push_back(two_ ? fmt::format("{}: {}", LetterOf(p), name) : name);
   }
   const Spot& first = r_.queries.front();

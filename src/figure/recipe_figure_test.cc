@@ -224,10 +224,10 @@ TEST_F(RecipeFigureTest, ChosenFramesInTheirOrder) {
 TEST_F(RecipeFigureTest, TwoExportsAndTheirDifference) {
   const Figure side = Make({{"queries", "4.5"}, {"definition", "model"}}, true);
   ASSERT_EQ(side.groups.size(), 2U);
-  EXPECT_EQ(side.groups[0].title, "A: conv_per_head");
-  EXPECT_EQ(side.groups[1].title, "B: conv_per_head");
+  EXPECT_EQ(side.groups[0].title, "A: conv_per_head (a)");
+  EXPECT_EQ(side.groups[1].title, "B: conv_per_head (b)");
   EXPECT_EQ(side.bars.size(), 1U);
-  EXPECT_THAT(side.subtitle, HasSubstr("A: conv_per_head · B: conv_per_head · query"));
+  EXPECT_THAT(side.subtitle, HasSubstr("A: conv_per_head (a) · B: conv_per_head (b) · query"));
   // The pictures are the same, so that one shows the query.
   ASSERT_EQ(side.panels.size(), 1U);
   EXPECT_EQ(side.panels[0].label, "query, frame 0");
