@@ -65,5 +65,74 @@ TEST(JpegCodec, RefusesEndlessScans) {
   EXPECT_THAT(Refusal(file), HasSubstr("more than 500 scans"));
 }
 
+Picture Slope() {
+  Picture picture{40, 24, {}};
+  for (int y = 0; y < 24; ++y) {
+    for (int x = 0; x < 40; ++x) {
+      picture.rgb.insert(picture.rgb.end(),
+                         {static_cast<uint8_t>(6 * x), static_cast<uint8_t>(10 * y), uint8_t{128}});
+    }
+  }
+  return picture;
+}
+
+TEST(JpegCodec, WhatIsEncodedLooksAlike) {
+  const Picture picture = Slope();
+  const std::vector<uint8_t> file = EncodeJpeg(picture, 95, "slope");
+  const Picture again = DecodeJpeg(file, "slope");
+  ASSERT_EQ(again.width, 40);
+  ASSERT_EQ(again.height, 24);
+  for (size_t i = 0; i < picture.rgb.size(); ++i) {
+    ASSERT_NEAR(again.rgb[i], picture.rgb[i], 16) << i;
+  }
+  EXPECT_LT(EncodeJpeg(picture, 30, "slope").size(), file.size());
+  EXPECT_NE(ErrorOf([] { EncodeJpeg({70000, 1, std::vector<uint8_t>(210000)}, 90, "wide"); }), "");
+}
+
+TEST(JpegCodec, BareFilesKeepPixelsAndNothingElse) {
+  const std::vector<uint8_t> file = EncodeJpeg(Slope(), 90, "slope");
+  const auto segment = [](char marker, const std::string& data) {
+    const size_t length = data.size() + 2;
+    return std::string("\xFF") + marker + static_cast<char>(length >> 8) +
+           static_cast<char>(length) + data;
+  };
+  const std::string coded(file.begin() + 2, file.end());
+  const std::string noted = "\xFF\xD8" + segment('\xE1', std::string("Exif\0\0 at home", 14)) +
+                            segment('\xE2', "a colour profile") + segment('\xFE', "a comment") +
+                            coded + "and the rest of a film";
+  const std::vector<uint8_t> bare = BareJpeg(AsBytes(noted));
+  const std::string text(bare.begin(), bare.end());
+  for (const char* note : {"Exif", "home", "profile", "comment", "film", "JFIF"}) {
+    EXPECT_EQ(text.find(note), std::string::npos) << note;
+  }
+  EXPECT_EQ(DecodeJpeg(bare, "bare").rgb, DecodeJpeg(file, "whole").rgb);
+  EXPECT_EQ(BareJpeg(bare), bare);
+}
+
+TEST(JpegCodec, OnlyWhatIsShownAlikeIsMadeBare) {
+  const std::vector<uint8_t> file = EncodeJpeg(Slope(), 90, "slope");
+  for (size_t size = 0; size < file.size(); ++size) {
+    EXPECT_TRUE(BareJpeg(Bytes(file).first(size)).empty()) << size;
+  }
+  std::vector<uint8_t> changed = file;
+  const auto at = [&](uint8_t marker) {
+    for (size_t i = 0; i + 1 < file.size(); ++i) {
+      if (file[i] == 0xFF && file[i + 1] == marker) return i;
+    }
+    return size_t{0};
+  };
+  const size_t frame = at(0xC0);
+  ASSERT_GT(frame, 0U);
+  changed[frame + 10] = 'R';  // a component named so is no brightness
+  EXPECT_TRUE(BareJpeg(changed).empty());
+  changed = file;
+  changed[frame + 9] = 4;
+  EXPECT_TRUE(BareJpeg(changed).empty());
+  changed = file;
+  changed[frame + 1] = 0xC9;  // arithmetic coding
+  EXPECT_TRUE(BareJpeg(changed).empty());
+  EXPECT_TRUE(BareJpeg(AsBytes(std::string("no picture"))).empty());
+}
+
 }  // namespace
 }  // namespace vggt

@@ -144,14 +144,32 @@ void OnWrite(png_structp png, png_bytep bytes, size_t size) {
 
 void OnFlush(png_structp) {}
 
+void WriteText(PngWriter& writer, const char* keyword, const std::string& value) {
+  if (value.empty()) return;
+  png_text text = {};
+  text.compression = PNG_ITXT_COMPRESSION_NONE;
+  text.key = const_cast<char*>(keyword);         // which libpng copies
+  text.text = const_cast<char*>(value.c_str());  // this, too
+  text.itxt_length = value.size();
+  png_set_text(writer.png, writer.info, &text, 1);
+}
+
 // Returns false if libpng jumped out. So the function must hold nothing that needs a destructor.
-bool WritesPng(PngWriter& writer, int width, int height, std::span<const uint8_t> rgb) {
+bool WritesPng(PngWriter& writer, int width, int height, std::span<const uint8_t> rgb,
+               const PngNotes& notes) {
   if (setjmp(png_jmpbuf(writer.png)) != 0) return false;
   png_set_write_fn(writer.png, &writer, OnWrite, OnFlush);
   png_set_user_limits(writer.png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
   png_set_IHDR(writer.png, writer.info, static_cast<png_uint_32>(width),
                static_cast<png_uint_32>(height), 8, PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE,
                PNG_COMPRESSION_TYPE_BASE, PNG_FILTER_TYPE_BASE);
+  if (notes.dpi > 0) {
+    const auto per_metre = static_cast<png_uint_32>(notes.dpi / 0.0254 + 0.5);
+    png_set_pHYs(writer.png, writer.info, per_metre, per_metre, PNG_RESOLUTION_METER);
+  }
+  WriteText(writer, "Title", notes.title);
+  WriteText(writer, "Software", notes.software);
+  WriteText(writer, "Description", notes.description);
   // Photographs become as small as with libpng's defaults, in a fifth of the time.
   png_set_filter(writer.png, PNG_FILTER_TYPE_BASE, PNG_FILTER_PAETH);
   png_set_compression_level(writer.png, 2);
@@ -197,17 +215,18 @@ Picture DecodePng(Bytes file, const std::string& name) {
 }
 
 std::vector<uint8_t> EncodePng(int width, int height, std::span<const uint8_t> rgb,
-                               const std::string& name) {
+                               const std::string& name, const PngNotes& notes) {
   if (width < 1 || height < 1 || rgb.size() != size_t{3} * width * height) {
     throw Error(fmt::format("{} bytes are not {} x {} RGB pixels", rgb.size(), width, height),
                 name);
   }
   PngWriter writer;
   // Deflate adds at most 5 bytes to each 16 KB of rows, and chunks add 12 bytes to each 8 KB.
-  writer.file.resize(rgb.size() + static_cast<size_t>(height) + rgb.size() / 64 + 4096);
+  const size_t noted = notes.title.size() + notes.software.size() + notes.description.size();
+  writer.file.resize(rgb.size() + static_cast<size_t>(height) + rgb.size() / 64 + 4096 + noted);
   writer.png = png_create_write_struct(PNG_LIBPNG_VER_STRING, &writer, OnWriteError, OnWarning);
   if (writer.png != nullptr) writer.info = png_create_info_struct(writer.png);
-  if (writer.info == nullptr || !WritesPng(writer, width, height, rgb)) {
+  if (writer.info == nullptr || !WritesPng(writer, width, height, rgb, notes)) {
     throw Error(fmt::format("cannot make a PNG: {}", Printable(writer.problem)), name);
   }
   writer.file.resize(writer.size);

@@ -21,9 +21,16 @@ bool IsPng(Bytes file);
 // divided by 257 and rounded. Throws Error naming `name` if the file is damaged or incomplete.
 Picture DecodePng(Bytes file, const std::string& name);
 
+// What a PNG file says about itself: its resolution (pHYs; 0: nothing) and texts in UTF-8 (iTXt;
+// empty ones are left out).
+struct PngNotes {
+  double dpi = 0;
+  std::string title = "", software = "", description = "";
+};
+
 // The bytes of a PNG file of `rgb` [height, width, 3]. Throws Error naming `name`.
 std::vector<uint8_t> EncodePng(int width, int height, std::span<const uint8_t> rgb,
-                               const std::string& name);
+                               const std::string& name, const PngNotes& notes = {});
 // Writes these bytes to a file, whole or not at all. Throws Error.
 void WritePng(const std::filesystem::path& path, int width, int height,
               std::span<const uint8_t> rgb, AtomicOptions options = {});

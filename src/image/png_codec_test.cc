@@ -148,5 +148,18 @@ TEST(PngCodec, RefusesToWriteWhatIsNoPicture) {
   EXPECT_TRUE(dir.empty());
 }
 
+TEST(PngCodec, FilesSayWhatTheyAre) {
+  const std::vector<uint8_t> rgb(6, 50);
+  const std::string long_text(100'000, 'x');
+  const std::vector<uint8_t> file = EncodePng(
+      2, 1, rgb, "a.png", {.dpi = 254, .title = "Höhe", .software = "", .description = long_text});
+  const std::string text(file.begin(), file.end());
+  EXPECT_THAT(text, HasSubstr(Chunk("pHYs", BigEndian(10000) + BigEndian(10000) + "\x01")));
+  EXPECT_THAT(text, HasSubstr(Chunk("iTXt", std::string("Title\0\0\0\0\0", 10) + "Höhe")));
+  EXPECT_THAT(text, HasSubstr(long_text));
+  EXPECT_EQ(text.find("Software"), std::string::npos);
+  EXPECT_EQ(DecodePng(file, "a.png").rgb, rgb);
+}
+
 }  // namespace
 }  // namespace vggt
