@@ -22,6 +22,11 @@ pkg_check_modules(WebP REQUIRED IMPORTED_TARGET libwebp libwebpdemux)
 pkg_check_modules(deflate REQUIRED IMPORTED_TARGET libdeflate)
 pkg_check_modules(hwy REQUIRED IMPORTED_TARGET libhwy)
 pkg_check_modules(microhttpd REQUIRED IMPORTED_TARGET libmicrohttpd>=0.9.75)
+pkg_check_modules(cairo REQUIRED IMPORTED_TARGET cairo cairo-pdf cairo-svg)
+pkg_check_modules(pango REQUIRED IMPORTED_TARGET pangocairo pangoft2 fontconfig)
+# The font of figures, which becomes part of the program (Debian: fonts-inter).
+find_file(VGGT_INTER_REGULAR Inter-Regular.otf PATHS /usr/local/share /usr/share PATH_SUFFIXES fonts/opentype/inter REQUIRED)
+find_file(VGGT_INTER_SEMIBOLD Inter-SemiBold.otf PATHS /usr/local/share /usr/share PATH_SUFFIXES fonts/opentype/inter REQUIRED)
 
 # Libraries that are used where they are there. vggt_optional(NAME WHAT TARGET PACKAGE) offers the option
 # VGGT_WITH_NAME and, if TARGET exists by now, adds it to VGGT_OPTIONAL_LIBRARIES and VGGT_HAS_NAME to

@@ -45,6 +45,8 @@ pkg_check_modules(WebP REQUIRED IMPORTED_TARGET libwebp libwebpdemux)
 pkg_check_modules(deflate REQUIRED IMPORTED_TARGET libdeflate)
 pkg_check_modules(hwy REQUIRED IMPORTED_TARGET libhwy)
 pkg_check_modules(microhttpd REQUIRED IMPORTED_TARGET libmicrohttpd>=0.9.75)
+pkg_check_modules(cairo REQUIRED IMPORTED_TARGET cairo cairo-pdf cairo-svg)
+pkg_check_modules(pango REQUIRED IMPORTED_TARGET pangocairo pangoft2 fontconfig)
 ${FIND_OPTIONAL}include(\${CMAKE_CURRENT_LIST_DIR}/vggt-attn-targets.cmake)
 ")
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/vggt-attn-config-version.cmake
