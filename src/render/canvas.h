@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+// A page to draw on that becomes a PNG, SVG or PDF file. Lengths are points (1/72 inch) from the
+// upper left corner; x grows to the right, y downwards.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "image/picture.h"
+#include "render/colormap.h"
+#include "render/typeset.h"
+
+namespace vggt {
+
+enum class CanvasKind { kPng, kSvg, kPdf };
+
+struct Box {
+  double x = 0, y = 0, width = 0, height = 0;
+
+  double right() const { return x + width; }
+  double bottom() const { return y + height; }
+};
+
+struct Stroke {
+  Rgb colour = {0, 0, 0};
+  double width = 1;
+  // Lengths of strokes and of gaps by turns, in points; empty: unbroken.
+  std::vector<double> dash = {};
+};
+
+// Opaque pixels. What is drawn several times is in an SVG or PDF once.
+struct CanvasPicture {
+  std::shared_ptr<const Picture> pixels;
+  // The same picture as a JPEG file, which SVG and PDF hold in place of the pixels. Its size is the
+  // pixels' or, if they are empty, `width` × `height`.
+  std::shared_ptr<const std::vector<uint8_t>> jpeg;
+};
+
+// Pixels with opacity: RGBA, not premultiplied.
+struct CanvasCells {
+  int width = 0, height = 0;
+  std::vector<uint8_t> rgba;  // [height, width, 4]
+};
+
+// What a file says about itself, in UTF-8. Empty texts are left out.
+struct CanvasNotes {
+  std::string title, creator, recipe;
+};
+
+class Canvas {
+ public:
+  // A white page. `dpi`: of PNG. Throws Error if the page would be too large for its kind of file:
+  // a PNG of more than kMostCanvasPixels, a side of a PDF or SVG above 14400 points.
+  Canvas(CanvasKind kind, double width, double height, double dpi, CanvasNotes notes);
+  Canvas(Canvas&&) noexcept;
+  ~Canvas();
+
+  // `opacity`: 0 to 1
+  void FillBox(const Box& box, const Rgb& colour, double opacity = 1);
+  void FillRounded(const Box& box, double radius, const Rgb& colour, double opacity = 1);
+  void StrokeBox(const Box& box, const Stroke& stroke);
+  void StrokeLine(double from_x, double from_y, double to_x, double to_y, const Stroke& stroke);
+  void StrokeCircle(double x, double y, double radius, const Stroke& stroke);
+  // From left to right; the first colour at the left edge, the last at the right one, the others
+  // evenly between.
+  void FillGradient(const Box& box, const std::vector<Rgb>& colours);
+  // `x`: the left edge of the text; `y`: the top of its first line.
+  void DrawText(const SetText& text, double x, double y);
+  void DrawPicture(const CanvasPicture& picture, const Box& box);
+  // Cells stay sharp however much they are enlarged; or `smooth`: neighbours blend.
+  void DrawCells(const CanvasCells& cells, const Box& box, bool smooth);
+
+  // What is drawn until the matching PopClip() is cut off outside `box`.
+  void PushClip(const Box& box);
+  void PopClip();
+
+  // The file. Nothing can be drawn after that. The same drawing gives the same bytes.
+  std::vector<uint8_t> Finish();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+// Of a PNG.
+inline constexpr int64_t kMostCanvasPixels = 150'000'000;
+
+}  // namespace vggt

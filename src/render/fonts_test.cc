@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "render/fonts.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <string>
+
+#include "render/typeset.h"
+#include "testing.h"
+
+namespace vggt {
+namespace {
+
+// The file that text of a weight is drawn with.
+std::string FileOf(const char* family, int weight) {
+  FcPattern* pattern = FcPatternCreate();
+  FcPatternAddString(pattern, FC_FAMILY, reinterpret_cast<const FcChar8*>(family));
+  FcPatternAddInteger(pattern, FC_WEIGHT, weight);
+  FcConfigSubstitute(AllFonts(), pattern, FcMatchPattern);
+  FcDefaultSubstitute(pattern);
+  FcResult result;
+  FcPattern* font = FcFontMatch(AllFonts(), pattern, &result);
+  FcChar8* file = nullptr;
+  std::string path;
+  if (font != nullptr && FcPatternGetString(font, FC_FILE, 0, &file) == FcResultMatch) {
+    path = reinterpret_cast<const char*>(file);
+  }
+  if (font != nullptr) FcPatternDestroy(font);
+  FcPatternDestroy(pattern);
+  return path;
+}
+
+TEST(Fonts, BothWeightsArePartOfTheProgram) {
+  const std::string regular = FileOf(kFontFamily, FC_WEIGHT_REGULAR);
+  const std::string semibold = FileOf(kFontFamily, FC_WEIGHT_DEMIBOLD);
+  EXPECT_EQ(regular.rfind("/proc/self/fd/", 0), 0U) << regular;
+  EXPECT_EQ(semibold.rfind("/proc/self/fd/", 0), 0U) << semibold;
+  EXPECT_NE(regular, semibold);
+}
+
+TEST(Fonts, AreLoadedOnce) { EXPECT_EQ(AllFonts(), AllFonts()); }
+
+// A machine without any font.
+TEST(Fonts, TextNeedsNoFontOfTheSystem) {
+  const testing::TestDir dir;
+  const std::string config =
+      dir.Write("fonts.conf", "<?xml version='1.0'?><fontconfig></fontconfig>");
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_EXIT(
+      {
+        setenv("FONTCONFIG_FILE", config.c_str(), 1);
+        const double width = Typesetter().Width("attention ≥ 8.1·10⁻⁵", {10, false, {}});
+        const std::string file = FileOf(kFontFamily, FC_WEIGHT_REGULAR);
+        std::_Exit(width > 60 && width < 160 && file.rfind("/proc/self/fd/", 0) == 0 ? 0 : 1);
+      },
+      ::testing::ExitedWithCode(0), "");
+}
+
+}  // namespace
+}  // namespace vggt
