@@ -107,7 +107,7 @@ class FigureMaker {
   std::string OwnScaleText(bool difference) const;
   void AddPanels();
   void AddPanel(size_t part, int frame);
-  bool SamePicture(int frame) const;
+  bool SamePicture(int frame);
   void NameRows();
 
   std::string Title() const;
@@ -125,6 +125,7 @@ class FigureMaker {
   Figure figure_;
   std::map<std::pair<size_t, int>, size_t> frames_;  // export and frame -> place in the figure
   std::set<std::string> missing_;                    // pictures
+  std::map<int, bool> same_pictures_;                // whether A and B have the same of a frame
   std::vector<int64_t> rows_;                        // of a matrix: numbers of layers
 };
 
@@ -338,18 +339,21 @@ void FigureMaker::AddBars() {
 
 // Whether B's picture of a frame is A's, byte for byte, so that one of them tells the place of the
 // query in both.
-bool FigureMaker::SamePicture(int frame) const {
+bool FigureMaker::SamePicture(int frame) {
+  const auto [known, is_new] = same_pictures_.try_emplace(frame, false);
+  if (!is_new) return known->second;
   const RecipePart &a = plan_.parts[0], &b = plan_.parts[1];
   if (a.rows != b.rows || a.cols != b.cols || frame >= std::min(a.all_frames, b.all_frames)) {
     return false;
   }
   try {
     const auto place = static_cast<size_t>(frame);
-    return ReadFile(a.source.described.ImagePath(place)) ==
-           ReadFile(b.source.described.ImagePath(place));
+    known->second = ReadFile(a.source.described.ImagePath(place)) ==
+                    ReadFile(b.source.described.ImagePath(place));
   } catch (const Error&) {
-    return false;
+    // Then each has the panel that can be drawn of it.
   }
+  return known->second;
 }
 
 void FigureMaker::AddPanel(size_t part, int frame) {

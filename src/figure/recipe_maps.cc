@@ -362,16 +362,10 @@ bool RecipeMaps::HasOneRange(bool difference) const {
 }
 
 std::string ReachName(const RecipePlan& plan, bool difference) {
-  const Recipe& r = plan.recipe;
   const bool is_signed = plan.is_signed() && !difference;
-  const bool several = r.view != RecipeView::kFrames;
-  const bool one_layer = r.view == RecipeView::kFrames || r.view == RecipeView::kHeads;
-  ScaleMode mode = r.scale;
-  if (mode == ScaleMode::kFixed && (plan.is_signed() || difference)) mode = ScaleMode::kView;
-  if (is_signed && mode == ScaleMode::kMaximum) mode = ScaleMode::kView;
-  if (mode == ScaleMode::kHead && !several) mode = ScaleMode::kView;
-  const bool exported = plan.stored() && !difference;
-  if (mode == ScaleMode::kLayer && one_layer && !exported) mode = ScaleMode::kView;
+  ScaleMode mode = plan.recipe.scale;
+  if (mode == ScaleMode::kFixed && (is_signed || difference)) mode = ScaleMode::kView;
+  if (mode == ScaleMode::kMaximum && is_signed) mode = ScaleMode::kView;
   const char* from = is_signed ? "least to largest" : "99 %";
   switch (mode) {
     case ScaleMode::kView:

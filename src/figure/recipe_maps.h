@@ -79,7 +79,8 @@ class RecipeMaps {
   std::unique_ptr<State> state_;
 };
 
-// What scales reach over and where they end: "99 % of each head".
+// What scales reach over and where they end, in the words of the page (core/state/colour_scale.ts):
+// "99 % of each head".
 std::string ReachName(const RecipePlan& plan, bool difference);
 
 }  // namespace vggt
