@@ -100,7 +100,12 @@ class Query(Case):
         patches = [float(line["value"]) for line in lines if line["token"] == "patch"]
         expected = self.rows(folder, *at)
         np.testing.assert_array_equal(np.float32(patches), expected.ravel())
+        self.assertEqual(list(lines[0]), "scene definition query layer head frame file time token row "
+                                         "col value".split())
         self.assertEqual({line["head"] for line in lines}, {"max"})
+        self.assertEqual({(line["definition"], line["query"]) for line in lines},
+                         {("model", "0.1")})
+        self.assertEqual(len({line["scene"] for line in lines} - {""}), 1)
         self.assertEqual(sum(line["token"] == "camera" for line in lines), 2 * 4)
 
     def test_figures_are_pictures(self):

@@ -124,23 +124,25 @@ class NpyOutput : public Output {
 
 class CsvOutput : public Output {
  public:
-  CsvOutput(const std::string& path, AtomicOptions options, const QkDescription& d,
+  CsvOutput(const std::string& path, AtomicOptions options, const Export& e, const QkDescription& d,
             const QkBlocks& blocks)
-      : file_(path, options), d_(d), blocks_(blocks) {
-    WriteCsvHeader([this](const std::string& text) { Write(text); });
+      : file_(path, options), scene_(SceneName(e)), d_(d), blocks_(blocks) {
+    Write(TableHeader());
   }
   void Add(const AttentionRequest& request, const AttentionAnswer& answer) override {
-    WriteRowsCsv(request, d_, blocks_, answer, [this](const std::string& text) { Write(text); });
+    WriteRowsCsv(request, scene_, d_, blocks_, answer,
+                 [this](std::string_view text) { Write(text); });
   }
   void Finish() override { file_.Commit(); }
 
  private:
-  void Write(const std::string& text) {
+  void Write(std::string_view text) {
     ThrowIfInterrupted();
-    file_.Write(BytesOf(text));
+    file_.Write({reinterpret_cast<const uint8_t*>(text.data()), text.size()});
   }
 
   AtomicFile file_;
+  const std::string scene_;
   const QkDescription& d_;
   const QkBlocks& blocks_;
 };
@@ -254,7 +256,7 @@ std::unique_ptr<Output> OpenOutput(const QueryFlags& options, const Export& e,
                                        options.overwrite ? Existing::kReplace : Existing::kRefuse};
   const std::string kind = fs::path(path).extension().string();
   if (kind == ".npy") return std::make_unique<NpyOutput>(path, replacing, request, d, blocks);
-  if (kind == ".csv") return std::make_unique<CsvOutput>(path, replacing, d, blocks);
+  if (kind == ".csv") return std::make_unique<CsvOutput>(path, replacing, e, d, blocks);
   return std::make_unique<FigureOutput>(path, replacing, e, request, d, blocks);
 }
 

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "core/error.h"
 
@@ -22,52 +23,66 @@ void ForEachFrame(const AttentionRequest& request, const QkBlocks& blocks,
       if (request.reduction == HeadReduction::kMean) head = "mean";
       if (request.reduction == HeadReduction::kMax) head = "max";
       for (const int frame : request.frames) {
-        body(blocks.layers[layer].index + 1, head, frame, tokens);
+        body(blocks.layers[layer].index + 1, head, frame,
+             {tokens, static_cast<size_t>(answer.shape[3])});
         tokens += answer.shape[3];
       }
     }
   }
 }
 
-// As a reader of CSV takes for one field.
-std::string CsvField(const std::string& text) {
-  if (text.find_first_of(",\"") == std::string::npos) return text;
-  std::string quoted = "\"";
-  for (const char c : text) quoted += c == '"' ? "\"\"" : std::string(1, c);
-  return quoted + '"';
+// The place that was asked for, as links write it.
+Spot SpotOf(const AttentionRequest& request, const QkBlocks& blocks, int64_t cols) {
+  Spot spot;
+  spot.frame = request.frame;
+  const auto cell_of = [&](int64_t token) {
+    const int64_t patch = token - blocks.specials();
+    return GridCell{patch / cols, patch % cols};
+  };
+  const int64_t first = request.tokens.front(), last = request.tokens.back();
+  if (first < blocks.specials()) {
+    spot.token = blocks.special_tokens[static_cast<size_t>(first)];
+    return spot;
+  }
+  // Several are a rectangle here, row by row.
+  spot.cell = cell_of(first);
+  if (last != first) spot.to = cell_of(last);
+  return spot;
 }
 
-// "file,time" of a frame, either empty if it is not known.
-std::string SourceFields(const QkDescription& description, int frame) {
-  if (description.sources.empty()) return ",";
-  const PictureSource& source = description.sources[static_cast<size_t>(frame)];
-  return CsvField(source.file) + ',' + (source.seconds ? fmt::format("{}", *source.seconds) : "");
+// What the values are, in the words of figures.
+std::string DefinitionWords(const AttentionRequest& request) {
+  RecipePlan plan;
+  plan.definition = &InfoOf(request.definition);
+  plan.recipe.block = request.kind;
+  plan.recipe.before_rope = request.before_rope;
+  plan.recipe.incoming = request.incoming;
+  return AttentionName(plan);
+}
+
+const PictureSource* SourceOf(const QkDescription& description, int frame) {
+  return description.sources.empty() ? nullptr : &description.sources[static_cast<size_t>(frame)];
 }
 
 }  // namespace
 
-void WriteCsvHeader(const TextSink& write) {
-  write("layer,head,frame,file,time,token,row,col,value\n");
-}
-
-void WriteRowsCsv(const AttentionRequest& request, const QkDescription& description,
-                  const QkBlocks& blocks, const AttentionAnswer& answer, const TextSink& write) {
-  const int64_t specials = blocks.specials();
+void WriteRowsCsv(const AttentionRequest& request, const std::string& scene,
+                  const QkDescription& description, const QkBlocks& blocks,
+                  const AttentionAnswer& answer, const PieceSink& write) {
+  TableFrame line;
+  line.scene = scene;
+  line.definition = DefinitionWords(request);
+  line.query = FormatSpot(SpotOf(request, blocks, description.W_p));
+  line.special_tokens = blocks.special_tokens;
+  line.cols = description.W_p;
   ForEachFrame(
       request, blocks, answer,
-      [&](int64_t layer, const std::string& head, int frame, const float* tokens) {
-        std::string text;
-        const std::string place =
-            fmt::format("{},{},{},{}", layer, head, frame, SourceFields(description, frame));
-        for (int64_t t = 0; t < answer.shape[3]; ++t) {
-          const int64_t patch = t - specials;
-          const std::string token =
-              patch < 0
-                  ? CsvField(Printable(blocks.special_tokens[static_cast<size_t>(t)])) + ",,"
-                  : fmt::format("patch,{},{}", patch / description.W_p, patch % description.W_p);
-          text += fmt::format("{},{},{:.9g}\n", place, token, tokens[t]);
-        }
-        write(text);
+      [&](int64_t layer, const std::string& head, int frame, std::span<const float> tokens) {
+        line.layer = layer;
+        line.head = head;
+        line.frame = frame;
+        line.source = SourceOf(description, frame);
+        write(TableLines(line, tokens));
       });
 }
 
@@ -81,30 +96,29 @@ std::string RowsSummary(const AttentionRequest& request, const QkDescription& de
                         const QkBlocks& blocks, const AttentionAnswer& answer) {
   const bool shares = IsProbability(request.definition);
   std::string text;
-  const int64_t specials = blocks.specials();
-  ForEachFrame(request, blocks, answer,
-               [&](int64_t layer, const std::string& head, int frame, const float* tokens) {
-                 const auto source = static_cast<size_t>(frame);
-                 const std::string end_of_line =
-                     description.sources.empty()
-                         ? "\n"
-                         : fmt::format("   {}\n", SourceText(description.sources[source]));
-                 const float *patches = tokens + specials, *end = tokens + answer.shape[3];
-                 const int64_t best = std::max_element(patches, end) - patches;
-                 text += fmt::format("{:5}  {:>4}  {:5}", layer, head, frame);
-                 if (std::isnan(*patches)) {
-                   text += "   not attended to" + end_of_line;
-                   return;
-                 }
-                 if (shares) {
-                   double special_sum = 0, patch_sum = 0;
-                   for (const float* t = tokens; t < patches; ++t) special_sum += *t;
-                   for (const float* t = patches; t < end; ++t) patch_sum += *t;
-                   text += fmt::format("  {:8.4f}  {:8.4f}", patch_sum, special_sum);
-                 }
-                 text += fmt::format("   {:.6g} ({}, {}){}", patches[best], best / description.W_p,
-                                     best % description.W_p, end_of_line);
-               });
+  ForEachFrame(
+      request, blocks, answer,
+      [&](int64_t layer, const std::string& head, int frame, std::span<const float> tokens) {
+        const PictureSource* source = SourceOf(description, frame);
+        const std::string end_of_line =
+            source == nullptr ? "\n" : fmt::format("   {}\n", SourceText(*source));
+        const auto special = tokens.first(static_cast<size_t>(blocks.specials()));
+        const auto patches = tokens.subspan(special.size());
+        const auto best = std::max_element(patches.begin(), patches.end());
+        text += fmt::format("{:5}  {:>4}  {:5}", layer, head, frame);
+        if (std::isnan(patches.front())) {
+          text += "   not attended to" + end_of_line;
+          return;
+        }
+        if (shares) {
+          text += fmt::format("  {:8.4f}  {:8.4f}",
+                              std::accumulate(patches.begin(), patches.end(), 0.0),
+                              std::accumulate(special.begin(), special.end(), 0.0));
+        }
+        const int64_t place = best - patches.begin();
+        text += fmt::format("   {:.6g} ({}, {}){}", *best, place / description.W_p,
+                            place % description.W_p, end_of_line);
+      });
   return text;
 }
 

@@ -19,15 +19,16 @@ struct Example {
     request.layers = {1};
     request.heads = {3, 1};
     request.frames = {0, 2};
+    request.frame = 1;
+    request.tokens = {2 + 4 + 3};
     answer.shape = {1, 2, 2, 14};
     answer.values = FloatBuffer(56);
     for (int i = 0; i < 56; ++i) answer.values[i] = 0.5F * static_cast<float>(i);
   }
   std::string Csv() const {
     std::string text;
-    const TextSink append = [&](const std::string& more) { text += more; };
-    WriteCsvHeader(append);
-    WriteRowsCsv(request, description, description.blocks[0], answer, append);
+    WriteRowsCsv(request, "kitchen", description, description.blocks[0], answer,
+                 [&](std::string_view more) { text += more; });
     return text;
   }
   std::string Summary() const {
@@ -43,27 +44,40 @@ struct Example {
 TEST(RowTable, CsvHasALineForEachValue) {
   Example e;
   const std::string csv = e.Csv();
-  EXPECT_THAT(csv, StartsWith("layer,head,frame,file,time,token,row,col,value\n"
-                              "5,3,0,,,camera,,,0\n5,3,0,,,register_1,,,0.5\n"
-                              "5,3,0,,,patch,0,0,1\n"));
-  EXPECT_THAT(csv, HasSubstr("\n5,1,2,,,patch,2,3,27.5\n"));
-  EXPECT_EQ(std::count(csv.begin(), csv.end(), '\n'), 1 + 56);
+  EXPECT_THAT(csv, StartsWith("kitchen,model,1~1.3,5,3,0,,,camera,,,0\n"
+                              "kitchen,model,1~1.3,5,3,0,,,register_1,,,0.5\n"
+                              "kitchen,model,1~1.3,5,3,0,,,patch,0,0,1\n"));
+  EXPECT_THAT(csv, HasSubstr("\nkitchen,model,1~1.3,5,1,2,,,patch,2,3,27.5\n"));
+  EXPECT_EQ(std::count(csv.begin(), csv.end(), '\n'), 56);
+}
+
+TEST(RowTable, SaysWhatWasAsked) {
+  Example e;
+  e.request.frame = 0;
+  e.request.tokens = {2 + 4 + 1, 2 + 4 + 2, 2 + 8 + 1, 2 + 8 + 2};
+  e.request.definition = Definition::kCosine;
+  e.request.before_rope = e.request.incoming = true;
+  EXPECT_THAT(e.Csv(), StartsWith("kitchen,\"cosine, before RoPE, incoming\",1.1-2.2,5,3,0,"));
+  e.request.tokens = {1};
+  e.request.definition = Definition::kModel;
+  e.request.before_rope = e.request.incoming = false;
+  EXPECT_THAT(e.Csv(), StartsWith("kitchen,model,0.0@register_1,5,3,0,"));
 }
 
 TEST(RowTable, ReducedHeadsAreNamed) {
   Example e;
   e.request.reduction = HeadReduction::kMean;
   e.answer.shape[1] = 1;
-  EXPECT_THAT(e.Csv(), HasSubstr("\n5,mean,2,,,patch,2,3,13.5\n"));
+  EXPECT_THAT(e.Csv(), HasSubstr(",5,mean,2,,,patch,2,3,13.5\n"));
   e.request.reduction = HeadReduction::kMax;
-  EXPECT_THAT(e.Csv(), HasSubstr("\n5,max,0,,,camera,,,0\n"));
+  EXPECT_THAT(e.Csv(), HasSubstr(",5,max,0,,,camera,,,0\n"));
 }
 
 TEST(RowTable, FramesAreNamedByTheirFiles) {
   Example e;
   e.description.sources = {{"a \"b\", c.png", {}}, {"b.png", {}}, {"tour.mp4", 12.48}};
-  EXPECT_THAT(e.Csv(), HasSubstr("\n5,3,0,\"a \"\"b\"\", c.png\",,camera,,,0\n"));
-  EXPECT_THAT(e.Csv(), HasSubstr("\n5,1,2,tour.mp4,12.48,patch,2,3,27.5\n"));
+  EXPECT_THAT(e.Csv(), HasSubstr(",5,3,0,\"a \"\"b\"\", c.png\",,camera,,,0\n"));
+  EXPECT_THAT(e.Csv(), HasSubstr(",5,1,2,tour.mp4,12.48,patch,2,3,27.5\n"));
   EXPECT_THAT(e.Summary(), HasSubstr("6.5 (2, 3)   a \"b\", c.png\n"));
   EXPECT_THAT(e.Summary(), HasSubstr("   tour.mp4 at 12.48 s\n"));
 }

@@ -188,18 +188,19 @@ void CheckDifference(const RecipePart& a, const RecipePart& b) {
   if (a.met != b.met) refuse("which frames a query attends to");
 }
 
-std::string NameOf(const Export& described) {
+}  // namespace
+
+std::string SceneName(const Export& described) {
   if (!described.image_set_name.empty()) return described.image_set_name;
-  const std::filesystem::path folder = std::filesystem::absolute(described.folder).lexically_normal();
+  const std::filesystem::path folder =
+      std::filesystem::absolute(described.folder).lexically_normal();
   const std::string name = folder.filename().string();
   const bool inner = name == kMapsFolderName || name == kQkFolderName;
   return Printable(inner ? folder.parent_path().filename().string() : name);
 }
 
-}  // namespace
-
 RecipeExport::RecipeExport(const std::filesystem::path& path)
-    : described_(OpenExport(path)), maps_(described_.maps, {}), name_(NameOf(described_)) {
+    : described_(OpenExport(path)), maps_(described_.maps, {}), name_(SceneName(described_)) {
   if (described_.store && described_.store->error.empty()) {
     rows_ = std::make_unique<AttentionRows>(described_.store->file);
   }

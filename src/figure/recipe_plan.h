@@ -18,12 +18,15 @@
 
 namespace vggt {
 
+// What people call an export: the name of its image set, or else of its folder.
+std::string SceneName(const Export& described);
+
 // An open export. What it refers to must outlive the plan.
 struct RecipeSource {
   const Export& described;
   const MapReader& maps;      // of described.maps
   const AttentionRows* rows;  // null if it has no store that can be read
-  std::string name;           // for people: of the image set, or of the folder
+  std::string name;           // as SceneName
 };
 
 // An export that a recipe names by its path.
