@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <set>
 
 #include "export_testing.h"
@@ -11,79 +12,162 @@
 namespace vggt {
 namespace {
 
-namespace fs = std::filesystem;
+using testing::CopyExport;
+using ::testing::EndsWith;
+using ::testing::MatchesRegex;
+using ::testing::StartsWith;
+using testing::TestDir;
+using testing::WriteQkStore;
 
 class RecipeFileNameTest : public ::testing::Test {
- protected:
+protected:
   RecipeFileNameTest() {
-    const fs::path folder = testing::CopyExport(dir_, "conv_per_head", "a");
-    testing::WriteQkStore(folder, testing::SmallQkDescription(3, 25, 37));
+    const auto folder = CopyExport(dir_, "conv_per_head", "a");
+    WriteQkStore(folder, testing::SmallQkDescription(3, 25, 37));
     export_ = std::make_unique<RecipeExport>(folder);
   }
 
-  std::string Name(RecipeWords words, bool both = false) const {
-    words.insert(words.begin(), {"export", "a"});
-    if (both) words.insert(words.begin(), {"other", "b"});
-    const RecipeSource a = export_->source();
-    return RecipeFileName(PlanRecipe(ReadRecipe(words), a, both ? &a : nullptr), "png");
+  std::string NameOf(const std::string &scene, RecipeWords words) const {
+    words.emplace_back("export", "a");
+    RecipeSource source = export_->source();
+    source.name = scene;
+    const bool both =
+        std::any_of(words.begin(), words.end(),
+                    [](const auto &word) { return word.first == "other"; });
+    return RecipeFileName(
+        PlanRecipe(ReadRecipe(words), source, both ? &source : nullptr), "png");
   }
 
-  testing::TestDir dir_;
+  TestDir dir_;
   std::unique_ptr<RecipeExport> export_;
 };
 
-TEST_F(RecipeFileNameTest, SaysWhatIsInTheFile) {
-  EXPECT_EQ(Name({{"queries", "4.5"}, {"layer", "2"}, {"head", "3"}}),
-            "conv_per_head_layer2_head3_row4_col5.png");
-  EXPECT_EQ(Name({{"queries", "4.5"}, {"view", "matrix"}, {"frame", "2"}}),
-            "conv_per_head_layers_heads_target2_row4_col5.png");
-  EXPECT_EQ(Name({{"queries", "4.5_2~0.0@camera"}, {"definition", "cosine"}, {"rope", "before"}}),
-            "conv_per_head_layer5_headmean_row4_col5_frame2_camera_cosine_before_RoPE.png");
+TEST_F(RecipeFileNameTest, SaysWhatIsInIt) {
+  EXPECT_EQ(NameOf("kitchen", {{"queries", "4.5"}}),
+            "kitchen_layer3_headmean_row4_col5.png");
+  EXPECT_EQ(NameOf("kitchen",
+                   {{"queries", "4.5"}, {"view", "heads"}, {"layer", "2"}}),
+            "kitchen_layer2_heads_row4_col5.png");
+  EXPECT_EQ(NameOf("kitchen", {{"queries", "2~12.18_0~1.2@camera"},
+                               {"definition", "cosine"},
+                               {"rope", "before"},
+                               {"incoming", "1"},
+                               {"block", "frame"},
+                               {"view", "matrix"}}),
+            "kitchen_layers_heads_target0_frame2_row12_col18_frame0_camera_"
+            "cosine_before_RoPE_frame_blocks_incoming.png");
+  EXPECT_EQ(NameOf("kitchen", {{"queries", "4.5"},
+                               {"definition", "model"},
+                               {"head", "2"},
+                               {"frames", "0,2"},
+                               {"other", "b"},
+                               {"compare", "difference"}}),
+            "kitchen_minus_b_layer5_head2_row4_col5_frames0-2_model.png");
 }
 
-TEST_F(RecipeFileNameTest, DiffersWhereNumbersDiffer) {
-  const std::vector<std::string> names = {
-      Name({{"queries", "4.5"}}),
-      Name({{"queries", "4.6"}}),
-      Name({{"queries", "4.5_4.6"}}),
-      Name({{"queries", "4.5"}, {"layer", "1"}}),
-      Name({{"queries", "4.5"}, {"head", "1"}}),
-      Name({{"queries", "4.5"}, {"view", "heads"}}),
-      Name({{"queries", "4.5"}, {"view", "layers"}}),
-      Name({{"queries", "4.5"}, {"view", "matrix"}}),
-      Name({{"queries", "4.5"}, {"view", "matrix"}, {"frame", "1"}}),
-      Name({{"queries", "4.5"}, {"definition", "model"}}),
-      Name({{"queries", "4.5"}, {"definition", "model"}, {"reduce", "max"}}),
-      Name({{"queries", "4.5"}, {"definition", "model"}, {"rope", "before"}}),
-      Name({{"queries", "4.5"}, {"definition", "model"}, {"block", "frame"}}),
-      Name({{"queries", "4.5"}, {"definition", "model"}, {"incoming", "1"}}),
-      Name({{"queries", "4.5+1.1+1.2"}, {"definition", "model"}}),
-      Name({{"queries", "4.5+1.1+1.3"}, {"definition", "model"}}),
-      Name({{"queries", "4.5"}}, true),
-      Name({{"queries", "4.5"}, {"compare", "difference"}}, true)};
-  EXPECT_EQ(std::set<std::string>(names.begin(), names.end()).size(), names.size());
-}
-
-TEST_F(RecipeFileNameTest, CannotHurt) {
-  const auto named = [&](const std::string& name) {
-    testing::ReplaceInFile(dir_ / "a/attn_maps/layers_manifest.json", "\"conv_per_head\"",
-                           "\"" + name + "\"");
-    const RecipeExport renamed(dir_ / "a");
-    const std::string file = RecipeFileName(
-        PlanRecipe(ReadRecipe({{"export", "a"}, {"queries", "4.5"}}), renamed.source()), "csv");
-    testing::ReplaceInFile(dir_ / "a/attn_maps/layers_manifest.json", "\"" + name + "\"",
-                           "\"conv_per_head\"");
-    return file;
+// Each recipe differs from the first in one thing.
+TEST_F(RecipeFileNameTest, WhateverDiffersIsTold) {
+  const RecipeWords first = {{"queries", "4.5"}, {"definition", "model"}};
+  std::set<std::string> names = {
+      NameOf("kitchen", first), NameOf("kitchen2", first),
+      NameOf("kitchen 2", first), NameOf("kitchen+2", first)};
+  const std::vector<RecipeWords> changes = {
+      {{"definition", "patches"}},
+      {{"block", "frame"}},
+      {{"rope", "before"}},
+      {{"incoming", "1"}},
+      {{"reduce", "max"}},
+      {{"layer", "1"}},
+      {{"head", "1"}},
+      {{"head", "2"}},
+      {{"view", "heads"}},
+      {{"view", "layers"}},
+      {{"view", "layers"}, {"head", "1"}},
+      {{"view", "matrix"}},
+      {{"view", "matrix"}, {"frame", "1"}},
+      {{"queries", "4.6"}},
+      {{"queries", "1~4.5"}},
+      {{"queries", "4.5@camera"}},
+      {{"queries", "4.5@register_1"}},
+      {{"queries", "4.5-5.6"}},
+      {{"queries", "4.5-5.7"}},
+      {{"queries", "4.5+6.7"}},
+      {{"queries", "4.5+6.8"}},
+      {{"queries", "4.5+6.7+6.8"}},
+      {{"queries", "4.5_6.7"}},
+      {{"queries", "6.7_4.5"}},
+      {{"frames", "0"}},
+      {{"frames", "0,1"}},
+      {{"other", "b"}},
+      {{"other", "c"}},
+      {{"other", "b c"}},
+      {{"other", "b/c"}},
+      {{"other", "b"}, {"compare", "difference"}},
   };
-  EXPECT_EQ(named("../../etc/passwd"), "_.._etc_passwd_layer3_headmean_row4_col5.csv");
-  EXPECT_EQ(named("--flag $(x) a"), "flag_x_a_layer3_headmean_row4_col5.csv");
-  EXPECT_EQ(named("Küche 台所"), "Küche_台所_layer3_headmean_row4_col5.csv");
-  std::string kitchens;
-  for (int i = 0; i < 100; ++i) kitchens += "台所";
-  const std::string cut = named(kitchens);
-  EXPECT_LE(cut.size(), 200U);
-  EXPECT_EQ(Printable(cut, 1000), cut);
+  for (const RecipeWords &change : changes) {
+    RecipeWords words = change;
+    for (const auto &word : first) {
+      if (std::none_of(change.begin(), change.end(), [&](const auto &other) {
+            return other.first == word.first;
+          })) {
+        words.push_back(word);
+      }
+    }
+    names.insert(NameOf("kitchen", words));
+  }
+  names.insert(NameOf("kitchen", {{"queries", "4.5"}})); // stored
+  EXPECT_EQ(names.size(), 4 + changes.size() + 1);
+  for (const std::string &name : names) {
+    EXPECT_THAT(name, MatchesRegex("kitchen[A-Za-z0-9._-]*\\.png"));
+  }
 }
 
-}  // namespace
-}  // namespace vggt
+// How it looks is no matter of its name.
+TEST_F(RecipeFileNameTest, LooksAreNotTold) {
+  EXPECT_EQ(
+      NameOf("kitchen",
+             {{"queries", "4.5"}, {"colormap", "viridis"}, {"width", "85"}}),
+      NameOf("kitchen", {{"queries", "4.5"}}));
+}
+
+TEST_F(RecipeFileNameTest, LettersOfAllScripts) {
+  const auto stem = [&](const std::string &scene) {
+    const std::string name = NameOf(scene, {{"queries", "4.5"}});
+    return name.substr(0, name.find("_layer3"));
+  };
+  for (const char *scene :
+       {"Küche", "кухня", "台所", "مطبخ", "キッチン", "부엌", "Ⅷ", "a.b-c_d"}) {
+    EXPECT_EQ(stem(scene), scene);
+  }
+  EXPECT_EQ(stem("my  kitchen"), "my_kitchen");
+  EXPECT_EQ(stem("a/../b"), "a_.._b");
+  EXPECT_EQ(stem("<a>\"b\"|c?*"), "_a_b_c_");
+  EXPECT_EQ(stem("😀 → x"), "_x");
+  EXPECT_EQ(stem("a\x1b\n\x7f\xc2\xa0z"), "a_z");
+  EXPECT_EQ(stem("bad\xff\xc3(\xed\xa0\x80z"), "bad_z");
+  EXPECT_EQ(stem("..x"), "_.x");
+  EXPECT_EQ(stem("-rf"), "_rf");
+}
+
+TEST_F(RecipeFileNameTest, AtMost180Bytes) {
+  for (const std::string &letter : {"x", "é", "台", "\xf0\xa0\x80\x80"}) {
+    for (size_t count = 1; count < 200; ++count) {
+      std::string scene;
+      for (size_t i = 0; i < count; ++i)
+        scene += letter;
+      const std::string name = NameOf(scene, {{"queries", "4.5"}});
+      ASSERT_LE(name.size(), 180U);
+      ASSERT_THAT(name, EndsWith(".png"));
+      ASSERT_EQ(name.find('?'), std::string::npos);
+      ASSERT_EQ(PrintableText(name), name); // well-formed
+      ASSERT_THAT(name, StartsWith(scene.substr(0, 100 / letter.size() *
+                                                       letter.size())));
+    }
+  }
+  const std::string long_scene(300, 'x');
+  EXPECT_NE(NameOf(long_scene, {{"queries", "4.5"}}),
+            NameOf(long_scene, {{"queries", "4.6"}}));
+}
+
+} // namespace
+} // namespace vggt
