@@ -130,7 +130,7 @@ class Query(Case):
                             "patches").stdout
         self.assertIn("definition patches, after RoPE: Softmax over patches alone", said)
         self.assertRegex(said, r"dropped: 0\.\d+ of the model's attention, on special tokens")
-        self.assertRegex(said, r"\n +3  mean      3 +0\.\d{4}    0\.0000   0\.\d+ \(\d, \d\)   3\.png\n")
+        self.assertRegex(said, r"\n +3  mean      3 +0\.\d{1,3}         0   0\.\d+ \(\d, \d\)   3\.png\n")
 
     def test_what_cannot_be_answered(self):
         folder = self.export_qk()

@@ -111,12 +111,12 @@ std::string RowsSummary(const AttentionRequest& request, const QkDescription& de
           return;
         }
         if (shares) {
-          text += fmt::format("  {:8.4f}  {:8.4f}",
+          text += fmt::format("  {:>8.3g}  {:>8.3g}",
                               std::accumulate(patches.begin(), patches.end(), 0.0),
                               std::accumulate(special.begin(), special.end(), 0.0));
         }
         const int64_t place = best - patches.begin();
-        text += fmt::format("   {:.6g} ({}, {}){}", *best, place / description.W_p,
+        text += fmt::format("   {:.3g} ({}, {}){}", *best, place / description.W_p,
                             place % description.W_p, end_of_line);
       });
   return text;

@@ -85,12 +85,16 @@ TEST(RowTable, FramesAreNamedByTheirFiles) {
 TEST(RowTable, SummaryTellsSharesAndTheBestPatch) {
   Example e;
   EXPECT_THAT(e.Summary(), StartsWith("layer  head  frame   patches   special   best patch"));
-  EXPECT_THAT(e.Summary(), HasSubstr("    5     3      0   45.0000    0.5000   6.5 (2, 3)\n"));
+  EXPECT_THAT(e.Summary(), HasSubstr("    5     3      0        45       0.5   6.5 (2, 3)\n"));
   e.request.definition = Definition::kLogits;
   EXPECT_THAT(e.Summary(), StartsWith("layer  head  frame   best patch (row, col)\n"));
   e.answer.values[14] = e.answer.values[16] = NAN;
   EXPECT_THAT(e.Summary(), HasSubstr("    5     3      0   6.5 (2, 3)\n"));
   EXPECT_THAT(e.Summary(), HasSubstr("    5     3      2   not attended to\n"));
+  e.answer.values[13] = 14.3513F;
+  EXPECT_THAT(e.Summary(), HasSubstr("    5     3      0   14.4 (2, 3)\n"));
+  e.answer.values[13] = 14.0001F;
+  EXPECT_THAT(e.Summary(), HasSubstr("    5     3      0   14 (2, 3)\n"));
 }
 
 }  // namespace
