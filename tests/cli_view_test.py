@@ -140,12 +140,14 @@ class View(Case):
         viewer = self.view("out")
         page = viewer.get("").decode()
         self.assertIn("<!doctype html>", page.lower())
-        for asset in re.findall(r'(?:src|href)="/([^"]+)"', page):
+        assets = re.findall(r'(?:src|href)="/?([\w./-]+)"', page)
+        self.assertIn("app.js", assets)
+        for asset in assets:
             self.assertTrue(viewer.get(asset), asset)
         frames = viewer.json("api/export")["frames"]
         for i, frame in enumerate(frames):
             picture = (self.dir / "out" / "images" / frame["name"]).read_bytes()
-            self.assertEqual(viewer.get(frame["url"].lstrip("/")), picture, i)
+            self.assertEqual(viewer.get(frame["url"]), picture, i)
             self.assertEqual((frame["width"], frame["height"]), (70, 56))
 
     def test_each_kind_of_path(self):

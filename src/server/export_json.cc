@@ -25,7 +25,7 @@ OrderedJson SourceJson(const FrameList& list, size_t frame) {
 OrderedJson FrameJson(const OpenedExport& opened, const FrameList& m, size_t frame) {
   OrderedJson json = {
       {"name", PrintableText(std::filesystem::path(m.image_paths[frame]).filename().string())},
-      {"url", fmt::format("/api/frames/{}?export={}", frame, PercentEncoded(opened.id))},
+      {"url", fmt::format("api/frames/{}?export={}", frame, PercentEncoded(opened.id))},
       {"width", nullptr},
       {"height", nullptr},
       {"transform", TransformJson(m, frame)},

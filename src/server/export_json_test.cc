@@ -30,7 +30,7 @@ TEST(ExportJson, WhatAPageNeeds) {
   EXPECT_EQ(json["name"], "conv_per_head");
   ASSERT_EQ(json["frames"].size(), 3U);
   EXPECT_EQ(json["frames"][1].dump(),
-            R"({"name":"frame_01.png","url":"/api/frames/1?export=set%20one","width":640,)"
+            R"({"name":"frame_01.png","url":"api/frames/1?export=set%20one","width":640,)"
             R"("height":427,"transform":null,"source":null})");
   EXPECT_EQ(json["grid"].dump(),
             R"({"H_p":25,"W_p":37,"stride_h":3,"stride_w":4,"H_ds":9,"W_ds":10})");

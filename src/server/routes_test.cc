@@ -134,7 +134,7 @@ TEST_F(RoutesTest, ListsExports) {
 
 TEST_F(RoutesTest, Pictures) {
   const std::string url = BodyOf(Get("/api/export"))["frames"][2]["url"];
-  EXPECT_EQ(url, "/api/frames/2?export=a");
+  EXPECT_EQ(url, "api/frames/2?export=a");
   const Response picture = Get("/api/frames/2", {{"export", "a"}});
   EXPECT_EQ(picture.status, 200);
   EXPECT_EQ(picture.content_type, "image/png");
