@@ -11,7 +11,7 @@
 namespace vggt {
 namespace {
 
-constexpr size_t kMostText = 100'000;  // bytes; no more than that is ever set
+constexpr size_t kMostText = 4000;  // bytes: a page. Breaking long texts takes long
 
 std::string Clean(const std::string& text) {
   char* valid =
@@ -21,7 +21,7 @@ std::string Clean(const std::string& text) {
   for (char& letter : clean) {
     if (static_cast<unsigned char>(letter) < ' ' || letter == '\x7f') letter = ' ';
   }
-  return clean;
+  return text.size() > kMostText ? clean + "…" : clean;
 }
 
 }  // namespace

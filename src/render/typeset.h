@@ -51,6 +51,8 @@ class Typesetter {
   // Throws Error if the fonts cannot be loaded.
   Typesetter();
 
+  // Of longer texts than 4000 bytes only the beginning is set, and "…".
+
   // One line. What is wider than `width` loses its middle, for which "…" stands. Line breaks and
   // control characters count as spaces; invalid UTF-8 becomes "\ufffd".
   SetText Line(const std::string& text, const TextStyle& style) const;
