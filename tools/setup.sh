@@ -24,6 +24,7 @@ packages=(
   libpng-dev libjpeg-dev libwebp-dev                      # pictures
   libheif-dev libavif-dev libtiff-dev libgif-dev          # more of them, optional
   libavformat-dev libavcodec-dev libavutil-dev libswscale-dev  # videos, optional
+  libcairo2-dev libpango1.0-dev fonts-inter               # figures
   libdeflate-dev zlib1g-dev                               # compression
   nlohmann-json3-dev libcli11-dev libfmt-dev              # text
   libmicrohttpd-dev                                       # serving
