@@ -10,7 +10,7 @@
 namespace vggt {
 namespace {
 
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 Figure Small() {
   Figure figure;

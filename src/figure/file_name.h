@@ -17,7 +17,6 @@ namespace vggt {
 //
 // Letters and digits of any script and ._- alone, the first no point or hyphen;
 // well-formed UTF-8 of at most 180 bytes. `extension` is without its point.
-std::string RecipeFileName(const RecipePlan &plan,
-                           const std::string &extension);
+std::string RecipeFileName(const RecipePlan& plan, const std::string& extension);
 
-} // namespace vggt
+}  // namespace vggt

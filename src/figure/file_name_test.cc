@@ -20,22 +20,20 @@ using testing::TestDir;
 using testing::WriteQkStore;
 
 class RecipeFileNameTest : public ::testing::Test {
-protected:
+ protected:
   RecipeFileNameTest() {
     const auto folder = CopyExport(dir_, "conv_per_head", "a");
     WriteQkStore(folder, testing::SmallQkDescription(3, 25, 37));
     export_ = std::make_unique<RecipeExport>(folder);
   }
 
-  std::string NameOf(const std::string &scene, RecipeWords words) const {
+  std::string NameOf(const std::string& scene, RecipeWords words) const {
     words.emplace_back("export", "a");
     RecipeSource source = export_->source();
     source.name = scene;
-    const bool both =
-        std::any_of(words.begin(), words.end(),
-                    [](const auto &word) { return word.first == "other"; });
-    return RecipeFileName(
-        PlanRecipe(ReadRecipe(words), source, both ? &source : nullptr), "png");
+    const bool both = std::any_of(words.begin(), words.end(),
+                                  [](const auto& word) { return word.first == "other"; });
+    return RecipeFileName(PlanRecipe(ReadRecipe(words), source, both ? &source : nullptr), "png");
   }
 
   TestDir dir_;
@@ -43,10 +41,8 @@ protected:
 };
 
 TEST_F(RecipeFileNameTest, SaysWhatIsInIt) {
-  EXPECT_EQ(NameOf("kitchen", {{"queries", "4.5"}}),
-            "kitchen_layer3_headmean_row4_col5.png");
-  EXPECT_EQ(NameOf("kitchen",
-                   {{"queries", "4.5"}, {"view", "heads"}, {"layer", "2"}}),
+  EXPECT_EQ(NameOf("kitchen", {{"queries", "4.5"}}), "kitchen_layer3_headmean_row4_col5.png");
+  EXPECT_EQ(NameOf("kitchen", {{"queries", "4.5"}, {"view", "heads"}, {"layer", "2"}}),
             "kitchen_layer2_heads_row4_col5.png");
   EXPECT_EQ(NameOf("kitchen", {{"queries", "2~12.18_0~1.2@camera"},
                                {"definition", "cosine"},
@@ -68,9 +64,8 @@ TEST_F(RecipeFileNameTest, SaysWhatIsInIt) {
 // Each recipe differs from the first in one thing.
 TEST_F(RecipeFileNameTest, WhateverDiffersIsTold) {
   const RecipeWords first = {{"queries", "4.5"}, {"definition", "model"}};
-  std::set<std::string> names = {
-      NameOf("kitchen", first), NameOf("kitchen2", first),
-      NameOf("kitchen 2", first), NameOf("kitchen+2", first)};
+  std::set<std::string> names = {NameOf("kitchen", first), NameOf("kitchen2", first),
+                                 NameOf("kitchen 2", first), NameOf("kitchen+2", first)};
   const std::vector<RecipeWords> changes = {
       {{"definition", "patches"}},
       {{"block", "frame"}},
@@ -104,39 +99,35 @@ TEST_F(RecipeFileNameTest, WhateverDiffersIsTold) {
       {{"other", "b/c"}},
       {{"other", "b"}, {"compare", "difference"}},
   };
-  for (const RecipeWords &change : changes) {
+  for (const RecipeWords& change : changes) {
     RecipeWords words = change;
-    for (const auto &word : first) {
-      if (std::none_of(change.begin(), change.end(), [&](const auto &other) {
-            return other.first == word.first;
-          })) {
+    for (const auto& word : first) {
+      if (std::none_of(change.begin(), change.end(),
+                       [&](const auto& other) { return other.first == word.first; })) {
         words.push_back(word);
       }
     }
     names.insert(NameOf("kitchen", words));
   }
-  names.insert(NameOf("kitchen", {{"queries", "4.5"}})); // stored
+  names.insert(NameOf("kitchen", {{"queries", "4.5"}}));  // stored
   EXPECT_EQ(names.size(), 4 + changes.size() + 1);
-  for (const std::string &name : names) {
+  for (const std::string& name : names) {
     EXPECT_THAT(name, MatchesRegex("kitchen[A-Za-z0-9._-]*\\.png"));
   }
 }
 
 // How it looks is no matter of its name.
 TEST_F(RecipeFileNameTest, LooksAreNotTold) {
-  EXPECT_EQ(
-      NameOf("kitchen",
-             {{"queries", "4.5"}, {"colormap", "viridis"}, {"width", "85"}}),
-      NameOf("kitchen", {{"queries", "4.5"}}));
+  EXPECT_EQ(NameOf("kitchen", {{"queries", "4.5"}, {"colormap", "viridis"}, {"width", "85"}}),
+            NameOf("kitchen", {{"queries", "4.5"}}));
 }
 
 TEST_F(RecipeFileNameTest, LettersOfAllScripts) {
-  const auto stem = [&](const std::string &scene) {
+  const auto stem = [&](const std::string& scene) {
     const std::string name = NameOf(scene, {{"queries", "4.5"}});
     return name.substr(0, name.find("_layer3"));
   };
-  for (const char *scene :
-       {"Küche", "кухня", "台所", "مطبخ", "キッチン", "부엌", "Ⅷ", "a.b-c_d"}) {
+  for (const char* scene : {"Küche", "кухня", "台所", "مطبخ", "キッチン", "부엌", "Ⅷ", "a.b-c_d"}) {
     EXPECT_EQ(stem(scene), scene);
   }
   EXPECT_EQ(stem("my  kitchen"), "my_kitchen");
@@ -150,24 +141,21 @@ TEST_F(RecipeFileNameTest, LettersOfAllScripts) {
 }
 
 TEST_F(RecipeFileNameTest, AtMost180Bytes) {
-  for (const std::string &letter : {"x", "é", "台", "\xf0\xa0\x80\x80"}) {
+  for (const std::string letter : {"x", "é", "台", "\xf0\xa0\x80\x80"}) {
     for (size_t count = 1; count < 200; ++count) {
       std::string scene;
-      for (size_t i = 0; i < count; ++i)
-        scene += letter;
+      for (size_t i = 0; i < count; ++i) scene += letter;
       const std::string name = NameOf(scene, {{"queries", "4.5"}});
       ASSERT_LE(name.size(), 180U);
       ASSERT_THAT(name, EndsWith(".png"));
       ASSERT_EQ(name.find('?'), std::string::npos);
-      ASSERT_EQ(PrintableText(name), name); // well-formed
-      ASSERT_THAT(name, StartsWith(scene.substr(0, 100 / letter.size() *
-                                                       letter.size())));
+      ASSERT_EQ(PrintableText(name), name);  // well-formed
+      ASSERT_THAT(name, StartsWith(scene.substr(0, 100 / letter.size() * letter.size())));
     }
   }
   const std::string long_scene(300, 'x');
-  EXPECT_NE(NameOf(long_scene, {{"queries", "4.5"}}),
-            NameOf(long_scene, {{"queries", "4.6"}}));
+  EXPECT_NE(NameOf(long_scene, {{"queries", "4.5"}}), NameOf(long_scene, {{"queries", "4.6"}}));
 }
 
-} // namespace
-} // namespace vggt
+}  // namespace
+}  // namespace vggt

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// 256 colours each as 0xRRGGBB; written by web/fixtures/colormaps.py from matplotlib's tables. viridis, magma and
-// inferno are CC0 (S. van der Walt, N. Smith), turbo is Apache-2.0 (Google LLC), coolwarm (K. Moreland's) and jet are
-// matplotlib's (PSF-based).
+// 256 colours each as 0xRRGGBB; written by web/fixtures/colormaps.py from matplotlib's tables.
+// viridis, magma and inferno are CC0 (S. van der Walt, N. Smith), turbo is Apache-2.0 (Google LLC),
+// coolwarm (K. Moreland's) and jet are matplotlib's (PSF-based).
 #pragma once
 
 #include <cstdint>
