@@ -18,8 +18,8 @@
 namespace vggt {
 namespace {
 
-// Letters of a file's name: under a picture, in a line of text.
-constexpr size_t kLabelLetters = 16, kLineLetters = 32;
+// Letters of a file's name: under a picture that leaves little room, in a line of text.
+constexpr size_t kLabelLetters = 8, kLineLetters = 32;
 
 const char* LetterOf(size_t part) { return part == 0 ? "A" : "B"; }
 
@@ -110,6 +110,7 @@ class FigureMaker {
   bool SamePicture(int frame);
   void NameRows();
 
+  std::string NumberedQuery(size_t query) const;
   std::string Title() const;
   std::string Subtitle() const;
   std::vector<std::string> Footer() const;
@@ -195,6 +196,7 @@ FigureCell FigureMaker::Cell(size_t part, size_t query, size_t layer, size_t hea
     case RecipeView::kFrames:
       cell.label = FrameTitle(FramesOf(part), frame);
       cell.short_label = FrameLabel(FramesOf(part), frame, kLabelLetters);
+      if (cell.short_label == cell.label) cell.short_label = fmt::format("frame {}", frame);
       cell.note = Joined({Note(of, part, query, frame), own}, " · ");
       break;
     case RecipeView::kMatrix:
@@ -252,13 +254,16 @@ FigureGroup FigureMaker::Group(size_t part, size_t query) {
   const RecipePart& of = PartOf(part);
   FigureGroup group;
   group.query = static_cast<int>(query) + 1;
-  const std::string number =
-      r_.queries.size() > 1 ? fmt::format("{}: {}", query + 1, SpotName(r_.queries[query])) : "";
-  const std::string name = !two_ ? ""
-                           : maps_.is_difference(part)
-                               ? "A − B"
-                               : fmt::format("{}: {}", LetterOf(part), InLine(scenes_[part]));
-  group.title = Joined({number, name}, " · ");
+  const bool several = r_.queries.size() > 1;
+  std::string name;
+  if (two_) name = maps_.is_difference(part) ? "A − B" : LetterOf(part);
+  if (several && two_) {  // the subtitle has the names
+    group.title = fmt::format("{} · {}", query + 1, name);
+  } else if (several) {
+    group.title = NumberedQuery(query);
+  } else if (two_) {
+    group.title = maps_.is_difference(part) ? name : name + ": " + InLine(scenes_[part]);
+  }
   for (size_t h = 0; h < of.heads.size(); ++h) {
     if (matrix_) {
       group.columns.push_back(MatrixColumn(part, query, h));
@@ -281,7 +286,9 @@ void FigureMaker::NameRows() {
     std::string label = fmt::format("{}", number);
     const auto layer = std::find(of_a.begin(), of_a.end(), number);
     if (r_.scale == ScaleMode::kLayer && Differ(0) && layer != of_a.end()) {
-      label += ", " + RangeText(0, 0, static_cast<size_t>(layer - of_a.begin()), 0, 0);
+      const auto place = static_cast<size_t>(layer - of_a.begin());
+      label += ", " + RangeText(0, 0, place, 0, 0);
+      if (plan_.difference()) label += ", " + RangeText(2, 0, place, 0, 0);
     }
     figure_.row_labels.push_back(std::move(label));
   }
@@ -289,13 +296,12 @@ void FigureMaker::NameRows() {
 
 // Where it says what the colours of one map end at, if they differ.
 std::string FigureMaker::OwnScaleText(bool difference) const {
-  const char* what =
-      plan_.is_signed() && !difference ? "the least and the largest value" : "the last colour";
-  const char* of = "each column";
-  if (EachMap() || (matrix_ && r_.scale == ScaleMode::kHead)) of = "each map";
-  if (matrix_ && r_.scale == ScaleMode::kLayer) of = "each row";
-  return plan_.is_signed() && !difference ? fmt::format("from {} of {}", what, of)
-                                          : fmt::format("in percent of {} of {}", what, of);
+  const char* at = "each column";
+  if (EachMap() || (matrix_ && r_.scale == ScaleMode::kHead)) at = "each map";
+  if (matrix_ && r_.scale == ScaleMode::kLayer) at = "each row";
+  return plan_.is_signed() && !difference
+             ? fmt::format("its ends are written at {}", at)
+             : fmt::format("in percent of the last colour, which is written at {}", at);
 }
 
 FigureBar FigureMaker::Bar(bool difference) const {
@@ -401,6 +407,10 @@ void FigureMaker::AddPanels() {
   }
 }
 
+std::string FigureMaker::NumberedQuery(size_t query) const {
+  return fmt::format("{}: {}", query + 1, SpotName(r_.queries[query]));
+}
+
 std::string FigureMaker::Title() const {
   const RecipePart& a = plan_.parts.front();
   const std::string layer = fmt::format("Layer {}", r_.layer.value_or(0));
@@ -429,7 +439,9 @@ std::string FigureMaker::Subtitle() const {
     parts.push_back(two_ ? fmt::format("{}: {}", LetterOf(p), name) : name);
   }
   const Spot& first = r_.queries.front();
-  if (r_.queries.size() > 1) {
+  if (r_.queries.size() > 1 && two_) {
+    for (size_t q = 0; q < r_.queries.size(); ++q) parts.push_back(NumberedQuery(q));
+  } else if (r_.queries.size() > 1) {
     parts.push_back(fmt::format("{} queries", r_.queries.size()));
   } else {
     const bool unsaid = first.frame == 0 && first.token.empty();

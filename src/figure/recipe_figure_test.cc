@@ -139,7 +139,8 @@ TEST_F(RecipeFigureTest, LayersAndHeadsNameTheirOwnEnds) {
     ends.insert(column.subtitle);
   }
   EXPECT_GT(ends.size(), 1U);
-  EXPECT_THAT(own.bars[0].label, HasSubstr("in percent of the last colour of each column"));
+  EXPECT_THAT(own.bars[0].label,
+              HasSubstr("in percent of the last colour, which is written at each column"));
   EXPECT_EQ(own.bars[0].ticks[2].text, "100 %");
 }
 
@@ -148,7 +149,7 @@ TEST_F(RecipeFigureTest, MapsWithScalesOfTheirOwn) {
   for (const FigureCell& cell : figure.groups[0].columns[0].cells) {
     EXPECT_THAT(cell.note, HasSubstr(" % · to " + FormatValue(cell.map->range.high)));
   }
-  EXPECT_THAT(figure.bars[0].label, HasSubstr("of each map; each map to its maximum"));
+  EXPECT_THAT(figure.bars[0].label, HasSubstr("written at each map; each map to its maximum"));
 }
 
 TEST_F(RecipeFigureTest, AMatrixNamesItsTarget) {
@@ -241,6 +242,17 @@ TEST_F(RecipeFigureTest, TwoExportsAndTheirDifference) {
   EXPECT_EQ(figure.bars[1].colormap, Colormap::kCoolwarm);
   EXPECT_THAT(figure.bars[1].label, ::testing::StartsWith("A − B, attention, a share of 1"));
   EXPECT_THAT(figure.bars[1].label, HasSubstr("largest difference"));
+  const Figure several = Make({{"queries", "4.5_1~0.0@camera"},
+                               {"definition", "model"},
+                               {"compare", "difference"},
+                               {"view", "matrix"},
+                               {"scale", "layer"}},
+                              true);
+  EXPECT_EQ(several.groups[1].title, "1 · B");
+  EXPECT_EQ(several.groups[5].title, "2 · A − B");
+  EXPECT_THAT(several.subtitle, HasSubstr("1: patch (4, 5) · 2: camera token of frame 1"));
+  // A row's label has the ends of both scales.
+  EXPECT_THAT(several.row_labels[1], ::testing::MatchesRegex("5, to 0[.0-9]+, ± 0[.0-9]+"));
   const FigureCell& cell = figure.groups[2].columns[0].cells[1];
   EXPECT_EQ(cell.map->bar, 1U);
   EXPECT_EQ(cell.map->range.low, -cell.map->range.high);
