@@ -7,11 +7,13 @@
 #include <tuple>
 
 #include "attention/request_words.h"
+#include "figure/recipe_maps.h"
 #include "server/assets.h"
 #include "server/export_json.h"
 #include "server/map_answer.h"
 #include "server/message.h"
 #include "server/picture_file.h"
+#include "server/recipe_answer.h"
 #include "server/row_answer.h"
 #include "server/row_stats.h"
 
@@ -19,6 +21,7 @@ namespace vggt {
 namespace {
 
 constexpr const char* kFrames = "/api/frames/";
+constexpr const char* kFigure = "/api/figure.";
 constexpr int64_t kMostFrames = 1'000'000;
 
 // Products (AttentionRows::Products) that one thread computes sooner than it wakes others: a tenth
@@ -180,6 +183,18 @@ Response Routes::Maps(const Request& request, const OpenedExport& opened, bool a
   return response;
 }
 
+// A figure is drawn for seconds, so that it never waits, nor lets others wait, among quick answers.
+Response Routes::Figure(const Request& request, const OpenedExport& opened) const {
+  const OpenedRecipe recipe(request.params, opened, catalog_);
+  CheckCost(RecipeProducts(recipe.plan()));
+  const StopCheck stop_check = StopCheckOf(request, answer_time_);
+  const std::string extension = request.path.substr(std::string_view(kFigure).size());
+  Response response;
+  const auto draw = [&] { response = FigureResponse(recipe.plan(), extension, stop_check); };
+  lanes_.Run(Lane::kLong, draw, stop_check);
+  return response;
+}
+
 std::shared_ptr<const OpenedExport> Routes::Open(const Request& request) const {
   if (!request.content_type.starts_with("application/json")) {
     throw Refusal(415, "the body must be of the type application/json");
@@ -196,6 +211,7 @@ std::shared_ptr<const OpenedExport> Routes::Open(const Request& request) const {
 Response Routes::AnswerAbout(const Request& request, const OpenedExport& opened) const {
   const std::string& path = request.path;
   if (path.starts_with(kFrames)) return FrameResponse(request, opened.described);
+  if (path.starts_with(kFigure)) return Figure(request, opened);
   if (path == "/api/maps.npy" || path == "/api/maps.json") {
     return Maps(request, opened, path == "/api/maps.json");
   }
@@ -207,7 +223,8 @@ Response Routes::AnswerApi(const Request& request) const {
   const std::string wanted = path == "/api/open" ? "POST" : "GET";
   const bool known = path == "/api/open" || path == "/api/export" || path == "/api/exports" ||
                      path == "/api/maps.npy" || path == "/api/maps.json" ||
-                     path.starts_with(kFrames);
+                     path == "/api/figure.png" || path == "/api/figure.svg" ||
+                     path == "/api/figure.pdf" || path.starts_with(kFrames);
   if (!known) throw Refusal(404, "there is no such address", path);
   if (request.method != wanted) {
     throw Refusal(405, fmt::format("only {} is answered here", wanted), path);
