@@ -19,6 +19,7 @@ class WrongUsage : public Error {
 using DeclareCommand = std::function<int()> (*)(CLI::App& app);
 
 std::function<int()> DeclareExport(CLI::App& app);
+std::function<int()> DeclareFigure(CLI::App& app);
 std::function<int()> DeclareInspect(CLI::App& app);
 std::function<int()> DeclarePreprocess(CLI::App& app);
 std::function<int()> DeclareQuery(CLI::App& app);
