@@ -116,6 +116,29 @@ class Query(Case):
         # two tiles of 390×312 beside and below each other, 6 pixels apart
         self.assertEqual((width, height), (2 * 390 + 3 * 6, 2 * 312 + 3 * 6))
 
+    def test_figures_with_labels(self):
+        folder = self.export_qk("--num_images", 2)
+        at = ["--layer", 2, "--row", "0-1", "--col", 1]
+        self.succeed("query", folder, *at, "-o", "plain.png")
+        said = self.succeed("query", folder, *at, "--labels", "-o", "rows.png").stdout
+        self.assertRegex(said, r"^definition model, after RoPE: .*\nwrote rows\.png\n$")
+        figure = (self.dir / "rows.png").read_bytes()
+        # 170 mm at 300 dots per inch
+        self.assertEqual(int.from_bytes(figure[16:20], "big"), 2008)
+        self.assertIn(b"pHYs\0\0\x2e\x23\0\0\x2e\x23\1", figure)
+        self.assertIn(b'"queries"', figure)
+        self.assertNotIn(b"pHYs", (self.dir / "plain.png").read_bytes())
+        for head, layer, frames in ((1, "all", []), ("all", 1, []), ("all", "all", ["--frames", 1])):
+            self.succeed("query", folder, "--token", "camera", "--layer", layer, "--head", head,
+                         *frames, "--overwrite", "-o", "rows.pdf")
+            pdf = (self.dir / "rows.pdf").read_bytes()
+            self.assertTrue(pdf.startswith(b"%PDF-"))
+            self.assertIn(b"/MediaBox [ 0 0 481.88", pdf)
+            self.assertIn(b"/FontFile3", pdf)
+        self.refuse(1, ["query", folder, *at, "-o", "rows.pdf"], "exists already", "--overwrite")
+        self.succeed("query", folder, *at, "-o", "rows.svg")
+        self.assertIn("<title>Layer 2, average</title>", (self.dir / "rows.svg").read_text())
+
     def test_figures_of_frames_that_are_not_attended_to(self):
         folder = self.export_qk("--num_images", 2, "--capture", "frame")
         for definition in ("logits", "model"):
@@ -159,7 +182,12 @@ class Query(Case):
                 (["--token", "cls"], "--token: there is no special token 'cls'. There are cam"),
                 ([*at, "--block", "encoder"], "--block: the store has no encoder blocks. It has "
                  "global blocks. 'export --capture' chooses what is recorded."),
-                ([*at, "-o", "rows.txt"], "'rows.txt' ends in none of .npy, .csv, .png")):
+                ([*at, "-o", "rows.txt"], "'rows.txt' ends in none of .npy, .csv, .png, .svg, .pdf"),
+                ([*at, "-o", "rows.csv", "--labels"], "--labels: is for figures. Give a .png, .svg"),
+                ([*at, "--layer", "1,2", "-o", "rows.pdf"],
+                 "--layer: a figure shows one or all layers, not 2 of 3"),
+                ([*at, "--layer", "all", "--head", "all", "--frames", "0,1", "-o", "rows.svg"],
+                 "--frames: a figure of all layers and heads is of one picture")):
             self.refuse(2, ["query", folder, *arguments], said)
         self.refuse(2, ["query", folder, *at, "--definition", "softmax"],
                     "'softmax' is none of model, patches")

@@ -15,10 +15,13 @@
 #include "cli/command.h"
 #include "cli/flag_values.h"
 #include "cli/interrupt.h"
+#include "cli/query_recipe.h"
 #include "cli/row_table.h"
 #include "cli/terminal.h"
 #include "core/error.h"
 #include "core/file.h"
+#include "figure/draw_figure.h"
+#include "figure/recipe_figure.h"
 #include "formats/npy.h"
 #include "image/codec.h"
 #include "image/png_codec.h"
@@ -40,7 +43,7 @@ struct QueryFlags {
   std::string path, output;
   std::string layer, head, block, definition, rope;
   std::string frame, row, col, token, frames;
-  bool incoming = false, overwrite = false;
+  bool incoming = false, labels = false, overwrite = false;
 };
 
 RequestWords ToWords(const QueryFlags& o) {
@@ -248,6 +251,36 @@ class SummaryOutput : public Output {
   std::string text_;
 };
 
+std::string ExtensionOf(const std::string& path) {
+  const std::string extension = fs::path(path).extension().string();
+  return extension.empty() ? "" : extension.substr(1);
+}
+
+// Whether the output is a figure as the page saves it: of a PNG only if labels are asked for.
+bool IsLabelled(const QueryFlags& options) {
+  const std::optional<FigureFormat> format = FigureFormatNamed(ExtensionOf(options.output));
+  if (options.labels && !format) {
+    throw WrongUsage("is for figures", "--labels", "Give a .png, .svg or .pdf file to --output.");
+  }
+  return format && (options.labels || *format != FigureFormat::kPng);
+}
+
+void WriteLabelled(const QueryFlags& options, const AttentionRequest& request,
+                   const QkDescription& d) {
+  const RecipeExport drawn(options.path);
+  try {
+    const RecipePlan plan = PlanRecipe(RecipeOf(request, d, options.path), drawn.source());
+    const RecipeMaps maps(plan, ThrowIfInterrupted);
+    const std::vector<uint8_t> bytes =
+        DrawFigure(MakeFigure(plan, maps, "vggt-attn " VGGT_VERSION),
+                   *FigureFormatNamed(ExtensionOf(options.output)), ThrowIfInterrupted);
+    WriteFileAtomic(options.output, Bytes(bytes),
+                    {.existing = options.overwrite ? Existing::kReplace : Existing::kRefuse});
+  } catch (const RequestError& error) {
+    throw Error(error.problem(), options.output, error.hint());
+  }
+}
+
 std::unique_ptr<Output> OpenOutput(const QueryFlags& options, const Export& e,
                                    const AttentionRequest& request, const QkDescription& d,
                                    const QkBlocks& blocks) {
@@ -261,9 +294,9 @@ std::unique_ptr<Output> OpenOutput(const QueryFlags& options, const Export& e,
 }
 
 std::string OutputName(const std::string& path) {
-  const std::string kind = fs::path(path).extension().string();
-  if (kind == ".npy" || kind == ".csv" || kind == ".png") return "";
-  return fmt::format("'{}' ends in none of .npy, .csv, .png", Printable(path));
+  const std::string kind = ExtensionOf(path);
+  if (kind == "npy" || kind == "csv" || FigureFormatNamed(kind)) return "";
+  return fmt::format("'{}' ends in none of .npy, .csv, .png, .svg, .pdf", Printable(path));
 }
 
 void CheckOutput(const QueryFlags& options) {
@@ -274,8 +307,15 @@ void CheckOutput(const QueryFlags& options) {
   }
 }
 
+void PrintDefinition(const AttentionRequest& request) {
+  const DefinitionInfo& info = InfoOf(request.definition);
+  fmt::print("definition {}, {} RoPE{}: {}\n", info.name, request.before_rope ? "before" : "after",
+             request.incoming ? ", incoming" : "", info.text);
+}
+
 int RunQuery(const QueryFlags& options) {
   CatchInterrupts();
+  const bool labelled = IsLabelled(options);
   CheckOutput(options);
   NoteRecovery(options.path);
   const Export e = OpenExport(options.path);
@@ -288,6 +328,13 @@ int RunQuery(const QueryFlags& options) {
   const QkDescription& d = rows.store().description();
   const AttentionRequest request = Parse(options, d);
   const QkBlocks& blocks = *d.Find(request.kind);
+
+  if (labelled) {
+    WriteLabelled(options, request, d);
+    PrintDefinition(request);
+    fmt::print("wrote {}\n", PrintableText(options.output));
+    return 0;
+  }
 
   // A layer at a time: of fifty pictures all layers and heads are 70 MB for a row.
   SummaryOutput summary(request, d, blocks);
@@ -304,9 +351,7 @@ int RunQuery(const QueryFlags& options) {
   }
   output.Finish();
 
-  const DefinitionInfo& info = InfoOf(request.definition);
-  fmt::print("definition {}, {} RoPE{}: {}\n", info.name, request.before_rope ? "before" : "after",
-             request.incoming ? ", incoming" : "", info.text);
+  PrintDefinition(request);
   if (!dropped.empty()) {
     double mean = 0;
     for (const double share : dropped) mean += share;
@@ -356,9 +401,12 @@ std::function<int()> DeclareQuery(CLI::App& app) {
   add("--frames", options->frames, "pictures to answer, such as 0,2 [all]", "LIST");
   add("-o,--output", options->output,
       "file to write: .npy [layers, heads, frames, rows, columns],\n"
-      ".csv or .png; without it a summary is printed",
+      ".csv, .png, .svg or .pdf; without it a summary is printed",
       "FILE")
       ->check(OutputName);
+  app.add_flag("--labels", options->labels,
+               "a .png with the query's place, colour bar and labels,\n"
+               "as .svg and .pdf have it");
   app.add_flag("--overwrite", options->overwrite, "replace an existing file");
   app.footer(
       "Examples:\n"
