@@ -124,8 +124,8 @@ struct Figure {
   std::vector<FigurePanel> panels;
   std::vector<FigureGroup> groups;
   FigureLayout layout = FigureLayout::kFrames;
-  // A name for each cell of a column, at the left. With them all columns stay in one band, close to
-  // each other.
+  // A name for each cell of a column, at the left. With them the cells stand close to each other,
+  // in one grid if there is room.
   std::vector<std::string> row_labels;
   std::vector<FigureBar> bars;  // one; or two, if differences have their own
   FigureLooks looks;

@@ -3,6 +3,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
+#include <sstream>
+#include <string>
 #include <utility>
 
 namespace vggt {
@@ -18,7 +21,7 @@ constexpr double kPictureOfGroups = Mm(22);  // wide enough for several groups s
 constexpr size_t kMostAcross = 2;            // pictures of each of them then
 constexpr double kLeastPicture = Mm(14), kMostPicture = Mm(75);
 constexpr double kLeastColumn = Mm(13), kMostColumn = Mm(40);
-constexpr double kLeastMatrixColumn = Mm(3);
+constexpr double kLeastMatrixColumn = Mm(3), kNoteIndent = Mm(0.3);
 
 constexpr TextStyle kTitle = {9, true, kInk}, kSubtitle = {7, false, kQuiet};
 constexpr TextStyle kMatrixTitle = {6, true, kInk}, kMatrixNote = {6, false, kQuiet};
@@ -44,6 +47,11 @@ class Layout {
   Sheet Make();
 
  private:
+  // Places of columns in a group: [first, last).
+  struct Columns {
+    size_t first, last;
+  };
+
   // Each returns the height of what it wrote, from `top` on.
   double Bars(double x, double top, double width);
   double Line(const std::vector<const FigureCell*>& cells, int query, double x, double top,
@@ -51,8 +59,9 @@ class Layout {
   double FramesOf(const FigureGroup& group, double x, double top, double width);
   double AllFrames(double x, double top, double width);
   double AllColumns(double x, double top, double width);
-  double MatrixTitles(const FigureGroup& group, double x, double top, double width);
-  double Matrix(const FigureGroup& group, double x, double top, double width);
+  double MatrixTitles(const FigureGroup& group, Columns columns, double x, double top,
+                      double width);
+  double Matrix(const FigureGroup& group, Columns columns, double x, double top, double width);
   double AllMatrices(double x, double top, double width);
   double Maps(double x, double top, double width);
   double Footer(double top);
@@ -62,6 +71,7 @@ class Layout {
   size_t MostPictures() const;
   size_t MostColumns() const;
   double RowLabelWidth() const;
+  double LeastMatrixColumn() const;
   bool IsBeside() const;
 
   const Figure& figure_;
@@ -214,13 +224,32 @@ double Layout::RowLabelWidth() const {
   return std::min(widest, Mm(25)) + Mm(1);
 }
 
+// Wide enough for each word of the notes: a number that is broken reads as two.
+double Layout::LeastMatrixColumn() const {
+  std::set<std::string> words;
+  for (const FigureGroup& group : figure_.groups) {
+    for (const FigureColumn& column : group.columns) {
+      for (const FigureCell& cell : column.cells) {
+        std::istringstream note(cell.note);
+        for (std::string word; note >> word;) words.insert(word);
+      }
+    }
+  }
+  double least = kLeastMatrixColumn;
+  for (const std::string& word : words) {
+    least = std::max(least, type_.Width(word, kMatrixNote) + 2 * kNoteIndent + Mm(0.1));
+  }
+  return least;
+}
+
 // Titles of the columns of a matrix, each in the middle of its column; those that would touch the
 // one before them are left out.
-double Layout::MatrixTitles(const FigureGroup& group, double x, double top, double width) {
+double Layout::MatrixTitles(const FigureGroup& group, Columns columns, double x, double top,
+                            double width) {
   double height = 0, taken = x - Mm(1);
-  for (size_t i = 0; i < group.columns.size(); ++i) {
+  for (size_t i = columns.first; i < columns.last; ++i) {
     const SetText title = type_.Line(group.columns[i].title, kMatrixTitle, Mm(25));
-    const double middle = x + (static_cast<double>(i) + 0.5) * width;
+    const double middle = x + (static_cast<double>(i - columns.first) + 0.5) * width;
     const double left = std::max(x, middle - title.width() / 2);
     if (left < taken + Mm(0.3)) continue;
     parts_.Text(title, left, top);
@@ -231,32 +260,36 @@ double Layout::MatrixTitles(const FigureGroup& group, double x, double top, doub
 }
 
 // A grid of cells without room between them, under lines that run through.
-double Layout::Matrix(const FigureGroup& group, double x, double top, double width) {
+double Layout::Matrix(const FigureGroup& group, Columns columns, double x, double top,
+                      double width) {
   const double title = parts_.GroupTitle(group, x, top, width);
   const double labels = RowLabelWidth();
-  const size_t columns = group.columns.size();
-  if (columns == 0) return title;
-  const double wide = std::min((width - labels) / static_cast<double>(columns), kMostColumn);
+  const size_t count = columns.last - columns.first;
+  if (count == 0) return title;
+  const double wide = std::min((width - labels) / static_cast<double>(count), kMostColumn);
   const double left = x + labels;
-  const double first = top + title + MatrixTitles(group, left, top + title, wide);
+  const double first = top + title + MatrixTitles(group, columns, left, top + title, wide);
   double y = first;
   std::vector<double> lines = {first};
   size_t rows = 0;
-  for (const FigureColumn& column : group.columns) rows = std::max(rows, column.cells.size());
+  for (size_t i = columns.first; i < columns.last; ++i) {
+    rows = std::max(rows, group.columns[i].cells.size());
+  }
   double label_bottom = 0;
   for (size_t row = 0; row < rows; ++row) {
     std::vector<const FigureCell*> line;
-    for (const FigureColumn& column : group.columns) {
-      line.push_back(row < column.cells.size() ? &column.cells[row] : nullptr);
+    for (size_t i = columns.first; i < columns.last; ++i) {
+      const auto& cells = group.columns[i].cells;
+      line.push_back(row < cells.size() ? &cells[row] : nullptr);
     }
     const double high = parts_.BoxHeight(line, wide);
     double notes = 0;
-    for (size_t i = 0; i < columns; ++i) {
+    for (size_t i = 0; i < count; ++i) {
       if (line[i] == nullptr) continue;
       const double at = left + static_cast<double>(i) * wide;
       parts_.BareCell(*line[i], group.query, {at, y, wide, high});
-      const SetText note = type_.Paragraph(line[i]->note, kMatrixNote, wide - Mm(0.6));
-      parts_.Text(note, at + Mm(0.3), y + high);
+      const SetText note = type_.Paragraph(line[i]->note, kMatrixNote, wide - 2 * kNoteIndent);
+      parts_.Text(note, at + kNoteIndent, y + high);
       notes = std::max(notes, note.height());
     }
     if (row < figure_.row_labels.size()) {
@@ -271,11 +304,11 @@ double Layout::Matrix(const FigureGroup& group, double x, double top, double wid
     y += high + notes;
     lines.push_back(y);
   }
-  const double right = left + static_cast<double>(columns) * wide;
+  const double right = left + static_cast<double>(count) * wide;
   parts_.Draw([=, bottom = y, lines = std::move(lines)](const DrawingTools& tools) {
     const Stroke stroke = {kFaint, 0.5, {}};
     for (const double at : lines) tools.canvas.StrokeLine(left, at, right, at, stroke);
-    for (size_t i = 0; i <= columns; ++i) {
+    for (size_t i = 0; i <= count; ++i) {
       const double at = left + static_cast<double>(i) * wide;
       tools.canvas.StrokeLine(at, first, at, bottom, stroke);
     }
@@ -284,16 +317,27 @@ double Layout::Matrix(const FigureGroup& group, double x, double top, double wid
 }
 
 double Layout::AllMatrices(double x, double top, double width) {
-  const size_t groups = std::max<size_t>(figure_.groups.size(), 1);
-  const double least = RowLabelWidth() + kLeastMatrixColumn * static_cast<double>(MostColumns());
-  const size_t across = std::min(groups, HowMany(width, least, kGap));
-  const double wide = Share(width, across, kGap);
+  const size_t most = MostColumns();
+  const double labels = RowLabelWidth(), least = LeastMatrixColumn();
+  const size_t bands = Ceil(most, HowMany(width - labels, least, 0));
+  const size_t in_band = Ceil(most, bands);
+  // Groups stand side by side if there is room.
+  const size_t across = HowMany(width, labels + least * static_cast<double>(in_band), kGap);
+  const double wide = Share(width, std::min(across, figure_.groups.size()), kGap);
   double y = top;
-  for (size_t first = 0; first < figure_.groups.size(); first += across) {
+  for (size_t first = 0; first < most; first += in_band) {
     double tallest = 0;
-    for (size_t i = first; i < std::min(first + across, figure_.groups.size()); ++i) {
-      const double left = x + static_cast<double>(i - first) * (wide + kGap);
-      tallest = std::max(tallest, Matrix(figure_.groups[i], left, y, wide));
+    size_t place = 0;
+    for (const FigureGroup& group : figure_.groups) {
+      if (first >= group.columns.size()) continue;
+      if (place == across) {
+        y += tallest + kGap;
+        place = 0;
+        tallest = 0;
+      }
+      const double left = x + static_cast<double>(place++) * (wide + kGap);
+      const Columns columns = {first, std::min(first + in_band, group.columns.size())};
+      tallest = std::max(tallest, Matrix(group, columns, left, y, wide));
     }
     y += tallest + kGap;
   }
@@ -311,7 +355,10 @@ double Layout::Maps(double x, double top, double width) {
 bool Layout::IsBeside() const {
   if (figure_.panels.empty() || parts_.sheet().width < kLeastBeside) return false;
   const double room = parts_.sheet().width - 2 * kMargin - kPanel - 2 * kGap;
-  if (!figure_.row_labels.empty()) return figure_.groups.size() < 2;
+  if (!figure_.row_labels.empty()) {
+    const size_t fit = HowMany(room - RowLabelWidth(), LeastMatrixColumn(), 0);
+    return figure_.groups.size() < 2 && MostColumns() <= fit;
+  }
   if (figure_.layout == FigureLayout::kColumns) {
     return MostColumns() <= HowMany(room, kLeastColumn, kGap);
   }

@@ -4,11 +4,10 @@
 // From top to bottom: title; panels (pictures with the places of queries) and colour bars, at the
 // left of the maps or, where these need the whole width, above them; the maps; footer.
 //  - Frames: pictures in lines. Groups (of several queries or exports) stand side by side if there
-//  is
-//    room, else one below the other.
+//    is room, else one below the other.
 //  - Columns: as many side by side as are no narrower than 13 mm; the others follow in further
 //    bands, the groups one below the other in each.
-//  - Columns with row labels: one grid for each group.
+//  - Columns with row labels: one grid for each group, in bands only if notes need the room.
 #pragma once
 
 #include <vector>

@@ -157,5 +157,20 @@ TEST(Layout, NotesOfAMatrixStandBelowTheirMaps) {
   EXPECT_NEAR(Laid(figure).height, without + 4 * 7.26, 2);
 }
 
+// Sixteen columns have no room for a number each, so that they stand in bands.
+TEST(Layout, NumbersBelowMapsAreNotBroken) {
+  FigureWish wish;
+  wish.kind = FigureKind::kMatrix;
+  wish.pictures = 2;
+  wish.columns = 16;
+  wish.width = 85;
+  Figure figure = SomeFigure(wish);
+  const double one_band = Laid(figure).height;
+  for (FigureColumn& column : figure.groups[0].columns) {
+    for (FigureCell& cell : column.cells) cell.note = "to 0.00146";
+  }
+  EXPECT_GT(Laid(figure).height, one_band + 60);
+}
+
 }  // namespace
 }  // namespace vggt

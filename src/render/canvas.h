@@ -31,11 +31,11 @@ struct Stroke {
   std::vector<double> dash = {};
 };
 
-// Opaque pixels. What is drawn several times is in an SVG or PDF once.
+// A photograph. If it is drawn several times, an SVG or PDF holds it once.
 struct CanvasPicture {
   std::shared_ptr<const Picture> pixels;
-  // The same picture as a JPEG file, which SVG and PDF hold in place of the pixels. Its size is the
-  // pixels' or, if they are empty, `width` × `height`.
+  // The same picture, of the same size, as a JPEG file, which SVG and PDF hold in place of the
+  // pixels; may be null.
   std::shared_ptr<const std::vector<uint8_t>> jpeg;
 };
 
