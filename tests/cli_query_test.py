@@ -108,6 +108,15 @@ class Query(Case):
         self.assertEqual(len({line["scene"] for line in lines} - {""}), 1)
         self.assertEqual(sum(line["token"] == "camera" for line in lines), 2 * 4)
 
+    def test_nothing_names_the_checkpoint(self):
+        # What goes to a double-blind review is told its model by the export alone.
+        folder = self.export_qk()
+        metadata, _ = load(folder, 2)
+        self.assertIn(self.tiny.name, json.dumps(metadata))
+        for name in ("rows.npy", "rows.csv", "rows.png"):
+            self.succeed("query", folder, "--row", 0, "--col", 1, "-o", name)
+            self.assertNotIn(self.tiny.stem.encode(), (self.dir / name).read_bytes())
+
     def test_figures_are_pictures(self):
         folder = self.export_qk("--num_images", 2)
         self.succeed("query", folder, "--layer", "1,2", "--row", 0, "--col", 1, "-o", "rows.png")
