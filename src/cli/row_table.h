@@ -15,8 +15,8 @@ void WriteRowsCsv(const AttentionRequest& request, const std::string& scene,
                   const QkDescription& description, const QkBlocks& blocks,
                   const AttentionAnswer& answer, const PieceSink& write);
 
-// For people, with three digits: a line for each layer, head and frame with the shares of patches and of special
-// tokens, the best patch, and the frame's file if it is known.
+// For people, with three digits: a line for each layer, head and frame with the shares of patches
+// and of special tokens, the best patch, and the frame's file if it is known.
 std::string SummaryHeader(const AttentionRequest& request);
 std::string RowsSummary(const AttentionRequest& request, const QkDescription& description,
                         const QkBlocks& blocks, const AttentionAnswer& answer);
