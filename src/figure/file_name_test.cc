@@ -141,7 +141,7 @@ TEST_F(RecipeFileNameTest, LettersOfAllScripts) {
 }
 
 TEST_F(RecipeFileNameTest, AtMost180Bytes) {
-  for (const std::string& letter : {"x", "é", "台", "\xf0\xa0\x80\x80"}) {
+  for (const std::string letter : {"x", "é", "台", "\xf0\xa0\x80\x80"}) {
     for (size_t count = 1; count < 200; ++count) {
       std::string scene;
       for (size_t i = 0; i < count; ++i) scene += letter;
