@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <numeric>
 #include <span>
+#include <string>
 #include <type_traits>
 #include <vector>
 
@@ -14,7 +15,9 @@
 #include "backend/cpu/linear.h"
 #include "core/parallel.h"
 #include "core/tensor.h"
+#include "ops/amx.h"
 #include "ops/attention.h"
+#include "ops/attention_amx.h"
 #include "ops/attention_bf16.h"
 #include "ops/attention_probe.h"
 #include "ops/precision.h"
@@ -80,22 +83,28 @@ void LinearShapes(benchmark::internal::Benchmark* benchmark) {
 BENCHMARK_TEMPLATE(BM_Linear, float)->Apply(LinearShapes);
 BENCHMARK_TEMPLATE(BM_Linear, uint16_t)->Apply(LinearShapes);
 
-template <typename T>
+void AttentionOnTiles(const AttentionShape& shape, const float* q, const float* k, const float* v,
+                      uint16_t* out, AttentionWorkspace& workspace) {
+  AttentionAmx(shape, q, k, v, out, workspace, TileUnit::kProcessor);
+}
+
+template <typename T, void (*kAttend)(const AttentionShape&, const float*, const float*,
+                                      const float*, T*, AttentionWorkspace&)>
 void BM_Attention(benchmark::State& state) {
   if (CannotRun(state, std::is_same_v<T, float> ? Precision::kF32 : Precision::kBf16)) return;
+  if constexpr (std::is_same_v<T, uint16_t>) {
+    if (kAttend == AttentionOnTiles && !AttentionRunsOnTiles()) {
+      state.SkipWithError(std::string(AmxStateText(Amx())).c_str());
+      return;
+    }
+  }
   const int64_t tokens = state.range(1), heads = state.range(2), dim = heads * kHeadDim;
   const AttentionShape shape{state.range(0), tokens, heads, kHeadDim, 3 * dim};
   const auto qkv = Values(shape.batch * tokens * shape.token_stride);
   const float *q = qkv.data(), *k = q + dim, *v = k + dim;
   std::vector<T> out(shape.batch * tokens * dim);
   AttentionWorkspace workspace;
-  for (auto _ : state) {
-    if constexpr (std::is_same_v<T, float>) {
-      Attention(shape, q, k, v, out.data(), workspace);
-    } else {
-      AttentionBf16(shape, q, k, v, out.data(), workspace);
-    }
-  }
+  for (auto _ : state) kAttend(shape, q, k, v, out.data(), workspace);
   SetRate(state, 4.0 * static_cast<double>(shape.batch * tokens * tokens * dim));
 }
 
@@ -107,8 +116,9 @@ void AttentionShapes(benchmark::internal::Benchmark* benchmark) {
       ->Args({1, 46500, 2})
       ->UseRealTime();
 }
-BENCHMARK_TEMPLATE(BM_Attention, float)->Apply(AttentionShapes);
-BENCHMARK_TEMPLATE(BM_Attention, uint16_t)->Apply(AttentionShapes);
+BENCHMARK_TEMPLATE(BM_Attention, float, Attention)->Apply(AttentionShapes);
+BENCHMARK_TEMPLATE(BM_Attention, uint16_t, AttentionBf16OnVectors)->Apply(AttentionShapes);
+BENCHMARK_TEMPLATE(BM_Attention, uint16_t, AttentionOnTiles)->Apply(AttentionShapes);
 
 // The rows of frame 0 over all keys, as the maps of a layer need them. A row takes half of the
 // arithmetic that it takes in attention.
