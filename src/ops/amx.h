@@ -23,6 +23,11 @@ inline bool HasAmx() { return Amx() == AmxState::kReady; }
 // What a state means, as a part of a sentence: "the processor has no AMX".
 std::string_view AmxStateText(AmxState state);
 
+// What multiplies in a kernel on tiles: the processor's, or a model of them in plain C++, which
+// runs anywhere and is some thousand times slower. On a processor that has tiles, both give the
+// same bits.
+enum class TileUnit { kProcessor, kModel };
+
 // What CPUID and XGETBV say. Intel, Software Developer's Manual, volume 1, chapter 18.
 struct AmxFacts {
   uint32_t leaf1_ecx = 0;  // bit 27: the operating system has enabled XGETBV

@@ -60,11 +60,13 @@ namespace vggt::HWY_NAMESPACE {
 using at::kUnitKeys;
 using at::kUnitQueries;
 
-constexpr int64_t kSide = kTileElements;      // rows of a tile, and elements of a row
-constexpr int64_t kTileSize = kSide * kSide;  // elements
-constexpr int64_t kSharers = kSide;           // queries side by side in a tile
+using at::kTileSize;
+
+constexpr int64_t kSide = kTileElements;  // rows of a tile, and elements of a row
+constexpr int64_t kSharers = kSide;       // queries side by side in a tile
 constexpr int64_t kHalves = kUnitQueries / kSharers;
-static_assert(kTileRows == kSide && kHalves == 2 && kSharers % kLanes == 0);
+static_assert(kTileRows == kSide && kTileSize == kSide * kSide && kHalves == 2 &&
+              kSharers % kLanes == 0);
 static_assert(at::kKeys % kUnitKeys == 0 && at::kKeyPadding % kUnitKeys == 0);
 
 // Writes the transposed of a matrix [4, kLanes]: to[j · stride … + 4) are the j-th values of the
@@ -422,9 +424,9 @@ bool TargetHasTiles() { return kHasTiles; }
 
 void RunTileTask(const at::TilePlan& plan, int64_t batch, int64_t head, int64_t row_begin,
                  float* memory) {
-  if (plan.model && plan.native) {
+  if (plan.tiles == TileUnit::kModel && plan.native) {
     TileTask<BestFactors, ModelTiles>(plan, batch, head, row_begin, memory).Run();
-  } else if (plan.model) {
+  } else if (plan.tiles == TileUnit::kModel) {
     TileTask<Emulated, ModelTiles>(plan, batch, head, row_begin, memory).Run();
   } else {
 #if defined(__x86_64__) && HWY_TARGET <= HWY_AVX3
@@ -469,7 +471,7 @@ void AttentionAmx(const AttentionShape& shape, const float* q, const float* k, c
   plan.task_rows = RoundUp((shape.tokens + blocks - 1) / blocks, attention_tile::kUnitQueries);
   plan.scale = attention_tile::LogitScale(shape.head_dim);
   plan.native = ProcessorMultipliesBf16();
-  plan.model = unit == TileUnit::kModel;
+  plan.tiles = unit;
   plan.q = q;
   plan.k = k;
   plan.v = v;

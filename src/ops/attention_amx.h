@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "ops/amx.h"
 #include "ops/attention.h"
 
 namespace vggt {
@@ -12,12 +13,8 @@ namespace vggt {
 // held to an instruction set below AVX-512. Only builds for x86-64 can.
 bool AttentionRunsOnTiles();
 
-// What multiplies: the processor's tiles, or a model of them in plain C++, which runs anywhere and
-// is some thousand times slower. Both give the same bits on a processor that has tiles.
-enum class TileUnit { kProcessor, kModel };
-
 // Computes what AttentionBf16 (attention_bf16.h) computes, to the same precision. The result does
-// not depend on the number of threads. kProcessor needs AttentionRunsOnTiles().
+// not depend on the number of threads. TileUnit::kProcessor needs AttentionRunsOnTiles().
 void AttentionAmx(const AttentionShape& shape, const float* q, const float* k, const float* v,
                   uint16_t* out, AttentionWorkspace& workspace,
                   TileUnit unit = TileUnit::kProcessor);

@@ -8,6 +8,9 @@
 // 64 KB at head_dim 64, is used for all rows of the task before the next step is read. The logits
 // of all keys stay in the second-level cache until they are written out as probabilities.
 //
+// On a processor with matrix tiles the logits are computed by float_tiles-inl.h, which is as exact
+// as float32's multiply-add. A task then takes 32 or 64 rows, and a step of packed keys 96 KB.
+//
 // If heads are averaged, a task takes its rows through all heads in ascending order, so that the
 // mean is one sum in one order and its bits do not depend on the number of threads.
 #include "ops/attention_probe.h"
@@ -15,6 +18,7 @@
 #include <algorithm>
 
 #include "core/parallel.h"
+#include "ops/attention_amx.h"
 #include "ops/attention_tile.h"
 
 // Everything in HWY_NAMESPACE is compiled once per instruction set; the best is chosen at run time.
@@ -23,7 +27,7 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
-#include "ops/attention_simd-inl.h"
+#include "ops/float_tiles-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace vggt::HWY_NAMESPACE {
@@ -68,6 +72,58 @@ void ComputeLogits(const at::ProbePlan& plan, int64_t head, int64_t first, int64
   }
 }
 
+// The same on tiles: packs the keys [first, first + kKeyPadding) of a head in groups.
+void PackProbedKeysForTiles(const at::ProbePlan& plan, int64_t head, int64_t first) {
+  constexpr int64_t kDims = 2 * kTileElements;  // channels of a tile
+  float chosen[kTileElements * kDims];
+  auto* packed = reinterpret_cast<uint32_t*>(plan.PackedKeys(head) + first * plan.key_size);
+  for (int64_t t = first; t < first + at::kKeyPadding; t += kTileElements) {
+    const int64_t count = std::clamp<int64_t>(plan.keys.size() - t, 0, kTileElements);
+    for (int64_t tile = 0; tile < plan.depth_tiles; ++tile) {
+      const int64_t dims = std::min(kDims, plan.head_dim - tile * kDims);
+      for (int64_t i = 0; i < count; ++i) {
+        std::copy_n(plan.Token(plan.k, plan.keys[t + i], head) + tile * kDims, dims,
+                    chosen + i * kDims);
+      }
+      PackColumns(chosen, kDims, count, dims, plan.depth_tiles, (t - first) / kTileElements % 2,
+                  tile, 1, packed + (t - first) / at::kTileGroup * at::kTileGroup * plan.key_size);
+    }
+  }
+}
+
+// `queries` has room for the packed rows and one more of floats.
+template <class Tiles>
+void ComputeLogitsOnTiles(const at::ProbePlan& plan, int64_t head, int64_t first, int64_t rows,
+                          float* queries, float* logits) {
+  const float scale = at::LogitScale(plan.head_dim);
+  const int64_t group_size = at::kTileGroup * plan.key_size;
+  const int64_t padded_rows = (rows + at::kTileGroup - 1) / at::kTileGroup * at::kTileGroup;
+  auto* packed = reinterpret_cast<uint32_t*>(queries);
+  float* scaled = queries + plan.rows_together * plan.key_size;
+  for (int64_t r = 0; r < padded_rows; ++r) {
+    // Rows beyond the last repeat it: they are computed and not read.
+    const float* from = plan.Token(plan.q, plan.rows[first + std::min(r, rows - 1)], head);
+    for (int64_t c = 0; c < plan.head_dim; ++c) scaled[c] = from[c] * scale;
+    PackRow(scaled, plan.head_dim, plan.depth_tiles, r % at::kTileGroup,
+            packed + r / at::kTileGroup * group_size);
+  }
+  const auto* keys = reinterpret_cast<const uint32_t*>(plan.PackedKeys(head));
+  static constexpr TileConfig kConfig = TileConfig::Full();
+  Tiles tiles;
+  tiles.Configure(kConfig);
+  for (int64_t begin = 0; begin < plan.padded_keys; begin += at::kKeys) {
+    const int64_t end = std::min(begin + at::kKeys, plan.padded_keys);
+    for (int64_t r = 0; r < padded_rows; r += at::kTileGroup) {
+      for (int64_t key = begin; key < end; key += at::kTileGroup) {
+        MultiplyFloatTiles(tiles, plan.depth_tiles, packed + r * plan.key_size,
+                           keys + key * plan.key_size, logits + r * plan.padded_keys + key,
+                           plan.padded_keys);
+      }
+    }
+  }
+  tiles.Release();
+}
+
 // out = x · factor, or out += x · factor if `add`.
 void PutRow(const float* x, int64_t count, float factor, bool add, float* out) {
   const V scale = hn::Set(d, factor);
@@ -83,9 +139,12 @@ void RunProbeTask(const at::ProbePlan& plan, int64_t head_begin, int64_t head_en
                   float* memory) {
   const auto keys = static_cast<int64_t>(plan.keys.size());
   const int64_t rows = std::min(plan.rows_together, static_cast<int64_t>(plan.rows.size()) - first);
-  float *queries = memory, *logits = memory + plan.rows_together * plan.head_dim;
+  float *logits = memory, *queries = memory + plan.rows_together * plan.padded_keys;
   for (int64_t head = head_begin; head < head_end; ++head) {
-    ComputeLogits(plan, head, first, rows, queries, logits);
+    const auto compute = !plan.tiles                       ? ComputeLogits
+                         : *plan.tiles == TileUnit::kModel ? ComputeLogitsOnTiles<ModelTiles>
+                                                           : ComputeLogitsOnTiles<BestTiles>;
+    compute(plan, head, first, rows, queries, logits);
     for (int64_t r = 0; r < rows; ++r) {
       float* row = logits + r * plan.padded_keys;
       const float sum = ExponentiateRow(row, keys, MaxOf(row, keys, row[0]));
@@ -108,6 +167,7 @@ namespace {
 using attention_tile::ProbePlan;
 
 HWY_EXPORT(PackProbedKeys);
+HWY_EXPORT(PackProbedKeysForTiles);
 HWY_EXPORT(RunProbeTask);
 
 // Rows of a task: 24, or fewer so that their logits take at most 512 KB, but at least 6.
@@ -116,10 +176,23 @@ int64_t RowsTogether(int64_t padded_keys) {
   return std::clamp<int64_t>(kLogits / padded_keys / kGroup, 1, kMostGroups) * kGroup;
 }
 
+// On tiles: 64 rows, or 32 if the logits of 64 take more than 1.25 MB.
+int64_t RowsTogetherOnTiles(int64_t padded_keys) {
+  constexpr int64_t kMostGroups = 2, kLogits = 5 << 16;
+  return std::clamp<int64_t>(kLogits / padded_keys / attention_tile::kTileGroup, 1, kMostGroups) *
+         attention_tile::kTileGroup;
+}
+
 }  // namespace
 
 void ProbeAttention(const AttentionShape& shape, const float* q, const float* k,
                     const AttentionProbe& probe, AttentionWorkspace& workspace) {
+  ProbeAttentionOn(AttentionRunsOnTiles() ? std::optional(TileUnit::kProcessor) : std::nullopt,
+                   shape, q, k, probe, workspace);
+}
+
+void ProbeAttentionOn(std::optional<TileUnit> tiles, const AttentionShape& shape, const float* q,
+                      const float* k, const AttentionProbe& probe, AttentionWorkspace& workspace) {
   using attention_tile::kKeyPadding;
   const auto keys = static_cast<int64_t>(probe.keys.size());
   const auto rows = static_cast<int64_t>(probe.rows.size());
@@ -133,19 +206,31 @@ void ProbeAttention(const AttentionShape& shape, const float* q, const float* k,
   plan.keys = probe.keys;
   plan.average_heads = probe.average_heads;
   plan.out = probe.out;
-  const int64_t tiles = (keys + kKeyPadding - 1) / kKeyPadding;
-  plan.padded_keys = tiles * kKeyPadding;
-  plan.rows_together = RowsTogether(plan.padded_keys);
-  plan.packed_keys = workspace.Packed(plan.heads * plan.padded_keys * plan.head_dim);
-  ParallelFor(plan.heads * tiles, 1, [&](size_t i) {
-    const int64_t tile = static_cast<int64_t>(i);
-    HWY_DYNAMIC_DISPATCH(PackProbedKeys)(plan, tile / tiles, tile % tiles * kKeyPadding);
+  const int64_t parts = (keys + kKeyPadding - 1) / kKeyPadding;
+  plan.padded_keys = parts * kKeyPadding;
+  plan.tiles = tiles;
+  plan.depth_tiles = (plan.head_dim + 31) / 32;
+  // On tiles a channel is three bfloat16, and 32 channels are 48 pairs.
+  plan.key_size = tiles ? plan.depth_tiles * 48 : plan.head_dim;
+  plan.rows_together =
+      tiles ? RowsTogetherOnTiles(plan.padded_keys) : RowsTogether(plan.padded_keys);
+  plan.packed_keys = workspace.Packed(plan.heads * plan.padded_keys * plan.key_size);
+  ParallelFor(plan.heads * parts, 1, [&](size_t i) {
+    const int64_t head = static_cast<int64_t>(i) / parts;
+    const int64_t first = static_cast<int64_t>(i) % parts * kKeyPadding;
+    if (tiles) {
+      HWY_DYNAMIC_DISPATCH(PackProbedKeysForTiles)(plan, head, first);
+    } else {
+      HWY_DYNAMIC_DISPATCH(PackProbedKeys)(plan, head, first);
+    }
   });
 
   // If heads are not averaged, the tasks of a head are neighbours: its keys stay in the cache.
   const int64_t blocks = (rows + plan.rows_together - 1) / plan.rows_together;
   const int64_t heads_together = plan.average_heads ? plan.heads : 1;
-  const int64_t scratch_size = plan.rows_together * (plan.head_dim + plan.padded_keys);
+  // On tiles also one row of floats.
+  const int64_t scratch_size =
+      plan.rows_together * (plan.padded_keys + plan.key_size) + (tiles ? 32 * plan.depth_tiles : 0);
   float* scratch = workspace.Scratch(scratch_size * ThreadCount());
   ParallelFor(plan.heads / heads_together * blocks, 1, [&](size_t i) {
     const int64_t head = static_cast<int64_t>(i) / blocks * heads_together;

@@ -3,8 +3,10 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 
+#include "ops/amx.h"
 #include "ops/attention.h"
 
 namespace vggt {
@@ -18,10 +20,16 @@ struct AttentionProbe {
   float* out = nullptr;           // [rows, heads, keys], or [rows, keys] if average_heads
 };
 
-// Computes the rows for the first batch entry, in float32, on all threads. To compute a range of
+// Computes the rows for the first batch entry, in float32, on all threads. Matrix tiles multiply
+// where AttentionRunsOnTiles() (attention_amx.h); the logits are then as exact and differ in their
+// last bits. To compute a range of
 // heads, pass their number in shape.heads, and let q and k point to the first of them. The bits of
 // a head's rows depend neither on the number of heads nor on the number of threads.
 void ProbeAttention(const AttentionShape& shape, const float* q, const float* k,
                     const AttentionProbe& probe, AttentionWorkspace& workspace);
+
+// The same on the given tiles, or on vectors if there are none, for comparisons.
+void ProbeAttentionOn(std::optional<TileUnit> tiles, const AttentionShape& shape, const float* q,
+                      const float* k, const AttentionProbe& probe, AttentionWorkspace& workspace);
 
 }  // namespace vggt

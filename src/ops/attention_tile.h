@@ -6,7 +6,10 @@
 
 #include <cmath>
 #include <cstdint>
+#include <optional>
 #include <span>
+
+#include "ops/amx.h"
 
 namespace vggt::attention_tile {
 
@@ -67,7 +70,7 @@ struct TilePlan {
   int64_t task_rows;      // queries of a task, a multiple of kUnitQueries
   float scale;            // LogitScale
   bool native;            // whether the processor multiplies bfloat16 without tiles, too
-  bool model;             // whether ModelTiles multiply
+  TileUnit tiles;         // what multiplies
   const float *q, *k, *v;
   uint32_t* packed_keys;    // [batch, heads, padded_tokens, depth_tiles · 16]: pairs of channels
   uint32_t* packed_values;  // [batch, heads, padded_tokens / 32, value_tiles, 16 channels, 16]:
@@ -88,17 +91,20 @@ struct TilePlan {
 // One call of ProbeAttention.
 struct ProbePlan {
   int64_t heads, head_dim, token_stride;
-  int64_t padded_keys, rows_together;  // rows of a task: a multiple of kRowGroup
+  int64_t padded_keys, rows_together;  // rows of a task: whole groups of kRowGroup or kTileGroup
+  int64_t depth_tiles;                 // tiles of 32 channels in a vector
+  std::optional<TileUnit> tiles;       // if matrix tiles multiply: which
   const float *q, *k;
   std::span<const int32_t> rows, keys;
-  float* packed_keys;  // [heads, padded_keys × head_dim]
+  int64_t key_size;    // floats of a packed key
+  float* packed_keys;  // [heads, padded_keys × key_size]
   bool average_heads;
   float* out;
 
   const float* Token(const float* x, int64_t token, int64_t head) const {
     return x + token * token_stride + head * head_dim;
   }
-  float* PackedKeys(int64_t head) const { return packed_keys + head * padded_keys * head_dim; }
+  float* PackedKeys(int64_t head) const { return packed_keys + head * padded_keys * key_size; }
   float* Row(int64_t row, int64_t head) const {
     const auto count = static_cast<int64_t>(keys.size());
     return out + (average_heads ? row : row * heads + head) * count;
@@ -119,6 +125,10 @@ inline constexpr int64_t kKeyPadding = 64;
 inline constexpr int64_t kDimPadding = 16;
 inline constexpr int64_t kMostLanes = 16;  // floats in the widest vector
 
+// Elements of 32 bits in a matrix tile.
+inline constexpr int64_t kTileSize = 256;
+// Vectors that float_tiles-inl.h packs together.
+inline constexpr int64_t kTileGroup = 32;
 // What attention_amx.cc computes at a time, and the most queries of its tasks.
 inline constexpr int64_t kUnitQueries = 32;
 inline constexpr int64_t kUnitKeys = 64;
