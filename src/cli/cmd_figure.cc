@@ -27,11 +27,6 @@ struct FigureFlags {
   bool overwrite = false;
 };
 
-std::string ExtensionOf(const std::string& path) {
-  const std::string extension = fs::path(path).extension().string();
-  return extension.empty() ? "" : extension.substr(1);
-}
-
 bool IsTable(const std::string& extension) { return extension == "csv" || extension == "npy"; }
 
 std::string FigureName(const std::string& path) {

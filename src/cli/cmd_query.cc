@@ -251,11 +251,6 @@ class SummaryOutput : public Output {
   std::string text_;
 };
 
-std::string ExtensionOf(const std::string& path) {
-  const std::string extension = fs::path(path).extension().string();
-  return extension.empty() ? "" : extension.substr(1);
-}
-
 // Whether the output is a figure as the page saves it: of a PNG only if labels are asked for.
 bool IsLabelled(const QueryFlags& options) {
   const std::optional<FigureFormat> format = FigureFormatNamed(ExtensionOf(options.output));

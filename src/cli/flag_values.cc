@@ -123,6 +123,11 @@ ValueCheck AnyText() {
   };
 }
 
+std::string ExtensionOf(const std::string& path) {
+  const std::string extension = std::filesystem::path(path).extension().string();
+  return extension.empty() ? "" : extension.substr(1);
+}
+
 std::vector<BlockKind> ParseBlockKinds(const std::string& text) {
   std::vector<BlockKind> kinds;
   for (const std::string& word : SplitAtCommas(text)) {

@@ -35,6 +35,9 @@ ValueCheck SomeText();
 // The same, but may be empty.
 ValueCheck AnyText();
 
+// Of a file's name, without its dot: "png". "" if it has none.
+std::string ExtensionOf(const std::string& path);
+
 // "global,frame" as kinds of blocks. Throws Error naming what is none.
 std::vector<BlockKind> ParseBlockKinds(const std::string& text);
 ValueCheck BlockKindList();

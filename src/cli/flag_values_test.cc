@@ -94,5 +94,11 @@ TEST(FlagValues, WhatNamesNoLayersIsLayerZero) {
   EXPECT_THAT(items[3].layers, ElementsAre(0));
 }
 
+TEST(FlagValues, Extensions) {
+  EXPECT_EQ(ExtensionOf("a.b/figure.v2.png"), "png");
+  EXPECT_EQ(ExtensionOf("figure."), "");
+  EXPECT_EQ(ExtensionOf("a.b/figure"), "");
+}
+
 }  // namespace
 }  // namespace vggt
