@@ -92,36 +92,19 @@ void PackProbedKeysForTiles(const at::ProbePlan& plan, int64_t head, int64_t fir
 }
 
 // `queries` has room for the packed rows and one more of floats.
-template <class Tiles>
 void ComputeLogitsOnTiles(const at::ProbePlan& plan, int64_t head, int64_t first, int64_t rows,
                           float* queries, float* logits) {
   const float scale = at::LogitScale(plan.head_dim);
   const int64_t group_size = at::kTileGroup * plan.key_size;
-  const int64_t padded_rows = (rows + at::kTileGroup - 1) / at::kTileGroup * at::kTileGroup;
-  auto* packed = reinterpret_cast<uint32_t*>(queries);
   float* scaled = queries + plan.rows_together * plan.key_size;
-  for (int64_t r = 0; r < padded_rows; ++r) {
-    // Rows beyond the last repeat it: they are computed and not read.
-    const float* from = plan.Token(plan.q, plan.rows[first + std::min(r, rows - 1)], head);
+  for (int64_t r = 0; r < rows; ++r) {
+    const float* from = plan.Token(plan.q, plan.rows[first + r], head);
     for (int64_t c = 0; c < plan.head_dim; ++c) scaled[c] = from[c] * scale;
     PackRow(scaled, plan.head_dim, plan.depth_tiles, r % at::kTileGroup,
-            packed + r / at::kTileGroup * group_size);
+            reinterpret_cast<uint32_t*>(queries + r / at::kTileGroup * group_size));
   }
-  const auto* keys = reinterpret_cast<const uint32_t*>(plan.PackedKeys(head));
-  static constexpr TileConfig kConfig = TileConfig::Full();
-  Tiles tiles;
-  tiles.Configure(kConfig);
-  for (int64_t begin = 0; begin < plan.padded_keys; begin += at::kKeys) {
-    const int64_t end = std::min(begin + at::kKeys, plan.padded_keys);
-    for (int64_t r = 0; r < padded_rows; r += at::kTileGroup) {
-      for (int64_t key = begin; key < end; key += at::kTileGroup) {
-        MultiplyFloatTiles(tiles, plan.depth_tiles, packed + r * plan.key_size,
-                           keys + key * plan.key_size, logits + r * plan.padded_keys + key,
-                           plan.padded_keys);
-      }
-    }
-  }
-  tiles.Release();
+  MultiplyGroups(*plan.tiles, rows, plan.padded_keys, plan.head_dim, queries, plan.PackedKeys(head),
+                 logits, plan.padded_keys);
 }
 
 // out = x · factor, or out += x · factor if `add`.
@@ -141,10 +124,7 @@ void RunProbeTask(const at::ProbePlan& plan, int64_t head_begin, int64_t head_en
   const int64_t rows = std::min(plan.rows_together, static_cast<int64_t>(plan.rows.size()) - first);
   float *logits = memory, *queries = memory + plan.rows_together * plan.padded_keys;
   for (int64_t head = head_begin; head < head_end; ++head) {
-    const auto compute = !plan.tiles                       ? ComputeLogits
-                         : *plan.tiles == TileUnit::kModel ? ComputeLogitsOnTiles<ModelTiles>
-                                                           : ComputeLogitsOnTiles<BestTiles>;
-    compute(plan, head, first, rows, queries, logits);
+    (plan.tiles ? ComputeLogitsOnTiles : ComputeLogits)(plan, head, first, rows, queries, logits);
     for (int64_t r = 0; r < rows; ++r) {
       float* row = logits + r * plan.padded_keys;
       const float sum = ExponentiateRow(row, keys, MaxOf(row, keys, row[0]));
@@ -187,8 +167,7 @@ int64_t RowsTogetherOnTiles(int64_t padded_keys) {
 
 void ProbeAttention(const AttentionShape& shape, const float* q, const float* k,
                     const AttentionProbe& probe, AttentionWorkspace& workspace) {
-  ProbeAttentionOn(AttentionRunsOnTiles() ? std::optional(TileUnit::kProcessor) : std::nullopt,
-                   shape, q, k, probe, workspace);
+  ProbeAttentionOn(BestTileUnit(), shape, q, k, probe, workspace);
 }
 
 void ProbeAttentionOn(std::optional<TileUnit> tiles, const AttentionShape& shape, const float* q,
@@ -209,9 +188,8 @@ void ProbeAttentionOn(std::optional<TileUnit> tiles, const AttentionShape& shape
   const int64_t parts = (keys + kKeyPadding - 1) / kKeyPadding;
   plan.padded_keys = parts * kKeyPadding;
   plan.tiles = tiles;
-  plan.depth_tiles = (plan.head_dim + 31) / 32;
-  // On tiles a channel is three bfloat16, and 32 channels are 48 pairs.
-  plan.key_size = tiles ? plan.depth_tiles * 48 : plan.head_dim;
+  plan.depth_tiles = attention_tile::DepthTiles(plan.head_dim);
+  plan.key_size = attention_tile::PackedSize(tiles, plan.head_dim);
   plan.rows_together =
       tiles ? RowsTogetherOnTiles(plan.padded_keys) : RowsTogether(plan.padded_keys);
   plan.packed_keys = workspace.Packed(plan.heads * plan.padded_keys * plan.key_size);
@@ -230,7 +208,7 @@ void ProbeAttentionOn(std::optional<TileUnit> tiles, const AttentionShape& shape
   const int64_t heads_together = plan.average_heads ? plan.heads : 1;
   // On tiles also one row of floats.
   const int64_t scratch_size =
-      plan.rows_together * (plan.padded_keys + plan.key_size) + (tiles ? 32 * plan.depth_tiles : 0);
+      plan.rows_together * (plan.padded_keys + plan.key_size) + (tiles ? plan.depth_tiles * 32 : 0);
   float* scratch = workspace.Scratch(scratch_size * ThreadCount());
   ParallelFor(plan.heads / heads_together * blocks, 1, [&](size_t i) {
     const int64_t head = static_cast<int64_t>(i) / blocks * heads_together;

@@ -45,8 +45,8 @@ std::vector<float> Probe(bool on_tiles, const Input& input, const std::vector<in
   return out;
 }
 
-class AttentionProbeTest : public testing::TestWithParam<bool> {};
-INSTANTIATE_TEST_SUITE_P(, AttentionProbeTest, testing::Bool(),
+class AttentionProbeTest : public ::testing::TestWithParam<bool> {};
+INSTANTIATE_TEST_SUITE_P(, AttentionProbeTest, ::testing::Bool(),
                          [](const auto& info) { return info.param ? "OnTiles" : "OnVectors"; });
 
 void CompareProbeWithTwin(bool on_tiles, const Input& input, const std::vector<int32_t>& rows,

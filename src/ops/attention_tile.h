@@ -129,6 +129,11 @@ inline constexpr int64_t kMostLanes = 16;  // floats in the widest vector
 inline constexpr int64_t kTileSize = 256;
 // Vectors that float_tiles-inl.h packs together.
 inline constexpr int64_t kTileGroup = 32;
+inline int64_t DepthTiles(int64_t dim) { return (dim + 31) / 32; }
+// Floats that a packed vector of `dim` float32 takes. On tiles a channel is three bfloat16.
+inline int64_t PackedSize(std::optional<TileUnit> tiles, int64_t dim) {
+  return tiles ? DepthTiles(dim) * 48 : dim;
+}
 // What attention_amx.cc computes at a time, and the most queries of its tasks.
 inline constexpr int64_t kUnitQueries = 32;
 inline constexpr int64_t kUnitKeys = 64;

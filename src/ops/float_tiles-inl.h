@@ -59,7 +59,7 @@ void PackPartOfRow(const float* x, int64_t dim, int64_t depth, uint32_t* row) {
 }
 
 // Packs one vector of `dim` floats as row `row` of a group for the first factor.
-void PackRow(const float* x, int64_t dim, int64_t depth, int64_t row, uint32_t* group) {
+inline void PackRow(const float* x, int64_t dim, int64_t depth, int64_t row, uint32_t* group) {
   const int64_t half = row / kTileRows, part = 2 * depth * at::kTileSize;
   uint32_t* to = group + half * depth * at::kTileSize + row % kTileRows * kTileElements;
   PackPartOfRow<0>(x, dim, depth, to);
@@ -70,8 +70,8 @@ void PackRow(const float* x, int64_t dim, int64_t depth, int64_t row, uint32_t* 
 // Packs `count` vectors of `dim` floats, `stride` floats apart, as one half of a group for the
 // second factor: the `tiles` tiles from `first_tile` on. Columns beyond the 16 or `count` are
 // zeros.
-void PackColumns(const float* x, int64_t stride, int64_t count, int64_t dim, int64_t depth,
-                 int64_t half, int64_t first_tile, int64_t tiles, uint32_t* group) {
+inline void PackColumns(const float* x, int64_t stride, int64_t count, int64_t dim, int64_t depth,
+                        int64_t half, int64_t first_tile, int64_t tiles, uint32_t* group) {
   const int64_t part = 2 * depth * at::kTileSize, pairs = tiles * kTileElements;
   uint32_t* to = group + (half * depth + first_tile) * at::kTileSize;
   PackKeys<Part<0>, kTileElements>(x, stride, count, dim, pairs, to);
@@ -132,6 +132,70 @@ void MultiplyFloatTiles(Tiles& tiles, int64_t depth, const uint32_t* rows, const
   tiles.template Store<1>(out + kTileElements, bytes);
   tiles.template Store<2>(out + kTileRows * stride, bytes);
   tiles.template Store<3>(out + kTileRows * stride + kTileElements, bytes);
+}
+
+// Packs 64 vectors (kKeyPadding) of `dim` floats one after the other, of which `count` exist.
+inline void PackColumnGroups(const float* x, int64_t count, int64_t dim, float* packed) {
+  const int64_t depth = at::DepthTiles(dim), group = 6 * depth * at::kTileSize;
+  for (int64_t i = 0; i < at::kKeyPadding; i += kTileElements) {
+    PackColumns(x + i * dim, dim, count - i, dim, depth, i / kTileElements % 2, 0, depth,
+                reinterpret_cast<uint32_t*>(packed) + i / at::kTileGroup * group);
+  }
+}
+
+// Packs `rows` vectors of `dim` floats, multiplied by `scale`, for the first factor. Rows up to
+// whole groups repeat the last one: they are computed and not read. `scaled` has room for a row.
+inline void PackRowGroups(int64_t rows, const float* x, int64_t dim, float scale, float* scaled,
+                          float* packed) {
+  const int64_t depth = at::DepthTiles(dim), group = 6 * depth * at::kTileSize;
+  for (int64_t r = 0; r % at::kTileGroup != 0 || r < rows; ++r) {
+    const float* from = x + std::min(r, rows - 1) * dim;
+    for (int64_t c = 0; c < dim; ++c) scaled[c] = from[c] * scale;
+    PackRow(scaled, dim, depth, r % at::kTileGroup,
+            reinterpret_cast<uint32_t*>(packed) + r / at::kTileGroup * group);
+  }
+}
+
+// out[r · stride + key] = row r · column key, for r < rows and key < keys, a multiple of 32. All
+// rows use 256 columns before the next ones are read. Nothing else of `out` is written.
+template <class Tiles>
+void MultiplyGroups(int64_t rows, int64_t keys, int64_t dim, const float* packed_rows,
+                    const float* packed_keys, float* out, int64_t stride) {
+  const int64_t depth = at::DepthTiles(dim), group = 6 * depth * at::kTileSize;
+  const auto* a = reinterpret_cast<const uint32_t*>(packed_rows);
+  const auto* b = reinterpret_cast<const uint32_t*>(packed_keys);
+  static constexpr TileConfig kConfig = TileConfig::Full();
+  Tiles tiles;
+  tiles.Configure(kConfig);
+  for (int64_t begin = 0; begin < keys; begin += at::kKeys) {
+    const int64_t end = std::min(begin + at::kKeys, keys);
+    for (int64_t r = 0; r < rows; r += at::kTileGroup) {
+      for (int64_t key = begin; key < end; key += at::kTileGroup) {
+        const uint32_t* row_group = a + r / at::kTileGroup * group;
+        const uint32_t* key_group = b + key / at::kTileGroup * group;
+        float* to = out + r * stride + key;
+        if (rows - r >= at::kTileGroup) {
+          MultiplyFloatTiles(tiles, depth, row_group, key_group, to, stride);
+          continue;
+        }
+        float block[at::kTileGroup * at::kTileGroup];
+        MultiplyFloatTiles(tiles, depth, row_group, key_group, block, at::kTileGroup);
+        for (int64_t i = 0; i < rows - r; ++i) {
+          std::copy_n(block + i * at::kTileGroup, at::kTileGroup, to + i * stride);
+        }
+      }
+    }
+  }
+  tiles.Release();
+}
+
+// By the processor's tiles or the model.
+inline void MultiplyGroups(TileUnit unit, int64_t rows, int64_t keys, int64_t dim,
+                           const float* packed_rows, const float* packed_keys, float* out,
+                           int64_t stride) {
+  (unit == TileUnit::kModel
+       ? MultiplyGroups<ModelTiles>
+       : MultiplyGroups<BestTiles>)(rows, keys, dim, packed_rows, packed_keys, out, stride);
 }
 
 }  // namespace vggt::HWY_NAMESPACE

@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "ops/attention_amx.h"
 #include "ops/attention_tile.h"
 
 // Everything in HWY_NAMESPACE is compiled once per instruction set; the best is chosen at run time.
@@ -20,38 +21,54 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
-#include "ops/attention_simd-inl.h"
+#include "ops/float_tiles-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace vggt::HWY_NAMESPACE {
 
-// Packs the keys [first, first + kKeyPadding) as tiles [dim, kTile]; zeros beyond the last key.
-void PackLogSumExpKeys(int64_t keys, const float* k, int64_t dim, int64_t first, float* packed) {
+// Packs the keys [first, first + kKeyPadding) as tiles [dim, kTile], or for matrix tiles; zeros
+// beyond the last key.
+void PackLogSumExpKeys(std::optional<TileUnit> tiles, int64_t keys, const float* k, int64_t dim,
+                       int64_t first, float* packed) {
+  if (tiles) {
+    PackColumnGroups(k + first * dim, keys - first, dim,
+                     packed + first * at::PackedSize(tiles, dim));
+    return;
+  }
   for (int64_t t = first; t < first + at::kKeyPadding; t += kTile) {
     PackKeys<Floats>(k + t * dim, dim, keys - t, dim, dim, packed + t * dim);
   }
 }
 
 // Computes out[0 … count) for as many rows of q, at most kRows. q · k · `scale` is an exponent of
-// 2. `memory` has room for kRows · (dim + kKeys) floats.
-void LogSumExpRows(int64_t count, const float* q, int64_t keys, const float* packed, int64_t dim,
-                   float scale, float* memory, float* out) {
-  float* queries = memory;
-  float* logits = queries + at::kRows * dim;
+// 2. `memory` has room for kRows · (PackedSize + kKeys) + dim floats.
+void LogSumExpRows(std::optional<TileUnit> tiles, int64_t count, const float* q, int64_t keys,
+                   const float* packed, int64_t dim, float scale, float* memory, float* out) {
+  const int64_t size = at::PackedSize(tiles, dim);
+  float *logits = memory, *queries = logits + at::kRows * at::kKeys;
   float max[at::kRows], total[at::kRows];
+  std::fill_n(max, count, -1e30F);
+  std::fill_n(total, count, 0.0F);
   const int64_t padded_rows = (count + kRowGroup - 1) / kRowGroup * kRowGroup;
-  for (int64_t r = 0; r < padded_rows; ++r) {
-    const float* from = q + std::min(r, count - 1) * dim;
-    for (int64_t c = 0; c < dim; ++c) queries[r * dim + c] = from[c] * scale;
-    max[r] = -1e30F;
-    total[r] = 0;
+  if (tiles) {
+    PackRowGroups(count, q, dim, scale, queries + at::kRows * size, queries);
+  } else {
+    for (int64_t r = 0; r < padded_rows; ++r) {
+      const float* from = q + std::min(r, count - 1) * dim;
+      for (int64_t c = 0; c < dim; ++c) queries[r * dim + c] = from[c] * scale;
+    }
   }
   for (int64_t first = 0; first < keys; first += at::kKeys) {
     const int64_t step = std::min(at::kKeys, keys - first);
-    for (int64_t key = 0; key < step; key += kTile) {
-      for (int64_t r = 0; r < padded_rows; r += kRowGroup) {
-        Multiply<Floats, kVectors>(dim, queries + r * dim, dim, packed + (first + key) * dim, kTile,
-                                   logits + r * at::kKeys + key, at::kKeys, false);
+    if (tiles) {
+      const int64_t padded = (step + at::kTileGroup - 1) / at::kTileGroup * at::kTileGroup;
+      MultiplyGroups(*tiles, count, padded, dim, queries, packed + first * size, logits, at::kKeys);
+    } else {
+      for (int64_t key = 0; key < step; key += kTile) {
+        for (int64_t r = 0; r < padded_rows; r += kRowGroup) {
+          Multiply<Floats, kVectors>(dim, queries + r * dim, dim, packed + (first + key) * dim,
+                                     kTile, logits + r * at::kKeys + key, at::kKeys, false);
+        }
       }
     }
     for (int64_t r = 0; r < count; ++r) {
@@ -87,22 +104,30 @@ HWY_EXPORT(LogSumExpRows);
 
 void LogSumExp(int64_t rows, const float* q, int64_t keys, const float* k, int64_t dim, float scale,
                float* out, AttentionWorkspace& workspace, const StopCheck& stop_check) {
+  LogSumExpOn(BestTileUnit(), rows, q, keys, k, dim, scale, out, workspace, stop_check);
+}
+
+void LogSumExpOn(std::optional<TileUnit> tiles, int64_t rows, const float* q, int64_t keys,
+                 const float* k, int64_t dim, float scale, float* out,
+                 AttentionWorkspace& workspace, const StopCheck& stop_check) {
   using attention_tile::kKeyPadding;
   using attention_tile::kRows;
-  const int64_t tiles = (keys + kKeyPadding - 1) / kKeyPadding;
-  float* packed = workspace.Packed(tiles * kKeyPadding * dim);
-  ParallelFor(tiles, 4, [&](size_t tile) {
+  const int64_t parts = (keys + kKeyPadding - 1) / kKeyPadding;
+  const int64_t size = attention_tile::PackedSize(tiles, dim);
+  float* packed = workspace.Packed(parts * kKeyPadding * size);
+  ParallelFor(parts, 4, [&](size_t part) {
     HWY_DYNAMIC_DISPATCH(PackLogSumExpKeys)
-    (keys, k, dim, static_cast<int64_t>(tile) * kKeyPadding, packed);
+    (tiles, keys, k, dim, static_cast<int64_t>(part) * kKeyPadding, packed);
   });
-  const int64_t scratch_size = kRows * (dim + attention_tile::kKeys);
+  const int64_t scratch_size =
+      kRows * (size + attention_tile::kKeys) + attention_tile::DepthTiles(dim) * 32;
   float* scratch = workspace.Scratch(scratch_size * ThreadCount());
   const auto log2_scale = static_cast<float>(scale * std::log2(std::exp(1.0)));
   ParallelFor((rows + kRows - 1) / kRows, 1, [&](size_t block) {
     CheckStop(stop_check);
     const int64_t first = static_cast<int64_t>(block) * kRows;
     HWY_DYNAMIC_DISPATCH(LogSumExpRows)
-    (std::min(kRows, rows - first), q + first * dim, keys, packed, dim, log2_scale,
+    (tiles, std::min(kRows, rows - first), q + first * dim, keys, packed, dim, log2_scale,
      scratch + scratch_size * ThreadIndex(), out + first);
   });
 }

@@ -3,8 +3,10 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "core/parallel.h"
+#include "ops/amx.h"
 #include "ops/attention.h"
 
 namespace vggt {
@@ -15,5 +17,11 @@ namespace vggt {
 // k. `stop_check` is called once for every 96 rows.
 void LogSumExp(int64_t rows, const float* q, int64_t keys, const float* k, int64_t dim, float scale,
                float* out, AttentionWorkspace& workspace, const StopCheck& stop_check = {});
+
+// The same on the given tiles, or on vectors if there are none, for comparisons. LogSumExp takes
+// BestTileUnit() (attention_amx.h).
+void LogSumExpOn(std::optional<TileUnit> tiles, int64_t rows, const float* q, int64_t keys,
+                 const float* k, int64_t dim, float scale, float* out,
+                 AttentionWorkspace& workspace, const StopCheck& stop_check = {});
 
 }  // namespace vggt

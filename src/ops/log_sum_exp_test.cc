@@ -3,11 +3,14 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <optional>
 #include <random>
 #include <vector>
 
 #include "core/parallel.h"
+#include "ops/attention_amx.h"
 #include "ops/attention_testing.h"
 
 namespace vggt {
@@ -27,11 +30,26 @@ Problem MakeQueries(int64_t rows, int64_t keys, int64_t dim, float size) {
   return input;
 }
 
-std::vector<float> Normalizers(const Problem& input, float scale) {
+// Tests run on vectors and on the model of the tiles.
+using Tiles = std::optional<TileUnit>;
+class LogSumExpTest : public ::testing::TestWithParam<Tiles> {};
+INSTANTIATE_TEST_SUITE_P(, LogSumExpTest, ::testing::Values(Tiles(), Tiles(TileUnit::kModel)),
+                         [](const auto& info) { return info.param ? "OnTiles" : "OnVectors"; });
+
+std::vector<float> NormalizersOn(Tiles tiles, const Problem& input, float scale) {
   AttentionWorkspace workspace;
   std::vector<float> out(input.rows);
-  LogSumExp(input.rows, input.q.data(), input.keys, input.k.data(), input.dim, scale, out.data(),
-            workspace);
+  LogSumExpOn(tiles, input.rows, input.q.data(), input.keys, input.k.data(), input.dim, scale,
+              out.data(), workspace);
+  return out;
+}
+
+// Where the processor has tiles, they must give the model's bits.
+std::vector<float> Normalizers(Tiles tiles, const Problem& input, float scale) {
+  std::vector<float> out = NormalizersOn(tiles, input, scale);
+  if (tiles && AttentionRunsOnTiles()) {
+    EXPECT_EQ(NormalizersOn(TileUnit::kProcessor, input, scale), out);
+  }
   return out;
 }
 
@@ -48,14 +66,14 @@ double Expected(const Problem& input, int64_t row, double scale) {
   return max + std::log(sum);
 }
 
-TEST(LogSumExpTest, EqualsItsFormulaOnAwkwardSizes) {
+TEST_P(LogSumExpTest, EqualsItsFormulaOnAwkwardSizes) {
   for (const int64_t dim : {4, 16, 20, 64, 128}) {
     for (const auto& size : {std::pair{1, 1}, {5, 63}, {97, 257}, {100, 700}}) {
       const int64_t rows = size.first, keys = size.second;
       // Logits of up to about 60 put all probability on a few keys.
       const Problem input = MakeQueries(rows, keys, dim, 4);
       ForEachTarget([&] {
-        const std::vector<float> out = Normalizers(input, 0.3F);
+        const std::vector<float> out = Normalizers(GetParam(), input, 0.3F);
         for (int64_t i = 0; i < rows; ++i) {
           // float32 rounds logits of some hundred
           ASSERT_NEAR(out[i], Expected(input, i, 0.3F), 2e-4)
@@ -66,14 +84,14 @@ TEST(LogSumExpTest, EqualsItsFormulaOnAwkwardSizes) {
   }
 }
 
-TEST(LogSumExpTest, DoesNotDependOnThreads) {
+TEST_P(LogSumExpTest, DoesNotDependOnThreads) {
   const Problem input = MakeQueries(500, 300, 64, 1);
   const int threads = ThreadCount();
   SetThreadCount(1);
-  const std::vector<float> one = Normalizers(input, 0.125F);
+  const std::vector<float> one = Normalizers(GetParam(), input, 0.125F);
   for (const int count : {2, 7}) {
     SetThreadCount(count);
-    EXPECT_EQ(Normalizers(input, 0.125F), one);
+    EXPECT_EQ(Normalizers(GetParam(), input, 0.125F), one);
   }
   SetThreadCount(threads);
 }

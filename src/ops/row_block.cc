@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "core/parallel.h"
+#include "ops/attention_amx.h"
 #include "ops/attention_tile.h"
 
 // Everything in HWY_NAMESPACE is compiled once per instruction set; the best is chosen at run time.
@@ -13,20 +14,34 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
-#include "ops/attention_simd-inl.h"
+#include "ops/float_tiles-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace vggt::HWY_NAMESPACE {
 
-// The keys [first, first + kKeyPadding) as tiles [dim, kTile]; zeros beyond the last.
-void PackBlockKeys(int64_t keys, const float* k, int64_t dim, int64_t first, float* packed) {
+// The keys [first, first + kKeyPadding) as tiles [dim, kTile], or for matrix tiles; zeros beyond
+// the last.
+void PackBlockKeys(std::optional<TileUnit> tiles, int64_t keys, const float* k, int64_t dim,
+                   int64_t first, float* packed) {
+  if (tiles) {
+    PackColumnGroups(k + first * dim, keys - first, dim,
+                     packed + first * at::PackedSize(tiles, dim));
+    return;
+  }
   for (int64_t t = first; t < first + at::kKeyPadding; t += kTile) {
     PackKeys<Floats>(k + t * dim, dim, keys - t, dim, dim, packed + t * dim);
   }
 }
 
-void BlockLogits(int64_t rows, const float* q, int64_t dim, const float* packed,
-                 int64_t padded_keys, float scale, float* queries, float* out) {
+void BlockLogits(std::optional<TileUnit> tiles, int64_t rows, const float* q, int64_t dim,
+                 const float* packed, int64_t padded_keys, float scale, float* queries,
+                 float* out) {
+  if (tiles) {
+    PackRowGroups(rows, q, dim, scale, queries + kMostBlockRows * at::PackedSize(tiles, dim),
+                  queries);
+    MultiplyGroups(*tiles, rows, padded_keys, dim, queries, packed, out, padded_keys);
+    return;
+  }
   // The last group of six repeats the last row: its products are computed and not read.
   const int64_t padded_rows = (rows + kRowGroup - 1) / kRowGroup * kRowGroup;
   for (int64_t r = 0; r < padded_rows; ++r) {
@@ -99,10 +114,16 @@ int64_t PackedKeys::Stride(int64_t keys) {
 }
 
 PackedKeys::PackedKeys(int64_t keys, const float* k, int64_t dim)
-    : keys_(keys), dim_(dim), packed_(Stride(keys) * dim) {
-  ParallelFor(Stride(keys) / kKeyPadding, 4, [&](size_t tile) {
+    : PackedKeys(BestTileUnit(), keys, k, dim) {}
+
+PackedKeys::PackedKeys(std::optional<TileUnit> tiles, int64_t keys, const float* k, int64_t dim)
+    : tiles_(tiles),
+      keys_(keys),
+      dim_(dim),
+      packed_(Stride(keys) * attention_tile::PackedSize(tiles, dim)) {
+  ParallelFor(Stride(keys) / kKeyPadding, 4, [&](size_t part) {
     HWY_DYNAMIC_DISPATCH(PackBlockKeys)
-    (keys, k, dim, static_cast<int64_t>(tile) * kKeyPadding, packed_.data());
+    (tiles, keys, k, dim, static_cast<int64_t>(part) * kKeyPadding, packed_.data());
   });
 }
 
@@ -110,12 +131,16 @@ int64_t RowBlockSize(int64_t rows, int64_t keys) {
   return (rows + kRowGroup - 1) / kRowGroup * kRowGroup * PackedKeys::Stride(keys);
 }
 
-int64_t RowBlockScratch(int64_t dim) { return kMostBlockRows * dim; }
+int64_t RowBlockScratch(int64_t dim) {
+  // What tiles need, which is more than vectors do: packed rows, and one of floats.
+  return kMostBlockRows * attention_tile::PackedSize(TileUnit::kProcessor, dim) +
+         attention_tile::DepthTiles(dim) * 32;
+}
 
 void LogitRows(int64_t rows, const float* q, const PackedKeys& k, float scale, float* scratch,
                float* out) {
   HWY_DYNAMIC_DISPATCH(BlockLogits)
-  (rows, q, k.dim(), k.data(), k.stride(), scale, scratch, out);
+  (k.tiles(), rows, q, k.dim(), k.data(), k.stride(), scale, scratch, out);
 }
 
 void SoftmaxRows(int64_t rows, int64_t keys, int64_t stride, float* values,

@@ -5,8 +5,10 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "core/tensor.h"
+#include "ops/amx.h"
 
 namespace vggt {
 
@@ -16,17 +18,22 @@ inline constexpr int64_t kMostBlockRows = 96;
 // The keys of one head in the order in which products read them.
 class PackedKeys {
  public:
-  // k [keys, dim], at least one key. Copies them, on all threads.
+  // k [keys, dim], at least one key. Copies them, on all threads. Their products are computed on
+  // BestTileUnit() (attention_amx.h).
   PackedKeys(int64_t keys, const float* k, int64_t dim);
+  // The same for the given tiles, or for vectors if there are none, for comparisons.
+  PackedKeys(std::optional<TileUnit> tiles, int64_t keys, const float* k, int64_t dim);
 
   int64_t keys() const { return keys_; }
   int64_t dim() const { return dim_; }
+  std::optional<TileUnit> tiles() const { return tiles_; }
   // Floats from one row of a block to the next: `keys`, and at most 63 that mean nothing.
   int64_t stride() const { return Stride(keys_); }
   static int64_t Stride(int64_t keys);
   const float* data() const { return packed_.data(); }
 
  private:
+  std::optional<TileUnit> tiles_;
   int64_t keys_, dim_;
   FloatBuffer packed_;
 };

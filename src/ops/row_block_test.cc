@@ -4,10 +4,12 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <optional>
 #include <random>
 #include <vector>
 
 #include "core/parallel.h"
+#include "ops/attention_amx.h"
 #include "ops/attention_testing.h"
 
 namespace vggt {
@@ -42,21 +44,36 @@ struct Block {
   const float* row(int64_t i) const { return values.data() + i * stride; }
 };
 
-Block Logits(const Head& head, float scale) {
-  const PackedKeys packed(head.keys, head.k.data(), head.dim);
+// Tests run on vectors and on the model of the tiles.
+using Tiles = std::optional<TileUnit>;
+class RowBlockTest : public ::testing::TestWithParam<Tiles> {};
+INSTANTIATE_TEST_SUITE_P(, RowBlockTest, ::testing::Values(Tiles(), Tiles(TileUnit::kModel)),
+                         [](const auto& info) { return info.param ? "OnTiles" : "OnVectors"; });
+
+Block LogitsOn(Tiles tiles, const Head& head, float scale) {
+  const PackedKeys packed(tiles, head.keys, head.k.data(), head.dim);
   Block block{packed.stride(), std::vector<float>(RowBlockSize(head.rows, head.keys))};
   std::vector<float> scratch(RowBlockScratch(head.dim));
   LogitRows(head.rows, head.q.data(), packed, scale, scratch.data(), block.values.data());
   return block;
 }
 
-TEST(RowBlockTest, EqualsItsFormulasOnAwkwardSizes) {
+// Where the processor has tiles, they must give the model's bits.
+Block Logits(Tiles tiles, const Head& head, float scale) {
+  Block block = LogitsOn(tiles, head, scale);
+  if (tiles && AttentionRunsOnTiles()) {
+    EXPECT_EQ(LogitsOn(TileUnit::kProcessor, head, scale).values, block.values);
+  }
+  return block;
+}
+
+TEST_P(RowBlockTest, EqualsItsFormulasOnAwkwardSizes) {
   constexpr float kScale = 0.3F;
   for (const int64_t dim : {4, 12, 20, 64, 128}) {
     for (const auto& size : {std::pair{1, 1}, {5, 63}, {6, 64}, {95, 257}, {96, 700}}) {
       const Head head = MakeHead(size.first, size.second, dim, 2);
       ForEachTarget([&] {
-        Block block = Logits(head, kScale);
+        Block block = Logits(GetParam(), head, kScale);
         const Block logits = block;
         std::vector<float> log_normalizers(head.rows);
         SoftmaxRows(head.rows, head.keys, block.stride, block.values.data(),
@@ -83,7 +100,7 @@ TEST(RowBlockTest, EqualsItsFormulasOnAwkwardSizes) {
 }
 
 // One key has it all, the others what exp(-87) rounds to; shifts of 1e4 lose no digits.
-TEST(RowBlockTest, LogitsFarApart) {
+TEST(SoftmaxRowsTest, LogitsFarApart) {
   ForEachTarget([] {
     std::vector<float> row(70, -1e4F);
     row[33] = 1e4F;
@@ -100,16 +117,16 @@ TEST(RowBlockTest, LogitsFarApart) {
 
 // A row's bits do not depend on the rows beside it, nor packed keys on the threads that packed
 // them.
-TEST(RowBlockTest, SameBitsAloneAndWithOthers) {
+TEST_P(RowBlockTest, SameBitsAloneAndWithOthers) {
   const Head head = MakeHead(96, 300, 64, 1);
-  const Block together = Logits(head, 0.125F);
+  const Block together = Logits(GetParam(), head, 0.125F);
   const int threads = ThreadCount();
   for (const int count : {1, 2, 7}) {
     SetThreadCount(count);
     for (const int64_t i : {0, 5, 6, 50, 95}) {
       Head one{1, head.keys, head.dim, {}, head.k};
       one.q.assign(head.q.begin() + i * head.dim, head.q.begin() + (i + 1) * head.dim);
-      const Block alone = Logits(one, 0.125F);
+      const Block alone = Logits(GetParam(), one, 0.125F);
       for (int64_t j = 0; j < head.keys; ++j) {
         ASSERT_EQ(alone.row(0)[j], together.row(i)[j]) << i << " " << j;
       }
