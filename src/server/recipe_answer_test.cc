@@ -8,7 +8,6 @@
 #include "attention/request_words.h"
 #include "export_testing.h"
 #include "formats/json.h"
-#include "image/png_codec.h"
 #include "qk_store_testing.h"
 #include "server/routes.h"
 
