@@ -187,8 +187,8 @@ class Refusals(Case):
         self.refuse_export(2, ["more"], "unknown argument 'more'. " + export)
         self.refuse_export(2, ["--\x1b[31m"], "unknown flag '--?[31m'")
         self.refuse(2, [],
-                    "no command: give one of export, view, query, inspect, preprocess, synth-weights. "
-                    "See 'vggt-attn --help'.")
+                    "no command: give one of export, view, query, figure, inspect, preprocess, "
+                    "synth-weights. See 'vggt-attn --help'.")
         self.refuse(2, ["exprot"], "unknown command 'exprot'; did you mean export?")
         self.refuse(2, ["frobnicate"], "unknown command 'frobnicate'. See 'vggt-attn --help'.")
         self.refuse(2, ["--quiet"], "unknown flag '--quiet'. See 'vggt-attn --help'.")
