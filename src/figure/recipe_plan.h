@@ -46,7 +46,9 @@ class RecipeExport {
 
 // One of the exports, and what of it is shown.
 struct RecipePart {
-  explicit RecipePart(const RecipeSource& of) : source(of) {}
+  // The name becomes printable.
+  explicit RecipePart(const RecipeSource& of)
+      : source{of.described, of.maps, of.rows, PrintableText(of.name)} {}
 
   RecipeSource source;
   std::vector<int64_t> layers;  // their numbers, from 1

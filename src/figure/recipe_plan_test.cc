@@ -70,6 +70,13 @@ TEST_F(RecipePlanTest, StoredMapsUnlessSomethingElseIsAsked) {
   EXPECT_EQ(UnitName(plan), "attention, a share of 1 over the patches of all frames");
 }
 
+TEST_F(RecipePlanTest, NamesArePrintable) {
+  const RecipeSource a = export_->source();
+  const RecipeSource odd{a.described, a.maps, a.rows, "kitchen\n\x1b[31m\xff"};
+  const RecipePlan plan = PlanRecipe(ReadRecipe({{"export", "a"}, {"queries", "1.2"}}), odd);
+  EXPECT_EQ(plan.parts[0].source.name, "kitchen??[31m?");
+}
+
 TEST_F(RecipePlanTest, ExactMapsOfAStore) {
   const RecipePlan plan = Plan({{"queries", "24.36_2~0.0@camera"},
                                 {"definition", "cosine"},
