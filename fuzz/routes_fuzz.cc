@@ -12,6 +12,7 @@
 #include "formats/json.h"
 #include "formats/npy.h"
 #include "formats/safetensors.h"
+#include "image/png_codec.h"
 #include "server/routes.h"
 
 namespace {
@@ -36,8 +37,7 @@ struct Example {
                           "npz_path": "maps.npz"})"));
     }
     for (const char* picture : {"0.png", "1.png"}) {
-      vggt::WriteFileAtomic(root / "a/images" / picture,
-                            std::string("\x89PNG\r\n\x1a\n", 8) + std::string(25, '\0'));
+      vggt::WritePng(root / "a/images" / picture, 6, 4, std::vector<uint8_t>(72, 90));
     }
     WriteStore();
     catalog = std::make_unique<vggt::ExportCatalog>(root);
