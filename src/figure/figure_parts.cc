@@ -72,9 +72,15 @@ void FigureParts::Text(const SetText& text, double x, double y) {
   Draw([=](const DrawingTools& tools) { tools.canvas.DrawText(text, x, y); });
 }
 
+Sheet FigureParts::Finish(double height) {
+  sheet_.height = height;
+  sheet_.draws.insert(sheet_.draws.end(), marks_.begin(), marks_.end());
+  return std::move(sheet_);
+}
+
 // Two strokes, the lower one black, so that it is seen on every picture.
-void FigureParts::Outline(const Box& box, const Stroke& stroke) {
-  Draw([=](const DrawingTools& tools) {
+void FigureParts::Outline(const Box& box, const Stroke& stroke, Draws& draws) {
+  draws.emplace_back([=](const DrawingTools& tools) {
     tools.canvas.StrokeBox(box, {kBlack, stroke.width + 0.9, {}});
     tools.canvas.StrokeBox(box, stroke);
   });
@@ -195,7 +201,7 @@ void FigureParts::BareCell(const FigureCell& cell, int query, const Box& box) {
       tools.canvas.StrokeCircle(middle.x, middle.y, radius, {colour, 0.9, {}});
     });
   }
-  if (cell.target) Outline(place, {kTarget, 1.2, {}});
+  if (cell.target) Outline(place, {kTarget, 1.2, {}}, sheet_.draws);
 }
 
 double FigureParts::Cell(const FigureCell& cell, int query, const Box& box, bool note_below) {
@@ -209,7 +215,7 @@ void FigureParts::Mark(const FigureMark& mark, const FrameGeometry& geometry, co
   const Box at = Onto(*cells, geometry, place);
   // Around the cells, so that what they show stays visible.
   const Box box = {at.x - 0.6, at.y - 0.6, at.width + 1.2, at.height + 1.2};
-  Outline(box, QueryStroke(mark.query, 1));
+  Outline(box, QueryStroke(mark.query, 1), marks_);
   const bool is_first = std::none_of(starts_.begin(), starts_.end(),
                                      [&](const Start& start) { return start.query == mark.query; });
   if (!is_first) return;
@@ -221,7 +227,7 @@ void FigureParts::Mark(const FigureMark& mark, const FrameGeometry& geometry, co
   const double x = fits_right ? box.right() + 1.2 : box.x - 1.2 - width;
   const double y =
       std::clamp(Middle(at).y - height / 2, place.y, std::max(place.y, place.bottom() - height));
-  Draw([=](const DrawingTools& tools) {
+  marks_.emplace_back([=](const DrawingTools& tools) {
     tools.canvas.FillRounded({x, y, width, height}, 1.5, kBlack, 0.8);
     tools.canvas.DrawText(number, x + 1.5, y + (height - number.height()) / 2);
   });
@@ -234,8 +240,12 @@ double FigureParts::Panel(const FigurePanel& panel, double x, double top, double
   place.x = x;
   Frame(panel.frame, nullptr, true, place);
   for (const FigureMark& mark : panel.marks) Mark(mark, geometry, place);
-  if (panel.target) Outline(place, {kTarget, 1.2, {}});
-  const SetText label = Shortened(panel.label, panel.short_label, kLabel, width);
+  if (panel.target) Outline(place, {kTarget, 1.2, {}}, sheet_.draws);
+  SetText label = Shortened(panel.label, panel.short_label, kLabel, width);
+  if (label.shortened()) {
+    const SetText lines = type_.Paragraph(panel.short_label, kLabel, width);
+    if (lines.lines() == 2) label = lines;
+  }
   Text(label, x, top + height + Mm(0.6));
   return height + Mm(0.6) + label.height();
 }
@@ -302,7 +312,7 @@ double FigureParts::GroupTitle(const FigureGroup& group, double x, double top, d
   if (most_query_ > 1 && group.query > 0) {
     // A sample of the mark that the query has on its picture.
     const Box sample = {x + 0.6, top + 1.6, 10, 6};
-    Outline(sample, QueryStroke(group.query, 1));
+    Outline(sample, QueryStroke(group.query, 1), sheet_.draws);
     left += 14;
   }
   const SetText title = type_.Line(group.title, kGroupTitle, x + width - left);

@@ -25,10 +25,11 @@ struct DrawingTools {
   const std::vector<CanvasPicture>& pictures;
 };
 
+using Draws = std::vector<std::function<void(const DrawingTools&)>>;
+
 struct Sheet {
   double width = 0, height = 0;
-  // In this order.
-  std::vector<std::function<void(const DrawingTools&)>> draws;
+  Draws draws;  // in this order
   // The widest that the picture of each frame is drawn; 0 if it is not.
   std::vector<double> picture_widths;
 };
@@ -76,8 +77,9 @@ class FigureParts {
   // short one.
   bool NoteStandsBelow(const FigureCell& cell, double width) const;
 
-  Sheet& sheet() { return sheet_; }
-  const Sheet& sheet() const { return sheet_; }
+  double page_width() const { return sheet_.width; }
+  // All that was written. The marks of queries come last, so that no match line covers them.
+  Sheet Finish(double height);
 
  private:
   // Where a query's first mark is, and the picture around it.
@@ -87,7 +89,7 @@ class FigureParts {
     Box within;
   };
 
-  void Outline(const Box& box, const Stroke& stroke);
+  static void Outline(const Box& box, const Stroke& stroke, Draws& draws);
   void Frame(size_t frame, const FigureMap* map, bool with_picture, const Box& place);
   void Map(size_t frame, const FigureMap& map, const Box& place);
   void Mark(const FigureMark& mark, const FrameGeometry& geometry, const Box& place);
@@ -102,6 +104,7 @@ class FigureParts {
   const std::vector<FrameGeometry>& geometries_;
   const Typesetter& type_;
   Sheet sheet_;
+  Draws marks_;
   int most_query_ = 0;
   std::vector<Start> starts_;
 };

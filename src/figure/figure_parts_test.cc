@@ -137,6 +137,22 @@ TEST(FigureParts, MatchLinesStayInTheTwoPicturesThatTheyJoin) {
   EXPECT_GT(in_cells, 100);
 }
 
+// However many lines start at it.
+TEST(FigureParts, NumbersOfQueriesAreNotCovered) {
+  FigureWish wish;
+  wish.queries = 2;
+  wish.pictures = 12;
+  Figure figure = SomeFigure(wish);
+  figure.dpi = 300;
+  const auto black = [&figure](bool lines) {
+    figure.looks.lines = lines;
+    // The number's dark field, at the right of the first cell.
+    return FigurePixels(figure).CountMm({48, 48, 48}, 9.3, 9, 12, 20, 8);
+  };
+  EXPECT_GT(black(false), 100);
+  EXPECT_GE(black(true), black(false));
+}
+
 TEST(FigureParts, TheBarHasTheColoursOfItsMap) {
   Figure figure = OneMap();
   figure.bars[0].ticks.clear();

@@ -353,8 +353,8 @@ double Layout::Maps(double x, double top, double width) {
 
 // Whether panels and bars stand at the left of the maps.
 bool Layout::IsBeside() const {
-  if (figure_.panels.empty() || parts_.sheet().width < kLeastBeside) return false;
-  const double room = parts_.sheet().width - 2 * kMargin - kPanel - 2 * kGap;
+  if (figure_.panels.empty() || parts_.page_width() < kLeastBeside) return false;
+  const double room = parts_.page_width() - 2 * kMargin - kPanel - 2 * kGap;
   if (!figure_.row_labels.empty()) {
     const size_t fit = HowMany(room - RowLabelWidth(), LeastMatrixColumn(), 0);
     return figure_.groups.size() < 2 && MostColumns() <= fit;
@@ -363,12 +363,12 @@ bool Layout::IsBeside() const {
     return MostColumns() <= HowMany(room, kLeastColumn, kGap);
   }
   // Side by side rather than one below the other, if that needs the whole width.
-  if (!GroupsFitAcross(room) && GroupsFitAcross(parts_.sheet().width - 2 * kMargin)) return false;
+  if (!GroupsFitAcross(room) && GroupsFitAcross(parts_.page_width() - 2 * kMargin)) return false;
   return figure_.groups.size() * MostPictures() <= kMostBeside;
 }
 
 double Layout::Footer(double top) {
-  const double width = parts_.sheet().width - 2 * kMargin;
+  const double width = parts_.page_width() - 2 * kMargin;
   std::vector<SetText> paragraphs;
   for (const std::string& text : figure_.footer) {
     if (!text.empty()) paragraphs.push_back(type_.Paragraph(text, kFooter, width));
@@ -387,7 +387,7 @@ double Layout::Footer(double top) {
 }
 
 Sheet Layout::Make() {
-  const double inner = parts_.sheet().width - 2 * kMargin;
+  const double inner = parts_.page_width() - 2 * kMargin;
   double y = kMargin;
   for (const auto& [text, style] :
        {std::pair(figure_.title, kTitle), std::pair(figure_.subtitle, kSubtitle)}) {
@@ -432,8 +432,7 @@ Sheet Layout::Make() {
     y += tallest;
   }
   y += Footer(y);
-  parts_.sheet().height = y + kMargin;
-  return std::move(parts_.sheet());
+  return parts_.Finish(y + kMargin);
 }
 
 }  // namespace
