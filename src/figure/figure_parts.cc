@@ -243,7 +243,8 @@ double FigureParts::Panel(const FigurePanel& panel, double x, double top, double
   if (panel.target) Outline(place, {kTarget, 1.2, {}}, sheet_.draws);
   SetText label = Shortened(panel.label, panel.short_label, kLabel, width);
   if (label.shortened()) {
-    const SetText lines = type_.Paragraph(panel.short_label, kLabel, width);
+    const std::string& least = panel.short_label.empty() ? panel.label : panel.short_label;
+    const SetText lines = type_.Paragraph(least, kLabel, width);
     if (lines.lines() == 2) label = lines;
   }
   Text(label, x, top + height + Mm(0.6));
