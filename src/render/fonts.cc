@@ -19,6 +19,19 @@ extern const uint8_t vggt_font_semibold_begin[];
 extern const uint8_t vggt_font_semibold_end[];
 }
 
+// For the sanitizers, which look for functions of these names. Fontconfig keeps addresses as
+// distances from others, which the search for leaks cannot follow; and how threads wait for each
+// other within these libraries, which are not built with ThreadSanitizer, it does not see.
+#ifdef __SANITIZE_ADDRESS__
+extern "C" const char* __lsan_default_suppressions() { return "leak:libfontconfig"; }
+#endif
+#ifdef __SANITIZE_THREAD__
+extern "C" const char* __tsan_default_suppressions() {
+  return "race:libcairo\nrace:libfontconfig\nrace:libfreetype\nrace:libglib\nrace:libharfbuzz\n"
+         "race:libpango\nrace:libpixman";
+}
+#endif
+
 namespace vggt {
 namespace {
 
