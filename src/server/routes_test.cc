@@ -363,7 +363,10 @@ TEST_F(RoutesTest, ALayerKnownToBeDamagedIsNoMissingOne) {
   fs::resize_file(export_ / "attn_maps/layer_02/heatmaps_uint8.npz", 200);
   ASSERT_EQ(Post(R"({"path": "a"})").status, 200);
   ASSERT_TRUE(BodyOf(Get("/api/export"))["layers"][1]["error"].is_string());
-  EXPECT_EQ(Maps({{"layers", "2"}}).status, 422);
+  const Response damaged = Maps({{"layers", "2"}});
+  EXPECT_EQ(damaged.status, 422);
+  EXPECT_THAT(BodyOf(damaged)["error"]["where"].get<std::string>(), HasSubstr("layer_02"));
+  EXPECT_THAT(WhatOf(damaged), ::testing::Not(HasSubstr("layer_02")));
   EXPECT_EQ(Maps({{"layers", "3"}}).status, 200);
 }
 

@@ -73,7 +73,7 @@ class FileSet {
 void AddMaps(const Export& e, FileSet& files) {
   files.Add(e.folder / kManifestName);
   for (const MapLayer& layer : e.maps) {
-    if (!layer.described) throw Error(layer.error);
+    if (!layer.described) std::rethrow_exception(layer.failure);
     files.Add(layer.metadata_file);
     files.Add(layer.array);
   }

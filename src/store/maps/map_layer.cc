@@ -33,12 +33,12 @@ void CountHeads(MapLayer& layer) {
     m.heads_known = true;
   } catch (const Error& e) {
     layer.error = e.what();
+    layer.failure = std::current_exception();
   }
 }
 
 ArrayFile OpenMaps(const MapLayer& layer, const fs::path& root) {
-  if (layer.missing) throw MissingFile(layer.error);
-  if (!layer.error.empty()) throw Error(layer.error);
+  if (layer.failure) std::rethrow_exception(layer.failure);
   CheckInside(layer.array, root);
   ArrayFile file(layer.array, kArrayName);
   const NpyLayout& found = file.layout();

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <exception>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -23,7 +24,7 @@ struct MapLayer {
   bool described = true;
   std::filesystem::path array;  // where its maps lie; empty if they are missing
   std::string error;            // why they cannot be read; empty if nothing is known against it
-  bool missing = false;         // whether that is because a file is not there
+  std::exception_ptr failure;   // the same as it was thrown; null as long as `error` is empty
 };
 
 // The levels of one layer, as stored.
@@ -37,8 +38,8 @@ struct StoredMaps {
 void CountHeads(MapLayer& layer);
 
 // Opens the array of a layer: levels (|u1) or raw values (<f2 or <f4), of the shape that the
-// metadata announce. Throws MissingFile if there is none, Error if it is damaged or of another type
-// or shape, and OutsideRoot.
+// metadata announce. Throws the layer's failure if it has one, MissingFile if there is no array,
+// Error if it is damaged or of another type or shape, and OutsideRoot.
 ArrayFile OpenMaps(const MapLayer& layer, const std::filesystem::path& root = {});
 
 // Reads all levels of a layer. Throws Error like OpenMaps, and for raw values.

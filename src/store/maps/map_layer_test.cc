@@ -50,20 +50,21 @@ TEST(MapLayer, ArraysThatFitNoMapsAreItsError) {
   EXPECT_THAT(ErrorOf([&] { OpenMaps(layer); }), HasSubstr("fits no maps"));
 }
 
-TEST(MapLayer, SaysWhetherItsMapsAreMissing) {
+TEST(MapLayer, FailsAsItDidWhenItWasFound) {
   const TestDir dir;
   MapLayer layer = OneFrame(dir);
-  layer.error = "is not there";
-  layer.missing = true;
+  layer.failure = std::make_exception_ptr(MissingFile("is not there", "maps.npz"));
   EXPECT_THROW(OpenMaps(layer), MissingFile);
-  layer.missing = false;
+  layer.failure = std::make_exception_ptr(Error("is damaged", "maps.npz", "Export again."));
   try {
     OpenMaps(layer);
     FAIL() << "was opened";
   } catch (const MissingFile&) {
     FAIL() << "counts as missing";
   } catch (const Error& error) {
-    EXPECT_THAT(error.what(), HasSubstr("is not there"));
+    EXPECT_EQ(error.problem(), "is damaged");
+    EXPECT_EQ(error.where(), "maps.npz");
+    EXPECT_EQ(error.hint(), "Export again.");
   }
 }
 

@@ -84,8 +84,8 @@ class LayerFinder {
       throw;
     } catch (const Error& e) {
       layer.error = e.what();
-      layer.missing = dynamic_cast<const MissingFile*>(&e) != nullptr;
-      if (!first_error_) first_error_ = std::current_exception();
+      layer.failure = std::current_exception();
+      if (!first_error_) first_error_ = layer.failure;
     }
   }
 

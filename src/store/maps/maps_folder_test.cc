@@ -85,8 +85,6 @@ TEST(MapsFolder, HeadsNobodyCountedAreCountedInTheArray) {
   const MapsFolder wrong = OpenMapsFolder(dir / "a");
   EXPECT_THAT(wrong.layers[0].error, HasSubstr("fits no maps of 1 frames, 3×2"));
   // Damaged, not missing.
-  EXPECT_FALSE(wrong.layers[0].missing);
-  EXPECT_TRUE(wrong.layers[1].missing);
   EXPECT_THROW(OpenMaps(wrong.layers[1]), MissingFile);
   try {
     OpenMaps(wrong.layers[0]);
@@ -131,7 +129,7 @@ TEST(MapsFolder, ALayerWithDamagedMetadataLeavesTheOthers) {
       ASSERT_EQ(folder.layers.size(), 3U);
       const MapLayer& damaged = folder.layers[1];
       EXPECT_FALSE(damaged.described);
-      EXPECT_FALSE(damaged.missing);
+      EXPECT_THROW(std::rethrow_exception(damaged.failure), Error);
       EXPECT_EQ(damaged.index, 1);
       EXPECT_EQ(damaged.metadata.H_ds, 13);
       EXPECT_EQ(damaged.metadata.layer_vmax99, 0);
@@ -147,7 +145,7 @@ TEST(MapsFolder, ALayerWithDamagedMetadataLeavesTheOthers) {
                 maps / "layers_manifest.json");
   fs::remove(metadata);
   const MapsFolder folder = OpenMapsFolder(maps);
-  EXPECT_TRUE(folder.layers[1].missing);
+  EXPECT_THROW(OpenMaps(folder.layers[1]), MissingFile);
   EXPECT_THAT(folder.layers[1].error, HasSubstr("layer_02_metadata.json"));
   EXPECT_EQ(folder.layers[2].error, "");
 }
