@@ -63,7 +63,8 @@ struct Connection {
   int socket = -1;
   State state = State::kIdle;
   Request request;
-  size_t body_bytes = 0;  // that have arrived
+  bool zero_byte = false;  // in the path of the request's address
+  size_t body_bytes = 0;   // that have arrived
   Response response;
   std::shared_ptr<std::atomic<bool>> abandoned;
   std::list<Connection>::iterator place;
@@ -171,9 +172,9 @@ class HttpServer::Impl {
         MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0, nullptr, nullptr, OnRequest,
         this, MHD_OPTION_LISTEN_SOCKET, listener_.Release(), MHD_OPTION_NOTIFY_CONNECTION,
         OnConnection, this, MHD_OPTION_NOTIFY_COMPLETED, OnSent, nullptr,
-        MHD_OPTION_CONNECTION_LIMIT, static_cast<unsigned>(2 * limits_.connections),
-        MHD_OPTION_CONNECTION_TIMEOUT, limits_.quiet_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        limits_.head_bytes, MHD_OPTION_END);
+        MHD_OPTION_URI_LOG_CALLBACK, OnAddress, nullptr, MHD_OPTION_CONNECTION_LIMIT,
+        static_cast<unsigned>(2 * limits_.connections), MHD_OPTION_CONNECTION_TIMEOUT,
+        limits_.quiet_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT, limits_.head_bytes, MHD_OPTION_END);
     if (daemon == nullptr) throw Error("the system lacks what a server needs");
     return daemon;
   }
@@ -262,6 +263,16 @@ class HttpServer::Impl {
     return *place;
   }
 
+  // Called with an address as it was sent. The library hands the path on as a string that ends at a
+  // zero byte.
+  static void* OnAddress(void*, const char* address, MHD_Connection* handle) noexcept {
+    auto& connection = *static_cast<Connection*>(
+        MHD_get_connection_info(handle, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context);
+    const std::string_view text = address;
+    connection.zero_byte = text.substr(0, text.find('?')).find("%00") != std::string_view::npos;
+    return nullptr;
+  }
+
   // Called when an answer has been sent, or cannot be.
   static void OnSent(void*, MHD_Connection* handle, void**, MHD_RequestTerminationCode) noexcept {
     auto& connection = *static_cast<Connection*>(
@@ -334,6 +345,10 @@ class HttpServer::Impl {
     all_.splice(all_.end(), all_, connection.place);
     if (connection.body_bytes > kMostBodyBytes) {
       connection.response = Refuse(413, "the body is larger than 1 MiB");
+      return Reply(connection);
+    }
+    if (connection.zero_byte) {
+      connection.response = Refuse(400, "the address holds a zero byte");
       return Reply(connection);
     }
     connection.abandoned = std::make_shared<std::atomic<bool>>(false);

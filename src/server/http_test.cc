@@ -348,6 +348,19 @@ TEST(Http, AnAnswerOnItsWayIsNotCutOffByIdleClients) {
   EXPECT_THAT(slow.Receive(), EndsWith(std::string(20 << 20, 'x')));
 }
 
+TEST(Http, PathsWithAZeroByteAreRefused) {
+  const Running running(Echo);
+  Client client(running.port());
+  for (const char* path : {"/%00", "/x%00", "/a%00b?c=d"}) {
+    const std::string answer = client.Ask(GetText(path));
+    EXPECT_THAT(answer, StartsWith("HTTP/1.1 400")) << path;
+    EXPECT_THAT(answer, HasSubstr("the address holds a zero byte"));
+  }
+  // Elsewhere it is a byte as any other, and the next request is not blamed for the last one.
+  EXPECT_THAT(client.Ask(GetText("/x%2500?a=b%00c")),
+              HasSubstr(std::string("GET /x%00 body= a=b\0c", 21)));
+}
+
 TEST(Http, BodiesThatAreNotReadAreRefusedAtOnce) {
   const Running running(Echo);
   const auto answer = [&](const std::string& fields) {
