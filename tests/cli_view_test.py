@@ -135,6 +135,34 @@ class View(Case):
         told = viewer.json(f"api/maps.json?layers=3&{CELL}")["scales"][0][0]
         self.assertAlmostEqual(told / scale, 1, 5)
 
+    def test_numbers_are_what_query_writes(self):
+        folder = self.export("--save_qk", "--precision", "f32", "--save_per_head")
+        viewer = self.view(folder)
+        for words, arguments in (
+                ("queries=1.2&layer=2&head=1", ["--row", 1, "--col", 2, "--layer", 2, "--head", 1]),
+                ("queries=1~0.0-1.2&view=heads&incoming=1",
+                 ["--frame", 1, "--row", "0-1", "--col", "0-2", "--head", "all", "--incoming"]),
+                ("queries=0.0@camera&view=layers&reduce=max&frames=1",
+                 ["--token", "camera", "--layer", "all", "--head", "max", "--frames", 1])):
+            for kind in ("npy", "csv"):
+                written = self.dir / f"rows.{kind}"
+                self.succeed("query", folder, *arguments, "--overwrite", "-o", written)
+                answer = viewer.get(f"api/numbers.{kind}?export=.&definition=model&{words}")
+                self.assertEqual(answer, written.read_bytes(), words)
+
+    def test_numbers_of_stored_maps_are_probabilities(self):
+        folder = self.export("--save_per_head")
+        metadata, stored = load(folder, 2)
+        url = self.view(folder).url + f"api/numbers.npy?export=.&queries=1.2&layer=2&view=heads"
+        with urllib.request.urlopen(url) as answer:
+            self.assertEqual(answer.headers["X-Export"], ".")
+            self.assertRegex(answer.headers["Content-Disposition"],
+                             r'^attachment; filename="\w+_layer2_heads_row1_col2\.npy"; filename\*=')
+            numbers = np.load(io.BytesIO(answer.read()))
+        vmax = np.array(metadata["per_head_vmax99"])[:, None, None, None]
+        expected = stored[1 * metadata["W_ds"] + 2] / 255 * vmax
+        np.testing.assert_allclose(numbers[0], expected, rtol=1e-6)
+
     def test_the_page_and_the_pictures(self):
         self.export()
         viewer = self.view("out")

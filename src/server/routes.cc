@@ -8,10 +8,12 @@
 
 #include "attention/request_words.h"
 #include "figure/recipe_maps.h"
+#include "figure/table.h"
 #include "server/assets.h"
 #include "server/export_json.h"
 #include "server/map_answer.h"
 #include "server/message.h"
+#include "server/numbers_answer.h"
 #include "server/picture_file.h"
 #include "server/recipe_answer.h"
 #include "server/row_answer.h"
@@ -22,6 +24,7 @@ namespace {
 
 constexpr const char* kFrames = "/api/frames/";
 constexpr const char* kFigure = "/api/figure.";
+constexpr const char* kNumbers = "/api/numbers.";
 constexpr int64_t kMostFrames = 1'000'000;
 
 // Products (AttentionRows::Products) that one thread computes sooner than it wakes others: a tenth
@@ -29,6 +32,8 @@ constexpr int64_t kMostFrames = 1'000'000;
 constexpr double kInstantProducts = 3e4;
 // Those that are computed before anybody notices: a tenth of a second of two processors.
 constexpr double kQuickProducts = 1e8;
+// The same of lines of a table.
+constexpr double kQuickLines = 1e5;
 
 Response JsonResponse(const OrderedJson& json, int status = 200) {
   return {status,
@@ -183,15 +188,23 @@ Response Routes::Maps(const Request& request, const OpenedExport& opened, bool a
   return response;
 }
 
-// A figure is drawn for seconds, so that it never waits, nor lets others wait, among quick answers.
-Response Routes::Figure(const Request& request, const OpenedExport& opened) const {
+// A figure or the numbers of a recipe. A figure is drawn for seconds, and large tables are written
+// for as long, so that they never wait, nor let others wait, among quick answers.
+Response Routes::Made(const Request& request, const OpenedExport& opened) const {
   const OpenedRecipe recipe(request.params, opened, catalog_);
-  CheckCost(RecipeProducts(recipe.plan()));
+  const RecipePlan& plan = recipe.plan();
+  const double products = RecipeProducts(plan);
+  CheckCost(products);
   const StopCheck stop_check = StopCheckOf(request, answer_time_);
-  const std::string extension = request.path.substr(std::string_view(kFigure).size());
+  const std::string extension = request.path.substr(request.path.rfind('.') + 1);
+  const bool figure = request.path.starts_with(kFigure);
+  const bool quick = !figure && products <= kQuickProducts && TableLineCount(plan) <= kQuickLines;
   Response response;
-  const auto draw = [&] { response = FigureResponse(recipe.plan(), extension, stop_check); };
-  lanes_.Run(Lane::kLong, draw, stop_check);
+  const auto make = [&] {
+    response = figure ? FigureResponse(plan, extension, stop_check)
+                      : NumbersResponse(plan, extension, stop_check);
+  };
+  lanes_.Run(quick ? Lane::kQuick : Lane::kLong, make, stop_check);
   return response;
 }
 
@@ -211,7 +224,7 @@ std::shared_ptr<const OpenedExport> Routes::Open(const Request& request) const {
 Response Routes::AnswerAbout(const Request& request, const OpenedExport& opened) const {
   const std::string& path = request.path;
   if (path.starts_with(kFrames)) return FrameResponse(request, opened.described);
-  if (path.starts_with(kFigure)) return Figure(request, opened);
+  if (path.starts_with(kFigure) || path.starts_with(kNumbers)) return Made(request, opened);
   if (path == "/api/maps.npy" || path == "/api/maps.json") {
     return Maps(request, opened, path == "/api/maps.json");
   }
@@ -224,7 +237,8 @@ Response Routes::AnswerApi(const Request& request) const {
   const bool known = path == "/api/open" || path == "/api/export" || path == "/api/exports" ||
                      path == "/api/maps.npy" || path == "/api/maps.json" ||
                      path == "/api/figure.png" || path == "/api/figure.svg" ||
-                     path == "/api/figure.pdf" || path.starts_with(kFrames);
+                     path == "/api/figure.pdf" || path == "/api/numbers.csv" ||
+                     path == "/api/numbers.npy" || path.starts_with(kFrames);
   if (!known) throw Refusal(404, "there is no such address", path);
   if (request.method != wanted) {
     throw Refusal(405, fmt::format("only {} is answered here", wanted), path);

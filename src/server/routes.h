@@ -30,7 +30,7 @@ class Routes {
   Response AnswerAbout(const Request& request, const OpenedExport& opened) const;
   Response Maps(const Request& request, const OpenedExport& opened, bool as_json) const;
   Response Rows(const Request& request, const OpenedExport& opened, bool as_json) const;
-  Response Figure(const Request& request, const OpenedExport& opened) const;
+  Response Made(const Request& request, const OpenedExport& opened) const;
   std::shared_ptr<const OpenedExport> Open(const Request& request) const;
 
   ExportCatalog& catalog_;

@@ -497,6 +497,29 @@ TEST_F(StoreRoutesTest, StatsComeBehindWhatIsThereWithout) {
   EXPECT_EQ(Maps({{"stats", "1"}}).status, 400);  // stored maps have none
 }
 
+TEST_F(StoreRoutesTest, NumbersOfRecipes) {
+  const RequestParams recipe = {
+      {"queries", "4.5_1~2.3"}, {"definition", "model"}, {"view", "matrix"}, {"frame", "1"}};
+  const Response table = Get("/api/numbers.csv", recipe);
+  ASSERT_EQ(table.status, 200) << table.body;
+  EXPECT_EQ(HeaderOf(table, "X-Export"), "a");
+  EXPECT_EQ(HeaderOf(table, "Cache-Control"), "no-store");
+  EXPECT_THAT(table.body, ::testing::StartsWith("scene,definition,query,layer,"));
+  EXPECT_THAT(table.body, HasSubstr("\nconv_per_head,model,1~2.3,5,3,1,"));
+  const Response array = Get("/api/numbers.npy", recipe);
+  ASSERT_EQ(array.status, 200) << array.body;
+  EXPECT_EQ(ParseNpy(testing::AsBytes(array.body), "numbers").shape.size(), 6U);
+  // Looks change nothing, but wrong ones are refused.
+  RequestParams with_looks = recipe;
+  with_looks.emplace_back("colormap", "viridis");
+  EXPECT_EQ(Get("/api/numbers.csv", with_looks).body, table.body);
+  with_looks.back().second = "rainbow";
+  EXPECT_EQ(BodyOf(Get("/api/numbers.csv", with_looks))["error"]["where"], "colormap");
+  EXPECT_EQ(Get("/api/numbers.csv", {{"queries", "99.0"}}).status, 404);
+  EXPECT_EQ(Get("/api/numbers.csv").status, 400);
+  EXPECT_EQ(Get("/api/numbers.txt", recipe).status, 404);
+}
+
 TEST_F(StoreRoutesTest, StoredMapsAreAnsweredAsBefore) {
   const Response response = Maps({});
   EXPECT_EQ(ArraysOf(response).first.descr, "|u1");

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/numbers_answer.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <set>
+
+#include "figure/file_name.h"
+#include "figure/table.h"
+#include "server/answer_form.h"
+#include "server/recipe_answer.h"
+
+namespace vggt {
+namespace {
+
+// Of CSV, which are some 150 MB.
+constexpr double kMostLines = 2e6;
+
+void CheckLines(double lines) {
+  if (lines <= kMostLines) return;
+  throw Refusal(400,
+                fmt::format("{:.3g} million lines, at most {:.3g} million fit in one answer",
+                            lines / 1e6, kMostLines / 1e6),
+                "", "Ask for fewer `queries` or `frames`, or use 'vggt-attn figure'.");
+}
+
+void CheckBytes(const Shape& shape) {
+  double bytes = sizeof(float);
+  for (const int64_t extent : shape) bytes *= static_cast<double>(extent);
+  if (bytes <= static_cast<double>(kMostAnswerBytes)) return;
+  throw Refusal(400,
+                fmt::format("{} of maps, at most {} MiB fit in one answer", HumanBytes(bytes),
+                            kMostAnswerBytes >> 20),
+                "", "Ask for fewer `queries` or `frames`, or use 'vggt-attn figure'.");
+}
+
+}  // namespace
+
+Response NumbersResponse(const RecipePlan& plan, const std::string& extension,
+                         const StopCheck& stop_check) {
+  std::string body;
+  const PieceSink append = [&](std::string_view piece) { body += piece; };
+  const bool csv = extension == "csv";
+  if (csv) {
+    CheckLines(TableLineCount(plan));
+    WriteTableCsv(plan, append, stop_check);
+  } else {
+    CheckBytes(TableShape(plan));
+    WriteTableNpy(plan, append, stop_check);
+  }
+  Response response = SavedFileResponse(
+      std::move(body), csv ? "text/csv; charset=utf-8" : "application/octet-stream",
+      RecipeFileName(plan, extension));
+  std::set<int64_t> left_out;
+  for (const RecipePart& part : plan.parts) {
+    left_out.insert(part.left_out.begin(), part.left_out.end());
+  }
+  if (!left_out.empty()) {
+    response.headers.emplace_back("X-Left-Out", fmt::format("{}", fmt::join(left_out, ",")));
+  }
+  return response;
+}
+
+}  // namespace vggt
