@@ -97,8 +97,9 @@ void ComputeLogitsOnTiles(const at::ProbePlan& plan, int64_t head, int64_t first
   const float scale = at::LogitScale(plan.head_dim);
   const int64_t group_size = at::kTileGroup * plan.key_size;
   float* scaled = queries + plan.rows_together * plan.key_size;
-  for (int64_t r = 0; r < rows; ++r) {
-    const float* from = plan.Token(plan.q, plan.rows[first + r], head);
+  // Rows up to whole groups repeat the last one: they are computed and not read.
+  for (int64_t r = 0; r % at::kTileGroup != 0 || r < rows; ++r) {
+    const float* from = plan.Token(plan.q, plan.rows[first + std::min(r, rows - 1)], head);
     for (int64_t c = 0; c < plan.head_dim; ++c) scaled[c] = from[c] * scale;
     PackRow(scaled, plan.head_dim, plan.depth_tiles, r % at::kTileGroup,
             reinterpret_cast<uint32_t*>(queries + r / at::kTileGroup * group_size));
