@@ -25,6 +25,7 @@ export interface Look {
   width?: number;
   height?: number;
   theme?: "light" | "dark";
+  address?: string; // of the page, where it is not the server's own: a proxy's
 }
 
 // One map as it is painted: RGBA of each cell.
@@ -98,7 +99,7 @@ export class Viewer {
 
   // `path`: what stands after the server's address.
   static async open(browser: Browser, server: Server, path = "", look: Look = {}) {
-    const { width = 1440, height = 900, theme = "light" } = look;
+    const { width = 1440, height = 900, theme = "light", address = server.address } = look;
     const page = idle.get(browser) ?? (await browser.newPage());
     idle.delete(browser);
     page.setDefaultTimeout(15_000);
@@ -108,16 +109,16 @@ export class Viewer {
     page.on("pageerror", (error) => viewer.problems.push(`thrown: ${error.message}`));
     page.on("console", (message) => {
       if (["error", "warning"].includes(message.type())) {
-        const at = message.location().url.replace(server.address, "/");
+        const at = message.location().url.replace(address, "/");
         viewer.problems.push(`${message.type()}: ${message.text()} (${at})`);
       }
     });
     page.on("request", (request) => {
       const url = request.url();
-      const local = url.startsWith(server.address) || /^(blob|data):/.test(url);
+      const local = url.startsWith(address) || /^(blob|data):/.test(url);
       if (!local) viewer.problems.push(`asks ${url}`);
     });
-    await page.goto(server.address + path);
+    await page.goto(address + path);
     return viewer;
   }
 
@@ -151,7 +152,7 @@ export class Viewer {
   async info(): Promise<ExportInfo> {
     const picture = this.page.locator(".query .picture img").first();
     const src = await picture.getAttribute("src");
-    return this.server.info(new URL(src!, this.server.address).searchParams.get("export")!);
+    return this.server.info(new URL(src!, this.page.url()).searchParams.get("export")!);
   }
 
   // Opens another export by the path box.

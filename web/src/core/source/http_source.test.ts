@@ -82,8 +82,8 @@ describe("the address of maps", () => {
     const full = { exportId: "a b/c&d", layers: [3, 5], heads: [2], row: 0, col: 36 };
     await source.maps({ ...full, frames: [0, 2] });
     expect(seen.urls).toEqual([
-      "/api/maps.npy?layers=1&heads=mean&row=0&col=0&export=kitchen",
-      "/api/maps.npy?layers=3,5&heads=2&row=0&col=36&frames=0,2&export=a%20b%2Fc%26d",
+      "api/maps.npy?layers=1&heads=mean&row=0&col=0&export=kitchen",
+      "api/maps.npy?layers=3,5&heads=2&row=0&col=36&frames=0,2&export=a%20b%2Fc%26d",
     ]);
   });
 
@@ -96,8 +96,8 @@ describe("the address of maps", () => {
       seen.urls.push(there.pictureAddress(frame));
     }
     expect(seen.urls.map((url) => url.replace(/\?.*/, ""))).toEqual([
-      "/api/maps.npy",
-      "/api/frames/0",
+      "api/maps.npy",
+      "api/frames/0",
       "/proxy/8080/api/maps.npy",
       "/proxy/8080/api/frames/0",
       "http://localhost:8080/api/maps.npy",
@@ -185,7 +185,7 @@ describe("requests", () => {
     const seen = serve(() => Response.json(answer()));
     expect((await source.describe("x")).name).toBe("kitchen");
     expect((await source.open('a "b"')).name).toBe("kitchen");
-    expect(seen.urls).toEqual(["/api/export?export=x", "/api/open"]);
+    expect(seen.urls).toEqual(["api/export?export=x", "api/open"]);
     expect(seen.inits[1]).toMatchObject({ method: "POST", body: '{"path":"a \\"b\\""}' });
     expect(new Headers(seen.inits[1]!.headers).get("Content-Type")).toBe("application/json");
   });
@@ -214,7 +214,7 @@ describe("requests", () => {
       throw new TypeError("Failed to fetch");
     });
     const seen = await failure(source.describe("x"));
-    expect(seen).toMatchObject({ kind: "network", status: null, where: "/api/export?export=x" });
+    expect(seen).toMatchObject({ kind: "network", status: null, where: "api/export?export=x" });
     expect(seen.hint).toContain("vggt-attn view");
   });
 
@@ -292,7 +292,7 @@ describe("a picture", () => {
   it("that cannot be read is named", async () => {
     serve(() => new Response("", { status: 404 }));
     expect((await failure(source.readPicture(frame))).what).toContain(
-      "/api/frames/0 cannot be read",
+      "api/frames/0 cannot be read",
     );
   });
 });

@@ -70,19 +70,20 @@ export class HttpSource implements Source {
   private readonly timeoutMs: number;
 
   // `base`: the path under which the page's own server passes requests on to `vggt-attn view`, which answers no pages
-  // of other origins; "" if the page itself comes from it.
+  // of other origins. If it is "", addresses are relative: the page itself comes from `vggt-attn view`, maybe through a
+  // proxy that serves it below a path.
   constructor(base = "", options: HttpOptions = {}) {
-    this.base = base.replace(/\/$/, "");
+    this.base = base === "" ? "" : base.replace(/\/?$/, "/");
     this.timeoutMs = options.timeoutMs ?? kTimeoutMs;
   }
 
   async list(signal?: AbortSignal): Promise<ExportListing> {
-    return checkListing(await this.request("/api/exports", signal, json));
+    return checkListing(await this.request("api/exports", signal, json));
   }
 
   async first(signal?: AbortSignal): Promise<ExportInfo | null> {
     try {
-      return checkExport(await this.request("/api/export", signal, json));
+      return checkExport(await this.request("api/export", signal, json));
     } catch (error) {
       if (error instanceof WireError && error.status === 404) return null;
       throw error;
@@ -95,11 +96,11 @@ export class HttpSource implements Source {
       headers: { "Content-Type": "application/json" },
       body: JSON.stringify({ path }),
     };
-    return checkExport(await this.request("/api/open", signal, json, { init }));
+    return checkExport(await this.request("api/open", signal, json, { init }));
   }
 
   async describe(exportId: string, signal?: AbortSignal): Promise<ExportInfo> {
-    const address = `/api/export?export=${encodeURIComponent(exportId)}`;
+    const address = `api/export?export=${encodeURIComponent(exportId)}`;
     return checkExport(await this.request(address, signal, json));
   }
 
@@ -140,7 +141,7 @@ export class HttpSource implements Source {
   }
 
   pictureAddress(frame: Frame): string {
-    return this.base + frame.url;
+    return this.base + frame.url.replace(/^\//, "");
   }
 
   async readPicture(frame: Frame, signal?: AbortSignal): Promise<Uint8Array> {
@@ -203,4 +204,4 @@ export class HttpSource implements Source {
 }
 
 const mapsAddress = (parts: readonly string[], exportId: string): string =>
-  `/api/maps.npy?${[...parts, `export=${encodeURIComponent(exportId)}`].join("&")}`;
+  `api/maps.npy?${[...parts, `export=${encodeURIComponent(exportId)}`].join("&")}`;

@@ -91,7 +91,7 @@ describe("load", () => {
     expect(state.exportInfo.value?.name).toBe("office");
     expect(state.layer.value).toBe(1);
     expect(fetch).toHaveBeenCalledWith(
-      "/api/open",
+      "api/open",
       expect.objectContaining({ method: "POST", body: '{"path":"office"}' }),
     );
   });
@@ -141,7 +141,7 @@ describe("load", () => {
       Response.json(exampleExport({ name: url, id: "x" })),
     );
     await state.load(null, { ...nothing, layer: 2 });
-    expect(state.exportInfo.value?.name).toBe("/api/export");
+    expect(state.exportInfo.value?.name).toBe("api/export");
     expect(state.layer.value).toBe(2);
   });
 
