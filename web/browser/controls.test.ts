@@ -203,7 +203,7 @@ describe("shares", () => {
   });
 
   it("of all layers are lines, on which a click chooses a layer", async () => {
-    const chart = viewer.page.locator(".line-chart svg");
+    const chart = viewer.page.locator(".line-chart > svg");
     await expect.poll(() => chart.locator("polyline").count()).toBe(3);
     // Each line ends as high as the frame's share in layer 3, on one scale for all of them.
     const sums = await Promise.all(
@@ -214,7 +214,8 @@ describe("shares", () => {
       .locator("polyline")
       .evaluateAll((lines) => lines.map((line) => line.getAttribute("points")!.split(" ").at(-1)!));
     const heights = ends.map((end) => Number(end.split(",")[1]));
-    const bottom = 128; // of the plot
+    const axis = await chart.locator(".grid").first().getAttribute("d");
+    const bottom = Number(axis!.split("V")[1]); // of the plot
     const perShare = (bottom - heights[0]!) / shares[0]!;
     heights.forEach((height, i) => {
       expect(bottom - height).toBeCloseTo(perShare * shares[i]!, 3);

@@ -177,15 +177,8 @@ describe("the numbers", () => {
 
   it("of the matrix are of every layer and head", async () => {
     await open("?path=many&row=0&col=1&view=matrix&frame=1");
-    const painted = () =>
-      viewer.page.locator("[data-testid=matrix-maps] canvas").evaluate((each) => {
-        const canvas = each as HTMLCanvasElement;
-        const context = canvas.getContext("2d", { willReadFrequently: true })!;
-        // A pixel of each map.
-        const at = (map: number) => [(map % 16) * 9, Math.floor(map / 16) * 7, 1, 1] as const;
-        const maps = Array.from({ length: 384 }, (_, map) => context.getImageData(...at(map)));
-        return maps.filter((map) => map.data[3] === 255).length;
-      });
+    const painted = async () =>
+      (await viewer.matrix(16, 24, { across: 8, down: 6 })).filter((map) => map[3] === 255).length;
     await expect.poll(painted).toBe(384);
     const { shape, data } = parseNpy(new Uint8Array((await save("npy")).bytes));
     expect(shape).toEqual([24, 16, 1, 6, 8]);

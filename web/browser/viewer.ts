@@ -182,6 +182,35 @@ export class Viewer {
     );
   }
 
+  // RGBA of each cell of each map of the matrix, one map after the other, where they are `columns` across and `rows`
+  // down. Each cell is read in its middle.
+  matrix(columns: number, rows: number, cells: { across: number; down: number }) {
+    return this.page.evaluate(
+      ([across, down, wide, tall]) => {
+        const canvas = document.querySelector<HTMLCanvasElement>(
+          "[data-testid=matrix-maps] canvas",
+        )!;
+        const { width, height } = canvas;
+        const { data } = canvas
+          .getContext("2d", { willReadFrequently: true })!
+          .getImageData(0, 0, width, height);
+        const kGap = 1; // pixel
+        const [map, line] = [(width + kGap) / across - kGap, (height + kGap) / down - kGap];
+        return Array.from({ length: across * down }, (_, i) =>
+          Array.from({ length: wide * tall }, (__, cell) => {
+            const x = (i % across) * (map + kGap) + (((cell % wide) + 0.5) / wide) * map;
+            const y =
+              Math.floor(i / across) * (line + kGap) +
+              ((Math.floor(cell / wide) + 0.5) / tall) * line;
+            const at = 4 * (Math.floor(y) * width + Math.floor(x));
+            return [...data.subarray(at, at + 4)];
+          }).flat(),
+        );
+      },
+      [columns, rows, cells.across, cells.down] as const,
+    );
+  }
+
   // Waits until the maps of slot `slot` are these layers and heads (0: the average) of one query,
   // each pixel of them.
   async shows(

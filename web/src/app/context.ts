@@ -14,12 +14,17 @@ export interface ReadoutText {
   more?: string; // in a line of its own
 }
 
+// The map of one frame, in the layer and head that are chosen, for one of the queries; or the query picture.
+export type Enlarged = { slot: number; frame: number } | "query";
+
 export interface Viewer {
   state: State;
   root: HTMLElement; // holds everything that the viewer shows
   ownsPage: boolean; // see ViewerOptions
   readout: Signal<ReadoutText | null>; // the value under the pointer
   helpOpen: Signal<boolean>;
+  controlsOpen: Signal<boolean>; // where they are hidden until asked for, because there is little room
+  enlarged: Signal<Enlarged | null>; // the picture that has the panel to itself
 }
 
 const Context = createContext<Viewer | null>(null);

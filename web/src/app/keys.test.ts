@@ -27,11 +27,12 @@ class Select extends Element {}
 const page = new EventTarget();
 const root = new EventTarget();
 const helpOpen = signal(false);
+const enlarged = signal(null);
 let state: State;
 let stop: () => void;
 
 function listen(ownsPage: boolean) {
-  const viewer = { state, root, ownsPage, helpOpen } as unknown as Viewer;
+  const viewer = { state, root, ownsPage, helpOpen, enlarged } as unknown as Viewer;
   stop = listenToKeys(viewer);
 }
 

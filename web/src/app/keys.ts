@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The keyboard.
 import type { Viewer } from "./context";
+import { goBack, toggleEnlarged } from "./enlarge";
 
 // For the help page: what each key does.
 export const kKeyHelp: readonly (readonly [string, string])[] = [
@@ -12,6 +13,7 @@ export const kKeyHelp: readonly (readonly [string, string])[] = [
   ["M", "the matrix: all layers × all heads"],
   ["P", "keep this query and add another beside it"],
   ["Backspace", "take the active query away, if there are several"],
+  ["E", "enlarge the picture under the pointer or in focus; the same key or Esc goes back"],
   ["Esc", "let go of the hover; close what is open"],
   ["?", "this help"],
 ];
@@ -77,7 +79,11 @@ const kActions: Record<string, Action> = {
   r: stepRope,
   b: stepBlock,
   Backspace: ({ state }) => state.unpin(state.activePin.value),
-  Escape: ({ state }) => (state.hover.value = null),
+  e: toggleEnlarged,
+  Escape: (viewer) => {
+    viewer.state.hover.value = null;
+    goBack(viewer);
+  },
   "?": ({ helpOpen }) => (helpOpen.value = true),
 };
 
@@ -101,7 +107,7 @@ export function listenToKeys(viewer: Viewer): () => void {
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
     const action = kActions[event.key.length === 1 ? event.key.toLowerCase() : event.key];
     if (!action || !state.exportInfo.value || takesKey(event.target, event.key)) return;
-    if (event.key === "Escape" && state.hover.value === null) return;
+    if (event.key === "Escape" && state.hover.value === null && !viewer.enlarged.value) return;
     event.preventDefault();
     action(viewer, event);
   };

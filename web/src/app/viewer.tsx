@@ -8,6 +8,7 @@ import { createState } from "../core/state/state";
 import { followInAddressBar } from "./address_bar";
 import { App } from "./components/App";
 import { ViewerProvider, type Viewer } from "./context";
+import { followPictures } from "./enlarge";
 import { listenToKeys } from "./keys";
 import { followTheme } from "./theme";
 import "./style/base.css";
@@ -44,9 +45,11 @@ export function createViewer(
     ownsPage,
     readout: signal(null),
     helpOpen: signal(false),
+    controlsOpen: signal(false),
+    enlarged: signal(null),
   };
   element.classList.add("vggt-attn");
-  const stops = [followTheme(viewer), listenToKeys(viewer)];
+  const stops = [followTheme(viewer), listenToKeys(viewer), followPictures(viewer)];
   if (ownsPage) stops.push(followTitle(viewer), followInAddressBar(state));
   render(
     <ViewerProvider value={viewer}>

@@ -12,17 +12,19 @@ import { Readout } from "./Readout";
 import { TopBar } from "./TopBar";
 
 export function App() {
-  const { exportInfo, loading } = useViewer().state;
+  const { state, enlarged } = useViewer();
+  const { exportInfo, loading } = state;
   const open = exportInfo.value !== null;
+  const large = enlarged.value === "query"; // the query picture has all the room
   return (
     <>
       <TopBar />
       {open && <Controls />}
       <FailureBanner />
       {open ? (
-        <main class="stage">
+        <main class={large ? "stage query-large" : "stage"}>
           <QueryPanel />
-          <MainView />
+          {!large && <MainView />}
           <MatchLines />
         </main>
       ) : (

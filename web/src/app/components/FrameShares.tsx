@@ -7,7 +7,7 @@ import { frameTitle, sourceOf } from "../../core/state/frame_name";
 import type { State } from "../../core/state/state";
 import { useViewer } from "../context";
 import { FeedFailure } from "./FailureBanner";
-import { LineChart, type Line } from "./LineChart";
+import { LineChart, LineSign, type Line } from "./LineChart";
 
 const kRestMs = 80;
 // People with most kinds of colour vision tell these apart (Okabe and Ito, 2008).
@@ -22,9 +22,17 @@ const kColours = [
   "#888888",
 ];
 
-function colour(frame: number): string {
-  return kColours[frame % kColours.length]!;
+// And this those who see no colours.
+const kDashes = ["", "7 3", "2 3", "9 3 2 3", "5 2 1 2 1 2"];
+
+// No two of the first forty look alike.
+function look(frame: number) {
+  return {
+    colour: kColours[frame % kColours.length]!,
+    dash: kDashes[frame % kDashes.length]!,
+  };
 }
+const kSpecial = { colour: "var(--quiet)", dash: "1 2" };
 
 // Only the model's own attention has a share of special tokens in the whole: `patches` leaves them out, and within each
 // frame they are no share of it.
@@ -42,12 +50,13 @@ function read(state: State): Shares {
   const xs = state.layers.value.map((layer) => layer.number);
   const shares = xs.map((layer) => masses(state, block, layer, state.head.value));
   const lines: Line[] = state.frames.value.map((_, frame) => ({
-    colour: colour(frame),
+    name: `frame ${frame}`,
+    ...look(frame),
     values: shares.map((each) => each?.frames[frame] ?? null),
   }));
   if (hasSpecial(state)) {
     const values = shares.map((each) => each && sum(each.special));
-    lines.push({ colour: "var(--quiet)", dashed: true, values });
+    lines.push({ name: "special tokens", ...kSpecial, values });
   }
   return { xs, lines };
 }
@@ -78,6 +87,7 @@ export function FrameShares() {
       </h3>
       <LineChart
         label="Share of each frame, by layer"
+        x="layer"
         xs={xs}
         lines={lines}
         chosen={state.layer.value}
@@ -98,13 +108,13 @@ export function FrameShares() {
                 : undefined
             }
           >
-            <i style={{ background: colour(frame) }} />
+            <LineSign line={look(frame)} />
             frame {frame}
           </span>
         ))}
         {special && (
           <span>
-            <i style={{ background: "var(--quiet)" }} />
+            <LineSign line={kSpecial} />
             special tokens
           </span>
         )}

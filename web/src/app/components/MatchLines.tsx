@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Lines from the query to the best match in each frame, over everything else.
+// Lines from the query to the best match in each frame. Each is seen in the two pictures that it joins, as far as they
+// are in view, and over nothing else.
 import { useSignal, useSignalEffect } from "@preact/signals";
-import { useEffect } from "preact/hooks";
+import { useEffect, useId } from "preact/hooks";
 import { useViewer, type Viewer } from "../context";
 
 interface Line {
@@ -11,6 +12,7 @@ interface Line {
   y1: number;
   x2: number;
   y2: number;
+  seen: DOMRect[]; // where it is drawn
 }
 
 function centre(element: Element) {
@@ -18,19 +20,33 @@ function centre(element: Element) {
   return { x: box.left + box.width / 2, y: box.top + box.height / 2 };
 }
 
+// The part of a picture that is in view in what it scrolls in.
+function inView(picture: Element, scroller: Element | null): DOMRect | null {
+  const box = picture.getBoundingClientRect();
+  const around = scroller?.getBoundingClientRect() ?? box;
+  const [left, top] = [Math.max(box.left, around.left), Math.max(box.top, around.top)];
+  const right = Math.min(box.right, around.right);
+  const bottom = Math.min(box.bottom, around.bottom);
+  return right > left && bottom > top ? new DOMRect(left, top, right - left, bottom - top) : null;
+}
+
 // Measures on the page where the marks are, so that only one piece of code decides where they go.
 function measure({ state, root }: Viewer): Line[] {
   const lines: Line[] = [];
   state.spots.value.forEach((_, slot) => {
     const from = root.querySelector(`.query-cell[data-pin="${slot + 1}"]`);
-    if (!from) return;
+    const query = root.querySelector(".query .picture");
+    const near = query && inView(query, query.closest(".query-panel"));
+    if (!from || !near) return;
     const { x: x1, y: y1 } = centre(from);
     for (const match of root.querySelectorAll(
       `.frame-sheet .overlay[data-slot="${slot}"] .match:not([hidden])`,
     )) {
       const { x: x2, y: y2 } = centre(match);
+      const far = inView(match.closest(".picture")!, match.closest(".shown-list"));
+      if (!far) continue;
       const frame = match.closest<HTMLElement>(".overlay")?.dataset["frame"] ?? "";
-      lines.push({ key: `${slot} ${frame}`, slot, x1, y1, x2, y2 });
+      lines.push({ key: `${slot} ${frame}`, slot, x1, y1, x2, y2, seen: [near, far] });
     }
   });
   return lines;
@@ -39,6 +55,7 @@ function measure({ state, root }: Viewer): Line[] {
 export function MatchLines() {
   const viewer = useViewer();
   const { state, root } = viewer;
+  const id = useId();
   const lines = useSignal<Line[]>([]);
   const wanted = state.showLines.value && state.showMatches.value && state.view.value === "frames";
   const again = () => {
@@ -47,6 +64,7 @@ export function MatchLines() {
   useSignalEffect(() => {
     state.feeds.main.forEach((feed) => feed.block.value);
     state.spots.value;
+    viewer.enlarged.value;
     if (!(state.showLines.value && state.showMatches.value && state.view.value === "frames"))
       return;
     const frame = requestAnimationFrame(again);
@@ -69,8 +87,17 @@ export function MatchLines() {
   if (!wanted) return null;
   return (
     <svg class="match-lines" data-testid="match-lines" aria-hidden="true">
-      {lines.value.map(({ key, slot, ...ends }) => (
-        <line key={key} class={slot === state.activePin.value ? "active" : ""} {...ends} />
+      {lines.value.map(({ key, slot, seen, ...ends }, i) => (
+        <g key={key}>
+          <clipPath id={`${id}${i}`}>
+            {seen.map(({ x, y, width, height }) => (
+              <rect x={x} y={y} width={width} height={height} />
+            ))}
+          </clipPath>
+          <g clip-path={`url(#${id}${i})`}>
+            <line class={slot === state.activePin.value ? "active" : ""} {...ends} />
+          </g>
+        </g>
       ))}
     </svg>
   );

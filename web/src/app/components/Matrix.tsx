@@ -1,67 +1,174 @@
 // SPDX-License-Identifier: Apache-2.0
 // All layers × all heads of one query in one target frame, painted as one picture.
-import { useComputed, useSignal, useSignalEffect } from "@preact/signals";
-import { useRef } from "preact/hooks";
+import { useComputed, useSignal, useSignalEffect, type Signal } from "@preact/signals";
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { formatValue } from "../../core/maps/number";
 import { kAverage } from "../../core/state/choices";
 import { colourRange, lastColour, paintMap } from "../../core/state/display";
 import type { Feed } from "../../core/state/feed";
+import type { State } from "../../core/state/state";
+import { matrixCells, type Cells, type Room } from "../arrange";
+import { canvas2d } from "../canvas";
 import { useViewer } from "../context";
-import type { Room } from "./room";
 
-const kGap = 1; // pixels between maps
-const kLabelWidth = 30;
-const kLabelHeight = 18;
+const kLabelWidth = 2.4; // heights of a line of text
+const kLabelHeight = 1.4;
 
-function usePainted(feed: Feed, layers: readonly number[], heads: readonly number[]) {
+const layersOf = (state: State): number[] => state.layers.value.map((layer) => layer.number);
+const headsOf = (state: State): number[] =>
+  state.numHeads.value > 0 ? state.headNumbers() : [kAverage];
+
+function cellsIn(state: State, room: Room, em: number, pixelRatio: number): Cells {
+  const grid = state.grid.value;
+  const maps = { width: room.width - kLabelWidth * em, height: room.height - kLabelHeight * em };
+  const aspect = (grid?.W_ds ?? 1) / (grid?.H_ds ?? 1);
+  return matrixCells(headsOf(state).length, layersOf(state).length, aspect, maps, pixelRatio);
+}
+
+// The width of each map in a room; 0 if they are not all in view.
+export function matrixSize(state: State, room: Room, em: number): number {
+  const { width, height, gap } = cellsIn(state, room, em, 1);
+  const wide = headsOf(state).length * (width + gap) + kLabelWidth * em;
+  const tall = layersOf(state).length * (height + gap) + kLabelHeight * em;
+  return wide <= room.width + gap && tall <= room.height + gap ? width : 0;
+}
+
+// Follows the browser's zoom, and the window from screen to screen.
+function usePixelRatio(): number {
+  const ratio = useSignal(window.devicePixelRatio);
+  const { value } = ratio;
+  useEffect(() => {
+    const query = window.matchMedia(`(resolution: ${value}dppx)`);
+    const change = () => (ratio.value = window.devicePixelRatio);
+    query.addEventListener("change", change);
+    return () => query.removeEventListener("change", change);
+  }, [value]);
+  return value;
+}
+
+// Browsers cut lengths off at 1/64 of a pixel of the device. So much more, and a whole number stays what it is.
+const kRounding = 1 / 128;
+
+// Moves the sheet so that the maps begin at a whole pixel of the device: there the browser neither stretches nor blurs
+// them.
+function useWholePixels(pixelRatio: number) {
+  const sheet = useRef<HTMLDivElement>(null);
+  const maps = useRef<HTMLDivElement>(null);
+  useLayoutEffect(() => {
+    if (!sheet.current || !maps.current) return;
+    sheet.current.style.margin = "0";
+    const { left, top } = maps.current.getBoundingClientRect();
+    const to = (at: number) => {
+      const next = Math.ceil(at * pixelRatio - 2 * kRounding) + kRounding;
+      return Math.max(0, next / pixelRatio - at);
+    };
+    sheet.current.style.margin = `${to(top)}px 0 0 ${to(left)}px`;
+  });
+  return { sheet, maps };
+}
+
+// The maps side by side, one pixel a cell, without gaps.
+function paintAll(state: State, feed: Feed, maps: CanvasRenderingContext2D, frame: number): void {
+  const block = feed.block.value;
+  const grid = state.grid.value!;
+  const { width, height } = maps.canvas;
+  const image = maps.createImageData(width, height);
+  const whole = new Uint32Array(image.data.buffer);
+  const one = new Uint8ClampedArray(4 * grid.H_ds * grid.W_ds);
+  const cells = new Uint32Array(one.buffer);
+  layersOf(state).forEach((layer, i) => {
+    headsOf(state).forEach((head, j) => {
+      const map = block?.map(layer, head, frame);
+      const range = colourRange(state, block, layer, head);
+      if (!map || !range || 4 * map.levels.length !== one.length) return;
+      paintMap(state, map, one, { range, alone: true });
+      for (let row = 0; row < grid.H_ds; row++) {
+        const at = (i * grid.H_ds + row) * width + j * grid.W_ds;
+        whole.set(cells.subarray(row * grid.W_ds, (row + 1) * grid.W_ds), at);
+      }
+    });
+  });
+  maps.putImageData(image, 0, 0);
+}
+
+function usePainted(feed: Feed, cells: Cells) {
   const { state } = useViewer();
   const canvas = useRef<HTMLCanvasElement>(null);
+  const { width, height, gap } = cells;
+  // The effect runs again when the cells change, because their numbers are a signal, too.
+  const size = useSignal(cells);
+  if (size.peek().width !== width || size.peek().height !== height || size.peek().gap !== gap) {
+    size.value = cells;
+  }
   useSignalEffect(() => {
-    const block = feed.block.value;
+    const { width: wide, height: tall, gap: between } = size.value;
     const grid = state.grid.value;
+    const [rows, columns] = [layersOf(state).length, headsOf(state).length];
     const context = canvas.current?.getContext("2d", { willReadFrequently: true });
     if (!context || !grid || !canvas.current) return;
-    const { width, height } = canvas.current;
-    const image = context.createImageData(width, height);
-    const whole = new Uint32Array(image.data.buffer);
-    const one = new Uint8ClampedArray(4 * grid.H_ds * grid.W_ds);
-    const cells = new Uint32Array(one.buffer);
-    layers.forEach((layer, i) => {
-      heads.forEach((head, j) => {
-        const map = block?.map(layer, head, state.target.value);
-        const range = colourRange(state, block, layer, head);
-        if (!map || !range || 4 * map.levels.length !== one.length) return;
-        paintMap(state, map, one, { range, alone: true });
-        for (let row = 0; row < grid.H_ds; row++) {
-          const at = (i * (grid.H_ds + kGap) + row) * width + j * (grid.W_ds + kGap);
-          whole.set(cells.subarray(row * grid.W_ds, (row + 1) * grid.W_ds), at);
-        }
-      });
-    });
-    context.putImageData(image, 0, 0);
+    const { W_ds: across, H_ds: down } = grid;
+    const maps = canvas2d(columns * across, rows * down);
+    paintAll(state, feed, maps, state.target.value);
+    canvas.current.width = columns * (wide + between) - between;
+    canvas.current.height = rows * (tall + between) - between;
+    // A cell that is smaller than a pixel would be left out otherwise.
+    context.imageSmoothingEnabled = state.smooth.value || wide < across || tall < down;
+    context.imageSmoothingQuality = "high";
+    for (let i = 0; i < rows; i++) {
+      for (let j = 0; j < columns; j++) {
+        const [x, y] = [j * (wide + between), i * (tall + between)];
+        context.drawImage(maps.canvas, j * across, i * down, across, down, x, y, wide, tall);
+      }
+    }
   });
   return canvas;
 }
 
-// CSS pixels. No map is drawn narrower than this; the room scrolls instead.
-const kSmallest = 22;
+interface Choice {
+  layer: number;
+  head: number;
+}
 
-export function Matrix(props: { feed: Feed; room: Room }) {
+// What is said of one map: under the pointer, or chosen with the keys.
+function useReading(feed: Feed, said: Signal<(Choice & { x: number; y: number }) | null>) {
   const { state, readout } = useViewer();
-  const layers = state.layers.value.map((layer) => layer.number);
-  const heads = state.numHeads.value > 0 ? state.headNumbers() : [kAverage];
-  const grid = state.grid.value;
-  const width = heads.length * ((grid?.W_ds ?? 1) + kGap) - kGap;
-  const height = layers.length * ((grid?.H_ds ?? 1) + kGap) - kGap;
-  const canvas = usePainted(props.feed, layers, heads);
-  const scale = Math.max(
-    Math.min((props.room.width - kLabelWidth) / width, (props.room.height - kLabelHeight) / height),
-    (heads.length * kSmallest) / width,
+  const wasSaid = useRef(false);
+  useSignalEffect(() => {
+    const at = said.value;
+    if (!at) {
+      if (wasSaid.current) readout.value = null;
+      wasSaid.current = false;
+      return;
+    }
+    wasSaid.current = true;
+    const last = lastColour(state, feed.block.value, at.layer, at.head);
+    readout.value = {
+      x: at.x,
+      y: at.y,
+      title: `Layer ${at.layer} · ${state.headName(at.head)}`,
+      detail: `last colour ${formatValue(last ?? 0)} · click to show it`,
+    };
+  });
+  // It goes with the matrix, which no pointer leaves then.
+  useEffect(() => () => void (wasSaid.current && (readout.value = null)), []);
+}
+
+export function Matrix(props: { feed: Feed; slot: number; room: Room; em: number }) {
+  const { state } = useViewer();
+  const layers = layersOf(state);
+  const heads = headsOf(state);
+  const ratio = usePixelRatio();
+  const cells = cellsIn(state, props.room, props.em, ratio);
+  const canvas = usePainted(props.feed, cells);
+  const { sheet, maps } = useWholePixels(ratio);
+  const said = useSignal<(Choice & { x: number; y: number }) | null>(null);
+  useReading(props.feed, said);
+  const chosen = useComputed<Choice>(
+    () => said.value ?? { layer: state.layer.value, head: state.head.value },
   );
-  const under = useSignal<{ layer: number; head: number } | null>(null);
-  const chosen = useComputed(
-    () => under.value ?? { layer: state.layer.value, head: state.head.value },
-  );
+  const cssPixels = (pixels: number) => (pixels + kRounding) / ratio;
+  const wide = cssPixels(heads.length * (cells.width + cells.gap) - cells.gap);
+  const tall = cssPixels(layers.length * (cells.height + cells.gap) - cells.gap);
 
   const at = (event: MouseEvent) => {
     const box = (event.currentTarget as HTMLElement).getBoundingClientRect();
@@ -69,35 +176,54 @@ export function Matrix(props: { feed: Feed; room: Room }) {
     const head = heads[Math.floor(((event.clientX - box.left) / box.width) * heads.length)];
     return layer === undefined || head === undefined ? null : { layer, head };
   };
-  const mark = (layer: number, head: number) => {
-    const i = layers.indexOf(layer);
-    const j = heads.indexOf(head);
-    if (i < 0 || j < 0) return null;
-    return {
-      left: `${(100 * j) / heads.length}%`,
-      top: `${(100 * i) / layers.length}%`,
-      width: `${100 / heads.length}%`,
-      height: `${100 / layers.length}%`,
-    };
-  };
-  const marked = mark(chosen.value.layer, chosen.value.head);
   const read = (event: PointerEvent) => {
     const found = at(event);
-    under.value = found;
-    const last = found && lastColour(state, props.feed.block.value, found.layer, found.head);
-    readout.value = found && {
-      x: event.clientX,
-      y: event.clientY,
-      title: `Layer ${found.layer} · ${state.headName(found.head)}`,
-      detail: `last colour ${formatValue(last ?? 0)} · click to show it`,
+    said.value = found && { ...found, x: event.clientX, y: event.clientY };
+  };
+  const [i, j] = [layers.indexOf(chosen.value.layer), heads.indexOf(chosen.value.head)];
+  const marked = i >= 0 &&
+    j >= 0 && {
+      left: `${(j * (cells.width + cells.gap)) / ratio}px`,
+      top: `${(i * (cells.height + cells.gap)) / ratio}px`,
+      width: `${cells.width / ratio}px`,
+      height: `${cells.height / ratio}px`,
     };
+  // The average is none of the maps here.
+  const chosenHead = () => (heads.includes(state.head.value) ? state.head.value : heads[0]!);
+  const readChosen = () => {
+    const box = maps.current!.getBoundingClientRect();
+    const [layer, head] = [state.layer.value, chosenHead()];
+    const x = box.left + ((heads.indexOf(head) + 0.5) / heads.length) * box.width;
+    const y = box.top + ((layers.indexOf(layer) + 0.5) / layers.length) * box.height;
+    said.value = { layer, head, x, y };
+  };
+  const kSteps: Readonly<Record<string, () => void>> = {
+    ArrowUp: () => state.stepLayer(-1),
+    ArrowDown: () => state.stepLayer(1),
+    ArrowLeft: () => state.head.value > heads[0]! && state.stepHead(-1),
+    ArrowRight: () => state.stepHead(1),
+    "[": () => state.stepLayer(-1),
+    "]": () => state.stepLayer(1),
+    ",": () => state.stepHead(-1),
+    ".": () => state.stepHead(1),
+  };
+  const onKey = (event: KeyboardEvent) => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key === "Enter") state.goTo(state.layer.value, state.head.value);
+    const step = kSteps[event.key];
+    if (!step) return;
+    event.preventDefault();
+    event.stopPropagation();
+    step();
+    readChosen();
   };
   return (
     <div
       class="matrix-sheet"
+      ref={sheet}
       style={{
-        gridTemplateColumns: `${kLabelWidth}px ${Math.floor(width * scale)}px`,
-        gridTemplateRows: `${kLabelHeight}px ${Math.floor(height * scale)}px`,
+        gridTemplateColumns: `${kLabelWidth * props.em}px ${wide}px`,
+        gridTemplateRows: `${kLabelHeight * props.em}px ${tall}px`,
       }}
     >
       <span class="corner">L \ H</span>
@@ -117,32 +243,32 @@ export function Matrix(props: { feed: Feed; room: Room }) {
       </ol>
       <div
         class="matrix-maps"
+        ref={maps}
         data-testid="matrix-maps"
-        role="img"
-        aria-label={`Maps of frame ${state.target.value} for ${layers.length} layers and ${heads.length} heads. The keys [ ] , . move the choice; Enter shows it.`}
+        data-slot={props.slot}
+        data-frame={state.target.value}
+        data-layer={chosen.value.layer}
+        data-head={heads.includes(chosen.value.head) ? chosen.value.head : heads[0]}
+        role="application"
+        aria-label={`Maps of frame ${state.target.value} for ${layers.length} layers and ${heads.length} heads. Arrow keys choose one; Enter shows it in all frames; E enlarges it.`}
         tabIndex={0}
-        onKeyDown={(event) =>
-          event.key === "Enter" && state.goTo(state.layer.value, state.head.value)
-        }
+        onFocus={(event) => event.currentTarget.matches(":focus-visible") && readChosen()}
+        onBlur={() => (said.value = null)}
+        onKeyDown={onKey}
         onPointerEnter={read}
         onPointerMove={read}
-        onPointerLeave={() => {
-          under.value = null;
-          readout.value = null;
-        }}
+        onPointerLeave={() => (said.value = null)}
         onClick={(event) => {
           const found = at(event);
-          readout.value = null;
+          said.value = null;
           if (found) state.goTo(found.layer, found.head);
         }}
       >
-        <canvas
-          ref={canvas}
-          width={width}
-          height={height}
-          class={state.smooth.value ? "smooth" : ""}
-        />
+        <canvas ref={canvas} style={{ width: `${wide}px`, height: `${tall}px` }} />
         {marked && <div class="marked" style={marked} />}
+        <span class="visually-hidden" role="status">
+          {said.value && `Layer ${said.value.layer}, ${state.headName(said.value.head)}`}
+        </span>
       </div>
     </div>
   );

@@ -2,25 +2,16 @@
 // One frame with one map on it.
 import { useComputed, useSignalEffect } from "@preact/signals";
 import { useRef } from "preact/hooks";
-import { formatExactly, formatValue } from "../../core/maps/number";
 import { argMax } from "../../core/maps/stats";
-import { colourRange, isExact, masses, valueIn } from "../../core/state/display";
-import type { Feed } from "../../core/state/feed";
-import { letters, nameAlone } from "../../core/state/frame_name";
+import { colourRange, masses } from "../../core/state/display";
 import { paintCanvas } from "../canvas";
-import { useViewer, type Viewer } from "../context";
+import { useViewer } from "../context";
+import { enlarge } from "../enlarge";
+import { Hit, type OverlayProps } from "./Hit";
+import { kTargetMeaning, kTargetSign } from "./MainHeader";
 import { Picture, place, within } from "./Picture";
 import { SourceName } from "./SourceName";
 import { Tokens } from "./Tokens";
-
-export interface OverlayProps {
-  feed: Feed;
-  slot: number; // which query
-  layer: number;
-  head: number;
-  frame: number;
-  captioned: boolean;
-}
 
 function usePainted(props: OverlayProps) {
   const { state } = useViewer();
@@ -32,41 +23,6 @@ function usePainted(props: OverlayProps) {
     if (canvas.current) paintCanvas(state, canvas.current, map, range, state.mapAlone.value);
   });
   return canvas;
-}
-
-const kReadout = letters(40); // a file's name
-
-function readAt({ state, readout }: Viewer, event: PointerEvent, props: OverlayProps) {
-  const geometry = state.geometries.value[props.frame];
-  const map = props.feed.block.value?.map(props.layer, props.head, props.frame);
-  const box = (event.currentTarget as HTMLElement).getBoundingClientRect();
-  const frame = state.frames.value[props.frame];
-  if (!geometry || !map || !frame) return;
-  const x = ((event.clientX - box.left) / box.width) * geometry.width;
-  const y = ((event.clientY - box.top) / box.height) * geometry.height;
-  const cell = geometry.cellAt(x, y);
-  const pixel = `pixel (${Math.floor(x)}, ${Math.floor(y)})`;
-  const more = nameAlone(state.frames.value, props.frame, kReadout);
-  const at = { x: event.clientX, y: event.clientY, more };
-  if (!cell) {
-    readout.value = { ...at, title: "cut off: the model did not see this", detail: pixel };
-    return;
-  }
-  const place = cell.row * geometry.cols + cell.col;
-  const level = map.levels[place] ?? 0;
-  const value = valueIn(map, place);
-  const where = `patch (${cell.row}, ${cell.col}) · ${pixel} · frame ${props.frame}`;
-  if (!isExact(map)) {
-    const title = `${level === 255 ? "≥ " : ""}${formatValue(value)}`;
-    readout.value = { ...at, title, detail: `level ${level} · ${where}` };
-    return;
-  }
-  const unseen = !state.meets(props.frame, state.spotFrames.value[props.slot]);
-  readout.value = {
-    ...at,
-    title: unseen ? "none: these blocks do not look here" : formatExactly(value),
-    detail: `${state.definition.value} · ${where}`,
-  };
 }
 
 // The mark of the best match. A transform moves it, without layout, because hundreds of them follow the hand.
@@ -128,35 +84,55 @@ function FrameName(props: OverlayProps) {
       onClick={() => state.askFrame(frame)}
     >
       frame {frame}
-      {chosen && " · query"}
+      {chosen && <span class="is-query"> · query</span>}
     </button>
   );
 }
 
-export function Overlay(props: OverlayProps) {
+// With it, the picture has the panel to itself.
+function EnlargeButton(props: OverlayProps) {
   const viewer = useViewer();
-  const { state, readout } = viewer;
+  if (viewer.enlarged.value) return null;
+  return (
+    <button
+      class="enlarge"
+      data-testid="enlarge"
+      title="Enlarge (E, or a double click)"
+      aria-label={`Enlarge frame ${props.frame}`}
+      onClick={() => enlarge(viewer, props)}
+    >
+      <span aria-hidden="true">⤢</span>
+    </button>
+  );
+}
+
+// Marks the frame that strips and matrix show.
+function TargetMark() {
+  return (
+    <span class="target-mark" title={kTargetMeaning}>
+      <span aria-hidden="true">{kTargetSign}</span>
+      <span class="visually-hidden">target frame</span>
+    </span>
+  );
+}
+
+export function Overlay(props: OverlayProps) {
+  const { state } = useViewer();
   const canvas = usePainted(props);
   const geometry = state.geometries.value[props.frame];
   if (!geometry) return null;
   const { rows, cols, clipFraction, mapFraction } = geometry;
-  const isTarget = state.target.value === props.frame;
+  const isTarget = props.captioned && state.target.value === props.frame;
   return (
     <figure
-      class={isTarget && props.captioned ? "overlay target" : "overlay"}
+      class={isTarget ? "overlay target" : "overlay"}
       data-testid="overlay"
       data-frame={props.frame}
       data-layer={props.layer}
       data-head={props.head}
       data-slot={props.slot}
     >
-      <div
-        class="hit"
-        onPointerEnter={(event) => readAt(viewer, event, props)}
-        onPointerMove={(event) => readAt(viewer, event, props)}
-        onPointerLeave={() => (readout.value = null)}
-        onClick={() => (state.targetFrame.value = props.frame)}
-      >
+      <Hit {...props}>
         <Picture frame={props.frame} hidden={state.mapAlone.value}>
           <div class="clip" style={place(clipFraction)}>
             <canvas
@@ -169,12 +145,14 @@ export function Overlay(props: OverlayProps) {
           </div>
           <Match {...props} />
         </Picture>
-      </div>
+      </Hit>
       {props.captioned && (
         <figcaption>
           <div class="numbers">
             <FrameName {...props} />
+            {isTarget && <TargetMark />}
             <Share {...props} />
+            <EnlargeButton {...props} />
           </div>
           <SourceName frame={props.frame} />
         </figcaption>

@@ -12,16 +12,21 @@ import {
 import { kMostPins } from "../../core/state/choices";
 import { frameLabel, kOption, sourceOf } from "../../core/state/frame_name";
 import { useViewer } from "../context";
+import { enlarge } from "../enlarge";
 import { ColourBar } from "./ColourBar";
 import { Extent } from "./ExactControls";
 import { Check, Choice } from "./Fields";
 import { FrameShares } from "./FrameShares";
+import { Back } from "./MainHeader";
 import { QueryPicture } from "./QueryPicture";
+import { Roving } from "./Roving";
 import { SourceName } from "./SourceName";
 import { Vmax } from "./Vmax";
 
 function QueryText() {
-  const { state } = useViewer();
+  const viewer = useViewer();
+  const { state } = viewer;
+  const large = viewer.enlarged.value === "query";
   const text = useComputed(() => {
     const cell = state.feeds.markedSpots.value[state.activePin.value];
     const geometry = state.geometries.value[state.queryFrame.value];
@@ -47,6 +52,17 @@ function QueryText() {
         checked={state.showGrid.value}
         onChange={(checked) => (state.showGrid.value = checked)}
       />
+      {!large && (
+        <button
+          class="enlarge"
+          data-testid="enlarge-query"
+          title="Enlarge the query picture (E over it, or a double click)"
+          aria-label="Enlarge the query picture"
+          onClick={() => enlarge(viewer, "query")}
+        >
+          <span aria-hidden="true">⤢</span>
+        </button>
+      )}
     </p>
   );
 }
@@ -70,6 +86,7 @@ function QueryPlace() {
   if (!state.exact.value) return null;
   const frame = state.queryFrame.value;
   const spot = state.pins.value[state.activePin.value];
+  const isChosen = (token: string) => spot?.token === token && frameOf(spot) === frame;
   return (
     <div class="query-place">
       <Choice
@@ -83,24 +100,28 @@ function QueryPlace() {
         ])}
         onChange={(chosen) => state.askFrame(Number(chosen))}
       />
-      <span class="tokens" role="group" aria-label="Special tokens as queries">
-        {state.specialTokens.value.map((token) => {
-          const chosen = spot?.token === token && frameOf(spot) === frame;
-          return (
+      <Roving
+        class="tokens"
+        label="Special tokens as queries"
+        first={state.specialTokens.value.findIndex(isChosen)}
+      >
+        {(tabIndex) =>
+          state.specialTokens.value.map((token, i) => (
             <button
               key={token}
-              class={chosen ? "token chosen" : "token"}
+              class={isChosen(token) ? "token chosen" : "token"}
               data-testid="query-token"
               data-token={token}
-              aria-pressed={chosen}
+              tabIndex={tabIndex(i)}
+              aria-pressed={isChosen(token)}
               title={`The ${tokenName(token)} token of frame ${frame} as the query`}
               onClick={() => state.askToken(frame, token)}
             >
               <b>{tokenSign(token)}</b>
             </button>
-          );
-        })}
-      </span>
+          ))
+        }
+      </Roving>
     </div>
   );
 }
@@ -158,9 +179,14 @@ function PinList() {
 }
 
 export function QueryPanel() {
-  const { state } = useViewer();
+  const { state, enlarged } = useViewer();
   return (
     <section class="query-panel" aria-label="Query">
+      {enlarged.value === "query" && (
+        <header>
+          <Back />
+        </header>
+      )}
       <QueryPicture />
       <QuerySource />
       <QueryText />

@@ -14,6 +14,7 @@ import {
 import { frameTitle } from "../../core/state/frame_name";
 import type { State } from "../../core/state/state";
 import { useViewer } from "../context";
+import { enlarge, goBack } from "../enlarge";
 import { Picture, place } from "./Picture";
 
 function cellUnder(state: State, event: PointerEvent | MouseEvent): Spot | null {
@@ -107,11 +108,14 @@ function Pins() {
   );
 }
 
-// The most that a tall picture takes, so that what stands under it stays in view.
+// The most that a tall picture takes, so that what stands under it stays in view; and if it has the panel to itself.
 const kMostHeight = "64vh";
+const kLargeHeight = "84vh";
 
 export function QueryPicture() {
-  const { state } = useViewer();
+  const viewer = useViewer();
+  const { state } = viewer;
+  const large = viewer.enlarged.value === "query";
   const frame = state.queryFrame.value;
   const geometry = state.geometries.value[frame];
   // Where a rectangle was begun; whether the click that ends it is still to come.
@@ -139,7 +143,9 @@ export function QueryPicture() {
   return (
     <div
       class="query"
-      style={{ width: `min(100%, ${kMostHeight} * ${geometry.width / geometry.height})` }}
+      style={{
+        width: `min(100%, ${large ? kLargeHeight : kMostHeight} * ${geometry.width / geometry.height})`,
+      }}
       data-testid="query"
       data-frame={frame}
       tabIndex={0}
@@ -164,6 +170,7 @@ export function QueryPicture() {
         if (event.altKey && state.exact.value && active) state.pin(toggled(active, cell));
         else state.pin(cell, event.shiftKey);
       }}
+      onDblClick={() => (large ? goBack(viewer) : enlarge(viewer, "query"))}
     >
       <Picture key={frame} frame={frame}>
         <Grid />

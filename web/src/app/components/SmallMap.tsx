@@ -6,6 +6,7 @@ import { colourRange } from "../../core/state/display";
 import type { Feed } from "../../core/state/feed";
 import { paintCanvas } from "../canvas";
 import { useViewer } from "../context";
+import { enlarge, placeOf } from "../enlarge";
 
 interface SmallMapProps {
   feed: Feed;
@@ -14,11 +15,13 @@ interface SmallMapProps {
   label: string;
   title: string;
   chosen: boolean;
+  tabIndex: number;
   onChoose: () => void;
 }
 
 export function SmallMap(props: SmallMapProps) {
-  const { state } = useViewer();
+  const viewer = useViewer();
+  const { state } = viewer;
   const canvas = useRef<HTMLCanvasElement>(null);
   useSignalEffect(() => {
     const block = props.feed.block.value;
@@ -35,7 +38,13 @@ export function SmallMap(props: SmallMapProps) {
       title={props.title}
       aria-label={props.title}
       aria-pressed={props.chosen}
+      tabIndex={props.tabIndex}
+      data-slot={state.activePin.value}
+      data-frame={state.target.value}
+      data-layer={props.layer}
+      data-head={props.head}
       onClick={props.onChoose}
+      onDblClick={(event) => enlarge(viewer, placeOf(event.currentTarget))}
     >
       <canvas
         ref={canvas}

@@ -1,63 +1,117 @@
 // SPDX-License-Identifier: Apache-2.0
 // The same query in every layer, and in every head, of one target frame.
+import { useSignal } from "@preact/signals";
+import type { ComponentChildren } from "preact";
+import type { Feed } from "../../core/state/feed";
 import { useViewer } from "../context";
 import { FeedFailure } from "./FailureBanner";
+import { kTargetMeaning, kTargetSign } from "./MainHeader";
+import type { MeasuredRoom } from "./room";
+import { Roving } from "./Roving";
 import { SmallMap } from "./SmallMap";
+
+function Strip(props: {
+  title: string;
+  testId: string;
+  feed: Feed;
+  chosen: number; // which of them
+  children: (tabIndex: (map: number) => number) => ComponentChildren;
+}) {
+  return (
+    <div class="strip" data-testid={props.testId}>
+      <h3>{props.title}</h3>
+      <Roving label={props.title} first={props.chosen}>
+        {props.children}
+      </Roving>
+      <FeedFailure feed={props.feed} role="status" />
+    </div>
+  );
+}
 
 function LayerStrip() {
   const { state } = useViewer();
+  const feed = state.feeds.layerStrip;
   return (
-    <div class="strip" data-testid="layer-strip">
-      <h3>Layers</h3>
-      <div>
-        {state.layers.value.map(({ number }) => (
+    <Strip
+      title="Layers"
+      testId="layer-strip"
+      feed={feed}
+      chosen={state.layers.value.findIndex(({ number }) => number === state.layer.value)}
+    >
+      {(tabIndex) =>
+        state.layers.value.map(({ number }, i) => (
           <SmallMap
             key={number}
-            feed={state.feeds.layerStrip}
+            feed={feed}
             layer={number}
             head={state.head.value}
             label={String(number)}
             title={`Layer ${number}, ${state.headName(state.head.value)}`}
             chosen={number === state.layer.value}
+            tabIndex={tabIndex(i)}
             onChoose={() => (state.layer.value = number)}
           />
-        ))}
-      </div>
-      <FeedFailure feed={state.feeds.layerStrip} role="status" />
-    </div>
+        ))
+      }
+    </Strip>
   );
 }
 
 function HeadStrip() {
   const { state } = useViewer();
+  const feed = state.feeds.headStrip;
   return (
-    <div class="strip" data-testid="head-strip">
-      <h3>Heads</h3>
-      <div>
-        {state.headNumbers().map((head) => (
-          <SmallMap
-            key={head}
-            feed={state.feeds.headStrip}
-            layer={state.layer.value}
-            head={head}
-            label={String(head)}
-            title={`Head ${head}, layer ${state.layer.value}`}
-            chosen={head === state.head.value}
-            onChoose={() => (state.head.value = head)}
-          />
-        ))}
-      </div>
-      <FeedFailure feed={state.feeds.headStrip} role="status" />
-    </div>
+    <Strip title="Heads" testId="head-strip" feed={feed} chosen={state.head.value - 1}>
+      {(tabIndex) =>
+        state
+          .headNumbers()
+          .map((head, i) => (
+            <SmallMap
+              key={head}
+              feed={feed}
+              layer={state.layer.value}
+              head={head}
+              label={String(head)}
+              title={`Head ${head}, layer ${state.layer.value}`}
+              chosen={head === state.head.value}
+              tabIndex={tabIndex(i)}
+              onChoose={() => (state.head.value = head)}
+            />
+          ))
+      }
+    </Strip>
   );
 }
 
-export function Strips() {
+// Heights of the view, in lines of text, from which the strips are open by themselves: for the maps of one query, and
+// more for each other one.
+const kRoomForStrips = 43;
+const kRoomForEach = 13;
+
+// `around`: the room of the whole view, of which the strips leave the frames most.
+export function Strips(props: { around: MeasuredRoom }) {
   const { state } = useViewer();
+  const wanted = useSignal<boolean | null>(null);
+  const { room, em } = props.around;
+  const needed = (kRoomForStrips + kRoomForEach * (state.spotCount.value - 1)) * em;
+  const open = wanted.value ?? room.height >= needed;
+  const [layers, heads] = [state.layers.value.length > 1, state.numHeads.value > 0];
+  if (!layers && !heads) return null;
+  const what = layers && heads ? "Layers and heads" : layers ? "Layers" : "Heads";
   return (
     <div class="strips">
-      {state.layers.value.length > 1 && <LayerStrip />}
-      {state.numHeads.value > 0 && <HeadStrip />}
+      <button
+        class="fold"
+        data-testid="strips"
+        aria-expanded={open}
+        title={kTargetMeaning}
+        onClick={() => (wanted.value = !open)}
+      >
+        <span aria-hidden="true">{open ? "▾" : "▸"}</span> {what} of{" "}
+        <span aria-hidden="true">{kTargetSign}</span> frame {state.target.value}
+      </button>
+      {open && layers && <LayerStrip />}
+      {open && heads && <HeadStrip />}
     </div>
   );
 }

@@ -2,13 +2,19 @@
 // The special tokens of a frame: what goes to each, and each as a query.
 import { useComputed } from "@preact/signals";
 import { colormapTable, cssColour } from "../../core/maps/colormap";
-import { formatExactly, formatValue } from "../../core/maps/number";
+import { formatExactly } from "../../core/maps/number";
 import { position } from "../../core/maps/scale";
 import { frameOf, tokenName, tokenSign } from "../../core/source/spot";
 import { colourRange } from "../../core/state/display";
 import type { Feed } from "../../core/state/feed";
 import type { State } from "../../core/state/state";
 import { useViewer } from "../context";
+import { Roving } from "./Roving";
+
+// What a token takes at least, in heights of a line of text. A value that is no share has a sign and more digits.
+export const tokenWidth = (state: State): number => (state.signed.value ? 3.6 : 2.35);
+export const kTokenGap = 3; // CSS pixels
+const kWidestToken = 7;
 
 interface TokensProps {
   feed: Feed;
@@ -21,12 +27,14 @@ interface TokensProps {
 // Short: 12%, 0.3%; or a value that is no probability.
 function short(state: State, value: number): string {
   if (Number.isNaN(value)) return "–";
-  if (state.signed.value) return formatValue(Number(value.toPrecision(2)));
+  if (state.signed.value) {
+    return String(Math.abs(value) >= 100 ? Math.round(value) : Number(value.toPrecision(2)));
+  }
   if (value >= 0.0995) return `${Math.round(100 * value)}%`;
   return value >= 0.0005 ? `${(100 * value).toFixed(1)}%` : value > 0 ? "<.1%" : "0%";
 }
 
-function Token(props: TokensProps & { token: string; index: number }) {
+function Token(props: TokensProps & { token: string; index: number; tabIndex: number }) {
   const { state } = useViewer();
   const { feed, layer, head, frame, token, index } = props;
   const value = useComputed(
@@ -52,25 +60,38 @@ function Token(props: TokensProps & { token: string; index: number }) {
       data-frame={frame}
       data-token={token}
       data-value={value.value}
+      tabIndex={props.tabIndex}
       aria-pressed={chosen}
-      aria-label={`${name}${said}`}
+      aria-label={`${tokenSign(token)} ${text}: ${name}${said}`}
       title={`${name}${said}\n${chosen ? "Click: the patch again" : "Click: where it looks"}`}
       onClick={() => state.askToken(frame, token)}
     >
       <i style={{ background: colour.value }} />
-      <b>{tokenSign(token)}</b>
-      {text !== "" && <span>{text}</span>}
+      <b>{tokenSign(token)}</b> {text !== "" && <span>{text}</span>}
     </button>
   );
 }
 
 export function Tokens(props: TokensProps) {
   const { state } = useViewer();
+  const spot = state.pins.value[props.slot];
+  const tokens = state.specialTokens.value;
+  const chosen = spot?.token && frameOf(spot) === props.frame ? tokens.indexOf(spot.token) : 0;
   return (
-    <div class="tokens" role="group" aria-label={`Special tokens of frame ${props.frame}`}>
-      {state.specialTokens.value.map((token, index) => (
-        <Token key={token} {...props} token={token} index={index} />
-      ))}
-    </div>
+    <Roving
+      class="tokens"
+      style={{
+        "--token": `${tokenWidth(state)}em`,
+        maxWidth: `${kWidestToken * tokens.length}em`,
+      }}
+      label={`Special tokens of frame ${props.frame}`}
+      first={chosen}
+    >
+      {(tabIndex) =>
+        tokens.map((token, index) => (
+          <Token key={token} {...props} token={token} index={index} tabIndex={tabIndex(index)} />
+        ))
+      }
+    </Roving>
   );
 }

@@ -85,17 +85,26 @@ function Facts() {
 }
 
 export function TopBar() {
-  const { state, helpOpen } = useViewer();
+  const { state, helpOpen, controlsOpen } = useViewer();
   const { theme, exportInfo } = state;
   const cycle = () => {
     theme.value = kThemes[(kThemes.indexOf(theme.value) + 1) % kThemes.length]!;
   };
   return (
-    <header class="topbar">
+    <header class={controlsOpen.value ? "topbar open" : "topbar"}>
       <h1>
         <Logo />
         vggt-attn
       </h1>
+      {/* In a small window, the path and the controls under it give way to the pictures until they are asked for. */}
+      <button
+        class="unfold"
+        data-testid="unfold"
+        aria-expanded={controlsOpen.value}
+        onClick={() => (controlsOpen.value = !controlsOpen.value)}
+      >
+        Controls <span aria-hidden="true">{controlsOpen.value ? "▴" : "▾"}</span>
+      </button>
       <PathBox />
       <Facts />
       <div class="tools">

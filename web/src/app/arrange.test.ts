@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+import { describe, expect, it } from "vitest";
+import { arrange, columnSheet, frameSheet, matrixCells } from "./arrange";
+
+const none = () => 0;
+
+describe("a sheet of frames", () => {
+  it("has the columns at which they are largest", () => {
+    expect(frameSheet(4, 1, none, { width: 800, height: 200 })).toEqual({ columns: 4, size: 200 });
+    expect(frameSheet(4, 1, none, { width: 400, height: 400 })).toEqual({ columns: 2, size: 200 });
+    expect(frameSheet(4, 1, none, { width: 200, height: 800 })).toEqual({ columns: 1, size: 200 });
+  });
+
+  it("leaves room for captions, which need more lines where pictures are narrow", () => {
+    const caption = (width: number) => (width < 200 ? 80 : 40);
+    expect(frameSheet(1, 1, caption, { width: 800, height: 250 }).size).toBe(210);
+    expect(frameSheet(1, 1, caption, { width: 800, height: 230 }).size).toBe(150);
+  });
+
+  it("scrolls where they would be too small", () => {
+    const found = frameSheet(100, 1, none, { width: 450, height: 300 });
+    expect(found).toEqual({ columns: 2, size: 0 });
+  });
+});
+
+describe("columns", () => {
+  it("are as wide as lets all be in view", () => {
+    const { columns, size } = columnSheet(24, 2, 1.5, { width: 1600, height: 800 });
+    expect(size).toBe(1600 / columns - 8);
+    const lines = Math.ceil(24 / columns);
+    expect(lines * (50 + 2 * (size / 1.5 + 3))).toBeLessThanOrEqual(800);
+  });
+
+  it("scroll where they would be too small", () => {
+    expect(columnSheet(24, 50, 1.5, { width: 560, height: 300 })).toEqual({ columns: 4, size: 0 });
+  });
+});
+
+describe("cells of a matrix", () => {
+  it("are whole pixels of the device, and fill the room", () => {
+    for (const ratio of [1, 1.25, 1.5, 2, 3]) {
+      const { width, height, gap } = matrixCells(
+        16,
+        24,
+        4 / 3,
+        { width: 901, height: 2000 },
+        ratio,
+      );
+      expect([width, height, gap].every(Number.isInteger)).toBe(true);
+      const across = (16 * (width + gap) - gap) / ratio;
+      expect(across).toBeLessThanOrEqual(901);
+      expect(across).toBeGreaterThan(901 - 16 / ratio);
+      expect(height / width).toBeCloseTo(3 / 4, 1);
+    }
+  });
+
+  it("are no narrower than can be seen", () => {
+    expect(matrixCells(16, 24, 1, { width: 100, height: 100 }, 2).width).toBe(44);
+  });
+});
+
+describe("sections", () => {
+  const area = ({ width, height }: { width: number; height: number }) => Math.min(width, height);
+
+  it("stand as lets them be largest", () => {
+    expect(arrange(1, 0, { width: 800, height: 300 }, area).columns).toBe(1);
+    expect(arrange(2, 0, { width: 800, height: 300 }, area).columns).toBe(2);
+    expect(arrange(2, 0, { width: 300, height: 800 }, area).columns).toBe(1);
+    const four = arrange(4, 20, { width: 812, height: 812 }, area);
+    expect(four).toEqual({ columns: 2, room: { width: 400, height: 380 } });
+  });
+
+  it("stand side by side where they must scroll", () => {
+    expect(arrange(3, 0, { width: 800, height: 300 }, none).columns).toBe(3);
+    expect(arrange(4, 0, { width: 330, height: 300 }, none).columns).toBe(2);
+  });
+});

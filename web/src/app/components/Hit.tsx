@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a picture with a map answers to: the pointer and the keys read its values, choose it and enlarge it.
+import { useComputed, useSignal, useSignalEffect } from "@preact/signals";
+import type { ComponentChildren } from "preact";
+import { useEffect, useRef } from "preact/hooks";
+import type { FrameGeometry, GridCell, Point } from "../../core/maps/geometry";
+import { formatExactly, formatValue } from "../../core/maps/number";
+import { argMax } from "../../core/maps/stats";
+import { isExact, valueIn } from "../../core/state/display";
+import type { Feed } from "../../core/state/feed";
+import { letters, nameAlone } from "../../core/state/frame_name";
+import type { State } from "../../core/state/state";
+import { useViewer } from "../context";
+import { enlarge, goBack } from "../enlarge";
+import { place } from "./Picture";
+
+export interface OverlayProps {
+  feed: Feed;
+  slot: number; // which query
+  layer: number;
+  head: number;
+  frame: number;
+  captioned: boolean;
+}
+
+const kReadout = letters(40); // a file's name
+
+// What is said of a point of the picture, in its pixels; null while there is no map.
+function reading(state: State, props: OverlayProps, { x, y }: Point) {
+  const geometry = state.geometries.value[props.frame];
+  const map = props.feed.block.value?.map(props.layer, props.head, props.frame);
+  if (!geometry || !map || !state.frames.value[props.frame]) return null;
+  const cell = geometry.cellAt(x, y);
+  const pixel = `pixel (${Math.floor(x)}, ${Math.floor(y)})`;
+  const more = nameAlone(state.frames.value, props.frame, kReadout);
+  if (!cell) return { title: "cut off: the model did not see this", detail: pixel, more };
+  const place = cell.row * geometry.cols + cell.col;
+  const level = map.levels[place] ?? 0;
+  const value = valueIn(map, place);
+  const where = `patch (${cell.row}, ${cell.col}) · ${pixel} · frame ${props.frame}`;
+  if (!isExact(map)) {
+    const title = `${level === 255 ? "≥ " : ""}${formatValue(value)}`;
+    return { title, detail: `level ${level} · ${where}`, more };
+  }
+  const unseen = !state.meets(props.frame, state.spotFrames.value[props.slot]);
+  const title = unseen ? "none: these blocks do not look here" : formatExactly(value);
+  return { title, detail: `${state.definition.value} · ${where}`, more };
+}
+
+// The patch that the keys have reached.
+function KeyCursor(props: { geometry: FrameGeometry; cell: GridCell }) {
+  const { geometry, cell } = props;
+  const rect = geometry.cellsRect(cell, cell);
+  return rect && <div class="key-cursor" style={place(geometry.fraction(rect))} />;
+}
+
+const kSteps: Readonly<Record<string, readonly [rows: number, cols: number]>> = {
+  ArrowUp: [-1, 0],
+  ArrowDown: [1, 0],
+  ArrowLeft: [0, -1],
+  ArrowRight: [0, 1],
+};
+const kFar = 5; // patches, with Shift
+
+// The nearest cell in a direction that the picture shows; the same one if there is none.
+function stepped(geometry: FrameGeometry, from: GridCell, [rows, cols]: readonly [number, number]) {
+  const cell = { row: from.row + rows, col: from.col + cols };
+  const clamp = (value: number, most: number) => Math.min(Math.max(value, 0), most - 1);
+  const inside = { row: clamp(cell.row, geometry.rows), col: clamp(cell.col, geometry.cols) };
+  return geometry.cellsRect(inside, inside) ? inside : from;
+}
+
+// The pictures of the same query, in the order in which they stand; Page Down goes from each to the next.
+function neighbour(hit: HTMLElement, step: number): HTMLElement | undefined {
+  const all = [...(hit.closest(".shown")?.querySelectorAll<HTMLElement>(".hit") ?? [])];
+  return all[all.indexOf(hit) + step];
+}
+
+// Where Tab enters: each frame of a sheet, but of many columns only one picture.
+function isTabStop(state: State, props: OverlayProps): boolean {
+  if (props.captioned) return true;
+  const met = state.meets(state.target.value, state.spotFrames.value[props.slot]);
+  const frame = met ? state.target.value : state.spotFrames.value[props.slot];
+  const head = state.view.value === "heads" ? Math.max(1, state.head.value) : state.head.value;
+  return props.layer === state.layer.value && props.head === head && props.frame === frame;
+}
+
+export function Hit(props: OverlayProps & { children: ComponentChildren }) {
+  const viewer = useViewer();
+  const { state, readout } = viewer;
+  const { layer, head, frame, slot } = props;
+  const element = useRef<HTMLDivElement>(null);
+  // Where the pointer is, on the window and on the picture.
+  const pointer = useSignal<{ on: Point; at: Point } | null>(null);
+  const cursor = useSignal<GridCell | null>(null);
+  const geometry = state.geometries.value[frame];
+  const size = geometry && { width: geometry.width, height: geometry.height };
+  // Of the pointer, or else of the patch that the keys have reached: as the map changes, so does what is said of it.
+  const said = useComputed(() => {
+    const shape = state.geometries.value[frame];
+    const cell = cursor.value;
+    const at = pointer.value?.at ?? (cell && shape?.cellCentre(cell.row, cell.col));
+    return at ? reading(state, props, at) : null;
+  });
+  const says = useRef(false);
+  useSignalEffect(() => {
+    const shape = state.geometries.value[frame];
+    const cell = cursor.value;
+    let on = pointer.value?.on;
+    if (!on && cell && shape && element.current) {
+      const box = element.current.getBoundingClientRect();
+      const centre = shape.cellCentre(cell.row, cell.col);
+      if (centre) {
+        const [x, y] = [centre.x / shape.width, centre.y / shape.height];
+        on = { x: box.left + x * box.width, y: box.top + y * box.height };
+      }
+    }
+    if (on && said.value) readout.value = { ...on, ...said.value };
+    else if (says.current) readout.value = null;
+    says.current = on !== undefined && said.value !== null;
+  });
+  // It goes with the picture, which no pointer leaves then.
+  useEffect(() => () => void (says.current && (readout.value = null)), []);
+  const point = (event: PointerEvent) => {
+    const box = element.current!.getBoundingClientRect();
+    pointer.value = {
+      on: { x: event.clientX, y: event.clientY },
+      at: {
+        x: ((event.clientX - box.left) / box.width) * (size?.width ?? 0),
+        y: ((event.clientY - box.top) / box.height) * (size?.height ?? 0),
+      },
+    };
+  };
+  // The keys begin at the best match.
+  const enter = () => {
+    const map = props.feed.block.value?.map(layer, head, frame);
+    const best = map && geometry && argMax(map.levels, geometry.cols);
+    const middle = geometry && { row: geometry.rows >> 1, col: geometry.cols >> 1 };
+    const cell = best && geometry?.cellsRect(best, best) ? best : middle;
+    cursor.value = cell ?? null;
+  };
+  const onKey = (event: KeyboardEvent) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || !geometry) return;
+    const step = kSteps[event.key];
+    if (step) {
+      const far = event.shiftKey ? kFar : 1;
+      if (!cursor.value) enter();
+      else cursor.value = stepped(geometry, cursor.value, [step[0] * far, step[1] * far]);
+    } else if (event.key === "Enter" || event.key === " ") {
+      state.targetFrame.value = frame;
+    } else if (event.key === "PageDown" || event.key === "PageUp") {
+      neighbour(element.current!, event.key === "PageDown" ? 1 : -1)?.focus();
+    } else {
+      return;
+    }
+    event.preventDefault();
+    event.stopPropagation();
+  };
+  return (
+    <div
+      ref={element}
+      class="hit"
+      role="application"
+      tabIndex={isTabStop(state, props) ? 0 : -1}
+      aria-label={`Map of frame ${frame}, layer ${layer}, ${state.headName(head)}. Arrow keys read its patches; Page Up and Page Down go to other pictures; Enter makes it the target frame; E enlarges it.`}
+      onPointerEnter={point}
+      onPointerMove={point}
+      onPointerLeave={() => (pointer.value = null)}
+      onFocus={(event) => event.currentTarget.matches(":focus-visible") && enter()}
+      onBlur={() => (cursor.value = null)}
+      onKeyDown={onKey}
+      onClick={() => (state.targetFrame.value = frame)}
+      onDblClick={() =>
+        viewer.enlarged.value ? goBack(viewer) : enlarge(viewer, { slot, frame, layer, head })
+      }
+    >
+      {props.children}
+      {cursor.value && geometry && <KeyCursor geometry={geometry} cell={cursor.value} />}
+      <span class="visually-hidden" role="status">
+        {cursor.value && said.value && `${said.value.title}, ${said.value.detail}`}
+      </span>
+    </div>
+  );
+}

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the maps are, in words, and the choices that belong to the view.
+import { useSignal, useSignalEffect } from "@preact/signals";
+import { useEffect, useRef } from "preact/hooks";
+import { frameLabel, kOption } from "../../core/state/frame_name";
+import type { State } from "../../core/state/state";
+import { kUsualColumn } from "../arrange";
+import { useViewer } from "../context";
+import { goBack } from "../enlarge";
+
+const kSlowMs = 250;
+
+// True once something takes long enough to be noticed.
+function useSlow() {
+  const { state } = useViewer();
+  const slow = useSignal(false);
+  useSignalEffect(() => {
+    if (!state.feeds.main.some((feed) => feed.busy.value)) {
+      slow.value = false;
+      return;
+    }
+    const timer = window.setTimeout(() => (slow.value = true), kSlowMs);
+    return () => window.clearTimeout(timer);
+  });
+  return slow;
+}
+
+function heading(state: State, alone: number | null): string {
+  const layer = `Layer ${state.layer.value}`;
+  const head = state.headName(state.head.value);
+  if (alone !== null) return `Frame ${alone} · ${layer} · ${head}`;
+  switch (state.view.value) {
+    case "frames":
+      return `${layer} · ${head}`;
+    case "layers":
+      return `All layers · ${head}`;
+    case "heads":
+      return `All heads · ${layer}`;
+    case "matrix":
+      return state.numHeads.value > 0 ? "All layers × all heads" : "All layers";
+  }
+}
+
+// The sign of the target frame wherever it is named.
+export const kTargetSign = "◎";
+export const kTargetMeaning =
+  "The target frame: the one that the strips of layers and heads and the matrix show. A click on a frame chooses it.";
+
+function TargetFrame() {
+  const { state, enlarged } = useViewer();
+  const choose = (frame: number) => {
+    state.targetFrame.value = frame;
+    const one = enlarged.value;
+    if (one && one !== "query") enlarged.value = { ...one, frame };
+  };
+  return (
+    <label class="field inline" title={kTargetMeaning}>
+      <span>
+        <span aria-hidden="true">{kTargetSign}</span> Target
+      </span>
+      <select
+        data-testid="target"
+        value={String(state.target.value)}
+        disabled={state.attention.value?.attends === "frame"}
+        onChange={(event) => choose(Number(event.currentTarget.value))}
+      >
+        {state.frames.value.map((_, frame) => (
+          <option key={frame} value={String(frame)}>
+            {frameLabel(state.frames.value, frame, kOption)}
+          </option>
+        ))}
+      </select>
+    </label>
+  );
+}
+
+function ColumnWidth() {
+  const { state } = useViewer();
+  return (
+    <label class="field inline">
+      <span>Size</span>
+      <input
+        type="range"
+        data-testid="size"
+        title="Width of the columns; a double click makes all of them fit"
+        min={64}
+        max={480}
+        step={4}
+        value={state.columnWidth.value || kUsualColumn}
+        onDblClick={() => (state.columnWidth.value = 0)}
+        onInput={(event) => (state.columnWidth.value = event.currentTarget.valueAsNumber)}
+      />
+    </label>
+  );
+}
+
+// The way back from an enlarged picture. It takes the focus, so that keys go on from there.
+export function Back() {
+  const viewer = useViewer();
+  const button = useRef<HTMLButtonElement>(null);
+  useEffect(() => button.current?.focus({ preventScroll: true }), []);
+  return (
+    <button ref={button} class="back" data-testid="back" onClick={() => goBack(viewer)}>
+      ‹ All pictures <kbd>Esc</kbd>
+    </button>
+  );
+}
+
+export function MainHeader() {
+  const { state, enlarged } = useViewer();
+  const view = state.view.value;
+  const slow = useSlow();
+  const one = enlarged.value;
+  const alone = one && one !== "query" ? one.frame : null;
+  return (
+    <header>
+      {alone !== null && <Back />}
+      <h2>
+        {heading(state, alone)}
+        {state.exact.value && state.incoming.value && " · incoming"}
+        {/* Here it moves nothing that is under the hand. */}
+        {slow.value && <span class="reading">reading…</span>}
+      </h2>
+      {(view === "frames" || view === "matrix" || alone !== null) && <TargetFrame />}
+      {(view === "layers" || view === "heads") && alone === null && <ColumnWidth />}
+    </header>
+  );
+}
