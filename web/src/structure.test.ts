@@ -9,7 +9,7 @@ import { describe, expect, it } from "vitest";
 const src = dirname(fileURLToPath(import.meta.url));
 
 // A folder may import from itself and from those before it.
-const kOrder = ["core/source", "core/maps", "core/state", "core/figure", "app", "app/components"];
+const kOrder = ["core/source", "core/maps", "core/state", "app", "app/components"];
 const kOnlyFetch = "core/source/http_source.ts";
 
 const modules = readdirSync(src, { recursive: true, encoding: "utf8" })

@@ -1,24 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// What can be taken away: the view as a figure, the numbers in it, the link to it.
-import { mapsCsv, mapsNpy } from "../core/figure/csv";
-import type { Figure } from "../core/figure/figure";
-import { currentFigure, fileStem, shownMaps } from "../core/figure/saved";
+// What can be taken away: the view as a figure, the numbers in it, its recipe, the link to it.
+import type { FigureKind, NumberKind, SavedFile } from "../core/source/source";
 import { linkText } from "../core/state/link";
+import { recipeFile, recipeOf } from "../core/state/recipe";
 import type { State } from "../core/state/state";
-import { figurePng, figureSvg } from "./figure_png";
-import { decodePicture, type DecodedPicture } from "./picture";
 
-function decodePictures(state: State, figure: Figure): Promise<DecodedPicture[]> {
-  const { source, frames, geometries } = state;
-  return Promise.all(
-    figure.pictures.map((i) =>
-      decodePicture(source, frames.value[i]!, geometries.value[i]!.orientation),
-    ),
-  );
-}
+export type SaveKind = FigureKind | NumberKind | "recipe" | "link";
 
-function download(blob: Blob, name: string): void {
-  const url = URL.createObjectURL(blob);
+function download({ name, content }: SavedFile): void {
+  const url = URL.createObjectURL(content);
   const anchor = document.createElement("a");
   anchor.href = url;
   anchor.download = name;
@@ -26,27 +16,26 @@ function download(blob: Blob, name: string): void {
   window.setTimeout(() => URL.revokeObjectURL(url), 60_000);
 }
 
-export async function savePng(state: State): Promise<void> {
-  const [figure, stem] = [currentFigure(state), fileStem(state)];
-  download(await figurePng(figure, await decodePictures(state, figure)), `${stem}.png`);
-}
-
-export async function saveSvg(state: State): Promise<void> {
-  const [figure, stem] = [currentFigure(state), fileStem(state)];
-  const text = await figureSvg(figure, await decodePictures(state, figure));
-  download(new Blob([text], { type: "image/svg+xml" }), `${stem}.svg`);
-}
-
-export function saveNpy(state: State): void {
-  const blob = new Blob([mapsNpy(shownMaps(state))], { type: "application/octet-stream" });
-  download(blob, `${fileStem(state)}.npy`);
-}
-
-export function saveCsv(state: State): void {
-  download(new Blob([mapsCsv(shownMaps(state))], { type: "text/csv" }), `${fileStem(state)}.csv`);
-}
-
-export async function copyLink(state: State): Promise<void> {
-  const link = `${window.location.origin}${window.location.pathname}?${linkText(state)}`;
-  await navigator.clipboard.writeText(link);
+// The choices are read at once, so that the file holds what was asked for when the menu was clicked.
+export async function save(state: State, kind: SaveKind): Promise<void> {
+  const recipe = recipeOf(state);
+  if (!recipe) throw new Error("There is no export.");
+  switch (kind) {
+    case "png":
+    case "svg":
+    case "pdf":
+      return download(await state.source.figure(kind, recipe));
+    case "npy":
+    case "csv":
+      return download(await state.source.numbers(kind, recipe));
+    case "recipe": {
+      const name = `${state.exportInfo.value!.name.replace(/[^\p{L}\p{N}._-]+/gu, "_")}_recipe.json`;
+      const content = new Blob([recipeFile(state)!], { type: "application/json" });
+      return download({ name, content });
+    }
+    case "link": {
+      const { origin, pathname } = window.location;
+      await navigator.clipboard.writeText(`${origin}${pathname}?${linkText(state)}`);
+    }
+  }
 }

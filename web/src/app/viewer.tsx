@@ -3,7 +3,6 @@
 import { effect, signal } from "@preact/signals";
 import { render } from "preact";
 import type { Source } from "../core/source/source";
-import { readLink } from "../core/state/link";
 import { createState } from "../core/state/state";
 import { followInAddressBar } from "./address_bar";
 import { App } from "./components/App";
@@ -16,6 +15,7 @@ import "./style/controls.css";
 import "./style/views.css";
 import "./style/query.css";
 import "./style/exact.css";
+import "./style/state.css";
 
 export interface ViewerOptions {
   // The query part of a link (core/state/link.ts): what to open, and how to
@@ -38,7 +38,6 @@ export function createViewer(
 ): ViewerHandle {
   const { link = "", ownsPage = false } = options;
   const state = createState(source);
-  const { path, restored } = readLink(state, link);
   const viewer: Viewer = {
     state,
     root: element,
@@ -57,8 +56,7 @@ export function createViewer(
     </ViewerProvider>,
     element,
   );
-  if (path !== null) state.pathText.value = path;
-  void state.load(path, restored);
+  void state.openLink(link);
   return {
     dispose(): void {
       for (const stop of stops) stop();
@@ -69,9 +67,13 @@ export function createViewer(
   };
 }
 
+// The export's name comes first, so that tabs can be told apart, then the folder if it has another name.
 function followTitle({ state }: Viewer): () => void {
   return effect(() => {
-    const name = state.exportInfo.value?.name;
-    document.title = name ? `${name} · vggt-attn` : "vggt-attn";
+    const info = state.exportInfo.value;
+    const folders = info?.path.split(/[\\/]/).filter((part) => part !== "" && part !== "attn_maps");
+    const folder = folders?.at(-1) ?? "";
+    const parts = [info?.name, folder === info?.name ? "" : folder, "vggt-attn"];
+    document.title = parts.filter(Boolean).join(" · ");
   });
 }

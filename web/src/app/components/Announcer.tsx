@@ -3,24 +3,34 @@
 import { useSignal, useSignalEffect } from "@preact/signals";
 import { argMax } from "../../core/maps/stats";
 import { frameOf, isPlain, spotName } from "../../core/source/spot";
+import { headOn, howOn, layerOn } from "../../core/state/on_screen";
 import type { State } from "../../core/state/state";
 import { useViewer } from "../context";
 
 const kStillMs = 500;
 
 function sentence(state: State): string {
-  const spot = state.activeSpot.value;
-  const block = state.feeds.active()?.block.value;
-  if (!spot || !block || state.view.value !== "frames") return "";
+  const lost = state.notKept.value;
+  const link = lost.length > 0 ? `Not kept of the link: ${lost.join("; ")}. ` : "";
+  return `${link}${maps(state)}`.trim();
+}
+
+function maps(state: State): string {
+  const feed = state.feeds.active();
+  const block = feed?.block.value;
+  if (!feed || !block || state.view.value !== "frames") return "";
+  if (feed.old.value) return "The maps on show are old; newer ones are awaited.";
+  const { spot } = block.ask;
+  const [layer, head] = [layerOn(state, block), headOn(state, block)];
   const cols = state.grid.value?.W_ds ?? 1;
   const plain = isPlain(spot) && frameOf(spot) === 0;
   const what = plain ? `Query row ${spot.row}, column ${spot.col}.` : `Query ${spotName(spot)}.`;
   const best = state.frames.value.flatMap((_, frame) => {
-    const map = block.map(state.layer.value, state.head.value, frame);
+    const map = block.map(layer, head, frame);
     const found = map && argMax(map.levels, cols);
     return found ? [`frame ${frame} row ${found.row} column ${found.col}`] : [];
   });
-  return `Layer ${state.layer.value}, ${state.headName(state.head.value)}. ${what} Best matches: ${best.join("; ")}.`;
+  return `Layer ${layer}, ${state.headName(head, howOn(state, block))}. ${what} Best matches: ${best.join("; ")}.`;
 }
 
 export function Announcer() {

@@ -1,28 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
+// What the colours of the maps on show stand for, said in this one place: the values, and what decides where they end.
 import { useComputed, useSignalEffect } from "@preact/signals";
 import { useRef } from "preact/hooks";
 import { colormapTable } from "../../core/maps/colormap";
 import { formatValue } from "../../core/maps/number";
 import { valueAt } from "../../core/maps/scale";
-import { kAverage } from "../../core/state/choices";
-import { colourRange, scalesDiffer } from "../../core/state/display";
+import { colourScale, scalesDiffer } from "../../core/state/colour_scale";
+import { headOn, howOn, layerOn, signedOn, targetOn } from "../../core/state/on_screen";
 import type { State } from "../../core/state/state";
 import { unitName } from "../../core/state/wording";
 import { useViewer } from "../context";
 
 const kTicks = [0, 0.25, 0.5, 0.75, 1];
 
-function caption(state: State): string {
-  if (scalesDiffer(state)) {
-    return state.signed.value
-      ? `${unitName(state)}; from the least to the largest of each map`
-      : "of each map’s last colour";
-  }
-  const unit = unitName(state);
-  const ownScale = state.scaleMode.value === "head" && state.head.value === kAverage;
-  return ownScale && !state.exact.value && state.numHeads.value > 0 && state.view.value === "frames"
-    ? `${unit}; up to 99 % of this average`
-    : unit;
+// Of the maps of the active query; of the chosen one of them where they differ.
+function scaleOnShow(state: State) {
+  const blocks = state.feeds.active()?.blocks() ?? [];
+  const block = blocks[0] ?? null;
+  const { layers = [], heads = [] } = block?.ask ?? {};
+  const [layer, head] = [layerOn(state, block), headOn(state, block)];
+  return {
+    block,
+    differ: scalesDiffer(state, block),
+    scale: colourScale(
+      state,
+      blocks,
+      layers.includes(layer) ? layer : (layers[0] ?? layer),
+      heads.includes(head) ? head : (heads[0] ?? head),
+      targetOn(state, block),
+    ),
+  };
 }
 
 export function ColourBar() {
@@ -38,31 +45,40 @@ export function ColourBar() {
     }
     context.putImageData(image, 0, 0);
   });
-  const last = useComputed(() => {
-    if (scalesDiffer(state)) return null;
-    const block = state.feeds.active()?.block.value ?? null;
-    const head = state.view.value === "heads" ? 1 : state.head.value;
-    return colourRange(state, block, state.layer.value, head);
-  });
-  const label = (tick: number) => {
+  const shown = useComputed(() => scaleOnShow(state));
+  const { block, differ, scale } = shown.value;
+  const signed = signedOn(state, block);
+  const label = (tick: number): string => {
     const part = tick ** (1 / state.gamma.value);
-    if (last.value !== null) return formatValue(valueAt(part, last.value));
-    if (!scalesDiffer(state)) return "";
-    const log = state.logScale.value && !state.signed.value;
-    return `${Number(valueAt(part, { low: 0, high: 100, log }).toPrecision(2))} %`;
+    if (!scale) return "";
+    if (!differ) return formatValue(valueAt(part, scale.range));
+    const percent = valueAt(part, { low: 0, high: 100, log: scale.range.log });
+    return `${Number(percent.toPrecision(2))} %`;
   };
+  const unit = unitName(state, howOn(state, block));
+  const most =
+    scale && !differ && scale.beyond && scale.most !== null
+      ? ` · maximum ${formatValue(scale.most)}`
+      : "";
   return (
     <div class="colour-bar" data-testid="colour-bar">
       <canvas ref={canvas} width={256} height={1} aria-hidden="true" />
       <ol>
         {kTicks.map((tick) => (
           <li key={tick}>
-            {tick === 1 && label(tick) !== "" && !state.signed.value && "≥ "}
+            {tick === 1 && scale && (differ ? scale.clips : scale.beyond) && "≥ "}
             {label(tick)}
           </li>
         ))}
       </ol>
-      <p>{caption(state)}</p>
+      <p>{unit}</p>
+      {scale && (
+        <p data-testid="scale-reach">
+          {signed ? "colours: " : differ ? "in percent of the last colour: " : "last colour: "}
+          {scale.words}
+          {most}
+        </p>
+      )}
     </div>
   );
 }

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // A column of frames for each layer or each head.
 import { useComputed } from "@preact/signals";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { formatValue } from "../../core/maps/number";
-import { lastColour } from "../../core/state/display";
+import { colourScale, scalesDiffer } from "../../core/state/colour_scale";
 import type { Feed } from "../../core/state/feed";
+import { headOn, layerOn, meetsOn } from "../../core/state/on_screen";
 import type { State } from "../../core/state/state";
 import { columnSheet, kColumnGap, type Room, type Sheet } from "../arrange";
 import { useViewer } from "../context";
@@ -11,16 +13,21 @@ import { FailureText } from "./FailureBanner";
 import { smallestAspect } from "./FrameSheet";
 import { Overlay } from "./Overlay";
 
-// The percentile that was measured when the maps were stored; of maps from the store, the value of the last colour.
-function ColumnDetail(props: { feed: Feed; layer: number; head: number }) {
+// The value of the last colour, where other columns have another: of all pictures together, or from the least to the
+// largest of each.
+function ColumnDetail(props: { feed: Feed; slot: number; layer: number; head: number }) {
   const { state } = useViewer();
   const text = useComputed(() => {
-    const { layer, head } = props;
-    const block = props.feed.block.value;
-    const value = state.exact.value
-      ? lastColour(state, block, layer, head)
-      : state.vmaxOf(layer, head);
-    return value === null ? "" : formatValue(value);
+    const blocks = props.feed.blocks();
+    const block = blocks[0] ?? null;
+    if (!scalesDiffer(state, block)) return "";
+    const [layer, head] = [layerOn(state, block, props.layer), headOn(state, block, props.head)];
+    const ends = framesMet(state, props.feed, props.slot).flatMap((frame) => {
+      return colourScale(state, blocks, layer, head, frame)?.range.high ?? [];
+    });
+    if (ends.length === 0) return "";
+    const [low, high] = [Math.min(...ends), Math.max(...ends)].map(formatValue);
+    return low === high ? `to ${high}` : `to ${low} – ${high}`;
   });
   return <span>{text}</span>;
 }
@@ -28,6 +35,7 @@ function ColumnDetail(props: { feed: Feed; layer: number; head: number }) {
 function Column(props: { feed: Feed; slot: number; layer: number; head: number; title: string }) {
   const { state } = useViewer();
   const failed = useComputed(() => props.feed.block.value?.failures.get(props.layer));
+  const met = useFramesMet(props.feed, props.slot);
   const failure = failed.value;
   const broken = state.layers.value.find((each) => each.number === props.layer)?.error;
   const chosen = props.layer === state.layer.value && props.head === state.head.value;
@@ -47,6 +55,7 @@ function Column(props: { feed: Feed; slot: number; layer: number; head: number; 
         <ColumnDetail
           key={`${props.layer} ${props.head}`}
           feed={props.feed}
+          slot={props.slot}
           layer={props.layer}
           head={props.head}
         />
@@ -54,7 +63,7 @@ function Column(props: { feed: Feed; slot: number; layer: number; head: number; 
       {failure || broken ? (
         <p class="broken">{failure ? <FailureText error={failure} /> : broken}</p>
       ) : (
-        framesMet(state, props.slot).map((frame) => (
+        met.value.map((frame) => (
           <Overlay
             key={frame}
             feed={props.feed}
@@ -71,9 +80,16 @@ function Column(props: { feed: Feed; slot: number; layer: number; head: number; 
 }
 
 // The frames that a query's blocks look at.
-function framesMet(state: State, slot: number): number[] {
+function framesMet(state: State, feed: Feed | undefined, slot: number): number[] {
   const all = state.frames.value.map((_, frame) => frame);
-  return all.filter((frame) => state.meets(frame, state.spotFrames.value[slot]));
+  return all.filter((frame) => meetsOn(state, feed?.block.value ?? null, slot, frame));
+}
+
+// Whoever reads them is drawn anew only if they change.
+function useFramesMet(feed: Feed, slot: number) {
+  const { state } = useViewer();
+  const text = useComputed(() => framesMet(state, feed, slot).join(" "));
+  return useComputed(() => (text.value === "" ? [] : text.value.split(" ").map(Number)));
 }
 
 // How the columns of a query share a room.
@@ -83,16 +99,27 @@ export function columnsIn(state: State, slot: number, room: Room): Sheet {
     return { columns: Math.max(1, Math.floor(room.width / (width + kColumnGap))), size: 0 };
   }
   const count = state.view.value === "layers" ? state.layers.value.length : state.numHeads.value;
-  return columnSheet(count, framesMet(state, slot).length, smallestAspect(state), room);
+  const met = framesMet(state, state.feeds.main[slot], slot);
+  return columnSheet(count, met.length, smallestAspect(state), room);
 }
 
 export function Columns(props: { feed: Feed; slot: number; room: Room }) {
   const { state } = useViewer();
   const { room, ...place } = props;
   const head = state.head.value;
-  const { columns } = columnsIn(state, props.slot, room);
+  const columns = useComputed(() => columnsIn(state, props.slot, room).columns).value;
+  const list = useRef<HTMLDivElement>(null);
+  const chosen = `${state.view.value} ${state.layer.value} ${head}`;
+  // The column of a link, or that a key leads to, comes into view.
+  useLayoutEffect(() => {
+    list.current?.querySelector(".column.chosen")?.scrollIntoView({ block: "nearest" });
+  }, [chosen, columns]);
   return (
-    <div class="columns" style={{ gridTemplateColumns: `repeat(${columns}, minmax(0, 1fr))` }}>
+    <div
+      ref={list}
+      class="columns"
+      style={{ gridTemplateColumns: `repeat(${columns}, minmax(0, 1fr))` }}
+    >
       {state.view.value === "layers"
         ? state.layers.value.map((layer) => (
             <Column

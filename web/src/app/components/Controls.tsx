@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The row of choices under the top bar, by the names that the Python toolkit gave them.
-import { kAverage, kColormaps, kScales, type ScaleMode, type View } from "../../core/state/choices";
-import type { State } from "../../core/state/state";
+import { kAverage, kColormaps, kScales, type View } from "../../core/state/choices";
+import { scaleChoices } from "../../core/state/colour_scale";
 import { useViewer } from "../context";
 import { Check, Field } from "./Fields";
 
@@ -120,36 +120,18 @@ function Views() {
   );
 }
 
-const kScaleNames: Record<ScaleMode, string> = {
-  head: "99 % of the head",
-  layer: "99 % of the layer",
-  map: "maximum of this view",
-  fixed: "fixed value",
-};
-// The same for maps computed from the store, whose scales come from this query alone.
-const kExactNames: Record<ScaleMode, string> = {
-  head: "99 % of this query",
-  layer: "99 % of the layer’s heads",
-  map: "maximum of this query",
-  fixed: "fixed value",
-};
-const kSignedNames: Partial<Record<ScaleMode, string>> = {
-  head: "least to largest",
-  layer: "least to largest of the heads",
-};
-
-function scaleNames(state: State): [ScaleMode, string][] {
-  const names = state.signed.value ? kSignedNames : state.exact.value ? kExactNames : kScaleNames;
-  return kScales.flatMap((mode) => (names[mode] ? [[mode, names[mode]]] : []));
-}
+// Bright where values are low and dark where they are high, and red beside green.
+const kJetHint = "jet misleads in print and for colour-blind readers: try viridis";
 
 function Colours() {
   const { state } = useViewer();
+  const { modes, now } = scaleChoices(state);
   return (
     <div class="group">
       <Field label="Colours">
         <select
           data-testid="colormap"
+          title={state.colormap.value === "jet" ? kJetHint : undefined}
           value={state.colormap.value}
           onChange={(event) => {
             const name = kColormaps.find((each) => each === event.currentTarget.value);
@@ -164,18 +146,14 @@ function Colours() {
       <Field label="Scale">
         <select
           data-testid="scale"
-          title="The value of the last colour"
-          value={
-            scaleNames(state).some(([mode]) => mode === state.scaleMode.value)
-              ? state.scaleMode.value
-              : "head"
-          }
+          title="What the last colour is taken from"
+          value={now}
           onChange={(event) => {
             const mode = kScales.find((each) => each === event.currentTarget.value);
             if (mode) state.scaleMode.value = mode;
           }}
         >
-          {scaleNames(state).map(([mode, name]) => (
+          {modes.map(([mode, name]) => (
             <option key={mode} value={mode}>
               {name}
             </option>
@@ -190,7 +168,7 @@ function Colours() {
         checked={state.logScale.value && !state.signed.value}
         onChange={(checked) => (state.logScale.value = checked)}
       />
-      {state.scaleMode.value === "fixed" && !state.signed.value && (
+      {now === "fixed" && (
         <Field label="Value">
           <input
             class="number"

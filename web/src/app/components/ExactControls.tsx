@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The choices of exports with a store: how attention is defined, and of which blocks it is.
 import { useComputed } from "@preact/signals";
-import { formatValue } from "../../core/maps/number";
 import { kRopes } from "../../core/state/choices";
-import { colourRange } from "../../core/state/display";
-import { attentionName } from "../../core/state/wording";
+import { definitionOn } from "../../core/state/on_screen";
 import { useViewer } from "../context";
 import { Check, Choice } from "./Fields";
 
@@ -22,13 +20,13 @@ function Dropped() {
     const shares = (block?.ask.layers ?? []).flatMap((layer) =>
       block!.ask.heads.flatMap((head) => block!.dropped(layer, head) ?? []),
     );
-    if (shares.length === 0) return "";
+    if (shares.length === 0 || definitionOn(state, block ?? null) !== "patches") return "";
     const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
     const low = percent(Math.min(...shares));
     const high = percent(Math.max(...shares));
     return low === high ? low : `${low} – ${high}`;
   });
-  if (state.definition.value !== "patches" || text.value === "") return null;
+  if (text.value === "") return null;
   return (
     <span class="dropped" data-testid="dropped">
       Left out: {text.value} of the model’s attention, on special tokens.
@@ -105,34 +103,5 @@ export function ExactControls() {
         {sentence(text)} <Dropped />
       </p>
     </div>
-  );
-}
-
-// The values that the map's colours span, and what the map is.
-export function Extent() {
-  const { state } = useViewer();
-  const text = useComputed(() => {
-    const block = state.feeds.active()?.block.value ?? null;
-    const range = colourRange(state, block, state.layer.value, state.head.value);
-    return range && [formatValue(range.low), formatValue(range.high)];
-  });
-  const [low, high] = text.value ?? [];
-  const every = state.view.value === "heads" || state.view.value === "matrix";
-  return (
-    <p class="vmax" data-testid="vmax" title="What the first and last colour stand for">
-      {text.value && (
-        <>
-          {state.signed.value ? "colours" : "last colour"}
-          <b>{state.signed.value ? `${low} – ${high}` : high}</b>{" "}
-        </>
-      )}
-      <span>
-        {[
-          attentionName(state),
-          every ? "all heads" : state.headName(state.head.value).toLowerCase(),
-          state.view.value === "matrix" ? "all layers" : `layer ${state.layer.value}`,
-        ].join(", ")}
-      </span>
-    </p>
   );
 }

@@ -7,14 +7,17 @@ import { useViewer } from "../context";
 
 const kRetryMs = 2000;
 
+// An address of the source is where nothing is; a file that cannot be used is what the sentence is about.
 export function FailureText(props: { error: WireError }) {
-  const { where, hint } = props.error;
+  const { kind, where, hint } = props.error;
   const what = props.error.what.replace(/[^.!?…]$/, "$&."); // a sentence
+  const first = where !== "" && kind !== "network";
   return (
     <span>
-      {where && <span class="where">{where}: </span>}
+      {first && <span class="where">{where}: </span>}
       <strong>{what}</strong>
       {hint && <span class="hint"> {hint}</span>}
+      {where !== "" && !first && <span class="where"> ({where})</span>}
     </span>
   );
 }
@@ -66,11 +69,36 @@ function useReconnection() {
   });
 }
 
+// What a link asked for and its export does not have.
+function NotKept() {
+  const { notKept } = useViewer().state;
+  if (notKept.value.length === 0) return null;
+  return (
+    <div class="failure not-kept" data-testid="not-kept">
+      <span class="sign" aria-hidden="true">
+        i
+      </span>
+      <span>
+        <strong>Not everything in the link could be kept.</strong> This export does not have{" "}
+        {notKept.value.join("; ")}.
+      </span>
+      <button
+        class="icon"
+        aria-label="Dismiss"
+        title="Dismiss"
+        onClick={() => (notKept.value = [])}
+      >
+        ×
+      </button>
+    </div>
+  );
+}
+
 export function FailureBanner() {
   const { failure } = useViewer().state;
   useReconnection();
   const error = failure.value;
-  if (!error) return null;
+  if (!error) return <NotKept />;
   return (
     <div class="failure" role="alert" data-testid="error">
       <span class="sign" aria-hidden="true">

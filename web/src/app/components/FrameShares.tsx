@@ -2,8 +2,10 @@
 // How the attention of the query is shared among the frames, layer by layer.
 import { useSignal, useSignalEffect } from "@preact/signals";
 import { sum } from "../../core/maps/stats";
+import type { Block } from "../../core/state/block";
 import { masses } from "../../core/state/display";
 import { frameTitle, sourceOf } from "../../core/state/frame_name";
+import { definitionOn, headOn, howOn, signedOn } from "../../core/state/on_screen";
 import type { State } from "../../core/state/state";
 import { useViewer } from "../context";
 import { FeedFailure } from "./FailureBanner";
@@ -36,11 +38,14 @@ const kSpecial = { colour: "var(--quiet)", dash: "1 2" };
 
 // Only the model's own attention has a share of special tokens in the whole: `patches` leaves them out, and within each
 // frame they are no share of it.
-function hasSpecial(state: State): boolean {
-  return state.exact.value && state.definition.value === "model";
+function hasSpecial(state: State, block: Block | null): boolean {
+  return definitionOn(state, block) === "model";
 }
 
 interface Shares {
+  signed: boolean; // the values are no shares
+  exact: boolean;
+  special: boolean; // whether special tokens have a line
   xs: number[]; // layers
   lines: Line[]; // one for each frame, and maybe one for special tokens
 }
@@ -48,22 +53,26 @@ interface Shares {
 function read(state: State): Shares {
   const block = state.feeds.layerStrip.block.value;
   const xs = state.layers.value.map((layer) => layer.number);
-  const shares = xs.map((layer) => masses(state, block, layer, state.head.value));
+  const shares = xs.map((layer) => masses(state, block, layer, headOn(state, block)));
   const lines: Line[] = state.frames.value.map((_, frame) => ({
     name: `frame ${frame}`,
     ...look(frame),
     values: shares.map((each) => each?.frames[frame] ?? null),
   }));
-  if (hasSpecial(state)) {
+  const special = hasSpecial(state, block);
+  if (special) {
     const values = shares.map((each) => each && sum(each.special));
     lines.push({ name: "special tokens", ...kSpecial, values });
   }
-  return { xs, lines };
+  const exact = howOn(state, block) !== null;
+  return { signed: signedOn(state, block), exact, special, xs, lines };
 }
+
+const kNone: Shares = { signed: false, exact: false, special: false, xs: [], lines: [] };
 
 // Maps follow the hand at once. The shares follow when it rests, so that they never delay maps.
 function useShares(state: State): Shares {
-  const shares = useSignal<Shares>({ xs: [], lines: [] });
+  const shares = useSignal<Shares>(kNone);
   useSignalEffect(() => {
     state.feeds.layerStrip.block.value;
     state.head.value;
@@ -77,13 +86,14 @@ function useShares(state: State): Shares {
 
 export function FrameShares() {
   const { state } = useViewer();
-  const { xs, lines } = useShares(state);
-  const special = hasSpecial(state);
+  const { signed, exact, special, xs, lines } = useShares(state);
+  if (signed) return null;
+  const old = state.feeds.layerStrip.old.value;
   return (
-    <div class="frame-shares" data-testid="frame-shares">
+    <div class={old ? "frame-shares old" : "frame-shares"} data-testid="frame-shares">
       <h3>
         Share of each frame, by layer{" "}
-        <span class="quiet">{state.exact.value ? "of its patches" : "of stored levels"}</span>
+        <span class="quiet">{exact ? "of its patches" : "of stored levels"}</span>
       </h3>
       <LineChart
         label="Share of each frame, by layer"

@@ -4,11 +4,13 @@ import { useComputed, useSignal, useSignalEffect } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import type { FrameGeometry, GridCell, Point } from "../../core/maps/geometry";
-import { formatExactly, formatValue } from "../../core/maps/number";
+import { formatValue } from "../../core/maps/number";
 import { argMax } from "../../core/maps/stats";
+import { spotName } from "../../core/source/spot";
 import { isExact, valueIn } from "../../core/state/display";
 import type { Feed } from "../../core/state/feed";
 import { letters, nameAlone } from "../../core/state/frame_name";
+import { definitionOn, headOn, layerOn, meetsOn, spotOn } from "../../core/state/on_screen";
 import type { State } from "../../core/state/state";
 import { useViewer } from "../context";
 import { enlarge, goBack } from "../enlarge";
@@ -23,12 +25,20 @@ export interface OverlayProps {
   captioned: boolean;
 }
 
+// The map on show, whose layer and head may be older than those chosen.
+export function onShow(state: State, props: OverlayProps) {
+  const block = props.feed.block.value;
+  const layer = props.captioned ? layerOn(state, block) : layerOn(state, block, props.layer);
+  const head = props.captioned ? headOn(state, block) : headOn(state, block, props.head);
+  return { block, layer, head, map: block?.map(layer, head, props.frame) ?? null };
+}
+
 const kReadout = letters(40); // a file's name
 
 // What is said of a point of the picture, in its pixels; null while there is no map.
 function reading(state: State, props: OverlayProps, { x, y }: Point) {
   const geometry = state.geometries.value[props.frame];
-  const map = props.feed.block.value?.map(props.layer, props.head, props.frame);
+  const { block, map } = onShow(state, props);
   if (!geometry || !map || !state.frames.value[props.frame]) return null;
   const cell = geometry.cellAt(x, y);
   const pixel = `pixel (${Math.floor(x)}, ${Math.floor(y)})`;
@@ -37,14 +47,16 @@ function reading(state: State, props: OverlayProps, { x, y }: Point) {
   const place = cell.row * geometry.cols + cell.col;
   const level = map.levels[place] ?? 0;
   const value = valueIn(map, place);
-  const where = `patch (${cell.row}, ${cell.col}) · ${pixel} · frame ${props.frame}`;
+  const of = spotOn(state, block, props.slot);
+  const old = props.feed.old.value && of ? ` · still of ${spotName(of)}` : "";
+  const where = `patch (${cell.row}, ${cell.col}) · ${pixel} · frame ${props.frame}${old}`;
   if (!isExact(map)) {
     const title = `${level === 255 ? "≥ " : ""}${formatValue(value)}`;
     return { title, detail: `level ${level} · ${where}`, more };
   }
-  const unseen = !state.meets(props.frame, state.spotFrames.value[props.slot]);
-  const title = unseen ? "none: these blocks do not look here" : formatExactly(value);
-  return { title, detail: `${state.definition.value} · ${where}`, more };
+  const unseen = !meetsOn(state, block, props.slot, props.frame);
+  const title = unseen ? "none: these blocks do not look here" : formatValue(value);
+  return { title, detail: `${definitionOn(state, block)} · ${where}`, more };
 }
 
 // The patch that the keys have reached.
@@ -79,7 +91,7 @@ function neighbour(hit: HTMLElement, step: number): HTMLElement | undefined {
 // Where Tab enters: each frame of a sheet, but of many columns only one picture.
 function isTabStop(state: State, props: OverlayProps): boolean {
   if (props.captioned) return true;
-  const met = state.meets(state.target.value, state.spotFrames.value[props.slot]);
+  const met = meetsOn(state, props.feed.block.value, props.slot, state.target.value);
   const frame = met ? state.target.value : state.spotFrames.value[props.slot];
   const head = state.view.value === "heads" ? Math.max(1, state.head.value) : state.head.value;
   return props.layer === state.layer.value && props.head === head && props.frame === frame;
@@ -133,7 +145,7 @@ export function Hit(props: OverlayProps & { children: ComponentChildren }) {
   };
   // The keys begin at the best match.
   const enter = () => {
-    const map = props.feed.block.value?.map(layer, head, frame);
+    const { map } = onShow(state, props);
     const best = map && geometry && argMax(map.levels, geometry.cols);
     const middle = geometry && { row: geometry.rows >> 1, col: geometry.cols >> 1 };
     const cell = best && geometry?.cellsRect(best, best) ? best : middle;

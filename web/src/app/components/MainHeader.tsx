@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the maps are, in words, and the choices that belong to the view.
-import { useSignal, useSignalEffect } from "@preact/signals";
+import { useComputed, useSignal, useSignalEffect } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { frameLabel, kOption } from "../../core/state/frame_name";
+import { headOn, howOn, layerOn } from "../../core/state/on_screen";
 import type { State } from "../../core/state/state";
 import { kUsualColumn } from "../arrange";
 import { useViewer } from "../context";
@@ -26,8 +27,9 @@ function useSlow() {
 }
 
 function heading(state: State, alone: number | null): string {
-  const layer = `Layer ${state.layer.value}`;
-  const head = state.headName(state.head.value);
+  const block = state.feeds.active()?.block.value ?? null;
+  const layer = `Layer ${layerOn(state, block)}`;
+  const head = state.headName(headOn(state, block), howOn(state, block));
   if (alone !== null) return `Frame ${alone} · ${layer} · ${head}`;
   switch (state.view.value) {
     case "frames":
@@ -110,16 +112,28 @@ export function MainHeader() {
   const { state, enlarged } = useViewer();
   const view = state.view.value;
   const slow = useSlow();
+  const title = useComputed(() => {
+    const { value } = enlarged;
+    return heading(state, value && value !== "query" ? value.frame : null);
+  });
+  const incoming = useComputed(() => {
+    return howOn(state, state.feeds.active()?.block.value ?? null)?.incoming;
+  });
   const one = enlarged.value;
   const alone = one && one !== "query" ? one.frame : null;
   return (
     <header>
       {alone !== null && <Back />}
       <h2>
-        {heading(state, alone)}
-        {state.exact.value && state.incoming.value && " · incoming"}
+        {title.value}
+        {incoming.value && " · incoming"}
         {/* Here it moves nothing that is under the hand. */}
         {slow.value && <span class="reading">reading…</span>}
+        {state.feeds.old.value && (
+          <span class="reading" data-testid="old">
+            {state.feeds.missed.value ? "old maps: no answer" : "old maps"}
+          </span>
+        )}
       </h2>
       {(view === "frames" || view === "matrix" || alone !== null) && <TargetFrame />}
       {(view === "layers" || view === "heads") && alone === null && <ColumnWidth />}

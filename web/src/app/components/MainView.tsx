@@ -47,7 +47,11 @@ function Shown(props: { feed: Feed; slot: number; room: Room; em: number }) {
   const several = state.spotCount.value > 1;
   return (
     <section
-      class={several && slot === state.activePin.value ? "shown active" : "shown"}
+      class={[
+        "shown",
+        several && slot === state.activePin.value ? "active" : "",
+        feed.old.value ? "old" : "",
+      ].join(" ")}
       aria-busy={feed.busy.value}
     >
       {several && <QueryTitle slot={slot} />}

@@ -4,8 +4,10 @@ import { useComputed, useSignal, useSignalEffect, type Signal } from "@preact/si
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { formatValue } from "../../core/maps/number";
 import { kAverage } from "../../core/state/choices";
-import { colourRange, lastColour, paintMap } from "../../core/state/display";
+import { colourScale } from "../../core/state/colour_scale";
+import { masses, paintMap } from "../../core/state/display";
 import type { Feed } from "../../core/state/feed";
+import { howOn, targetOn } from "../../core/state/on_screen";
 import type { State } from "../../core/state/state";
 import { matrixCells, type Cells, type Room } from "../arrange";
 import { canvas2d } from "../canvas";
@@ -68,8 +70,10 @@ function useWholePixels(pixelRatio: number) {
 }
 
 // The maps side by side, one pixel a cell, without gaps.
-function paintAll(state: State, feed: Feed, maps: CanvasRenderingContext2D, frame: number): void {
-  const block = feed.block.value;
+function paintAll(state: State, feed: Feed, maps: CanvasRenderingContext2D): void {
+  const blocks = feed.blocks();
+  const block = blocks[0] ?? null;
+  const frame = targetOn(state, block);
   const grid = state.grid.value!;
   const { width, height } = maps.canvas;
   const image = maps.createImageData(width, height);
@@ -79,7 +83,7 @@ function paintAll(state: State, feed: Feed, maps: CanvasRenderingContext2D, fram
   layersOf(state).forEach((layer, i) => {
     headsOf(state).forEach((head, j) => {
       const map = block?.map(layer, head, frame);
-      const range = colourRange(state, block, layer, head);
+      const range = colourScale(state, blocks, layer, head, frame)?.range;
       if (!map || !range || 4 * map.levels.length !== one.length) return;
       paintMap(state, map, one, { range, alone: true });
       for (let row = 0; row < grid.H_ds; row++) {
@@ -108,7 +112,7 @@ function usePainted(feed: Feed, cells: Cells) {
     if (!context || !grid || !canvas.current) return;
     const { W_ds: across, H_ds: down } = grid;
     const maps = canvas2d(columns * across, rows * down);
-    paintAll(state, feed, maps, state.target.value);
+    paintAll(state, feed, maps);
     canvas.current.width = columns * (wide + between) - between;
     canvas.current.height = rows * (tall + between) - between;
     // A cell that is smaller than a pixel would be left out otherwise.
@@ -141,16 +145,29 @@ function useReading(feed: Feed, said: Signal<(Choice & { x: number; y: number })
       return;
     }
     wasSaid.current = true;
-    const last = lastColour(state, feed.block.value, at.layer, at.head);
-    readout.value = {
-      x: at.x,
-      y: at.y,
-      title: `Layer ${at.layer} · ${state.headName(at.head)}`,
-      detail: `last colour ${formatValue(last ?? 0)} · click to show it`,
-    };
+    readout.value = { x: at.x, y: at.y, ...textOf(state, feed, at) };
   });
   // It goes with the matrix, which no pointer leaves then.
   useEffect(() => () => void (wasSaid.current && (readout.value = null)), []);
+}
+
+// What part of the attention lies on the frame shown, so that a weak map is known for one, and where the colours end.
+function textOf(state: State, feed: Feed, { layer, head }: Choice) {
+  const blocks = feed.blocks();
+  const block = blocks[0] ?? null;
+  const frame = targetOn(state, block);
+  const share = masses(state, block, layer, head)?.frames[frame];
+  const last = colourScale(state, blocks, layer, head, frame)?.range.high;
+  return {
+    title: `Layer ${layer} · ${state.headName(head, howOn(state, block))}`,
+    detail: [
+      share === undefined ? "" : `${(100 * share).toFixed(1)} % on frame ${frame}`,
+      last === undefined ? "" : `last colour ${formatValue(last)}`,
+      "click to show it",
+    ]
+      .filter(Boolean)
+      .join(" · "),
+  };
 }
 
 export function Matrix(props: { feed: Feed; slot: number; room: Room; em: number }) {

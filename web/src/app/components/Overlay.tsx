@@ -3,23 +3,31 @@
 import { useComputed, useSignalEffect } from "@preact/signals";
 import { useRef } from "preact/hooks";
 import { argMax } from "../../core/maps/stats";
-import { colourRange, masses } from "../../core/state/display";
+import { formatValue } from "../../core/maps/number";
+import { colourScale, scalesDiffer } from "../../core/state/colour_scale";
+import { masses } from "../../core/state/display";
+import { meetsOn } from "../../core/state/on_screen";
+import type { State } from "../../core/state/state";
 import { paintCanvas } from "../canvas";
 import { useViewer } from "../context";
 import { enlarge } from "../enlarge";
-import { Hit, type OverlayProps } from "./Hit";
+import { Hit, onShow, type OverlayProps } from "./Hit";
 import { kTargetMeaning, kTargetSign } from "./MainHeader";
 import { Picture, place, within } from "./Picture";
 import { SourceName } from "./SourceName";
 import { Tokens } from "./Tokens";
 
+function scaleOnShow(state: State, props: OverlayProps) {
+  const { layer, head } = onShow(state, props);
+  return colourScale(state, props.feed.blocks(), layer, head, props.frame);
+}
+
 function usePainted(props: OverlayProps) {
   const { state } = useViewer();
   const canvas = useRef<HTMLCanvasElement>(null);
   useSignalEffect(() => {
-    const block = props.feed.block.value;
-    const map = block?.map(props.layer, props.head, props.frame) ?? null;
-    const range = colourRange(state, block, props.layer, props.head);
+    const { map } = onShow(state, props);
+    const range = scaleOnShow(state, props)?.range ?? null;
     if (canvas.current) paintCanvas(state, canvas.current, map, range, state.mapAlone.value);
   });
   return canvas;
@@ -31,7 +39,7 @@ function Match(props: OverlayProps) {
   const mark = useRef<HTMLDivElement>(null);
   const geometry = state.geometries.value[props.frame];
   useSignalEffect(() => {
-    const map = props.feed.block.value?.map(props.layer, props.head, props.frame);
+    const { map } = onShow(state, props);
     const extents = state.grid.value;
     const best =
       state.showMatches.value && map && extents ? argMax(map.levels, extents.W_ds) : null;
@@ -48,12 +56,12 @@ function Match(props: OverlayProps) {
 
 function Share(props: OverlayProps) {
   const { state } = useViewer();
-  const share = useComputed(
-    () =>
-      masses(state, props.feed.block.value, props.layer, props.head)?.frames[props.frame] ?? null,
-  );
-  if (!state.meets(props.frame, state.spotFrames.value[props.slot]))
-    return <span class="share none">not attended</span>;
+  const share = useComputed(() => {
+    const { block, layer, head } = onShow(state, props);
+    return masses(state, block, layer, head)?.frames[props.frame] ?? null;
+  });
+  const met = useComputed(() => meetsOn(state, props.feed.block.value, props.slot, props.frame));
+  if (!met.value) return <span class="share none">not attended</span>;
   if (share.value === null) return null;
   const text = `${(100 * share.value).toFixed(0)} %`;
   const of = state.exact.value ? "of the attention goes to" : "of the attention shown goes to";
@@ -64,6 +72,22 @@ function Share(props: OverlayProps) {
       <span class="bar">
         <span style={{ width: `${Math.min(100, 100 * share.value)}%` }} />
       </span>
+    </span>
+  );
+}
+
+// Where the map's colours end, if others end elsewhere.
+function Ends(props: OverlayProps) {
+  const { state } = useViewer();
+  const text = useComputed(() => {
+    if (!scalesDiffer(state, props.feed.block.value)) return "";
+    const scale = scaleOnShow(state, props);
+    return scale ? formatValue(scale.range.high) : "";
+  });
+  if (text.value === "") return null;
+  return (
+    <span class="ends" title="The value of this map’s last colour">
+      to {text}
     </span>
   );
 }
@@ -119,17 +143,22 @@ function TargetMark() {
 export function Overlay(props: OverlayProps) {
   const { state } = useViewer();
   const canvas = usePainted(props);
+  const which = useComputed(() => {
+    const { layer, head } = onShow(state, props);
+    return `${layer} ${head}`;
+  });
   const geometry = state.geometries.value[props.frame];
   if (!geometry) return null;
   const { rows, cols, clipFraction, mapFraction } = geometry;
+  const [layer, head] = which.value.split(" ");
   const isTarget = props.captioned && state.target.value === props.frame;
   return (
     <figure
       class={isTarget ? "overlay target" : "overlay"}
       data-testid="overlay"
       data-frame={props.frame}
-      data-layer={props.layer}
-      data-head={props.head}
+      data-layer={layer}
+      data-head={head}
       data-slot={props.slot}
     >
       <Hit {...props}>
@@ -152,19 +181,14 @@ export function Overlay(props: OverlayProps) {
             <FrameName {...props} />
             {isTarget && <TargetMark />}
             <Share {...props} />
+            <Ends {...props} />
             <EnlargeButton {...props} />
           </div>
           <SourceName frame={props.frame} />
         </figcaption>
       )}
       {props.captioned && state.specialTokens.value.length > 0 && (
-        <Tokens
-          feed={props.feed}
-          layer={props.layer}
-          head={props.head}
-          frame={props.frame}
-          slot={props.slot}
-        />
+        <Tokens feed={props.feed} frame={props.frame} slot={props.slot} />
       )}
     </figure>
   );

@@ -14,7 +14,6 @@ import { frameLabel, kOption, sourceOf } from "../../core/state/frame_name";
 import { useViewer } from "../context";
 import { enlarge } from "../enlarge";
 import { ColourBar } from "./ColourBar";
-import { Extent } from "./ExactControls";
 import { Check, Choice } from "./Fields";
 import { FrameShares } from "./FrameShares";
 import { Back } from "./MainHeader";
@@ -36,9 +35,15 @@ function QueryText() {
     const pixel = centre ? `pixel (${Math.round(centre.x)}, ${Math.round(centre.y)})` : "padding";
     return `${spotName(cell)} · ${pixel}`;
   });
+  const awaited = state.feeds.awaitedSpot.value;
   return (
     <p class="query-text" data-testid="query-text">
-      <span>{text.value}</span>
+      <span>
+        {text.value}
+        {awaited && state.feeds.old.value && (
+          <span class="quiet"> · awaited: {spotName(awaited)}</span>
+        )}
+      </span>
       <Check
         label="Live"
         testId="live"
@@ -192,12 +197,12 @@ export function QueryPanel() {
       <QueryText />
       <QueryPlace />
       <PinList />
-      {state.exact.value ? <Extent /> : <Vmax />}
+      <Vmax />
       <ColourBar />
       {state.exportInfo.value?.notices.map((notice) => (
         <p class="notice">{notice}</p>
       ))}
-      {state.layers.value.length > 1 && !state.signed.value && <FrameShares />}
+      {state.layers.value.length > 1 && <FrameShares />}
       {state.storeInfo.value === null && (
         <p class="quiet small" data-testid="store-hint">
           With <code>export --save_qk</code>: any frame and special token as the query, exact

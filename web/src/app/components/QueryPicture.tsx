@@ -90,8 +90,10 @@ function Pins() {
   const spots = state.feeds.markedSpots.value;
   const kept = state.pins.value[state.activePin.value];
   const active = spots[state.activePin.value];
+  const awaited = state.feeds.awaitedSpot.value;
   return (
     <>
+      {awaited && <CellMark spot={awaited} kind="awaited" />}
       {kept && active && active !== kept && <CellMark spot={kept} kind="kept" />}
       {spots.map((spot, i) => (
         <CellMark

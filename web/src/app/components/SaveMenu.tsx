@@ -1,44 +1,93 @@
 // SPDX-License-Identifier: Apache-2.0
+// What can be taken away. A file holds the choices as they stood at the click, however long it takes.
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import type { State } from "../../core/state/state";
+import { kFigureKinds } from "../../core/source/source";
+import { toWireError, type WireError } from "../../core/source/wire";
+import { kFigureWidths } from "../../core/state/choices";
 import { useViewer } from "../context";
-import { copyLink, saveCsv, saveNpy, savePng, saveSvg } from "../save";
+import { save, type SaveKind } from "../save";
+import { FailureText } from "./FailureBanner";
+import { Check, Choice } from "./Fields";
 
-const kItems: readonly {
-  id: string;
-  name: string;
-  about: string;
-  act: (state: State) => Promise<void> | void;
-}[] = [
-  {
-    id: "png",
-    name: "Figure as PNG",
-    about: "what is shown, with colour bar and titles",
-    act: savePng,
-  },
-  {
-    id: "svg",
-    name: "Figure as SVG",
-    about: "the same, for papers: text stays text",
-    act: saveSvg,
-  },
-  {
-    id: "npy",
-    name: "Numbers as .npy",
-    about: "float32 [layers, heads, frames, rows, columns]",
-    act: saveNpy,
-  },
-  { id: "csv", name: "Numbers as CSV", about: "a line for each patch", act: saveCsv },
-  { id: "link", name: "Copy link", about: "restores exactly this view", act: copyLink },
+const kSaidMs = 1500;
+
+const kItems: readonly { kind: SaveKind; name: string; about: string }[] = [
+  { kind: "npy", name: "Numbers as .npy", about: "float32 [layers, heads, frames, rows, columns]" },
+  { kind: "csv", name: "Numbers as CSV", about: "a line for each patch" },
+  { kind: "recipe", name: "Recipe (JSON)", about: "vggt-attn figure draws it again" },
+  { kind: "link", name: "Copy link", about: "restores exactly this view" },
 ];
+
+// How figures look on the page of a paper.
+function FigureOptions(props: { act: (kind: SaveKind) => void }) {
+  const { state } = useViewer();
+  const { figureWidth, figureFrames, figureTitle, figureFooter } = state;
+  return (
+    <fieldset>
+      <div class="row">
+        <span>Figure as</span>
+        {kFigureKinds.map((kind) => (
+          <button key={kind} data-testid={`save-${kind}`} onClick={() => props.act(kind)}>
+            {kind.toUpperCase()}
+          </button>
+        ))}
+      </div>
+      <div class="row">
+        <Choice
+          label="Width"
+          testId="figure-width"
+          title="The width of one or two columns of a journal"
+          value={String(figureWidth.value)}
+          options={kFigureWidths.map((width) => [String(width), `${width} mm`])}
+          onChange={(text) => {
+            figureWidth.value = kFigureWidths.find((each) => String(each) === text) ?? 170;
+          }}
+        />
+        {state.view.value !== "matrix" && state.frames.value.length > 1 && (
+          <Choice
+            label="Pictures"
+            testId="figure-frames"
+            value={figureFrames.value}
+            options={[
+              ["all", "all"],
+              ["target", `frame ${state.target.value}`],
+            ]}
+            onChange={(text) => (figureFrames.value = text === "target" ? "target" : "all")}
+          />
+        )}
+        <Check
+          label="Title"
+          testId="figure-title"
+          checked={figureTitle.value}
+          onChange={(checked) => (figureTitle.value = checked)}
+        />
+        <Check
+          label="Footer"
+          testId="figure-footer"
+          title="What the maps are, in words"
+          checked={figureFooter.value}
+          onChange={(checked) => (figureFooter.value = checked)}
+        />
+      </div>
+      {state.colormap.value === "jet" && (
+        <p class="hint" data-testid="jet-hint">
+          jet misleads in print and for colour-blind readers:{" "}
+          <button onClick={() => (state.colormap.value = "viridis")}>try viridis</button>
+        </p>
+      )}
+    </fieldset>
+  );
+}
 
 export function SaveMenu() {
   const { state, ownsPage } = useViewer();
   // A link restores the view only where the address bar is the viewer's.
-  const items = ownsPage ? kItems : kItems.filter((item) => item.id !== "link");
+  const items = ownsPage ? kItems : kItems.filter(({ kind }) => kind !== "link");
   const open = useSignal(false);
   const said = useSignal("Save");
+  const failure = useSignal<WireError | null>(null);
+  const working = useRef(0);
   const element = useRef<HTMLDivElement>(null);
   useEffect(() => {
     const close = (event: Event) => {
@@ -52,39 +101,51 @@ export function SaveMenu() {
       document.removeEventListener("keydown", close);
     };
   }, []);
-  const act = async (item: (typeof kItems)[number]) => {
+  const act = async (kind: SaveKind) => {
     open.value = false;
+    failure.value = null;
+    working.current++;
     said.value = "Saving…";
+    let done = kind === "link" ? "Copied" : "Saved";
     try {
-      await item.act(state);
-      said.value = item.id === "link" ? "Copied" : "Saved";
+      await save(state, kind);
     } catch (error) {
-      said.value = "Save";
-      state.reportFailure(error);
+      done = "Not saved";
+      failure.value = toWireError(error);
+      open.value = true;
     }
-    window.setTimeout(() => (said.value = "Save"), 1500);
+    working.current--;
+    if (working.current > 0) return; // the word stays until the last file is there
+    said.value = done;
+    window.setTimeout(() => {
+      if (said.value === done && done !== "Not saved") said.value = "Save";
+    }, kSaidMs);
   };
   return (
     <div class="menu" ref={element}>
       <button
         data-testid="save"
-        aria-haspopup="menu"
+        aria-haspopup="true"
         aria-expanded={open.value}
         onClick={() => (open.value = !open.value)}
       >
         {said.value} <span aria-hidden="true">▾</span>
       </button>
+      <span class="visually-hidden" role="status">
+        {said.value === "Save" ? "" : said.value}
+      </span>
       {open.value && (
-        <div role="menu">
-          {items.map((item) => (
-            <button
-              key={item.id}
-              role="menuitem"
-              data-testid={`save-${item.id}`}
-              onClick={() => void act(item)}
-            >
-              {item.name}
-              <span>{item.about}</span>
+        <div class="save-menu" role="group" aria-label="Save">
+          {failure.value && (
+            <p class="not-saved" role="alert" data-testid="not-saved">
+              Not saved: <FailureText error={failure.value} />
+            </p>
+          )}
+          <FigureOptions act={(kind) => void act(kind)} />
+          {items.map(({ kind, name, about }) => (
+            <button key={kind} data-testid={`save-${kind}`} onClick={() => void act(kind)}>
+              {name}
+              <span>{about}</span>
             </button>
           ))}
         </div>

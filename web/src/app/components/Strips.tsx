@@ -18,7 +18,7 @@ function Strip(props: {
   children: (tabIndex: (map: number) => number) => ComponentChildren;
 }) {
   return (
-    <div class="strip" data-testid={props.testId}>
+    <div class={props.feed.old.value ? "strip old" : "strip"} data-testid={props.testId}>
       <h3>{props.title}</h3>
       <Roving label={props.title} first={props.chosen}>
         {props.children}

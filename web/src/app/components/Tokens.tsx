@@ -2,11 +2,12 @@
 // The special tokens of a frame: what goes to each, and each as a query.
 import { useComputed } from "@preact/signals";
 import { colormapTable, cssColour } from "../../core/maps/colormap";
-import { formatExactly } from "../../core/maps/number";
+import { formatExactly, formatValue } from "../../core/maps/number";
 import { position } from "../../core/maps/scale";
 import { frameOf, tokenName, tokenSign } from "../../core/source/spot";
-import { colourRange } from "../../core/state/display";
+import { colourScale } from "../../core/state/colour_scale";
 import type { Feed } from "../../core/state/feed";
+import { definitionOn, headOn, layerOn, meetsOn, signedOn } from "../../core/state/on_screen";
 import type { State } from "../../core/state/state";
 import { useViewer } from "../context";
 import { Roving } from "./Roving";
@@ -18,39 +19,45 @@ const kWidestToken = 7;
 
 interface TokensProps {
   feed: Feed;
-  layer: number;
-  head: number;
   frame: number;
   slot: number;
 }
 
 // Short: 12%, 0.3%; or a value that is no probability.
-function short(state: State, value: number): string {
+function short(value: number, signed: boolean): string {
   if (Number.isNaN(value)) return "–";
-  if (state.signed.value) {
-    return String(Math.abs(value) >= 100 ? Math.round(value) : Number(value.toPrecision(2)));
-  }
+  if (signed) return formatValue(value);
   if (value >= 0.0995) return `${Math.round(100 * value)}%`;
   return value >= 0.0005 ? `${(100 * value).toFixed(1)}%` : value > 0 ? "<.1%" : "0%";
 }
 
 function Token(props: TokensProps & { token: string; index: number; tabIndex: number }) {
   const { state } = useViewer();
-  const { feed, layer, head, frame, token, index } = props;
-  const value = useComputed(
-    () => feed.block.value?.map(layer, head, frame)?.special?.[index] ?? NaN,
-  );
+  const { feed, frame, token, index } = props;
+  const onShow = () => {
+    const block = feed.block.value;
+    return { block, layer: layerOn(state, block), head: headOn(state, block) };
+  };
+  const value = useComputed(() => {
+    const { block, layer, head } = onShow();
+    return block?.map(layer, head, frame)?.special?.[index] ?? NaN;
+  });
   const colour = useComputed(() => {
-    const range = colourRange(state, feed.block.value, layer, head);
-    const at = range ? position(value.value, range) : NaN;
+    const { layer, head } = onShow();
+    const scale = colourScale(state, feed.blocks(), layer, head, frame);
+    const at = scale ? position(value.value, scale.range) : NaN;
     if (Number.isNaN(at)) return "var(--empty)";
     return cssColour(colormapTable(state.colormap.value), at ** state.gamma.value);
   });
   const spot = state.pins.value[props.slot];
   const chosen = spot?.token === token && frameOf(spot) === frame;
-  // `patches` leaves them out.
-  const unseen = !state.meets(frame, state.spotFrames.value[props.slot]);
-  const text = state.definition.value === "patches" || unseen ? "" : short(state, value.value);
+  const text = useComputed(() => {
+    const block = feed.block.value;
+    // `patches` leaves them out.
+    const none = definitionOn(state, block) === "patches";
+    if (none || !meetsOn(state, block, props.slot, frame)) return "";
+    return short(value.value, signedOn(state, block));
+  }).value;
   const said = text === "" ? "" : `: ${formatExactly(value.value)}`;
   const name = `${tokenName(token)} token of frame ${frame}`;
   return (

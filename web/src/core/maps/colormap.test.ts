@@ -3,7 +3,6 @@ import { describe, expect, it } from "vitest";
 import {
   colormapNames,
   colormapTable,
-  colourStops,
   cssColour,
   displayValue,
   paint,
@@ -119,8 +118,5 @@ describe("values and colours", () => {
   it("are written for CSS", () => {
     expect(cssColour(jet.table, -1)).toBe("rgb(0, 0, 127)");
     expect(cssColour(jet.table, 2)).toBe("rgb(127, 0, 0)");
-    const stops = colourStops(jet.table, 2, 3);
-    expect(stops.map((stop) => stop.at)).toEqual([0, 0.5, 1]);
-    expect(stops[1]!.colour).toBe(cssColour(jet.table, 0.25));
   });
 });

@@ -83,15 +83,3 @@ export function cssColour(table: ColormapTable, value: number): string {
   const at = tableIndex(Math.min(Math.max(value, 0), 1)) * 3;
   return `rgb(${table[at]}, ${table[at + 1]}, ${table[at + 2]})`;
 }
-
-// For CSS backgrounds and SVG: the colours at evenly spread stops, from 0 to 1.
-export function colourStops(
-  table: ColormapTable,
-  gamma: number,
-  count = 17,
-): { at: number; colour: string }[] {
-  return Array.from({ length: count }, (_, i) => {
-    const at = i / (count - 1);
-    return { at, colour: cssColour(table, Math.pow(at, gamma)) };
-  });
-}

@@ -1,18 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from "vitest";
-import { formatExactly, formatPlain, formatValue } from "./number";
+import { formatExactly, formatValue } from "./number";
 
 describe("formatValue", () => {
   it.each([
     [0, "0"],
-    [1, "1.000"],
+    [1, "1"],
+    [0.5, "0.5"],
     [0.0999, "0.0999"],
-    [0.1, "0.100"],
+    [0.1, "0.1"],
     [0.0123456, "0.0123"],
-    [0.00031, "0.000310"],
-    [0.0000123, "1.2·10⁻⁵"],
-    [3e-12, "3.0·10⁻¹²"],
-  ])("writes %d as %s", (value, text) => expect(formatValue(value)).toBe(text));
+    [0.00031, "0.00031"],
+    [0.273456, "0.273"],
+    [-14.3513, "−14.4"],
+    [-14.0004, "−14"],
+    [123.456, "123"],
+    [1234.5678, "1235"],
+    [0.000081234, "8.12·10⁻⁵"],
+    [0.000081, "8.1·10⁻⁵"],
+    [3e-12, "3·10⁻¹²"],
+    [NaN, "–"],
+  ])("writes %d as %s: three digits, none invented", (value, text) =>
+    expect(formatValue(value)).toBe(text),
+  );
 });
 
 describe("formatExactly", () => {
@@ -24,17 +34,4 @@ describe("formatExactly", () => {
     [-1e-7, "−1·10⁻⁷"],
     [NaN, "–"],
   ])("writes %d as %s", (value, text) => expect(formatExactly(value)).toBe(text));
-});
-
-describe("formatPlain", () => {
-  it("writes three digits, and powers without raised ones", () => {
-    expect([0, 0.0031234, 0.5, 1, 12.345, 1.234e-7].map(formatPlain)).toEqual([
-      "0",
-      "0.00312",
-      "0.5",
-      "1",
-      "12.3",
-      "1.23·10^-7",
-    ]);
-  });
 });

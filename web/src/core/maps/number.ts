@@ -7,35 +7,23 @@ const kNone = "–"; // stands for NaN
 const raised = (digits: string): string =>
   [...digits].map((digit) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[Number(digit)]).join("");
 
-// Of a value below 1: "8.1·10⁻⁵". Without `digits`, as many as the value has.
-function withPower(value: number, digits?: number): string {
-  const [mantissa, exponent] = value.toExponential(digits).split("e-");
+// "8.1·10⁻⁵", of a value below 1.
+function withPower(value: number): string {
+  const [mantissa, exponent] = value.toExponential().split("e-");
   return `${mantissa}·10⁻${raised(exponent ?? "")}`;
 }
 
-// Three digits, for values that are read at a glance.
-export function formatValue(value: number): string {
-  if (value === 0) return "0";
+// `digits` of them are significant, and none is invented: 0.5 stays 0.5. Before the point all stand.
+function format(value: number, digits: number): string {
   if (Number.isNaN(value)) return kNone;
-  if (value < 0) return kMinus + formatValue(-value);
-  if (value >= 100) return value.toFixed(1);
-  if (value >= 1e-4) return value >= 0.1 ? value.toFixed(3) : value.toPrecision(3);
-  return withPower(value, 1);
-}
-
-// Six digits, for values that are exact.
-export function formatExactly(value: number): string {
-  if (Number.isNaN(value)) return kNone;
-  if (value < 0) return kMinus + formatExactly(-value);
-  const short = Number(value.toPrecision(6));
+  if (value < 0) return kMinus + format(-value, digits);
+  if (value >= 10 ** digits) return String(Math.round(value));
+  const short = Number(value.toPrecision(digits));
   return short === 0 || short >= 1e-4 ? String(short) : withPower(short);
 }
 
-// Three digits in saved figures, whose fonts may lack raised digits: 0.0131, 8.1·10^-5.
-export function formatPlain(value: number): string {
-  if (value === 0) return "0";
-  const short = Number(value.toPrecision(3));
-  return Math.abs(short) >= 1e-4 && Math.abs(short) < 1e5
-    ? String(short)
-    : short.toExponential().replace("e", "·10^").replace("^+", "^");
-}
+// Three digits, for values that are read at a glance.
+export const formatValue = (value: number): string => format(value, 3);
+
+// Six digits, all that values of single precision surely have.
+export const formatExactly = (value: number): string => format(value, 6);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from "vitest";
-import { colourBar, position, toLevels, toSteps, valueAt } from "./scale";
+import { position, toSteps, valueAt } from "./scale";
 
 const linear = { low: 0, high: 0.04, log: false };
 const signed = { low: -5, high: 3, log: false };
@@ -47,27 +47,5 @@ describe("toSteps", () => {
         expect(Math.abs(steps[i]! - (Number.isNaN(at) ? -1 : 255 * at))).toBeLessThan(0.501);
       });
     }
-  });
-});
-
-describe("toLevels", () => {
-  it("rounds positions, and leaves gaps at 0", () => {
-    const values = Float32Array.of(-5, NaN, -1, 3);
-    expect([...toLevels(values, signed)!]).toEqual([0, 0, 128, 255]);
-  });
-
-  it("is null of gaps alone", () => {
-    expect(toLevels(Float32Array.of(NaN, NaN), linear)).toBeNull();
-  });
-});
-
-describe("colourBar", () => {
-  const texts = (...of: Parameters<typeof colourBar>) => colourBar(...of).ticks.map((t) => t.text);
-  it("has the values of its colours", () => {
-    expect(texts(signed, "logits")).toEqual(["-5", "-1", "3"]);
-    expect(texts(log, "attention")).toEqual(["4·10^-6", "0.0004", "0.04"]);
-    expect(texts(0.5, "attention")).toEqual(["0", "0.25", "0.5"]);
-    expect(texts(null, "attention")).toEqual(["0 %", "50 %", "100 %"]);
-    expect(texts(null, "attention", true)).toEqual(["0.01 %", "1 %", "100 %"]);
   });
 });

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which values the colours from the first to the last stand for.
-import { formatPlain } from "./number";
 
 export interface Range {
   low: number; // of the first colour
@@ -32,31 +31,4 @@ export function toSteps(values: Float32Array, range: Range, steps: Int16Array): 
     const at = log ? (Math.log10(value / high) + kDecades) * factor : (value - low) * factor;
     steps[i] = value !== value ? -1 : at > 0 ? (at < 255 ? (at + 0.5) | 0 : 255) : 0;
   }
-}
-
-// The same as levels, with 0 for what is no number. Null if there are no numbers at all.
-export function toLevels(values: Float32Array, range: Range): Uint8Array | null {
-  const steps = new Int16Array(values.length);
-  toSteps(values, range, steps);
-  return steps.some((step) => step >= 0)
-    ? Uint8Array.from(steps, (step) => Math.max(0, step))
-    : null;
-}
-
-export interface ColourBar {
-  label: string; // what the numbers are
-  ticks: { at: number; text: string }[]; // `at` from 0 to 1
-}
-
-// Of values from 0 to a maximum, or of a range; null: maps differ in what the last colour stands for.
-export function colourBar(range: Range | number | null, unit: string, log = false): ColourBar {
-  const of = typeof range === "number" ? { low: 0, high: range, log } : range;
-  const ticks = [0, 0.5, 1].map((at) => ({
-    at,
-    text:
-      of === null
-        ? `${formatPlain(valueAt(at, { low: 0, high: 100, log }))} %`
-        : formatPlain(valueAt(at, of)),
-  }));
-  return { label: of === null ? `${unit}, in percent of each map's last colour` : unit, ticks };
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readFileSync } from "node:fs";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { HttpSource } from "./http_source";
-import { writeNpy } from "./npy";
+import { fileName, HttpSource } from "./http_source";
+import { writeNpy } from "../../../fixtures/npy";
 import type { MapsRequest, RowsRequest } from "./source";
 import { WireError } from "./wire";
 
@@ -36,6 +36,7 @@ const rowsRequest: RowsRequest = {
   reduce: "mean",
   incoming: false,
   tokens: false,
+  stats: false,
 };
 
 type Answer = (url: string, init: RequestInit) => Response | Promise<Response>;
@@ -214,7 +215,7 @@ describe("requests", () => {
       throw new TypeError("Failed to fetch");
     });
     const seen = await failure(source.describe("x"));
-    expect(seen).toMatchObject({ kind: "network", status: null, where: "api/export?export=x" });
+    expect(seen).toMatchObject({ kind: "network", status: null, where: "api/export" });
     expect(seen.hint).toContain("vggt-attn view");
   });
 
@@ -281,18 +282,42 @@ describe("the export that the server begins with", () => {
   });
 });
 
-describe("a picture", () => {
-  const frame = { url: "/api/frames/0" } as Parameters<HttpSource["readPicture"]>[0];
+describe("a file", () => {
+  const recipe = { export: "a b", queries: "1.2_2~3.4", title: "0" };
+  const named = (disposition: string) =>
+    new Response("1,2", { headers: { "Content-Disposition": disposition } });
 
-  it("is read as a file", async () => {
-    serve(() => new Response(Uint8Array.of(1, 2, 3)));
-    expect(await source.readPicture(frame)).toEqual(Uint8Array.of(1, 2, 3));
+  it("is asked for by its recipe alone, and named by the server", async () => {
+    const seen = serve(() =>
+      named(`attachment; filename="x_.csv"; filename*=UTF-8''%E5%AE%B6.csv`),
+    );
+    const file = await source.numbers("csv", recipe);
+    expect(file.name).toBe("家.csv");
+    expect(await file.content.text()).toBe("1,2");
+    await source.figure("pdf", recipe);
+    expect(seen.urls).toEqual([
+      "api/numbers.csv?export=a+b&queries=1.2_2%7E3.4&title=0",
+      "api/figure.pdf?export=a+b&queries=1.2_2%7E3.4&title=0",
+    ]);
   });
 
-  it("that cannot be read is named", async () => {
-    serve(() => new Response("", { status: 404 }));
-    expect((await failure(source.readPicture(frame))).what).toContain(
-      "api/frames/0 cannot be read",
-    );
+  it.each([
+    ["attachment; filename=plain.png", "plain.png"],
+    ['attachment; filename="a \\"b\\" c.png"', 'a "b" c.png'],
+    ["attachment; filename=good.png; filename*=UTF-8''%zz", "good.png"],
+    ["inline", null],
+  ])("has its name from %s", (text, name) => expect(fileName(text)).toBe(name));
+
+  it("that cannot be made is an error with its reason, never a file", async () => {
+    const error = { what: "there is no layer 9", where: "layer", hint: "Layers 1 to 4." };
+    serve(() => Response.json({ error }, { status: 404 }));
+    expect(await failure(source.figure("png", recipe))).toMatchObject({ status: 404, ...error });
+    serve(() => new Response("png"));
+    expect(await failure(source.figure("png", recipe))).toMatchObject({ kind: "format" });
+    serve(() => Promise.reject(new TypeError("refused")));
+    expect(await failure(source.numbers("npy", recipe))).toMatchObject({
+      kind: "network",
+      where: "api/numbers.npy",
+    });
   });
 });

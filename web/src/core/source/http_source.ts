@@ -2,7 +2,15 @@
 // The Source that asks `vggt-attn view` over HTTP (docs/http-api.md). No other module fetches anything.
 import { object, WireError } from "./check";
 import { NpyError } from "./npy";
-import type { MapsRequest, RowsRequest, Source } from "./source";
+import type {
+  FigureKind,
+  MapsRequest,
+  NumberKind,
+  Recipe,
+  RowsRequest,
+  SavedFile,
+  Source,
+} from "./source";
 import { frameOf, type Spot } from "./spot";
 import {
   checkExport,
@@ -26,6 +34,10 @@ const kLateMapsHint =
 const kLateRowsHint =
   "Ask for less at once: one layer or head in place of all, a patch in place of many, where the query looks in " +
   "place of incoming attention. An export of fewer or smaller pictures answers sooner.";
+
+const kLateFileHint =
+  "Ask for less at once: one layer or head in place of all, fewer queries or pictures. vggt-attn figure draws the " +
+  "saved recipe without a limit of time.";
 
 async function serverError(response: Response): Promise<WireError> {
   const plain = `The server answered ${response.status} ${response.statusText}.`.replace(" .", ".");
@@ -51,6 +63,20 @@ const bytes = async (response: Response) => new Uint8Array(await response.arrayB
 function serverTime(response: Response): number | null {
   const timing = /\bmaps;dur=([\d.]+)/.exec(response.headers.get("Server-Timing") ?? "")?.[1];
   return timing === undefined ? null : Number(timing);
+}
+
+// The name that the server gives a file (RFC 6266).
+export function fileName(disposition: string | null): string | null {
+  const coded = /filename\*=UTF-8''([^;\s]+)/i.exec(disposition ?? "")?.[1];
+  if (coded !== undefined) {
+    try {
+      return decodeURIComponent(coded);
+    } catch {
+      // The plain name stands beside it.
+    }
+  }
+  const plain = /filename=(?:"((?:[^"\\]|\\.)*)"|([^;\s]+))/i.exec(disposition ?? "");
+  return plain?.[1]?.replace(/\\(.)/g, "$1") ?? plain?.[2] ?? null;
 }
 
 function place(spot: Spot): string {
@@ -134,9 +160,11 @@ export class HttpSource implements Source {
       ...(request.incoming ? ["incoming=1"] : []),
       ...(request.frames ? [`frames=${request.frames.join(",")}`] : []),
       ...(request.tokens ? ["tokens=all"] : []),
+      ...(request.stats ? ["stats=1"] : []),
     ];
     const address = mapsAddress(parts, request.exportId);
-    const read = async (answer: Response) => checkRows(await bytes(answer), serverTime(answer));
+    const read = async (answer: Response) =>
+      checkRows(await bytes(answer), serverTime(answer), request.stats);
     return this.request(address, signal, read, { lateHint: kLateRowsHint });
   }
 
@@ -144,14 +172,25 @@ export class HttpSource implements Source {
     return this.base + frame.url.replace(/^\//, "");
   }
 
-  async readPicture(frame: Frame, signal?: AbortSignal): Promise<Uint8Array> {
-    const address = this.pictureAddress(frame);
-    const response = await fetch(address, signal ? { signal } : {});
-    if (!response.ok) {
-      const what = `the picture ${address} cannot be read`;
-      throw new WireError("server", what, "", "", response.status);
-    }
-    return bytes(response);
+  figure(kind: FigureKind, recipe: Recipe, signal?: AbortSignal): Promise<SavedFile> {
+    return this.file(`api/figure.${kind}`, recipe, signal);
+  }
+
+  numbers(kind: NumberKind, recipe: Recipe, signal?: AbortSignal): Promise<SavedFile> {
+    return this.file(`api/numbers.${kind}`, recipe, signal);
+  }
+
+  private file(address: string, recipe: Recipe, signal?: AbortSignal): Promise<SavedFile> {
+    const read = async (answer: Response): Promise<SavedFile> => {
+      const name = fileName(answer.headers.get("Content-Disposition"));
+      if (!name) {
+        const what = "The server's answer is damaged: it is a file without a name.";
+        throw new WireError("format", what, address, "");
+      }
+      return { name, content: await answer.blob() };
+    };
+    const query = new URLSearchParams({ ...recipe });
+    return this.request(`${address}?${query}`, signal, read, { lateHint: kLateFileHint });
   }
 
   // Closes the connection when the caller's signal says so, or when time is up, so that the server stops computing
@@ -193,7 +232,7 @@ export class HttpSource implements Source {
         : new WireError(
             "network",
             "The server does not answer.",
-            address,
+            address.replace(/\?.*/, ""),
             "Is vggt-attn view still running? Start it again, then reload the page.",
           );
     } finally {

@@ -90,22 +90,3 @@ export function parseNpys(bytes: Uint8Array): NpyArray[] {
   }
   return arrays;
 }
-
-export function writeNpy(array: NpyArray): Uint8Array<ArrayBuffer> {
-  const { shape, data } = array;
-  const count = shape.reduce((product, extent) => product * extent, 1);
-  if (count !== data.length) {
-    throw new NpyError(`${data.length} values do not fill [${shape.join(", ")}]`);
-  }
-  const descr = data instanceof Uint8Array ? "|u1" : data instanceof Float32Array ? "<f4" : "<f8";
-  const tuple = shape.length === 1 ? `${shape[0]},` : shape.join(", ");
-  const text = `{'descr': '${descr}', 'fortran_order': False, 'shape': (${tuple}), }`;
-  const start = Math.ceil((10 + text.length + 1) / 64) * 64;
-  const out = new Uint8Array(start + data.byteLength);
-  out.set(MAGIC);
-  out.set([1, 0], 6);
-  new DataView(out.buffer).setUint16(8, start - 10, true);
-  out.set(new TextEncoder().encode(text.padEnd(start - 11, " ") + "\n"), 10);
-  out.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), start);
-  return out;
-}

@@ -22,6 +22,7 @@ export interface Computation {
   reduce: "mean" | "max";
   incoming: boolean; // who attends to the spot, in place of what the spot attends to
   tokens: boolean; // whether special tokens are answered, too
+  stats: boolean; // whether the answer tells of all frames that the query meets, whichever are asked (Rows.stats)
 }
 
 // Which rows: those of one spot, computed from a store of queries and keys.
@@ -31,6 +32,19 @@ export interface RowsRequest extends Computation {
   layers: readonly number[];
   heads: readonly number[] | "reduced";
   frames: readonly number[] | null; // null: all
+}
+
+// Everything that says what a saved file holds, by the names that `vggt-attn figure` reads (core/state/recipe.ts).
+export type Recipe = Readonly<Record<string, string>>;
+
+export const kFigureKinds = ["png", "svg", "pdf"] as const;
+export type FigureKind = (typeof kFigureKinds)[number];
+export const kNumberKinds = ["npy", "csv"] as const;
+export type NumberKind = (typeof kNumberKinds)[number];
+
+export interface SavedFile {
+  name: string;
+  content: Blob;
 }
 
 // Whatever goes wrong is thrown as a WireError. If `signal` aborts, the source stops working and throws the signal's
@@ -48,6 +62,7 @@ export interface Source {
   rows(request: RowsRequest, signal?: AbortSignal): Promise<Rows>;
   // What an <img> takes as `src` to show a frame's picture.
   pictureAddress(frame: Frame): string;
-  // The same picture's file, for figures.
-  readPicture(frame: Frame, signal?: AbortSignal): Promise<Uint8Array>;
+  // The figure of a recipe, and the numbers in it, as files. Nothing but the recipe decides what they hold.
+  figure(kind: FigureKind, recipe: Recipe, signal?: AbortSignal): Promise<SavedFile>;
+  numbers(kind: NumberKind, recipe: Recipe, signal?: AbortSignal): Promise<SavedFile>;
 }

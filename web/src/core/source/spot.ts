@@ -139,12 +139,3 @@ export function parseSpots(text: string): Spot[] {
     .map(parseSpot)
     .filter((spot) => spot !== null);
 }
-
-// For names of files: frame0_row10_col18.
-export function spotStem(spot: Spot): string {
-  const { row, col, to, more, token } = spot;
-  const frame = frameOf(spot) > 0 ? `frame${frameOf(spot)}_` : "";
-  if (token) return `frame${frameOf(spot)}_${token}`;
-  if (to) return `${frame}rows${row}-${to.row}_cols${col}-${to.col}`;
-  return `${frame}row${row}_col${col}${more ? `_and${more.length}` : ""}`;
-}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { writeNpy } from "./npy";
+import { writeNpy } from "../../../fixtures/npy";
 import { checkExport, checkListing, checkMaps, checkRows, toWireError, WireError } from "./wire";
 
 function fixture(name: string): Uint8Array<ArrayBuffer> {
@@ -215,7 +215,7 @@ describe("checkMaps", () => {
 
 describe("checkRows", () => {
   const data = Float32Array.from({ length: 24 }, (_, i) => i / 7);
-  const rows = (shape: number[]) => checkRows(writeNpy({ shape, data }), 2.5);
+  const rows = (shape: number[]) => checkRows(writeNpy({ shape, data }), 2.5, false);
 
   it("reads patches alone, and with special tokens", () => {
     const alone = rows([1, 2, 2, 2, 3]);
@@ -227,7 +227,7 @@ describe("checkRows", () => {
   it("reads what a definition leaves out", () => {
     const array = writeNpy({ shape: [1, 2, 2, 2, 3], data });
     const dropped = writeNpy({ shape: [1, 2], data: Float64Array.of(0.25, 0.5) });
-    expect([...checkRows(concat(array, dropped), null).dropped!]).toEqual([0.25, 0.5]);
+    expect([...checkRows(concat(array, dropped), null, false).dropped!]).toEqual([0.25, 0.5]);
   });
 
   it.each([
@@ -240,7 +240,40 @@ describe("checkRows", () => {
     if (dropped.length > 0) {
       parts.push(writeNpy({ shape: [1, dropped.length], data: Float64Array.from(dropped) }));
     }
-    expect(() => checkRows(concat(...parts), null)).toThrow(said);
+    expect(() => checkRows(concat(...parts), null, false)).toThrow(said);
+  });
+});
+
+describe("checkRows of an answer with stats", () => {
+  const numbers = (shape: number[], first = 0) => {
+    const count = shape.reduce((product, extent) => product * extent, 1);
+    return writeNpy({ shape, data: Float64Array.from({ length: count }, (_, i) => first + i) });
+  };
+  const rows = writeNpy({ shape: [1, 2, 1, 3], data: new Float32Array(6) });
+  const stats = [numbers([1, 2, 3]), numbers([1, 2, 4], 10), numbers([3], 100)];
+
+  it("reads them behind whatever else there is", () => {
+    const dropped = numbers([1, 2], 0.25);
+    const read = checkRows(concat(rows, dropped, ...stats), null, true);
+    expect([...read.dropped!]).toEqual([0.25, 1.25]);
+    expect([...read.stats!.spreads]).toEqual([0, 1, 2, 3, 4, 5]);
+    expect(read.stats!.masses).toHaveLength(8);
+    expect([...read.stats!.whole]).toEqual([100, 101, 102]);
+    expect(checkRows(concat(rows, ...stats), null, true).dropped).toBeNull();
+  });
+
+  it("takes NaN, which stands for no values", () => {
+    const none = writeNpy({ shape: [3], data: new Float64Array(3).fill(NaN) });
+    expect(
+      checkRows(concat(rows, stats[0]!, stats[1]!, none), null, true).stats!.whole[0],
+    ).toBeNaN();
+  });
+
+  it("refuses an answer without them, or of another shape", () => {
+    expect(() => checkRows(rows, null, true)).toThrow(WireError);
+    expect(() => checkRows(concat(rows, ...stats), null, false)).toThrow(WireError);
+    const other = [numbers([1, 1, 3]), stats[1]!, stats[2]!];
+    expect(() => checkRows(concat(rows, ...other), null, true)).toThrow("1 × 2 × 3 numbers");
   });
 });
 

@@ -138,7 +138,15 @@ export interface Rows {
   values: Float32Array;
   shape: [layers: number, heads: number, frames: number, cells: number];
   dropped: Float64Array | null; // of each layer and head: the part of the model's attention that `patches` leaves out
+  stats: RowStats | null; // if they were asked for
   serverMs: number | null;
+}
+
+// About the patches of all frames that the query meets, whichever frames were asked. NaN where there are none.
+export interface RowStats {
+  spreads: Float64Array; // [layers, heads, 3]: the least value, the 99th percentile, the largest
+  masses: Float64Array; // [layers, heads, frames of the export]: the sum over each frame's patches; of probabilities
+  whole: Float64Array; // [3]: as `spreads`, of all layers and heads together
 }
 
 const transform: Check<Transform> = (value, at) => {
@@ -328,18 +336,42 @@ export function checkMaps(bytes: Uint8Array, serverMs: number | null): Maps {
   };
 }
 
-// Reads the arrays that answer a RowsRequest.
-export function checkRows(bytes: Uint8Array, serverMs: number | null): Rows {
-  const [first, second, ...more] = parseNpys(bytes);
+// An array of numbers, of which some may be NaN, in this shape; null stands for any extent.
+function numbers(
+  array: NpyArray | undefined,
+  shape: readonly (number | null)[],
+  what: string,
+): Float64Array {
+  const fits =
+    array?.shape.length === shape.length &&
+    shape.every((extent, i) => extent === null || extent === array.shape[i]);
+  if (!fits || !(array.data instanceof Float64Array)) {
+    return bad(what, `an array of ${shape.map((extent) => extent ?? "any").join(" × ")} numbers`);
+  }
+  return array.data;
+}
+
+// Reads the arrays that answer a RowsRequest. `stats`: whether it asked for them.
+export function checkRows(bytes: Uint8Array, serverMs: number | null, stats: boolean): Rows {
+  const [first, ...rest] = parseNpys(bytes);
   const { shape = [], data } = first ?? {};
-  const [layers = 0, heads = 0, frames = 0, ...rest] = shape;
-  if (more.length > 0 || !(data instanceof Float32Array) || rest.length < 1 || rest.length > 2) {
+  const [layers = 0, heads = 0, frames = 0, ...cells] = shape;
+  const behind = stats ? rest.splice(Math.max(0, rest.length - 3)) : [];
+  const [second, ...more] = rest;
+  if (more.length > 0 || !(data instanceof Float32Array) || cells.length < 1 || cells.length > 2) {
     return bad("maps.npy", "a float32 array of four or five dimensions");
   }
   return {
     values: data,
-    shape: [layers, heads, frames, rest.reduce((product, extent) => product * extent, 1)],
+    shape: [layers, heads, frames, cells.reduce((product, extent) => product * extent, 1)],
     dropped: second ? perHead(second, layers, heads, "what is left out") : null,
+    stats: stats
+      ? {
+          spreads: numbers(behind[0], [layers, heads, 3], "what values span"),
+          masses: numbers(behind[1], [layers, heads, null], "what lies on frames"),
+          whole: numbers(behind[2], [3], "what all values span"),
+        }
+      : null,
     serverMs,
   };
 }

@@ -2,7 +2,7 @@
 // Which maps a place of the viewer asks for, and the block of maps that answers it.
 import type { Computation } from "../source/source";
 import type { Spot } from "../source/spot";
-import type { Maps, Rows, WireError } from "../source/wire";
+import type { Maps, Rows, RowStats, WireError } from "../source/wire";
 
 // Which maps: of one spot, these layers and heads (all, or the average alone), these frames.
 export interface Ask {
@@ -27,6 +27,19 @@ export interface MapLevels {
 export interface Part {
   layers: readonly number[];
   maps: Maps | Rows;
+}
+
+// From the least to the largest value. `percentile`: the 99th; null if it is not known.
+export interface Spread {
+  low: number;
+  percentile: number | null;
+  high: number;
+}
+
+// Null of no values.
+function spreadAt(numbers: Float64Array, at: number): Spread | null {
+  const [low = NaN, percentile = NaN, high = NaN] = numbers.subarray(at, at + 3);
+  return low <= high ? { low, percentile, high } : null;
 }
 
 // The answer to an Ask. Layers may still be missing while a slow answer comes in.
@@ -77,6 +90,41 @@ export class Block {
       const l = layers.indexOf(layer);
       if (l < 0 || h < 0 || !("values" in maps)) continue;
       return maps.dropped?.[l * maps.shape[1] + h] ?? null;
+    }
+    return null;
+  }
+
+  // What values the maps of a layer and head span, in all frames that the query meets; null if the source was not asked.
+  spread(layer: number, head: number): Spread | null {
+    return this.ofHead(layer, head, ({ spreads }, at) => spreadAt(spreads, 3 * at));
+  }
+
+  // The same of all layers and heads together.
+  whole(): Spread | null {
+    const [part, ...more] = this.parts;
+    const stats = part && "values" in part.maps ? part.maps.stats : null;
+    return stats && more.length === 0 ? spreadAt(stats.whole, 0) : null;
+  }
+
+  // What lies on the patches of each frame of the export; null if the source was not asked.
+  masses(layer: number, head: number): Float64Array | null {
+    return this.ofHead(layer, head, ({ masses }, at, count) => {
+      const frames = masses.length / count;
+      return masses.subarray(at * frames, (at + 1) * frames);
+    });
+  }
+
+  private ofHead<T>(
+    layer: number,
+    head: number,
+    read: (stats: RowStats, at: number, count: number) => T,
+  ): T | null {
+    const h = this.ask.heads.indexOf(head);
+    for (const { layers, maps } of this.parts) {
+      const l = layers.indexOf(layer);
+      if (l < 0 || h < 0 || !("values" in maps) || !maps.stats) continue;
+      const [, heads] = maps.shape;
+      return read(maps.stats, l * heads + h, layers.length * heads);
     }
     return null;
   }

@@ -4,46 +4,101 @@ import { batch } from "@preact/signals";
 import type { Source } from "../source/source";
 import { fitting, frameOf, inFrame, patchOf, type Spot } from "../source/spot";
 import { toWireError, type ExportInfo } from "../source/wire";
-import { kAverage, kMostPins, type View } from "./choices";
+import { kAverage, kMostPins, type Restored, type View } from "./choices";
 import type { Shown } from "./derived";
 
-// What a link restores; null where the link says nothing.
-export interface Restored {
-  layer: number | null;
-  head: number | null;
-  pins: Spot[];
-  frame: number | null;
+// What two exports must have in common for the same choices to fit both.
+function shapeOf({ grid, frames, heads, layers, store }: ExportInfo): string {
+  const blocks = store?.blocks.map(({ kind, layers, heads, special_tokens }) => [
+    kind,
+    layers,
+    heads,
+    special_tokens,
+  ]);
+  return JSON.stringify([grid, frames.length, heads, layers.map(({ number }) => number), blocks]);
 }
 
 export function createChanges(source: Source, s: Shown) {
   const { layer, head, pins, activePin, hover } = s;
   let opening = new AbortController();
+  let openingOther = new AbortController();
 
   function reportFailure(error: unknown): void {
     s.failure.value = toWireError(error);
   }
 
-  // Opens `path` (null: what the source begins with) and shows its last layer, or what `restored` asks for as far as
-  // the export has it. A later call takes the place of one that still goes on.
-  async function load(path: string | null, restored: Restored | null = null): Promise<void> {
+  // Opens `path` (null: what the source begins with) and shows what `restored` asks for as far as the export has it, or
+  // what was shown of an export of the same shape, or its last layer. A later call takes the place of one that still
+  // goes on. `prepare` sets other choices together with the export. Returns whether the export is shown.
+  async function load(
+    path: string | null,
+    restored: Restored | null = null,
+    prepare: () => void = () => {},
+  ): Promise<boolean> {
     opening.abort();
     opening = new AbortController();
     const { signal } = opening;
-    s.loading.value = "loading";
-    s.failure.value = null;
+    batch(() => {
+      s.loading.value = "loading";
+      s.failure.value = null;
+      s.notKept.value = [];
+    });
     try {
       const info = await (path === null ? source.first(signal) : source.open(path, signal));
-      if (signal.aborted) return;
-      if (info) show(info, restored);
-      else s.loading.value = s.exportInfo.value ? "ready" : "idle";
+      if (signal.aborted) return false;
+      if (info) {
+        batch(() => {
+          prepare();
+          show(info, restored);
+        });
+      } else s.loading.value = s.exportInfo.value ? "ready" : "idle";
+      return info !== null;
     } catch (error) {
-      if (signal.aborted) return;
-      s.loading.value = s.exportInfo.value ? "ready" : "failed";
-      reportFailure(error);
+      if (signal.aborted) return false;
+      batch(() => {
+        s.loading.value = s.exportInfo.value ? "ready" : "failed";
+        reportFailure(error);
+      });
+      return false;
     }
   }
 
-  function show(info: ExportInfo, restored: Restored | null = null): void {
+  // Opens the export B that the first is compared with; null: none. Returns whether it is open.
+  async function openOther(path: string | null): Promise<boolean> {
+    openingOther.abort();
+    openingOther = new AbortController();
+    const { signal } = openingOther;
+    if (path === null) {
+      s.other.value = null;
+      return false;
+    }
+    try {
+      const info = await source.open(path, signal);
+      if (signal.aborted) return false;
+      s.other.value = info;
+      return true;
+    } catch (error) {
+      if (!signal.aborted) reportFailure(error);
+      return false;
+    }
+  }
+
+  // The choices that another export of the same shape has, too.
+  function current(info: ExportInfo): Restored | null {
+    const before = s.exportInfo.value;
+    if (!before || shapeOf(before) !== shapeOf(info)) return null;
+    const active = pins.value[s.activePin.value];
+    const others = pins.value.filter((pin) => pin !== active);
+    return {
+      layer: layer.value,
+      head: head.value,
+      pins: active ? [...others, active] : others,
+      frame: s.targetFrame.value,
+    };
+  }
+
+  function show(info: ExportInfo, wanted: Restored | null = null): void {
+    const restored = wanted ?? current(info);
     batch(() => {
       s.naturalSizes.value = new Map();
       s.exportInfo.value = info;
@@ -185,6 +240,7 @@ export function createChanges(source: Source, s: Shown) {
   return {
     reportFailure,
     load,
+    openOther,
     show,
     redefine,
     pin,
@@ -197,7 +253,10 @@ export function createChanges(source: Source, s: Shown) {
     stepHead,
     toggleView,
     goTo,
-    stopLoading: () => opening.abort(),
+    stopLoading(): void {
+      opening.abort();
+      openingOther.abort();
+    },
   };
 }
 

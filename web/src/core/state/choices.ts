@@ -13,8 +13,12 @@ export const kMostPins = 4;
 
 export const kViews = ["frames", "layers", "heads", "matrix"] as const;
 export type View = (typeof kViews)[number];
-export const kScales = ["head", "layer", "map", "fixed"] as const;
+// What a colour scale reaches over (display.ts).
+export const kScales = ["view", "head", "layer", "map", "max", "fixed"] as const;
 export type ScaleMode = (typeof kScales)[number];
+// How two exports are compared: beside each other, or the second taken from the first.
+export const kCompares = ["side", "difference"] as const;
+export type Compare = (typeof kCompares)[number];
 export const kColormaps = colormapNames;
 export const kThemes = ["auto", "light", "dark"] as const;
 export type Theme = (typeof kThemes)[number];
@@ -27,6 +31,21 @@ export type Reduction = (typeof kReductions)[number];
 // Links hold this text.
 export const kExportMaps = "stored";
 
+// Millimetres: two columns or one of most journals.
+export const kFigureWidths = [170, 85] as const;
+export type FigureWidth = (typeof kFigureWidths)[number];
+// All pictures of the view, or the chosen one, which is the target of small maps.
+export const kFigureFrames = ["all", "target"] as const;
+export type FigureFrames = (typeof kFigureFrames)[number];
+
+// What a link restores; null where the link says nothing.
+export interface Restored {
+  layer: number | null;
+  head: number | null;
+  pins: Spot[];
+  frame: number | null;
+}
+
 export type Loading = "idle" | "loading" | "ready" | "failed";
 
 // The export, and what came with it or went wrong.
@@ -35,6 +54,10 @@ export function createOpened() {
     pathText: signal(""),
     loading: signal<Loading>("idle"),
     exportInfo: signal<ExportInfo | null>(null),
+    // The export B that the first is compared with.
+    other: signal<ExportInfo | null>(null),
+    // What a link asked for and its export does not have, in words, until a person dismisses it.
+    notKept: signal<readonly string[]>([]),
     // The newest failure, shown until something works again or a person dismisses it.
     failure: signal<WireError | null>(null),
     // Sizes of decoded pictures, for exports that do not tell them.
@@ -56,7 +79,7 @@ export function createChoices() {
     targetFrame: signal(0),
     opacity: signal(0.6),
     colormap: signal<ColormapName>("jet"),
-    scaleMode: signal<ScaleMode>("head"),
+    scaleMode: signal<ScaleMode>("view"),
     fixedScale: signal(0.01), // probability
     gamma: signal(1),
     logScale: signal(false),
@@ -74,6 +97,12 @@ export function createChoices() {
     wantedRope: signal<Rope>("after"),
     reduction: signal<Reduction>("mean"),
     incoming: signal(false),
+    compare: signal<Compare>("side"),
+    // How the view is saved as a figure.
+    figureWidth: signal<FigureWidth>(170),
+    figureFrames: signal<FigureFrames>("all"),
+    figureTitle: signal(true),
+    figureFooter: signal(true),
   };
 }
 

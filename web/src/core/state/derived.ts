@@ -2,6 +2,7 @@
 // What follows from the export and the choices.
 import { computed } from "@preact/signals";
 import { FrameGeometry } from "../maps/geometry";
+import type { Computation } from "../source/source";
 import { frameOf, type Spot } from "../source/spot";
 import type { Definition, Grid, Layer, StoreBlock } from "../source/wire";
 import { kAverage, kExportMaps, type Choices, type Opened } from "./choices";
@@ -48,6 +49,21 @@ export function derive(s: Opened & Choices) {
   const rope = computed(() =>
     attention.value?.rope === "2d" ? s.wantedRope.value : ("after" as const),
   );
+  // How the maps wanted are computed; null: they are the export's own.
+  const wantedHow = computed<Computation | null>(() => {
+    const block = attention.value;
+    return (
+      block && {
+        definition: definition.value,
+        rope: rope.value,
+        block: block.kind,
+        reduce: s.reduction.value,
+        incoming: s.incoming.value,
+        tokens: true,
+        stats: false,
+      }
+    );
+  });
   const specialTokens = computed(() => attention.value?.special_tokens ?? []);
   const grid = computed<Grid | null>(() => {
     const ofMaps = s.exportInfo.value?.grid ?? null;
@@ -88,24 +104,19 @@ export function derive(s: Opened & Choices) {
     attention.value?.attends === "frame" ? queryFrame.value : s.targetFrame.value,
   );
 
-  // Whether the block lets a query in the frame `from` and the tokens of `frame` meet.
-  function meets(frame: number, from = queryFrame.value): boolean {
-    const attends = attention.value?.attends ?? "all";
+  // Whether these blocks (null: the export's maps) let a query in the frame `from` and the tokens of `frame` meet.
+  function meets(how: Computation | null, from: number, frame: number): boolean {
+    const blocks = how ? storeInfo.value?.blocks : undefined;
+    const attends = blocks?.find((each) => each.kind === how?.block)?.attends ?? "all";
     if (attends === "frame") return frame === from;
-    if (attends === "causal") return s.incoming.value ? frame >= from : frame <= from;
+    if (attends === "causal") return how?.incoming ? frame >= from : frame <= from;
     return true;
   }
 
-  function headName(number: number): string {
+  // What all heads together are called, or one of them.
+  function headName(number: number, how = wantedHow.value): string {
     if (number !== kAverage) return `Head ${number}`;
-    return exact.value && s.reduction.value === "max" ? "Maximum" : "Average";
-  }
-
-  // The 99th percentile of the export's maps; null of others.
-  function vmaxOf(layerNumber: number, headNumber: number): number | null {
-    const info = layers.value.find((each) => each.number === layerNumber);
-    if (exact.value || !info) return null;
-    return info.per_head_vmax99?.[headNumber - 1] ?? info.layer_vmax99;
+    return how?.reduce === "max" ? "Maximum" : "Average";
   }
 
   return {
@@ -117,6 +128,7 @@ export function derive(s: Opened & Choices) {
     signed,
     attention,
     rope,
+    wantedHow,
     specialTokens,
     grid,
     layers,
@@ -133,7 +145,6 @@ export function derive(s: Opened & Choices) {
     target,
     meets,
     headName,
-    vmaxOf,
   };
 }
 

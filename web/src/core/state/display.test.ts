@@ -5,7 +5,7 @@ import { colormapTable } from "../maps/colormap";
 import { HttpSource } from "../source/http_source";
 import type { Maps } from "../source/wire";
 import { Block, type Ask } from "./block";
-import { lastColour, paintMap, scalesDiffer, shown } from "./display";
+import { paintMap, shown } from "./display";
 import { createState, type State } from "./state";
 
 let state: State;
@@ -46,43 +46,7 @@ function block(frames: number[] | null = null): Block {
 
 beforeEach(() => {
   state = createState(new HttpSource());
-  state.fixedScale.value = 0.25;
   state.show(exampleExport());
-});
-
-describe("the last colour stands for", () => {
-  it("what level 255 stands for, by head", () => {
-    expect(lastColour(state, block(), 3, 1)).toBe(0.004);
-    expect(lastColour(state, block(), 3, 2)).toBe(0.008);
-    expect(lastColour(state, block(), 4, 1)).toBe(0.05);
-  });
-
-  it("the layer's percentile, by layer", () => {
-    state.scaleMode.value = "layer";
-    expect(lastColour(state, block(), 3, 1)).toBe(0.03);
-    expect(lastColour(state, block(), 4, 2)).toBe(0.04);
-    expect(lastColour(state, block(), 9, 1)).toBeNull();
-  });
-
-  it("the largest value in all frames, by view", () => {
-    state.scaleMode.value = "map";
-    expect(lastColour(state, block(), 3, 1)).toBeCloseTo((204 / 255) * 0.004, 12);
-    expect(lastColour(state, block(), 4, 2)).toBeCloseTo((34 / 255) * 0.03, 12);
-    expect(lastColour(state, block([0]), 3, 1)).toBeCloseTo((51 / 255) * 0.004, 12);
-  });
-
-  it("the fixed value, whatever there is", () => {
-    state.scaleMode.value = "fixed";
-    expect(lastColour(state, block(), 3, 1)).toBe(0.25);
-    expect(lastColour(state, null, 1, 1)).toBe(0.25);
-  });
-
-  it("nothing while maps are missing", () => {
-    expect(lastColour(state, null, 3, 1)).toBeNull();
-    expect(lastColour(state, block(), 1, 1)).toBeNull();
-    state.scaleMode.value = "map";
-    expect(lastColour(state, block(), 3, 3)).toBeNull();
-  });
 });
 
 describe("shown", () => {
@@ -90,25 +54,6 @@ describe("shown", () => {
     expect(shown(state, block(), 3, 1).map((map) => map.levels[5])).toEqual([51, 204]);
     expect(shown(state, block([1]), 3, 2).map((map) => map.levels[5])).toEqual([102]);
     expect(shown(state, block(), 3, 0)).toEqual([]);
-  });
-});
-
-describe("scalesDiffer", () => {
-  it.each([
-    ["frames", "head", false],
-    ["frames", "map", false],
-    ["layers", "head", true],
-    ["layers", "layer", true],
-    ["layers", "fixed", false],
-    ["heads", "head", true],
-    ["heads", "map", true],
-    ["heads", "layer", false],
-    ["matrix", "layer", true],
-    ["matrix", "fixed", false],
-  ] as const)("%s by %s: %s", (view, mode, differ) => {
-    state.view.value = view;
-    state.scaleMode.value = mode;
-    expect(scalesDiffer(state)).toBe(differ);
   });
 });
 

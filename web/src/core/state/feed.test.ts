@@ -13,7 +13,7 @@ import {
   type Request,
 } from "../../../fixtures/slow_server";
 import { HttpSource } from "../source/http_source";
-import { writeNpy } from "../source/npy";
+import { writeNpy } from "../../../fixtures/npy";
 import type { WireError } from "../source/wire";
 import type { Ask } from "./block";
 import { Answers, Feed, type Supply } from "./feed";

@@ -15,6 +15,10 @@ const kColdAtOnce = 2;
 // stops computing what nobody reads.
 const kAwaitedMs = 1000;
 
+// Maps that are not what is wanted are marked as old once nothing newer has come in this time: while the hand moves,
+// each answer is followed by the next.
+const kOldMs = 250;
+
 function keyOf(ask: Ask): string {
   const { exportId, spot, layers, heads, frames, exact } = ask;
   return JSON.stringify([exportId, spot, layers, heads, frames, exact]);
@@ -88,10 +92,16 @@ export class Feed {
   readonly block = signal<Block | null>(null);
   readonly failure = signal<WireError | null>(null);
   readonly busy = signal(false);
+  // Whether what is on show is not, for a noticeable time, what is wanted; at once if the source is away.
+  readonly old = signal(false);
+  // The feeds whose maps are compared with these, and share their colours.
+  beside: readonly Feed[] = [];
   private wanted: Ask | null = null;
   private key = "";
   private open = false;
   private running: Running | null = null;
+  private shownKey = "";
+  private oldTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(private readonly supply: Supply) {}
 
@@ -103,6 +113,7 @@ export class Feed {
         this.block.value = null;
         this.failure.value = null;
       });
+      this.shownKey = "";
       this.rest();
       return;
     }
@@ -110,6 +121,24 @@ export class Feed {
     this.key = key;
     this.open = true;
     this.proceed();
+    this.judge();
+  }
+
+  // The blocks on show together, its own first; none if it has none.
+  blocks(): Block[] {
+    const own = this.block.value;
+    if (!own) return [];
+    const others = this.beside.map((each) => (each === this ? null : each.block.value));
+    return [own, ...others.filter((each) => each !== null)];
+  }
+
+  // Says after a while that what is on show is old.
+  private judge(): void {
+    clearTimeout(this.oldTimer);
+    const behind = this.block.peek() !== null && this.shownKey !== this.key;
+    if (!behind) this.old.value = false;
+    else if (this.failure.peek()?.kind === "network") this.old.value = true;
+    else this.oldTimer = setTimeout(() => (this.old.value = true), kOldMs);
   }
 
   // Wants nothing for now, but goes on showing what it shows.
@@ -118,6 +147,7 @@ export class Feed {
     this.key = "";
     this.open = false;
     this.proceed();
+    this.judge();
   }
 
   // Asks once more for what failed, which nothing else does.
@@ -145,9 +175,12 @@ export class Feed {
   }
 
   private publish(block: Block): void {
+    this.shownKey = keyOf(block.ask);
     batch(() => {
       this.block.value = block;
       this.failure.value = null;
+      this.old.value = false;
+      this.judge();
     });
   }
 
@@ -196,6 +229,7 @@ export class Feed {
     batch(() => {
       this.failure.value = error;
       if (error.kind === "network") this.supply.failure.value = error;
+      this.judge();
     });
   }
 
@@ -228,7 +262,10 @@ export class Feed {
       }
     };
     await Promise.all([worker(), worker()]);
-    return block;
+    const read = ask.layers.filter((layer) => !block.failures.has(layer));
+    if (!ask.exact?.stats || read.length === 0 || abort.aborted) return block;
+    // The source tells of layers together only in one answer.
+    return new Block(ask, [await this.part(ask, read, abort)], block.failures);
   }
 
   private async part(ask: Ask, layers: readonly number[], abort: AbortSignal): Promise<Part> {

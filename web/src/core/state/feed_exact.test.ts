@@ -2,14 +2,13 @@
 // Maps computed from a store: what is asked for, and how it is shown.
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { storeExport } from "../../../fixtures/export";
-import { mapsCsv } from "../figure/csv";
-import { currentFigure, fileStem, shownMaps } from "../figure/saved";
 import { colormapTable } from "../maps/colormap";
 import { HttpSource } from "../source/http_source";
-import { writeNpy } from "../source/npy";
+import { writeNpy } from "../../../fixtures/npy";
 import type { Block } from "./block";
-import { colourRange, figureMap, masses, paintMap, valueIn } from "./display";
-import { linkText, readLink } from "./link";
+import { colourScale } from "./colour_scale";
+import { masses, paintMap, valueIn } from "./display";
+import { linkPlaces, linkText, readChoices } from "./link";
 import { createState, type State } from "./state";
 
 let state: State;
@@ -22,6 +21,7 @@ let answered: (url: URL, heads: number, frames: number) => Response;
 function answer(url: URL, heads: number, frames: number): Response {
   const layers = url.searchParams.get("layers")!.split(",").length;
   const special = url.searchParams.get("tokens") === "all" ? 2 : 0;
+  const stats = url.searchParams.get("stats") === "1";
   const which = url.searchParams.get("frames")?.split(",").map(Number) ?? [0, 1];
   const signed = url.searchParams.get("definition") === "logits";
   const data: number[] = [];
@@ -39,6 +39,14 @@ function answer(url: URL, heads: number, frames: number): Response {
   if (url.searchParams.get("definition") === "patches") {
     const dropped = Float64Array.from({ length: layers * heads }, (_, i) => (i + 1) / 100);
     body.push(writeNpy({ shape: [layers, heads], data: dropped }));
+  }
+  if (stats) {
+    const told = (extents: number[], values: number[]) =>
+      writeNpy({ shape: extents, data: Float64Array.from(values) });
+    const each = Array.from({ length: layers * heads }, (_, i) => [0, 0.001 * (i + 1), 0.15]);
+    body.push(told([layers, heads, 3], each.flat()));
+    body.push(told([layers, heads, 2], Array(2 * layers * heads).fill(0.2)));
+    body.push(told([3], [0, 0.0042, 0.15]));
   }
   return new Response(new Blob(body));
 }
@@ -98,6 +106,7 @@ describe("what is asked for", () => {
     await again(() => (state.view.value = "matrix"));
     expect(asked()).toMatchObject({ layers: "1,2,3", heads: "1,2", frames: "0" });
     expect(asked()["tokens"]).toBeUndefined();
+    expect(asked()["stats"]).toBe("1"); // of the other frames
     expect(block().map(2, 2, 0)?.levels).toHaveLength(kCells);
     expect(block().map(2, 2, 0)?.levels[30]).toBeCloseTo(0.15, 6);
   });
@@ -185,6 +194,29 @@ describe("what is shown", () => {
     expect(masses(state, block(), 3, 0)).toBeNull();
   });
 
+  it("has the shares and the colours of all frames in the matrix of one", async () => {
+    await again(() => (state.view.value = "matrix"));
+    expect(masses(state, block(), 2, 1)!.frames).toEqual([0.2, 0.2]);
+    const last = (layer: number, head: number) =>
+      colourScale(state, [block()], layer, head, 0)?.range.high;
+    expect([last(1, 1), last(3, 2)]).toEqual([0.0042, 0.0042]);
+    state.scaleMode.value = "head";
+    expect([last(1, 1), last(3, 2)]).toEqual([0.001, 0.006]);
+    state.scaleMode.value = "max";
+    expect(last(2, 2)).toBe(0.15);
+    expect(colourScale(state, [block()], 2, 2, 0)).toMatchObject({ most: 0.15, beyond: false });
+    // What the source does not tell is found in the values of all frames.
+    urls = [];
+    state.scaleMode.value = "layer";
+    await settled();
+    expect([asked()["frames"], asked()["stats"]]).toEqual([undefined, undefined]);
+    expect(last(1, 1)).toBeCloseTo(0.15, 6); // of 192 values 4 are 0.05 and 4 are 0.15
+    state.scaleMode.value = "view";
+    await again(() => state.pin({ row: 0, col: 0 }, true));
+    expect(urls.map((url) => url.searchParams.get("frames"))).toContain(null);
+    expect(last(1, 1)).toBeCloseTo(0.15, 6);
+  });
+
   it("says what a definition leaves out", async () => {
     expect(block().dropped(3, 0)).toBeNull();
     await again(() => (state.wantedDefinition.value = "patches"));
@@ -194,23 +226,9 @@ describe("what is shown", () => {
     expect(block().dropped(1, 1)).toBeNull();
   });
 
-  it("has colours up to what was chosen", async () => {
-    state.scaleMode.value = "map";
-    expect(colourRange(state, block(), 3, 0)?.high).toBeCloseTo(0.15, 7);
-    state.scaleMode.value = "head"; // of 96 values the third largest
-    expect(colourRange(state, block(), 3, 0)).toMatchObject({ low: 0, log: false });
-    state.logScale.value = true;
-    expect(colourRange(state, block(), 3, 0)?.log).toBe(true);
-    state.scaleMode.value = "fixed";
-    expect(colourRange(state, block(), 3, 0)?.high).toBe(state.fixedScale.value);
-    expect(colourRange(state, null, 3, 0)?.high).toBe(state.fixedScale.value);
-    await again(() => (state.wantedDefinition.value = "logits"));
-    expect(colourRange(state, block(), 3, 0)).toEqual({ low: -4, high: 2, log: false });
-  });
-
   it("leaves gaps empty", async () => {
     await again(() => (state.wantedDefinition.value = "logits"));
-    const range = colourRange(state, block(), 3, 0)!;
+    const { range } = colourScale(state, [block()], 3, 0, 0)!;
     const pixels = new Uint8ClampedArray(4 * kCells);
     paintMap(state, block().map(3, 0, 0)!, pixels, { range, alone: true });
     const jet = colormapTable("jet");
@@ -218,35 +236,11 @@ describe("what is shown", () => {
     expect([...pixels.subarray(0, 4)]).toEqual([...jet.subarray(0, 3), 255]);
     paintMap(state, block().map(3, 0, 1)!, pixels, { range, alone: true });
     expect(pixels.every((value) => value === 0)).toBe(true);
-    expect(figureMap(block().map(3, 0, 1)!, range)).toBeNull();
-    expect(figureMap(block().map(3, 0, 0)!, range)?.levels[30]).toBe(255);
   });
 });
 
-describe("what is taken away", () => {
-  it("names the definition", async () => {
-    await again(() => {
-      state.wantedDefinition.value = "logits";
-      state.wantedRope.value = "before";
-      state.pin({ row: 0, col: 1, to: { row: 1, col: 1 }, frame: 1 });
-    });
-    expect(fileStem(state)).toBe(
-      "kitchen_layer3_headmean_frame1_rows0-1_cols1-1_logits_before_RoPE",
-    );
-    const lines = mapsCsv(shownMaps(state)).split("\n");
-    expect(lines[1]).toBe('"logits, before RoPE",3,mean,0,camera,,,0.06');
-    const figure = currentFigure(state);
-    expect(figure.subtitle).toContain("logits, before RoPE");
-    expect(figure.footer.join()).toContain("About logits.");
-    expect(figure.query).toMatchObject({
-      label: "query, frame 1",
-      picture: 1,
-      cells: [{ row: 0, col: 1, to: { row: 1, col: 1 } }],
-    });
-    expect(figure.columns[0]!.cells.map((cell) => cell.map !== null)).toEqual([true, false]);
-  });
-
-  it("is in the link", () => {
+describe("what a link holds", () => {
+  it("are the choices of a store, too", () => {
     state.wantedDefinition.value = "frame";
     state.redefine(() => (state.wantedBlock.value = "encoder"));
     state.wantedRope.value = "before";
@@ -262,8 +256,8 @@ describe("what is taken away", () => {
     state.reduction.value = "mean";
     state.incoming.value = false;
     state.logScale.value = false;
-    const link = readLink(state, query);
-    state.show(storeExport(), link.restored);
+    readChoices(state, query);
+    state.show(storeExport(), linkPlaces(query).restored);
     expect([state.pins.value, state.definition.value, state.attention.value?.kind]).toEqual(before);
     expect([state.reduction.value, state.incoming.value, state.logScale.value]).toEqual([
       "max",

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { exampleExport } from "../../../fixtures/export";
+import { exampleExport, storeExport } from "../../../fixtures/export";
 import {
   answerAll,
   damaged,
@@ -180,34 +180,90 @@ describe("the feeds of a viewer", () => {
     expect(headStrip.block.value?.map(1, 2, 0)?.levels[0]).toBe(112);
   });
 
-  it("marks the query together with its maps, or soon", async () => {
+  it("marks the query together with its maps, and what is awaited soon", async () => {
     state.show(exampleExport({ id: "marked" }));
     await answerAll();
     const marked = () => state.feeds.markedSpots.value[0]!.row;
+    const awaited = () => state.feeds.awaitedSpot.value;
     const move = (row: number) => (state.hover.value = { row, col: 3 });
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     try {
       requests.length = 0;
       move(0);
       await vi.advanceTimersByTimeAsync(40);
-      expect(marked()).toBe(1);
+      expect([marked(), awaited()]).toEqual([1, null]);
       requests[0]!.answer(maps(requests[0]!));
       await vi.advanceTimersByTimeAsync(0);
       expect(first.block.value?.ask.spot.row).toBe(0);
-      expect(marked()).toBe(0);
+      expect([marked(), awaited()]).toEqual([0, null]);
 
       move(2);
       await vi.advanceTimersByTimeAsync(30);
       state.hover.value = { row: 2, col: 0 };
-      expect(marked()).toBe(0);
+      expect([marked(), awaited()]).toEqual([0, null]);
       await vi.advanceTimersByTimeAsync(20);
-      expect(state.feeds.markedSpots.value[0]).toEqual({ row: 2, col: 0 });
-      state.hover.value = null;
-      expect(marked()).toBe(1);
+      expect([marked(), awaited()]).toEqual([0, { row: 2, col: 0 }]);
+      state.hover.value = null; // its maps are kept
+      expect([marked(), awaited()]).toEqual([1, null]);
     } finally {
       vi.useRealTimers();
     }
     await answerAll();
+  });
+
+  it("goes on to show what was there, marked as old after a while", async () => {
+    state.show(exampleExport({ id: "old" }));
+    await answerAll();
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    try {
+      requests.length = 0;
+      state.layer.value = 2;
+      await vi.advanceTimersByTimeAsync(200);
+      expect(first.block.value?.ask.layers).toEqual([4]);
+      expect([first.old.value, state.feeds.old.value]).toEqual([false, false]);
+      await vi.advanceTimersByTimeAsync(60);
+      expect([first.old.value, state.feeds.old.value]).toEqual([true, true]);
+      requests[0]!.answer(maps(requests[0]!));
+      await vi.advanceTimersByTimeAsync(0);
+      expect(first.block.value?.ask.layers).toEqual([2]);
+      expect(first.old.value).toBe(false);
+
+      // Answers that follow the hand are never old for long enough.
+      requests.length = 0;
+      for (let row = 0; row < 3; row++) {
+        state.hover.value = { row, col: 1 };
+        await vi.advanceTimersByTimeAsync(200);
+        state.hover.value = { row, col: 0 };
+        requests.splice(0).forEach((request) => request.answer(maps(request)));
+        await vi.advanceTimersByTimeAsync(0);
+        expect(first.old.value).toBe(false);
+      }
+      state.hover.value = null;
+      await vi.advanceTimersByTimeAsync(0);
+      expect(first.old.value).toBe(false);
+
+      // Without an answer at all, at once.
+      requests.length = 0;
+      state.head.value = 2;
+      await vi.advanceTimersByTimeAsync(1);
+      requests.splice(0).forEach((request) => request.refuse(new TypeError("refused")));
+      await vi.advanceTimersByTimeAsync(0);
+      expect(first.old.value).toBe(true);
+      expect(first.block.value?.ask.heads).toEqual([0]);
+      expect(state.feeds.markedSpots.value).toEqual([{ row: 1, col: 2 }]);
+    } finally {
+      vi.useRealTimers();
+    }
+    await answerAll();
+  });
+
+  it("shows no maps of another grid or kind of blocks while new ones are awaited", async () => {
+    state.show(storeExport({ id: "grids" }));
+    state.redefine(() => (state.wantedDefinition.value = "stored"));
+    await answerAll();
+    expect(first.block.value).not.toBeNull();
+    state.redefine(() => (state.wantedDefinition.value = "model"));
+    expect(first.block.value).toBeNull();
   });
 
   it("asks again for all that failed", async () => {

@@ -2,14 +2,16 @@
 // The places of a viewer that show maps, and what each of them wants as the choices go.
 import { computed, effect, signal } from "@preact/signals";
 import type { Source } from "../source/source";
-import type { Spot } from "../source/spot";
+import { formatSpot, type Spot } from "../source/spot";
+import type { ExportInfo } from "../source/wire";
 import type { Ask, Block } from "./block";
 import { kAverage, kMostPins } from "./choices";
+import { needsEveryFrame } from "./colour_scale";
 import type { Shown } from "./derived";
 import { Answers, Feed } from "./feed";
 
-// The mark of a spot and its maps move in one frame of the screen if the answer comes within this time: drawing the
-// page twice would delay it.
+// The mark of a spot moves together with its maps. If they take longer than this, a second mark says where they are
+// awaited; before, drawing the page twice would only delay them.
 const kTogetherMs = 50;
 
 export function createFeeds(source: Source, s: Shown) {
@@ -20,54 +22,48 @@ export function createFeeds(source: Source, s: Shown) {
   const layerStrip = create();
   const headStrip = create();
   const all = [...main, layerStrip, headStrip];
-  // The spots as they are marked on the picture and told in words. While the hand moves, they wait for their maps.
-  const markedSpots = signal<Spot[]>([]);
+  for (const feed of main) feed.beside = main;
 
-  // How maps are computed where there is a store; `tokens`: special tokens, too.
-  function exactly(tokens: boolean): Pick<Ask, "exact"> {
-    const block = s.attention.value;
+  // How maps are computed where there is a store. `tokens`: special tokens, too. `stats`: the source tells of all frames.
+  function exactly(part: { tokens: boolean; stats: boolean }): Pick<Ask, "exact"> {
+    const how = s.wantedHow.value;
     const extents = s.grid.value;
-    if (!block || !extents) return {};
+    if (!how || !extents) return {};
+    const special = part.tokens ? s.specialTokens.value.length : 0;
+    return { exact: { ...how, ...part, cells: extents.H_ds * extents.W_ds, special } };
+  }
+
+  // What a place asks for that shows the maps of one frame alone.
+  function oneFrame(layers: readonly number[], heads: readonly number[], queries: number) {
+    const every = needsEveryFrame(s, layers.length, heads.length, queries);
     return {
-      exact: {
-        definition: s.definition.value,
-        rope: s.rope.value,
-        block: block.kind,
-        reduce: s.reduction.value,
-        incoming: s.incoming.value,
-        tokens,
-        cells: extents.H_ds * extents.W_ds,
-        special: tokens ? block.special_tokens.length : 0,
-      },
+      frames: every ? null : [s.target.value],
+      ...exactly({ tokens: false, stats: !every }),
     };
   }
 
   const readableLayers = (): number[] =>
     s.layers.value.filter((layer) => layer.error === null).map((layer) => layer.number);
 
-  function mainAsk(spot: Spot): Ask | null {
-    const info = s.exportInfo.value;
-    if (!info) return null;
+  function mainAsk(info: ExportInfo, spot: Spot): Ask | null {
     const readable = readableLayers();
     const view = s.view.value;
     const one = [s.layer.value].filter((layer) => readable.includes(layer));
     const everyHead = s.numHeads.value > 0 ? s.headNumbers() : [kAverage];
-    const ask: Ask = {
-      exportId: info.id,
-      spot,
-      layers: view === "layers" || view === "matrix" ? readable : one,
-      heads: view === "heads" || view === "matrix" ? everyHead : [s.head.value],
-      frames: view === "matrix" ? [s.target.value] : null,
-      ...exactly(view !== "matrix"),
-    };
-    return ask.layers.length > 0 ? ask : null;
+    const layers = view === "layers" || view === "matrix" ? readable : one;
+    const heads = view === "heads" || view === "matrix" ? everyHead : [s.head.value];
+    const part =
+      view === "matrix"
+        ? oneFrame(layers, heads, s.spotCount.value)
+        : { frames: null, ...exactly({ tokens: true, stats: false }) };
+    return layers.length > 0 ? { exportId: info.id, spot, layers, heads, ...part } : null;
   }
 
   // Whether a block was computed as it would be now.
   function isOfNow(block: Block): boolean {
     const how = (exact: Ask["exact"]) =>
       exact && [exact.definition, exact.rope, exact.block, exact.reduce, exact.incoming].join();
-    return how(block.ask.exact) === how(exactly(true).exact);
+    return how(block.ask.exact) === how(exactly({ tokens: true, stats: false }).exact);
   }
 
   // "later": once the main view has its answer.
@@ -85,51 +81,69 @@ export function createFeeds(source: Source, s: Shown) {
     if (kind === "layers") {
       const heads = [s.head.value];
       const layers = readableLayers();
-      return { exportId: info.id, spot, layers, heads, frames: null, ...exactly(true) };
+      const exact = exactly({ tokens: true, stats: false });
+      return { exportId: info.id, spot, layers, heads, frames: null, ...exact };
     }
     const wanted = s.numHeads.value > 0 && s.view.value === "frames";
     if (failed || !block || !wanted) return null;
-    return {
-      exportId: info.id,
-      spot,
-      layers: block.ask.layers,
-      heads: s.headNumbers(),
-      frames: [s.target.value],
-      ...exactly(false),
-    };
+    const { layers } = block.ask;
+    const heads = s.headNumbers();
+    return { exportId: info.id, spot, layers, heads, ...oneFrame(layers, heads, 1) };
   }
+
+  // Maps of another export, of other kinds of blocks or of another grid are not shown while new ones are awaited: what
+  // lies around them would not fit them.
+  const ground = computed(() => {
+    const { H_ds, W_ds } = s.grid.value ?? {};
+    return [s.attention.value?.kind, H_ds, W_ds].join(" ");
+  });
 
   function followWithMain(): () => void {
     let opened: unknown = null;
+    let before = "";
     return effect(() => {
       const spots = s.spots.value;
       // An export that is opened afresh may hold other maps, even under the same id.
-      if (opened !== s.exportInfo.value) {
+      if (opened !== s.exportInfo.value || before !== ground.value) {
+        if (opened !== s.exportInfo.value) answers.forget();
         opened = s.exportInfo.value;
-        answers.forget();
+        before = ground.value;
         for (const feed of all) feed.want(null);
       }
+      const info = s.exportInfo.value;
       main.forEach((feed, i) => {
         const spot = spots[i];
-        feed.want(spot ? mainAsk(spot) : null);
+        feed.want(info && spot ? mainAsk(info, spot) : null);
       });
     });
   }
 
-  function followWithMarks(): () => void {
+  // The spots whose maps are on show, or would be: they are marked on the picture and told in words.
+  const markedSpots = computed<Spot[]>(() =>
+    s.spots.value.map((spot, i) => {
+      const { block, failure } = main[i]!;
+      const instead = failure.value !== null && failure.value.kind !== "network";
+      return instead ? spot : (block.value?.ask.spot ?? spot);
+    }),
+  );
+  // The active spot, once its maps have been awaited for a moment.
+  const awaitedSpot = signal<Spot | null>(null);
+
+  function followWithAwaited(): () => void {
     let timer: ReturnType<typeof setTimeout> | undefined;
-    const mark = () => {
+    const look = () => {
       timer = undefined;
-      markedSpots.value = s.spots.peek();
+      awaitedSpot.value = s.activeSpot.peek();
     };
     const stop = effect(() => {
-      s.spots.value;
-      const awaited = s.hover.value !== null && main.some((feed) => feed.busy.value);
-      if (awaited) {
-        timer ??= setTimeout(mark, kTogetherMs);
+      const wanted = s.activeSpot.value;
+      const marked = markedSpots.value[s.activePin.value];
+      if (wanted && marked && formatSpot(wanted) !== formatSpot(marked)) {
+        timer ??= setTimeout(look, kTogetherMs);
       } else {
         clearTimeout(timer);
-        mark();
+        timer = undefined;
+        awaitedSpot.value = null;
       }
     });
     return () => {
@@ -156,6 +170,9 @@ export function createFeeds(source: Source, s: Shown) {
     layerStrip,
     headStrip,
     markedSpots,
+    awaitedSpot,
+    // Whether maps on show are old: newer ones are awaited.
+    old: computed(() => main.some((feed) => feed.old.value)),
     // The feed of the active spot.
     active: () => main[s.activePin.value],
     retryAll: () => all.forEach((feed) => feed.again()),
@@ -163,7 +180,7 @@ export function createFeeds(source: Source, s: Shown) {
     missed: computed(() => all.some((feed) => feed.failure.value?.kind === "network")),
     // Keeps every feed at what the choices want, until the function returned is called.
     follow(): () => void {
-      const stops = [followWithMain(), followWithMarks(), followWithStrips()];
+      const stops = [followWithMain(), followWithAwaited(), followWithStrips()];
       return () => {
         for (const stop of stops) stop();
         for (const feed of all) feed.want(null);

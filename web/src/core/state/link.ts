@@ -1,15 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 // Links: their query part holds the exact view, without what is at its default.
-import { formatSpot, frameOf, isPlain, parseSpots, parseSpot } from "../source/spot";
-import type { Restored } from "./changes";
+import {
+  formatSpot,
+  frameOf,
+  isPlain,
+  parseSpot,
+  parseSpots,
+  spotName,
+  type Spot,
+} from "../source/spot";
 import {
   kAverage,
   kColormaps,
+  kCompares,
   kReductions,
   kRopes,
   kScales,
   kViews,
   type Choices,
+  type Restored,
 } from "./choices";
 import type { Shown } from "./derived";
 
@@ -74,7 +83,7 @@ function named(key: string, signal: { value: string }, usual: string): Field {
     usual,
     write: () => signal.value,
     read: (text) => {
-      if (/^[a-z_]{1,40}$/.test(text)) signal.value = text;
+      if (text === usual || /^[a-z_]{1,40}$/.test(text)) signal.value = text;
     },
   };
 }
@@ -84,7 +93,7 @@ const displayFields = (s: Choices): Field[] => [
   choice("view", s.view, kViews, "frames"),
   number("opacity", s.opacity, 0, 1, 0.6),
   choice("colormap", s.colormap, kColormaps, "jet"),
-  choice("scale", s.scaleMode, kScales, "head"),
+  choice("scale", s.scaleMode, kScales, "view"),
   number("fixed", s.fixedScale, 1e-9, 1, 0.01),
   number("gamma", s.gamma, 0.2, 3, 1),
   flag("smooth", s.smooth, false),
@@ -106,6 +115,9 @@ const storeFields = (s: Choices): Field[] => [
   flag("incoming", s.incoming, false),
 ];
 
+// Choices that need a second export.
+const otherFields = (s: Choices): Field[] => [choice("compare", s.compare, kCompares, "side")];
+
 // The query part of a link to what is shown now.
 export function linkText(s: Shown): string {
   const parameters = new URLSearchParams();
@@ -125,7 +137,12 @@ export function linkText(s: Shown): string {
     if (others.length > 0) parameters.set("pins", others.map(formatSpot).join("_"));
     if (s.targetFrame.value > 0) parameters.set("frame", String(s.targetFrame.value));
   }
-  for (const field of [...displayFields(s), ...(s.storeInfo.value ? storeFields(s) : [])]) {
+  if (s.other.value) parameters.set("other", s.other.value.path);
+  for (const field of [
+    ...displayFields(s),
+    ...(s.storeInfo.value ? storeFields(s) : []),
+    ...(s.other.value ? otherFields(s) : []),
+  ]) {
     const text = field.write();
     if (text !== field.usual) parameters.set(field.key, text);
   }
@@ -134,6 +151,7 @@ export function linkText(s: Shown): string {
 
 export interface Link {
   path: string | null;
+  other: string | null;
   restored: Restored;
 }
 
@@ -141,13 +159,24 @@ function count(text: string | null): number | null {
   return text !== null && /^\d{1,9}$/.test(text) ? Number(text) : null;
 }
 
-// Sets the display choices of a link, and returns what needs the export first.
-export function readLink(s: Choices, query: string): Link {
+// Sets the choices of a link that do not depend on the export, and those that it leaves out to their defaults.
+export function readChoices(s: Choices, query: string): void {
   const parameters = new URLSearchParams(query);
-  for (const field of [...displayFields(s), ...storeFields(s)]) {
-    const text = parameters.get(field.key);
-    if (text !== null) field.read(text);
+  for (const field of [...displayFields(s), ...storeFields(s), ...otherFields(s)]) {
+    field.read(field.usual);
+    field.read(parameters.get(field.key) ?? field.usual);
   }
+}
+
+// The exports that a link opens, and what needs them first.
+export function linkPlaces(query: string): Link {
+  const parameters = new URLSearchParams(query);
+  const restored = placesIn(parameters);
+  return { path: parameters.get("path"), other: parameters.get("other"), restored };
+}
+
+// Which maps a link asks for.
+function placesIn(parameters: URLSearchParams): Restored {
   const pins = parseSpots(parameters.get("pins") ?? "");
   const row = count(parameters.get("row"));
   const col = count(parameters.get("col"));
@@ -155,12 +184,60 @@ export function readLink(s: Choices, query: string): Link {
   if (active) pins.push(active);
   else if (row !== null && col !== null) pins.push({ row, col });
   return {
-    path: parameters.get("path"),
-    restored: {
-      layer: count(parameters.get("layer")),
-      head: count(parameters.get("head")),
-      pins,
-      frame: count(parameters.get("frame")),
-    },
+    layer: count(parameters.get("layer")),
+    head: count(parameters.get("head")),
+    pins,
+    frame: count(parameters.get("frame")),
   };
 }
+
+// What a link asked for and the state does not have, now that the link's export is open: "layer 99 (layer 6 is shown)".
+export function notKept(s: Shown, query: string): string[] {
+  const parameters = new URLSearchParams(query);
+  const { layer, head, frame, pins } = placesIn(parameters);
+  const lost: string[] = [];
+  const compare = (what: string, asked: string | number | null, has: string | number): void => {
+    if (asked !== null && String(asked) !== String(has)) {
+      lost.push(`${what} ${asked} (${what} ${has} is shown)`);
+    }
+  };
+  const definition = parameters.get("definition");
+  if (definition !== null && definition !== s.definition.value) {
+    lost.push(`the definition ${definition} (${s.definition.value} is shown)`);
+  }
+  if (s.exact.value) {
+    compare("block", parameters.get("block"), s.attention.value?.kind ?? "");
+    if (parameters.get("rope") === "before" && s.rope.value !== "before") {
+      lost.push("values before RoPE (these blocks have none)");
+    }
+  } else if (
+    definition === null &&
+    ["block", "rope", "incoming"].some((key) => parameters.has(key))
+  ) {
+    lost.push("attention computed from queries and keys (the stored maps are shown)");
+  }
+  compare("layer", layer, s.layer.value);
+  if (head !== null && head !== s.head.value) {
+    lost.push(`head ${head} (${s.headName(s.head.value).toLowerCase()} is shown)`);
+  }
+  compare("frame", frame, s.targetFrame.value);
+  const has = s.pins.value.map(formatSpot);
+  const gone = pins.filter((pin) => !has.includes(formatSpot(pin)));
+  if (gone.length > 0) {
+    const shown =
+      has.length === pins.length - gone.length ? "" : `; ${names(s.pins.value)} is shown`;
+    lost.push(`${names(gone)}${shown && ` (${shown.slice(2)})`}`);
+  }
+  // Words that no version of the page knows, or values out of range.
+  for (const field of [...displayFields(s), ...otherFields(s)]) {
+    const text = parameters.get(field.key);
+    if (text === null || text === field.write()) continue;
+    const before = field.write();
+    const number = Number(text);
+    if (text !== "" && number === Number(before)) continue; // 0.50 and 0.5
+    lost.push(`${field.key} ${text || "(empty)"} (${before} is used)`);
+  }
+  return lost;
+}
+
+const names = (spots: readonly Spot[]): string => spots.map(spotName).join(", ");

@@ -4,8 +4,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { exampleExport } from "../../../fixtures/export";
 import { HttpSource } from "../source/http_source";
 import { WireError } from "../source/wire";
-import type { Restored } from "./changes";
-import { kAverage, kMostPins } from "./choices";
+import { kAverage, kMostPins, type Restored } from "./choices";
 import { createState, type State } from "./state";
 
 let state: State;
@@ -150,6 +149,81 @@ describe("load", () => {
     vi.stubGlobal("fetch", () => new Promise(() => {}));
     void state.load("x");
     expect(state.failure.value).toBeNull();
+  });
+});
+
+describe("a second export", () => {
+  const office = (changes = {}) => exampleExport({ id: "office", path: "office", ...changes });
+  const open = (info: ReturnType<typeof exampleExport>) => {
+    vi.stubGlobal("fetch", async () => Response.json(info));
+    return state.load(info.path);
+  };
+
+  beforeEach(() => {
+    state.show(exampleExport(), { layer: 2, head: 1, pins: [{ row: 0, col: 0 }], frame: 1 });
+    state.pin({ row: 2, col: 1 }, true);
+    state.activePin.value = 0;
+  });
+
+  it("of the same shape keeps layer, head, queries and frame", async () => {
+    await open(office());
+    expect(state.exportInfo.value?.id).toBe("office");
+    expect([state.layer.value, state.head.value, state.targetFrame.value]).toEqual([2, 1, 1]);
+    expect(state.activeSpot.value).toEqual({ row: 0, col: 0 });
+    expect(state.pins.value).toHaveLength(2);
+  });
+
+  it("of another shape begins afresh", async () => {
+    await open(office({ layerCount: 6 }));
+    expect([state.layer.value, state.head.value, state.targetFrame.value]).toEqual([6, 0, 0]);
+    expect(state.pins.value).toEqual([{ row: 1, col: 2 }]);
+  });
+
+  it("may be opened as B beside the first", async () => {
+    vi.stubGlobal("fetch", async () => Response.json(office()));
+    expect(await state.openOther("office")).toBe(true);
+    expect(state.other.value?.id).toBe("office");
+    expect(state.exportInfo.value?.id).toBe("kitchen");
+    vi.stubGlobal("fetch", async () => Response.json({ error: {} }, { status: 404 }));
+    expect(await state.openOther("gone")).toBe(false);
+    expect(state.failure.value?.status).toBe(404);
+    expect(state.other.value?.id).toBe("office");
+    await state.openOther(null);
+    expect(state.other.value).toBeNull();
+  });
+});
+
+describe("openLink", () => {
+  it("opens the export and says what of the link could not be kept", async () => {
+    vi.stubGlobal("fetch", async () => Response.json(exampleExport()));
+    expect(await state.openLink("path=kitchen/attn_maps&layer=99&view=matrix")).toBe(true);
+    expect(state.view.value).toBe("matrix");
+    expect(state.notKept.value).toEqual(["layer 99 (layer 4 is shown)"]);
+    // The same export again needs no server.
+    vi.stubGlobal("fetch", () => Promise.reject(new TypeError("refused")));
+    expect(await state.openLink("path=kitchen/attn_maps&layer=1")).toBe(true);
+    expect([state.layer.value, state.view.value]).toEqual([1, "frames"]);
+    expect(state.notKept.value).toEqual([]);
+  });
+
+  it("changes nothing of what is shown until its export is there", async () => {
+    state.show(exampleExport());
+    let answer: (response: Response) => void = () => {};
+    vi.stubGlobal("fetch", () => new Promise<Response>((go) => (answer = go)));
+    const done = state.openLink("path=office&view=layers&layer=2");
+    expect([state.view.value, state.layer.value]).toEqual(["frames", 4]);
+    answer(Response.json(exampleExport({ id: "office", path: "office" })));
+    await done;
+    expect([state.view.value, state.layer.value]).toEqual(["layers", 2]);
+  });
+
+  it("of an export that is gone keeps what is shown, and says why", async () => {
+    state.show(exampleExport());
+    const error = { what: "does not exist", where: "/gone", hint: "" };
+    vi.stubGlobal("fetch", async () => Response.json({ error }, { status: 404 }));
+    expect(await state.openLink("path=gone&view=layers")).toBe(false);
+    expect([state.view.value, state.exportInfo.value?.id]).toEqual(["frames", "kitchen"]);
+    expect(state.failure.value).toMatchObject(error);
   });
 });
 

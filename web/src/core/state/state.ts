@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // The state of one viewer. Two of them share nothing.
+import { batch } from "@preact/signals";
 import type { Source } from "../source/source";
 import { createChanges } from "./changes";
 import { createChoices, createOpened } from "./choices";
 import { derive } from "./derived";
 import { createFeeds } from "./feeds";
+import { linkPlaces, notKept, readChoices } from "./link";
 
 export function createState(source: Source) {
   const signals = { ...createOpened(), ...createChoices() };
@@ -12,10 +14,34 @@ export function createState(source: Source) {
   const changes = createChanges(source, shown);
   const feeds = createFeeds(source, shown);
   const stop = feeds.follow();
+
+  // Opens what a link asks for, in the view that it asks for, and says what of it the export does not have. The export
+  // on show, asked for again by its path, need not be opened anew. Returns whether the link's export is shown.
+  async function openLink(query: string): Promise<boolean> {
+    const { path, other, restored } = linkPlaces(query);
+    const info = shown.exportInfo.value;
+    const prepare = () => readChoices(shown, query);
+    if (!info) prepare();
+    if (info && path === info.path) {
+      batch(() => {
+        changes.stopLoading();
+        prepare();
+        changes.show(info, restored);
+      });
+    } else {
+      if (path !== null && !info) shown.pathText.value = path;
+      if (!(await changes.load(path, restored, prepare))) return false;
+    }
+    shown.notKept.value = notKept(shown, query);
+    if (other !== (shown.other.value?.path ?? null)) void changes.openOther(other);
+    return true;
+  }
+
   return {
     source,
     ...shown,
     ...changes,
+    openLink,
     feeds,
     // Ends all that goes on: requests are aborted, and nothing follows the choices any more.
     dispose(): void {

@@ -27,7 +27,6 @@ describe("an export with a store", () => {
     expect(state.layer.value).toBe(3);
     expect(state.pins.value).toEqual([{ row: 3, col: 4 }]);
     expect(state.specialTokens.value).toEqual(["camera", "register_1"]);
-    expect(state.vmaxOf(3, 1)).toBeNull();
   });
 
   it("keeps the query on its patch when the stored maps are shown, and back", () => {
@@ -37,7 +36,6 @@ describe("an export with a store", () => {
     expect(state.pins.value).toEqual([{ row: 2, col: 1 }]);
     expect(state.layers.value).toHaveLength(4);
     expect(state.grid.value?.H_ds).toBe(3);
-    expect(state.vmaxOf(3, 1)).toBe(0.001);
     define("logits");
     expect(state.pins.value).toEqual([{ row: 4, col: 2 }]);
   });
@@ -78,19 +76,20 @@ describe("an export with a store", () => {
   });
 
   it("knows which frames a block brings together", () => {
+    const met = () => [0, 1].map((frame) => state.meets(state.wantedHow.value, 1, frame));
     state.askFrame(1);
-    expect([state.meets(0), state.meets(1)]).toEqual([true, true]);
+    expect(met()).toEqual([true, true]);
     expect(state.target.value).toBe(0);
     choose("encoder");
-    expect([state.meets(0), state.meets(1)]).toEqual([false, true]);
+    expect(met()).toEqual([false, true]);
     expect(state.target.value).toBe(1);
     const causal = storeExport();
     causal.store!.blocks[0]!.attends = "causal";
     state.wantedBlock.value = "";
     state.show(causal, { layer: null, head: null, pins: [{ row: 0, col: 0, frame: 1 }], frame: 0 });
-    expect([state.meets(0), state.meets(1)]).toEqual([true, true]);
+    expect(met()).toEqual([true, true]);
     state.incoming.value = true;
-    expect([state.meets(0), state.meets(1)]).toEqual([false, true]);
+    expect(met()).toEqual([false, true]);
   });
 
   it("has RoPE before or after only where there is some", () => {
@@ -138,19 +137,22 @@ describe("queries", () => {
 
 describe("names", () => {
   it("say what is shown", () => {
-    expect(attentionName(state)).toBe("model");
+    expect(attentionName(state.wantedHow.value)).toBe("model");
     state.wantedDefinition.value = "cosine";
     state.wantedRope.value = "before";
     state.incoming.value = true;
-    expect(attentionName(state)).toBe("cosine, before RoPE, incoming");
-    expect(unitName(state)).toContain("cosine");
+    expect(attentionName(state.wantedHow.value)).toBe("cosine, before RoPE, incoming");
+    expect(unitName(state, state.wantedHow.value)).toContain("cosine");
     state.wantedBlock.value = "encoder";
-    expect(attentionName(state)).toBe("cosine, encoder blocks, incoming");
+    expect(attentionName(state.wantedHow.value)).toBe("cosine, encoder blocks, incoming");
+    expect(attentionName({ ...state.wantedHow.value!, rope: "before", block: "frame" })).toBe(
+      "cosine, before RoPE, frame blocks, incoming",
+    );
     expect(state.headName(0)).toBe("Average");
     state.reduction.value = "max";
     expect(state.headName(0)).toBe("Maximum");
     state.show(exampleExport());
-    expect(attentionName(state)).toBe("stored");
+    expect(attentionName(state.wantedHow.value)).toBe("stored");
     expect(state.headName(0)).toBe("Average");
   });
 });

@@ -1,27 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the numbers are, in words.
+// What maps and their numbers are, in words.
+import type { Computation } from "../source/source";
+import { kExportMaps } from "./choices";
 import type { Shown } from "./derived";
 
-// "model", "cosine before RoPE, frame-wise blocks", for titles, tables and names of files.
-export function attentionName(s: Shown): string {
-  const kind = s.attention.value?.kind;
-  if (!kind) return s.definition.value;
+// "model", "cosine, before RoPE, frame blocks, incoming": the words of tables and figures.
+export function attentionName(how: Computation | null): string {
+  if (!how) return kExportMaps;
+  const { definition, rope, block, incoming } = how;
   return [
-    s.definition.value,
-    s.rope.value === "before" ? "before RoPE" : "",
-    kind === "global" ? "" : `${kind} blocks`,
-    s.incoming.value ? "incoming" : "",
+    definition,
+    rope === "before" ? "before RoPE" : "",
+    block === "global" ? "" : `${block} blocks`,
+    incoming ? "incoming" : "",
   ]
     .filter(Boolean)
     .join(", ");
 }
 
 // Under a colour bar.
-export function unitName(s: Shown): string {
-  if (s.exact.value && s.incoming.value && !s.signed.value) {
-    return "attention of each patch to the query";
-  }
-  const chosen = s.definitions.value.find((each) => each.name === s.definition.value);
+export function unitName(s: Shown, how: Computation | null): string {
+  const name = how?.definition ?? kExportMaps;
+  const chosen = s.definitions.value.find((each) => each.name === name);
   if (!chosen) return "";
+  if (how?.incoming && !chosen.signed) return "attention of each patch to the query";
   return chosen.signed ? chosen.unit : `attention, ${chosen.unit}`;
 }

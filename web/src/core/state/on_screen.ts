@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the maps on screen are, read off the block that they came in. Choices may be newer than the maps: whatever
+// describes a map asks here, so that no text runs ahead of what it describes. Without a block it is what is wanted.
+import type { Computation } from "../source/source";
+import { frameOf, type Spot } from "../source/spot";
+import type { Block } from "./block";
+import { kExportMaps } from "./choices";
+import type { Shown } from "./derived";
+
+// How the maps were computed; null: they are the export's own.
+export function howOn(s: Shown, block: Block | null): Computation | null {
+  return block ? (block.ask.exact ?? null) : s.wantedHow.value;
+}
+
+export function definitionOn(s: Shown, block: Block | null): string {
+  return howOn(s, block)?.definition ?? kExportMaps;
+}
+
+// Whether values are no probabilities.
+export function signedOn(s: Shown, block: Block | null): boolean {
+  return s.isSigned(definitionOn(s, block));
+}
+
+// The layer of all maps of a block, if they have one; else the one that is meant, which may be any of them.
+export function layerOn(s: Shown, block: Block | null, meant = s.layer.value): number {
+  const layers = block?.ask.layers;
+  return layers?.length === 1 ? layers[0]! : meant;
+}
+
+export function headOn(s: Shown, block: Block | null, meant = s.head.value): number {
+  const heads = block?.ask.heads;
+  return heads?.length === 1 ? heads[0]! : meant;
+}
+
+// The frame that small maps show.
+export function targetOn(s: Shown, block: Block | null): number {
+  const frames = block?.ask.frames;
+  return frames?.length === 1 ? frames[0]! : s.target.value;
+}
+
+export function spotOn(s: Shown, block: Block | null, slot: number): Spot | null {
+  return block?.ask.spot ?? s.spots.value[slot] ?? null;
+}
+
+// Whether the blocks shown let the query and the tokens of `frame` meet.
+export function meetsOn(s: Shown, block: Block | null, slot: number, frame: number): boolean {
+  return s.meets(howOn(s, block), frameOf(spotOn(s, block, slot)), frame);
+}
