@@ -4,7 +4,7 @@ import type { Browser, Locator } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { colormapNames } from "../src/core/maps/colormap";
 import { root, Server } from "./server";
-import { openBrowser, Viewer } from "./viewer";
+import { openBrowser, rgba, samePixels, Viewer } from "./viewer";
 
 let browser: Browser;
 let server: Server;
@@ -61,24 +61,73 @@ describe("colours", () => {
     const info = await viewer.info();
     const layer = info.layers[2]!;
     const last = () => viewer.page.locator(".colour-bar li").last().innerText();
-    const stands = async (value: number) => {
+    const stands = async (value: number, words: string) => {
       await viewer.shows(middle, [3], [2], { last: value });
       await expect
-        .poll(async () => Math.abs(parseFloat((await last()).slice(1)) - value))
+        .poll(async () => Math.abs(parseFloat((await last()).replace("≥ ", "")) - value))
         .toBeLessThan(value / 100);
+      expect(await viewer.text("scale-reach")).toContain(words);
+      // What was measured when the maps were exported stays, under its own name.
+      const exported = await viewer.text("exported-vmax");
+      expect(exported).toContain("exported vmax");
+      expect(parseFloat(/[\d.]+/.exec(exported)![0])).toBeCloseTo(layer.per_head_vmax99![1]!, 4);
     };
-    await stands(layer.per_head_vmax99![1]!);
+    await stands(layer.per_head_vmax99![1]!, "99 % of all maps shown");
+    await viewer.id("scale").selectOption("head");
+    await stands(layer.per_head_vmax99![1]!, "99 % of each head");
     await viewer.id("scale").selectOption("layer");
-    await stands(layer.layer_vmax99);
-    const highest = Math.max(...(await Promise.all([0, 1, 2].map(levelsOf))).flat());
+    await stands(layer.layer_vmax99, "99 % of each layer");
+    const levels = await Promise.all([0, 1, 2].map(levelsOf));
     const { scales } = await server.numbers(info.id, { layers: 3, heads: 2, ...middle });
-    await viewer.id("scale").selectOption("map");
-    await stands((highest * scales[0]!) / 255);
+    const ends = levels.map((map) => (Math.max(...map) * scales[0]!) / 255);
+    await viewer.id("scale").selectOption("max");
+    await stands(Math.max(...ends), "maximum of all maps shown");
     await viewer.id("scale").selectOption("fixed");
     await viewer.id("fixed-scale").fill("0.03");
-    await stands(0.03);
+    await stands(0.03, "fixed");
     await viewer.id("fixed-scale").fill("0"); // no scale at all: the last one stays
-    await stands(0.03);
+    await stands(0.03, "fixed");
+    // Each picture to its own maximum, which its caption tells.
+    await viewer.id("scale").selectOption("map");
+    const colours = { table: "jet", opacity: 0.6, gamma: 1, alone: false } as const;
+    const wanted = levels.map((map, frame) =>
+      map.flatMap((level) => rgba(level, scales[0]!, { ...colours, last: ends[frame]! })),
+    );
+    await expect
+      .poll(async () =>
+        (await viewer.painted()).map((map, i) => samePixels(map.pixels, wanted[i]!)),
+      )
+      .toEqual([true, true, true]);
+    const captions = await viewer.page.locator(".overlay .ends").allInnerTexts();
+    captions.forEach((text, i) => expect(parseFloat(text.slice(3))).toBeCloseTo(ends[i]!, 4));
+    expect(captions).toHaveLength(3);
+    expect(await last()).toBe("100 %"); // nothing lies beyond
+  });
+
+  it("say so where values lie beyond them, and how far", async () => {
+    viewer.everyPatch = true;
+    await viewer.page.goto(`${server.address}?path=store_demo&row=2&col=4`);
+    const { id } = await viewer.info();
+    const { values } = await server.exact(id, { row: 2, col: 4 });
+    const most = Math.max(...values);
+    const last = () => viewer.page.locator(".colour-bar li").last().innerText();
+    await expect.poll(last).toMatch(/^≥ /);
+    const reach = await viewer.text("scale-reach");
+    expect(reach).toContain("99 % of all maps shown · maximum ");
+    expect(parseFloat(/maximum ([\d.]+)/.exec(reach)![1]!) / most).toBeCloseTo(1, 2);
+    await viewer.id("scale").selectOption("max");
+    await expect.poll(last).not.toContain("≥");
+    expect(parseFloat(await last()) / most).toBeCloseTo(1, 2);
+    expect(await viewer.id("exported-vmax").count()).toBe(0);
+  });
+
+  it("of jet come with a hint to others", async () => {
+    expect(await viewer.id("colormap").getAttribute("title")).toContain("try viridis");
+    await viewer.id("save").click();
+    await viewer.id("jet-hint").getByRole("button").click();
+    expect(await viewer.id("colormap").inputValue()).toBe("viridis");
+    expect(await viewer.id("jet-hint").count()).toBe(0);
+    await viewer.shows(middle, [3], [2], { table: "viridis" });
   });
 
   it("of maps alone are opaque, without the picture", async () => {

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Attention computed from a store: every control, against what the server says.
-import { readFileSync } from "node:fs";
 import type { Browser } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { parseNpy } from "../src/core/source/npy";
 import { Server } from "./server";
 import { openBrowser, rgba, samePixels, Viewer } from "./viewer";
 
@@ -146,7 +144,10 @@ describe("an export with a store", () => {
   it("has other blocks, which may look at their own frame alone", async () => {
     await open("&query=1~2.4");
     await viewer.id("block").selectOption("frame");
-    await shows({ block: "frame", frame: 1 });
+    // Of the frames that the query does not meet no value counts.
+    await shows({ block: "frame", frame: 1 }, (values) =>
+      percentile(values.filter((value) => value > 0)),
+    );
     expect(await viewer.page.getByText("not attended").count()).toBe(2);
     await viewer.id("definition").selectOption("cosine");
     await shows({ block: "frame", frame: 1, definition: "cosine" }, span);
@@ -273,7 +274,7 @@ describe("values", () => {
       const [, digits, exponent] = /^([\d.]+)(?:·10⁻(\S+))?/.exec(text)!;
       const power = [...(exponent ?? "⁰")].map((d) => "⁰¹²³⁴⁵⁶⁷⁸⁹".indexOf(d)).join("");
       const said = Number(digits) / 10 ** Number(power);
-      expect(Math.abs(said / frame1[cell]! - 1)).toBeLessThan(1e-5);
+      expect(Math.abs(said / frame1[cell]! - 1)).toBeLessThan(0.005); // three digits
     }
   });
 
@@ -294,31 +295,6 @@ describe("values", () => {
         .flat()
         .filter((value, i) => i % 4 === 3 && value === 255).length;
     await expect.poll(painted).toBe(layers * 4 * 40);
-  });
-
-  it("can be saved, with their definition", async () => {
-    await open("&definition=cosine&query=1~2.4");
-    await shows({ frame: 1, definition: "cosine" }, span);
-    const { id } = await viewer.info();
-    const { values } = await server.exact(id, { row: 2, col: 4, frame: 1, definition: "cosine" });
-    const saved = async (kind: string) => {
-      await viewer.id("save").click();
-      const [file] = await Promise.all([
-        viewer.page.waitForEvent("download"),
-        viewer.id(`save-${kind}`).click(),
-      ]);
-      expect(file.suggestedFilename()).toMatch(/_frame1_row2_col4_cosine\.\w+$/);
-      return readFileSync((await file.path())!);
-    };
-    expect(parseNpy(new Uint8Array(await saved("npy"))).data).toEqual(values);
-    const lines = (await saved("csv")).toString().split("\n");
-    expect(lines[0]).toBe("definition,layer,head,frame,file,token,row,col,value");
-    expect(lines).toHaveLength(2 + 3 * 5 + values.length);
-    expect(lines[1]).toMatch(/^cosine,\d+,mean,0,00\.jpg,camera,,,-?[\d.e-]+$/);
-    const svg = (await saved("svg")).toString();
-    expect(svg).toContain("Cosine of the angle");
-    expect(svg).toContain("query patch (2, 4) of frame 1");
-    expect((await saved("png")).length).toBeGreaterThan(10_000);
   });
 });
 

@@ -120,7 +120,7 @@ describe("single heads show the stored levels of", () => {
     viewer = await Viewer.open(
       browser,
       server,
-      "?path=averaged&layer=1&row=5&col=7&alone=1&colormap=grey",
+      "?path=averaged&layer=1&row=5&col=7&alone=1&colormap=grey&scale=head",
     );
     await viewer.shows({ row: 5, col: 7 }, [1], [0], { table: "grey", alone: true });
     const levels = stored("averaged/attn_maps/layer_01/heatmaps_uint8.npz", 5 * 8 + 7);
@@ -137,7 +137,7 @@ describe("single heads show the stored levels of", () => {
     viewer = await Viewer.open(
       browser,
       server,
-      "?path=raw16&layer=3&head=2&row=0&col=0&alone=1&colormap=grey",
+      "?path=raw16&layer=3&head=2&row=0&col=0&alone=1&colormap=grey&scale=head",
     );
     await viewer.shows({ row: 0, col: 0 }, [3], [2], { table: "grey", alone: true });
     const values = stored("raw16/attn_maps/layer_03/heatmaps_raw_float16.npz", 0).slice(144, 288);
@@ -233,7 +233,7 @@ describe("files that frames were taken from", () => {
   ])("stay within their captions at %d x %d", async (width, height) => {
     const look = { width, height };
     viewer = await Viewer.open(browser, server, "?path=named&row=3&col=4&pins=1.1", look);
-    await viewer.shows({ row: 1, col: 1 }, [3], [0]);
+    await viewer.shows({ row: 1, col: 1 }, [3], [0], {}, 0, [{ row: 3, col: 4 }]);
     expect(await captionProblems()).toEqual([]);
     await viewer.close();
   });

@@ -83,18 +83,22 @@ describe("several queries", () => {
   it("stand side by side, each with its maps, and can be taken away", async () => {
     await viewer.click(0, 1, ["Shift"]);
     await viewer.leave();
-    await viewer.shows(middle, [3], [0], {}, 0);
-    await viewer.shows({ row: 0, col: 1 }, [3], [0], {}, 1);
+    const [second, far] = [
+      { row: 0, col: 1 },
+      { row: 5, col: 5 },
+    ];
+    await viewer.shows(middle, [3], [0], {}, 0, [second]);
+    await viewer.shows(second, [3], [0], {}, 1, [middle]);
     expect(await viewer.id("overlay").count()).toBe(6);
-    // The hand moves the active one alone.
+    // The hand moves the active one alone; both keep one scale.
     await viewer.hover(5, 5);
-    await viewer.shows({ row: 5, col: 5 }, [3], [0], {}, 1);
-    await viewer.shows(middle, [3], [0], {}, 0);
+    await viewer.shows(far, [3], [0], {}, 1, [middle]);
+    await viewer.shows(middle, [3], [0], {}, 0, [far]);
     await viewer.leave();
     await viewer.id("pin").nth(0).getByRole("button").first().click();
     await viewer.hover(5, 5);
-    await viewer.shows({ row: 5, col: 5 }, [3], [0], {}, 0);
-    await viewer.shows({ row: 0, col: 1 }, [3], [0], {}, 1);
+    await viewer.shows(far, [3], [0], {}, 0, [second]);
+    await viewer.shows(second, [3], [0], {}, 1, [far]);
     await viewer.leave();
     await viewer.page.getByRole("button", { name: "Remove query 1" }).click();
     await viewer.shows({ row: 0, col: 1 }, [3], [0], {}, 0);
@@ -149,7 +153,7 @@ describe("the keys", () => {
     await viewer.shows(middle, [3], [0]);
     await press("p");
     await press("ArrowDown");
-    await viewer.shows({ row: 4, col: 4 }, [3], [0], {}, 1);
+    await viewer.shows({ row: 4, col: 4 }, [3], [0], {}, 1, [middle]);
     await press("?");
     const help = viewer.page.getByRole("dialog");
     await help.waitFor();
@@ -157,7 +161,7 @@ describe("the keys", () => {
     await press("ArrowDown"); // the dialog's own
     await press("Escape");
     await help.waitFor({ state: "hidden" });
-    await viewer.shows({ row: 4, col: 4 }, [3], [0], {}, 1);
+    await viewer.shows({ row: 4, col: 4 }, [3], [0], {}, 1, [middle]);
   });
 
   it("in the path box are text", async () => {
@@ -171,10 +175,45 @@ describe("the keys", () => {
   });
 });
 
+describe("the readout under a resting pointer", () => {
+  const rest = async () => {
+    const picture = viewer.id("overlay").nth(1).locator(".picture");
+    await viewer.readout(picture, 0.55, 0.58, "patch (3, 4)");
+  };
+  const said = () => viewer.id("readout").innerText();
+  const level = async (layers: number, heads: number | string) => {
+    const { id } = await viewer.info();
+    const { levels } = await server.numbers(id, { layers, heads, ...middle });
+    return `level ${levels[48 + 3 * 8 + 4]} ·`;
+  };
+
+  it("follows layer and head", async () => {
+    await rest();
+    expect(await said()).toContain(await level(3, "mean"));
+    await press("[");
+    await expect.poll(said).toContain(await level(2, "mean"));
+    await press(".");
+    await expect.poll(said).toContain(await level(2, 1));
+    await press("ArrowDown");
+    const { id } = await viewer.info();
+    const { levels } = await server.numbers(id, { layers: 2, heads: 1, row: 4, col: 4 });
+    await expect.poll(said).toContain(`level ${levels[48 + 3 * 8 + 4]} ·`);
+  });
+
+  it("goes with the picture that it stands on", async () => {
+    await rest();
+    await press("m");
+    await viewer.id("matrix-maps").waitFor();
+    await expect
+      .poll(async () => (await viewer.id("readout").allInnerTexts()).join())
+      .not.toContain("level");
+  });
+});
+
 describe("the numbers", () => {
   it("of vmax follow the selection", async () => {
     const { layers } = await viewer.info();
-    const digits = (value: number) => (value >= 0.1 ? value.toFixed(3) : value.toPrecision(3));
+    const digits = (value: number) => String(Number(value.toPrecision(3)));
     const heads = layers[2]!.per_head_vmax99!;
     const text = () => viewer.text("vmax");
     expect(await text()).toContain(digits(layers[2]!.layer_vmax99));
@@ -182,7 +221,8 @@ describe("the numbers", () => {
     expect(await text()).toContain(digits(Math.max(...heads)));
     await viewer.id("head").selectOption("2");
     await expect.poll(text).toContain(digits(heads[1]!));
-    expect(await text()).toContain("Head 2");
+    expect(await text()).toContain("head 2");
+    expect(await text()).toContain("exported vmax");
     await viewer.id("layer").selectOption("1");
     await expect.poll(text).toContain(digits(layers[0]!.per_head_vmax99![1]!));
     await viewer.id("head").selectOption("mean");

@@ -1,15 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is taken away: figures, numbers, the link.
+// What is taken away: figures, numbers, recipes, the link. Files are opened again and held against what the program
+// itself says of the same query.
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
-import type { Browser } from "playwright-core";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Browser, Route } from "playwright-core";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { parseNpy } from "../src/core/source/npy";
+import { binary } from "./exports";
 import { root, Server } from "./server";
 import { openBrowser, Viewer } from "./viewer";
 
 let browser: Browser;
 let server: Server;
 let viewer: Viewer;
+let folder: string;
 
 const middle = { row: 3, col: 4 };
 
@@ -21,150 +28,84 @@ afterAll(async () => {
   await browser.close();
   await server.stop();
 });
-afterEach(() => viewer.close());
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "vggt-page-"));
+});
+afterEach(async () => {
+  rmSync(folder, { recursive: true });
+  await viewer.close();
+});
 
 const open = async (path: string) => (viewer = await Viewer.open(browser, server, path));
 
-async function save(kind: string) {
+interface Saved {
+  name: string;
+  bytes: Buffer;
+}
+
+async function save(kind: string, before?: () => Promise<unknown>): Promise<Saved> {
   await viewer.id("save").click();
   const coming = viewer.page.waitForEvent("download");
   await viewer.id(`save-${kind}`).click();
+  await before?.();
   const download = await coming;
   return { name: download.suggestedFilename(), bytes: await readFile(await download.path()) };
 }
 
-// The size of a picture, and how many colours it has.
-function look(bytes: Buffer) {
-  return viewer.page.evaluate(async (data) => {
-    const whole = Uint8Array.from(atob(data), (byte) => byte.charCodeAt(0));
-    const image = await createImageBitmap(new Blob([whole], { type: "image/png" }));
-    const context = new OffscreenCanvas(image.width, image.height).getContext("2d", {
-      willReadFrequently: true,
-    })!;
-    context.drawImage(image, 0, 0);
-    const pixels = context.getImageData(0, 0, image.width, image.height).data;
-    const colours = new Set(new Uint32Array(pixels.buffer));
-    return { width: image.width, height: image.height, colours: colours.size };
-  }, bytes.toString("base64"));
+// What `vggt-attn query` writes of an export.
+function query(name: string, ending: string, flags: string): Buffer {
+  const out = join(folder, `query.${ending}`);
+  execFileSync(binary, ["query", join(root, name), ...flags.split(" "), "-o", out]);
+  return readFileSync(out);
+}
+
+// A name for each column of each line.
+function table(bytes: Buffer): Record<string, string>[] {
+  const [header, ...lines] = bytes.toString().trimEnd().split("\n");
+  const names = header!.split(",");
+  return lines.map((line) => {
+    // Fields in quotation marks may hold commas.
+    const fields = [...line.matchAll(/("(?:[^"]|"")*"|[^,]*)(?:,|$)/g)].map((found) => found[1]!);
+    return Object.fromEntries(names.map((name, i) => [name, fields[i] ?? ""]));
+  });
 }
 
 interface Svg {
   problems: string;
-  texts: string[];
-  titles: string[]; // of texts that are shortened
-  width: number;
-  height: number;
-  links: string[];
+  text: string;
+  width: string;
+  images: string[];
 }
 
 function read(bytes: Buffer): Promise<Svg> {
   return viewer.page.evaluate((text) => {
     const svg = new DOMParser().parseFromString(text, "image/svg+xml");
-    const number = (element: Element, name: string) => Number(element.getAttribute(name));
     const images = [...svg.querySelectorAll("image")];
     return {
       problems: svg.querySelector("parsererror")?.textContent ?? "",
-      texts: [...svg.querySelectorAll("text")].map((each) => each.lastChild?.textContent ?? ""),
-      titles: [...svg.querySelectorAll("text > title")].map((each) => each.textContent ?? ""),
-      width: number(svg.documentElement, "width"),
-      height: number(svg.documentElement, "height"),
-      links: images.map((each) => each.getAttribute("xlink:href") ?? ""),
+      text: [...svg.querySelectorAll("text")].map((each) => each.textContent ?? "").join("\n"),
+      width: svg.documentElement.getAttribute("width") ?? "",
+      images: images.map(
+        (each) => each.getAttribute("href") ?? each.getAttribute("xlink:href") ?? "",
+      ),
     };
   }, bytes.toString("utf8"));
 }
 
-describe("a figure", () => {
-  it.each([
-    ["", "project_layer3_headmean_row3_col4.png"],
-    ["&view=layers&head=2", "project_layers_head2_row3_col4.png"],
-    ["&view=heads", "project_layer3_heads_row3_col4.png"],
-    ["&view=matrix", "project_layers_heads_row3_col4.png"],
-  ])("as PNG%s", async (query, name) => {
-    await open(`?path=project&row=3&col=4${query}`);
-    await viewer.id("vmax").waitFor();
-    const saved = await save("png");
-    expect(saved.name).toBe(name.replace("project", "made"));
-    const { width, height, colours } = await look(saved.bytes);
-    expect(width).toBeGreaterThanOrEqual(1200);
-    expect(height).toBeGreaterThan(300);
-    expect(colours).toBeGreaterThan(200);
-  });
-
-  it("as SVG, with its words as text and all pictures inside", async () => {
-    await open("?path=project&row=3&col=4&layer=2&head=3");
-    await viewer.shows(middle, [2], [3]);
-    const { bytes, name } = await save("svg");
-    expect(name).toBe("made_layer2_head3_row3_col4.svg");
-    const svg = await read(bytes);
-    expect(svg.problems).toBe("");
-    expect(svg.texts).toContain("Layer 2, head 3");
-    for (const part of ["frame 0", "frame 1", "frame 2"]) expect(svg.texts).toContain(part);
-    expect(svg.texts.join("\n")).toContain("query patch (3, 4) of frame 0");
-    expect(svg.links.length).toBeGreaterThanOrEqual(6); // three pictures, three maps
-    expect(svg.links.filter((link) => !/^(data:image\/(png|jpeg);base64,|#)/.test(link))).toEqual(
-      [],
-    );
-    // The figure draws the same as the one saved as PNG.
-    const png = await look((await save("png")).bytes);
-    expect(png.width / png.height).toBeCloseTo(svg.width / svg.height, 2);
-  });
-
-  it("holds names of files as text", async () => {
-    await open("?path=hostile&row=3&col=4");
-    await viewer.shows(middle, [3], [0]);
-    const { bytes, name } = await save("svg");
-    expect(name).toMatch(/^[\w.-]+$/);
-    const svg = await read(bytes);
-    expect(svg.problems).toBe("");
-    expect(svg.texts.join("\n")).toContain("<img src=x onerror");
-  });
-
-  it("names the files that frames were taken from, shortened where they are long", async () => {
-    await open("?path=named&row=3&col=4");
-    await viewer.shows(middle, [3], [0]);
-    const { texts, titles, problems } = await read((await save("svg")).bytes);
-    expect(problems).toBe("");
-    expect(texts).toContain("frame 0 · IMG_0412.HEIC");
-    expect(texts).toContain("query, frame 0 · IMG_0412.HEIC");
-    expect(texts.some((text) => /^frame 3 · x+…x+$/.test(text))).toBe(true);
-    expect(titles).toContain("frame 1 · A walk through the house in the morning.mp4 12.48 s");
-    expect(texts.join()).not.toContain("\u202e");
-    const { colours } = await look((await save("png")).bytes);
-    expect(colours).toBeGreaterThan(200);
-    const lines = (await save("csv")).bytes.toString().split("\n");
-    expect(lines[0]).toBe("layer,head,frame,file,time,row,col,level,value");
-    expect(lines[1]).toMatch(/^3,mean,0,IMG_0412\.HEIC,,0,0,/);
-    expect(lines[49]).toMatch(/^3,mean,1,A walk .*\.mp4,12\.48333,0,0,/);
-    expect(lines[97]).toMatch(/^3,mean,2,"\.\/=1\+1, /);
-    expect(lines).toHaveLength(1 + 5 * 48 + 1);
-  });
-
-  it("shows a picture as it is stored, whatever its EXIF asks", async () => {
-    await open("?path=turned");
-    await viewer.shows({ row: 2, col: 3 }, [3], [0]);
-    const svg = await read((await save("svg")).bytes);
-    const sizes = await viewer.page.evaluate(async (links) => {
-      const jpegs = links.filter((link) => link.startsWith("data:image/jpeg"));
-      return Promise.all(
-        jpegs.map(async (link) => {
-          const bytes = Uint8Array.from(atob(link.split(",")[1]!), (byte) => byte.charCodeAt(0));
-          const { width, height } = await createImageBitmap(new Blob([bytes]));
-          return width / height;
-        }),
-      );
-    }, svg.links);
-    expect(sizes.length).toBeGreaterThan(0);
-    for (const ratio of sizes) expect(ratio).toBeCloseTo(780 / 520, 2);
-  });
-});
-
 describe("the numbers", () => {
-  it("as .npy are those on show", async () => {
+  it("as .npy are, bit for bit, what the command line writes", async () => {
+    await open("?path=store_demo&row=2&col=4&layer=2&head=1");
+    await expect.poll(() => viewer.text("vmax")).toContain("head 1, layer 2");
+    const { name, bytes } = await save("npy");
+    expect(name).toMatch(/layer0?2.*head0?1.*row2_col4.*\.npy$/);
+    const flags = "--layers 2 --heads 1 --row 2 --col 4 --definition model";
+    expect(bytes.equals(query("store_demo", "npy", flags))).toBe(true);
+  });
+
+  it("of stored maps are the values of their levels", async () => {
     await open("?path=project&row=3&col=4&view=heads&layer=2");
     await viewer.shows(middle, [2], [1, 2, 3, 4]);
-    const { bytes, name } = await save("npy");
-    expect(name).toBe("made_layer2_heads_row3_col4.npy");
-    const { shape, data } = parseNpy(new Uint8Array(bytes));
+    const { shape, data } = parseNpy(new Uint8Array((await save("npy")).bytes));
     expect(shape).toEqual([1, 4, 3, 6, 8]);
     const { id } = await viewer.info();
     const { levels, scales } = await server.numbers(id, { layers: 2, heads: "all", ...middle });
@@ -175,44 +116,195 @@ describe("the numbers", () => {
     expect(wrong).toEqual([]);
   });
 
-  it("of the matrix are of every layer and head", async () => {
-    await open("?path=many&row=0&col=1&view=matrix&frame=1");
-    const painted = async () =>
-      (await viewer.matrix(16, 24, { across: 8, down: 6 })).filter((map) => map[3] === 255).length;
-    await expect.poll(painted).toBe(384);
-    const { shape, data } = parseNpy(new Uint8Array((await save("npy")).bytes));
-    expect(shape).toEqual([24, 16, 1, 6, 8]);
+  it("as CSV hold every query that is compared, each line with all that it is", async () => {
+    await open("?path=store_demo&row=2&col=4&layer=2&head=1&pins=1~0.3");
+    await expect.poll(() => viewer.id("pin").count()).toBe(2);
+    const { bytes } = await save("csv");
+    const lines = table(bytes);
+    expect(Object.keys(lines[0]!)).toEqual(
+      "scene,definition,query,layer,head,frame,file,time,token,row,col,value".split(","),
+    );
+    expect(new Set(lines.map((line) => line["query"]))).toEqual(new Set(["1~0.3", "2.4"]));
     const { id } = await viewer.info();
-    const query = { layers: "all", heads: "all", frames: 1, row: 0, col: 1 };
-    const { levels, scales } = await server.numbers(id, query);
+    const { shape, values } = await server.exact(id, { row: 2, col: 4, layers: 2, heads: 1 });
+    const [, , frames = 0, rows = 0, cols = 0] = shape;
+    const own = lines.filter((line) => line["query"] === "2.4" && line["token"] === "patch");
+    expect(own).toHaveLength(frames * rows * cols);
+    own.forEach((line, i) => {
+      const at = [Math.floor(i / (rows * cols)), Math.floor((i % (rows * cols)) / cols), i % cols];
+      const said = [line["frame"], line["row"], line["col"]].map(Number);
+      expect([line["definition"], line["layer"], line["head"], ...said]).toEqual([
+        "model",
+        "2",
+        "1",
+        ...at,
+      ]);
+      expect(Math.fround(Number(line["value"]))).toBe(values[i]);
+    });
+  });
+
+  it("of the matrix name the frame that they are of", async () => {
+    await open("?path=many&row=0&col=1&view=matrix&frame=1");
+    const first = await save("npy");
+    expect(parseNpy(new Uint8Array(first.bytes)).shape).toEqual([24, 16, 1, 6, 8]);
+    await viewer.id("target").selectOption("2");
+    const second = await save("npy");
+    expect(second.name).not.toBe(first.name);
+    expect(second.bytes.equals(first.bytes)).toBe(false);
+  });
+});
+
+describe("a figure", () => {
+  it.each(["", "&view=layers&head=2", "&view=heads", "&view=matrix", "&pins=0.0"])(
+    "is a picture of its kind%s",
+    async (query) => {
+      await open(`?path=project&row=3&col=4${query}`);
+      await viewer.id("vmax").waitFor();
+      const png = await save("png");
+      expect(png.name).toMatch(/\.png$/);
+      expect(png.bytes.subarray(1, 4).toString()).toBe("PNG");
+      // 170 mm at 300 dots an inch.
+      expect(Math.abs(png.bytes.readUInt32BE(16) - (170 / 25.4) * 300)).toBeLessThan(2);
+      const pdf = await save("pdf");
+      expect(pdf.bytes.subarray(0, 5).toString()).toBe("%PDF-");
+    },
+  );
+
+  it("as SVG has its words as text, and what it needs inside", async () => {
+    await open("?path=project&row=3&col=4&layer=2&head=3");
+    await viewer.shows(middle, [2], [3]);
+    const svg = await read((await save("svg")).bytes);
+    expect(svg.problems).toBe("");
+    for (const part of ["Layer 2, head 3", "frame 2", "patch (3, 4)", "99 % of all maps shown"])
+      expect(svg.text).toContain(part);
+    expect(svg.images.length).toBeGreaterThanOrEqual(3);
+    expect(svg.images.filter((link) => !/^(data:image\/(png|jpeg);base64,|#)/.test(link))).toEqual(
+      [],
+    );
+  });
+
+  it("has the width, the pictures and the words that were chosen", async () => {
+    await open("?path=project&row=3&col=4&frame=1");
+    await viewer.shows(middle, [3], [0]);
+    await viewer.id("save").click();
+    await viewer.id("figure-width").selectOption("85");
+    await viewer.id("figure-frames").selectOption("target");
+    await viewer.id("figure-title").uncheck();
+    await viewer.id("figure-footer").uncheck();
+    await viewer.id("save").click();
+    const png = await save("png");
+    expect(Math.abs(png.bytes.readUInt32BE(16) - (85 / 25.4) * 300)).toBeLessThan(2);
+    const svg = await read((await save("svg")).bytes);
+    expect(svg.text).not.toContain("Layer 3");
+    expect(svg.text).toContain("frame 1");
+    expect(svg.text).not.toContain("frame 2");
+  });
+
+  it("does not name the file of the checkpoint", async () => {
+    await open("?path=store_demo&row=2&col=4");
+    await expect.poll(() => viewer.text("vmax")).toContain("model");
+    const weights = String((await viewer.info()).model?.["weights"] ?? "");
+    for (const kind of ["svg", "pdf", "png"]) {
+      const text = (await save(kind)).bytes.toString("latin1");
+      if (weights !== "") expect(text).not.toContain(weights);
+      expect(text).not.toContain(root);
+    }
+  });
+});
+
+describe("a recipe", () => {
+  it("draws the same figure again on the command line", async () => {
+    await open("?path=store_demo&row=2&col=4&layer=2&head=1&pins=1~0.3&scale=max&colormap=magma");
+    await expect.poll(() => viewer.id("pin").count()).toBe(2);
+    const recipe = await save("recipe");
+    expect(JSON.parse(recipe.bytes.toString())).toMatchObject({
+      queries: "1~0.3_2.4",
+      layer: "2",
+      head: "1",
+      scale: "max",
+      colormap: "magma",
+    });
+    const path = join(folder, recipe.name);
+    writeFileSync(path, recipe.bytes);
+    const png = await save("png");
+    const drawn = join(folder, "drawn.png");
+    execFileSync(binary, ["figure", path, "-o", drawn]);
+    expect(readFileSync(drawn).equals(png.bytes)).toBe(true);
+  });
+});
+
+describe("a file that takes long", () => {
+  let held: Route[];
+  const hold = async () => {
+    held = [];
+    await viewer.page.route(/api\/(figure|numbers)\./, (route) => void held.push(route));
+  };
+  const said = () => viewer.id("save").innerText();
+
+  it("holds the query of the click, whatever is chosen meanwhile", async () => {
+    await open("?path=store_demo&row=2&col=4&layer=2&head=1");
+    await expect.poll(() => viewer.text("vmax")).toContain("head 1, layer 2");
+    await hold();
+    const { name, bytes } = await save("npy", async () => {
+      await expect.poll(said).toContain("Saving…");
+      await expect.poll(() => held.length).toBe(1);
+      await viewer.page.keyboard.press("ArrowUp");
+      await viewer.id("head").selectOption("2");
+      await expect.poll(() => viewer.text("query-text")).toContain("patch (1, 4)");
+      await held[0]!.continue();
+    });
+    expect(name).toContain("row2_col4");
+    const flags = "--layers 2 --heads 1 --row 2 --col 4 --definition model";
+    expect(bytes.equals(query("store_demo", "npy", flags))).toBe(true);
+    await expect.poll(said).toContain("Saved");
+  });
+
+  it("is asked for with a new query, though its maps are not there yet", async () => {
+    await open("?path=project&row=3&col=4&layer=1&head=2");
+    await viewer.shows(middle, [1], [2]);
+    const maps: Route[] = [];
+    await viewer.page.route("**/api/maps.npy*", (route) => void maps.push(route));
+    await viewer.click(1, 1);
+    const { name, bytes } = await save("npy");
+    expect(name).toContain("row1_col1");
+    const { id } = await viewer.info();
+    const at = { layers: 1, heads: 2, row: 1, col: 1 };
+    const { levels, scales } = await server.numbers(id, at);
+    const { data } = parseNpy(new Uint8Array(bytes));
     const wrong = [...levels].filter((level, i) => {
-      const value = (level / 255) * scales[Math.floor(i / 48)]!;
+      const value = (level / 255) * scales[0]!;
       return !(Math.abs(data[i]! - value) <= 1e-6 * value);
     });
     expect(wrong).toEqual([]);
+    for (const route of maps) await route.continue().catch(() => undefined);
   });
 
-  it("as CSV are a line a cell", async () => {
-    await open("?path=averaged&row=3&col=4&layer=1");
-    await viewer.shows(middle, [1], [0]);
-    const { bytes, name } = await save("csv");
-    expect(name).toBe("made_layer1_headmean_row3_col4.csv");
-    const lines = bytes.toString().trimEnd().split("\n");
-    expect(lines[0]).toBe("layer,head,frame,row,col,level,value");
-    expect(lines).toHaveLength(1 + 3 * 48);
-    const { id } = await viewer.info();
-    const { levels, scales } = await server.numbers(id, { layers: 1, ...middle });
-    lines.slice(1).forEach((line, i) => {
-      const [layer, head, frame, row, col, level, value] = line.split(",");
-      const at = [Math.floor(i / 48), Math.floor((i % 48) / 8), i % 8].join();
-      expect([layer, head, [frame, row, col].join(), Number(level)]).toEqual([
-        "1",
-        "mean",
-        at,
-        levels[i],
-      ]);
-      expect(Number(value)).toBeCloseTo((levels[i]! / 255) * scales[0]!, 7);
-    });
+  it("and fails is not saved, with the reason, and can be tried again", async () => {
+    await open("?path=project&row=3&col=4");
+    viewer.allow(/503|ERR_FAILED/);
+    await viewer.shows(middle, [3], [0]);
+    let downloads = 0;
+    viewer.page.on("download", () => downloads++);
+    const error = { what: "this takes too long", where: "", hint: "Ask for less." };
+    await viewer.page.route(/api\/figure\./, (route) =>
+      route.fulfill({ status: 503, json: { error } }),
+    );
+    await viewer.id("save").click();
+    await viewer.id("save-png").click();
+    await expect.poll(said).toContain("Not saved");
+    expect(await viewer.text("not-saved")).toContain("this takes too long. Ask for less.");
+    await viewer.page.unroute(/api\/figure\./);
+    await viewer.page.route(/api\/figure\./, (route) => route.abort());
+    await viewer.id("save-svg").click();
+    await expect.poll(() => viewer.text("not-saved")).toContain("The server does not answer.");
+    expect(downloads).toBe(0);
+    await viewer.page.unroute(/api\/figure\./);
+    const coming = viewer.page.waitForEvent("download");
+    await viewer.id("save-png").click();
+    await coming;
+    await expect.poll(said).toContain("Saved");
+    expect(await viewer.id("not-saved").count()).toBe(0);
+    viewer.page.removeAllListeners("download");
   });
 });
 

@@ -150,7 +150,7 @@ describe("two viewers on one page", () => {
     await test("right", "definition").selectOption("cosine");
     await part("right", "[data-testid=query-token]").first().click();
     await expect.poll(() => test("right", "query-text").innerText()).toContain("camera token");
-    await expect.poll(() => test("right", "vmax").innerText()).toMatch(/colours/);
+    await expect.poll(() => test("right", "vmax").innerText()).toMatch(/cosine/);
     await part("right", "[title^=Theme]").click();
     await part("right", "[title^=Theme]").click();
     expect(await look("left")).toBe(left);

@@ -212,19 +212,24 @@ export class Viewer {
   }
 
   // Waits until the maps of slot `slot` are these layers and heads (0: the average) of one query,
-  // each pixel of them.
+  // each pixel of them. `beside`: the queries that it is compared with, which share its colours.
   async shows(
     query: { row: number; col: number },
     layers: number[],
     heads: number[],
     colours: Partial<Colours> = {},
     slot = 0,
+    beside: { row: number; col: number }[] = [],
   ) {
     const info = await this.info();
     const asked = heads[0] === 0 ? "mean" : heads.join();
-    const at = { ...query, layers: layers.join(), heads: asked };
-    const numbers = await this.server.numbers(info.id, at);
-    const expected = paintedBy(numbers, layers, heads, slot, colours);
+    const which = { layers: layers.join(), heads: asked };
+    const [numbers, ...others] = await Promise.all(
+      [query, ...beside].map((each) => this.server.numbers(info.id, { ...each, ...which })),
+    );
+    // By default one scale for everything on show.
+    const last = Math.max(...[numbers!, ...others].flatMap((each) => each.scales));
+    const expected = paintedBy(numbers!, layers, heads, slot, { last, ...colours });
     await expect
       .poll(
         async () => {
@@ -308,14 +313,14 @@ function paintedBy(
   layers: number[],
   heads: number[],
   slot: number,
-  changes: Partial<Colours>,
+  changes: Partial<Colours> & Pick<Colours, "last">,
 ): Painted[] {
   const [, , frames = 0, rows = 0, cols = 0] = numbers.shape;
   const size = rows * cols;
   return layers.flatMap((layer, l) =>
     heads.flatMap((head, h) => {
       const scale = numbers.scales[l * heads.length + h]!;
-      const usual = { table: "jet", last: scale, opacity: 0.6, gamma: 1, alone: false } as const;
+      const usual = { table: "jet", opacity: 0.6, gamma: 1, alone: false } as const;
       const colours = { ...usual, ...changes };
       return Array.from({ length: frames }, (_, frame) => {
         const at = ((l * heads.length + h) * frames + frame) * size;

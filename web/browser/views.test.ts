@@ -56,20 +56,39 @@ describe("all layers", () => {
 });
 
 describe("all heads", () => {
-  it("are a column each, with their percentiles, of the same query and layer", async () => {
-    await open("?path=many&layer=11&row=3&col=4");
+  it("are a column each, with the ends of their colours, of the same query and layer", async () => {
+    await open("?path=many&layer=11&row=3&col=4&scale=head");
     await viewer.shows(middle, [11], [0]);
     await viewer.id("all-heads").check();
-    await viewer.shows(middle, [11], range(16));
-    const vmax = (await viewer.info()).layers[10]!.per_head_vmax99!;
+    const { id, layers } = await viewer.info();
+    const vmax = layers[10]!.per_head_vmax99!;
+    const { levels, scales } = await server.numbers(id, { layers: 11, heads: "all", ...middle });
+    const colours = { table: "jet", opacity: 0.6, gamma: 1, alone: false } as const;
+    await expect
+      .poll(async () =>
+        (await viewer.painted()).filter(({ head, frame, pixels }) => {
+          const at = ((head - 1) * 3 + frame) * 48;
+          const last = scales[head - 1]!;
+          const map = [...levels.subarray(at, at + 48)];
+          return samePixels(
+            pixels,
+            map.flatMap((level) => rgba(level, last, { ...colours, last })),
+          );
+        }),
+      )
+      .toHaveLength(16 * 3);
     const titles = await viewer.page.locator(".column-title").allInnerTexts();
     expect(titles).toHaveLength(16);
     titles.forEach((text, i) => {
       expect(text).toContain(`Head ${i + 1}`);
-      expect(text).toContain(vmax[i]!.toPrecision(3));
+      expect(text).toContain(`to ${Number(vmax[i]!.toPrecision(3))}`);
     });
+    // By default their colours end at one value, which the colour bar tells.
+    await viewer.id("scale").selectOption("view");
     await viewer.page.keyboard.press("[");
     await viewer.shows(middle, [10], range(16));
+    expect(await viewer.page.locator(".column-title").first().innerText()).not.toContain("to ");
+    expect(await viewer.text("scale-reach")).toContain("99 % of all maps shown");
   });
 });
 
@@ -80,13 +99,14 @@ describe("the matrix", () => {
     const { id } = await viewer.info();
     const query = { layers: "all", heads: "all", ...middle, frames: 2 };
     const { levels, scales } = await server.numbers(id, query);
+    const last = Math.max(...scales);
     await expect
       .poll(async () => {
         const maps = await viewer.matrix(16, 24, { across: 8, down: 6 });
         let wrong = 0;
         maps.forEach((pixels, map) => {
           const scale = scales[map]!;
-          const colours = { table: "jet", last: scale, opacity: 1, gamma: 1, alone: true } as const;
+          const colours = { table: "jet", last, opacity: 1, gamma: 1, alone: true } as const;
           const expected = [...levels.subarray(48 * map, 48 * (map + 1))].flatMap((level) =>
             rgba(level, scale, colours),
           );
@@ -156,6 +176,59 @@ describe("the matrix", () => {
   });
 });
 
+describe("one name of a scale", () => {
+  it("means the same in every view", async () => {
+    viewer = await Viewer.open(browser, server, "?path=store_demo&row=2&col=4&layer=2&head=1");
+    const { id } = await viewer.info();
+    const { values } = await server.exact(id, { row: 2, col: 4, layers: 2, heads: 1 });
+    const sorted = [...values].sort((a, b) => a - b);
+    const p99 = sorted[Math.ceil(0.99 * (sorted.length - 1))]!;
+    const digits = String(Number(p99.toPrecision(3)));
+    const last = () => viewer.page.locator(".colour-bar li").last().innerText();
+    await viewer.id("scale").selectOption("head");
+    await expect.poll(last).toBe(`≥ ${digits}`);
+    await viewer.id("all-heads").check();
+    const title = viewer.page.locator(".column-title").first();
+    await expect.poll(() => title.innerText()).toContain(`to ${digits}`);
+    await viewer.id("matrix").check();
+    const layers = await viewer.id("layer").locator("option").count();
+    const heads = (await viewer.id("head").locator("option").count()) - 1;
+    const at = [0.5 / heads, 1.5 / layers] as const;
+    const text = await viewer.readout(viewer.id("matrix-maps"), ...at, "last colour");
+    expect(text).toContain("Layer 2 · Head 1");
+    expect(text).toContain(`last colour ${digits}`);
+    // The share beside it: what lies on the frame shown.
+    const size = values.length / 3;
+    const share = values.subarray(0, size).reduce((sum, value) => sum + value, 0);
+    expect(text).toContain(`${(100 * share).toFixed(1)} % on frame 0`);
+  });
+
+  it("draws what is weak as weak, in the matrix too", async () => {
+    viewer = await Viewer.open(browser, server, "?path=store_demo&row=2&col=4&view=matrix");
+    const { id } = await viewer.info();
+    const query = { row: 2, col: 4, layers: "all", heads: "all" };
+    const { shape, values } = await server.exact(id, query);
+    const [layers = 0, heads = 0, frames = 0, rows = 0, cols = 0] = shape;
+    const sorted = [...values].sort((a, b) => a - b);
+    const last = sorted[Math.ceil(0.99 * (sorted.length - 1))]!;
+    const colours = { table: "jet", last: 255, opacity: 1, gamma: 1, alone: true } as const;
+    await expect
+      .poll(async () => {
+        const maps = await viewer.matrix(heads, layers, { across: cols, down: rows });
+        let wrong = 0;
+        maps.forEach((pixels, i) => {
+          const map = values.subarray(i * frames * rows * cols).subarray(0, rows * cols);
+          const expected = [...map].flatMap((value) =>
+            rgba(Math.round(255 * Math.min(1, value / last)), 255, colours),
+          );
+          if (!samePixels(pixels, expected)) wrong++;
+        });
+        return wrong;
+      })
+      .toBe(0);
+  });
+});
+
 describe("the strips", () => {
   it("show the query in every layer and in every head, and lead there", async () => {
     await open("?path=project&layer=2&head=3&row=3&col=4&frame=1");
@@ -171,10 +244,10 @@ describe("the strips", () => {
             const found = await canvasOf(
               `[data-testid=${strip}] .small-map:nth-of-type(${i + 1}) canvas`,
             );
-            const last = scales[i]!;
+            const last = Math.max(...scales);
             const colours = { table: "jet", last, opacity: 1, gamma: 1, alone: true } as const;
             const map = [...levels.subarray(i * 48, (i + 1) * 48)];
-            const expected = map.flatMap((level) => rgba(level, last, colours));
+            const expected = map.flatMap((level) => rgba(level, scales[i]!, colours));
             if (!samePixels(found.pixels, expected)) wrong.push(i);
           }
           return wrong;
@@ -259,9 +332,45 @@ describe("a link", () => {
 
   it("of nonsense shows the export as usual", async () => {
     await open(
-      "?path=project&layer=99&head=-3&row=1000&col=x&opacity=7&view=none&pins=9.9_&frame=88",
+      "?path=project&layer=99&head=-3&row=1000&col=x&opacity=7&view=none&pins=9.9&frame=88",
     );
     await viewer.shows(middle, [3], [0]);
+    const said = await viewer.text("not-kept");
+    for (const part of [
+      "layer 99 (layer 3 is shown)",
+      "frame 88 (frame 2 is shown)",
+      "patch (9, 9)",
+      "opacity 7 (0.6 is used)",
+      "view none (frames is used)",
+    ])
+      expect(said).toContain(part);
+    const live = viewer.page.locator("[aria-live=polite]");
+    await expect.poll(() => live.allInnerTexts().then((all) => all.join())).toContain("layer 99");
+    await viewer.page.getByRole("button", { name: "Dismiss" }).click();
+    expect(await viewer.id("not-kept").count()).toBe(0);
+    await viewer.shows(middle, [3], [0]);
+  });
+
+  it("that asks for a definition that the export lacks says which is shown", async () => {
+    await open("?path=project&definition=logits&row=3&col=4");
+    await viewer.shows(middle, [3], [0]);
+    expect(await viewer.text("not-kept")).toContain("the definition logits (stored is shown)");
+    // Another export has nothing to do with the link.
+    await viewer.load("many");
+    await viewer.shows(middle, [24], [0]);
+    expect(await viewer.id("not-kept").count()).toBe(0);
+  });
+
+  it("to a column of many brings it into view", async () => {
+    await open("?path=many&view=layers&layer=20&row=3&col=4&width=400");
+    await viewer.shows(middle, range(24), [0]);
+    const inView = (layer: number) =>
+      viewer.page.locator(`[data-testid=column][data-layer="${layer}"]`).evaluate((column) => {
+        const { top, bottom } = column.getBoundingClientRect();
+        return bottom > 100 && top < window.innerHeight - 50;
+      });
+    await expect.poll(() => inView(20)).toBe(true);
+    expect(await inView(1)).toBe(false);
   });
 
   it("to what is not there says so", async () => {
