@@ -265,6 +265,7 @@ describe("the grid of the matrix", () => {
     return found;
   }
 
+  const kFrame = 87; // CSS pixels of the browser's own, over the page
   const cases = [
     [1280, 600, 1],
     [1280, 720, 1.25],
@@ -278,8 +279,16 @@ describe("the grid of the matrix", () => {
   ] as const;
 
   it.each(cases)("is unbroken at %d × %d, at %d pixels a pixel", async (width, height, ratio) => {
-    const page = await browser.newPage({ viewport: { width, height }, deviceScaleFactor: ratio });
+    // A browser on such a screen: one that is made to believe in it lays pages out in other pixels.
+    const screen = await openBrowser([
+      `--force-device-scale-factor=${ratio}`,
+      `--window-size=${width},${height + kFrame}`,
+    ]);
+    const page = await screen.newPage({ viewport: null });
     await page.goto(`${server.address}?path=many&row=3&col=4&view=matrix`);
+    const [inner, real] = await page.evaluate(() => [innerHeight, devicePixelRatio]);
+    expect(real).toBe(ratio);
+    expect(Math.abs(inner! - height)).toBeLessThan(10);
     const canvas = page.locator("[data-testid=matrix-maps] canvas");
     await canvas.waitFor();
     await page.evaluate(() => document.fonts.ready.then(() => undefined));
@@ -313,6 +322,6 @@ describe("the grid of the matrix", () => {
       const steps = new Set(found.slice(1).map(([from], i) => from - found[i]![0]));
       expect(steps.size).toBe(1);
     }
-    await page.close();
+    await screen.close();
   });
 });

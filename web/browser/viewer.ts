@@ -16,9 +16,10 @@ const kFlags = [
   "--disable-sync",
 ];
 
-export function openBrowser(): Promise<Browser> {
+// `more`: further flags.
+export function openBrowser(more: string[] = []): Promise<Browser> {
   const executablePath = process.env["CHROMIUM"] ?? "/usr/bin/chromium";
-  return chromium.launch({ executablePath, args: kFlags });
+  return chromium.launch({ executablePath, args: [...kFlags, ...more] });
 }
 
 export interface Look {
