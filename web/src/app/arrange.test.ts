@@ -26,9 +26,17 @@ describe("a sheet of frames", () => {
 describe("columns", () => {
   it("are as wide as lets all be in view", () => {
     const { columns, size } = columnSheet(24, 2, 1.5, { width: 1600, height: 800 });
-    expect(size).toBe(1600 / columns - 8);
+    expect(columns * (size + 8)).toBeLessThanOrEqual(1600);
     const lines = Math.ceil(24 / columns);
-    expect(lines * (50 + 2 * (size / 1.5 + 3))).toBeLessThanOrEqual(800);
+    expect(lines * (50 + 2 * (size / 1.5 + 3))).toBeLessThanOrEqual(800.001);
+    // With another column less or more they would be smaller.
+    expect(size).toBeGreaterThan(120);
+  });
+
+  it("are narrower than the room where it is low", () => {
+    const { columns, size } = columnSheet(6, 5, 1.5, { width: 870, height: 320 });
+    expect(columns).toBe(6);
+    expect(size).toBeCloseTo((270 / 5 - 3) * 1.5, 9);
   });
 
   it("scroll where they would be too small", () => {

@@ -39,19 +39,20 @@ export function frameSheet(
 
 export const kColumnGap = 8;
 const kColumnTitle = 42; // where it takes two lines
+const kPictureGap = 3;
 const kSmallestColumn = 60;
 export const kUsualColumn = 132; // where not all are in view anyway
 
-// The number of columns side by side at which all of them, in one or more lines, fill the room. Each holds as many
+// The number of columns side by side at which all of them, in one or more lines, come out largest. Each holds as many
 // pictures as `frames`.
 export function columnSheet(count: number, frames: number, aspect: number, room: Room): Sheet {
   const columns = Math.max(1, Math.floor(room.width / (kUsualColumn + kColumnGap)));
   let best = { columns, size: 0 };
   for (let across = 1; across <= count; across++) {
-    const size = room.width / across - kColumnGap;
-    const height = kColumnTitle + frames * (size / aspect + 3) + kColumnGap;
-    const inView = height * Math.ceil(count / across) <= room.height;
-    if (inView && size >= kSmallestColumn && size > best.size) best = { columns: across, size };
+    const byWidth = room.width / across - kColumnGap;
+    const pictures = room.height / Math.ceil(count / across) - kColumnTitle - kColumnGap;
+    const size = Math.min(byWidth, (pictures / frames - kPictureGap) * aspect);
+    if (size >= kSmallestColumn && size > best.size) best = { columns: across, size };
   }
   return best;
 }

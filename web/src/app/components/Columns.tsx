@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A column of frames for each layer or each head.
-import { useComputed } from "@preact/signals";
-import { useLayoutEffect, useRef } from "preact/hooks";
+import { computed, useComputed } from "@preact/signals";
+import { useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import { formatValue } from "../../core/maps/number";
 import { colourScale, scalesDiffer } from "../../core/state/colour_scale";
 import type { Feed } from "../../core/state/feed";
@@ -107,19 +107,23 @@ export function Columns(props: { feed: Feed; slot: number; room: Room }) {
   const { state } = useViewer();
   const { room, ...place } = props;
   const head = state.head.value;
-  const columns = useComputed(() => columnsIn(state, props.slot, room).columns).value;
+  // As text, which stays the same while maps come and go.
+  const across = useMemo(
+    () =>
+      computed(() => {
+        const { columns, size } = columnsIn(state, props.slot, room);
+        return `${columns}, ${size > 0 ? `${Math.floor(size)}px` : "minmax(0, 1fr)"}`;
+      }),
+    [room, props.slot],
+  ).value;
   const list = useRef<HTMLDivElement>(null);
   const chosen = `${state.view.value} ${state.layer.value} ${head}`;
   // The column of a link, or that a key leads to, comes into view.
   useLayoutEffect(() => {
     list.current?.querySelector(".column.chosen")?.scrollIntoView({ block: "nearest" });
-  }, [chosen, columns]);
+  }, [chosen, across]);
   return (
-    <div
-      ref={list}
-      class="columns"
-      style={{ gridTemplateColumns: `repeat(${columns}, minmax(0, 1fr))` }}
-    >
+    <div ref={list} class="columns" style={{ gridTemplateColumns: `repeat(${across})` }}>
       {state.view.value === "layers"
         ? state.layers.value.map((layer) => (
             <Column

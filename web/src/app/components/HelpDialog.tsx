@@ -4,6 +4,7 @@ import { kExportMaps } from "../../core/state/choices";
 import type { State } from "../../core/state/state";
 import { useViewer } from "../context";
 import { kKeyHelp, kStoreKeyHelp } from "../keys";
+import { kTargetSign } from "./MainHeader";
 
 // The meaning of maps whose export does not tell it.
 const kClassicMeaning =
@@ -42,6 +43,12 @@ export function HelpDialog() {
           it: every frame shows at once where that patch looks. A click keeps the patch; Shift and a
           click add another beside it. A click on a small map goes there.
           {ownsPage && " The address bar always holds a link to exactly what you see."}
+        </p>
+        <p>
+          A double click enlarges any picture. {kTargetSign} marks the target frame: the one that
+          the strips of layers and heads and the matrix show; a click on a frame chooses it. Without
+          a mouse, Tab goes from picture to picture; in each, arrow keys read the patches, Page Up
+          and Page Down go to the pictures before and after it, and Enter makes it the target frame.
         </p>
         {exact.value && (
           <p>

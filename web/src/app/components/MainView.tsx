@@ -2,6 +2,7 @@
 // The right side: frames of one map, columns of many, or the matrix, once for each spot compared; or one picture that
 // has all the room.
 import { useComputed } from "@preact/signals";
+import { useMemo } from "preact/hooks";
 import { spotName } from "../../core/source/spot";
 import type { Feed } from "../../core/state/feed";
 import type { State } from "../../core/state/state";
@@ -92,8 +93,11 @@ export function MainView() {
     if (value && value !== "query") return [value.slot];
     return state.feeds.main.slice(0, state.spotCount.value).map((_, slot) => slot);
   });
-  const shared = useComputed(() => arrangement(state, slots.value.length, measured.value));
-  const { columns, room } = shared.value;
+  // As text, which stays the same while maps come and go.
+  const shared = useComputed(() =>
+    JSON.stringify(arrangement(state, slots.value.length, measured.value)),
+  ).value;
+  const { columns, room } = useMemo(() => JSON.parse(shared) as Arrangement, [shared]);
   return (
     <section class="main-view" aria-label="Attention maps" ref={whole.element}>
       <MainHeader />
