@@ -20,9 +20,10 @@ afterAll(async () => {
 afterEach(() => viewer.close());
 
 const at = { row: 3, col: 4 };
+const kFixed = { last: 0.01 }; // one scale for all, however many are on show
 
 async function open(query: string) {
-  viewer = await Viewer.open(browser, server, `?path=project&row=3&col=4${query}`);
+  viewer = await Viewer.open(browser, server, `?path=project&row=3&col=4&scale=fixed${query}`);
   await viewer.id("vmax").waitFor();
   await expect.poll(() => viewer.page.locator("[aria-busy=true]").count()).toBe(0);
 }
@@ -35,7 +36,7 @@ async function showsAlone(layer: number, head: number, frame: number, query = at
   const asked = { layers: layer, heads: head === 0 ? "mean" : head, ...query, frames: frame };
   const { levels, scales } = await server.numbers(id, asked);
   const scale = scales[0]!;
-  const colours = { table: "jet", last: scale, opacity: 0.6, gamma: 1, alone: false } as const;
+  const colours = { table: "jet", ...kFixed, opacity: 0.6, gamma: 1, alone: false } as const;
   const expected = [...levels].flatMap((level) => rgba(level, scale, colours));
   await expect
     .poll(async () =>
@@ -85,7 +86,7 @@ describe("a frame", () => {
     await viewer.leave();
     await showsAlone(3, 3, 2, { row: 0, col: 0 });
     await page.keyboard.press("Escape");
-    await viewer.shows({ row: 0, col: 0 }, [3], [3]);
+    await viewer.shows({ row: 0, col: 0 }, [3], [3], kFixed);
     expect(await dataOf(page.locator(":focus"))).toMatchObject({ frame: "2" });
   });
 
@@ -95,12 +96,12 @@ describe("a frame", () => {
     await viewer.id("overlay").nth(2).locator(".hit").dblclick();
     await showsAlone(2, 0, 2);
     await viewer.id("back").click();
-    await viewer.shows(at, [2], [0]);
+    await viewer.shows(at, [2], [0], kFixed);
     await viewer.id("overlay").nth(1).locator(".hit").hover();
     await page.keyboard.press("e");
     await showsAlone(2, 0, 1);
     await page.keyboard.press("e");
-    await viewer.shows(at, [2], [0]);
+    await viewer.shows(at, [2], [0], kFixed);
     await viewer.leave();
     await viewer.id("overlay").nth(0).locator(".hit").focus();
     await page.keyboard.press("e");
@@ -116,7 +117,7 @@ describe("a frame", () => {
     await showsAlone(2, 0, 1);
     // With its query it goes.
     await viewer.page.getByRole("button", { name: "Remove query 2" }).click();
-    await viewer.shows({ row: 1, col: 1 }, [2], [0]);
+    await viewer.shows({ row: 1, col: 1 }, [2], [0], kFixed);
   });
 });
 
@@ -126,15 +127,15 @@ describe("a small picture", () => {
     await viewer.page.locator(".overlay[data-layer='1'][data-frame='2'] .hit").dblclick();
     await showsAlone(1, 2, 2);
     await viewer.page.keyboard.press("Escape");
-    await viewer.shows(at, [1, 2, 3], [2]);
+    await viewer.shows(at, [1, 2, 3], [2], kFixed);
     expect(await dataOf(viewer.page.locator(":focus"))).toMatchObject({ layer: "1", frame: "2" });
     await viewer.page.keyboard.press("h");
-    await viewer.shows(at, [1], [1, 2, 3, 4]);
+    await viewer.shows(at, [1], [1, 2, 3, 4], kFixed);
     await viewer.page.locator(".overlay[data-head='4'][data-frame='1'] .hit").hover();
     await viewer.page.keyboard.press("e");
     await showsAlone(1, 4, 1);
     await viewer.page.keyboard.press("h"); // another view: nothing stays enlarged
-    await viewer.shows(at, [1], [4]);
+    await viewer.shows(at, [1], [4], kFixed);
     await viewer.id("head-strip").locator(".small-map").nth(2).dblclick();
     await showsAlone(1, 3, 1);
   });
@@ -168,7 +169,7 @@ describe("the query picture", () => {
     await viewer.click(5, 6);
     await viewer.leave();
     await page.keyboard.press("Escape");
-    await viewer.shows({ row: 5, col: 6 }, [3], [0]);
+    await viewer.shows({ row: 5, col: 6 }, [3], [0], kFixed);
     await page.locator(".query").dblclick({ position: { x: 10, y: 10 } });
     await viewer.id("back").click();
     await expect.poll(() => page.locator(".main-view").count()).toBe(1);
