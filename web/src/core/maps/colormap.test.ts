@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import {
   colormapNames,
@@ -6,6 +7,7 @@ import {
   cssColour,
   displayValue,
   paint,
+  paintWords,
   tableIndex,
   type PaintOptions,
 } from "./colormap";
@@ -33,6 +35,43 @@ function painted(levels: number[], options: PaintOptions): number[][] {
   paint(Uint8Array.from(levels), pixels, options);
   return levels.map((_, i) => [...pixels.subarray(i * 4, i * 4 + 4)]);
 }
+
+describe("the colour map of differences", () => {
+  it("is the one that the program draws figures with", () => {
+    const header = new URL("../../../../src/render/colormap_tables.h", import.meta.url);
+    const text = readFileSync(header, "utf8");
+    const from = text.indexOf("kCoolwarmTable");
+    const words = [...text.slice(from).matchAll(/0x([0-9A-F]{6})/g)].slice(0, 256);
+    const bytes = words.flatMap(([, word]) => [...Buffer.from(word!, "hex")]);
+    expect(bytes).toHaveLength(768);
+    expect([...colormapTable("coolwarm")]).toEqual(bytes);
+    expect(colormapNames).not.toContain("coolwarm"); // nobody chooses it
+  });
+
+  it("is strong at both ends and nothing in the middle", () => {
+    const look = {
+      table: colormapTable("coolwarm"),
+      scale: 1,
+      scaleMax: 1,
+      alpha: "value",
+    } as const;
+    const bytesOf = (gamma: number) => {
+      const words = paintWords({ ...look, gamma, opacity: 0.6, diverging: true });
+      return (step: number) => [...new Uint8Array(words.buffer).subarray(4 * step, 4 * step + 4)];
+    };
+    const plain = bytesOf(1);
+    expect(plain(0)).toEqual([0x3a, 0x4c, 0xc0, 153]);
+    expect(plain(255)).toEqual([0xb3, 0x03, 0x26, 153]);
+    expect([plain(127)[3], plain(128)[3]]).toEqual([0, 0]);
+    // Gamma counts from the middle, the same on both sides.
+    const bent = bytesOf(0.5);
+    for (const step of [10, 60, 100]) {
+      expect(bent(step)[3]).toBe(bent(255 - step)[3]);
+      expect(bent(step)[3]).toBeGreaterThan(plain(step)[3]!);
+    }
+    expect(bent(0)).toEqual(plain(0));
+  });
+});
 
 describe("colormapTable", () => {
   // (cm.get_cmap(name)(np.linspace(0, 1, 256))[:, :3] * 255).astype(uint8), matplotlib 3.6.3

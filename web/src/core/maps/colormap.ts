@@ -3,8 +3,14 @@
 import { colormapTables } from "./colormap_tables";
 import { position } from "./scale";
 
+// Those that people choose from.
 export const colormapNames = ["jet", "turbo", "viridis", "magma", "inferno", "grey"] as const;
-export type ColormapName = (typeof colormapNames)[number];
+// For differences: blue below, light grey in the middle, red above.
+export const differenceColormap = "coolwarm";
+export type ColormapName = (typeof colormapNames)[number] | typeof differenceColormap;
+
+// Whether both ends are strong and the middle is nothing.
+export const isDiverging = (name: ColormapName): boolean => name === differenceColormap;
 
 // 256 RGB triplets.
 export type ColormapTable = Uint8Array;
@@ -32,6 +38,7 @@ export interface PaintOptions {
   // "value": the stronger, the more opaque, up to `opacity`, to lie over a picture. "constant": opaque, alone.
   alpha: "value" | "constant";
   opacity: number; // 0 to 1
+  diverging?: boolean; // how strong a value is, and gamma, count from the middle to both ends
 }
 
 // Where in the colour map a level lies: 0 to 1.
@@ -49,18 +56,29 @@ export function tableIndex(value: number): number {
   return Math.min(255, Math.floor(value * 256));
 }
 
+// Where in a diverging colour map a step of 255 lies, and how strong it is: 0 to 1. The two in the middle are nothing.
+function divergingValue(step: number, gamma: number): { value: number; strength: number } {
+  const side = 2 * step - 255;
+  const strength = ((Math.abs(side) - 1) / 254) ** gamma;
+  return { value: (1 + Math.sign(side) * strength) / 2, strength };
+}
+
 // RGBA of each level as one word, its bytes in this order in memory.
 export function paintWords(options: PaintOptions): Uint32Array {
   const words = new Uint32Array(256);
   const bytes = new Uint8Array(words.buffer);
   for (let level = 0; level < 256; level++) {
-    const value = displayValue(level, options);
+    const plain = options.diverging ? 0 : displayValue(level, options);
+    const { value, strength } = options.diverging
+      ? divergingValue(level, options.gamma)
+      : { value: plain, strength: plain };
     const at = tableIndex(value) * 3;
     const to = level * 4;
     bytes[to] = options.table[at]!;
     bytes[to + 1] = options.table[at + 1]!;
     bytes[to + 2] = options.table[at + 2]!;
-    bytes[to + 3] = options.alpha === "constant" ? 255 : Math.round(value * options.opacity * 255);
+    bytes[to + 3] =
+      options.alpha === "constant" ? 255 : Math.round(strength * options.opacity * 255);
   }
   return words;
 }
