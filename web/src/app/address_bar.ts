@@ -39,7 +39,7 @@ export function followInAddressBar(state: State): () => void {
   };
   const stop = effect(() => {
     const query = linkText(state);
-    if (!state.exportInfo.value || walking || query === entry) return;
+    if (!state.exportInfo.value || walking || state.opening.value || query === entry) return;
     const kind = entry === null ? null : changed(entry, query);
     const now = performance.now();
     const goesOn = kind !== null && kind === last.kind && now - last.at < kStepMs;

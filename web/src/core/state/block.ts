@@ -24,6 +24,15 @@ export interface MapLevels {
   special?: Float32Array; // values of special tokens
 }
 
+export const isExact = (map: MapLevels): map is MapLevels & { levels: Float32Array } =>
+  map.levels instanceof Float32Array;
+
+// What a cell of a map holds.
+export function valueIn(map: MapLevels, cell: number): number {
+  const level = map.levels[cell] ?? NaN;
+  return isExact(map) ? level : (level / 255) * map.scale;
+}
+
 export interface Part {
   layers: readonly number[];
   maps: Maps | Rows;

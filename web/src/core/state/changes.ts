@@ -3,7 +3,7 @@
 import { batch } from "@preact/signals";
 import type { Source } from "../source/source";
 import { fitting, frameOf, inFrame, patchOf, type Spot } from "../source/spot";
-import { toWireError, type ExportInfo } from "../source/wire";
+import { toWireError, type ExportInfo, type WireError } from "../source/wire";
 import { kAverage, kMostPins, type Restored, type View } from "./choices";
 import type { Shown } from "./derived";
 
@@ -63,30 +63,36 @@ export function createChanges(source: Source, s: Shown) {
     }
   }
 
-  // Opens the export B that the first is compared with; null: none. Returns whether it is open.
-  async function openOther(path: string | null): Promise<boolean> {
+  // Opens the export B that the first is compared with; null: none. Returns why it could not be opened.
+  async function openOther(path: string | null): Promise<WireError | null> {
     openingOther.abort();
     openingOther = new AbortController();
     const { signal } = openingOther;
     if (path === null) {
       s.other.value = null;
-      return false;
+      return null;
     }
     try {
       const info = await source.open(path, signal);
-      if (signal.aborted) return false;
-      s.other.value = info;
-      return true;
+      if (!signal.aborted) s.other.value = info;
+      return null;
     } catch (error) {
-      if (!signal.aborted) reportFailure(error);
-      return false;
+      return signal.aborted ? null : toWireError(error);
     }
   }
 
-  // The choices that another export of the same shape has, too.
-  function current(info: ExportInfo): Restored | null {
-    const before = s.exportInfo.value;
-    if (!before || shapeOf(before) !== shapeOf(info)) return null;
+  // A and B change places; the choices stay as far as the new A has them.
+  function swap(): void {
+    const [a, b] = [s.exportInfo.value, s.other.value];
+    if (!a || !b) return;
+    const kept = currentChoices();
+    batch(() => {
+      s.other.value = a;
+      show(b, kept);
+    });
+  }
+
+  function currentChoices(): Restored {
     const active = pins.value[s.activePin.value];
     const others = pins.value.filter((pin) => pin !== active);
     return {
@@ -95,6 +101,12 @@ export function createChanges(source: Source, s: Shown) {
       pins: active ? [...others, active] : others,
       frame: s.targetFrame.value,
     };
+  }
+
+  // The choices that another export of the same shape has, too.
+  function current(info: ExportInfo): Restored | null {
+    const before = s.exportInfo.value;
+    return before && shapeOf(before) === shapeOf(info) ? currentChoices() : null;
   }
 
   function show(info: ExportInfo, wanted: Restored | null = null): void {
@@ -241,6 +253,7 @@ export function createChanges(source: Source, s: Shown) {
     reportFailure,
     load,
     openOther,
+    swap,
     show,
     redefine,
     pin,

@@ -98,6 +98,7 @@ export function createChoices() {
     reduction: signal<Reduction>("mean"),
     incoming: signal(false),
     compare: signal<Compare>("side"),
+    ownScales: signal(false), // whether the colours of A and of B end where each alone says
     // How the view is saved as a figure.
     figureWidth: signal<FigureWidth>(170),
     figureFrames: signal<FigureFrames>("all"),

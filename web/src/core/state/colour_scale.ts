@@ -10,7 +10,8 @@ import type { Block, MapLevels, Spread } from "./block";
 import type { ScaleMode } from "./choices";
 import type { Shown } from "./derived";
 import { keep } from "./kept";
-import { howOn, meetsOn, signedOn } from "./on_screen";
+import { Difference } from "./compare_difference";
+import { howOn, infoOn, meetsOn, signedOn } from "./on_screen";
 
 export interface ColourScale {
   range: Range;
@@ -18,6 +19,7 @@ export interface ColourScale {
   most: number | null; // the largest value within its reach; null if it is not known, as where an export clips values
   beyond: boolean; // whether values lie beyond the last colour
   clips: boolean; // whether a scale of this kind leaves values beyond it
+  below?: boolean; // of differences: whether values lie below the first colour
 }
 
 // The same words stand in saved figures.
@@ -57,6 +59,7 @@ export function scaleChoices(s: Shown): {
 
 function modeOf(s: Shown, block: Block): ScaleMode {
   const mode = s.scaleMode.value;
+  if (block instanceof Difference) return mode === "fixed" ? "view" : mode;
   return signedOn(s, block) && !kSignedWords[mode] ? "view" : mode;
 }
 
@@ -76,7 +79,7 @@ function reachIn(mode: ScaleMode, block: Block, layer: number, head: number, fra
 }
 
 function mapsIn(s: Shown, block: Block, { layers, heads, frame }: Reach): MapLevels[] {
-  const all = frame === null ? s.frames.value.map((_, i) => i) : [frame];
+  const all = frame === null ? (infoOn(s, block)?.frames ?? []).map((_, i) => i) : [frame];
   const met = all.filter((each) => meetsOn(s, block, 0, each));
   return layers.flatMap((layer) =>
     heads.flatMap((head) => met.flatMap((each) => block.map(layer, head, each) ?? [])),
@@ -183,7 +186,12 @@ function storedScale(
     const { layers, heads } = reach(blocks[0]!);
     if (mode === "fixed") return s.fixedScale.value;
     if (mode === "layer") {
-      return s.layers.value.find((each) => each.number === layers[0])?.layer_vmax99 ?? null;
+      const maxima = blocks.flatMap((block) =>
+        (infoOn(s, block)?.layers ?? []).flatMap((each) =>
+          each.number === layers[0] ? each.layer_vmax99 : [],
+        ),
+      );
+      return maxima.length > 0 ? Math.max(...maxima) : null;
     }
     if (mode === "map") return most;
     if (mode === "max") return blocks.some((block) => block.ask.frames !== null) ? null : most;
@@ -206,6 +214,33 @@ function storedScale(
   };
 }
 
+// Of differences: as far below 0 as above.
+function differenceScale(
+  s: Shown,
+  blocks: readonly Block[],
+  mode: ScaleMode,
+  reach: (b: Block) => Reach,
+): ColourScale | null {
+  const lists = blocks.flatMap((block) => values(mapsIn(s, block, reach(block))));
+  const sizes = lists.map((list) => list.map(Math.abs));
+  const percentile = quantile(sizes, 0.99);
+  if (percentile === null) return null;
+  const ends = lists.map(extremes).filter((found) => found !== null);
+  const least = Math.min(...ends.map((each) => each.low));
+  const largest = Math.max(...ends.map((each) => each.high));
+  const most = Math.max(-least, largest);
+  const clips = mode !== "map" && mode !== "max";
+  const high = clips ? percentile || most : most;
+  return {
+    range: { low: -high, high, log: false },
+    words: kReachWords[mode],
+    most,
+    beyond: largest > high,
+    clips,
+    below: least < -high,
+  };
+}
+
 // Of the map of one layer, head and frame. `blocks`: what is on show together, the map's own first. Null while values
 // that decide it are not there.
 export function colourScale(
@@ -218,7 +253,12 @@ export function colourScale(
   const own = blocks[0];
   if (!own) return null;
   const mode = modeOf(s, own);
-  const exact = own.ask.exact !== undefined;
+  const make =
+    own instanceof Difference
+      ? differenceScale
+      : own.ask.exact !== undefined
+        ? exactScale
+        : storedScale;
   const sharing = (mode === "map" ? [own] : blocks).filter(
     (each) => each === own || sameNumbers(s, own, each),
   );
@@ -233,7 +273,7 @@ export function colourScale(
     s.logScale.value,
     mode === "fixed" ? s.fixedScale.value : "",
   ].join(" ");
-  return keep(sharing, name, () => (exact ? exactScale : storedScale)(s, sharing, mode, reach));
+  return keep(sharing, name, () => make(s, sharing, mode, reach));
 }
 
 // Whether the numbers of two blocks are of one kind.
@@ -262,9 +302,13 @@ const kMostValues = 8 << 20;
 // tells of each head, and of all maps of a query together, but not of the heads of each layer, nor of several queries.
 export function needsEveryFrame(s: Shown, layers: number, heads: number, queries: number): boolean {
   const mode = s.scaleMode.value;
-  if (!s.exact.value) return mode === "max";
-  if (s.signed.value || !["view", "head", "layer"].includes(mode)) return false;
   const { H_ds = 0, W_ds = 0 } = s.grid.value ?? {};
   const size = layers * heads * s.frames.value.length * H_ds * W_ds;
+  // Of differences the source tells nothing.
+  if (s.other.value && s.compare.value === "difference" && mode !== "map") {
+    return size <= kMostValues;
+  }
+  if (!s.exact.value) return mode === "max";
+  if (s.signed.value || !["view", "head", "layer"].includes(mode)) return false;
   return (queries > 1 || (mode === "layer" && layers > 1)) && size <= kMostValues;
 }

@@ -101,12 +101,19 @@ export function derive(s: Opened & Choices) {
   const queryFrame = computed(() => frameOf(activeSpot.value));
   // The frame that small maps show.
   const target = computed(() =>
-    attention.value?.attends === "frame" ? queryFrame.value : s.targetFrame.value,
+    attention.value?.attends === "frame"
+      ? queryFrame.value
+      : Math.min(s.targetFrame.value, Math.max(0, frames.value.length - 1)),
   );
 
   // Whether these blocks (null: the export's maps) let a query in the frame `from` and the tokens of `frame` meet.
-  function meets(how: Computation | null, from: number, frame: number): boolean {
-    const blocks = how ? storeInfo.value?.blocks : undefined;
+  function meets(
+    how: Computation | null,
+    from: number,
+    frame: number,
+    info = s.exportInfo.value,
+  ): boolean {
+    const blocks = how ? info?.store?.blocks : undefined;
     const attends = blocks?.find((each) => each.kind === how?.block)?.attends ?? "all";
     if (attends === "frame") return frame === from;
     if (attends === "causal") return how?.incoming ? frame >= from : frame <= from;

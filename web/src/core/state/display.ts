@@ -1,22 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // From numbers to what is seen: what part of the attention lies where, and the painting of pixels.
-import { colormapTable, paint, paintWords } from "../maps/colormap";
+import { colormapTable, isDiverging, paint, paintWords } from "../maps/colormap";
 import { toSteps, type Range } from "../maps/scale";
 import { frameShares, sum } from "../maps/stats";
-import type { Block, MapLevels } from "./block";
+import { isExact, type Block, type MapLevels } from "./block";
 import { kAverage } from "./choices";
 import type { Shown } from "./derived";
 import { keep } from "./kept";
 import { signedOn } from "./on_screen";
 
-export const isExact = (map: MapLevels): map is MapLevels & { levels: Float32Array } =>
-  map.levels instanceof Float32Array;
-
-// What a cell of a map holds.
-export function valueIn(map: MapLevels, cell: number): number {
-  const level = map.levels[cell] ?? NaN;
-  return isExact(map) ? level : (level / 255) * map.scale;
-}
+export { isExact, valueIn } from "./block";
 
 // The maps of a layer and head, one for each frame, as far as they are there.
 export function shown(s: Shown, block: Block | null, layer: number, head: number): MapLevels[] {
@@ -79,6 +72,7 @@ function wordsOf(s: Shown, alone: boolean): Uint32Array {
       gamma,
       opacity: alone ? 1 : opacity,
       alpha: alone ? "constant" : "value",
+      diverging: isDiverging(name),
     });
   }
   return words;

@@ -16,7 +16,7 @@ import { HttpSource } from "../source/http_source";
 import { writeNpy } from "../../../fixtures/npy";
 import type { WireError } from "../source/wire";
 import type { Ask } from "./block";
-import { Answers, Feed, type Supply } from "./feed";
+import { Answers, SourceFeed, type Supply } from "./feed";
 
 function ask(changes: Partial<Ask> = {}): Ask {
   const spot = { row: 0, col: 0 };
@@ -40,7 +40,7 @@ afterEach(() => vi.unstubAllGlobals());
 
 describe("Feed", () => {
   it("asks for what is wanted and gives it out by layer, head and frame", async () => {
-    const feed = new Feed(supply);
+    const feed = new SourceFeed(supply);
     feed.want(ask({ layers: [2, 5], heads: [3, 1], frames: [1] }));
     await settled();
     expect(feed.busy.value).toBe(true);
@@ -63,7 +63,7 @@ describe("Feed", () => {
   });
 
   it("asks for the newest wish next, and never for those in between", async () => {
-    const feed = new Feed(supply);
+    const feed = new SourceFeed(supply);
     feed.want(at(0));
     await settled();
     feed.want(at(1));
@@ -82,7 +82,7 @@ describe("Feed", () => {
   });
 
   it("does not wait for an answer of another shape", async () => {
-    const feed = new Feed(supply);
+    const feed = new SourceFeed(supply);
     feed.want(ask());
     await settled();
     feed.want(ask({ layers: [2] }));
@@ -96,7 +96,7 @@ describe("Feed", () => {
   });
 
   it("asks once for what it has seen", async () => {
-    const feed = new Feed(supply);
+    const feed = new SourceFeed(supply);
     feed.want(at(0));
     await answerAll();
     feed.want(at(1));
@@ -106,7 +106,7 @@ describe("Feed", () => {
     expect(requests).toHaveLength(0);
     expect(feed.block.value?.ask.spot.row).toBe(0);
     // Also another feed, and while an answer is on its way.
-    const other = new Feed(supply);
+    const other = new SourceFeed(supply);
     other.want(at(2));
     await settled();
     other.want(at(1));
@@ -117,7 +117,7 @@ describe("Feed", () => {
   });
 
   it("forgets what is oldest once it holds too much", async () => {
-    const feed = new Feed(supply);
+    const feed = new SourceFeed(supply);
     const large = new Uint8Array(17 << 20); // four of these are more than the cache takes
     const show = async (row: number) => {
       feed.want(ask({ spot: { row, col: 0 }, frames: [0] }));
@@ -136,7 +136,7 @@ describe("Feed", () => {
   });
 
   it("takes nothing as an answer once nothing is wanted", async () => {
-    const feed = new Feed(supply);
+    const feed = new SourceFeed(supply);
     feed.want(ask());
     await settled();
     feed.want(null);
@@ -152,11 +152,11 @@ describe("Feed", () => {
 
 // Whatever becomes of a request, what is wanted last is asked for and shown.
 describe("a wish", () => {
-  const shown = (feed: Feed) => feed.block.value?.map(1, 0, 0)?.levels[0];
+  const shown = (feed: SourceFeed) => feed.block.value?.map(1, 0, 0)?.levels[0];
   const rows = () => requests.map(({ url }) => url.searchParams.get("row")).join();
 
   it("that is dropped and made again at once is asked for again", async () => {
-    const feed = new Feed(supply);
+    const feed = new SourceFeed(supply);
     feed.want(at(1));
     await settled();
     feed.want(null);
@@ -170,7 +170,7 @@ describe("a wish", () => {
   });
 
   it("that gives way to one of another shape, and comes back at once, is asked for again", async () => {
-    const feed = new Feed(supply);
+    const feed = new SourceFeed(supply);
     feed.want(at(1));
     await settled();
     feed.want(ask({ layers: [2] }));
@@ -183,7 +183,7 @@ describe("a wish", () => {
   });
 
   it("that gives way to one that is known, and comes back at once, is asked for again", async () => {
-    const feed = new Feed(supply);
+    const feed = new SourceFeed(supply);
     feed.want(at(0));
     await answerAll();
     feed.want(at(1));
@@ -198,7 +198,7 @@ describe("a wish", () => {
   });
 
   it("that another feed has answered meanwhile is shown", async () => {
-    const [feed, other] = [new Feed(supply), new Feed(supply)];
+    const [feed, other] = [new SourceFeed(supply), new SourceFeed(supply)];
     feed.want(at(0));
     await settled();
     feed.want(at(1)); // after at(0)
@@ -217,7 +217,7 @@ describe("a wish", () => {
     ["a refusal", (request: Request) => request.answer(damaged("too much at once"))],
     ["a lost connection", (request: Request) => request.refuse(new TypeError("reset"))],
   ])("made while the one before meets %s is asked for all the same", async (_, fails) => {
-    const feed = new Feed(supply);
+    const feed = new SourceFeed(supply);
     feed.want(at(0));
     await settled();
     feed.want(at(1));
@@ -239,7 +239,7 @@ describe("a wish", () => {
     };
     const wishes = [null, at(0), at(1), at(2), ask({ layers: [2] }), ask({ layers: [1, 2, 3, 4] })];
     for (let round = 0; round < 30; round++) {
-      const feeds = [new Feed(supply), new Feed(supply)];
+      const feeds = [new SourceFeed(supply), new SourceFeed(supply)];
       let last: (Ask | null)[] = [null, null];
       if (round % 3 === 0) supply.answers.forget();
       for (let step = 0; step < 12; step++) {
@@ -272,7 +272,7 @@ describe("what nobody waits for any more", () => {
   it("is cancelled once it has kept something newer waiting for a second", async () => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     try {
-      const feed = new Feed(supply);
+      const feed = new SourceFeed(supply);
       feed.want(at(0));
       await vi.advanceTimersByTimeAsync(600);
       feed.want(at(1));
@@ -297,7 +297,7 @@ describe("what nobody waits for any more", () => {
   });
 
   it("is cancelled with the rest of its walk through layers", async () => {
-    const feed = new Feed(supply);
+    const feed = new SourceFeed(supply);
     feed.want(ask({ layers: [1, 2, 3, 4] }));
     await settled();
     requests[0]!.refuse(new TypeError("refused"));
@@ -308,7 +308,7 @@ describe("what nobody waits for any more", () => {
   });
 
   it("leaves no failure behind", async () => {
-    const feed = new Feed(supply);
+    const feed = new SourceFeed(supply);
     feed.want(ask());
     await settled();
     requests.splice(0)[0]!.refuse(new TypeError("refused"));
@@ -323,7 +323,7 @@ describe("what nobody waits for any more", () => {
 });
 
 describe("an answer that takes too long", () => {
-  const wait = async (feed: Feed, wish: Ask) => {
+  const wait = async (feed: SourceFeed, wish: Ask) => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     feed.want(wish);
     await vi.advanceTimersByTimeAsync(30_000);
@@ -333,7 +333,7 @@ describe("an answer that takes too long", () => {
   afterEach(() => vi.useRealTimers());
 
   it("is cancelled, said, and not asked for again until somebody wants to", async () => {
-    const feed = new Feed(supply);
+    const feed = new SourceFeed(supply);
     await wait(feed, at(0));
     expect(requests.map((each) => each.signal.aborted)).toEqual([true]);
     expect(feed.failure.value).toMatchObject({ kind: "late" });
@@ -355,14 +355,14 @@ describe("an answer that takes too long", () => {
   });
 
   it("is not asked for layer by layer", async () => {
-    const feed = new Feed(supply);
+    const feed = new SourceFeed(supply);
     await wait(feed, ask({ layers: [1, 2] }));
     expect(requests).toHaveLength(1);
     expect(feed.failure.value).toMatchObject({ kind: "late" });
   });
 
   it("is the same if the server gives up first", async () => {
-    const feed = new Feed(supply);
+    const feed = new SourceFeed(supply);
     feed.want(ask({ layers: [1, 2] }));
     await settled();
     const error = { what: "This takes too long.", where: "", hint: "Ask for less." };
@@ -374,7 +374,7 @@ describe("an answer that takes too long", () => {
   });
 
   it("ends a walk through layers", async () => {
-    const feed = new Feed(supply);
+    const feed = new SourceFeed(supply);
     await wait(feed, ask({ layers: [1, 2, 3, 4] }));
     expect(requests).toHaveLength(2);
     expect(feed.failure.value).toMatchObject({ kind: "late" });
@@ -385,7 +385,7 @@ describe("layers not read before", () => {
   const wish = ask({ layers: [1, 2, 3, 4] });
 
   it("come one by one, two at a time, and together the next time", async () => {
-    const feed = new Feed(supply);
+    const feed = new SourceFeed(supply);
     feed.want(wish);
     await settled();
     expect(requests.map((each) => each.layers)).toEqual([[1], [2]]);
@@ -408,7 +408,7 @@ describe("layers not read before", () => {
   });
 
   it("do not hide each other when one cannot be read", async () => {
-    const feed = new Feed(supply);
+    const feed = new SourceFeed(supply);
     feed.want(wish);
     for (await settled(); requests.length > 0; await settled()) {
       for (const request of requests.splice(0)) {
@@ -425,7 +425,7 @@ describe("layers not read before", () => {
   });
 
   it("are asked for apart when one became unreadable", async () => {
-    const feed = new Feed(supply);
+    const feed = new SourceFeed(supply);
     feed.want(wish);
     await answerAll();
     feed.want({ ...wish, spot: { row: 1, col: 1 } });
@@ -445,7 +445,7 @@ describe("layers not read before", () => {
 
 describe("failures", () => {
   it("of the one layer wanted are the feed's own", async () => {
-    const feed = new Feed(supply);
+    const feed = new SourceFeed(supply);
     feed.want(ask());
     await settled();
     requests[0]!.answer(damaged("The array is cut off."));
@@ -460,7 +460,7 @@ describe("failures", () => {
   });
 
   it("of the network are the page's, and what was wanted can be asked again", async () => {
-    const feed = new Feed(supply);
+    const feed = new SourceFeed(supply);
     feed.want(at(0));
     await answerAll();
     feed.want(at(1));
@@ -479,7 +479,7 @@ describe("failures", () => {
   });
 
   it("of the network end a walk through layers", async () => {
-    const feed = new Feed(supply);
+    const feed = new SourceFeed(supply);
     feed.want(ask({ layers: [1, 2, 3, 4] }));
     await settled();
     requests[0]!.refuse(new TypeError("refused"));

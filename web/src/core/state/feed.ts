@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Fetches the maps that one place of the viewer shows: the newest wish wins, and what was seen lately is kept.
-import { batch, signal, type Signal } from "@preact/signals";
+import { batch, signal, type ReadonlySignal, type Signal } from "@preact/signals";
 import { bad } from "../source/check";
 import type { Source } from "../source/source";
 import { toWireError, type Maps, type Rows, type WireError } from "../source/wire";
@@ -22,6 +22,11 @@ const kOldMs = 250;
 function keyOf(ask: Ask): string {
   const { exportId, spot, layers, heads, frames, exact } = ask;
   return JSON.stringify([exportId, spot, layers, heads, frames, exact]);
+}
+
+// What is asked, of whichever export.
+export function questionOf(ask: Ask): string {
+  return keyOf({ ...ask, exportId: "" });
 }
 
 // Asks of the same shape differ in the spot alone. A newer one does not abort an older one at once: showing a slightly
@@ -86,16 +91,36 @@ interface Running {
   slow: boolean; // whether it has had the time that a newer ask waits for it
 }
 
-// What one place of the viewer shows. While `open`, what is wanted has neither been answered nor failed, and a run
+// What one place of the viewer shows.
+export interface Feed {
+  readonly block: ReadonlySignal<Block | null>;
+  readonly failure: ReadonlySignal<WireError | null>;
+  readonly busy: ReadonlySignal<boolean>;
+  // Whether what is on show is not, for a noticeable time, what is wanted; at once if the source is away.
+  readonly old: ReadonlySignal<boolean>;
+  // The blocks on show together, whose maps share their colours, its own first; none if it has none.
+  blocks(): Block[];
+  // Asks once more for what failed, which nothing else does.
+  again(): void;
+}
+
+// What is on show of `own` and of those that share their colours with it, its own first; none if it has none.
+export function blocksBeside(own: Feed, beside: readonly Feed[]): Block[] {
+  const block = own.block.value;
+  if (!block) return [];
+  const others = beside.map((each) => (each === own ? null : each.block.value));
+  return [block, ...others.filter((each) => each !== null)];
+}
+
+// A feed whose maps come from the source. While `open`, what is wanted has neither been answered nor failed, and a run
 // goes on: whatever becomes of a request, the run ends only once nothing is open.
-export class Feed {
+export class SourceFeed implements Feed {
   readonly block = signal<Block | null>(null);
   readonly failure = signal<WireError | null>(null);
   readonly busy = signal(false);
-  // Whether what is on show is not, for a noticeable time, what is wanted; at once if the source is away.
   readonly old = signal(false);
-  // The feeds whose maps are compared with these, and share their colours.
-  beside: readonly Feed[] = [];
+  // The feeds that share their colours with this one.
+  beside: () => readonly Feed[] = () => [];
   private wanted: Ask | null = null;
   private key = "";
   private open = false;
@@ -124,12 +149,8 @@ export class Feed {
     this.judge();
   }
 
-  // The blocks on show together, its own first; none if it has none.
   blocks(): Block[] {
-    const own = this.block.value;
-    if (!own) return [];
-    const others = this.beside.map((each) => (each === this ? null : each.block.value));
-    return [own, ...others.filter((each) => each !== null)];
+    return blocksBeside(this, this.beside());
   }
 
   // Says after a while that what is on show is old.
@@ -150,7 +171,6 @@ export class Feed {
     this.judge();
   }
 
-  // Asks once more for what failed, which nothing else does.
   again(): void {
     if (!this.wanted || this.open || !this.failure.peek()) return;
     this.failure.value = null;

@@ -8,21 +8,30 @@ import type { Ask, Block } from "./block";
 import { kAverage, kMostPins } from "./choices";
 import { needsEveryFrame } from "./colour_scale";
 import type { Shown } from "./derived";
-import { Answers, Feed } from "./feed";
+import { Answers, SourceFeed, type Feed } from "./feed";
 
 // The mark of a spot moves together with its maps. If they take longer than this, a second mark says where they are
 // awaited; before, drawing the page twice would only delay them.
 const kTogetherMs = 50;
 
-export function createFeeds(source: Source, s: Shown) {
+export interface FeedOptions {
+  // Whether there are strips beside the main view, and feeds for them.
+  strips?: boolean;
+  // Whether a query's maps are not to be had; they are not asked for then.
+  lacking?: (slot: number) => boolean;
+}
+
+export function createFeeds(source: Source, s: Shown, options: FeedOptions = {}) {
+  const { strips = true, lacking = () => false } = options;
   const answers = new Answers();
-  const create = () => new Feed({ source, answers, failure: s.failure, serverMs: s.serverMs });
+  const create = () =>
+    new SourceFeed({ source, answers, failure: s.failure, serverMs: s.serverMs });
   // The main view has one feed for each spot. The strips beside it follow the active one.
   const main = Array.from({ length: kMostPins }, create);
   const layerStrip = create();
   const headStrip = create();
   const all = [...main, layerStrip, headStrip];
-  for (const feed of main) feed.beside = main;
+  for (const feed of main) feed.beside = () => main;
 
   // How maps are computed where there is a store. `tokens`: special tokens, too. `stats`: the source tells of all frames.
   function exactly(part: { tokens: boolean; stats: boolean }): Pick<Ask, "exact"> {
@@ -54,7 +63,7 @@ export function createFeeds(source: Source, s: Shown) {
     const heads = view === "heads" || view === "matrix" ? everyHead : [s.head.value];
     const part =
       view === "matrix"
-        ? oneFrame(layers, heads, s.spotCount.value)
+        ? oneFrame(layers, heads, s.spotCount.value * (s.other.value ? 2 : 1))
         : { frames: null, ...exactly({ tokens: true, stats: false }) };
     return layers.length > 0 ? { exportId: info.id, spot, layers, heads, ...part } : null;
   }
@@ -113,7 +122,7 @@ export function createFeeds(source: Source, s: Shown) {
       const info = s.exportInfo.value;
       main.forEach((feed, i) => {
         const spot = spots[i];
-        feed.want(info && spot ? mainAsk(info, spot) : null);
+        feed.want(info && spot && !lacking(i) ? mainAsk(info, spot) : null);
       });
     });
   }
@@ -166,21 +175,29 @@ export function createFeeds(source: Source, s: Shown) {
   }
 
   return {
-    main,
-    layerStrip,
-    headStrip,
+    main: main as readonly Feed[],
+    layerStrip: layerStrip as Feed,
+    headStrip: headStrip as Feed,
     markedSpots,
     awaitedSpot,
     // Whether maps on show are old: newer ones are awaited.
     old: computed(() => main.some((feed) => feed.old.value)),
     // The feed of the active spot.
-    active: () => main[s.activePin.value],
+    active: (): Feed | undefined => main[s.activePin.value],
+    // From now on the maps of the main view share their colours with those of these feeds, itself among them.
+    share(beside: () => readonly Feed[]): void {
+      for (const feed of main) feed.beside = beside;
+    },
     retryAll: () => all.forEach((feed) => feed.again()),
     // Whether maps are missing because the source was away.
     missed: computed(() => all.some((feed) => feed.failure.value?.kind === "network")),
     // Keeps every feed at what the choices want, until the function returned is called.
     follow(): () => void {
-      const stops = [followWithMain(), followWithAwaited(), followWithStrips()];
+      const stops = [
+        followWithMain(),
+        followWithAwaited(),
+        ...(strips ? [followWithStrips()] : []),
+      ];
       return () => {
         for (const stop of stops) stop();
         for (const feed of all) feed.want(null);

@@ -116,7 +116,10 @@ const storeFields = (s: Choices): Field[] => [
 ];
 
 // Choices that need a second export.
-const otherFields = (s: Choices): Field[] => [choice("compare", s.compare, kCompares, "side")];
+const otherFields = (s: Choices): Field[] => [
+  choice("compare", s.compare, kCompares, "side"),
+  flag("own", s.ownScales, false),
+];
 
 // The query part of a link to what is shown now.
 export function linkText(s: Shown): string {

@@ -3,9 +3,17 @@
 // describes a map asks here, so that no text runs ahead of what it describes. Without a block it is what is wanted.
 import type { Computation } from "../source/source";
 import { frameOf, type Spot } from "../source/spot";
+import type { ExportInfo } from "../source/wire";
 import type { Block } from "./block";
 import { kExportMaps } from "./choices";
+import { Difference } from "./compare_difference";
 import type { Shown } from "./derived";
+
+// The export that they are from: a scale that reaches over two exports looks at blocks of both.
+export function infoOn(s: Shown, block: Block | null): ExportInfo | null {
+  const open = [s.exportInfo.value, s.other.value];
+  return open.find((each) => each?.id === block?.ask.exportId) ?? s.exportInfo.value;
+}
 
 // How the maps were computed; null: they are the export's own.
 export function howOn(s: Shown, block: Block | null): Computation | null {
@@ -18,7 +26,7 @@ export function definitionOn(s: Shown, block: Block | null): string {
 
 // Whether values are no probabilities.
 export function signedOn(s: Shown, block: Block | null): boolean {
-  return s.isSigned(definitionOn(s, block));
+  return block instanceof Difference || s.isSigned(definitionOn(s, block));
 }
 
 // The layer of all maps of a block, if they have one; else the one that is meant, which may be any of them.
@@ -44,5 +52,5 @@ export function spotOn(s: Shown, block: Block | null, slot: number): Spot | null
 
 // Whether the blocks shown let the query and the tokens of `frame` meet.
 export function meetsOn(s: Shown, block: Block | null, slot: number, frame: number): boolean {
-  return s.meets(howOn(s, block), frameOf(spotOn(s, block, slot)), frame);
+  return s.meets(howOn(s, block), frameOf(spotOn(s, block, slot)), frame, infoOn(s, block));
 }

@@ -5,6 +5,7 @@ import type { Recipe } from "../source/source";
 import { formatSpot } from "../source/spot";
 import { kAverage } from "./choices";
 import { scaleChoices } from "./colour_scale";
+import { whyNoDifference } from "./compare";
 import type { Shown } from "./derived";
 
 const flag = (value: boolean): string => (value ? "1" : "0");
@@ -20,7 +21,13 @@ export function recipeOf(s: Shown): Recipe | null {
   const { now: scale } = scaleChoices(s);
   return {
     export: info.id,
-    ...(other ? { other: other.id, compare: s.compare.value } : {}),
+    ...(other
+      ? {
+          other: other.id,
+          compare: whyNoDifference(s, other) === null ? s.compare.value : "side",
+          ...(s.ownScales.value ? { own: "1" } : {}),
+        }
+      : {}),
     view,
     ...(view === "frames" || view === "heads" ? { layer: String(s.layer.value) } : {}),
     ...(view === "frames" || view === "layers"

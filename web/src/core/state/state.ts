@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The state of one viewer. Two of them share nothing.
-import { batch } from "@preact/signals";
+import { batch, computed, signal } from "@preact/signals";
 import type { Source } from "../source/source";
 import { createChanges } from "./changes";
 import { createChoices, createOpened } from "./choices";
@@ -14,10 +14,20 @@ export function createState(source: Source) {
   const changes = createChanges(source, shown);
   const feeds = createFeeds(source, shown);
   const stop = feeds.follow();
+  const openings = signal(0);
 
   // Opens what a link asks for, in the view that it asks for, and says what of it the export does not have. The export
   // on show, asked for again by its path, need not be opened anew. Returns whether the link's export is shown.
   async function openLink(query: string): Promise<boolean> {
+    openings.value++;
+    try {
+      return await openPlaces(query);
+    } finally {
+      openings.value--;
+    }
+  }
+
+  async function openPlaces(query: string): Promise<boolean> {
     const { path, other, restored } = linkPlaces(query);
     const info = shown.exportInfo.value;
     const prepare = () => readChoices(shown, query);
@@ -33,7 +43,10 @@ export function createState(source: Source) {
       if (!(await changes.load(path, restored, prepare))) return false;
     }
     shown.notKept.value = notKept(shown, query);
-    if (other !== (shown.other.value?.path ?? null)) void changes.openOther(other);
+    if (other !== (shown.other.value?.path ?? null)) {
+      const failure = await changes.openOther(other);
+      if (failure) changes.reportFailure(failure);
+    }
     return true;
   }
 
@@ -42,6 +55,8 @@ export function createState(source: Source) {
     ...shown,
     ...changes,
     openLink,
+    // Whether exports of a link are still being opened.
+    opening: computed(() => openings.value > 0),
     feeds,
     // Ends all that goes on: requests are aborted, and nothing follows the choices any more.
     dispose(): void {
