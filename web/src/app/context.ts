@@ -4,6 +4,7 @@
 import type { Signal } from "@preact/signals";
 import { createContext } from "preact";
 import { useContext } from "preact/hooks";
+import type { Side, Sides } from "../core/state/compare_sides";
 import type { State } from "../core/state/state";
 
 export interface ReadoutText {
@@ -18,7 +19,9 @@ export interface ReadoutText {
 export type Enlarged = { slot: number; frame: number } | "query";
 
 export interface Viewer {
-  state: State;
+  state: State; // of the side whose maps are shown
+  sides: Sides;
+  side: Side;
   root: HTMLElement; // holds everything that the viewer shows
   ownsPage: boolean; // see ViewerOptions
   readout: Signal<ReadoutText | null>; // the value under the pointer

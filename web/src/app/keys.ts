@@ -27,6 +27,12 @@ export const kStoreKeyHelp: readonly (readonly [string, string])[] = [
   ["B", "the next kind of block"],
 ];
 
+// And while two exports are compared.
+export const kCompareKeyHelp: readonly (readonly [string, string])[] = [
+  ["C", "the difference A − B, too; side by side again"],
+  ["X", "A and B change places"],
+];
+
 type Action = (viewer: Viewer, event: KeyboardEvent) => unknown;
 
 const stepFrame: Action = ({ state }, event) => {
@@ -87,6 +93,14 @@ const kActions: Record<string, Action> = {
   "?": ({ helpOpen }) => (helpOpen.value = true),
 };
 
+const kCompareActions: Record<string, Action> = {
+  c: ({ state, sides }) => {
+    if (sides.noDifference.value !== null) return;
+    state.compare.value = state.compare.value === "side" ? "difference" : "side";
+  },
+  x: ({ state }) => state.swap(),
+};
+
 // Keys that a focused control needs for itself.
 function takesKey(target: EventTarget | null, key: string): boolean {
   if (!(target instanceof HTMLElement)) return false;
@@ -105,7 +119,8 @@ export function listenToKeys(viewer: Viewer): () => void {
   const { state, root, ownsPage } = viewer;
   const onKey = (event: KeyboardEvent) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
-    const action = kActions[event.key.length === 1 ? event.key.toLowerCase() : event.key];
+    const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+    const action = kActions[key] ?? (state.other.value ? kCompareActions[key] : undefined);
     if (!action || !state.exportInfo.value || takesKey(event.target, event.key)) return;
     if (event.key === "Escape" && state.hover.value === null && !viewer.enlarged.value) return;
     event.preventDefault();

@@ -3,6 +3,7 @@
 import { effect, signal } from "@preact/signals";
 import { render } from "preact";
 import type { Source } from "../core/source/source";
+import { createSides } from "../core/state/compare_sides";
 import { createState } from "../core/state/state";
 import { followInAddressBar } from "./address_bar";
 import { App } from "./components/App";
@@ -16,6 +17,7 @@ import "./style/views.css";
 import "./style/query.css";
 import "./style/exact.css";
 import "./style/state.css";
+import "./style/compare.css";
 
 export interface ViewerOptions {
   // The query part of a link (core/state/link.ts): what to open, and how to
@@ -38,8 +40,11 @@ export function createViewer(
 ): ViewerHandle {
   const { link = "", ownsPage = false } = options;
   const state = createState(source);
+  const sides = createSides(state);
   const viewer: Viewer = {
     state,
+    sides,
+    side: "a",
     root: element,
     ownsPage,
     readout: signal(null),
@@ -61,16 +66,22 @@ export function createViewer(
     dispose(): void {
       for (const stop of stops) stop();
       render(null, element);
+      sides.dispose();
       state.dispose();
       element.classList.remove("vggt-attn");
     },
   };
 }
 
-// The export's name comes first, so that tabs can be told apart, then the folder if it has another name.
-function followTitle({ state }: Viewer): () => void {
+// The export's name comes first, so that tabs can be told apart, then the folder if it has another name; or the names of
+// both exports that are compared.
+function followTitle({ state, sides }: Viewer): () => void {
   return effect(() => {
     const info = state.exportInfo.value;
+    if (info && state.other.value) {
+      document.title = `${sides.names.value.join(" and ")} · vggt-attn`;
+      return;
+    }
     const folders = info?.path.split(/[\\/]/).filter((part) => part !== "" && part !== "attn_maps");
     const folder = folders?.at(-1) ?? "";
     const parts = [info?.name, folder === info?.name ? "" : folder, "vggt-attn"];

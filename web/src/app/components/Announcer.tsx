@@ -4,15 +4,26 @@ import { useSignal, useSignalEffect } from "@preact/signals";
 import { argMax } from "../../core/maps/stats";
 import { frameOf, isPlain, spotName } from "../../core/source/spot";
 import { headOn, howOn, layerOn } from "../../core/state/on_screen";
+import type { Sides } from "../../core/state/compare_sides";
 import type { State } from "../../core/state/state";
-import { useViewer } from "../context";
+import { useViewer, type Viewer } from "../context";
 
 const kStillMs = 500;
 
-function sentence(state: State): string {
+function sentence({ state, sides }: Viewer): string {
   const lost = state.notKept.value;
   const link = lost.length > 0 ? `Not kept of the link: ${lost.join("; ")}. ` : "";
-  return `${link}${maps(state)}`.trim();
+  const other = state.other.value ? ofOther(sides) : "";
+  return `${link}${maps(state)}${other}`.trim();
+}
+
+// B beside A.
+function ofOther(sides: Sides): string {
+  const { a, b, lack, names, shown } = sides;
+  const missing = lack(a.activePin.value);
+  const said = missing ? `B ${missing}.` : maps(b);
+  const minus = shown.value.includes("difference") ? " The difference A − B is shown, too." : "";
+  return ` Compared with B, ${names.value[1]}: ${said}${minus}`;
 }
 
 function maps(state: State): string {
@@ -34,10 +45,10 @@ function maps(state: State): string {
 }
 
 export function Announcer() {
-  const { state } = useViewer();
+  const viewer = useViewer();
   const text = useSignal("");
   useSignalEffect(() => {
-    const next = sentence(state);
+    const next = sentence(viewer);
     const timer = window.setTimeout(() => (text.value = next), kStillMs);
     return () => window.clearTimeout(timer);
   });

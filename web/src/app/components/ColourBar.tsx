@@ -10,6 +10,7 @@ import { headOn, howOn, layerOn, signedOn, targetOn } from "../../core/state/on_
 import type { State } from "../../core/state/state";
 import { unitName } from "../../core/state/wording";
 import { useViewer } from "../context";
+import { CompareBarName } from "./CompareNames";
 
 const kTicks = [0, 0.25, 0.5, 0.75, 1];
 
@@ -71,7 +72,10 @@ export function ColourBar() {
           </li>
         ))}
       </ol>
-      <p>{unit}</p>
+      <p>
+        <CompareBarName />
+        {unit}
+      </p>
       {scale && (
         <p data-testid="scale-reach">
           {signed ? "colours: " : differ ? "in percent of the last colour: " : "last colour: "}

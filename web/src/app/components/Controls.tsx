@@ -3,6 +3,7 @@
 import { kAverage, kColormaps, kScales, type View } from "../../core/state/choices";
 import { scaleChoices } from "../../core/state/colour_scale";
 import { useViewer } from "../context";
+import { CompareMode, CompareScale } from "./CompareControls";
 import { Check, Field } from "./Fields";
 
 function Slider(props: {
@@ -160,6 +161,7 @@ function Colours() {
           ))}
         </select>
       </Field>
+      <CompareScale />
       <Check
         label="Log"
         testId="log-scale"
@@ -214,6 +216,7 @@ export function Controls() {
     <section class="controls" aria-label="What is shown">
       <LayerAndHead />
       <Views />
+      <CompareMode />
       <Colours />
       <div class="group">
         <Check

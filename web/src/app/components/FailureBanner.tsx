@@ -38,8 +38,11 @@ export function FeedFailure(props: { feed: Feed; role: "alert" | "status" }) {
 
 // While the source is away, asks for the export until an answer comes, one request at a time.
 function useReconnection() {
-  const { source, exportInfo, failure, feeds } = useViewer().state;
-  const away = useComputed(() => feeds.missed.value || failure.value?.kind === "network");
+  const { state, sides } = useViewer();
+  const { source, exportInfo, failure, feeds } = state;
+  const away = useComputed(
+    () => feeds.missed.value || sides.b.feeds.missed.value || failure.value?.kind === "network",
+  );
   useSignalEffect(() => {
     const info = exportInfo.value;
     if (!away.value || !info) return;
@@ -59,6 +62,7 @@ function useReconnection() {
       batch(() => {
         if (found || failure.peek()?.kind === "network") failure.value = found;
         feeds.retryAll();
+        sides.b.feeds.retryAll();
       });
     };
     let timer = window.setTimeout(ask, kRetryMs);

@@ -8,6 +8,7 @@ import { frameTitle, sourceOf } from "../../core/state/frame_name";
 import { definitionOn, headOn, howOn, signedOn } from "../../core/state/on_screen";
 import type { State } from "../../core/state/state";
 import { useViewer } from "../context";
+import { OfA } from "./CompareNames";
 import { FeedFailure } from "./FailureBanner";
 import { LineChart, LineSign, type Line } from "./LineChart";
 
@@ -92,8 +93,8 @@ export function FrameShares() {
   return (
     <div class={old ? "frame-shares old" : "frame-shares"} data-testid="frame-shares">
       <h3>
-        Share of each frame, by layer{" "}
-        <span class="quiet">{exact ? "of its patches" : "of stored levels"}</span>
+        Share of each frame, by layer
+        <OfA /> <span class="quiet">{exact ? "of its patches" : "of stored levels"}</span>
       </h3>
       <LineChart
         label="Share of each frame, by layer"

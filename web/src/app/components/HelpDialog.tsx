@@ -3,7 +3,7 @@ import { useEffect, useId, useRef } from "preact/hooks";
 import { kExportMaps } from "../../core/state/choices";
 import type { State } from "../../core/state/state";
 import { useViewer } from "../context";
-import { kKeyHelp, kStoreKeyHelp } from "../keys";
+import { kCompareKeyHelp, kKeyHelp, kStoreKeyHelp } from "../keys";
 import { kTargetSign } from "./MainHeader";
 
 // The meaning of maps whose export does not tell it.
@@ -58,9 +58,20 @@ export function HelpDialog() {
             rectangle.
           </p>
         )}
+        {state.other.value && (
+          <p>
+            Two exports are compared, A and B: the same query, layer and head in both. Strips, chart
+            and query picture are of A. A − B is the difference of the values, red where A’s are
+            larger and blue where B’s are.
+          </p>
+        )}
         <h3>Keys</h3>
         <dl class="keys">
-          {[...kKeyHelp, ...(exact.value ? kStoreKeyHelp : [])].map(([key, what]) => (
+          {[
+            ...kKeyHelp,
+            ...(exact.value ? kStoreKeyHelp : []),
+            ...(state.other.value ? kCompareKeyHelp : []),
+          ].map(([key, what]) => (
             <div key={key}>
               <dt>
                 {key.split(" ").map((each) => (

@@ -7,13 +7,15 @@ import type { FrameGeometry, GridCell, Point } from "../../core/maps/geometry";
 import { formatValue } from "../../core/maps/number";
 import { argMax } from "../../core/maps/stats";
 import { spotName } from "../../core/source/spot";
+import { Difference } from "../../core/state/compare_difference";
 import { isExact, valueIn } from "../../core/state/display";
 import type { Feed } from "../../core/state/feed";
 import { letters, nameAlone } from "../../core/state/frame_name";
 import { definitionOn, headOn, layerOn, meetsOn, spotOn } from "../../core/state/on_screen";
 import type { State } from "../../core/state/state";
-import { useViewer } from "../context";
+import { useViewer, type Viewer } from "../context";
 import { enlarge, goBack } from "../enlarge";
+import { differenceText, sideMark } from "./CompareMarks";
 import { place } from "./Picture";
 
 export interface OverlayProps {
@@ -36,9 +38,9 @@ export function onShow(state: State, props: OverlayProps) {
 const kReadout = letters(40); // a file's name
 
 // What is said of a point of the picture, in its pixels; null while there is no map.
-function reading(state: State, props: OverlayProps, { x, y }: Point) {
+function reading({ state, side, sides }: Viewer, props: OverlayProps, { x, y }: Point) {
   const geometry = state.geometries.value[props.frame];
-  const { block, map } = onShow(state, props);
+  const { block, map, layer, head } = onShow(state, props);
   if (!geometry || !map || !state.frames.value[props.frame]) return null;
   const cell = geometry.cellAt(x, y);
   const pixel = `pixel (${Math.floor(x)}, ${Math.floor(y)})`;
@@ -52,11 +54,19 @@ function reading(state: State, props: OverlayProps, { x, y }: Point) {
   const where = `patch (${cell.row}, ${cell.col}) · ${pixel} · frame ${props.frame}${old}`;
   if (!isExact(map)) {
     const title = `${level === 255 ? "≥ " : ""}${formatValue(value)}`;
-    return { title, detail: `level ${level} · ${where}`, more };
+    return { title, detail: `${sideMark(sides, side)}level ${level} · ${where}`, more };
   }
   const unseen = !meetsOn(state, block, props.slot, props.frame);
-  const title = unseen ? "none: these blocks do not look here" : formatValue(value);
-  return { title, detail: `${definitionOn(state, block)} · ${where}`, more };
+  const title = unseen
+    ? "none: these blocks do not look here"
+    : block instanceof Difference
+      ? differenceText(block, layer, head, props.frame, place)
+      : formatValue(value);
+  return {
+    title,
+    detail: `${sideMark(sides, side)}${definitionOn(state, block)} · ${where}`,
+    more,
+  };
 }
 
 // The patch that the keys have reached.
@@ -112,7 +122,7 @@ export function Hit(props: OverlayProps & { children: ComponentChildren }) {
     const shape = state.geometries.value[frame];
     const cell = cursor.value;
     const at = pointer.value?.at ?? (cell && shape?.cellCentre(cell.row, cell.col));
-    return at ? reading(state, props, at) : null;
+    return at ? reading(viewer, props, at) : null;
   });
   const says = useRef(false);
   useSignalEffect(() => {

@@ -9,6 +9,7 @@ import type { State } from "../../core/state/state";
 import { arrange, type Arrangement, type Room } from "../arrange";
 import { useViewer } from "../context";
 import { Columns, columnsIn } from "./Columns";
+import { CompareLeftOut, CompareSide, useSections } from "./CompareSide";
 import { ExactControls } from "./ExactControls";
 import { FeedFailure } from "./FailureBanner";
 import { FrameSheet, frameSize } from "./FrameSheet";
@@ -37,9 +38,10 @@ function Maps(props: { feed: Feed; slot: number; room: Room; em: number }) {
   return <Columns feed={props.feed} slot={props.slot} room={props.room} />;
 }
 
-function Shown(props: { feed: Feed; slot: number; room: Room; em: number }) {
+function Shown(props: { slot: number; room: Room; em: number }) {
   const { state } = useViewer();
-  const { feed, slot } = props;
+  const { slot } = props;
+  const feed = state.feeds.main[slot]!;
   const broken =
     state.view.value !== "layers" && state.view.value !== "matrix"
       ? state.currentLayer.value?.error
@@ -63,13 +65,13 @@ function Shown(props: { feed: Feed; slot: number; room: Room; em: number }) {
           {broken}
         </p>
       ) : (
-        <Maps {...props} />
+        <Maps feed={feed} {...props} />
       )}
     </section>
   );
 }
 
-const kTitle = 1.9; // over each query's maps, in heights of a line of text
+const kTitle = 1.9; // over each query's maps, and over each side's, in heights of a line of text
 
 // How large a query's maps are in a room; 0 if it must scroll.
 function sizeIn(state: State, room: Room, em: number): number {
@@ -79,8 +81,8 @@ function sizeIn(state: State, room: Room, em: number): number {
 }
 
 function arrangement(state: State, count: number, { room, em }: MeasuredRoom): Arrangement {
-  const title = state.spotCount.value > 1 ? kTitle * em : 0;
-  return arrange(count, title, room, (each) => sizeIn(state, each, em));
+  const titles = (state.spotCount.value > 1 ? 1 : 0) + (state.other.value ? 1 : 0);
+  return arrange(count, titles * kTitle * em, room, (each) => sizeIn(state, each, em));
 }
 
 export function MainView() {
@@ -93,28 +95,30 @@ export function MainView() {
     if (value && value !== "query") return [value.slot];
     return state.feeds.main.slice(0, state.spotCount.value).map((_, slot) => slot);
   });
+  const fits = (count: number): boolean => {
+    const { room } = arrangement(state, count, measured.value);
+    return sizeIn(state, room, measured.value.em) > 0;
+  };
+  const sections = useSections(slots, fits);
   // As text, which stays the same while maps come and go.
   const shared = useComputed(() =>
-    JSON.stringify(arrangement(state, slots.value.length, measured.value)),
+    JSON.stringify(arrangement(state, sections.value.length, measured.value)),
   ).value;
   const { columns, room } = useMemo(() => JSON.parse(shared) as Arrangement, [shared]);
   return (
     <section class="main-view" aria-label="Attention maps" ref={whole.element}>
       <MainHeader />
       <ExactControls />
+      <CompareLeftOut queries={slots.value.length} sections={sections.value.length} />
       <div
         class="shown-list"
         ref={element}
         style={{ gridTemplateColumns: `repeat(${columns}, minmax(0, 1fr))` }}
       >
-        {slots.value.map((slot) => (
-          <Shown
-            key={slot}
-            feed={state.feeds.main[slot]!}
-            slot={slot}
-            room={room}
-            em={measured.value.em}
-          />
+        {sections.value.map(({ side, slot }) => (
+          <CompareSide key={`${side} ${slot}`} side={side} slot={slot}>
+            <Shown slot={slot} room={room} em={measured.value.em} />
+          </CompareSide>
         ))}
       </div>
       {state.view.value === "frames" && !one && <Strips around={whole.measured.value} />}

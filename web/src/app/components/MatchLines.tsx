@@ -46,7 +46,15 @@ function measure({ state, root }: Viewer): Line[] {
       const far = inView(match.closest(".picture")!, match.closest(".shown-list"));
       if (!far) continue;
       const frame = match.closest<HTMLElement>(".overlay")?.dataset["frame"] ?? "";
-      lines.push({ key: `${slot} ${frame}`, slot, x1, y1, x2, y2, seen: [near, far] });
+      lines.push({
+        key: `${slot} ${lines.length} ${frame}`,
+        slot,
+        x1,
+        y1,
+        x2,
+        y2,
+        seen: [near, far],
+      });
     }
   });
   return lines;

@@ -11,6 +11,7 @@ import type { State } from "../../core/state/state";
 import { paintCanvas } from "../canvas";
 import { useViewer } from "../context";
 import { enlarge } from "../enlarge";
+import { CompareQuery } from "./CompareMarks";
 import { Hit, onShow, type OverlayProps } from "./Hit";
 import { kTargetMeaning, kTargetSign } from "./MainHeader";
 import { Picture, place, within } from "./Picture";
@@ -173,6 +174,7 @@ export function Overlay(props: OverlayProps) {
             />
           </div>
           <Match {...props} />
+          <CompareQuery frame={props.frame} slot={props.slot} captioned={props.captioned} />
         </Picture>
       </Hit>
       {props.captioned && (

@@ -14,6 +14,7 @@ import { frameLabel, kOption, sourceOf } from "../../core/state/frame_name";
 import { useViewer } from "../context";
 import { enlarge } from "../enlarge";
 import { ColourBar } from "./ColourBar";
+import { CompareBars } from "./CompareBars";
 import { Check, Choice } from "./Fields";
 import { FrameShares } from "./FrameShares";
 import { Back } from "./MainHeader";
@@ -199,6 +200,7 @@ export function QueryPanel() {
       <PinList />
       <Vmax />
       <ColourBar />
+      <CompareBars />
       {state.exportInfo.value?.notices.map((notice) => (
         <p class="notice">{notice}</p>
       ))}

@@ -51,7 +51,7 @@ function Grid() {
   );
 }
 
-function CellMark(props: {
+export function CellMark(props: {
   spot: Spot;
   kind: string;
   number?: number;

@@ -4,6 +4,7 @@ import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import type { Feed } from "../../core/state/feed";
 import { useViewer } from "../context";
+import { OfA } from "./CompareNames";
 import { FeedFailure } from "./FailureBanner";
 import { kTargetMeaning, kTargetSign } from "./MainHeader";
 import type { MeasuredRoom } from "./room";
@@ -19,7 +20,10 @@ function Strip(props: {
 }) {
   return (
     <div class={props.feed.old.value ? "strip old" : "strip"} data-testid={props.testId}>
-      <h3>{props.title}</h3>
+      <h3>
+        {props.title}
+        <OfA />
+      </h3>
       <Roving label={props.title} first={props.chosen}>
         {props.children}
       </Roving>

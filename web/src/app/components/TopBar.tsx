@@ -5,6 +5,7 @@ import { useId, useRef } from "preact/hooks";
 import type { ListedExport } from "../../core/source/wire";
 import { kThemes } from "../../core/state/choices";
 import { useViewer } from "../context";
+import { CompareWith } from "./CompareWith";
 import { Logo } from "./Logo";
 import { SaveMenu } from "./SaveMenu";
 
@@ -106,6 +107,7 @@ export function TopBar() {
         Controls <span aria-hidden="true">{controlsOpen.value ? "▴" : "▾"}</span>
       </button>
       <PathBox />
+      <CompareWith />
       <Facts />
       <div class="tools">
         {exportInfo.value && <SaveMenu />}

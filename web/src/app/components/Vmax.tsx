@@ -8,6 +8,7 @@ import { headOn, howOn, layerOn } from "../../core/state/on_screen";
 import type { State } from "../../core/state/state";
 import { attentionName } from "../../core/state/wording";
 import { useViewer } from "../context";
+import { OfA } from "./CompareNames";
 
 function aboutMaps(state: State): { what: string; layer: number; head: number } {
   const block = state.feeds.active()?.block.value ?? null;
@@ -34,8 +35,8 @@ function Exported(props: { layer: number; head: number }) {
       data-testid="exported-vmax"
       title="The 99th percentile over all queries, measured when the maps were exported"
     >
-      exported vmax <b>{formatValue(own ?? layer.layer_vmax99)}</b> (99 % of all queries) of{" "}
-      {own !== undefined ? `head ${props.head}, ` : ""}layer {layer.number}
+      exported vmax <b>{formatValue(own ?? layer.layer_vmax99)}</b> (99 % of all queries)
+      <OfA /> of {own !== undefined ? `head ${props.head}, ` : ""}layer {layer.number}
       {own === undefined && range ? `, heads ${range}` : ""}
     </span>
   );
