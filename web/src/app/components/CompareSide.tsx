@@ -14,14 +14,17 @@ export function useSections(
   fits: (count: number) => boolean,
 ) {
   const { state, sides } = useViewer();
-  return useComputed(() => {
+  // As text, which stays the same while maps come and go.
+  const text = useComputed(() => {
     const shown = sides.shown.value;
     const { length } = slots.value;
     const all = shown.length === 1 || length === 1 || fits(length * shown.length);
-    return (all ? slots.value : [state.activePin.value]).flatMap((slot) =>
+    const sections = (all ? slots.value : [state.activePin.value]).flatMap((slot) =>
       shown.map((side) => ({ side, slot })),
     );
+    return JSON.stringify(sections);
   });
+  return useComputed(() => JSON.parse(text.value) as { side: Side; slot: number }[]);
 }
 
 // Says so where queries are left out.

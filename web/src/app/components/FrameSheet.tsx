@@ -30,9 +30,12 @@ export function captionHeight(state: State, em: number): (width: number) => numb
   };
 }
 
-// The width of each frame in a room; 0 if they are not all in view.
-export function frameSize(state: State, { room, em }: MeasuredRoom): number {
-  const count = state.frames.value.length;
+// The width of each frame in a room, of all or of `count`; 0 if they are not all in view.
+export function frameSize(
+  state: State,
+  { room, em }: MeasuredRoom,
+  count = state.frames.value.length,
+): number {
   return frameSheet(count, smallestAspect(state), captionHeight(state, em), room).size;
 }
 

@@ -74,15 +74,21 @@ function Shown(props: { slot: number; room: Room; em: number }) {
 const kTitle = 1.9; // over each query's maps, and over each side's, in heights of a line of text
 
 // How large a query's maps are in a room; 0 if it must scroll.
-function sizeIn(state: State, room: Room, em: number): number {
+function sizeIn(state: State, room: Room, em: number, enlarged: boolean): number {
+  if (enlarged) return frameSize(state, { room, em }, 1);
   if (state.view.value === "frames") return frameSize(state, { room, em });
   if (state.view.value === "matrix") return matrixSize(state, room, em);
   return columnsIn(state, state.activePin.value, room).size;
 }
 
-function arrangement(state: State, count: number, { room, em }: MeasuredRoom): Arrangement {
+function arrangement(
+  state: State,
+  count: number,
+  { room, em }: MeasuredRoom,
+  enlarged: boolean,
+): Arrangement {
   const titles = (state.spotCount.value > 1 ? 1 : 0) + (state.other.value ? 1 : 0);
-  return arrange(count, titles * kTitle * em, room, (each) => sizeIn(state, each, em));
+  return arrange(count, titles * kTitle * em, room, (each) => sizeIn(state, each, em, enlarged));
 }
 
 export function MainView() {
@@ -95,14 +101,15 @@ export function MainView() {
     if (value && value !== "query") return [value.slot];
     return state.feeds.main.slice(0, state.spotCount.value).map((_, slot) => slot);
   });
+  const alone = useComputed(() => enlarged.value !== null && enlarged.value !== "query");
   const fits = (count: number): boolean => {
-    const { room } = arrangement(state, count, measured.value);
-    return sizeIn(state, room, measured.value.em) > 0;
+    const { room } = arrangement(state, count, measured.value, alone.value);
+    return sizeIn(state, room, measured.value.em, alone.value) > 0;
   };
   const sections = useSections(slots, fits);
   // As text, which stays the same while maps come and go.
   const shared = useComputed(() =>
-    JSON.stringify(arrangement(state, sections.value.length, measured.value)),
+    JSON.stringify(arrangement(state, sections.value.length, measured.value, alone.value)),
   ).value;
   const { columns, room } = useMemo(() => JSON.parse(shared) as Arrangement, [shared]);
   return (
