@@ -21,7 +21,7 @@ const kExports: [folder: string, flags: string][] = [
   ["f32", "--image_size 112 --num_images 3 --save_qk --precision f32"],
   ["bf16", "--image_size 112 --num_images 3 --save_qk --precision bf16"],
   ["few", "--image_size 112 --num_images 2 --save_qk"],
-  ["large", "--image_size 224 --num_images 3 --save_qk"],
+  ["large", "--image_size 448 --num_images 3 --save_qk"],
   ["maps", "--image_size 112 --num_images 3 --layers 1-4"],
 ];
 const kBoth = "?path=f32/demo&other=bf16/demo&layer=3&row=3&col=4";
@@ -169,6 +169,32 @@ describe("a second export", () => {
     expect(await viewer.id("side-b").getByTestId("overlay").count()).toBe(3);
   });
 
+  it("has its best matches in their places, however small its pictures are", async () => {
+    await open("?path=f32/demo&other=large/demo&layer=3&row=3&col=4&view=heads&width=64");
+    await viewer.id("side-b").getByTestId("overlay").first().waitFor();
+    const { values, shape } = await server.exact("large/demo", {
+      layers: 3,
+      heads: 1,
+      row: 3,
+      col: 4,
+    });
+    const cells = shape.slice(3).reduce((product, extent) => product * extent, 1);
+    const first = [...values.subarray(0, cells)];
+    const best = first.indexOf(Math.max(...first));
+    await expect
+      .poll(async () => {
+        const overlay = viewer.id("side-b").getByTestId("overlay").first();
+        const map = (await overlay.locator("canvas.map").boundingBox())!;
+        const match = await overlay.locator(".match:not([hidden])").boundingBox();
+        if (!match) return null;
+        expect(map.width / 32).toBeLessThan(4); // the mark's own lines are 4 pixels wide
+        const col = ((match.x + match.width / 2 - map.x) / map.width) * 32 - 0.5;
+        const row = ((match.y + match.height / 2 - map.y) / map.height) * 21 - 0.5;
+        return Math.hypot(col - (best % 32), row - Math.floor(best / 32)) < 0.3;
+      })
+      .toBe(true);
+  });
+
   it("is closed, and changes places with A", async () => {
     await open(`${kBoth}&head=2`);
     await viewer.id("swap").click();
@@ -246,7 +272,7 @@ describe("A − B", () => {
 
   it("is offered only where shapes fit, and says why not", async () => {
     await open("?path=f32/demo&other=large/demo&compare=difference&row=3&col=4");
-    const why = "No A − B here. The grids differ: 8 × 5 patches in A, 16 × 11 in B.";
+    const why = "No A − B here. The grids differ: 8 × 5 patches in A, 32 × 21 in B.";
     await expect.poll(() => viewer.text("no-difference")).toBe(why);
     expect(await viewer.id("compare").inputValue()).toBe("side");
     const option = viewer.id("compare").locator("option").nth(1);
