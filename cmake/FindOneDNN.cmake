@@ -2,7 +2,7 @@
 # Target OneDNN::dnnl. The package's own dnnl-config.cmake asks for OpenCL headers that only GPU users need.
 
 # What was found before is looked for again where a root is given, and where that has gone.
-if(OneDNN_LIBRARY AND (NOT EXISTS ${OneDNN_LIBRARY} OR NOT "${OneDNN_ROOT}" STREQUAL "${OneDNN_FOUND_IN}"))
+if(OneDNN_LIBRARY AND (NOT EXISTS "${OneDNN_LIBRARY}" OR NOT "${OneDNN_ROOT}" STREQUAL "${OneDNN_FOUND_IN}"))
   unset(OneDNN_LIBRARY CACHE)
   unset(OneDNN_INCLUDE_DIR CACHE)
 endif()
