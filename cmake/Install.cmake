@@ -55,6 +55,8 @@ install(FILES ${PROJECT_BINARY_DIR}/vggt-attn-config.cmake
               ${PROJECT_BINARY_DIR}/vggt-attn-config-version.cmake
         DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/vggt-attn)
 
+install(FILES ${PROJECT_SOURCE_DIR}/LICENSE ${PROJECT_SOURCE_DIR}/THIRD-PARTY.md
+        DESTINATION ${CMAKE_INSTALL_DOCDIR})
 # So that --image_set_name demo works wherever the program is called.
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/examples/demo
         DESTINATION ${CMAKE_INSTALL_DATAROOTDIR}/vggt-attn/examples)
