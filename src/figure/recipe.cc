@@ -121,6 +121,7 @@ const std::array kKeys = {
           r.compare = static_cast<Comparison>(ChoiceOf(text, key, kComparisons));
         },
         [](const Recipe& r) { return std::string(kComparisons[static_cast<size_t>(r.compare)]); }},
+    Flag<&Recipe::own>("own"),
     RecipeKey{"view",
               [](const std::string& text, const char* key, Recipe& r) {
                 r.view = static_cast<RecipeView>(ChoiceOf(text, key, kViews));
@@ -271,6 +272,9 @@ Recipe ReadRecipe(const RecipeWords& words) {
   }
   if (recipe.compare == Comparison::kDifference && !recipe.other) {
     Wrong("compare", "a difference needs a second export", "Name it by `other`.");
+  }
+  if (recipe.own && !recipe.other) {
+    Wrong("own", "there is only one export", "Name the other by `other`.");
   }
   return recipe;
 }

@@ -29,6 +29,7 @@ struct Recipe {
   std::string export_id;             // or a path
   std::optional<std::string> other;  // a second export, B
   Comparison compare = Comparison::kSide;
+  bool own = false;  // A and B each have a scale of their own
   RecipeView view = RecipeView::kFrames;
   std::optional<int64_t> layer;  // from 1; the last one if absent
   int head = kEveryHead;         // from 1, or all heads reduced to one map

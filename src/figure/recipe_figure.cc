@@ -89,7 +89,7 @@ class FigureMaker {
   const FrameList& FramesOf(size_t part) const { return PartOf(part).source.described.frames; }
 
   // Whether colours end at different values in maps that stand side by side.
-  bool Differ(size_t part) const { return !maps_.HasOneRange(maps_.is_difference(part)); }
+  bool Differ(size_t part) const { return !maps_.HasOneRange(part); }
   // In this mode each map has its own scale, in the others at least the maps of a column.
   bool EachMap() const { return r_.scale == ScaleMode::kMap; }
 
@@ -103,7 +103,9 @@ class FigureMaker {
   std::string RangeText(size_t part, size_t query, size_t layer, size_t head, size_t frame) const;
 
   void AddBars();
-  FigureBar Bar(bool difference) const;
+  // Whose colours a part's maps are drawn in, a place in Figure::bars.
+  size_t BarOf(size_t part) const;
+  FigureBar Bar(size_t part) const;
   std::string OwnScaleText(bool difference) const;
   void AddPanels();
   void AddPanel(size_t part, int frame);
@@ -188,8 +190,8 @@ FigureCell FigureMaker::Cell(size_t part, size_t query, size_t layer, size_t hea
   FigureCell cell;
   cell.frame = Frame(part, frame);
   cell.picture = !matrix_;
-  cell.map = FigureMap{of.maps[shown], maps_.Range(part, query, layer, head, shown).colours,
-                       difference ? size_t{1} : size_t{0}};
+  cell.map =
+      FigureMap{of.maps[shown], maps_.Range(part, query, layer, head, shown).colours, BarOf(part)};
   const std::string own =
       Differ(part) && EachMap() ? RangeText(part, query, layer, head, shown) : "";
   switch (r_.view) {
@@ -281,14 +283,15 @@ void FigureMaker::NameRows() {
   std::set<int64_t> numbers;
   for (const RecipePart& part : plan_.parts) numbers.insert(part.layers.begin(), part.layers.end());
   rows_.assign(numbers.begin(), numbers.end());
-  const std::vector<int64_t>& of_a = plan_.parts.front().layers;
   for (const int64_t number : rows_) {
     std::string label = fmt::format("{}", number);
-    const auto layer = std::find(of_a.begin(), of_a.end(), number);
-    if (r_.scale == ScaleMode::kLayer && Differ(0) && layer != of_a.end()) {
-      const auto place = static_cast<size_t>(layer - of_a.begin());
-      label += ", " + RangeText(0, 0, place, 0, 0);
-      if (plan_.difference()) label += ", " + RangeText(2, 0, place, 0, 0);
+    std::set<size_t> said;  // bars
+    for (size_t part = 0; part < maps_.parts() && r_.scale == ScaleMode::kLayer; ++part) {
+      const std::vector<int64_t>& layers = PartOf(part).layers;
+      const auto layer = std::find(layers.begin(), layers.end(), number);
+      if (layer == layers.end() || !Differ(part) || !said.insert(BarOf(part)).second) continue;
+      const auto place = static_cast<size_t>(layer - layers.begin());
+      label += ", " + RangeText(part, 0, place, 0, 0);
     }
     figure_.row_labels.push_back(std::move(label));
   }
@@ -304,15 +307,21 @@ std::string FigureMaker::OwnScaleText(bool difference) const {
              : fmt::format("in percent of the last colour, which is written at {}", at);
 }
 
-FigureBar FigureMaker::Bar(bool difference) const {
+size_t FigureMaker::BarOf(size_t part) const {
+  if (maps_.is_difference(part)) return r_.own ? 2 : 1;
+  return r_.own ? part : 0;
+}
+
+FigureBar FigureMaker::Bar(size_t part) const {
+  const bool difference = maps_.is_difference(part);
   FigureBar bar;
   bar.colormap = difference ? Colormap::kCoolwarm : r_.colormap;
   bar.diverging = difference;
   const bool is_signed = plan_.is_signed() && !difference;
   std::vector<std::string> label = {UnitName(plan_)};
   if (difference) label.front() = "A − B, " + label.front();
-  if (maps_.HasOneRange(difference)) {
-    const size_t part = difference ? plan_.parts.size() : 0;
+  if (r_.own && !difference) label.front() = (part == 0 ? "A, " : "B, ") + label.front();
+  if (maps_.HasOneRange(part)) {
     const ScaleRange range = maps_.Range(part, 0, 0, 0, 0);
     for (const ScaleTick& tick : ScaleTicks(range)) bar.ticks.push_back({tick.at, tick.text});
     label.push_back(ReachName(plan_, difference));
@@ -339,8 +348,9 @@ FigureBar FigureMaker::Bar(bool difference) const {
 }
 
 void FigureMaker::AddBars() {
-  figure_.bars.push_back(Bar(false));
-  if (plan_.difference()) figure_.bars.push_back(Bar(true));
+  figure_.bars.push_back(Bar(0));
+  if (r_.own) figure_.bars.push_back(Bar(1));
+  if (plan_.difference()) figure_.bars.push_back(Bar(2));
 }
 
 // Whether B's picture of a frame is A's, byte for byte, so that one of them tells the place of the

@@ -233,6 +233,15 @@ TEST_F(RecipeFigureTest, TwoExportsAndTheirDifference) {
   ASSERT_EQ(side.panels.size(), 1U);
   EXPECT_EQ(side.panels[0].label, "query, frame 0");
 
+  const Figure own = Make(
+      {{"queries", "4.5"}, {"definition", "model"}, {"compare", "difference"}, {"own", "1"}}, true);
+  ASSERT_EQ(own.bars.size(), 3U);
+  EXPECT_THAT(own.bars[0].label, ::testing::StartsWith("A, attention, a share of 1"));
+  EXPECT_THAT(own.bars[1].label, ::testing::StartsWith("B, attention, a share of 1"));
+  for (size_t i = 0; i < 3; ++i) {
+    EXPECT_EQ(own.groups[i].columns[0].cells[0].map->bar, i);
+  }
+
   const Figure figure =
       Make({{"queries", "4.5"}, {"definition", "model"}, {"compare", "difference"}}, true);
   ASSERT_EQ(figure.groups.size(), 3U);

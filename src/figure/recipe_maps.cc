@@ -152,8 +152,8 @@ class RecipeMaps::State {
   State(const RecipePlan& plan, const StopCheck& stop_check);
 
   // Those that share a scale: all of them, those of a layer, or those of a layer and head. Layers
-  // are named by their numbers, so that two exports share scales.
-  using Key = std::tuple<bool /* of differences */, int64_t /* layer or 0 */, int /* head or −1 */>;
+  // are named by their numbers, so that two exports can share scales.
+  using Key = std::tuple<size_t /* GroupOf */, int64_t /* layer or 0 */, int /* head or −1 */>;
   struct Reach {
     // `most`: at least as many values as it will take.
     Reach(int64_t most, bool difference) : values(most), magnitudes(difference ? most : 0) {}
@@ -181,6 +181,8 @@ class RecipeMaps::State {
   }
   bool IsDifference(size_t part) const { return part == plan.parts.size(); }
   ScaleMode Mode(bool difference) const;
+  // Parts that share scales have the same number.
+  size_t GroupOf(size_t part) const { return IsDifference(part) || plan.recipe.own ? part : 0; }
   Key KeyOf(size_t part, size_t layer, size_t head) const;
   bool ToMaximum(bool difference) const {
     return Mode(difference) == ScaleMode::kMap || Mode(difference) == ScaleMode::kMaximum;
@@ -210,15 +212,15 @@ ScaleMode RecipeMaps::State::Mode(bool difference) const {
 }
 
 RecipeMaps::State::Key RecipeMaps::State::KeyOf(size_t part, size_t layer, size_t head) const {
-  const bool difference = IsDifference(part);
+  const size_t group = GroupOf(part);
   const RecipePart& of = PartOf(part);
-  switch (Mode(difference)) {
+  switch (Mode(IsDifference(part))) {
     case ScaleMode::kHead:
-      return {difference, of.layers[layer], of.heads[head]};
+      return {group, of.layers[layer], of.heads[head]};
     case ScaleMode::kLayer:
-      return {difference, of.layers[layer], -1};
+      return {group, of.layers[layer], -1};
     default:
-      return {difference, 0, -1};
+      return {group, 0, -1};
   }
 }
 
@@ -328,7 +330,7 @@ RecipeMaps::State::State(const RecipePlan& of, const StopCheck& stop_check) : pl
     }
   }
   for (const auto& [key, reach] : reaches_) {
-    ranges[key] = RangeOfReach(reach, std::get<0>(key));
+    ranges[key] = RangeOfReach(reach, IsDifference(std::get<0>(key)));
   }
 }
 
@@ -353,12 +355,11 @@ ScaleRange RecipeMaps::Range(size_t part, size_t query, size_t layer, size_t hea
   return state_->RangeOfMap(Head(part, query, layer, head), frame, difference);
 }
 
-bool RecipeMaps::HasOneRange(bool difference) const {
-  const ScaleMode mode = state_->Mode(difference);
-  if (mode == ScaleMode::kMap) return false;
-  return std::count_if(state_->ranges.begin(), state_->ranges.end(), [&](const auto& each) {
-           return std::get<0>(each.first) == difference;
-         }) <= 1;
+bool RecipeMaps::HasOneRange(size_t part) const {
+  const size_t group = state_->GroupOf(part);
+  if (state_->Mode(state_->IsDifference(part)) == ScaleMode::kMap) return false;
+  return std::count_if(state_->ranges.begin(), state_->ranges.end(),
+                       [&](const auto& each) { return std::get<0>(each.first) == group; }) <= 1;
 }
 
 std::string ReachName(const RecipePlan& plan, bool difference) {

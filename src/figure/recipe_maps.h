@@ -68,9 +68,9 @@ class RecipeMaps {
   const HeadMaps& Head(size_t part, size_t query, size_t layer, size_t head) const;
   // The scale of one map.
   ScaleRange Range(size_t part, size_t query, size_t layer, size_t head, size_t frame) const;
-  // Whether all maps on show (or all differences) have the same scale, so that one colour bar tells
-  // their values.
-  bool HasOneRange(bool difference) const;
+  // Whether all maps that share a part's scales (A and B, unless each has its own; differences)
+  // have the same one, so that one colour bar tells their values.
+  bool HasOneRange(size_t part) const;
   // Whether the largest values are not known, because stored maps end at what level 255 stands for.
   bool clipped() const;
 

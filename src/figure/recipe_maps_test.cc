@@ -113,7 +113,7 @@ TEST_F(RecipeMapsTest, StoredValuesAreThoseOfMapReader) {
     EXPECT_NEAR(mass[0] + mass[1] + mass[2], 1, 1e-9);
   }
   EXPECT_EQ(maps.Range(0, 0, 0, 3, 0).colours.high, most);
-  EXPECT_TRUE(maps.HasOneRange(false));
+  EXPECT_TRUE(maps.HasOneRange(0));
 }
 
 TEST_F(RecipeMapsTest, ScalesOfStoredMaps) {
@@ -133,7 +133,7 @@ TEST_F(RecipeMapsTest, ScalesOfStoredMaps) {
   const RecipeMaps maps(plan, {});
   const std::vector<float>& map = maps.Head(0, 0, 1, 2).maps[0];
   EXPECT_EQ(maps.Range(0, 0, 1, 2, 0).colours.high, *std::max_element(map.begin(), map.end()));
-  EXPECT_FALSE(maps.HasOneRange(false));
+  EXPECT_FALSE(maps.HasOneRange(0));
   EXPECT_LE(high("max", 0, 0), most * (1 + 1e-6));
   EXPECT_EQ(high("fixed", 0, 0), 0.01);
 }
@@ -249,7 +249,23 @@ TEST_F(RecipeMapsTest, DifferencesOfTwoExports) {
   EXPECT_EQ(difference.colours.high, Percentile(magnitudes));
   EXPECT_EQ(difference.colours.low, -difference.colours.high);
   EXPECT_TRUE(maps.Head(2, 0, 0, 0).frame_mass.empty());
-  EXPECT_TRUE(maps.HasOneRange(false) && maps.HasOneRange(true));
+  EXPECT_TRUE(maps.HasOneRange(0) && maps.HasOneRange(2));
+
+  const RecipePlan apart = Plan({{"queries", "3.4"},
+                                 {"definition", "model"},
+                                 {"compare", "difference"},
+                                 {"head", "2"},
+                                 {"own", "1"}},
+                                true);
+  const RecipeMaps own(apart, {});
+  for (size_t part = 0; part < 2; ++part) {
+    std::vector<float> alone;
+    for (size_t f = 0; f < 3; ++f) Append(own.Head(part, 0, 0, 0).maps[f], alone);
+    EXPECT_EQ(own.Range(part, 0, 0, 0, 1).colours.high, Percentile(alone));
+    EXPECT_TRUE(own.HasOneRange(part));
+  }
+  EXPECT_NE(own.Range(0, 0, 0, 0, 0).colours.high, own.Range(1, 0, 0, 0, 0).colours.high);
+  EXPECT_EQ(own.Range(2, 0, 0, 0, 0).colours.high, difference.colours.high);
 }
 
 TEST_F(RecipeMapsTest, CanBeStopped) {

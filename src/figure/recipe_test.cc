@@ -27,6 +27,7 @@ RecipeWords EveryKey() {
   return {{"export", "a b/ü"},
           {"other", "b"},
           {"compare", "difference"},
+          {"own", "1"},
           {"view", "matrix"},
           {"layer", "12"},
           {"head", "3"},
@@ -108,6 +109,7 @@ TEST(Recipe, WhatIsMissing) {
   EXPECT_EQ(FieldOf({{"export", "a"}}), "queries");
   EXPECT_EQ(FieldOf({{"queries", "1.2"}}), "export");
   EXPECT_EQ(FieldOf(With({{"compare", "difference"}})), "compare");
+  EXPECT_EQ(FieldOf(With({{"own", "1"}})), "own");
 }
 
 TEST(Recipe, ErrorsNameTheKey) {

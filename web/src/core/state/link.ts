@@ -41,7 +41,7 @@ function number(
   return {
     key,
     usual: String(usual),
-    write: () => String(Math.round(signal.value * 1e6) / 1e6),
+    write: () => String(Number(signal.value.toPrecision(6))),
     read: (text) => {
       const value = Number(text);
       if (text !== "" && value >= low && value <= high) signal.value = value;

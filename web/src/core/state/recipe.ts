@@ -9,7 +9,7 @@ import { whyNoDifference } from "./compare";
 import type { Shown } from "./derived";
 
 const flag = (value: boolean): string => (value ? "1" : "0");
-const decimal = (value: number): string => String(Math.round(value * 1e6) / 1e6);
+const decimal = (value: number): string => String(Number(value.toPrecision(6)));
 
 // The queries are those kept: the hand that rests on the menu points at none. Null without an export.
 export function recipeOf(s: Shown): Recipe | null {
