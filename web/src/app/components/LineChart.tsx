@@ -144,7 +144,8 @@ export function LineChart(props: {
     event.preventDefault();
     event.stopPropagation();
   };
-  const said = under.value;
+  // The chart may be reached before it has values, or keep fewer than it had.
+  const said = under.value !== null && under.value < xs.length ? under.value : null;
   return (
     <div class="line-chart" ref={element}>
       <svg
