@@ -35,12 +35,13 @@ class Torch:
 
 
 def filter_of(shape, dtype):
-    """The benchmark of kernels_bench.cc for this shape, alone."""
+    """The benchmarks of kernels_bench.cc for this shape."""
     kind = "float" if dtype == "f32" else "uint16_t"
     if shape["kernel"] == "linear":
         added = 0 if shape["out"] == 3072 else 2
         return f"^BM_Linear<{kind}>/in:{shape['in']}/out:{shape['out']}/epilogue:{added}/"
-    return f"^BM_Attention<{kind}>/batch:{shape['batch']}/tokens:{shape['tokens']}/heads:{shape['heads']}/"
+    # In bfloat16 on AMX's tiles or on vectors; an export takes tiles where there are some.
+    return f"^BM_Attention<{kind}, .*>/batch:{shape['batch']}/tokens:{shape['tokens']}/heads:{shape['heads']}/"
 
 
 def title(shape):
@@ -58,10 +59,10 @@ def compare(run, build, torch, seconds, rounds):
             for _ in range(rounds):
                 out = run([build / "bench/kernels_bench", f"--benchmark_filter={filter_of(shape, dtype)}",
                            f"--benchmark_min_time={seconds}", "--benchmark_format=json"])
-                found = json.loads(out)["benchmarks"]
-                if not found or found[0].get("error_occurred"):
+                found = [b for b in json.loads(out)["benchmarks"] if not b.get("error_occurred")]
+                if not found:
                     break
-                ours.append(found[0]["flops"])
+                ours.append(max(b["flops"] for b in found))
                 theirs.append(torch.ask(**shape, dtype=dtype, seconds=seconds)["flops"])
             if ours:
                 rows.append({"name": title(shape), "dtype": dtype, "ours": statistics.median(ours),

@@ -160,6 +160,8 @@ def readable(name):
     """BM_Linear<uint16_t>/in:1024/out:3072/epilogue:1/real_time -> linear bf16, in 1024, …"""
     name = name.replace("BM_", "").replace("/real_time", "").replace("<float>", " f32")
     name = name.replace("<uint16_t>", " bf16").replace("/epilogue:0", "")
+    name = name.replace("<float, Attention>", " f32").replace("<uint16_t, AttentionBf16OnVectors>", " bf16")
+    name = name.replace("<uint16_t, AttentionOnTiles>", " bf16, on tiles")
     name = name.replace("/epilogue:1", ", GELU").replace("/epilogue:2", ", added")
     return name.replace("/", ", ").replace(":", " ")
 
