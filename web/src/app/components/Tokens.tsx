@@ -6,6 +6,7 @@ import { formatExactly, formatValue } from "../../core/maps/number";
 import { position } from "../../core/maps/scale";
 import { frameOf, tokenName, tokenSign } from "../../core/source/spot";
 import { colourScale } from "../../core/state/colour_scale";
+import { Difference } from "../../core/state/compare_difference";
 import type { Feed } from "../../core/state/feed";
 import { definitionOn, headOn, layerOn, meetsOn, signedOn } from "../../core/state/on_screen";
 import type { State } from "../../core/state/state";
@@ -29,6 +30,12 @@ function short(value: number, signed: boolean): string {
   if (signed) return formatValue(value);
   if (value >= 0.0995) return `${Math.round(100 * value)}%`;
   return value >= 0.0005 ? `${(100 * value).toFixed(1)}%` : value > 0 ? "<.1%" : "0%";
+}
+
+// Of two shares: +0.3%; what is less than a tenth of a percent is nearly nothing.
+function shortDifference(value: number): string {
+  if (Math.abs(value) < 0.0005) return value === 0 ? "0%" : "≈0";
+  return (value < 0 ? "−" : "+") + short(Math.abs(value), false);
 }
 
 function Token(props: TokensProps & { token: string; index: number; tabIndex: number }) {
@@ -56,7 +63,8 @@ function Token(props: TokensProps & { token: string; index: number; tabIndex: nu
     // `patches` leaves them out.
     const none = definitionOn(state, block) === "patches";
     if (none || !meetsOn(state, block, props.slot, frame)) return "";
-    return short(value.value, signedOn(state, block));
+    const ofShares = block instanceof Difference && !state.signed.value;
+    return ofShares ? shortDifference(value.value) : short(value.value, signedOn(state, block));
   }).value;
   const said = text === "" ? "" : `: ${formatExactly(value.value)}`;
   const name = `${tokenName(token)} token of frame ${frame}`;
