@@ -17,15 +17,15 @@ SHAPES = [
 class Torch:
     """PyTorch in a process of its own: two OpenMP runtimes in one would measure each other."""
 
-    def __init__(self, python):
+    def __init__(self, python, under=()):
         script = pathlib.Path(__file__).with_name("torch_rates.py")
-        self.process = subprocess.Popen([python, script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen([*under, python, script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.about = self.answer()
 
     def answer(self):
         line = self.process.stdout.readline()
         if not line:
-            sys.exit(f"run.sh: {self.process.args[0]} cannot measure PyTorch; what it said stands above")
+            sys.exit(f"run.sh: {self.process.args[-2]} cannot measure PyTorch; what it said stands above")
         return json.loads(line)
 
     def ask(self, **question):

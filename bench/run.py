@@ -178,15 +178,19 @@ def pictures(folder, count):
 
 def measure_torch(m, arguments, export):
     print("beside PyTorch …", flush=True)
-    torch = against_torch.Torch(arguments.against_torch)
-    kernels = against_torch.compare(run, m.build, torch, m.seconds, arguments.rounds)
+    torch = against_torch.Torch(arguments.against_torch, m.under)
+
+    def run_under(command, **options):
+        return run([*m.under, *command], **options)
+
+    kernels = against_torch.compare(run_under, m.build, torch, m.seconds, arguments.rounds)
 
     def seconds(dtype):
         if not any(k["dtype"] == dtype for k in kernels):
             return None
         with tempfile.TemporaryDirectory(prefix="vggt-bench-") as folder:
-            result = json.loads(run(export + ["--precision", dtype, "--output_dir_prefix", f"{folder}/"],
-                                    stderr=subprocess.DEVNULL))
+            result = json.loads(run_under(export + ["--precision", dtype, "--output_dir_prefix", f"{folder}/"],
+                                          stderr=subprocess.DEVNULL))
         return result["seconds"]["total"] - result["seconds"]["load_weights"]
 
     exports = [] if arguments.kernels_only else against_torch.compare_exports(seconds, torch, arguments.rounds)

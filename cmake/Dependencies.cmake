@@ -7,7 +7,8 @@ find_package(Threads REQUIRED)
 # tools/setup.sh places oneDNN 3 in build-onednn/ where the system's is older.
 option(VGGT_SYSTEM_ONEDNN "Use the system's oneDNN even if there is one in build-onednn/" OFF)
 set(VGGT_BUNDLED_ONEDNN "")
-if(EXISTS ${PROJECT_SOURCE_DIR}/build-onednn/installed.txt AND NOT VGGT_SYSTEM_ONEDNN AND NOT OneDNN_ROOT)
+if(EXISTS ${PROJECT_SOURCE_DIR}/build-onednn/installed.txt AND NOT VGGT_SYSTEM_ONEDNN AND NOT OneDNN_ROOT
+   AND NOT DEFINED ENV{OneDNN_ROOT})
   set(VGGT_BUNDLED_ONEDNN ${PROJECT_SOURCE_DIR}/build-onednn)
   set(OneDNN_ROOT ${VGGT_BUNDLED_ONEDNN})
 endif()
