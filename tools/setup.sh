@@ -38,10 +38,9 @@ has_node || packages+=(nodejs npm)
 # Ubuntu has Chromium only as a snap, which no script can rely on, and PyTorch in some releases only.
 debian_only=(chromium python3-torch)
 system=$([[ ! -f /etc/os-release ]] || (. /etc/os-release && echo "$ID-${VERSION_ID-}-$(uname -m)"))
-if [[ $system == ubuntu-* ]]; then
-  debian_only=()
-  packages+=(libheif-plugin-libde265)  # decodes HEIC; in Debian 12 it is part of libheif1
-fi
+[[ $system != ubuntu-* ]] || debian_only=()
+# Decodes HEIC; in Debian 12 it is part of libheif1.
+[[ $system != ubuntu-* && $system != debian-1[3-9]* ]] || packages+=(libheif-plugin-libde265)
 for argument in "$@"; do
   case $argument in
     --tests)
