@@ -33,6 +33,8 @@ struct ScaleRange {
   ColourRange colours;
   bool below = false, above = false;  // there are values before the first colour, after the last
   double maximum = 0;  // the largest value; of differences the largest magnitude; 0 of no values
+  // Of stored maps: `maximum` has the last level, which stands for all that is larger, too.
+  bool clipped = false;
 };
 
 // The scale of values within one reach. `log` concerns probabilities alone. Not for differences.

@@ -49,6 +49,15 @@ double Surroundings(std::span<const float> map, int64_t cols, int64_t at) {
   return total;
 }
 
+// What lies beyond the ends of a scale.
+std::string BeyondText(const ScaleRange& range, bool difference) {
+  const std::string largest = FormatValue(range.maximum);
+  if (difference) return "largest difference " + largest;
+  if (!range.clipped) return "maximum " + largest;
+  return range.maximum > range.colours.high * (1 + 1e-6) ? "maximum at least " + largest
+                                                         : "the export holds no larger values";
+}
+
 class FigureMaker {
  public:
   FigureMaker(const RecipePlan& plan, const RecipeMaps& maps)
@@ -325,11 +334,7 @@ FigureBar FigureMaker::Bar(size_t part) const {
     const ScaleRange range = maps_.Range(part, 0, 0, 0, 0);
     for (const ScaleTick& tick : ScaleTicks(range)) bar.ticks.push_back({tick.at, tick.text});
     label.push_back(ReachName(plan_, difference));
-    if (range.above || range.below) {
-      label.push_back(difference        ? "largest difference " + FormatValue(range.maximum)
-                      : maps_.clipped() ? "the export holds no larger values"
-                                        : "maximum " + FormatValue(range.maximum));
-    }
+    if (range.above || range.below) label.push_back(BeyondText(range, difference));
   } else {
     label.push_back(OwnScaleText(difference));
     label.push_back(ReachName(plan_, difference));

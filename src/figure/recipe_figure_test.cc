@@ -124,6 +124,32 @@ TEST_F(RecipeFigureTest, ExactMapsSayTheirReachAndMaximum) {
   EXPECT_THAT(whole.bars[0].ticks[2].text, Not(HasSubstr("≥")));
 }
 
+// Of the clipped values of stored maps no more is said than is known.
+TEST_F(RecipeFigureTest, WhatLiesBeyondStoredMaps) {
+  const auto bar = [](const RecipePlan& plan) {
+    return MakeFigure(plan, RecipeMaps(plan, {}), "").bars[0];
+  };
+  bool said = false;
+  for (int col = 0; col < 10; ++col) {
+    for (const char* fixed : {"1", "0.01", ""}) {
+      RecipeWords all = {{"export", "a"}, {"queries", fmt::format("4.{}", col)}};
+      if (*fixed != 0) all.insert(all.end(), {{"scale", "fixed"}, {"fixed", fixed}});
+      const RecipePlan plan = PlanRecipe(ReadRecipe(all), a_->source());
+      const ScaleRange range = RecipeMaps(plan, {}).Range(0, 0, 0, 0, 0);
+      const FigureBar drawn = bar(plan);
+      const std::string& label = drawn.label;
+      const bool no_larger = label.find("holds no larger values") != std::string::npos;
+      EXPECT_EQ(drawn.ticks[2].text.starts_with("≥ "), range.above);
+      EXPECT_EQ(no_larger, range.above && range.clipped && *fixed == 0) << label;
+      EXPECT_EQ(label.find("maximum at least ") != std::string::npos,
+                std::string(fixed) == "0.01" && range.clipped)
+          << label;
+      said = said || no_larger;
+    }
+  }
+  EXPECT_TRUE(said);
+}
+
 TEST_F(RecipeFigureTest, LayersAndHeadsNameTheirOwnEnds) {
   const Figure shared = Make({{"queries", "4.5"}, {"view", "heads"}});
   EXPECT_THAT(TitlesOf(shared.groups[0]), ElementsAre("Head 1", "Head 2", "Head 3", "Head 4"));

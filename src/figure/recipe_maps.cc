@@ -169,7 +169,8 @@ class RecipeMaps::State {
     StatsCollector values;
     StatsCollector magnitudes;  // of differences
     double end = 0;             // of stored maps
-    bool clipped = false;       // of stored maps: some level is 255
+    // Of stored maps: the largest of the scales at which some value is clipped, 0 if none is.
+    double clipped_at = 0;
   };
 
   const HeadMaps& Head(size_t part, size_t query, size_t layer, size_t head) const {
@@ -194,7 +195,6 @@ class RecipeMaps::State {
   // [part][query][layer, head]
   std::vector<std::vector<std::vector<HeadMaps>>> heads;
   std::map<Key, ScaleRange> ranges;
-  bool clipped = false;
 
  private:
   void Add(size_t part, size_t query, size_t layer, const LayerValues& values);
@@ -251,9 +251,13 @@ ScaleRange RecipeMaps::State::RangeOfReach(const Reach& reach, bool difference) 
   } else if (plan.stored() && !to_maximum) {
     range = RangeTo(reach.end, values, r.log);
   }
-  // What level 255 stands for is rounded to float32 in values.
   if (plan.stored()) {
-    range.above = reach.clipped || values.largest > range.colours.high * (1 + 1e-6);
+    // What level 255 stands for is rounded to float32 in values.
+    constexpr double kRounding = 1e-6;
+    const double high = range.colours.high;
+    range.clipped = reach.clipped_at > 0 && reach.clipped_at >= values.largest * (1 - kRounding);
+    range.above = values.largest > high * (1 + kRounding) ||
+                  (range.clipped && reach.clipped_at >= high * (1 - kRounding));
   }
   return range;
 }
@@ -269,7 +273,7 @@ ScaleRange RecipeMaps::State::RangeOfMap(const HeadMaps& maps, size_t frame,
   const std::vector<float>& map = maps.maps[frame];
   Reach reach(std::ssize(map), difference);
   reach.Take(map, difference);
-  reach.clipped = maps.scale > 0 && HasLastLevel(map, maps.scale);
+  if (HasLastLevel(map, maps.scale)) reach.clipped_at = maps.scale;
   return RangeOfReach(reach, difference);
 }
 
@@ -296,10 +300,9 @@ void RecipeMaps::State::Add(size_t p, size_t query, size_t layer, const LayerVal
     const double scale = values.scales[h];
     reach.end =
         std::max(reach.end, plan.recipe.scale == ScaleMode::kLayer ? m.layer_vmax99 : scale);
-    for (int64_t f = 0; f < values.frames && !reach.clipped; ++f) {
-      reach.clipped = HasLastLevel(values.Patches(head, f), scale);
+    for (int64_t f = 0; f < values.frames && reach.clipped_at < scale; ++f) {
+      if (HasLastLevel(values.Patches(head, f), scale)) reach.clipped_at = scale;
     }
-    clipped = clipped || reach.clipped;
   }
 }
 
@@ -341,7 +344,6 @@ RecipeMaps::~RecipeMaps() = default;
 
 size_t RecipeMaps::parts() const { return state_->heads.size(); }
 bool RecipeMaps::is_difference(size_t part) const { return state_->IsDifference(part); }
-bool RecipeMaps::clipped() const { return state_->clipped; }
 
 const HeadMaps& RecipeMaps::Head(size_t part, size_t query, size_t layer, size_t head) const {
   return state_->Head(part, query, layer, head);

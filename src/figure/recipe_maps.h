@@ -71,8 +71,6 @@ class RecipeMaps {
   // Whether all maps that share a part's scales (A and B, unless each has its own; differences)
   // have the same one, so that one colour bar tells their values.
   bool HasOneRange(size_t part) const;
-  // Whether the largest values are not known, because stored maps end at what level 255 stands for.
-  bool clipped() const;
 
  private:
   class State;

@@ -138,6 +138,35 @@ TEST_F(RecipeMapsTest, ScalesOfStoredMaps) {
   EXPECT_EQ(high("fixed", 0, 0), 0.01);
 }
 
+// Of each query and head some values are clipped at the head's own scale.
+TEST_F(RecipeMapsTest, ClippedValuesLieBeyondTheScalesThatEndThere) {
+  const auto range = [&](const char* scale, const char* fixed = "1") {
+    const RecipePlan plan =
+        Plan({{"queries", "4.5"}, {"view", "heads"}, {"scale", scale}, {"fixed", fixed}});
+    return RecipeMaps(plan, {}).Range(0, 0, 0, 0, 0);
+  };
+  for (const char* scale : {"view", "head", "max"}) {
+    EXPECT_TRUE(range(scale).above && range(scale).clipped) << scale;
+  }
+  EXPECT_FALSE(range("fixed", "1").above);
+  EXPECT_TRUE(range("fixed", "0.001").above);
+  // A map in which nothing is clipped ends at a value that is known.
+  const RecipePlan plan = Plan({{"queries", "0.0"}, {"view", "heads"}, {"scale", "map"}});
+  const RecipeMaps maps(plan, {});
+  int known = 0;
+  for (size_t h = 0; h < 4; ++h) {
+    const HeadMaps& head = maps.Head(0, 0, 0, h);
+    for (size_t f = 0; f < 3; ++f) {
+      const float most = *std::max_element(head.maps[f].begin(), head.maps[f].end());
+      const ScaleRange of_map = maps.Range(0, 0, 0, h, f);
+      EXPECT_EQ(of_map.above, most == static_cast<float>(head.scale));
+      EXPECT_EQ(of_map.clipped, of_map.above);
+      known += !of_map.above;
+    }
+  }
+  EXPECT_GT(known, 0);
+}
+
 // The reach of each scale, by hand, for two queries in all layers and heads. Only frame 1 is shown.
 TEST_F(RecipeMapsTest, ScalesOfExactMaps) {
   const RecipeWords words = {
