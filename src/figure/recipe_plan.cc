@@ -82,7 +82,21 @@ void PlanFrames(const Recipe& recipe, Attends attends, RecipePart& part) {
   }
 }
 
+// What says how exact maps are computed means nothing where no map is.
+void CheckStored(const Recipe& recipe) {
+  const auto check = [](const char* key, bool is_given) {
+    if (!is_given) return;
+    throw RequestError(Kind::kMalformed, key, "is for exact maps, and these are the stored ones",
+                       "Name a `definition`, or leave it out.");
+  };
+  check("block", recipe.block.has_value());
+  check("rope", recipe.before_rope);
+  check("reduce", recipe.reduce != HeadReduction::kMean);
+  check("incoming", recipe.incoming);
+}
+
 void PlanStored(const Recipe& recipe, RecipePart& part) {
+  CheckStored(recipe);
   const std::vector<MapLayer>& layers = part.source.maps.layers();
   const LayerMetadata& m = layers.back().metadata;
   part.all_frames = m.frames;
@@ -105,9 +119,7 @@ void PlanStored(const Recipe& recipe, RecipePart& part) {
     }
     CheckCell(spot.cell, part);
   }
-  Recipe outgoing = recipe;
-  outgoing.incoming = false;
-  PlanFrames(outgoing, Attends::kAll, part);
+  PlanFrames(recipe, Attends::kAll, part);
 }
 
 void PlanExact(const Recipe& recipe, RecipePart& part) {

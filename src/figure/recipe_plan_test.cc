@@ -159,6 +159,17 @@ TEST_F(RecipePlanTest, WhatAnExportLacks) {
   ExpectRefused(exact({{"queries", "0.0"}, {"head", "4"}}), "head", Kind::kNotThere);
 }
 
+TEST_F(RecipePlanTest, StoredMapsAreNotComputed) {
+  for (const auto& [key, value] :
+       RecipeWords{{"block", "global"}, {"rope", "before"}, {"reduce", "max"}, {"incoming", "1"}}) {
+    ExpectRefused({{"queries", "4.5"}, {key, value}}, key, Kind::kMalformed);
+    ExpectRefused({{"queries", "4.5"}, {"definition", "stored"}, {key, value}}, key,
+                  Kind::kMalformed);
+  }
+  EXPECT_TRUE(Plan({{"queries", "4.5"}, {"rope", "after"}, {"reduce", "mean"}, {"incoming", "0"}})
+                  .stored());
+}
+
 TEST_F(RecipePlanTest, WithoutMapsOrWithoutStore) {
   fs::remove_all(folder_ / "attn_maps");
   export_ = std::make_unique<RecipeExport>(folder_);
