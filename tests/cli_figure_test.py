@@ -5,12 +5,18 @@
 import csv
 import json
 import re
+import shutil
 import unittest
 import xml.etree.ElementTree as ElementTree
 
 import numpy as np
 
 from cli_case import Case
+
+
+def recipe_in(svg):
+    metadata = re.search(r"<metadata>(.*?)</metadata>", svg, re.DOTALL)[1]
+    return json.loads(ElementTree.fromstring(f"<a>{metadata}</a>").text)
 
 
 class Figure(Case):
@@ -43,13 +49,23 @@ class Figure(Case):
     def test_a_figure_holds_its_recipe(self):
         text = self.figure("svg", definition="cosine", layer=2).read_text()
         self.assertIn("cosine", text)
-        metadata = re.search(r"<metadata>(.*?)</metadata>", text, re.DOTALL)[1]
-        recipe = json.loads(ElementTree.fromstring(f"<a>{metadata}</a>").text)
+        recipe = recipe_in(text)
         self.assertEqual(recipe["queries"], "2.3")
+        self.assertEqual(recipe["export"], self.folder.name)
+        self.assertNotIn(str(self.dir), text)
         again = self.dir / "again.json"
         again.write_text(json.dumps(recipe))
         self.succeed("figure", again, "-o", self.dir / "again.svg")
         self.assertEqual((self.dir / "again.svg").read_text(), text)
+
+    def test_a_figure_tells_no_path(self):
+        other = self.dir / "deep" / self.folder.name
+        shutil.copytree(self.folder, other)
+        text = self.figure("svg", export=str(self.folder), other=str(other)).read_text()
+        self.assertNotIn(str(self.dir), text)
+        recipe = recipe_in(text)
+        self.assertEqual(recipe["export"], f"{self.dir.name}/out")
+        self.assertEqual(recipe["other"], "deep/out")
 
     def test_nothing_names_the_checkpoint(self):
         for extension in ["svg", "png", "pdf"]:

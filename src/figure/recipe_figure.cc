@@ -86,7 +86,7 @@ class FigureMaker {
       figure_.subtitle = Subtitle();
     }
     if (r_.footer) figure_.footer = Footer();
-    figure_.recipe = RecipeJsonText(WriteRecipe(r_));
+    figure_.recipe = RecipeText();
     figure_.creator = creator;
     return std::move(figure_);
   }
@@ -125,6 +125,7 @@ class FigureMaker {
   std::string Title() const;
   std::string Subtitle() const;
   std::vector<std::string> Footer() const;
+  std::string RecipeText() const;
   std::string OriginText(size_t part) const;
   std::string SourcesText(size_t part) const;
 
@@ -512,6 +513,14 @@ std::vector<std::string> FigureMaker::Footer() const {
     lines.push_back(fmt::format("Pictures that are missing: {}.", fmt::join(missing_, ", ")));
   }
   return lines;
+}
+
+std::string FigureMaker::RecipeText() const {
+  Recipe recipe = r_;
+  const std::vector<std::string> folders = FolderNames(plan_);
+  recipe.export_id = folders[0];
+  if (two_) recipe.other = folders[1];
+  return RecipeJsonText(WriteRecipe(recipe));
 }
 
 }  // namespace

@@ -17,7 +17,8 @@ namespace vggt {
 // plan, all values are taken over. A picture that is not there is left grey, and the footer says
 // so. Throws OutsideRoot for a picture outside the root of its export.
 //
-// Nothing in a figure names the checkpoint's file, so that it can go to a double-blind review.
+// Nothing in a figure names the checkpoint's file, nor the folders in which the exports lie, so
+// that it can go to a double-blind review. The recipe in it calls the exports by FolderNames.
 Figure MakeFigure(const RecipePlan& plan, const RecipeMaps& maps, const std::string& creator);
 
 // The cell of a map with the largest value, which a figure marks; nothing if no value is a number,

@@ -65,10 +65,28 @@ std::vector<std::string> TitlesOf(const FigureGroup& group) {
   return titles;
 }
 
+// All that a figure draws as text, and what its file says about itself.
 std::string AllText(const Figure& figure) {
-  std::string text = figure.title + "\n" + figure.subtitle + "\n" + figure.recipe + "\n";
-  for (const std::string& line : figure.footer) text += line + "\n";
-  for (const FigureBar& bar : figure.bars) text += bar.label + "\n";
+  std::vector<std::string> texts = {figure.title, figure.subtitle, figure.recipe, figure.creator};
+  const auto add = [&](std::initializer_list<std::string> more) {
+    texts.insert(texts.end(), more);
+  };
+  texts.insert(texts.end(), figure.footer.begin(), figure.footer.end());
+  texts.insert(texts.end(), figure.row_labels.begin(), figure.row_labels.end());
+  for (const FigurePanel& panel : figure.panels) add({panel.label, panel.short_label});
+  for (const FigureGroup& group : figure.groups) {
+    add({group.title});
+    for (const FigureColumn& column : group.columns) {
+      add({column.title, column.subtitle});
+      for (const FigureCell& cell : column.cells) add({cell.label, cell.short_label, cell.note});
+    }
+  }
+  for (const FigureBar& bar : figure.bars) {
+    add({bar.label});
+    for (const FigureTick& tick : bar.ticks) add({tick.text});
+  }
+  std::string text;
+  for (const std::string& each : texts) text += each + "\n";
   return text;
 }
 
@@ -349,6 +367,33 @@ TEST_F(RecipeFigureTest, SourcesAndOrigins) {
   EXPECT_THAT(AllText(figure), Not(HasSubstr("secret")));
   const Figure layers = Make({{"queries", "4.5"}, {"view", "layers"}, {"frames", "1,2"}});
   EXPECT_THAT(AllText(layers), HasSubstr("Frames, down: 1 clip.mp4 12.48 s · 2 x.png"));
+}
+
+// Neither the checkpoint's file nor where the exports lie.
+TEST_F(RecipeFigureTest, NothingNamesPaths) {
+  const std::string path = dir_.path().string();
+  Export described = OpenExport(dir_ / "a");
+  described.provenance = Provenance{.generator = "a program",
+                                    .weights = "/home/ann/secret.pt",
+                                    .family = "VGGT-1B",
+                                    .model_text = "a large one",
+                                    .precision = "f32",
+                                    .weights_key = "secret.module"};
+  const RecipeSource a{described, a_->source().maps, a_->source().rows, SceneName(described)};
+  const RecipeSource b = b_->source();
+  for (const char* definition : {"stored", "model"}) {
+    const Recipe recipe = ReadRecipe({{"export", path + "/a"},
+                                      {"other", path + "/b"},
+                                      {"queries", "4.5"},
+                                      {"definition", definition}});
+    const RecipePlan plan = PlanRecipe(recipe, a, &b);
+    const std::string text = AllText(MakeFigure(plan, RecipeMaps(plan, {}), "a program"));
+    EXPECT_THAT(text, HasSubstr("VGGT-1B"));
+    EXPECT_THAT(text, Not(HasSubstr("secret")));
+    EXPECT_THAT(text, Not(HasSubstr(path)));
+    EXPECT_THAT(text, HasSubstr("\"export\": \"a\""));
+    EXPECT_THAT(text, HasSubstr("\"other\": \"b\""));
+  }
 }
 
 TEST_F(RecipeFigureTest, MissingPicturesAreSaid) {

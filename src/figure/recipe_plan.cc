@@ -5,11 +5,20 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <set>
 
 namespace vggt {
 namespace {
 
 using Kind = RequestError::Kind;
+
+// The folder of a whole export, though one of those in it was opened.
+std::filesystem::path FolderOf(const Export& described) {
+  const std::filesystem::path folder =
+      std::filesystem::absolute(described.folder / "").lexically_normal().parent_path();
+  const std::string name = folder.filename().string();
+  return name == kMapsFolderName || name == kQkFolderName ? folder.parent_path() : folder;
+}
 
 bool HasReadableMaps(const RecipeSource& source) {
   const std::vector<MapLayer>& layers = source.maps.layers();
@@ -204,11 +213,7 @@ void CheckDifference(const RecipePart& a, const RecipePart& b) {
 
 std::string SceneName(const Export& described) {
   if (!described.image_set_name.empty()) return described.image_set_name;
-  const std::filesystem::path folder =
-      std::filesystem::absolute(described.folder).lexically_normal();
-  const std::string name = folder.filename().string();
-  const bool inner = name == kMapsFolderName || name == kQkFolderName;
-  return Printable(inner ? folder.parent_path().filename().string() : name);
+  return Printable(FolderOf(described).filename().string());
 }
 
 RecipeExport::RecipeExport(const std::filesystem::path& path)
@@ -239,6 +244,35 @@ RecipePlan PlanRecipe(const Recipe& recipe, const RecipeSource& a, const RecipeS
   if (b != nullptr) plan.parts.push_back(PlanPart(plan, *b));
   if (plan.difference()) CheckDifference(plan.parts[0], plan.parts[1]);
   return plan;
+}
+
+std::vector<std::string> FolderNames(const RecipePlan& plan) {
+  std::vector<std::filesystem::path> above, names;
+  for (const RecipePart& part : plan.parts) {
+    above.push_back(FolderOf(part.source.described));
+    names.push_back(above.back().filename());
+  }
+  if (names.size() == 2 && above[0] != above[1]) {
+    while (names[0] == names[1]) {
+      for (size_t i = 0; i < 2; ++i) {
+        above[i] = above[i].parent_path();
+        names[i] = above[i].filename() / names[i];
+      }
+    }
+  }
+  std::vector<std::string> texts;
+  for (const std::filesystem::path& name : names) {
+    texts.push_back(name.empty() ? "." : name.string());
+  }
+  return texts;
+}
+
+std::vector<int64_t> LeftOutLayers(const RecipePlan& plan) {
+  std::set<int64_t> layers;
+  for (const RecipePart& part : plan.parts) {
+    layers.insert(part.left_out.begin(), part.left_out.end());
+  }
+  return {layers.begin(), layers.end()};
 }
 
 AttentionRequest RequestOf(const RecipePlan& plan, const RecipePart& part, size_t query) {

@@ -78,6 +78,14 @@ struct RecipePlan {
 // layer, a frame, a special token, B's shape), kMalformed for what cannot go together.
 RecipePlan PlanRecipe(const Recipe& recipe, const RecipeSource& a, const RecipeSource* b = nullptr);
 
+// What files call the exports of a plan, which must not tell where somebody keeps them: the names
+// of their folders, after as many folders above these as tell A and B apart: "bf16/kitchen".
+std::vector<std::string> FolderNames(const RecipePlan& plan);
+
+// The layers of the view that cannot be read in A, in B or in both, each once, from 1 in ascending
+// order.
+std::vector<int64_t> LeftOutLayers(const RecipePlan& plan);
+
 // What is asked of the store for one query, all layers of the part at once. Not of stored maps.
 AttentionRequest RequestOf(const RecipePlan& plan, const RecipePart& part, size_t query);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "figure/recipe_plan.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include "export_testing.h"
@@ -68,6 +69,22 @@ TEST_F(RecipePlanTest, StoredMapsUnlessSomethingElseIsAsked) {
   EXPECT_EQ(part.rows, 9);
   EXPECT_EQ(part.cols, 10);
   EXPECT_EQ(UnitName(plan), "attention, a share of 1 over the patches of all frames");
+}
+
+TEST_F(RecipePlanTest, FoldersAreNamedWithoutTheirPaths) {
+  fs::create_directories(dir_ / "runs/bf16");
+  const fs::path other = CopyExport(dir_, "conv_per_head", "runs/bf16/a");
+  const auto names = [&](const fs::path& b) {
+    const RecipeExport opened(b);
+    return FolderNames(Plan({{"queries", "4.5"}}, &opened));
+  };
+  EXPECT_THAT(FolderNames(Plan({{"queries", "4.5"}})), ElementsAre("a"));
+  const std::string above = dir_.path().filename().string();
+  EXPECT_THAT(names(other), ElementsAre(above + "/a", "bf16/a"));
+  EXPECT_THAT(names(other / "attn_maps"), ElementsAre(above + "/a", "bf16/a"));
+  EXPECT_THAT(names(other / ""), ElementsAre(above + "/a", "bf16/a"));
+  EXPECT_THAT(names(CopyExport(dir_, "conv_per_head", "runs/b")), ElementsAre("a", "b"));
+  EXPECT_THAT(names(folder_), ElementsAre("a", "a"));
 }
 
 TEST_F(RecipePlanTest, NamesArePrintable) {
@@ -189,6 +206,13 @@ TEST_F(RecipePlanTest, LayersThatCannotBeReadAreNamed) {
   const RecipePlan plan = Plan({{"queries", "0.0"}, {"view", "layers"}});
   EXPECT_THAT(plan.parts[0].layers, ElementsAre(1, 3));
   EXPECT_THAT(plan.parts[0].left_out, ElementsAre(2));
+  const fs::path other = CopyExport(dir_, "conv_per_head", "b");
+  for (const char* layer : {"01", "02"}) {
+    fs::remove(other / "attn_maps" / fmt::format("layer_{}_metadata.json", layer));
+  }
+  const RecipeExport b(other);
+  EXPECT_THAT(LeftOutLayers(Plan({{"queries", "0.0"}, {"view", "layers"}}, &b)), ElementsAre(1, 2));
+  EXPECT_THAT(LeftOutLayers(Plan({{"queries", "0.0"}}, &b)), ElementsAre());
 }
 
 TEST_F(RecipePlanTest, TwoExports) {

@@ -87,8 +87,8 @@ std::vector<std::string> SceneNames(const RecipePlan& plan) {
   std::vector<std::string> names;
   for (const RecipePart& part : plan.parts) names.push_back(part.source.name);
   if (names.size() == 2 && names[0] == names[1]) {
-    names[0] += fmt::format(" ({})", Printable(plan.recipe.export_id));
-    names[1] += fmt::format(" ({})", Printable(*plan.recipe.other));
+    const std::vector<std::string> folders = FolderNames(plan);
+    for (size_t i = 0; i < 2; ++i) names[i] += fmt::format(" ({})", Printable(folders[i]));
   }
   if (plan.difference()) names.push_back(fmt::format("{} − {}", names[0], names[1]));
   return names;

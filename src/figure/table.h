@@ -48,8 +48,8 @@ struct TableFrame {
 std::string TableLines(const TableFrame& frame, std::span<const float> tokens);
 
 // The names that a recipe's exports have in tables: of A, of B if there is one, and of their
-// difference if there is one, "a − b". Where A and B are of the same scene, what the recipe calls
-// them stands behind: "kitchen (runs/bf16)".
+// difference if there is one, "a − b". Where A and B are of the same scene, the names of their
+// folders (FolderNames) stand behind: "kitchen (bf16)".
 std::vector<std::string> SceneNames(const RecipePlan& plan);
 
 // All maps on show of a recipe: of each export, and of their difference, the queries; of each query
