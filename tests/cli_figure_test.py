@@ -94,6 +94,27 @@ class Figure(Case):
         self.refuse(1, ["figure", self.recipe(other=small.name, compare="difference"), "-o",
                         self.dir / "x.png"], "recipe.json", "compare: ")
 
+    def test_layers_that_cannot_be_read_are_named(self):
+        metadata = self.folder / "attn_maps" / "layer_02_metadata.json"
+        metadata.write_text(metadata.read_text().replace('"H_ds": ', '"H_ds": -'))
+        for extension in ["csv", "npy", "svg"]:
+            out = self.dir / f"left.{extension}"
+            told = self.succeed("figure", self.recipe(definition="stored", view="layers"), "-o", out)
+            self.assertIn("left out, because they cannot be read: layers 2\n", told.stderr)
+            told = self.succeed("figure", self.recipe(definition="stored", layer=1), "-o", out,
+                                "--overwrite")
+            self.assertEqual(told.stderr, "")
+
+    def test_lines_need_matches(self):
+        def drawn(**keys):
+            text = self.figure("svg", definition="model", **keys).read_text()
+            return re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+
+        nothing = drawn(matches=0)
+        self.assertEqual(drawn(matches=0, lines=1), nothing)
+        self.assertNotEqual(drawn(lines=1), drawn())
+        self.assertNotEqual(drawn(), nothing)
+
     def test_paths_are_those_seen_from_the_recipe(self):
         (self.dir / "recipes").mkdir()
         recipe = self.dir / "recipes" / "one.json"

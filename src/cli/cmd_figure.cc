@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include <cstdio>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -98,6 +100,13 @@ int RunFigure(const FigureFlags& o) {
       WriteTable(o, replacing, plan);
     } else {
       WriteFigure(o, replacing, plan);
+    }
+    const std::vector<int64_t> left_out = LeftOutLayers(plan);
+    if (!left_out.empty()) {
+      std::fputs(fmt::format("left out, because they cannot be read: layers {}\n",
+                             fmt::join(left_out, ", "))
+                     .c_str(),
+                 stderr);
     }
   });
   fmt::print("wrote {}\n", PrintableText(o.output));

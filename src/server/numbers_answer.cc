@@ -2,9 +2,6 @@
 #include "server/numbers_answer.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
-
-#include <set>
 
 #include "figure/file_name.h"
 #include "figure/table.h"
@@ -49,17 +46,9 @@ Response NumbersResponse(const RecipePlan& plan, const std::string& extension,
     CheckBytes(TableShape(plan));
     WriteTableNpy(plan, append, stop_check);
   }
-  Response response = SavedFileResponse(
-      std::move(body), csv ? "text/csv; charset=utf-8" : "application/octet-stream",
-      RecipeFileName(plan, extension));
-  std::set<int64_t> left_out;
-  for (const RecipePart& part : plan.parts) {
-    left_out.insert(part.left_out.begin(), part.left_out.end());
-  }
-  if (!left_out.empty()) {
-    response.headers.emplace_back("X-Left-Out", fmt::format("{}", fmt::join(left_out, ",")));
-  }
-  return response;
+  return SavedFileResponse(std::move(body),
+                           csv ? "text/csv; charset=utf-8" : "application/octet-stream",
+                           RecipeFileName(plan, extension));
 }
 
 }  // namespace vggt

@@ -9,9 +9,11 @@
 
 namespace vggt {
 
-// /api/numbers.EXTENSION: "csv" or "npy". A layer that the view shows but that cannot be read is
-// not in it; the header X-Left-Out has the numbers of such layers. Throws Refusal (400) for more
-// than one answer holds; else like WriteTableCsv, WriteTableNpy and TableShape (figure/table.h).
+// Lines of CSV are of any length: the name of a set of patches is in each.
+inline constexpr size_t kMostCsvBytes = size_t{256} << 20;
+
+// /api/numbers.EXTENSION: "csv" or "npy". Throws Refusal (400) for more than one answer holds; else
+// like WriteTableCsv, WriteTableNpy and TableShape (figure/table.h).
 Response NumbersResponse(const RecipePlan& plan, const std::string& extension,
                          const StopCheck& stop_check);
 

@@ -51,20 +51,10 @@ TEST_F(NumbersAnswer, AreWhatTablesHold) {
   EXPECT_EQ(table.body, csv);
   EXPECT_THAT(Header(table, "Content-Disposition"),
               HasSubstr("filename=\"conv_per_head_layer5_heads_frame1_row3_col4_model.csv\""));
-  EXPECT_EQ(Header(table, "X-Left-Out"), "");
   const Response array = NumbersResponse(plan, "npy", {});
   EXPECT_EQ(array.content_type, "application/octet-stream");
   EXPECT_EQ(array.body, npy);
   EXPECT_THAT(Header(array, "Content-Disposition"), HasSubstr("_model.npy\""));
-}
-
-TEST_F(NumbersAnswer, SayWhichLayersAreLeftOut) {
-  testing::ReplaceInFile(folder_ / "attn_maps/layer_02_metadata.json", "\"H_ds\": ", "\"H_ds\": -");
-  export_ = std::make_unique<RecipeExport>(folder_);
-  const Response response =
-      NumbersResponse(Plan({{"queries", "4.5"}, {"view", "layers"}}), "npy", {});
-  EXPECT_EQ(Header(response, "X-Left-Out"), "2");
-  EXPECT_EQ(ParseNpy(testing::AsBytes(response.body), "answer").shape, (Shape{2, 1, 3, 9, 10}));
 }
 
 TEST_F(NumbersAnswer, HaveALimit) {

@@ -8,6 +8,7 @@
 #include "attention/request_words.h"
 #include "export_testing.h"
 #include "formats/json.h"
+#include "formats/npy.h"
 #include "qk_store_testing.h"
 #include "server/routes.h"
 
@@ -131,6 +132,21 @@ TEST_F(RecipeAnswerTest, RefusalsNameTheKey) {
   EXPECT_EQ(Get("/api/figure.png", {{"queries", "4.5"}, {"export", "c"}}).status, 404);
   EXPECT_EQ(Get("/api/figure.gif", {{"queries", "4.5"}}).status, 404);
   EXPECT_EQ(Get("/api/figure.", {{"queries", "4.5"}}).status, 404);
+}
+
+TEST_F(RecipeAnswerTest, SaysWhichLayersAreLeftOut) {
+  testing::ReplaceInFile(dir_ / "a/attn_maps/layer_02_metadata.json", "\"H_ds\": ", "\"H_ds\": -");
+  catalog_ = std::make_unique<ExportCatalog>(dir_.path());
+  a_ = catalog_->Open("a");
+  for (const char* path : {"/api/numbers.csv", "/api/numbers.npy", "/api/figure.svg"}) {
+    Params params = {{"queries", "4.5"}, {"export", "a"}};
+    EXPECT_EQ(HeaderIn(Get(path, params), "X-Left-Out"), "") << path;
+    params.emplace_back("view", "layers");
+    const Response response = Get(path, params);
+    EXPECT_EQ(HeaderIn(response, "X-Left-Out"), "2") << path;
+    if (std::string(path) != "/api/numbers.npy") continue;
+    EXPECT_EQ(ParseNpy(testing::AsBytes(response.body), "answer").shape, (Shape{2, 1, 3, 9, 10}));
+  }
 }
 
 TEST_F(RecipeAnswerTest, IsGivenUpInTime) {

@@ -2,6 +2,7 @@
 #include "server/routes.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <chrono>
 #include <tuple>
@@ -188,8 +189,9 @@ Response Routes::Maps(const Request& request, const OpenedExport& opened, bool a
   return response;
 }
 
-// A figure or the numbers of a recipe. A figure is drawn for seconds, and large tables are written
-// for as long, so that they never wait, nor let others wait, among quick answers.
+// A figure or the numbers of a recipe, and which layers of its view are not in them. A figure is
+// drawn for seconds, and large tables are written for as long, so that they never wait, nor let
+// others wait, among quick answers.
 Response Routes::Made(const Request& request, const OpenedExport& opened) const {
   const OpenedRecipe recipe(request.params, opened, catalog_);
   const RecipePlan& plan = recipe.plan();
@@ -205,6 +207,10 @@ Response Routes::Made(const Request& request, const OpenedExport& opened) const 
                       : NumbersResponse(plan, extension, stop_check);
   };
   lanes_.Run(quick ? Lane::kQuick : Lane::kLong, make, stop_check);
+  const std::vector<int64_t> left_out = LeftOutLayers(plan);
+  if (!left_out.empty()) {
+    response.headers.emplace_back("X-Left-Out", fmt::format("{}", fmt::join(left_out, ",")));
+  }
   return response;
 }
 
