@@ -51,9 +51,10 @@ struct Recipe {
   double fixed = 0.01;  // the last colour's value for ScaleMode::kFixed; 1e-9 to 1
   double gamma = 1;     // 0.2 to 3
   double opacity = 0.6;
-  bool log = false, smooth = false, alone = false, matches = true, lines = false;
-  double width = 170;  // mm
-  int dpi = 300;       // of PNG
+  bool log = false, smooth = false, alone = false;
+  bool matches = true, lines = false;  // lines join a query with its matches, where these are shown
+  double width = 170;                  // mm
+  int dpi = 300;                       // of PNG
   bool title = true, footer = true;
 };
 

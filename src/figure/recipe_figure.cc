@@ -69,7 +69,8 @@ class FigureMaker {
         scenes_(SceneNames(plan)) {
     figure_.width = r_.width;
     figure_.dpi = r_.dpi;
-    figure_.looks = {r_.gamma, r_.opacity, r_.smooth, r_.alone || matrix_, r_.lines && !matrix_};
+    figure_.looks = {r_.gamma, r_.opacity, r_.smooth, r_.alone || matrix_,
+                     r_.lines && r_.matches && !matrix_};
     figure_.layout =
         r_.view == RecipeView::kFrames ? FigureLayout::kFrames : FigureLayout::kColumns;
   }
@@ -221,7 +222,7 @@ FigureCell FigureMaker::Cell(size_t part, size_t query, size_t layer, size_t hea
       cell.short_label = fmt::format("{}", frame);
       cell.note = own.empty() ? Note(of, part, query, frame) : own;
   }
-  if (!matrix_ && !difference && (r_.matches || r_.lines)) {
+  if (!matrix_ && !difference && r_.matches) {
     if (const auto best = BestCell(of.maps[shown], PartOf(part).cols)) {
       cell.match = FigurePatch{best->row, best->col};
     }

@@ -266,6 +266,15 @@ TEST_F(RecipeFigureTest, ChosenFramesInTheirOrder) {
   EXPECT_EQ(figure.frames.size(), 2U);  // the query's is one of them
 }
 
+TEST_F(RecipeFigureTest, LinesLeadToMatchesOnShow) {
+  for (const bool matches : {false, true}) {
+    const Figure figure =
+        Make({{"queries", "4.5"}, {"matches", matches ? "1" : "0"}, {"lines", "1"}});
+    EXPECT_EQ(figure.looks.lines, matches);
+    EXPECT_EQ(figure.groups[0].columns[0].cells[1].match.has_value(), matches);
+  }
+}
+
 TEST_F(RecipeFigureTest, TwoExportsAndTheirDifference) {
   const Figure side = Make({{"queries", "4.5"}, {"definition", "model"}}, true);
   ASSERT_EQ(side.groups.size(), 2U);
