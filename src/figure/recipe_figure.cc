@@ -37,13 +37,14 @@ std::string Joined(const std::vector<std::string>& texts, const char* between) {
   return all;
 }
 
-// What a cell and its eight neighbours hold together.
-double Surroundings(std::span<const float> map, int64_t cols, int64_t at) {
+// What a cell and its eight neighbours hold together, in steps if there are any.
+double Surroundings(std::span<const float> map, int64_t cols, double step, int64_t at) {
   const int64_t rows = std::ssize(map) / cols, row = at / cols, col = at % cols;
   double total = 0;
   for (int64_t r = std::max<int64_t>(0, row - 1); r <= std::min(rows - 1, row + 1); ++r) {
     for (int64_t c = std::max<int64_t>(0, col - 1); c <= std::min(cols - 1, col + 1); ++c) {
-      total += map[static_cast<size_t>(r * cols + c)];
+      const double value = map[static_cast<size_t>(r * cols + c)];
+      total += step > 0 ? std::round(value / step) : value;
     }
   }
   return total;
@@ -223,7 +224,7 @@ FigureCell FigureMaker::Cell(size_t part, size_t query, size_t layer, size_t hea
       cell.note = own.empty() ? Note(of, part, query, frame) : own;
   }
   if (!matrix_ && !difference && r_.matches) {
-    if (const auto best = BestCell(of.maps[shown], PartOf(part).cols)) {
+    if (const auto best = BestCell(of.maps[shown], PartOf(part).cols, of.scale / 255)) {
       cell.match = FigurePatch{best->row, best->col};
     }
   }
@@ -530,7 +531,7 @@ Figure MakeFigure(const RecipePlan& plan, const RecipeMaps& maps, const std::str
   return FigureMaker(plan, maps).Make(creator);
 }
 
-std::optional<GridCell> BestCell(std::span<const float> map, int64_t cols) {
+std::optional<GridCell> BestCell(std::span<const float> map, int64_t cols, double step) {
   std::optional<size_t> best;
   double around = 0;
   bool all_zero = true;
@@ -538,7 +539,7 @@ std::optional<GridCell> BestCell(std::span<const float> map, int64_t cols) {
     if (std::isnan(map[i])) continue;
     all_zero = all_zero && map[i] == 0;
     if (best && map[i] < map[*best]) continue;
-    const double total = Surroundings(map, cols, static_cast<int64_t>(i));
+    const double total = Surroundings(map, cols, step, static_cast<int64_t>(i));
     if (best && map[i] == map[*best] && !(total > around)) continue;
     best = i;
     around = total;

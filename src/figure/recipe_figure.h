@@ -23,7 +23,8 @@ Figure MakeFigure(const RecipePlan& plan, const RecipeMaps& maps, const std::str
 
 // The cell of a map with the largest value, which a figure marks; nothing if no value is a number,
 // or all are 0. Of several (stored maps are clipped) it is the one with the largest surroundings,
-// and among equals the first.
-std::optional<GridCell> BestCell(std::span<const float> map, int64_t cols);
+// and among equals the first. `step`: of stored maps what a level stands for, so that surroundings
+// are equal if their levels are, as on the page; else 0.
+std::optional<GridCell> BestCell(std::span<const float> map, int64_t cols, double step);
 
 }  // namespace vggt

@@ -413,7 +413,7 @@ TEST_F(RecipeFigureTest, MissingPicturesAreSaid) {
 }
 
 TEST(BestCell, OfClippedMapsTheOneInTheMiddle) {
-  const auto best = [](std::vector<float> map) { return BestCell(map, 3); };
+  const auto best = [](std::vector<float> map) { return BestCell(map, 3, 0); };
   EXPECT_EQ(best({0, 1, 0, 0, 0, 3, 0, 0, 0}), (GridCell{1, 2}));
   EXPECT_EQ(best({3, 0, 0, 0, 0, 3, 0, 0, 2}), (GridCell{1, 2}));
   EXPECT_EQ(best({3, 0, 0, 0, 0, 0, 0, 0, 3}), (GridCell{0, 0}));
@@ -421,6 +421,17 @@ TEST(BestCell, OfClippedMapsTheOneInTheMiddle) {
   EXPECT_EQ(best({NAN, 1, NAN, NAN, NAN, NAN, NAN, NAN, 2}), (GridCell{2, 2}));
   EXPECT_EQ(best({0, 0, 0, 0, 0, 0, 0, 0, 0}), std::nullopt);
   EXPECT_EQ(best({NAN, NAN, NAN}), std::nullopt);
+}
+
+// The values of levels 1 and 2 are rounded otherwise than that of level 3.
+TEST(BestCell, OfStoredMapsLevelsDecide) {
+  const double step = 0.06632500939071162 / 255;
+  for (const std::vector<int>& levels :
+       {std::vector{1, 255, 2, 0, 3, 255, 0}, std::vector{3, 255, 0, 0, 1, 255, 2}}) {
+    std::vector<float> map;
+    for (const int level : levels) map.push_back(static_cast<float>(level * step));
+    EXPECT_EQ(BestCell(map, 7, step), (GridCell{0, 1}));
+  }
 }
 
 }  // namespace
