@@ -11,15 +11,17 @@
 namespace vggt {
 namespace {
 
-// Of CSV, which are some 150 MB.
+// Of CSV, which usually are some 150 MB.
 constexpr double kMostLines = 2e6;
+constexpr const char* kAskForLess =
+    "Ask for fewer `queries` or `frames`, or use 'vggt-attn figure'.";
 
 void CheckLines(double lines) {
   if (lines <= kMostLines) return;
   throw Refusal(400,
                 fmt::format("{:.3g} million lines, at most {:.3g} million fit in one answer",
                             lines / 1e6, kMostLines / 1e6),
-                "", "Ask for fewer `queries` or `frames`, or use 'vggt-attn figure'.");
+                "", kAskForLess);
 }
 
 void CheckBytes(const Shape& shape) {
@@ -29,19 +31,28 @@ void CheckBytes(const Shape& shape) {
   throw Refusal(400,
                 fmt::format("{} of maps, at most {} MiB fit in one answer", HumanBytes(bytes),
                             kMostAnswerBytes >> 20),
-                "", "Ask for fewer `queries` or `frames`, or use 'vggt-attn figure'.");
+                "", kAskForLess);
 }
 
 }  // namespace
 
 Response NumbersResponse(const RecipePlan& plan, const std::string& extension,
-                         const StopCheck& stop_check) {
+                         const StopCheck& stop_check, size_t most_csv_bytes) {
   std::string body;
   const PieceSink append = [&](std::string_view piece) { body += piece; };
+  const PieceSink append_line = [&](std::string_view piece) {
+    if (piece.size() > most_csv_bytes - body.size()) {
+      throw Refusal(400,
+                    fmt::format("more than {} of CSV do not fit in one answer",
+                                HumanBytes(static_cast<double>(most_csv_bytes))),
+                    "", kAskForLess);
+    }
+    append(piece);
+  };
   const bool csv = extension == "csv";
   if (csv) {
     CheckLines(TableLineCount(plan));
-    WriteTableCsv(plan, append, stop_check);
+    WriteTableCsv(plan, append_line, stop_check);
   } else {
     CheckBytes(TableShape(plan));
     WriteTableNpy(plan, append, stop_check);

@@ -15,6 +15,6 @@ inline constexpr size_t kMostCsvBytes = size_t{256} << 20;
 // /api/numbers.EXTENSION: "csv" or "npy". Throws Refusal (400) for more than one answer holds; else
 // like WriteTableCsv, WriteTableNpy and TableShape (figure/table.h).
 Response NumbersResponse(const RecipePlan& plan, const std::string& extension,
-                         const StopCheck& stop_check);
+                         const StopCheck& stop_check, size_t most_csv_bytes = kMostCsvBytes);
 
 }  // namespace vggt

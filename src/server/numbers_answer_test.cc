@@ -66,5 +66,14 @@ TEST_F(NumbersAnswer, HaveALimit) {
               HasSubstr("144 MB of maps, at most 64 MiB fit in one answer"));
 }
 
+TEST_F(NumbersAnswer, HaveALimitOfBytes) {
+  const RecipePlan plan = Plan({{"queries", "3.4"}});
+  const size_t bytes = NumbersResponse(plan, "csv", {}).body.size();
+  EXPECT_EQ(NumbersResponse(plan, "csv", {}, bytes).body.size(), bytes);
+  EXPECT_THAT(ErrorOf([&] { NumbersResponse(plan, "csv", {}, bytes - 1); }),
+              HasSubstr("of CSV do not fit in one answer"));
+  EXPECT_THROW(NumbersResponse(plan, "csv", {}, 10), Refusal);
+}
+
 }  // namespace
 }  // namespace vggt
