@@ -52,10 +52,11 @@ std::string FormatValue(double value) {
   if (value == 0) return "0";
   if (value < 0) return "−" + FormatValue(-value);
   if (std::isinf(value)) return "∞";
+  if (value >= 1000) return fmt::format("{:.0f}", std::round(value));
   const std::string rounded = fmt::format("{:.2e}", value);  // "1.46e-03"
   const size_t e = rounded.find('e');
   const int exponent = std::stoi(rounded.substr(e + 1));
-  if (exponent < -4 || exponent > 4) {
+  if (exponent < -4) {
     return WithoutLastZeros(rounded.substr(0, e)) + "·10" + Raised(exponent);
   }
   return WithoutLastZeros(fmt::format("{:.{}f}", std::stod(rounded), std::max(0, 2 - exponent)));

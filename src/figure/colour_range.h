@@ -44,8 +44,8 @@ ScaleRange RangeTo(double end, const ValueStats& values, bool log);
 // The scale of differences. `magnitudes`: of their absolute values.
 ScaleRange DifferenceRange(const ValueStats& values, const ValueStats& magnitudes, bool to_maximum);
 
-// Three significant digits, without zeros that end them: "0.00146", "−14.4", "8.1·10⁻⁵"; "–" of
-// NaN.
+// Three significant digits, without zeros that end them, and all that stand before the point, as on
+// the page (core/maps/number.ts): "0.00146", "−14.4", "12345", "8.1·10⁻⁵"; "–" of NaN.
 std::string FormatValue(double value);
 // A share of 1 in percent, two digits: "47 %", "0.31 %", "< 0.001 %".
 std::string FormatShare(double share);

@@ -79,24 +79,31 @@ TEST(ColourRange, WithoutValues) {
   EXPECT_EQ(DifferenceRange(none, none, false).colours.high, 0);
 }
 
+// The same values stand in the page's test (web/src/core/maps/number.test.ts).
 TEST(ColourRange, ThreeDigitsThatAreReal) {
-  EXPECT_EQ(FormatValue(0.00146), "0.00146");
-  EXPECT_EQ(FormatValue(0.0014649), "0.00146");
-  EXPECT_EQ(FormatValue(-14.3513), "−14.4");
-  EXPECT_EQ(FormatValue(-14.0), "−14");
-  EXPECT_EQ(FormatValue(8.1e-5), "8.1·10⁻⁵");
-  EXPECT_EQ(FormatValue(8.126e-15), "8.13·10⁻¹⁵");
-  EXPECT_EQ(FormatValue(0), "0");
+  const std::vector<std::pair<double, const char*>> values = {{0, "0"},
+                                                              {1, "1"},
+                                                              {0.5, "0.5"},
+                                                              {0.0999, "0.0999"},
+                                                              {0.1, "0.1"},
+                                                              {0.0123456, "0.0123"},
+                                                              {0.00031, "0.00031"},
+                                                              {0.273456, "0.273"},
+                                                              {-14.3513, "−14.4"},
+                                                              {-14.0004, "−14"},
+                                                              {123.456, "123"},
+                                                              {999.6, "1000"},
+                                                              {1234.5678, "1235"},
+                                                              {12345, "12345"},
+                                                              {-99999.5, "−100000"},
+                                                              {0.00009999, "0.0001"},
+                                                              {0.000081234, "8.12·10⁻⁵"},
+                                                              {0.000081, "8.1·10⁻⁵"},
+                                                              {3e-12, "3·10⁻¹²"},
+                                                              {NAN, "–"}};
+  for (const auto& [value, text] : values) EXPECT_EQ(FormatValue(value), text);
   EXPECT_EQ(FormatValue(-0.0), "0");
-  EXPECT_EQ(FormatValue(0.5), "0.5");
-  EXPECT_EQ(FormatValue(1), "1");
   EXPECT_EQ(FormatValue(0.9996), "1");
-  EXPECT_EQ(FormatValue(100), "100");
-  EXPECT_EQ(FormatValue(12345), "12300");
-  EXPECT_EQ(FormatValue(99999), "1·10⁵");
-  EXPECT_EQ(FormatValue(0.0001), "0.0001");
-  EXPECT_EQ(FormatValue(0.00009999), "0.0001");
-  EXPECT_EQ(FormatValue(NAN), "–");
   EXPECT_EQ(FormatValue(INFINITY), "∞");
 }
 
