@@ -141,7 +141,8 @@ void Canvas::Impl::OpenPng() {
 }
 
 void Canvas::Impl::OpenVector() {
-  if (!(width <= kMostPoints && height <= kMostPoints)) {
+  constexpr double kMostArea = kMostCanvasPixels * (72.0 / 300) * (72.0 / 300);
+  if (!(width <= kMostPoints && height <= kMostPoints && width * height <= kMostArea)) {
     throw Error(fmt::format("a figure of {:.0f} × {:.0f} mm is too large", width * 25.4 / 72,
                             height * 25.4 / 72),
                 "", "Choose fewer pictures, layers or heads.");

@@ -53,7 +53,8 @@ struct CanvasNotes {
 class Canvas {
  public:
   // A white page. `dpi`: of PNG. Throws Error if the page would be too large for its kind of file:
-  // a PNG of more than kMostCanvasPixels, a side of a PDF or SVG above 14400 points.
+  // a PNG of more than kMostCanvasPixels; a PDF or SVG that would be one at 300 dpi, or with a side
+  // above 14400 points.
   Canvas(CanvasKind kind, double width, double height, double dpi, CanvasNotes notes);
   Canvas(Canvas&&) noexcept;
   ~Canvas();
@@ -85,7 +86,6 @@ class Canvas {
   std::unique_ptr<Impl> impl_;
 };
 
-// Of a PNG.
 inline constexpr int64_t kMostCanvasPixels = 150'000'000;
 
 }  // namespace vggt

@@ -228,6 +228,10 @@ TEST(Canvas, PagesAreBounded) {
   EXPECT_THAT(open(CanvasKind::kPng, 4000, 4000, 300), HasSubstr("is too large"));
   EXPECT_THAT(open(CanvasKind::kPdf, 500, 14401, 300), HasSubstr("176 × 5080 mm is too large"));
   EXPECT_THAT(open(CanvasKind::kSvg, 500, 14401, 300), HasSubstr("is too large"));
+  for (const CanvasKind kind : {CanvasKind::kPdf, CanvasKind::kSvg}) {
+    Canvas(kind, 600, 14400, 300, {});
+    EXPECT_THAT(open(kind, 1134, 14400, 300), HasSubstr("is too large"));
+  }
 }
 
 }  // namespace
