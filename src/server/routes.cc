@@ -143,7 +143,7 @@ Response Routes::Rows(const Request& request, const OpenedExport& opened, bool a
   const QkDescription& description = opened.rows->store().description();
   const AttentionRequest asked = ParseRowRequest(request.params, description);
   const double products = opened.rows->Products(asked);
-  CheckCost(products);
+  CheckCost(products, threads_);
   const StopCheck stop_check = StopCheckOf(request, answer_time_);
   const bool with_stats = AsksForStats(request.params);
   if (with_stats && as_json) {
@@ -196,7 +196,7 @@ Response Routes::Made(const Request& request, const OpenedExport& opened) const 
   const OpenedRecipe recipe(request.params, opened, catalog_);
   const RecipePlan& plan = recipe.plan();
   const double products = RecipeProducts(plan);
-  CheckCost(products);
+  CheckCost(products, threads_);
   const StopCheck stop_check = StopCheckOf(request, answer_time_);
   const std::string extension = request.path.substr(request.path.rfind('.') + 1);
   const bool figure = request.path.starts_with(kFigure);

@@ -4,6 +4,7 @@
 
 #include <chrono>
 
+#include "core/parallel.h"
 #include "server/access.h"
 #include "server/compute_lanes.h"
 #include "server/export_catalog.h"
@@ -14,7 +15,8 @@ namespace vggt {
 // From any number of threads.
 class Routes {
  public:
-  // An answer that is not computed within `answer_time` is given up.
+  // Called where loops use all threads that there are for answers (ThreadCount). An answer that is
+  // not computed within `answer_time` is given up.
   Routes(ExportCatalog& catalog, AccessRule access,
          std::chrono::milliseconds answer_time = kAnswerTime)
       : catalog_(catalog), access_(std::move(access)), answer_time_(answer_time) {}
@@ -36,6 +38,8 @@ class Routes {
   ExportCatalog& catalog_;
   AccessRule access_;
   std::chrono::milliseconds answer_time_;
+  // Of the lanes. Threads that answer clients work alone, so that ThreadCount() is 1 there.
+  const int threads_ = ThreadCount();
   mutable ComputeLanes lanes_;
 };
 

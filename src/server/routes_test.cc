@@ -7,7 +7,9 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <thread>
 
+#include "core/parallel.h"
 #include "export_testing.h"
 #include "formats/json.h"
 #include "formats/npy.h"
@@ -577,6 +579,40 @@ TEST_F(StoreRoutesTest, AnswersHaveTheirTime) {
   EXPECT_EQ(HeaderOf(late, "Retry-After"), "5");
   EXPECT_THAT(WhatOf(late), HasSubstr("was not computed within 0 s"));
   EXPECT_THAT(late.body, HasSubstr("Ask for fewer layers"));
+}
+
+// Threads that answer clients work alone, but do not compute the answers.
+TEST_F(StoreRoutesTest, CostsAreThoseOfAllThreads) {
+  QkDescription d = testing::SmallQkDescription(20, 37, 37);
+  d.blocks.resize(1);
+  d.blocks[0].heads = 200;
+  const fs::path qk = dir_ / "root/large" / kQkFolderName;
+  fs::create_directories(qk);
+  WriteFileAtomic(qk / kQkDescriptionName, QkDescriptionText(d));
+  Request request;
+  request.method = "GET";
+  request.path = "/api/maps.npy";
+  request.host = "localhost";
+  request.params = {{"export", catalog_->Open("large")->id},
+                    {"definition", "model"},
+                    {"token", "camera"},
+                    {"heads", "all"},
+                    {"incoming", "1"}};
+  const int threads_before = ThreadCount();
+  std::vector<int> status;
+  std::string said;
+  for (const int threads : {1, 4}) {
+    SetThreadCount(threads);
+    const Routes routes(*catalog_, AccessRule{"127.0.0.1", ""}, std::chrono::milliseconds(0));
+    std::thread([&] {
+      WorkAloneHere();
+      const Response response = routes.Handle(request);
+      status.push_back(response.status);
+      said += response.body;
+    }).join();
+  }
+  SetThreadCount(threads_before);
+  EXPECT_THAT(status, ::testing::ElementsAre(400, 503)) << said;
 }
 
 TEST_F(StoreRoutesTest, AStoreThatCannotBeReadLeavesTheMaps) {

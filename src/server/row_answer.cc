@@ -6,7 +6,6 @@
 #include <cstring>
 
 #include "attention/request_words.h"
-#include "core/parallel.h"
 #include "formats/npy.h"
 #include "server/answer_form.h"
 #include "server/message.h"
@@ -94,9 +93,8 @@ bool AsksForStats(const RequestParams& params) {
   return text == "1";
 }
 
-void CheckCost(double products) {
-  const double most =
-      kMostProductsASecond * ThreadCount() * static_cast<double>(kAnswerTime.count());
+void CheckCost(double products, int threads) {
+  const double most = kMostProductsASecond * threads * static_cast<double>(kAnswerTime.count());
   if (products > most) {
     throw Refusal(400, "this would take far too long to compute in one answer", "",
                   "Ask for fewer layers, heads or patches at a time, or use 'vggt-attn query'.");

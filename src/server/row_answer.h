@@ -20,8 +20,8 @@ AttentionRequest ParseRowRequest(const RequestParams& params, const QkDescriptio
 bool AsksForStats(const RequestParams& params);
 
 // Throws Refusal (400) if so many products (AttentionRows::Products) take far more than
-// kAnswerTime (message.h) on any processor.
-void CheckCost(double products);
+// kAnswerTime (message.h) on so many threads of any processor.
+void CheckCost(double products, int threads);
 
 // A .npy file of float32: [layers, heads, frames, H_p, W_p], or [layers, heads, frames, tokens] if
 // all tokens were asked for. Behind it, if the answer has such shares, a second one: `dropped`,
