@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 
@@ -39,40 +40,65 @@ namespace {
 // machine to machine.
 constexpr char kWithoutSystemInter[] =
     "<?xml version='1.0'?><!DOCTYPE fontconfig SYSTEM 'fonts.dtd'><fontconfig><selectfont>"
-    "<rejectfont><glob>*/Inter*</glob></rejectfont></selectfont></fontconfig>";
+    "<rejectfont><glob>*/Inter-*.otf</glob><glob>*/Inter-*.ttf</glob><glob>*/Inter[*.ttf</glob>"
+    "<glob>*/Inter V*.ttf</glob><glob>*/InterVariable*.ttf</glob><glob>*/Inter.ttc</glob>"
+    "</rejectfont></selectfont></fontconfig>";
 
 // Fontconfig and FreeType take fonts from files only, and open them again whenever they need them.
 // A file in memory, which is left open, has a path and leaves nothing behind.
-std::string PathOf(std::span<const uint8_t> font) {
-  const int file = memfd_create("font", MFD_CLOEXEC);
-  if (file < 0) ThrowSystemError(errno, "memfd_create", "the font");
-  for (size_t done = 0; done < font.size();) {
-    const ssize_t wrote = write(file, font.data() + done, font.size() - done);
-    if (wrote < 0 && errno == EINTR) continue;
-    if (wrote <= 0) ThrowSystemError(errno, "write", "the font");
-    done += static_cast<size_t>(wrote);
+class FontFile {
+ public:
+  explicit FontFile(std::span<const uint8_t> font) : file_(memfd_create("font", MFD_CLOEXEC)) {
+    if (file_ < 0) ThrowSystemError(errno, "memfd_create", "the font");
+    for (size_t done = 0; done < font.size();) {
+      const ssize_t wrote = write(file_, font.data() + done, font.size() - done);
+      if (wrote < 0 && errno == EINTR) continue;
+      if (wrote <= 0) {
+        const int error = errno;
+        close(file_);
+        ThrowSystemError(error, "write", "the font");
+      }
+      done += static_cast<size_t>(wrote);
+    }
   }
-  return "/proc/self/fd/" + std::to_string(file);
-}
-
-void Add(FcConfig* config, std::span<const uint8_t> font) {
-  const std::string path = PathOf(font);
-  if (FcConfigAppFontAddFile(config, reinterpret_cast<const FcChar8*>(path.c_str())) == FcFalse) {
-    throw Error("cannot load the font that figures are drawn with", path,
-                "It is read through /proc, which has to be mounted.");
+  FontFile(const FontFile&) = delete;
+  FontFile& operator=(const FontFile&) = delete;
+  ~FontFile() {
+    if (file_ >= 0) close(file_);
   }
-}
 
+  void AddTo(FcConfig* config) const {
+    const std::string path = "/proc/self/fd/" + std::to_string(file_);
+    if (FcConfigAppFontAddFile(config, reinterpret_cast<const FcChar8*>(path.c_str())) == FcFalse) {
+      throw Error("cannot load the font that figures are drawn with", path,
+                  "It is read through /proc, which has to be mounted.");
+    }
+  }
+  void LeaveOpen() { file_ = -1; }
+
+ private:
+  int file_;
+};
+
+struct FreeFonts {
+  void operator()(FcConfig* config) const { FcConfigDestroy(config); }
+};
+
+// Keeps nothing if it fails: each figure tries again.
 FcConfig* Load() {
-  FcConfig* config = FcInitLoadConfig();
+  std::unique_ptr<FcConfig, FreeFonts> config(FcInitLoadConfig());
   if (config == nullptr) throw Error("cannot load the configuration of the system's fonts");
   FcConfigParseAndLoadFromMemory(
-      config, reinterpret_cast<const FcChar8*>(static_cast<const char*>(kWithoutSystemInter)),
+      config.get(), reinterpret_cast<const FcChar8*>(static_cast<const char*>(kWithoutSystemInter)),
       FcFalse);
-  FcConfigBuildFonts(config);
-  Add(config, {vggt_font_regular_begin, vggt_font_regular_end});
-  Add(config, {vggt_font_semibold_begin, vggt_font_semibold_end});
-  return config;
+  FcConfigBuildFonts(config.get());
+  FontFile regular({vggt_font_regular_begin, vggt_font_regular_end});
+  FontFile semibold({vggt_font_semibold_begin, vggt_font_semibold_end});
+  regular.AddTo(config.get());
+  semibold.AddTo(config.get());
+  regular.LeaveOpen();
+  semibold.LeaveOpen();
+  return config.release();
 }
 
 }  // namespace

@@ -3,14 +3,24 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdint>
 #include <cstdlib>
+#include <filesystem>
 #include <string>
 
 #include "render/typeset.h"
 #include "testing.h"
 
+// As in fonts.cc.
+extern "C" {
+extern const uint8_t vggt_font_regular_begin[];
+extern const uint8_t vggt_font_regular_end[];
+}
+
 namespace vggt {
 namespace {
+
+namespace fs = std::filesystem;
 
 // The file that text of a weight is drawn with.
 std::string FileOf(const char* family, int weight) {
@@ -40,6 +50,32 @@ TEST(Fonts, BothWeightsArePartOfTheProgram) {
 }
 
 TEST(Fonts, AreLoadedOnce) { EXPECT_EQ(AllFonts(), AllFonts()); }
+
+// Whatever begins with the family's name is no copy of it.
+TEST(Fonts, OnlyTheSystemsInterIsPutAside) {
+  const testing::TestDir dir;
+  const std::string font(vggt_font_regular_begin, vggt_font_regular_end);
+  for (const char* name : {"Inter-Regular.otf", "Inter.ttc", "Inter[wght].ttf", "Internal.otf"}) {
+    dir.Write(name, font);
+  }
+  const std::string config =
+      dir.Write("fonts.conf", "<?xml version='1.0'?><fontconfig><dir>" + dir.path().string() +
+                                  "</dir></fontconfig>");
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_EXIT(
+      {
+        setenv("FONTCONFIG_FILE", config.c_str(), 1);
+        const FcFontSet* fonts = FcConfigGetFonts(AllFonts(), FcSetSystem);
+        FcChar8* file = nullptr;
+        const bool is_one = fonts != nullptr && fonts->nfont == 1 &&
+                            FcPatternGetString(fonts->fonts[0], FC_FILE, 0, &file) == FcResultMatch;
+        std::_Exit(is_one && fs::path(reinterpret_cast<const char*>(file)).filename() ==
+                                 "Internal.otf"
+                       ? 0
+                       : 1);
+      },
+      ::testing::ExitedWithCode(0), "");
+}
 
 // A machine without any font.
 TEST(Fonts, TextNeedsNoFontOfTheSystem) {
