@@ -127,11 +127,11 @@ std::function<int()> DeclareFigure(CLI::App& app) {
       ->required();
   app.add_flag("--overwrite", flags->overwrite, "replace an existing file");
   app.footer(
-      "A recipe says what is drawn and how, in the words of a link to the page:\n"
+      "A recipe says what is drawn and how, with the keys of docs/http-api.md:\n"
       "  {\"export\": \"attn_first2all_demo\", \"queries\": [\"10.20\", \"3.4\"], \"view\": "
       "\"layers\",\n"
       "   \"colormap\": \"viridis\", \"width\": 85}\n"
-      "'export' is a path, as seen from the recipe's folder. docs/http-api.md lists all keys.\n"
+      "'export' is a path, as seen from the recipe's folder.\n"
       "Every figure holds its recipe.");
   return [flags] { return RunFigure(*flags); };
 }
