@@ -272,7 +272,9 @@ void WriteLabelled(const QueryFlags& options, const AttentionRequest& request,
     WriteFileAtomic(options.output, Bytes(bytes),
                     {.existing = options.overwrite ? Existing::kReplace : Existing::kRefuse});
   } catch (const RequestError& error) {
-    throw Error(error.problem(), options.output, error.hint());
+    // Its hints are about recipes.
+    throw Error(error.problem(), options.path,
+                "Ask for fewer --frames, or for one --layer or --head instead of all.");
   }
 }
 

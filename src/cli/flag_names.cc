@@ -24,6 +24,7 @@ constexpr std::pair<std::string_view, std::string_view> kFlags[] = {
     {"output", "--image_set_name or --output_dir_prefix"},
     {"overwrite", "--overwrite"},
     {"precision", "--precision"},
+    {"save_qk", "--save_qk"},
     {"sort", "--sort"},
     {"stride_h", "--stride_h"},
     {"stride_w", "--stride_w"},

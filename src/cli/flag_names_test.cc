@@ -11,6 +11,7 @@ namespace {
 TEST(FlagNames, StandInPlaceOfTheLibrarysOptions) {
   EXPECT_EQ(WithFlagNames(""), "");
   EXPECT_EQ(WithFlagNames("`num_images`"), "--num_images");
+  EXPECT_EQ(WithFlagNames("Export with `save_qk`."), "Export with --save_qk.");
   EXPECT_EQ(WithFlagNames("fewer patches (`stride_h`, `stride_w`)."),
             "fewer patches (--stride_h, --stride_w).");
   EXPECT_EQ(WithFlagNames("choose another `output`"),
