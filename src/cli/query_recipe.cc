@@ -6,8 +6,6 @@
 #include "cli/command.h"
 
 namespace vggt {
-namespace {
-
 Spot SpotOf(const AttentionRequest& request, const QkDescription& d, const QkBlocks& blocks) {
   Spot spot;
   spot.frame = request.frame;
@@ -24,8 +22,6 @@ Spot SpotOf(const AttentionRequest& request, const QkDescription& d, const QkBlo
   if (request.tokens.size() > 1) spot.to = cell(request.tokens.back());
   return spot;
 }
-
-}  // namespace
 
 Recipe RecipeOf(const AttentionRequest& request, const QkDescription& d, const std::string& path) {
   const QkBlocks& blocks = *d.Find(request.kind);

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "cli/query_recipe.h"
 #include "core/error.h"
 
 namespace vggt {
@@ -31,25 +32,6 @@ void ForEachFrame(const AttentionRequest& request, const QkBlocks& blocks,
   }
 }
 
-// The place that was asked for, as links write it.
-Spot SpotOf(const AttentionRequest& request, const QkBlocks& blocks, int64_t cols) {
-  Spot spot;
-  spot.frame = request.frame;
-  const auto cell_of = [&](int64_t token) {
-    const int64_t patch = token - blocks.specials();
-    return GridCell{patch / cols, patch % cols};
-  };
-  const int64_t first = request.tokens.front(), last = request.tokens.back();
-  if (first < blocks.specials()) {
-    spot.token = blocks.special_tokens[static_cast<size_t>(first)];
-    return spot;
-  }
-  // Several are a rectangle here, row by row.
-  spot.cell = cell_of(first);
-  if (last != first) spot.to = cell_of(last);
-  return spot;
-}
-
 // What the values are, in the words of figures.
 std::string DefinitionWords(const AttentionRequest& request) {
   RecipePlan plan;
@@ -72,7 +54,7 @@ void WriteRowsCsv(const AttentionRequest& request, const std::string& scene,
   TableFrame line;
   line.scene = scene;
   line.definition = DefinitionWords(request);
-  line.query = FormatSpot(SpotOf(request, blocks, description.W_p));
+  line.query = FormatSpot(SpotOf(request, description, blocks));
   line.special_tokens = blocks.special_tokens;
   line.cols = description.W_p;
   ForEachFrame(
