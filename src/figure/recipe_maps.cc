@@ -45,6 +45,16 @@ double SumOf(std::span<const float> values) {
   return std::accumulate(values.begin(), values.end(), 0.0);
 }
 
+// The mode that is in use: a number that is given says nothing of values that may be negative, and
+// signed values are shown from the least to the largest, whatever their maximum is.
+ScaleMode ModeOf(const RecipePlan& plan, bool difference) {
+  const ScaleMode mode = plan.recipe.scale;
+  const bool is_signed = plan.is_signed() && !difference;
+  const bool unfit = (mode == ScaleMode::kFixed && (is_signed || difference)) ||
+                     (mode == ScaleMode::kMaximum && is_signed);
+  return unfit ? ScaleMode::kView : mode;
+}
+
 // Fills in the shares of one head.
 void Weigh(const RecipePlan& plan, const LayerValues& values, int64_t head, bool reduced,
            HeadMaps& out) {
@@ -181,7 +191,7 @@ class RecipeMaps::State {
     return plan.parts[part < plan.parts.size() ? part : 0];
   }
   bool IsDifference(size_t part) const { return part == plan.parts.size(); }
-  ScaleMode Mode(bool difference) const;
+  ScaleMode Mode(bool difference) const { return ModeOf(plan, difference); }
   // Parts that share scales have the same number.
   size_t GroupOf(size_t part) const { return IsDifference(part) || plan.recipe.own ? part : 0; }
   Key KeyOf(size_t part, size_t layer, size_t head) const;
@@ -203,13 +213,6 @@ class RecipeMaps::State {
   std::map<Key, int64_t> counts_;
   std::map<Key, Reach> reaches_;
 };
-
-// A number that is given says nothing of values that may be negative.
-ScaleMode RecipeMaps::State::Mode(bool difference) const {
-  const ScaleMode mode = plan.recipe.scale;
-  const bool fixed = mode == ScaleMode::kFixed && (difference || plan.is_signed());
-  return fixed ? ScaleMode::kView : mode;
-}
 
 RecipeMaps::State::Key RecipeMaps::State::KeyOf(size_t part, size_t layer, size_t head) const {
   const size_t group = GroupOf(part);
@@ -366,11 +369,8 @@ bool RecipeMaps::HasOneRange(size_t part) const {
 
 std::string ReachName(const RecipePlan& plan, bool difference) {
   const bool is_signed = plan.is_signed() && !difference;
-  ScaleMode mode = plan.recipe.scale;
-  if (mode == ScaleMode::kFixed && (is_signed || difference)) mode = ScaleMode::kView;
-  if (mode == ScaleMode::kMaximum && is_signed) mode = ScaleMode::kView;
   const char* from = is_signed ? "least to largest" : "99 %";
-  switch (mode) {
+  switch (ModeOf(plan, difference)) {
     case ScaleMode::kView:
       return fmt::format("{} of all maps shown", from);
     case ScaleMode::kHead:
