@@ -54,7 +54,6 @@ struct FigureCell {
   bool picture = true;      // whether the picture is drawn under the map
   std::optional<FigureMap> map;
   std::optional<FigurePatch> match;  // gets a circle
-  bool target = false;               // gets a border: the frame that a matrix is of
 };
 
 // A list of cells that stand side by side in the view of frames, and one below the other elsewhere.

@@ -201,7 +201,6 @@ void FigureParts::BareCell(const FigureCell& cell, int query, const Box& box) {
       tools.canvas.StrokeCircle(middle.x, middle.y, radius, {colour, 0.9, {}});
     });
   }
-  if (cell.target) Outline(place, {kTarget, 1.2, {}}, sheet_.draws);
 }
 
 double FigureParts::Cell(const FigureCell& cell, int query, const Box& box, bool note_below) {

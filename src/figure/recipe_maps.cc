@@ -342,7 +342,6 @@ RecipeMaps::State::State(const RecipePlan& of, const StopCheck& stop_check) : pl
 
 RecipeMaps::RecipeMaps(const RecipePlan& plan, const StopCheck& stop_check)
     : state_(std::make_unique<State>(plan, stop_check)) {}
-RecipeMaps::RecipeMaps(RecipeMaps&& other) noexcept = default;
 RecipeMaps::~RecipeMaps() = default;
 
 size_t RecipeMaps::parts() const { return state_->heads.size(); }

@@ -59,7 +59,8 @@ class RecipeMaps {
   // Reads all maps; only those on show are kept. `plan` must outlive this. Throws RequestError if
   // they are more than a figure may hold; else as ReadLayerValues.
   RecipeMaps(const RecipePlan& plan, const StopCheck& stop_check);
-  RecipeMaps(RecipeMaps&& other) noexcept;
+  RecipeMaps(const RecipeMaps&) = delete;
+  RecipeMaps& operator=(const RecipeMaps&) = delete;
   ~RecipeMaps();
 
   size_t parts() const;  // with the difference

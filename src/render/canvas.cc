@@ -175,7 +175,6 @@ Canvas::Canvas(CanvasKind kind, double width, double height, double dpi, CanvasN
   cairo_paint(impl_->context.get());
 }
 
-Canvas::Canvas(Canvas&&) noexcept = default;
 Canvas::~Canvas() = default;
 
 void Canvas::FillBox(const Box& box, const Rgb& colour, double opacity) {

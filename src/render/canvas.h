@@ -56,7 +56,8 @@ class Canvas {
   // a PNG of more than kMostCanvasPixels; a PDF or SVG that would be one at 300 dpi, or with a side
   // above 14400 points.
   Canvas(CanvasKind kind, double width, double height, double dpi, CanvasNotes notes);
-  Canvas(Canvas&&) noexcept;
+  Canvas(const Canvas&) = delete;
+  Canvas& operator=(const Canvas&) = delete;
   ~Canvas();
 
   // `opacity`: 0 to 1
