@@ -95,7 +95,7 @@ struct FigureBar {
   std::vector<FigureTick> ticks;
   Colormap colormap = Colormap::kJet;
   // Both ends are strong and the middle is nothing, as of differences: opacity grows from the
-  // middle to both ends, and gamma is not applied.
+  // middle to both ends, and gamma is applied from there, too.
   bool diverging = false;
 };
 
@@ -126,7 +126,7 @@ struct Figure {
   // A name for each cell of a column, at the left. With them the cells stand close to each other,
   // in one grid if there is room.
   std::vector<std::string> row_labels;
-  std::vector<FigureBar> bars;  // one; or two, if differences have their own
+  std::vector<FigureBar> bars;  // one to three: differences may have their own, and A and B each
   FigureLooks looks;
 
   std::string recipe;   // that makes the figure again; kept in the file, not drawn
