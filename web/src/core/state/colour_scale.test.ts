@@ -7,6 +7,7 @@ import type { Maps, Rows } from "../source/wire";
 import { Block, type Ask } from "./block";
 import type { ScaleMode } from "./choices";
 import { colourScale, scaleChoices, scalesDiffer } from "./colour_scale";
+import { Difference } from "./compare_difference";
 import { createState, type State } from "./state";
 
 let state: State;
@@ -142,6 +143,7 @@ describe("of computed maps, the last colour stands for", () => {
   });
 
   it("by head, by layer, by map, the maximum, a fixed value", () => {
+    state.view.value = "heads";
     use("head"); // 96 values: number 95
     expect(last(exact(), 2, 1)).toBeCloseTo(0.096, 6);
     expect(last(exact(), 2, 2)).toBeCloseTo(0.192, 6);
@@ -205,7 +207,10 @@ describe("maps differ in their last colour", () => {
   const several = () => exact();
   const layers = () => exact({ heads: [1] });
   const one = () => exact({ layers: [2], heads: [1] });
-  beforeEach(() => state.show(storeExport()));
+  beforeEach(() => {
+    state.show(storeExport());
+    state.view.value = "matrix";
+  });
 
   it.each([
     ["view", several, false],
@@ -244,5 +249,20 @@ describe("the scales to choose from", () => {
     expect(offered()).toEqual(["view", "head", "map"]);
     use("fixed");
     expect(scaleChoices(state).now).toBe("view");
+  });
+
+  it("are those in use, whatever was chosen for another view or definition", () => {
+    state.show(storeExport());
+    use("layer");
+    expect(colourScale(state, [exact()], 2, 1, 0)!.words).toBe("99 % of each head");
+    state.view.value = "heads";
+    expect(colourScale(state, [exact()], 2, 1, 0)!.words).toBe("99 % of each layer");
+    const logits = exact({}, -5, 0.01, "logits");
+    const difference = new Difference(logits, logits);
+    state.wantedDefinition.value = "logits";
+    use("max");
+    expect(scaleChoices(state).now).toBe("view");
+    expect(colourScale(state, [logits], 2, 1, 0)!.words).toBe("least to largest of all maps shown");
+    expect(colourScale(state, [difference], 2, 1, 0)!.words).toBe("99 % of all maps shown");
   });
 });

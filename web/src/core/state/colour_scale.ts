@@ -11,7 +11,7 @@ import type { ScaleMode } from "./choices";
 import type { Shown } from "./derived";
 import { keep } from "./kept";
 import { Difference } from "./compare_difference";
-import { howOn, infoOn, meetsOn, signedOn } from "./on_screen";
+import { definitionOn, howOn, infoOn, meetsOn, signedOn } from "./on_screen";
 
 export interface ColourScale {
   range: Range;
@@ -23,7 +23,7 @@ export interface ColourScale {
 }
 
 // The same words stand in saved figures.
-export const kReachWords: Readonly<Record<ScaleMode, string>> = {
+const kReachWords: Readonly<Record<ScaleMode, string>> = {
   view: "99 % of all maps shown",
   head: "99 % of each head",
   layer: "99 % of each layer",
@@ -32,35 +32,43 @@ export const kReachWords: Readonly<Record<ScaleMode, string>> = {
   fixed: "fixed",
 };
 // Of values that are no probabilities.
-export const kSignedWords: Readonly<Partial<Record<ScaleMode, string>>> = {
+const kSignedWords: Readonly<Partial<Record<ScaleMode, string>>> = {
   view: "least to largest of all maps shown",
   head: "least to largest of each head",
   layer: "least to largest of each layer",
   map: "least to largest of each map",
 };
-// Where answers of single frames are too large to be asked for whole.
+// Where maps are too many for all of their frames to be asked for. A saved figure, for which the server looks at all
+// values, says the percentile of them all then, and its colours end there.
 const kLargestWords = "the largest 99 % among queries and heads";
+
+// `heads`: whether a layer's scale can be told, from maps of several heads or from what the export says.
+function modesFor(s: Shown, { signed, heads }: { signed: boolean; heads: boolean }) {
+  const words = signed ? kSignedWords : kReachWords;
+  const modes = (Object.entries(words) as [ScaleMode, string][]).filter(
+    ([mode]) => mode !== "layer" || heads,
+  );
+  const wanted = s.scaleMode.value;
+  const instead: ScaleMode = wanted === "layer" ? "head" : "view";
+  return { modes, now: modes.some(([mode]) => mode === wanted) ? wanted : instead };
+}
+
+const showsHeads = (s: Shown): boolean => s.view.value === "heads" || s.view.value === "matrix";
 
 // The scales to choose from, and which of them is in use.
 export function scaleChoices(s: Shown): {
   modes: (readonly [ScaleMode, string])[];
   now: ScaleMode;
 } {
-  const words = s.signed.value ? kSignedWords : kReachWords;
-  const view = s.view.value;
-  const heads = !s.exact.value || view === "heads" || view === "matrix";
-  const modes = (Object.entries(words) as [ScaleMode, string][]).filter(
-    ([mode]) => mode !== "layer" || heads,
-  );
-  const wanted = s.scaleMode.value;
-  const instead = wanted === "layer" ? "head" : "view";
-  return { modes, now: modes.some(([mode]) => mode === wanted) ? wanted : instead };
+  return modesFor(s, { signed: s.signed.value, heads: !s.exact.value || showsHeads(s) });
 }
 
+// Of a block on show, which may be older than the choices. A number that is given says nothing of differences.
 function modeOf(s: Shown, block: Block): ScaleMode {
-  const mode = s.scaleMode.value;
-  if (block instanceof Difference) return mode === "fixed" ? "view" : mode;
-  return signedOn(s, block) && !kSignedWords[mode] ? "view" : mode;
+  const stored = block.ask.exact === undefined;
+  const signed = s.isSigned(definitionOn(s, block));
+  const { now } = modesFor(s, { signed, heads: stored || showsHeads(s) });
+  return block instanceof Difference && now === "fixed" ? "view" : now;
 }
 
 // Which of a block's maps a scale looks at; `frame`: of this one alone.
@@ -301,7 +309,7 @@ const kMostValues = 8 << 20;
 // Whether a place that shows one frame of these maps needs the others, too, to find where colours end: the source
 // tells of each head, and of all maps of a query together, but not of the heads of each layer, nor of several queries.
 export function needsEveryFrame(s: Shown, layers: number, heads: number, queries: number): boolean {
-  const mode = s.scaleMode.value;
+  const mode = scaleChoices(s).now;
   const { H_ds = 0, W_ds = 0 } = s.grid.value ?? {};
   const size = layers * heads * s.frames.value.length * H_ds * W_ds;
   // Of differences the source tells nothing.
