@@ -65,6 +65,23 @@ describe("what B lacks", () => {
     expect(whyNoDifference(state, b)).toBe("The layers differ: 1–3 in A, 1–2, 5 in B.");
   });
 
+  it("is a layer that cannot be read", () => {
+    state.show(exampleExport());
+    const b = exampleExport({ id: "other" });
+    b.layers[1]!.error = "the file is cut off.";
+    expect(lack(b)).toBeNull();
+    state.layer.value = 2;
+    expect(lack(b)).toBe("cannot show layer 2: the file is cut off");
+    state.view.value = "layers";
+    expect(lack(b)).toBeNull();
+    expect(differencesOf(state, b)).toEqual(["It has no layer 2."]);
+    const why = "The layers differ: 1–4 in A, 1, 3–4 in B.";
+    expect(whyNoDifference(state, b)).toBe(why);
+    state.compare.value = "difference";
+    state.other.value = b;
+    expect(recipeOf(state)).toMatchObject({ compare: "side" });
+  });
+
   it("is the head, in the views of one head", () => {
     state.show(exampleExport());
     const mean = exampleExport({ heads: 0 });

@@ -9,7 +9,7 @@ import type { Shown } from "./derived";
 interface Extents {
   rows: number;
   cols: number;
-  layers: readonly number[];
+  layers: readonly number[]; // those that can be read
   heads: number; // 0: their mean alone
   tokens: readonly string[];
   attends: string;
@@ -18,7 +18,8 @@ interface Extents {
 function extentsOf(info: ExportInfo, kind: string | null): Extents | null {
   const { grid } = info;
   if (kind === null) {
-    const layers = info.layers.map((each) => each.number);
+    const readable = info.layers.filter((each) => each.error === null);
+    const layers = readable.map((each) => each.number);
     const { H_ds: rows, W_ds: cols } = grid;
     return { rows, cols, layers, heads: info.heads, tokens: [], attends: "all" };
   }
@@ -76,6 +77,10 @@ export function lackOf(a: Shown, b: ExportInfo, slot: number): string | null {
   const view = a.view.value;
   const { layers, heads } = extents;
   if ((view === "frames" || view === "heads") && !layers.includes(a.layer.value)) {
+    const damaged = a.exact.value
+      ? undefined
+      : b.layers.find((each) => each.number === a.layer.value);
+    if (damaged) return `cannot show layer ${damaged.number}: ${damaged.error?.replace(/\.$/, "")}`;
     const all = counted(layers.length, "layer");
     return `has no layer ${a.layer.value}; it has ${all}: ${numberRanges(layers)}`;
   }
