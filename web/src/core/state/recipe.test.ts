@@ -110,6 +110,30 @@ describe("a recipe", () => {
     });
   });
 
+  it("has lines only where they are drawn: to best matches, in the view of frames", () => {
+    state.show(exampleExport());
+    state.showLines.value = true;
+    const lines = () => recipeOf(state)!["lines"];
+    expect(lines()).toBe("1");
+    state.showMatches.value = false;
+    expect(lines()).toBe("0");
+    state.showMatches.value = true;
+    state.view.value = "layers";
+    expect(lines()).toBe("0");
+  });
+
+  it("says nothing of how stored maps are computed, whatever was wished for", () => {
+    state.wantedRope.value = "before";
+    state.reduction.value = "max";
+    state.incoming.value = true;
+    state.show(storeExport({ layers: exampleExport().layers }));
+    state.wantedDefinition.value = "stored";
+    expect(recipeOf(state)).toMatchObject({ definition: "stored" });
+    for (const key of ["block", "rope", "reduce", "incoming"]) {
+      expect(recipeOf(state)).not.toHaveProperty(key);
+    }
+  });
+
   it("names the second export, and how it is compared", () => {
     state.show(exampleExport());
     expect(recipeOf(state)).not.toHaveProperty("compare");

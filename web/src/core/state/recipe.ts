@@ -54,7 +54,7 @@ export function recipeOf(s: Shown): Recipe | null {
     smooth: flag(s.smooth.value),
     alone: flag(s.mapAlone.value),
     matches: flag(s.showMatches.value),
-    lines: flag(s.showLines.value && view === "frames"),
+    lines: flag(s.showLines.value && s.showMatches.value && view === "frames"),
     width: String(s.figureWidth.value),
     title: flag(s.figureTitle.value),
     footer: flag(s.figureFooter.value),
