@@ -85,8 +85,11 @@ describe("colours", () => {
     await viewer.id("scale").selectOption("fixed");
     await viewer.id("fixed-scale").fill("0.03");
     await stands(0.03, "fixed");
-    await viewer.id("fixed-scale").fill("0"); // no scale at all: the last one stays
-    await stands(0.03, "fixed");
+    // No scale at all, and one that neither links nor figures take: the last one stays.
+    for (const none of ["0", "1e-10", "2"]) {
+      await viewer.id("fixed-scale").fill(none);
+      await stands(0.03, "fixed");
+    }
     // Each picture to its own maximum, which its caption tells.
     await viewer.id("scale").selectOption("map");
     const colours = { table: "jet", opacity: 0.6, gamma: 1, alone: false } as const;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The row of choices under the top bar, by the names that the Python toolkit gave them.
-import { kAverage, kColormaps, kScales, type View } from "../../core/state/choices";
+import { kAverage, kColormaps, kFixedScale, kScales, type View } from "../../core/state/choices";
 import { scaleChoices } from "../../core/state/colour_scale";
 import { useViewer } from "../context";
 import { CompareMode, CompareScale } from "./CompareControls";
@@ -176,13 +176,15 @@ function Colours() {
             class="number"
             data-testid="fixed-scale"
             type="number"
-            min="0"
-            max="1"
+            min={kFixedScale.least}
+            max={kFixedScale.most}
             step="any"
             value={state.fixedScale.value}
             onInput={(event) => {
               const value = event.currentTarget.valueAsNumber;
-              if (value > 0 && value <= 1) state.fixedScale.value = value;
+              if (value >= kFixedScale.least && value <= kFixedScale.most) {
+                state.fixedScale.value = value;
+              }
             }}
           />
         </Field>

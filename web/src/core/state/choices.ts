@@ -7,6 +7,9 @@ import type { Size } from "../maps/geometry";
 import type { Spot } from "../source/spot";
 import type { ExportInfo, WireError } from "../source/wire";
 
+// Where colours may end by a number: probabilities. Recipes and links take no others.
+export const kFixedScale = { least: 1e-9, most: 1 };
+
 // Heads count from 1; this stands for their average.
 export const kAverage = 0;
 export const kMostPins = 4;
