@@ -301,6 +301,49 @@ describe("a file", () => {
     ]);
   });
 
+  describe("that comes slowly", () => {
+    // In pieces, one each four seconds; `ends`: after the third.
+    const slowly =
+      (ends: boolean): Answer =>
+      (_, init) => {
+        const body = new ReadableStream<Uint8Array>({
+          start(stream) {
+            for (const i of [1, 2, 3]) {
+              setTimeout(() => stream.enqueue(new TextEncoder().encode(`${i};`)), 4000 * i);
+            }
+            if (ends) setTimeout(() => stream.close(), 12_001);
+            init.signal!.addEventListener("abort", () =>
+              stream.error(new DOMException("", "AbortError")),
+            );
+          },
+        });
+        const headers = { "Content-Disposition": "filename=a.csv", "Content-Type": "text/csv" };
+        return new Response(body, { headers });
+      };
+    const patient = new HttpSource("", { timeoutMs: 5000 });
+
+    it("is waited for as long as it comes", async () => {
+      vi.useFakeTimers();
+      serve(slowly(true));
+      const waiting = patient.numbers("csv", recipe);
+      await vi.advanceTimersByTimeAsync(12_001);
+      const { content } = await waiting;
+      expect(content.type).toBe("text/csv");
+      expect(await content.text()).toBe("1;2;3;");
+    });
+
+    it("and stops half-way is late", async () => {
+      vi.useFakeTimers();
+      const seen = serve(slowly(false));
+      const waiting = failure(patient.numbers("csv", recipe));
+      await vi.advanceTimersByTimeAsync(16_999);
+      expect(seen.inits[0]?.signal?.aborted).toBe(false);
+      await vi.advanceTimersByTimeAsync(1);
+      expect(await waiting).toMatchObject({ kind: "late" });
+      expect(seen.inits[0]?.signal?.aborted).toBe(true);
+    });
+  });
+
   it.each([
     ["attachment; filename=plain.png", "plain.png"],
     ['attachment; filename="a \\"b\\" c.png"', 'a "b" c.png'],

@@ -24,7 +24,8 @@ import {
   type Rows,
 } from "./wire";
 
-// Longer than the server itself computes, so that it is the server who says what is too much.
+// Longer than the server itself computes, so that it is the server who says what is too much. A file may take longer as
+// a whole, because it may be large and the way slow, but none of its pieces may.
 const kTimeoutMs = 30_000;
 
 // What to do if no answer comes in that time.
@@ -58,6 +59,18 @@ async function serverError(response: Response): Promise<WireError> {
 
 const json = (response: Response): Promise<unknown> => response.json();
 const bytes = async (response: Response) => new Uint8Array(await response.arrayBuffer());
+
+// `onPiece` is called at each piece of it that comes.
+function content(response: Response, onPiece: () => void): Promise<Blob> {
+  const watch = new TransformStream<Uint8Array, Uint8Array>({
+    transform(piece, stream) {
+      onPiece();
+      stream.enqueue(piece);
+    },
+  });
+  const { headers } = response;
+  return new Response(response.body?.pipeThrough(watch) ?? null, { headers }).blob();
+}
 
 // The milliseconds that the server took over its answer, if it says so.
 function serverTime(response: Response): number | null {
@@ -181,24 +194,24 @@ export class HttpSource implements Source {
   }
 
   private file(address: string, recipe: Recipe, signal?: AbortSignal): Promise<SavedFile> {
-    const read = async (answer: Response): Promise<SavedFile> => {
+    const read = async (answer: Response, onPiece: () => void): Promise<SavedFile> => {
       const name = fileName(answer.headers.get("Content-Disposition"));
       if (!name) {
         const what = "The server's answer is damaged: it is a file without a name.";
         throw new WireError("format", what, address, "");
       }
-      return { name, content: await answer.blob() };
+      return { name, content: await content(answer, onPiece) };
     };
     const query = new URLSearchParams({ ...recipe });
     return this.request(`${address}?${query}`, signal, read, { lateHint: kLateFileHint });
   }
 
   // Closes the connection when the caller's signal says so, or when time is up, so that the server stops computing
-  // what nobody will read. An abort by the caller stays an AbortError, because it is no error to show.
+  // what nobody will read. `read` may have the time begin again. An abort by the caller stays an AbortError, because it is no error to show.
   private async request<T>(
     path: string,
     signal: AbortSignal | undefined,
-    read: (response: Response) => Promise<T>,
+    read: (response: Response, restartTime: () => void) => Promise<T>,
     { init = {}, lateHint = kLateHint }: { init?: RequestInit; lateHint?: string } = {},
   ): Promise<T> {
     const address = this.base + path;
@@ -207,14 +220,19 @@ export class HttpSource implements Source {
     const onAbort = (): void => stop.abort();
     signal?.addEventListener("abort", onAbort, { once: true });
     let late = false;
-    const timer = setTimeout(() => {
-      late = true;
-      stop.abort();
-    }, this.timeoutMs);
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const restartTime = (): void => {
+      clearTimeout(timer);
+      timer = setTimeout(() => {
+        late = true;
+        stop.abort();
+      }, this.timeoutMs);
+    };
+    restartTime();
     try {
       const response = await fetch(address, { ...init, signal: stop.signal });
       if (!response.ok) throw await serverError(response);
-      return await read(response);
+      return await read(response, restartTime);
     } catch (error) {
       signal?.throwIfAborted();
       if (error instanceof WireError) throw error;
