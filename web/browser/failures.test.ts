@@ -102,6 +102,20 @@ describe("a missing file", () => {
     expect(await viewer.id("error").count()).toBe(0);
   });
 
+  it("of maps is said of what is saved without them", async () => {
+    rmSync(join(folder, "project/attn_maps/layer_01"), { recursive: true });
+    await open("?path=project&row=3&col=4&view=layers");
+    await viewer.id("vmax").waitFor();
+    await viewer.id("save").click();
+    const coming = viewer.page.waitForEvent("download");
+    await viewer.id("save-npy").click();
+    await coming;
+    await expect.poll(() => viewer.text("save")).toContain("Saved without layer 1");
+    // It is there to be read until the menu is used again.
+    await viewer.id("save").click();
+    expect(await viewer.text("save")).toMatch(/^Save\s/);
+  });
+
   it("of a picture leaves its maps", async () => {
     rmSync(join(folder, "project/images/frame_01.png"));
     await open("?path=project&row=3&col=4");

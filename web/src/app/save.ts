@@ -7,17 +7,19 @@ import type { State } from "../core/state/state";
 
 export type SaveKind = FigureKind | NumberKind | "recipe" | "link";
 
-function download({ name, content }: SavedFile): void {
+function download({ name, content, leftOut }: SavedFile): readonly number[] {
   const url = URL.createObjectURL(content);
   const anchor = document.createElement("a");
   anchor.href = url;
   anchor.download = name;
   anchor.click();
   window.setTimeout(() => URL.revokeObjectURL(url), 60_000);
+  return leftOut;
 }
 
-// The choices are read at once, so that the file holds what was asked for when the menu was clicked.
-export async function save(state: State, kind: SaveKind): Promise<void> {
+// The choices are read at once, so that the file holds what was asked for when the menu was clicked. Tells which layers
+// the file lacks.
+export async function save(state: State, kind: SaveKind): Promise<readonly number[]> {
   const recipe = recipeOf(state);
   if (!recipe) throw new Error("There is no export.");
   switch (kind) {
@@ -31,11 +33,12 @@ export async function save(state: State, kind: SaveKind): Promise<void> {
     case "recipe": {
       const name = `${state.exportInfo.value!.name.replace(/[^\p{L}\p{N}._-]+/gu, "_")}_recipe.json`;
       const content = new Blob([recipeFile(state)!], { type: "application/json" });
-      return download({ name, content });
+      return download({ name, content, leftOut: [] });
     }
     case "link": {
       const { origin, pathname } = window.location;
       await navigator.clipboard.writeText(`${origin}${pathname}?${linkText(state)}`);
+      return [];
     }
   }
 }

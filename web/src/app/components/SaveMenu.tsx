@@ -5,6 +5,7 @@ import { useEffect, useRef } from "preact/hooks";
 import { kFigureKinds } from "../../core/source/source";
 import { toWireError, type WireError } from "../../core/source/wire";
 import { kFigureWidths } from "../../core/state/choices";
+import { savedText } from "../../core/state/wording";
 import { useViewer } from "../context";
 import { save, type SaveKind } from "../save";
 import { FailureText } from "./FailureBanner";
@@ -106,19 +107,21 @@ export function SaveMenu() {
     failure.value = null;
     working.current++;
     said.value = "Saving…";
-    let done = kind === "link" ? "Copied" : "Saved";
+    let done = "Not saved";
     try {
-      await save(state, kind);
+      const leftOut = await save(state, kind);
+      done = kind === "link" ? "Copied" : savedText(leftOut);
     } catch (error) {
-      done = "Not saved";
       failure.value = toWireError(error);
       open.value = true;
     }
     working.current--;
     if (working.current > 0) return; // the word stays until the last file is there
     said.value = done;
+    // What is not as it was wanted stays until the menu is used again.
+    if (done !== "Saved" && done !== "Copied") return;
     window.setTimeout(() => {
-      if (said.value === done && done !== "Not saved") said.value = "Save";
+      if (said.value === done) said.value = "Save";
     }, kSaidMs);
   };
   return (
@@ -127,7 +130,10 @@ export function SaveMenu() {
         data-testid="save"
         aria-haspopup="true"
         aria-expanded={open.value}
-        onClick={() => (open.value = !open.value)}
+        onClick={() => {
+          open.value = !open.value;
+          if (working.current === 0) said.value = "Save";
+        }}
       >
         {said.value} <span aria-hidden="true">▾</span>
       </button>

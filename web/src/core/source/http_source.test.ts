@@ -301,6 +301,20 @@ describe("a file", () => {
     ]);
   });
 
+  it.each([
+    [undefined, []],
+    ["2", [2]],
+    ["2,5,11", [2, 5, 11]],
+  ])("lacks the layers that the server left out: %s", async (text, layers) => {
+    const headers = {
+      "Content-Disposition": "filename=a.npy",
+      ...(text && { "X-Left-Out": text }),
+    };
+    serve(() => new Response("1", { headers }));
+    expect((await source.numbers("npy", recipe)).leftOut).toEqual(layers);
+    expect((await source.figure("png", recipe)).leftOut).toEqual(layers);
+  });
+
   describe("that comes slowly", () => {
     // In pieces, one each four seconds; `ends`: after the third.
     const slowly =

@@ -72,6 +72,9 @@ function content(response: Response, onPiece: () => void): Promise<Blob> {
   return new Response(response.body?.pipeThrough(watch) ?? null, { headers }).blob();
 }
 
+// The layers that a file lacks because they cannot be read: "2,5".
+const layersIn = (text: string | null): number[] => text?.match(/\d+/g)?.map(Number) ?? [];
+
 // The milliseconds that the server took over its answer, if it says so.
 function serverTime(response: Response): number | null {
   const timing = /\bmaps;dur=([\d.]+)/.exec(response.headers.get("Server-Timing") ?? "")?.[1];
@@ -200,7 +203,8 @@ export class HttpSource implements Source {
         const what = "The server's answer is damaged: it is a file without a name.";
         throw new WireError("format", what, address, "");
       }
-      return { name, content: await content(answer, onPiece) };
+      const leftOut = layersIn(answer.headers.get("X-Left-Out"));
+      return { name, content: await content(answer, onPiece), leftOut };
     };
     const query = new URLSearchParams({ ...recipe });
     return this.request(`${address}?${query}`, signal, read, { lateHint: kLateFileHint });

@@ -45,6 +45,7 @@ export type NumberKind = (typeof kNumberKinds)[number];
 export interface SavedFile {
   name: string;
   content: Blob;
+  leftOut: readonly number[]; // layers of the view that are not in it, because they cannot be read
 }
 
 // Whatever goes wrong is thrown as a WireError. If `signal` aborts, the source stops working and throws the signal's

@@ -2,6 +2,7 @@
 // What maps and their numbers are, in words.
 import type { Computation } from "../source/source";
 import { kExportMaps } from "./choices";
+import { numberRanges } from "./compare";
 import type { Shown } from "./derived";
 
 // "model", "cosine, before RoPE, frame blocks, incoming": the words of tables and figures.
@@ -16,6 +17,16 @@ export function attentionName(how: Computation | null): string {
   ]
     .filter(Boolean)
     .join(", ");
+}
+
+const kMostRanges = 12; // letters, of what a button can say
+
+// Of a file; `leftOut`: the layers that it lacks.
+export function savedText(leftOut: readonly number[]): string {
+  if (leftOut.length === 0) return "Saved";
+  const ranges = numberRanges(leftOut);
+  if (ranges.length > kMostRanges) return `Saved without ${leftOut.length} layers`;
+  return `Saved without layer${leftOut.length === 1 ? "" : "s"} ${ranges}`;
 }
 
 // Under a colour bar.
