@@ -118,6 +118,9 @@ describe("a second export", () => {
     await viewer.id("other-path").fill("few/demo");
     await viewer.id("open-other").click();
     await viewer.id("side-b").waitFor();
+    await expect.poll(() => viewer.id("other-path").count()).toBe(0);
+    const button = viewer.id("compare-with"); // it has the focus again
+    expect(await button.evaluate((each) => each === document.activeElement)).toBe(true);
     expect(await viewer.text("side-note")).toBe("It has 2 frames, A has 3.");
     expect(await viewer.id("side-b").getByTestId("overlay").count()).toBe(2);
   });

@@ -52,6 +52,9 @@ async function save(kind: string, before?: () => Promise<unknown>): Promise<Save
   return { name: download.suggestedFilename(), bytes: await readFile(await download.path()) };
 }
 
+const isFocused = (testId: string) =>
+  viewer.id(testId).evaluate((each) => each === document.activeElement);
+
 // What `vggt-attn query` writes of an export.
 function query(name: string, ending: string, flags: string): Buffer {
   const out = join(folder, `query.${ending}`);
@@ -321,6 +324,7 @@ describe("the link", () => {
     await viewer.id("save").click();
     await viewer.id("save-link").click();
     await expect.poll(() => viewer.text("save")).toContain("Copied");
+    expect(await isFocused("save")).toBe(true);
     const link = new URL(await viewer.page.evaluate(() => navigator.clipboard.readText()));
     expect(link.origin + "/").toBe(server.address);
     expect(Object.fromEntries(link.searchParams)).toEqual({
@@ -336,8 +340,11 @@ describe("the link", () => {
   it("and the rest of the menu close with Escape", async () => {
     await open("?path=project");
     await viewer.id("save").click();
-    await viewer.id("save-png").waitFor();
+    await viewer.id("jet-hint").locator("button").click();
+    expect(await isFocused("save")).toBe(true); // the hint is gone
+    await viewer.id("save-png").focus();
     await viewer.page.keyboard.press("Escape");
     await expect.poll(() => viewer.id("save-png").count()).toBe(0);
+    expect(await isFocused("save")).toBe(true);
   });
 });

@@ -101,6 +101,10 @@ export function CompareWith() {
     };
   }, []);
   const menuId = useId();
+  const done = () => {
+    if (open.value) button.current?.focus();
+    open.value = false;
+  };
   if (!state.exportInfo.value) return null;
   const other = state.other.value;
   return (
@@ -108,7 +112,6 @@ export function CompareWith() {
       <button
         ref={button}
         data-testid="compare-with"
-        aria-haspopup="true"
         aria-expanded={open.value}
         aria-controls={menuId}
         title={other ? `B: ${other.path}` : "Open a second export beside this one"}
@@ -147,7 +150,7 @@ export function CompareWith() {
           </button>
         </>
       )}
-      <div id={menuId}>{open.value && <Chooser onDone={() => (open.value = false)} />}</div>
+      <div id={menuId}>{open.value && <Chooser onDone={done} />}</div>
     </div>
   );
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What can be taken away. A file holds the choices as they stood at the click, however long it takes.
 import { useSignal } from "@preact/signals";
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useId, useRef } from "preact/hooks";
 import { kFigureKinds } from "../../core/source/source";
 import { toWireError, type WireError } from "../../core/source/wire";
 import { kFigureWidths } from "../../core/state/choices";
@@ -21,7 +21,7 @@ const kItems: readonly { kind: SaveKind; name: string; about: string }[] = [
 ];
 
 // How figures look on the page of a paper.
-function FigureOptions(props: { act: (kind: SaveKind) => void }) {
+function FigureOptions(props: { act: (kind: SaveKind) => void; leave: () => void }) {
   const { state } = useViewer();
   const { figureWidth, figureFrames, figureTitle, figureFooter } = state;
   return (
@@ -74,7 +74,14 @@ function FigureOptions(props: { act: (kind: SaveKind) => void }) {
       {state.colormap.value === "jet" && (
         <p class="hint" data-testid="jet-hint">
           jet misleads in print and for colour-blind readers:{" "}
-          <button onClick={() => (state.colormap.value = "viridis")}>try viridis</button>
+          <button
+            onClick={() => {
+              state.colormap.value = "viridis";
+              props.leave(); // this hint goes
+            }}
+          >
+            try viridis
+          </button>
         </p>
       )}
     </fieldset>
@@ -90,10 +97,17 @@ export function SaveMenu() {
   const failure = useSignal<WireError | null>(null);
   const working = useRef(0);
   const element = useRef<HTMLDivElement>(null);
+  const button = useRef<HTMLButtonElement>(null);
+  const menuId = useId();
+  // What is about to go gives the focus back to the menu's button.
+  const leave = () => button.current?.focus();
   useEffect(() => {
     const close = (event: Event) => {
+      if (!open.value) return;
+      const escape = event instanceof KeyboardEvent && event.key === "Escape";
       const outside = event.target instanceof Node && !element.current?.contains(event.target);
-      if (outside || (event instanceof KeyboardEvent && event.key === "Escape")) open.value = false;
+      if (escape) leave();
+      if (escape || outside) open.value = false;
     };
     document.addEventListener("pointerdown", close);
     document.addEventListener("keydown", close);
@@ -103,6 +117,7 @@ export function SaveMenu() {
     };
   }, []);
   const act = async (kind: SaveKind) => {
+    leave();
     open.value = false;
     failure.value = null;
     working.current++;
@@ -127,9 +142,10 @@ export function SaveMenu() {
   return (
     <div class="menu" ref={element}>
       <button
+        ref={button}
         data-testid="save"
-        aria-haspopup="true"
         aria-expanded={open.value}
+        aria-controls={menuId}
         onClick={() => {
           open.value = !open.value;
           if (working.current === 0) said.value = "Save";
@@ -141,13 +157,13 @@ export function SaveMenu() {
         {said.value === "Save" ? "" : said.value}
       </span>
       {open.value && (
-        <div class="save-menu" role="group" aria-label="Save">
+        <div id={menuId} class="save-menu" role="group" aria-label="Save">
           {failure.value && (
             <p class="not-saved" role="alert" data-testid="not-saved">
               Not saved: <FailureText error={failure.value} />
             </p>
           )}
-          <FigureOptions act={(kind) => void act(kind)} />
+          <FigureOptions act={(kind) => void act(kind)} leave={leave} />
           {items.map(({ kind, name, about }) => (
             <button key={kind} data-testid={`save-${kind}`} onClick={() => void act(kind)}>
               {name}
