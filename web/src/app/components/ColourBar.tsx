@@ -15,7 +15,7 @@ import { CompareBarName } from "./CompareNames";
 const kTicks = [0, 0.25, 0.5, 0.75, 1];
 
 // Of the maps of the active query; of the chosen one of them where they differ.
-function scaleOnShow(state: State) {
+export function scaleOnShow(state: State) {
   const blocks = state.feeds.active()?.blocks() ?? [];
   const block = blocks[0] ?? null;
   const { layers = [], heads = [] } = block?.ask ?? {};
@@ -33,7 +33,8 @@ function scaleOnShow(state: State) {
   };
 }
 
-export function ColourBar() {
+// The colours, from the first to the last.
+export function Gradient() {
   const { state } = useViewer();
   const canvas = useRef<HTMLCanvasElement>(null);
   useSignalEffect(() => {
@@ -46,6 +47,11 @@ export function ColourBar() {
     }
     context.putImageData(image, 0, 0);
   });
+  return <canvas ref={canvas} width={256} height={1} aria-hidden="true" />;
+}
+
+export function ColourBar() {
+  const { state } = useViewer();
   const shown = useComputed(() => scaleOnShow(state));
   const { block, differ, scale } = shown.value;
   const signed = signedOn(state, block);
@@ -63,7 +69,7 @@ export function ColourBar() {
       : "";
   return (
     <div class="colour-bar" data-testid="colour-bar">
-      <canvas ref={canvas} width={256} height={1} aria-hidden="true" />
+      <Gradient />
       <ol>
         {kTicks.map((tick) => (
           <li key={tick}>
