@@ -121,6 +121,11 @@ describe("colours", () => {
     await viewer.id("scale").selectOption("max");
     await expect.poll(last).not.toContain("≥");
     expect(parseFloat(await last()) / most).toBeCloseTo(1, 2);
+    // All that is smaller has the first colour of a logarithmic scale.
+    const first = () => viewer.page.locator(".colour-bar li").first().innerText();
+    expect(await first()).toBe("0");
+    await viewer.id("log-scale").check();
+    await expect.poll(first).toMatch(/^≤ \d/);
     expect(await viewer.id("exported-vmax").count()).toBe(0);
   });
 

@@ -73,6 +73,7 @@ export function ColourBar() {
       <ol>
         {kTicks.map((tick) => (
           <li key={tick}>
+            {tick === 0 && scale?.range.log && "≤ "}
             {tick === 1 && scale && (differ ? scale.clips : scale.beyond) && "≥ "}
             {label(tick)}
           </li>
