@@ -19,7 +19,7 @@ const kNames = 1.46; // for the name of its file
 const kTokens = 2.8; // for each line of its special tokens
 
 // What stands under a frame of a width, in CSS pixels.
-export function captionHeight(state: State, em: number): (width: number) => number {
+function captionHeight(state: State, em: number): (width: number) => number {
   const named = state.frames.value.some(({ source }) => source);
   const count = state.specialTokens.value.length;
   const token = tokenWidth(state) * em;

@@ -7,7 +7,7 @@ export interface Range {
   log: boolean; // logarithmic, from high / 10^kDecades on
 }
 
-export const kDecades = 4;
+const kDecades = 4;
 
 // Where between the first colour (0) and the last (1) a value lies; NaN of NaN.
 export function position(value: number, { low, high, log }: Range): number {

@@ -39,8 +39,7 @@ export type Recipe = Readonly<Record<string, string>>;
 
 export const kFigureKinds = ["png", "svg", "pdf"] as const;
 export type FigureKind = (typeof kFigureKinds)[number];
-export const kNumberKinds = ["npy", "csv"] as const;
-export type NumberKind = (typeof kNumberKinds)[number];
+export type NumberKind = "npy" | "csv";
 
 export interface SavedFile {
   name: string;

@@ -38,8 +38,7 @@ export const kExportMaps = "stored";
 export const kFigureWidths = [170, 85] as const;
 export type FigureWidth = (typeof kFigureWidths)[number];
 // All pictures of the view, or the chosen one, which is the target of small maps.
-export const kFigureFrames = ["all", "target"] as const;
-export type FigureFrames = (typeof kFigureFrames)[number];
+export type FigureFrames = "all" | "target";
 
 // What a link restores; null where the link says nothing.
 export interface Restored {

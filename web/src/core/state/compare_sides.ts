@@ -10,7 +10,7 @@ import { derive } from "./derived";
 import { createFeeds, type Feeds } from "./feeds";
 import type { State } from "./state";
 
-export const kSides = ["a", "b", "difference"] as const;
+const kSides = ["a", "b", "difference"] as const;
 export type Side = (typeof kSides)[number];
 export const kSideNames: Readonly<Record<Side, string>> = { a: "A", b: "B", difference: "A − B" };
 

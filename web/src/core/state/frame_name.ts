@@ -120,7 +120,7 @@ export const sourceOf = (frames: Frames, frame: number): SourceFile | null =>
   frames[frame]?.source ?? null;
 
 // "" where the export does not tell.
-export function shortNameOf(frames: Frames, frame: number, fits: Fits): string {
+function shortNameOf(frames: Frames, frame: number, fits: Fits): string {
   const sources = frames.map(({ source }) => source);
   return shortNames(sources, fits)[frame] ?? "";
 }
