@@ -200,8 +200,12 @@ describe("a picture with the keys", () => {
     expect(page.url()).toContain("row=3&col=4");
     await page.keyboard.press("Enter");
     expect(await viewer.id("target").inputValue()).toBe("1");
+    // From one picture to the next, and back: what the one says is not lost with what the other takes back.
     await page.keyboard.press("PageDown");
     expect(await isFocused(viewer.id("overlay").nth(2).locator(".hit"))).toBe(true);
+    await expect.poll(() => viewer.text("readout")).toContain("frame 2");
+    await page.keyboard.press("PageUp");
+    await expect.poll(() => viewer.text("readout")).toContain("frame 1");
     await viewer.id("target").focus();
     await expect.poll(() => viewer.id("readout").count()).toBe(0);
   });

@@ -2,7 +2,7 @@
 // What a picture with a map answers to: the pointer and the keys read its values, choose it and enlarge it.
 import { useComputed, useSignal, useSignalEffect } from "@preact/signals";
 import type { ComponentChildren } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useRef } from "preact/hooks";
 import type { FrameGeometry, GridCell, Point } from "../../core/maps/geometry";
 import { formatValue } from "../../core/maps/number";
 import { argMax } from "../../core/maps/stats";
@@ -15,6 +15,7 @@ import { definitionOn, headOn, layerOn, meetsOn, spotOn } from "../../core/state
 import type { State } from "../../core/state/state";
 import { useViewer, type Viewer } from "../context";
 import { enlarge, goBack } from "../enlarge";
+import { useVoice } from "../voice";
 import { differenceText, sideMark } from "./CompareMarks";
 import { place } from "./Picture";
 
@@ -109,7 +110,8 @@ function isTabStop(state: State, props: OverlayProps): boolean {
 
 export function Hit(props: OverlayProps & { children: ComponentChildren }) {
   const viewer = useViewer();
-  const { state, readout } = viewer;
+  const { state } = viewer;
+  const voice = useVoice();
   const { layer, head, frame, slot } = props;
   const element = useRef<HTMLDivElement>(null);
   // Where the pointer is, on the window and on the picture.
@@ -124,7 +126,6 @@ export function Hit(props: OverlayProps & { children: ComponentChildren }) {
     const at = pointer.value?.at ?? (cell && shape?.cellCentre(cell.row, cell.col));
     return at ? reading(viewer, props, at) : null;
   });
-  const says = useRef(false);
   useSignalEffect(() => {
     const shape = state.geometries.value[frame];
     const cell = cursor.value;
@@ -137,12 +138,8 @@ export function Hit(props: OverlayProps & { children: ComponentChildren }) {
         on = { x: box.left + x * box.width, y: box.top + y * box.height };
       }
     }
-    if (on && said.value) readout.value = { ...on, ...said.value };
-    else if (says.current) readout.value = null;
-    says.current = on !== undefined && said.value !== null;
+    voice.say(on && said.value ? { ...on, ...said.value } : null);
   });
-  // It goes with the picture, which no pointer leaves then.
-  useEffect(() => () => void (says.current && (readout.value = null)), []);
   const point = (event: PointerEvent) => {
     const box = element.current!.getBoundingClientRect();
     pointer.value = {

@@ -12,6 +12,7 @@ import type { State } from "../../core/state/state";
 import { matrixCells, type Cells, type Room } from "../arrange";
 import { canvas2d } from "../canvas";
 import { useViewer } from "../context";
+import { useVoice } from "../voice";
 
 const kLabelWidth = 2.4; // heights of a line of text
 const kLabelHeight = 1.4;
@@ -135,20 +136,12 @@ interface Choice {
 
 // What is said of one map: under the pointer, or chosen with the keys.
 function useReading(feed: Feed, said: Signal<(Choice & { x: number; y: number }) | null>) {
-  const { state, readout } = useViewer();
-  const wasSaid = useRef(false);
+  const { state } = useViewer();
+  const voice = useVoice();
   useSignalEffect(() => {
     const at = said.value;
-    if (!at) {
-      if (wasSaid.current) readout.value = null;
-      wasSaid.current = false;
-      return;
-    }
-    wasSaid.current = true;
-    readout.value = { x: at.x, y: at.y, ...textOf(state, feed, at) };
+    voice.say(at && { x: at.x, y: at.y, ...textOf(state, feed, at) });
   });
-  // It goes with the matrix, which no pointer leaves then.
-  useEffect(() => () => void (wasSaid.current && (readout.value = null)), []);
 }
 
 // What part of the attention lies on the frame shown, so that a weak map is known for one, and where the colours end.
