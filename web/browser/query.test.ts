@@ -200,6 +200,35 @@ describe("the readout under a resting pointer", () => {
     await expect.poll(said).toContain(`level ${levels[48 + 3 * 8 + 4]} ·`);
   });
 
+  it("is of the patch that is there once the picture is enlarged, given back or resized", async () => {
+    const { page } = viewer;
+    const picture = page.locator(".overlay .picture").first();
+    const small = await viewer.box(picture);
+    const [x, y] = [small.x + 0.45 * small.width, small.y + 0.7 * small.height];
+    // By the picture's own place: it has 6 rows and 8 columns.
+    const isUnderPointer = () =>
+      expect
+        .poll(async () => {
+          const box = await viewer.box(picture);
+          const [row, col] = [(6 * (y - box.y)) / box.height, (8 * (x - box.x)) / box.width];
+          const patch = `patch (${Math.floor(row)}, ${Math.floor(col)})`;
+          return (await viewer.id("readout").allInnerTexts()).join().includes(patch);
+        })
+        .toBe(true);
+    await page.mouse.move(x, y);
+    await isUnderPointer();
+    await page.mouse.dblclick(x, y);
+    await viewer.id("back").waitFor();
+    expect((await viewer.box(picture)).width).toBeGreaterThan(1.5 * small.width);
+    await isUnderPointer();
+    await page.setViewportSize({ width: 1100, height: 800 });
+    await isUnderPointer();
+    await page.setViewportSize({ width: 1440, height: 900 });
+    await page.keyboard.press("Escape");
+    await expect.poll(() => viewer.id("back").count()).toBe(0);
+    await isUnderPointer();
+  });
+
   it("goes with the picture that it stands on", async () => {
     await rest();
     await press("m");

@@ -3,7 +3,7 @@
 import { useComputed, useSignal, useSignalEffect } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useRef } from "preact/hooks";
-import type { FrameGeometry, GridCell, Point } from "../../core/maps/geometry";
+import type { FrameGeometry, GridCell, Point, Rect } from "../../core/maps/geometry";
 import { formatValue } from "../../core/maps/number";
 import { argMax } from "../../core/maps/stats";
 import { spotName } from "../../core/source/spot";
@@ -18,6 +18,7 @@ import { enlarge, goBack } from "../enlarge";
 import { useVoice } from "../voice";
 import { differenceText, sideMark } from "./CompareMarks";
 import { place } from "./Picture";
+import { useBox } from "./room";
 
 export interface OverlayProps {
   feed: Feed;
@@ -108,47 +109,51 @@ function isTabStop(state: State, props: OverlayProps): boolean {
   return props.layer === state.layer.value && props.head === head && props.frame === frame;
 }
 
+// The point of the picture, in its pixels, under a point of the window; null beside it.
+function pointAt({ width, height }: FrameGeometry, box: Rect, on: Point): Point | null {
+  const [x, y] = [(on.x - box.x) / box.width, (on.y - box.y) / box.height];
+  return x >= 0 && x <= 1 && y >= 0 && y <= 1 ? { x: x * width, y: y * height } : null;
+}
+
+const centreOf = (geometry: FrameGeometry | undefined, { row, col }: GridCell): Point | null =>
+  geometry?.cellCentre(row, col) ?? null;
+
 export function Hit(props: OverlayProps & { children: ComponentChildren }) {
   const viewer = useViewer();
   const { state } = viewer;
   const voice = useVoice();
   const { layer, head, frame, slot } = props;
   const element = useRef<HTMLDivElement>(null);
-  // Where the pointer is, on the window and on the picture.
-  const pointer = useSignal<{ on: Point; at: Point } | null>(null);
+  const pointer = useSignal<Point | null>(null); // on the window
   const cursor = useSignal<GridCell | null>(null);
+  const { box, measure } = useBox(element, () => !!pointer.value || !!cursor.value);
   const geometry = state.geometries.value[frame];
-  const size = geometry && { width: geometry.width, height: geometry.height };
-  // Of the pointer, or else of the patch that the keys have reached: as the map changes, so does what is said of it.
+  // Of the pointer, or else of the patch that the keys have reached: as the map changes, or the picture moves under the
+  // pointer, so does what is said of it.
   const said = useComputed(() => {
     const shape = state.geometries.value[frame];
     const cell = cursor.value;
-    const at = pointer.value?.at ?? (cell && shape?.cellCentre(cell.row, cell.col));
+    const on = pointer.value;
+    const at = on ? shape && pointAt(shape, box.value, on) : cell && centreOf(shape, cell);
     return at ? reading(viewer, props, at) : null;
   });
   useSignalEffect(() => {
     const shape = state.geometries.value[frame];
     const cell = cursor.value;
-    let on = pointer.value?.on;
-    if (!on && cell && shape && element.current) {
-      const box = element.current.getBoundingClientRect();
-      const centre = shape.cellCentre(cell.row, cell.col);
-      if (centre) {
-        const [x, y] = [centre.x / shape.width, centre.y / shape.height];
-        on = { x: box.left + x * box.width, y: box.top + y * box.height };
-      }
+    let on = pointer.value;
+    const centre = !on && cell && centreOf(shape, cell);
+    if (centre && shape) {
+      const { x, y, width, height } = box.value;
+      on = {
+        x: x + (centre.x / shape.width) * width,
+        y: y + (centre.y / shape.height) * height,
+      };
     }
     voice.say(on && said.value ? { ...on, ...said.value } : null);
   });
   const point = (event: PointerEvent) => {
-    const box = element.current!.getBoundingClientRect();
-    pointer.value = {
-      on: { x: event.clientX, y: event.clientY },
-      at: {
-        x: ((event.clientX - box.left) / box.width) * (size?.width ?? 0),
-        y: ((event.clientY - box.top) / box.height) * (size?.height ?? 0),
-      },
-    };
+    measure();
+    pointer.value = { x: event.clientX, y: event.clientY };
   };
   // The keys begin at the best match.
   const enter = () => {
