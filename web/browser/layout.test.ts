@@ -99,6 +99,27 @@ describe.each(kSizes)("$width × $height", (look) => {
     expect(list.height).toBeGreaterThan(0.4 * look.height);
   });
 
+  it("has menus that end with it", async () => {
+    await open("?path=store_demo&row=3&col=4", look);
+    const unfold = viewer.id("unfold");
+    for (const [button, menu, last] of [
+      ["save", ".save-menu", "save-link"],
+      ["compare-with", ".compare-menu", "other-listed"],
+    ] as const) {
+      if (await unfold.isVisible()) await unfold.click(); // with all that stands over the pictures, or without
+      if (!(await viewer.id(button).isVisible())) await unfold.click();
+      await viewer.id(button).click();
+      await viewer.id(last).last().focus();
+      for (const each of [viewer.page.locator(menu), viewer.id(last).last()]) {
+        const { y, height } = await viewer.box(each);
+        expect(y).toBeGreaterThanOrEqual(0);
+        expect(y + height).toBeLessThanOrEqual(look.height);
+      }
+      expect((await viewer.box(viewer.page.locator(".topbar"))).y).toBe(0);
+      await viewer.page.keyboard.press("Escape");
+    }
+  });
+
   it("shows special tokens whole", async () => {
     for (const definition of ["model", "logits"]) {
       await open(`?path=store_demo&row=3&col=4&pins=1.1&definition=${definition}`, look);

@@ -5,6 +5,7 @@ import { useEffect, useId, useRef } from "preact/hooks";
 import { toWireError, type ListedExport, type WireError } from "../../core/source/wire";
 import { useViewer } from "../context";
 import { FailureText } from "./FailureBanner";
+import { tellTop } from "./room";
 
 function Chooser(props: { onDone: () => void }) {
   const { state } = useViewer();
@@ -34,7 +35,7 @@ function Chooser(props: { onDone: () => void }) {
     (each) => each.path !== state.exportInfo.value?.path && each.error === null,
   );
   return (
-    <div class="compare-menu" role="group" aria-label="The export B">
+    <div ref={tellTop} class="compare-menu" role="group" aria-label="The export B">
       <form
         onSubmit={(event) => {
           event.preventDefault();

@@ -10,6 +10,7 @@ import { useViewer } from "../context";
 import { save, type SaveKind } from "../save";
 import { FailureText } from "./FailureBanner";
 import { Check, Choice } from "./Fields";
+import { tellTop } from "./room";
 
 const kSaidMs = 1500;
 
@@ -157,7 +158,7 @@ export function SaveMenu() {
         {said.value === "Save" ? "" : said.value}
       </span>
       {open.value && (
-        <div id={menuId} class="save-menu" role="group" aria-label="Save">
+        <div id={menuId} ref={tellTop} class="save-menu" role="group" aria-label="Save">
           {failure.value && (
             <p class="not-saved" role="alert" data-testid="not-saved">
               Not saved: <FailureText error={failure.value} />

@@ -60,3 +60,8 @@ export function useBox(element: RefObject<HTMLElement>, wanted: () => boolean) {
   });
   return { box, measure };
 }
+
+// Tells the style of a menu where on the window it begins (`--top`), so that the menu can end with the window.
+export function tellTop(menu: HTMLElement | null): void {
+  menu?.style.setProperty("--top", `${menu.getBoundingClientRect().top}px`);
+}
