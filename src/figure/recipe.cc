@@ -295,6 +295,14 @@ RecipeWords ParseRecipeJson(std::string_view text, const std::string& source) {
   RecipeWords words;
   for (const auto& [key, value] : json.items()) {
     const char separator = key == "queries" ? '_' : key == "frames" ? ',' : '\0';
+    // The number 12.10 is 12.1, another place.
+    const bool number =
+        value.is_number() || (value.is_array() && !value.empty() &&
+                              std::any_of(value.begin(), value.end(),
+                                          [](const Json& each) { return each.is_number(); }));
+    if (key == "queries" && number) {
+      Wrong("queries", "is a number", "Write places as text: \"12.10\".");
+    }
     words.emplace_back(key, WordOf(value, Printable(key), separator));
   }
   return words;

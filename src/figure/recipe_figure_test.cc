@@ -135,10 +135,10 @@ TEST_F(RecipeFigureTest, ExactMapsSayTheirReachAndMaximum) {
   EXPECT_EQ(figure.title, "Layer 5, average");
   EXPECT_THAT(figure.subtitle, HasSubstr(" · model"));
   EXPECT_THAT(figure.bars[0].label,
-              HasSubstr("over all tokens it may look at; 99 % of all maps shown; maximum 0."));
+              HasSubstr("over all tokens it may look at; 99 % of all shown, in all frames; maximum 0."));
   EXPECT_THAT(figure.bars[0].ticks[2].text, ::testing::StartsWith("≥ 0.0"));
   const Figure whole = Make({{"queries", "4.5"}, {"definition", "model"}, {"scale", "max"}});
-  EXPECT_THAT(whole.bars[0].label, ::testing::EndsWith("; maximum of all maps shown"));
+  EXPECT_THAT(whole.bars[0].label, ::testing::EndsWith("; maximum of all shown, in all frames"));
   EXPECT_THAT(whole.bars[0].ticks[2].text, Not(HasSubstr("≥")));
 }
 
@@ -350,7 +350,7 @@ TEST_F(RecipeFigureTest, FramesThatAreNotMet) {
   EXPECT_FALSE(cells[0].match);
   EXPECT_EQ(cells[1].note, "");
   EXPECT_TRUE(cells[1].match);
-  EXPECT_THAT(figure.bars[0].label, HasSubstr("least to largest of all maps shown"));
+  EXPECT_THAT(figure.bars[0].label, HasSubstr("least to largest of all shown, in all frames"));
 }
 
 TEST_F(RecipeFigureTest, SignedScalesOfTheirOwn) {

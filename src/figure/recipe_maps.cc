@@ -16,7 +16,7 @@ namespace {
 
 // What a figure may hold: more than all layers and heads of the largest model, twice and
 // subtracted.
-constexpr size_t kMostFigureMaps = 4096;
+constexpr size_t kMostFigureMaps = 8192;
 constexpr int64_t kMostFigureValues = 64 << 20;  // 256 MiB
 
 LayerValues ReadStored(const RecipePlan& plan, const RecipePart& part, size_t query, size_t layer) {
@@ -369,17 +369,21 @@ bool RecipeMaps::HasOneRange(size_t part) const {
 std::string ReachName(const RecipePlan& plan, bool difference) {
   const bool is_signed = plan.is_signed() && !difference;
   const char* from = is_signed ? "least to largest" : "99 %";
+  const bool exported = plan.stored() && !difference;
   switch (ModeOf(plan, difference)) {
     case ScaleMode::kView:
-      return fmt::format("{} of all maps shown", from);
+      if (exported) return "exported vmax, the largest of all shown";
+      return fmt::format("{} of all shown, in all frames", from);
     case ScaleMode::kHead:
-      return fmt::format("{} of each head", from);
+      if (exported) return "exported vmax of each head";
+      return fmt::format("{} of each head, in all frames", from);
     case ScaleMode::kLayer:
-      return fmt::format("{} of each layer", from);
+      if (exported) return "exported vmax of each layer";
+      return fmt::format("{} of each layer, in all frames", from);
     case ScaleMode::kMap:
       return is_signed ? "least to largest of each map" : "each map to its maximum";
     case ScaleMode::kMaximum:
-      return "maximum of all maps shown";
+      return "maximum of all shown, in all frames";
     case ScaleMode::kFixed:
       break;
   }

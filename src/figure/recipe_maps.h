@@ -79,7 +79,7 @@ class RecipeMaps {
 };
 
 // What scales reach over and where they end, in the words of the page (core/state/colour_scale.ts):
-// "99 % of each head".
+// "99 % of each head, in all frames".
 std::string ReachName(const RecipePlan& plan, bool difference);
 
 }  // namespace vggt

@@ -207,11 +207,11 @@ TEST_F(RecipeMapsTest, ScalesOfExactMaps) {
   const RecipeMaps maps(of_map, {});
   const std::vector<float>& map = maps.Head(0, 1, 1, 2).maps[0];
   EXPECT_EQ(maps.Range(0, 1, 1, 2, 0).colours.high, *std::max_element(map.begin(), map.end()));
-  EXPECT_EQ(ReachName(with("view"), false), "99 % of all maps shown");
-  EXPECT_EQ(ReachName(with("layer"), false), "99 % of each layer");
-  EXPECT_EQ(ReachName(with("head"), false), "99 % of each head");
+  EXPECT_EQ(ReachName(with("view"), false), "99 % of all shown, in all frames");
+  EXPECT_EQ(ReachName(with("layer"), false), "99 % of each layer, in all frames");
+  EXPECT_EQ(ReachName(with("head"), false), "99 % of each head, in all frames");
   EXPECT_EQ(ReachName(with("map"), false), "each map to its maximum");
-  EXPECT_EQ(ReachName(with("max"), false), "maximum of all maps shown");
+  EXPECT_EQ(ReachName(with("max"), false), "maximum of all shown, in all frames");
   EXPECT_EQ(ReachName(with("fixed"), false), "fixed");
 }
 
@@ -248,7 +248,7 @@ TEST_F(RecipeMapsTest, SignedValuesHaveNoPercentile) {
     EXPECT_EQ(range.colours.low, least);
     EXPECT_EQ(range.colours.high, largest);
     EXPECT_FALSE(range.colours.log);
-    EXPECT_EQ(ReachName(plan, false), "least to largest of all maps shown");
+    EXPECT_EQ(ReachName(plan, false), "least to largest of all shown, in all frames");
   }
 }
 

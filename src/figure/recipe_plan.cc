@@ -184,6 +184,12 @@ RecipePart PlanPart(const RecipePlan& plan, const RecipeSource& source) {
     PlanStored(plan.recipe, part);
   } else {
     if (source.rows == nullptr) {
+      const std::optional<ExportStore>& store = source.described.store;
+      if (store && !store->error.empty()) {
+        throw RequestError(Kind::kNotThere, "definition",
+                           fmt::format("the queries and keys of {} cannot be read: {}", source.name,
+                                       Printable(store->error)));
+      }
       throw RequestError(
           Kind::kNotThere, "definition",
           fmt::format("{} has no queries and keys to compute attention from", source.name),

@@ -191,5 +191,18 @@ TEST(Recipe, JsonThatIsNoRecipe) {
   EXPECT_THAT(ErrorOf([] { ParseRecipeJson(R"({"layer": null})", ""); }), HasSubstr("layer"));
 }
 
+// The number 12.10 is another place than the text.
+TEST(Recipe, PlacesAreNoNumbers) {
+  for (const char* text :
+       {R"({"export": "a", "queries": 12.10})", R"({"queries": ["1.2", 3.40]})"}) {
+    try {
+      ParseRecipeJson(text, "recipe.json");
+      ADD_FAILURE() << text;
+    } catch (const RequestError& error) {
+      EXPECT_EQ(error.field(), "queries");
+    }
+  }
+}
+
 }  // namespace
 }  // namespace vggt

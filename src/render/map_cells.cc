@@ -66,7 +66,10 @@ CanvasCells CellsOf(std::span<const float> values, int64_t rows, int64_t cols,
       if (!smooth && x % enlarged > 0) {
         std::copy_n(rgba - 4, 4, rgba);
       } else {
-        Paint(PositionOf(value, colours.range), colours, rgba);
+        // Where all differences are nothing, each has the colour of the middle.
+        const bool nothing = colours.diverging && !(colours.range.high > colours.range.low);
+        const double position = PositionOf(value, colours.range);
+        Paint(nothing && !std::isnan(position) ? 0.5 : position, colours, rgba);
       }
     }
   }

@@ -137,6 +137,10 @@ Response NamedJsonResponse(const OpenedExport& opened, const OrderedJson& told) 
 // Exact attention, computed from the export's store.
 Response Routes::Rows(const Request& request, const OpenedExport& opened, bool as_json) const {
   if (opened.rows == nullptr) {
+    const std::optional<ExportStore>& store = opened.described.store;
+    if (store && !store->error.empty()) {
+      throw Refusal(422, "its queries and keys cannot be read: " + store->error, opened.id);
+    }
     throw Refusal(404, "this export has no queries and keys to compute attention from", opened.id,
                   "Export with --save_qk to have them.");
   }

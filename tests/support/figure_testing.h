@@ -49,7 +49,7 @@ inline Figure SomeFigure(const FigureWish& wish = {}) {
   figure.title = "Layer 24, head 3";
   figure.subtitle = "scene · query patch (1, 2) of frame 0 · model";
   figure.footer = {"VGGT-1B · float32", "softmax over all keys, as the model computes it"};
-  figure.bars.push_back({"attention; 99 % of all maps shown; maximum 0.273",
+  figure.bars.push_back({"attention; 99 % of all shown, in all frames; maximum 0.273",
                          {{0, "0"}, {0.5, "0.00073"}, {1, "≥ 0.00146"}},
                          Colormap::kJet,
                          false});

@@ -250,7 +250,7 @@ describe("A − B", () => {
       least < -last,
       largest > last,
     ]);
-    expect(await viewer.text("difference-reach")).toMatch(/± 99 % of all maps shown/);
+    expect(await viewer.text("difference-reach")).toMatch(/± 99 % of all shown, in all frames/);
     expect(await viewer.id("side-difference").locator(".match:not([hidden])").count()).toBe(0);
   });
 

@@ -110,7 +110,7 @@ describe("a definition that takes long", () => {
     expect(await chips()).toEqual(before);
     const bar = await viewer.text("colour-bar");
     expect(bar).toContain("attention");
-    expect(bar).toContain("99 % of all maps shown");
+    expect(bar).toContain("99 % of all shown, in all frames");
     // The pointer reads what is there.
     const picture = viewer.id("overlay").first().locator(".picture");
     const said = await viewer.readout(picture, 0.5, 0.5, "model");

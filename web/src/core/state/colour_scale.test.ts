@@ -128,7 +128,7 @@ describe("of computed maps, the last colour stands for", () => {
     expect(last(exact(), 2, 1)).toBeCloseTo(0.381, 6);
     expect(last(exact(), 3, 2, 1)).toBeCloseTo(0.381, 6);
     expect(colourScale(state, [exact()], 2, 1, 0)).toMatchObject({
-      words: "99 % of all maps shown",
+      words: "99 % of all shown, in all frames",
       beyond: true,
     });
     expect(colourScale(state, [exact()], 2, 1, 0)!.most).toBeCloseTo(0.384, 6);
@@ -187,7 +187,7 @@ describe("of computed maps, the last colour stands for", () => {
       expect(scale.range.low).toBe(-5);
       expect(scale.range.high).toBeCloseTo(-1.17, 5);
       expect(scale).toMatchObject({
-        words: "least to largest of all maps shown",
+        words: "least to largest of all shown, in all frames",
         beyond: false,
         range: { log: false },
       });
@@ -254,15 +254,15 @@ describe("the scales to choose from", () => {
   it("are those in use, whatever was chosen for another view or definition", () => {
     state.show(storeExport());
     use("layer");
-    expect(colourScale(state, [exact()], 2, 1, 0)!.words).toBe("99 % of each head");
+    expect(colourScale(state, [exact()], 2, 1, 0)!.words).toBe("99 % of each head, in all frames");
     state.view.value = "heads";
-    expect(colourScale(state, [exact()], 2, 1, 0)!.words).toBe("99 % of each layer");
+    expect(colourScale(state, [exact()], 2, 1, 0)!.words).toBe("99 % of each layer, in all frames");
     const logits = exact({}, -5, 0.01, "logits");
     const difference = new Difference(logits, logits);
     state.wantedDefinition.value = "logits";
     use("max");
     expect(scaleChoices(state).now).toBe("view");
-    expect(colourScale(state, [logits], 2, 1, 0)!.words).toBe("least to largest of all maps shown");
-    expect(colourScale(state, [difference], 2, 1, 0)!.words).toBe("99 % of all maps shown");
+    expect(colourScale(state, [logits], 2, 1, 0)!.words).toBe("least to largest of all shown, in all frames");
+    expect(colourScale(state, [difference], 2, 1, 0)!.words).toBe("99 % of all shown, in all frames");
   });
 });

@@ -24,29 +24,36 @@ export interface ColourScale {
 
 // The same words stand in saved figures.
 const kReachWords: Readonly<Record<ScaleMode, string>> = {
-  view: "99 % of all maps shown",
-  head: "99 % of each head",
-  layer: "99 % of each layer",
+  view: "99 % of all shown, in all frames",
+  head: "99 % of each head, in all frames",
+  layer: "99 % of each layer, in all frames",
   map: "each map to its maximum",
-  max: "maximum of all maps shown",
+  max: "maximum of all shown, in all frames",
   fixed: "fixed",
+};
+// Of the export's own maps, whose percentiles are those of all queries.
+const kExportedWords: Readonly<Record<ScaleMode, string>> = {
+  ...kReachWords,
+  view: "exported vmax, the largest of all shown",
+  head: "exported vmax of each head",
+  layer: "exported vmax of each layer",
 };
 // Of values that are no probabilities.
 const kSignedWords: Readonly<Partial<Record<ScaleMode, string>>> = {
-  view: "least to largest of all maps shown",
-  head: "least to largest of each head",
-  layer: "least to largest of each layer",
+  view: "least to largest of all shown, in all frames",
+  head: "least to largest of each head, in all frames",
+  layer: "least to largest of each layer, in all frames",
   map: "least to largest of each map",
 };
 // Where maps are too many for all of their frames to be asked for. A saved figure, for which the server looks at all
 // values, says the percentile of them all then, and its colours end there.
 const kLargestWords = "the largest 99 % among queries and heads";
 
-// `heads`: whether a layer's scale can be told, from maps of several heads or from what the export says.
-function modesFor(s: Shown, { signed, heads }: { signed: boolean; heads: boolean }) {
-  const words = signed ? kSignedWords : kReachWords;
+// `stored`: of the export's own maps. Only of these, and of maps of several heads, a layer's scale can be told.
+function modesFor(s: Shown, { signed, stored }: { signed: boolean; stored: boolean }) {
+  const words = signed ? kSignedWords : stored ? kExportedWords : kReachWords;
   const modes = (Object.entries(words) as [ScaleMode, string][]).filter(
-    ([mode]) => mode !== "layer" || heads,
+    ([mode]) => mode !== "layer" || stored || showsHeads(s),
   );
   const wanted = s.scaleMode.value;
   const instead: ScaleMode = wanted === "layer" ? "head" : "view";
@@ -60,14 +67,14 @@ export function scaleChoices(s: Shown): {
   modes: (readonly [ScaleMode, string])[];
   now: ScaleMode;
 } {
-  return modesFor(s, { signed: s.signed.value, heads: !s.exact.value || showsHeads(s) });
+  return modesFor(s, { signed: s.signed.value, stored: !s.exact.value });
 }
 
 // Of a block on show, which may be older than the choices. A number that is given says nothing of differences.
 function modeOf(s: Shown, block: Block): ScaleMode {
   const stored = block.ask.exact === undefined;
   const signed = s.isSigned(definitionOn(s, block));
-  const { now } = modesFor(s, { signed, heads: stored || showsHeads(s) });
+  const { now } = modesFor(s, { signed, stored });
   return block instanceof Difference && now === "fixed" ? "view" : now;
 }
 
@@ -215,7 +222,7 @@ function storedScale(
   if (last === null) return null;
   return {
     range: { low: 0, high: last, log: s.logScale.value },
-    words: kReachWords[mode],
+    words: kExportedWords[mode],
     most: clipped ? null : most,
     beyond: most > last || (clipped && most === last),
     clips: mode !== "map" && mode !== "max",
@@ -240,7 +247,7 @@ function differenceScale(
   const clips = mode !== "map" && mode !== "max";
   const high = clips ? percentile || most : most;
   return {
-    range: { low: -high, high, log: false },
+    range: { low: -high, high, log: false, symmetric: true },
     words: kReachWords[mode],
     most,
     beyond: largest > high,
