@@ -254,6 +254,37 @@ describe("A − B", () => {
     expect(await viewer.id("side-difference").locator(".match:not([hidden])").count()).toBe(0);
   });
 
+  it("has frames with all their numbers, in a small window, too", async () => {
+    await open(`${kBoth}&compare=difference`, { width: 1280, height: 720 });
+    const side = viewer.id("side-difference");
+    await expect.poll(() => side.getByTestId("token").first().innerText()).toMatch(/[%≈]/);
+    // Chips have their values in them, and take no more rows than A's.
+    const chips = (of: string) =>
+      viewer
+        .id(of)
+        .getByTestId("token")
+        .evaluateAll((all) =>
+          all.map((chip) => {
+            const box = chip.getBoundingClientRect();
+            const value = chip.querySelector("span")!.getBoundingClientRect();
+            const inside = value.left >= box.left && value.right <= box.right;
+            return [box.top, value.width > 0 && inside];
+          }),
+        );
+    const found = await chips("side-difference");
+    expect(found).toEqual((await chips("side-a")).map(([top]) => [top, true]));
+    for (const each of ["side-a", "side-b", "side-difference"]) {
+      const frame = viewer.id(each).getByTestId("overlay").first();
+      const { x, width } = await viewer.box(frame.locator(".picture"));
+      const button = await viewer.box(frame.getByTestId("enlarge"));
+      expect(button.width).toBeGreaterThan(10);
+      expect(button.x + button.width).toBeLessThanOrEqual(x + width + 1);
+      const name = frame.getByTestId("query-frame");
+      expect(await name.evaluate((e) => e.scrollWidth <= e.clientWidth)).toBe(true);
+    }
+    await viewer.page.screenshot({ path: "/tmp/fixn13.png" });
+  });
+
   it("reads out with its sign and both values", async () => {
     await open(`${kBoth}&compare=difference`);
     const hit = viewer.id("side-difference").locator(".hit").first();
