@@ -150,6 +150,21 @@ describe("a second export", () => {
     await expect.poll(() => viewer.id("matrix-maps").count()).toBe(2);
   });
 
+  it("has the query marked as A has it, around its cell", async () => {
+    await open(`${kBoth}&compare=difference`);
+    const marks = async () =>
+      viewer.page.locator(".compared-query").evaluateAll((all) =>
+        all.map((mark) => {
+          const { borderWidth, outlineStyle } = getComputedStyle(mark);
+          const side = mark.closest<HTMLElement>(".side")!.dataset["testid"];
+          const { frame } = mark.closest<HTMLElement>("[data-frame]")!.dataset;
+          return [side, frame, borderWidth, outlineStyle];
+        }),
+      );
+    const at = (side: string) => [`side-${side}`, "0", "0px", "solid"];
+    await expect.poll(marks).toEqual(["a", "b", "difference"].map(at));
+  });
+
   it("has a scale of its own if wanted, and a bar that says so", async () => {
     await open(`${kBoth}&alone=1`);
     await viewer.id("own-scales").selectOption("own");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What lies on B's pictures and stands in read-outs while two exports are compared.
+// What lies on pictures and stands in read-outs while two exports are compared.
 import { formatValue } from "../../core/maps/number";
 import { valueIn } from "../../core/state/block";
 import type { Difference } from "../../core/state/compare_difference";
@@ -29,12 +29,11 @@ export function differenceText(
   return `${sign}${formatValue(both!)} = ${formatValue(a!)} − ${last}`;
 }
 
-// The query in B's picture of the frame that it is in: the query picture is A's.
+// The query in the frame that it is in, on every side alike.
 export function CompareQuery(props: { frame: number; slot: number; captioned: boolean }) {
-  const { state, side } = useViewer();
+  const { state, sides } = useViewer();
   const spot = state.feeds.markedSpots.value[props.slot];
-  if (side !== "b" || !props.captioned || !spot || state.queryFrame.value !== props.frame) {
-    return null;
-  }
-  return <CellMark spot={spot} kind="other-query" />;
+  const compared = sides.shown.value.length > 1;
+  if (!compared || !props.captioned || !spot || state.queryFrame.value !== props.frame) return null;
+  return <CellMark spot={spot} kind="compared-query" />;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Of which export something is, while two are compared.
+// Of which export and query something is, where there are several.
 import { kSideNames } from "../../core/state/compare_sides";
 import { useViewer } from "../context";
 
@@ -20,4 +20,10 @@ export function CompareBarName() {
 export function OfA() {
   const { state } = useViewer();
   return state.other.value ? <> of A</> : null;
+}
+
+// Of what is shown of the active query alone.
+export function OfQuery() {
+  const { state } = useViewer();
+  return state.spotCount.value > 1 ? <> of query {state.activePin.value + 1}</> : null;
 }

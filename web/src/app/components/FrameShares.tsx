@@ -8,7 +8,7 @@ import { frameTitle, sourceOf } from "../../core/state/frame_name";
 import { definitionOn, headOn, howOn, signedOn } from "../../core/state/on_screen";
 import type { State } from "../../core/state/state";
 import { useViewer } from "../context";
-import { OfA } from "./CompareNames";
+import { OfA, OfQuery } from "./CompareNames";
 import { FeedFailure } from "./FailureBanner";
 import { LineChart, LineSign, type Line } from "./LineChart";
 
@@ -94,6 +94,7 @@ export function FrameShares() {
     <div class={old ? "frame-shares old" : "frame-shares"} data-testid="frame-shares">
       <h3>
         Share of each frame, by layer
+        <OfQuery />
         <OfA /> <span class="quiet">{exact ? "of its patches" : "of stored levels"}</span>
       </h3>
       <LineChart

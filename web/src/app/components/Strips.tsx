@@ -4,7 +4,7 @@ import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import type { Feed } from "../../core/state/feed";
 import { useViewer } from "../context";
-import { OfA } from "./CompareNames";
+import { OfA, OfQuery } from "./CompareNames";
 import { FeedFailure } from "./FailureBanner";
 import { kTargetMeaning, kTargetSign } from "./MainHeader";
 import type { MeasuredRoom } from "./room";
@@ -111,8 +111,8 @@ export function Strips(props: { around: MeasuredRoom }) {
         title={kTargetMeaning}
         onClick={() => (wanted.value = !open)}
       >
-        <span aria-hidden="true">{open ? "▾" : "▸"}</span> {what} of{" "}
-        <span aria-hidden="true">{kTargetSign}</span> frame {state.target.value}
+        <span aria-hidden="true">{open ? "▾" : "▸"}</span> {what}
+        <OfQuery /> in <span aria-hidden="true">{kTargetSign}</span> frame {state.target.value}
       </button>
       {open && layers && <LayerStrip />}
       {open && heads && <HeadStrip />}
