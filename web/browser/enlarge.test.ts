@@ -119,6 +119,13 @@ describe("a frame", () => {
     await viewer.page.getByRole("button", { name: "Remove query 2" }).click();
     await viewer.shows({ row: 1, col: 1 }, [2], [0], kFixed);
   });
+
+  it("of the active query is enlarged by E where nothing is pointed at", async () => {
+    await open("&layer=2&pins=1.1");
+    await viewer.leave();
+    await viewer.page.keyboard.press("e");
+    await showsAlone(2, 0, 0);
+  });
 });
 
 describe("a small picture", () => {

@@ -105,6 +105,25 @@ describe("several queries", () => {
     expect(await viewer.id("overlay").count()).toBe(3);
   });
 
+  it("are named where only the active one is shown", async () => {
+    const said = async () => [
+      await viewer.text("strips"),
+      await viewer.id("frame-shares").locator("h3").innerText(),
+    ];
+    const [strips, shares] = await said();
+    expect(strips).toMatch(/Layers and heads in ◎ frame 0/);
+    expect(shares).toMatch(/^Share of each frame, by layer\sof stored/);
+    await press("p");
+    await expect
+      .poll(said)
+      .toEqual([
+        expect.stringMatching(/Layers and heads of query 2 in ◎ frame 0/),
+        expect.stringMatching(/by layer of query 2\sof stored/),
+      ]);
+    await viewer.id("pin").first().getByRole("button").first().click();
+    await expect.poll(said).toEqual(Array(2).fill(expect.stringMatching(/of query 1\s/)));
+  });
+
   it("are four at most", async () => {
     const add = viewer.id("add-pin");
     for (let i = 0; i < 3; i++) await add.click();

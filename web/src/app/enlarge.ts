@@ -38,8 +38,8 @@ export function placeOf(element: HTMLElement): Place | "query" {
   };
 }
 
-// Enlarges the picture under the pointer, or else the one that has the focus, or else the target frame. Takes an
-// enlarged picture back.
+// Enlarges the picture under the pointer, or else the one that has the focus, or else the active query's
+// target frame. Takes an enlarged picture back.
 export function toggleEnlarged(viewer: Viewer): void {
   const { state, root, enlarged } = viewer;
   if (enlarged.value) {
@@ -49,8 +49,7 @@ export function toggleEnlarged(viewer: Viewer): void {
   const focused = root.ownerDocument.activeElement?.closest<HTMLElement>(kPictures) ?? null;
   const found =
     root.querySelector<HTMLElement>(`${kPictures}:hover`) ??
-    (focused && root.contains(focused) ? focused : null) ??
-    root.querySelector<HTMLElement>(".overlay.target");
+    (focused && root.contains(focused) ? focused : null);
   if (found) enlarge(viewer, placeOf(found));
   else {
     const [slot, frame] = [state.activePin.value, state.target.value];
