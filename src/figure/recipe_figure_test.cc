@@ -8,55 +8,25 @@
 #include <cmath>
 #include <set>
 
-#include "export_testing.h"
-#include "qk_store_testing.h"
+#include "recipe_testing.h"
 
 namespace vggt {
 namespace {
 
 namespace fs = std::filesystem;
-using testing::CopyExport;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using testing::ReplaceInFile;
-using testing::SmallQkDescription;
-using testing::TestDir;
-using testing::WriteQkStore;
 
-// The exports of recipe_maps_test: 3 frames, maps of 9×10 cells, 3 layers of 4 heads; a store of
-// global layers 1 and 5 with 3 heads. B has the layers of A's store in another order.
-class RecipeFigureTest : public ::testing::Test {
+class RecipeFigureTest : public testing::TwoExports {
  protected:
-  RecipeFigureTest() {
-    for (const char* name : {"a", "b"}) {
-      const fs::path folder = CopyExport(dir_, "conv_per_head", name);
-      QkDescription d = SmallQkDescription(3, 25, 37);
-      const fs::path description = WriteQkStore(folder, d);
-      if (std::string(name) == "a") continue;
-      std::swap(d.blocks[0].layers[0].file, d.blocks[0].layers[1].file);
-      WriteFileAtomic(description, QkDescriptionText(d));
-    }
-    Open();
-  }
-
-  void Open() {
-    a_ = std::make_unique<RecipeExport>(dir_ / "a");
-    b_ = std::make_unique<RecipeExport>(dir_ / "b");
-  }
-
-  Figure Make(RecipeWords words, bool both = false) const {
-    words.insert(words.begin(), {"export", "a"});
-    if (both) words.insert(words.begin(), {"other", "b"});
-    const RecipeSource b = b_->source();
-    const RecipePlan plan = PlanRecipe(ReadRecipe(words), a_->source(), both ? &b : nullptr);
+  Figure Make(const RecipeWords& words, bool both = false) const {
+    const RecipePlan plan = Plan(words, both);
     Figure figure = MakeFigure(plan, RecipeMaps(plan, {}), "a program");
     CheckFigure(figure);
     return figure;
   }
-
-  TestDir dir_;
-  std::unique_ptr<RecipeExport> a_, b_;
 };
 
 std::vector<std::string> TitlesOf(const FigureGroup& group) {

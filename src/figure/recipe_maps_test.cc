@@ -6,45 +6,15 @@
 #include <algorithm>
 #include <cmath>
 
-#include "export_testing.h"
-#include "qk_store_testing.h"
+#include "recipe_testing.h"
 
 namespace vggt {
 namespace {
 
 namespace fs = std::filesystem;
-using testing::CopyExport;
 using testing::SmallQkDescription;
-using testing::TestDir;
-using testing::WriteQkStore;
 
-// As recipe_plan_test's. B has the same maps and another store.
-class RecipeMapsTest : public ::testing::Test {
- protected:
-  RecipeMapsTest() {
-    for (const char* name : {"a", "b"}) {
-      const fs::path folder = CopyExport(dir_, "conv_per_head", name);
-      QkDescription d = SmallQkDescription(3, 25, 37);
-      const fs::path description = WriteQkStore(folder, d);
-      if (std::string(name) == "a") continue;
-      // B's layers are A's in another order.
-      std::swap(d.blocks[0].layers[0].file, d.blocks[0].layers[1].file);
-      WriteFileAtomic(description, QkDescriptionText(d));
-    }
-    a_ = std::make_unique<RecipeExport>(dir_ / "a");
-    b_ = std::make_unique<RecipeExport>(dir_ / "b");
-  }
-
-  RecipePlan Plan(RecipeWords words, bool both = false) const {
-    words.insert(words.begin(), {"export", "a"});
-    if (both) words.insert(words.begin(), {"other", "b"});
-    const RecipeSource b = b_->source();
-    return PlanRecipe(ReadRecipe(words), a_->source(), both ? &b : nullptr);
-  }
-
-  TestDir dir_;
-  std::unique_ptr<RecipeExport> a_, b_;
-};
+using RecipeMapsTest = testing::TwoExports;
 
 // As the contract has it: sorted, without NaN.
 double Percentile(std::vector<float> values) {

@@ -8,23 +8,18 @@
 #include <cstring>
 #include <sstream>
 
-#include "export_testing.h"
 #include "figure/recipe_maps.h"
 #include "formats/npy.h"
-#include "qk_store_testing.h"
+#include "recipe_testing.h"
 
 namespace vggt {
 namespace {
 
-namespace fs = std::filesystem;
 using testing::CopyExport;
 using ::testing::ElementsAre;
 using testing::ErrorOf;
 using ::testing::HasSubstr;
-using testing::SmallQkDescription;
 using ::testing::StartsWith;
-using testing::TestDir;
-using testing::WriteQkStore;
 
 TEST(TableLines, SpecialTokensThenPatches) {
   const std::vector<std::string> specials = {"camera"};
@@ -64,31 +59,13 @@ TEST(TableLines, NineDigits) {
   }
 }
 
-// A and B have the same maps, and stores whose layers stand in another order.
-class TableTest : public ::testing::Test {
+class TableTest : public testing::TwoExports {
  protected:
-  TableTest() {
-    for (const char* name : {"a", "b"}) {
-      const fs::path folder = CopyExport(dir_, "conv_per_head", name);
-      QkDescription d = SmallQkDescription(3, 25, 37);
-      d.sources = {{"x.png", {}}, {"y.png", {}}, {"tour.mp4", 1.5}};
-      const fs::path description = WriteQkStore(folder, d);
-      if (std::string(name) == "b") {
-        std::swap(d.blocks[0].layers[0].file, d.blocks[0].layers[1].file);
-        WriteFileAtomic(description, QkDescriptionText(d));
-      }
-      (std::string(name) == "a" ? a_ : b_) = std::make_unique<RecipeExport>(folder);
-    }
-  }
+  TableTest() : TwoExports({{"x.png", {}}, {"y.png", {}}, {"tour.mp4", 1.5}}) {}
 
   RecipePlan Plan(RecipeWords words, const char* compare = nullptr) const {
-    words.emplace_back("export", "a");
-    if (compare != nullptr) {
-      words.emplace_back("other", "b");
-      words.emplace_back("compare", compare);
-    }
-    const RecipeSource b = b_->source();
-    return PlanRecipe(ReadRecipe(words), a_->source(), compare == nullptr ? nullptr : &b);
+    if (compare != nullptr) words.emplace_back("compare", compare);
+    return TwoExports::Plan(words, compare != nullptr);
   }
 
   static std::string Csv(const RecipePlan& plan) {
@@ -112,9 +89,6 @@ class TableTest : public ::testing::Test {
     std::memcpy(values.data(), array.data.data(), array.data.size());
     return {array.shape, values};
   }
-
-  TestDir dir_;
-  std::unique_ptr<RecipeExport> a_, b_;
 };
 
 TEST_F(TableTest, EveryQueryOfEveryMapOnShow) {
