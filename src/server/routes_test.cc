@@ -583,12 +583,26 @@ TEST_F(StoreRoutesTest, AnswersHaveTheirTime) {
 
 // Threads that answer clients work alone, but do not compute the answers.
 TEST_F(StoreRoutesTest, CostsAreThoseOfAllThreads) {
-  QkDescription d = testing::SmallQkDescription(20, 37, 37);
+  QkDescription d = testing::SmallQkDescription(20, 37, 37, 4);
   d.blocks.resize(1);
   d.blocks[0].heads = 200;
+  d.blocks[0].layers.resize(1);
   const fs::path qk = dir_ / "root/large" / kQkFolderName;
   fs::create_directories(qk);
   WriteFileAtomic(qk / kQkDescriptionName, QkDescriptionText(d));
+  // A layer of zeros, which take no room on disk.
+  const Shape shape = d.shape(d.blocks[0]);
+  const int64_t bytes = 2 * NumElements(shape);
+  const auto tensor = [&](int64_t begin) {
+    return Json{{"dtype", "F16"}, {"shape", shape}, {"data_offsets", {begin, begin + bytes}}};
+  };
+  const fs::path layer = qk / d.blocks[0].layers[0].file;
+  std::string header = Json{{"q", tensor(0)}, {"k", tensor(bytes)}}.dump();
+  header.resize((header.size() + 7) / 8 * 8, ' ');
+  const uint64_t header_bytes = header.size();
+  header.insert(0, reinterpret_cast<const char*>(&header_bytes), sizeof(header_bytes));
+  WriteFileAtomic(layer, header);
+  fs::resize_file(layer, header.size() + static_cast<size_t>(2 * bytes));
   Request request;
   request.method = "GET";
   request.path = "/api/maps.npy";
