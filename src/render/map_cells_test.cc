@@ -89,5 +89,15 @@ TEST(MapCells, SmoothNothingStaysNothing) {
   for (int x = 0; x < 8; ++x) EXPECT_EQ(At(cells, 2, x)[3], x < 4 ? 255 : 0) << x;
 }
 
+TEST(MapCells, WhereAllDifferencesAreNothingEachLiesInTheMiddle) {
+  CellColours colours;
+  colours.colormap = Colormap::kCoolwarm;
+  colours.diverging = colours.opaque = true;
+  colours.range = {0, 0, false};
+  const CanvasCells cells = CellsOf(std::vector<float>{0, NAN}, 1, 2, colours);
+  EXPECT_EQ(At(cells, 0, 0), With(Colormap::kCoolwarm, 0.5, 255));
+  EXPECT_EQ(At(cells, 0, 1), (Rgba{0, 0, 0, 0}));
+}
+
 }  // namespace
 }  // namespace vggt
