@@ -284,9 +284,9 @@ std::unique_ptr<Output> OpenOutput(const QueryFlags& options, const Export& e,
   const std::string& path = options.output;
   const AtomicOptions replacing = {.existing =
                                        options.overwrite ? Existing::kReplace : Existing::kRefuse};
-  const std::string kind = fs::path(path).extension().string();
-  if (kind == ".npy") return std::make_unique<NpyOutput>(path, replacing, request, d, blocks);
-  if (kind == ".csv") return std::make_unique<CsvOutput>(path, replacing, e, d, blocks);
+  const std::string kind = ExtensionOf(path);
+  if (kind == "npy") return std::make_unique<NpyOutput>(path, replacing, request, d, blocks);
+  if (kind == "csv") return std::make_unique<CsvOutput>(path, replacing, e, d, blocks);
   return std::make_unique<FigureOutput>(path, replacing, e, request, d, blocks);
 }
 
