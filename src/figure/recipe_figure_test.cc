@@ -104,8 +104,9 @@ TEST_F(RecipeFigureTest, ExactMapsSayTheirReachAndMaximum) {
   const Figure figure = Make({{"queries", "4.5"}, {"definition", "model"}});
   EXPECT_EQ(figure.title, "Layer 5, average");
   EXPECT_THAT(figure.subtitle, HasSubstr(" · model"));
-  EXPECT_THAT(figure.bars[0].label,
-              HasSubstr("over all tokens it may look at; 99 % of all shown, in all frames; maximum 0."));
+  EXPECT_THAT(
+      figure.bars[0].label,
+      HasSubstr("over all tokens it may look at; 99 % of all shown, in all frames; maximum 0."));
   EXPECT_THAT(figure.bars[0].ticks[2].text, ::testing::StartsWith("≥ 0.0"));
   const Figure whole = Make({{"queries", "4.5"}, {"definition", "model"}, {"scale", "max"}});
   EXPECT_THAT(whole.bars[0].label, ::testing::EndsWith("; maximum of all shown, in all frames"));
