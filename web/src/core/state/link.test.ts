@@ -184,6 +184,21 @@ describe("what a link asks for and the export lacks", () => {
     ]);
   });
 
+  it("is named where the link is not understood", () => {
+    expect(lost("token=bogus")).toEqual(["a choice named token"]);
+    expect(lost("layer=abc&head=x&frame=-1")).toEqual([
+      "layer abc (layer 4 is shown)",
+      "head x (average is shown)",
+      "frame -1 (frame 0 is shown)",
+    ]);
+    expect(lost("head=mean&layer=04")).toEqual([]);
+    expect(lost("row=0")).toEqual(["row 0 without a col"]);
+    expect(lost("row=x&col=1")).toEqual(["row x"]);
+    expect(lost("query=1.2.3")).toEqual(["the query 1.2.3"]);
+    expect(lost("compare=difference")).toEqual(["a second export, which compare difference needs"]);
+    expect(lost("compare=difference&other=b")).toEqual([]);
+  });
+
   it("are queries outside, in other frames, or on tokens that there are none of", () => {
     expect(lost("row=30&col=30")).toEqual(["patch (30, 30) (patch (1, 2) is shown)"]);
     expect(lost("row=0&col=0&pins=9.9")).toEqual(["patch (9, 9)"]);

@@ -195,10 +195,13 @@ function placesIn(parameters: URLSearchParams): Restored {
   };
 }
 
+// The parameters that say what is shown, not how.
+const kPlaceKeys = ["path", "other", "layer", "head", "row", "col", "query", "pins", "frame"];
+
 // What a link asked for and the state does not have, now that the link's export is open: "layer 99 (layer 6 is shown)".
 export function notKept(s: Shown, query: string): string[] {
   const parameters = new URLSearchParams(query);
-  const { layer, head, frame, pins } = placesIn(parameters);
+  const { head, pins } = placesIn(parameters);
   const lost: string[] = [];
   const compare = (what: string, asked: string | number | null, has: string | number): void => {
     if (asked !== null && String(asked) !== String(has)) {
@@ -220,17 +223,38 @@ export function notKept(s: Shown, query: string): string[] {
   ) {
     lost.push("attention computed from queries and keys (the stored maps are shown)");
   }
-  compare("layer", layer, s.layer.value);
-  if (head !== null && head !== s.head.value) {
-    lost.push(`head ${head} (${s.headName(s.head.value).toLowerCase()} is shown)`);
+  // As numbers where they are some: 04 is 4.
+  const asked = (key: string) => count(parameters.get(key)) ?? parameters.get(key);
+  compare("layer", asked("layer"), s.layer.value);
+  const given = asked("head");
+  if ((given !== null && given !== (head ?? "mean")) || (head !== null && head !== s.head.value)) {
+    lost.push(`head ${given} (${s.headName(s.head.value).toLowerCase()} is shown)`);
   }
-  compare("frame", frame, s.targetFrame.value);
+  compare("frame", asked("frame"), s.targetFrame.value);
   const has = s.pins.value.map(formatSpot);
   const gone = pins.filter((pin) => !has.includes(formatSpot(pin)));
   if (gone.length > 0) {
     const shown =
       has.length === pins.length - gone.length ? "" : `; ${names(s.pins.value)} is shown`;
     lost.push(`${names(gone)}${shown && ` (${shown.slice(2)})`}`);
+  }
+  for (const [one, two] of [
+    ["row", "col"],
+    ["col", "row"],
+  ] as const) {
+    if (!parameters.has(one) || parameters.has("query")) continue;
+    if (!parameters.has(two)) lost.push(`${one} ${parameters.get(one)} without a ${two}`);
+    else if (count(parameters.get(one)) === null) lost.push(`${one} ${parameters.get(one)}`);
+  }
+  const spot = parameters.get("query");
+  if (spot !== null && !parseSpot(spot)) lost.push(`the query ${spot || "(empty)"}`);
+  if (!parameters.has("other") && parameters.get("compare") === "difference") {
+    lost.push("a second export, which compare difference needs");
+  }
+  const fields = [...displayFields(s), ...storeFields(s), ...otherFields(s)];
+  const known = new Set([...kPlaceKeys, ...fields.map(({ key }) => key)]);
+  for (const key of new Set(parameters.keys())) {
+    if (!known.has(key)) lost.push(`a choice named ${key}`);
   }
   // Words that no version of the page knows, or values out of range.
   for (const field of [...displayFields(s), ...otherFields(s)]) {
