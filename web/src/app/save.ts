@@ -2,7 +2,7 @@
 // What can be taken away: the view as a figure, the numbers in it, its recipe, the link to it.
 import type { FigureKind, NumberKind, SavedFile } from "../core/source/source";
 import { linkText } from "../core/state/link";
-import { recipeFile, recipeOf } from "../core/state/recipe";
+import { recipeFile, recipeFileName, recipeOf } from "../core/state/recipe";
 import type { State } from "../core/state/state";
 
 export type SaveKind = FigureKind | NumberKind | "recipe" | "link";
@@ -31,9 +31,8 @@ export async function save(state: State, kind: SaveKind): Promise<readonly numbe
     case "csv":
       return download(await state.source.numbers(kind, recipe));
     case "recipe": {
-      const name = `${state.exportInfo.value!.name.replace(/[^\p{L}\p{N}._-]+/gu, "_")}_recipe.json`;
       const content = new Blob([recipeFile(state)!], { type: "application/json" });
-      return download({ name, content, leftOut: [] });
+      return download({ name: recipeFileName(state), content, leftOut: [] });
     }
     case "link": {
       const { origin, pathname } = window.location;

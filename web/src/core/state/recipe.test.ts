@@ -2,7 +2,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { exampleExport, storeExport } from "../../../fixtures/export";
 import { HttpSource } from "../source/http_source";
-import { recipeFile, recipeOf } from "./recipe";
+import { recipeFile, recipeFileName, recipeOf } from "./recipe";
 import { createState, type State } from "./state";
 
 let state: State;
@@ -74,6 +74,18 @@ describe("a recipe", () => {
     state.activePin.value = 0;
     state.hover.value = { row: 5, col: 5 };
     expect(recipeOf(state)?.["queries"]).toBe("3.4_1~0.1@camera");
+  });
+
+  it("is a file with a name of what it draws", () => {
+    state.show(exampleExport());
+    expect(recipeFileName(state)).toBe("kitchen_layer4_headmean_row1_col2_recipe.json");
+    state.show(storeExport(), { layer: 2, head: 1, pins: [{ row: 3, col: 4 }], frame: 1 });
+    state.pin({ row: 0, col: 1, frame: 1, token: "camera" }, true);
+    const { name } = state.exportInfo.value!;
+    const end = "row3_col4_frame1_camera_model_recipe.json";
+    expect(recipeFileName(state)).toBe(`${name}_layer2_head1_${end}`);
+    state.view.value = "matrix";
+    expect(recipeFileName(state)).toBe(`${name}_layers_heads_target1_${end}`);
   });
 
   it("names what each view depends on, and no more", () => {
