@@ -42,7 +42,8 @@ export function HelpDialog() {
           The large picture is {exact.value ? "the query’s frame" : "the first frame"}. Move over
           it: every frame shows at once where that patch looks. A click keeps the patch; Shift and a
           click add another beside it. A click on a small map goes there.
-          {ownsPage && " The address bar always holds a link to exactly what you see."}
+          {ownsPage &&
+            " The address bar always holds a link to exactly what you see, but for a picture that is enlarged: Esc, not Back, gives it back."}
         </p>
         <p>
           A double click enlarges any picture. {kTargetSign} marks the target frame: the one that
