@@ -136,6 +136,7 @@ describe("an export with strides", () => {
     near(await inside(".overlay canvas.map", ".overlay .picture"), [0, 0, 12 / 9, 8 / 7]);
     await queryAfterClick(3.9 / 9, 1.9 / 7, "(0, 0)");
     await queryAfterClick(4.1 / 9, 2.1 / 7, "(1, 1)");
+    expect(await viewer.text("query-text")).toMatch(/^cell \(1, 1\), patch \(2, 4\)\s/);
     near(await inside(".query-cell", ".query .picture"), [4 / 9, 2 / 7, 8 / 9, 4 / 7]);
     await queryAfterClick(0.99, 0.99, "(3, 2)");
     near(await inside(".query-cell", ".query .picture"), [8 / 9, 6 / 7, 1, 1]);

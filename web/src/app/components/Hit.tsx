@@ -6,7 +6,7 @@ import { useRef } from "preact/hooks";
 import type { FrameGeometry, GridCell, Point, Rect } from "../../core/maps/geometry";
 import { formatValue } from "../../core/maps/number";
 import { argMax } from "../../core/maps/stats";
-import { spotName } from "../../core/source/spot";
+import { cellName, spotName } from "../../core/source/spot";
 import { Difference } from "../../core/state/compare_difference";
 import { isExact, valueIn } from "../../core/state/display";
 import type { Feed } from "../../core/state/feed";
@@ -52,8 +52,8 @@ function reading({ state, side, sides }: Viewer, props: OverlayProps, { x, y }: 
   const level = map.levels[place] ?? 0;
   const value = valueIn(map, place);
   const of = spotOn(state, block, props.slot);
-  const old = props.feed.old.value && of ? ` · still of ${spotName(of)}` : "";
-  const where = `patch (${cell.row}, ${cell.col}) · ${pixel} · frame ${props.frame}${old}`;
+  const old = props.feed.old.value && of ? ` · still of ${spotName(of, state.grid.value)}` : "";
+  const where = `${cellName(cell, state.grid.value)} · ${pixel} · frame ${props.frame}${old}`;
   if (!isExact(map)) {
     const title = `${level === 255 ? "≥ " : ""}${formatValue(value)}`;
     return { title, detail: `${sideMark(sides, side)}level ${level} · ${where}`, more };

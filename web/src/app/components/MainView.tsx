@@ -23,7 +23,7 @@ function QueryTitle(props: { slot: number }) {
   const spot = state.feeds.markedSpots.value[props.slot];
   return spot ? (
     <h3>
-      {props.slot + 1}: {spotName(spot)}
+      {props.slot + 1}: {spotName(spot, state.grid.value)}
     </h3>
   ) : null;
 }

@@ -31,10 +31,13 @@ function QueryText() {
     const cell = state.feeds.markedSpots.value[state.activePin.value];
     const geometry = state.geometries.value[state.queryFrame.value];
     if (!cell || !geometry) return "";
-    if (!isPlain(cell)) return spotName(cell);
+    const grid = state.grid.value;
+    const name = spotName(cell, grid);
+    // The middle of a cell of several patches is not that of its patch.
+    if (!isPlain(cell) || (grid && (grid.stride_h > 1 || grid.stride_w > 1))) return name;
     const centre = geometry.cellCentre(cell.row, cell.col);
     const pixel = centre ? `pixel (${Math.round(centre.x)}, ${Math.round(centre.y)})` : "padding";
-    return `${spotName(cell)} · ${pixel}`;
+    return `${name} · ${pixel}`;
   });
   const awaited = state.feeds.awaitedSpot.value;
   return (
@@ -42,7 +45,7 @@ function QueryText() {
       <span>
         {text.value}
         {awaited && state.feeds.old.value && (
-          <span class="quiet"> · awaited: {spotName(awaited)}</span>
+          <span class="quiet"> · awaited: {spotName(awaited, state.grid.value)}</span>
         )}
       </span>
       <Check

@@ -31,6 +31,13 @@ describe("a query", () => {
     expect(spotName(query)).toBe(name);
   });
 
+  it("has a cell and its first patch where cells are of several", () => {
+    const strided = { stride_h: 2, stride_w: 3 };
+    expect(spotName({ row: 6, col: 9 }, strided)).toBe("cell (6, 9), patch (12, 27)");
+    expect(spotName({ row: 6, col: 9, frame: 1 }, strided)).toMatch(/patch \(12, 27\) of frame 1$/);
+    expect(spotName(patch, { stride_h: 1, stride_w: 1 })).toBe("patch (12, 18)");
+  });
+
   it("stands beside others in a link, whatever its token's name", () => {
     const all = [token, patch, { ...token, frame: 3, token: "a_b_7" }, area, several];
     expect(parseSpots(all.map(formatSpot).join("_"))).toEqual(all);

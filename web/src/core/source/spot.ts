@@ -89,14 +89,23 @@ export function tokenSign(token: string): string {
   return register ? `r${register[1]}` : token.slice(0, 3);
 }
 
+// "patch (3, 4)"; where cells are of several patches "cell (3, 4), patch (6, 8)", the cell's first.
+export function cellName({ row, col }: Cell, grid: Strides | null): string {
+  const { stride_h: down, stride_w: across } = grid ?? { stride_h: 1, stride_w: 1 };
+  const patch = `patch (${row * down}, ${col * across})`;
+  return down > 1 || across > 1 ? `cell (${row}, ${col}), ${patch}` : patch;
+}
+
+type Strides = Pick<Grid, "stride_h" | "stride_w">;
+
 // "patch (3, 4)", "patches (3, 4) – (5, 6)", "camera token"; the frame if it is not the first.
-export function spotName(spot: Spot): string {
+export function spotName(spot: Spot, grid: Strides | null = null): string {
   const { row, col, to, more, token } = spot;
   const frame = frameOf(spot) > 0 ? ` of frame ${frameOf(spot)}` : "";
   if (token) return `${tokenName(token)} token of frame ${frameOf(spot)}`;
   if (to) return `patches (${row}, ${col}) – (${to.row}, ${to.col})${frame}`;
   if (more) return `${more.length + 1} patches${frame}`;
-  return `patch (${row}, ${col})${frame}`;
+  return `${cellName({ row, col }, grid)}${frame}`;
 }
 
 // In links: 12.18, a rectangle 12.18-14.20, a set 12.18+3.4, a token 12.18@camera; frame 2: 2~12.18.

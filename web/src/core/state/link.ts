@@ -268,4 +268,4 @@ export function notKept(s: Shown, query: string): string[] {
   return lost;
 }
 
-const names = (spots: readonly Spot[]): string => spots.map(spotName).join(", ");
+const names = (spots: readonly Spot[]): string => spots.map((spot) => spotName(spot)).join(", ");
