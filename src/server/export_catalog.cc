@@ -3,7 +3,10 @@
 
 #include <fmt/format.h>
 
+#include <sys/stat.h>
+
 #include <algorithm>
+#include <functional>
 
 #include "server/message.h"
 #include "store/common/export_folder.h"
@@ -41,6 +44,21 @@ std::string FromRoot(const fs::path& path, const fs::path& root) {
 
 std::string NameOf(const Export& described, const fs::path& folder) {
   return described.image_set_name.empty() ? folder.filename().string() : described.image_set_name;
+}
+
+// Of the files that say what an export is: other files, or the same written again, give another
+// text. "" if there are none.
+std::string VersionOf(const fs::path& maps_folder, const Export& described) {
+  std::vector<fs::path> files = {maps_folder, maps_folder / kManifestName};
+  if (described.store) files.push_back(described.store->file);
+  std::string said;
+  for (const fs::path& file : files) {
+    struct stat status;
+    if (stat(file.c_str(), &status) != 0) continue;
+    said += fmt::format("{} {} {} {} ", status.st_ino, status.st_size, status.st_mtim.tv_sec,
+                        status.st_mtim.tv_nsec);
+  }
+  return said.empty() ? "" : fmt::format("{:016x}", std::hash<std::string>()(said));
 }
 
 // The walk of List().
@@ -153,13 +171,14 @@ std::shared_ptr<const OpenedExport> ExportCatalog::Load(const fs::path& found) c
   const bool one = IsLayerMetadata(found);
   std::string id = FromRoot(one ? found : folder, root_);
   std::string name = NameOf(described, folder);
+  std::string version = VersionOf(described.folder, described);
   std::unique_ptr<AttentionRows> rows;
   if (described.store && described.store->error.empty()) {
     rows = std::make_unique<AttentionRows>(described.store->file, root_, kNormalizerBytes);
   }
   return std::shared_ptr<const OpenedExport>(new OpenedExport{
-      std::move(id), (one ? found : maps_folder).string(), std::move(name), described,
-      MapReader(described.maps, {.root = root_, .cache = cache_}), std::move(rows)});
+      std::move(id), (one ? found : maps_folder).string(), std::move(name), std::move(version),
+      described, MapReader(described.maps, {.root = root_, .cache = cache_}), std::move(rows)});
 }
 
 void ExportCatalog::Keep(std::shared_ptr<const OpenedExport> opened, bool as_latest) {
@@ -193,21 +212,27 @@ std::shared_ptr<const OpenedExport> ExportCatalog::AwaitOther(const OpenedExport
   return other ? latest_ : nullptr;
 }
 
-std::shared_ptr<const OpenedExport> ExportCatalog::Get(const std::string& id) {
-  {
-    const std::lock_guard lock(mutex_);
-    if (id.empty() && !first_) {
-      throw Refusal(404, "no export is open", "", "/api/exports lists what can be opened.");
-    }
-    const std::string& wanted = id.empty() ? first_->id : id;
-    const auto found = std::find_if(opened_.begin(), opened_.end(),
-                                    [&](const auto& other) { return other->id == wanted; });
-    if (found != opened_.end()) {
-      std::rotate(found, found + 1, opened_.end());
-      return opened_.back();
-    }
+std::shared_ptr<const OpenedExport> ExportCatalog::FindOpened(const std::string& id) {
+  const std::lock_guard lock(mutex_);
+  if (id.empty() && !first_) {
+    throw Refusal(404, "no export is open", "", "/api/exports lists what can be opened.");
   }
-  auto opened = Load(ResolveBelow(root_, id));
+  const std::string& wanted = id.empty() ? first_->id : id;
+  const auto found = std::find_if(opened_.begin(), opened_.end(),
+                                  [&](const auto& other) { return other->id == wanted; });
+  if (found == opened_.end()) return nullptr;
+  std::rotate(found, found + 1, opened_.end());
+  return opened_.back();
+}
+
+std::shared_ptr<const OpenedExport> ExportCatalog::Get(const std::string& id) {
+  auto opened = FindOpened(id);
+  if (opened) {
+    // What has gone from the disk is answered from what is open.
+    const std::string now = VersionOf(opened->described.folder, opened->described);
+    if (now.empty() || now == opened->version) return opened;
+  }
+  opened = Load(ResolveBelow(root_, opened ? opened->path : id));
   Keep(opened, false);
   return opened;
 }

@@ -18,9 +18,10 @@ namespace vggt {
 
 // An open export. Whoever holds it can go on reading when the catalog has dropped it.
 struct OpenedExport {
-  std::string id;    // the path from the root to what was opened: its folder; "." is the root
-  std::string path;  // its attn_maps/ (or qk/), or the one layer's metadata; absolute
-  std::string name;  // of the image set, or else of the folder
+  std::string id;       // the path from the root to what was opened: its folder; "." is the root
+  std::string path;     // its attn_maps/ (or qk/), or the one layer's metadata; absolute
+  std::string name;     // of the image set, or else of the folder
+  std::string version;  // another once the export on disk is another
   Export described;
   MapReader maps;                       // of described.maps
   std::unique_ptr<AttentionRows> rows;  // null if it has no store that can be read
@@ -55,8 +56,8 @@ class ExportCatalog {
   // root, (404) if there is no such thing; else Error.
   std::shared_ptr<const OpenedExport> Open(const std::string& path);
 
-  // An export by its id; opens it if it is not open. "": the first that was ever opened, whatever
-  // was opened since; Refusal (404) if there is none.
+  // An export by its id; opens it if it is not open, and afresh if another stands on disk now. "":
+  // the first that was ever opened, whatever was opened since; Refusal (404) if there is none.
   std::shared_ptr<const OpenedExport> Get(const std::string& id);
 
   // The export that Open opened last; nullptr if there is none.
@@ -71,6 +72,7 @@ class ExportCatalog {
 
  private:
   std::shared_ptr<const OpenedExport> Load(const std::filesystem::path& found) const;
+  std::shared_ptr<const OpenedExport> FindOpened(const std::string& id);
   void Keep(std::shared_ptr<const OpenedExport> opened, bool as_latest);
 
   std::filesystem::path root_;

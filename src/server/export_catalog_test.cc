@@ -153,16 +153,22 @@ TEST(ExportCatalog, WhoNamesNoneGetsTheFirst) {
   EXPECT_EQ(catalog.Get(""), afresh);
 }
 
-TEST(ExportCatalog, OpenReadsAfresh) {
+TEST(ExportCatalog, WhatIsReplacedOnDiskIsReadAfresh) {
   const TestDir dir;
   const fs::path e = CopyExport(dir, "conv_per_head", "a");
   ExportCatalog catalog(dir.path());
   const auto before = catalog.Open("a");
   ReplaceInFile(e / "attn_maps/layers_manifest.json", "conv_per_head", "renamed");
-  EXPECT_EQ(catalog.Get("a"), before);
-  EXPECT_EQ(catalog.Open("a")->name, "renamed");
-  EXPECT_EQ(catalog.Get("a")->name, "renamed");
+  const auto after = catalog.Get("a");
+  EXPECT_EQ(after->name, "renamed");
+  EXPECT_NE(after->version, before->version);
+  EXPECT_EQ(catalog.Get("a"), after);
   EXPECT_EQ(before->name, "conv_per_head");
+  EXPECT_NE(catalog.Open("a"), after);
+  // What has gone is answered from what is open.
+  const auto open = catalog.Get("a");
+  fs::remove_all(e);
+  EXPECT_EQ(catalog.Get("a"), open);
 }
 
 TEST(ExportCatalog, ListsWhatLiesBelow) {

@@ -154,8 +154,10 @@ std::string PercentEncoded(const std::string& text) {
 
 OrderedJson ExportJson(const OpenedExport& opened) {
   const Export& described = opened.described;
-  OrderedJson json = {
-      {"id", opened.id}, {"path", opened.path}, {"name", PrintableText(opened.name)}};
+  OrderedJson json = {{"id", opened.id},
+                      {"path", opened.path},
+                      {"name", PrintableText(opened.name)},
+                      {"version", opened.version}};
   json["frames"] = OrderedJson::array();
   for (size_t i = 0; i < described.frames.image_paths.size(); ++i) {
     json["frames"].push_back(FrameJson(opened, described.frames, i));

@@ -22,6 +22,7 @@ class OpenedRecipe {
   OpenedRecipe& operator=(const OpenedRecipe&) = delete;
 
   const RecipePlan& plan() const { return plan_; }
+  const OpenedExport* b() const { return b_.get(); }  // null if the recipe names none
 
  private:
   std::shared_ptr<const OpenedExport> b_;

@@ -215,6 +215,9 @@ Response Routes::Made(const Request& request, const OpenedExport& opened) const 
   if (!left_out.empty()) {
     response.headers.emplace_back("X-Left-Out", fmt::format("{}", fmt::join(left_out, ",")));
   }
+  if (recipe.b() != nullptr) {
+    response.headers.emplace_back("X-Other-Version", recipe.b()->version);
+  }
   return response;
 }
 
@@ -261,6 +264,7 @@ Response Routes::AnswerApi(const Request& request) const {
                           : catalog_.Get(ParamValue(request.params, "export").value_or(""));
   Response response = Guarded([&] { return AnswerAbout(request, *opened); });
   response.headers.emplace_back("X-Export", PercentEncoded(opened->id));
+  response.headers.emplace_back("X-Export-Version", opened->version);
   return response;
 }
 

@@ -272,6 +272,23 @@ describe("requests", () => {
   });
 });
 
+describe("an export that is replaced on disk", () => {
+  it("is not shown under the words of the one before", async () => {
+    const headers = { "X-Export-Version": "another" };
+    serve((url) =>
+      url.startsWith("api/export")
+        ? Response.json({ ...answer(), id: "kitchen" })
+        : new Response("", { headers }),
+    );
+    const own = new HttpSource();
+    await own.describe("kitchen");
+    const seen = await failure(own.maps(mapsRequest));
+    expect(seen.what).toMatch(/replaced on disk/);
+    const recipe = { export: "kitchen", queries: "1.2" };
+    expect((await failure(own.figure("png", recipe))).what).toMatch(/replaced on disk/);
+  });
+});
+
 describe("the export that the server begins with", () => {
   it("may be none", async () => {
     serve(() => Response.json({ error: {} }, { status: 404 }));

@@ -109,6 +109,8 @@ export interface HttpOptions {
 
 export class HttpSource implements Source {
   private readonly base: string;
+  // Of the exports that were described, by id.
+  private readonly versions = new Map<string, string>();
   private readonly timeoutMs: number;
 
   // `base`: the path under which the page's own server passes requests on to `vggt-attn view`, which answers no pages
@@ -125,7 +127,7 @@ export class HttpSource implements Source {
 
   async first(signal?: AbortSignal): Promise<ExportInfo | null> {
     try {
-      return checkExport(await this.request("api/export", signal, json));
+      return this.known(checkExport(await this.request("api/export", signal, json)));
     } catch (error) {
       if (error instanceof WireError && error.status === 404) return null;
       throw error;
@@ -138,12 +140,25 @@ export class HttpSource implements Source {
       headers: { "Content-Type": "application/json" },
       body: JSON.stringify({ path }),
     };
-    return checkExport(await this.request("api/open", signal, json, { init }));
+    return this.known(checkExport(await this.request("api/open", signal, json, { init })));
   }
 
   async describe(exportId: string, signal?: AbortSignal): Promise<ExportInfo> {
     const address = `api/export?export=${encodeURIComponent(exportId)}`;
-    return checkExport(await this.request(address, signal, json));
+    return this.known(checkExport(await this.request(address, signal, json)));
+  }
+
+  private known(info: ExportInfo): ExportInfo {
+    this.versions.set(info.id, info.version);
+    return info;
+  }
+
+  // Whoever describes an export by what it was when it was opened must not show what another holds.
+  private checkVersion(answer: Response, header: string, exportId: string): void {
+    const [now, before] = [answer.headers.get(header), this.versions.get(exportId)];
+    if (now === null || before === undefined || now === before) return;
+    const what = "This export has been replaced on disk since it was opened.";
+    throw new WireError("server", what, exportId, "Load it again to see what is there now.");
   }
 
   maps(request: MapsRequest, signal?: AbortSignal): Promise<Maps> {
@@ -154,7 +169,10 @@ export class HttpSource implements Source {
       `row=${row}&col=${col}`,
       ...(frames ? [`frames=${frames.join(",")}`] : []),
     ];
-    const read = async (answer: Response) => checkMaps(await bytes(answer), serverTime(answer));
+    const read = async (answer: Response) => {
+      this.checkVersion(answer, "X-Export-Version", exportId);
+      return checkMaps(await bytes(answer), serverTime(answer));
+    };
     return this.request(mapsAddress(parts, exportId), signal, read, { lateHint: kLateMapsHint });
   }
 
@@ -179,8 +197,10 @@ export class HttpSource implements Source {
       ...(request.stats ? ["stats=1"] : []),
     ];
     const address = mapsAddress(parts, request.exportId);
-    const read = async (answer: Response) =>
-      checkRows(await bytes(answer), serverTime(answer), request.stats);
+    const read = async (answer: Response) => {
+      this.checkVersion(answer, "X-Export-Version", request.exportId);
+      return checkRows(await bytes(answer), serverTime(answer), request.stats);
+    };
     return this.request(address, signal, read, { lateHint: kLateRowsHint });
   }
 
@@ -198,6 +218,8 @@ export class HttpSource implements Source {
 
   private file(address: string, recipe: Recipe, signal?: AbortSignal): Promise<SavedFile> {
     const read = async (answer: Response, onPiece: () => void): Promise<SavedFile> => {
+      this.checkVersion(answer, "X-Export-Version", recipe.export ?? "");
+      if (recipe.other) this.checkVersion(answer, "X-Other-Version", recipe.other);
       const name = fileName(answer.headers.get("Content-Disposition"));
       if (!name) {
         const what = "The server's answer is damaged: it is a file without a name.";

@@ -20,6 +20,7 @@ function answer(): Record<string, unknown> {
     id: "attn_first2all_kitchen",
     path: "attn_first2all_kitchen/attn_maps",
     name: "kitchen",
+    version: "8f0c2a9be1d43b57",
     frames: [
       {
         name: "frame_00.png",

@@ -95,6 +95,7 @@ export interface ExportInfo {
   id: string;
   path: string;
   name: string;
+  version: string; // another once the export on disk is another
   frames: Frame[];
   grid: Grid;
   heads: number; // 0: the export holds the mean of the heads only
@@ -258,6 +259,7 @@ export function checkExport(value: unknown): ExportInfo {
     id: text(o.id, "id"),
     path: text(o.path, "path"),
     name: text(o.name, "name"),
+    version: text(o.version, "version"),
     frames: list(frame)(o.frames, "frames"),
     grid: grid(o.grid, "grid"),
     heads: count(o.heads, "heads"),

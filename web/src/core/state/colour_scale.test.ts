@@ -262,7 +262,11 @@ describe("the scales to choose from", () => {
     state.wantedDefinition.value = "logits";
     use("max");
     expect(scaleChoices(state).now).toBe("view");
-    expect(colourScale(state, [logits], 2, 1, 0)!.words).toBe("least to largest of all shown, in all frames");
-    expect(colourScale(state, [difference], 2, 1, 0)!.words).toBe("99 % of all shown, in all frames");
+    expect(colourScale(state, [logits], 2, 1, 0)!.words).toBe(
+      "least to largest of all shown, in all frames",
+    );
+    expect(colourScale(state, [difference], 2, 1, 0)!.words).toBe(
+      "99 % of all shown, in all frames",
+    );
   });
 });
