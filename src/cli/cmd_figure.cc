@@ -90,6 +90,8 @@ int RunFigure(const FigureFlags& o) {
     std::unique_ptr<RecipeExport> b;
     std::optional<RecipeSource> other;
     if (recipe.other) {
+      // It cannot be moved, as std::make_unique would.
+      // NOLINTNEXTLINE(modernize-make-unique)
       b.reset(new RecipeExport(OpenFrom(o.recipe, *recipe.other)));
       other.emplace(b->source());
     }

@@ -75,8 +75,8 @@ TEST(DrawFigure, PicturesLieUnderTheirMaps) {
   const FigurePixels pixels(figure);
   const Rgb plain = pixels.AtMm(30, 20), covered = pixels.AtMm(55, 36);
   EXPECT_NEAR(plain[0], 80 + 50 + 8, 12);
-  EXPECT_NEAR(covered[0], (127 + 80 + 95 + 8) / 2, 12);  // jet ends at dark red
-  EXPECT_NEAR(covered[2], (0 + 140 + 8) / 2, 12);
+  EXPECT_NEAR(covered[0], (127 + 80 + 95 + 8) / 2.0, 12);  // jet ends at dark red
+  EXPECT_NEAR(covered[2], (0 + 140 + 8) / 2.0, 12);
 }
 
 TEST(DrawFigure, TheSameFigureGivesTheSameBytes) {

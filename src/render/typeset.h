@@ -8,10 +8,10 @@
 
 #include "render/colormap.h"
 
-// Pango's objects, which only the sources name.
-struct _PangoContext;
-struct _PangoFontMap;
-struct _PangoLayout;
+// Pango's objects, by the names that Pango gives them, which only the sources use.
+struct _PangoContext;  // NOLINT(bugprone-reserved-identifier)
+struct _PangoFontMap;  // NOLINT(bugprone-reserved-identifier)
+struct _PangoLayout;   // NOLINT(bugprone-reserved-identifier)
 
 namespace vggt {
 

@@ -18,7 +18,7 @@ namespace vggt::testing {
 class TwoExports : public ::testing::Test {
  protected:
   // `sources`: what the stores say of their frames.
-  explicit TwoExports(std::vector<PictureSource> sources = {}) {
+  explicit TwoExports(const std::vector<PictureSource>& sources = {}) {
     for (const char* name : {"a", "b"}) {
       const std::filesystem::path folder = CopyExport(dir_, "conv_per_head", name);
       QkDescription d = SmallQkDescription(3, 25, 37);
