@@ -422,15 +422,20 @@ constexpr bool kHasTiles = false;
 #endif
 bool TargetHasTiles() { return kHasTiles; }
 
+template <class Factors, class Tiles>
+void RunOnTiles(const at::TilePlan& plan, int64_t batch, int64_t head, int64_t row_begin,
+                float* memory) {
+  TileTask<Factors, Tiles>(plan, batch, head, row_begin, memory).Run();
+}
+
 void RunTileTask(const at::TilePlan& plan, int64_t batch, int64_t head, int64_t row_begin,
                  float* memory) {
-  if (plan.tiles == TileUnit::kModel && plan.native) {
-    TileTask<BestFactors, ModelTiles>(plan, batch, head, row_begin, memory).Run();
-  } else if (plan.tiles == TileUnit::kModel) {
-    TileTask<Emulated, ModelTiles>(plan, batch, head, row_begin, memory).Run();
+  if (plan.tiles == TileUnit::kModel) {
+    (plan.native ? RunOnTiles<BestFactors, ModelTiles>
+                 : RunOnTiles<Emulated, ModelTiles>)(plan, batch, head, row_begin, memory);
   } else {
 #if defined(__x86_64__) && HWY_TARGET <= HWY_AVX3
-    TileTask<Native, ProcessorTiles>(plan, batch, head, row_begin, memory).Run();
+    RunOnTiles<Native, ProcessorTiles>(plan, batch, head, row_begin, memory);
 #endif
   }
 }

@@ -221,7 +221,7 @@ TEST(Canvas, TheSameDrawingGivesTheSameBytes) {
 
 TEST(Canvas, PagesAreBounded) {
   const auto open = [](CanvasKind kind, double width, double height, double dpi) {
-    return ErrorOf([=] { Canvas(kind, width, height, dpi, {}); });
+    return ErrorOf([=] { const Canvas canvas(kind, width, height, dpi, {}); });
   };
   EXPECT_THAT(open(CanvasKind::kPng, 1000, 10000, 600),
               HasSubstr("a figure of 8334 × 83334 pixels"));
@@ -229,7 +229,7 @@ TEST(Canvas, PagesAreBounded) {
   EXPECT_THAT(open(CanvasKind::kPdf, 500, 14401, 300), HasSubstr("176 × 5080 mm is too large"));
   EXPECT_THAT(open(CanvasKind::kSvg, 500, 14401, 300), HasSubstr("is too large"));
   for (const CanvasKind kind : {CanvasKind::kPdf, CanvasKind::kSvg}) {
-    Canvas(kind, 600, 14400, 300, {});
+    const Canvas whole(kind, 600, 14400, 300, {});
     EXPECT_THAT(open(kind, 1134, 14400, 300), HasSubstr("is too large"));
   }
 }
