@@ -221,6 +221,9 @@ describe("match lines", () => {
   it("are seen in the two pictures that they join, and nowhere else", async () => {
     await open("?path=project&row=0&col=0&view=frames&live=0", { width: 900, height: 700 });
     await viewer.box(viewer.page.locator(".query"));
+    // The shares are drawn last.
+    const shares = viewer.page.locator('.line-chart polyline[points*=","]');
+    await expect.poll(() => shares.count()).toBeGreaterThan(0);
     const before = await shoot(viewer.page);
     await viewer.page.evaluate(() =>
       document.querySelector<HTMLElement>("[data-testid=lines]")!.click(),

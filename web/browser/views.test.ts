@@ -88,7 +88,7 @@ describe("all heads", () => {
     await viewer.page.keyboard.press("[");
     await viewer.shows(middle, [10], range(16));
     expect(await viewer.page.locator(".column-title").first().innerText()).not.toContain("to ");
-    expect(await viewer.text("scale-reach")).toContain("99 % of all shown, in all frames");
+    expect(await viewer.text("scale-reach")).toContain("exported vmax, the largest of all shown");
   });
 });
 
