@@ -268,8 +268,9 @@ describe("the numbers", () => {
     expect(await text()).toContain(digits(Math.min(...heads)));
     expect(await text()).toContain(digits(Math.max(...heads)));
     await viewer.id("head").selectOption("2");
-    await expect.poll(text).toContain(digits(heads[1]!));
-    expect(await text()).toContain("head 2");
+    // The range of all heads, told before, may hold the same number.
+    await expect.poll(text).toContain("head 2");
+    expect(await text()).toContain(digits(heads[1]!));
     expect(await text()).toContain("exported vmax");
     await viewer.id("layer").selectOption("1");
     await expect.poll(text).toContain(digits(layers[0]!.per_head_vmax99![1]!));
