@@ -4,7 +4,7 @@
 import { useComputed } from "@preact/signals";
 import { useMemo } from "preact/hooks";
 import { spotName } from "../../core/source/spot";
-import type { Feed } from "../../core/state/feed";
+import { isRefused, type Feed } from "../../core/state/feed";
 import type { State } from "../../core/state/state";
 import { arrange, type Arrangement, type Room } from "../arrange";
 import { useViewer } from "../context";
@@ -46,7 +46,6 @@ function Shown(props: { slot: number; room: Room; em: number }) {
     state.view.value !== "layers" && state.view.value !== "matrix"
       ? state.currentLayer.value?.error
       : null;
-  const failure = feed.failure.value;
   const several = state.spotCount.value > 1;
   return (
     <section
@@ -58,7 +57,7 @@ function Shown(props: { slot: number; room: Room; em: number }) {
       aria-busy={feed.busy.value}
     >
       {several && <QueryTitle slot={slot} />}
-      {failure && failure.kind !== "network" ? (
+      {isRefused(feed) ? (
         <FeedFailure feed={feed} role="alert" />
       ) : broken ? (
         <p class="broken" data-testid="error" role="alert">

@@ -3,7 +3,7 @@
 import { computed, type ReadonlySignal } from "@preact/signals";
 import type { WireError } from "../source/wire";
 import { Block, valueIn, type MapLevels } from "./block";
-import { blocksBeside, questionOf, type Feed } from "./feed";
+import { blocksBeside, isRefused, questionOf, type Feed } from "./feed";
 
 function minus(a: Float32Array, b: Float32Array): Float32Array {
   return a.map((value, i) => value - b[i]!);
@@ -65,7 +65,8 @@ export class DifferenceFeed implements Feed {
   // While one side is ahead of the other, the last difference stays.
   private subtracted(on: boolean): Difference | null {
     const [a, b] = [this.a.block.value, this.b.block.value];
-    if (!on || !a || !b) return (this.last = null);
+    const refused = isRefused(this.a) || isRefused(this.b);
+    if (!on || refused || !a || !b) return (this.last = null);
     const { last } = this;
     const same = questionOf(a.ask) === questionOf(b.ask);
     if (same && (last?.a !== a || last.b !== b)) this.last = new Difference(a, b);

@@ -116,6 +116,25 @@ describe("the colours of A and B", () => {
     expect([last(state), last(sides.b)]).toEqual([4, 40]);
   });
 
+  it("end where A alone says once B's maps are refused", async () => {
+    state.other.value = office();
+    await answer();
+    state.compare.value = "difference";
+    const difference = main(sides.difference);
+    expect(difference.block.value).not.toBeNull();
+    state.pin({ row: 2, col: 3 });
+    await settled();
+    for (const request of requests.splice(0)) {
+      const ofB = request.url.searchParams.get("export") === "office";
+      const gone = { error: { what: "is gone", where: "office", hint: "" } };
+      request.answer(ofB ? Response.json(gone, { status: 404 }) : maps(request));
+    }
+    await settled();
+    expect(main(sides.b).failure.value?.kind).toBe("server");
+    expect(last(state)).toBe(4);
+    expect(difference.block.value).toBeNull();
+  });
+
   it("end by layer at the larger of both layers' percentiles", async () => {
     const b = office();
     b.layers[3]!.layer_vmax99 = 0.7;

@@ -104,11 +104,16 @@ export interface Feed {
   again(): void;
 }
 
+// Whether a feed shows why it has no maps, in place of the old ones. Those stay only while the source is away.
+export function isRefused({ failure }: Feed): boolean {
+  return failure.value !== null && failure.value.kind !== "network";
+}
+
 // What is on show of `own` and of those that share their colours with it, its own first; none if it has none.
 export function blocksBeside(own: Feed, beside: readonly Feed[]): Block[] {
   const block = own.block.value;
   if (!block) return [];
-  const others = beside.map((each) => (each === own ? null : each.block.value));
+  const others = beside.map((each) => (each === own || isRefused(each) ? null : each.block.value));
   return [block, ...others.filter((each) => each !== null)];
 }
 

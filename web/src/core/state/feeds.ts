@@ -8,7 +8,7 @@ import type { Ask, Block } from "./block";
 import { kAverage, kMostPins } from "./choices";
 import { needsEveryFrame } from "./colour_scale";
 import type { Shown } from "./derived";
-import { Answers, SourceFeed, type Feed } from "./feed";
+import { Answers, isRefused, SourceFeed, type Feed } from "./feed";
 
 // The mark of a spot moves together with its maps. If they take longer than this, a second mark says where they are
 // awaited; before, drawing the page twice would only delay them.
@@ -130,9 +130,8 @@ export function createFeeds(source: Source, s: Shown, options: FeedOptions = {})
   // The spots whose maps are on show, or would be: they are marked on the picture and told in words.
   const markedSpots = computed<Spot[]>(() =>
     s.spots.value.map((spot, i) => {
-      const { block, failure } = main[i]!;
-      const instead = failure.value !== null && failure.value.kind !== "network";
-      return instead ? spot : (block.value?.ask.spot ?? spot);
+      const feed = main[i]!;
+      return isRefused(feed) ? spot : (feed.block.value?.ask.spot ?? spot);
     }),
   );
   // The active spot, once its maps have been awaited for a moment.
