@@ -65,6 +65,12 @@ bool IsBareName(const std::string& name) {
          name.find_first_of(std::string_view("/\\\0", 3)) == std::string::npos;
 }
 
+std::optional<FileIdentity> IdentityOf(const fs::path& path) {
+  struct stat info;
+  if (stat(path.c_str(), &info) != 0) return std::nullopt;
+  return IdentityOf(info);
+}
+
 File::File(const fs::path& path, const fs::path& root) : path_(path) {
   CheckInside(path, root);
   // Without O_NONBLOCK a pipe would wait for its other end.
@@ -126,10 +132,7 @@ bool File::IsUnchanged() const {
   return fstat(fd_, &info) == 0 && IdentityOf(info) == identity_;
 }
 
-bool File::IsCurrent() const {
-  struct stat info;
-  return stat(path_.c_str(), &info) == 0 && IdentityOf(info) == identity_;
-}
+bool File::IsCurrent() const { return IdentityOf(path_) == identity_; }
 
 std::string ReadFile(const fs::path& path, uint64_t limit) {
   const File file(path);

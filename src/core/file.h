@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <limits>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -35,6 +36,9 @@ struct FileIdentity {
 
   bool operator==(const FileIdentity&) const = default;
 };
+
+// Of whatever `path` names now; none if there is nothing, or if it cannot be looked at.
+std::optional<FileIdentity> IdentityOf(const std::filesystem::path& path);
 
 // A regular file opened for reading, piece by piece. If others truncate it meanwhile, that is an
 // Error. Movable; any number of threads may read at the same time.

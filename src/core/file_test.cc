@@ -100,6 +100,7 @@ TEST(File, KnowsWhetherItIsStillTheSame) {
   const TestDir dir;
   const File file(dir.Write("a", "hello"));
   EXPECT_TRUE(file.IsUnchanged() && file.IsCurrent());
+  EXPECT_EQ(IdentityOf(file.path()), file.identity());
   fs::rename(dir / "a", dir / "b");
   EXPECT_FALSE(file.IsCurrent());
   EXPECT_FALSE(File(dir.Write("a", "hello")).identity() == file.identity());

@@ -3,11 +3,10 @@
 
 #include <fmt/format.h>
 
-#include <sys/stat.h>
-
 #include <algorithm>
 #include <functional>
 
+#include "core/file.h"
 #include "server/message.h"
 #include "store/common/export_folder.h"
 
@@ -46,17 +45,18 @@ std::string NameOf(const Export& described, const fs::path& folder) {
   return described.image_set_name.empty() ? folder.filename().string() : described.image_set_name;
 }
 
-// Of the files that say what an export is: other files, or the same written again, give another
-// text. "" if there are none.
-std::string VersionOf(const fs::path& maps_folder, const Export& described) {
-  std::vector<fs::path> files = {maps_folder, maps_folder / kManifestName};
+// Says which files tell what an export is, and when they were written. "" if there are none now.
+// Of many layers the first stands for all: an export is replaced as a whole.
+std::string VersionOf(const Export& described) {
+  std::vector<fs::path> files = {described.folder / kManifestName};
+  if (!described.maps.empty()) files.push_back(described.maps.front().metadata_file);
   if (described.store) files.push_back(described.store->file);
   std::string said;
   for (const fs::path& file : files) {
-    struct stat status;
-    if (stat(file.c_str(), &status) != 0) continue;
-    said += fmt::format("{} {} {} {} ", status.st_ino, status.st_size, status.st_mtim.tv_sec,
-                        status.st_mtim.tv_nsec);
+    if (const auto found = IdentityOf(file)) {
+      said += fmt::format("{:x}.{:x}.{:x}.{:x} ", found->inode, found->size, found->seconds,
+                          found->nanoseconds);
+    }
   }
   return said.empty() ? "" : fmt::format("{:016x}", std::hash<std::string>()(said));
 }
@@ -171,7 +171,7 @@ std::shared_ptr<const OpenedExport> ExportCatalog::Load(const fs::path& found) c
   const bool one = IsLayerMetadata(found);
   std::string id = FromRoot(one ? found : folder, root_);
   std::string name = NameOf(described, folder);
-  std::string version = VersionOf(described.folder, described);
+  std::string version = VersionOf(described);
   std::unique_ptr<AttentionRows> rows;
   if (described.store && described.store->error.empty()) {
     rows = std::make_unique<AttentionRows>(described.store->file, root_, kNormalizerBytes);
@@ -229,7 +229,7 @@ std::shared_ptr<const OpenedExport> ExportCatalog::Get(const std::string& id) {
   auto opened = FindOpened(id);
   if (opened) {
     // What has gone from the disk is answered from what is open.
-    const std::string now = VersionOf(opened->described.folder, opened->described);
+    const std::string now = VersionOf(opened->described);
     if (now.empty() || now == opened->version) return opened;
   }
   opened = Load(ResolveBelow(root_, opened ? opened->path : id));

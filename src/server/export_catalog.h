@@ -21,7 +21,7 @@ struct OpenedExport {
   std::string id;       // the path from the root to what was opened: its folder; "." is the root
   std::string path;     // its attn_maps/ (or qk/), or the one layer's metadata; absolute
   std::string name;     // of the image set, or else of the folder
-  std::string version;  // another once the export on disk is another
+  std::string version;  // another once the export on disk is another; "" if nobody can tell
   Export described;
   MapReader maps;                       // of described.maps
   std::unique_ptr<AttentionRows> rows;  // null if it has no store that can be read
