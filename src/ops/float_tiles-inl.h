@@ -198,6 +198,20 @@ inline void MultiplyGroups(TileUnit unit, int64_t rows, int64_t keys, int64_t di
        : MultiplyGroups<BestTiles>)(rows, keys, dim, packed_rows, packed_keys, out, stride);
 }
 
+// Packs the keys [first, first + kKeyPadding) of `keys` that stand one after the other: as tiles
+// [dim, kTile], or for matrix tiles where there are some. Zeros beyond the last key.
+inline void PackLogitKeys(std::optional<TileUnit> tiles, int64_t keys, const float* k, int64_t dim,
+                          int64_t first, float* packed) {
+  if (tiles) {
+    PackColumnGroups(k + first * dim, keys - first, dim,
+                     packed + first * at::PackedSize(tiles, dim));
+    return;
+  }
+  for (int64_t t = first; t < first + at::kKeyPadding; t += kTile) {
+    PackKeys<Floats>(k + t * dim, dim, keys - t, dim, dim, packed + t * dim);
+  }
+}
+
 }  // namespace vggt::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

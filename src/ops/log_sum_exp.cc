@@ -26,20 +26,6 @@
 HWY_BEFORE_NAMESPACE();
 namespace vggt::HWY_NAMESPACE {
 
-// Packs the keys [first, first + kKeyPadding) as tiles [dim, kTile], or for matrix tiles; zeros
-// beyond the last key.
-void PackLogSumExpKeys(std::optional<TileUnit> tiles, int64_t keys, const float* k, int64_t dim,
-                       int64_t first, float* packed) {
-  if (tiles) {
-    PackColumnGroups(k + first * dim, keys - first, dim,
-                     packed + first * at::PackedSize(tiles, dim));
-    return;
-  }
-  for (int64_t t = first; t < first + at::kKeyPadding; t += kTile) {
-    PackKeys<Floats>(k + t * dim, dim, keys - t, dim, dim, packed + t * dim);
-  }
-}
-
 // Computes out[0 … count) for as many rows of q, at most kRows. q · k · `scale` is an exponent of
 // 2. `memory` has room for kRows · (PackedSize + kKeys) + dim floats.
 void LogSumExpRows(std::optional<TileUnit> tiles, int64_t count, const float* q, int64_t keys,
@@ -97,7 +83,7 @@ HWY_AFTER_NAMESPACE();
 namespace vggt {
 namespace {
 
-HWY_EXPORT(PackLogSumExpKeys);
+HWY_EXPORT(PackLogitKeys);
 HWY_EXPORT(LogSumExpRows);
 
 }  // namespace
@@ -116,7 +102,7 @@ void LogSumExpOn(std::optional<TileUnit> tiles, int64_t rows, const float* q, in
   const int64_t size = attention_tile::PackedSize(tiles, dim);
   float* packed = workspace.Packed(parts * kKeyPadding * size);
   ParallelFor(parts, 4, [&](size_t part) {
-    HWY_DYNAMIC_DISPATCH(PackLogSumExpKeys)
+    HWY_DYNAMIC_DISPATCH(PackLogitKeys)
     (tiles, keys, k, dim, static_cast<int64_t>(part) * kKeyPadding, packed);
   });
   const int64_t scratch_size =

@@ -19,20 +19,6 @@
 HWY_BEFORE_NAMESPACE();
 namespace vggt::HWY_NAMESPACE {
 
-// The keys [first, first + kKeyPadding) as tiles [dim, kTile], or for matrix tiles; zeros beyond
-// the last.
-void PackBlockKeys(std::optional<TileUnit> tiles, int64_t keys, const float* k, int64_t dim,
-                   int64_t first, float* packed) {
-  if (tiles) {
-    PackColumnGroups(k + first * dim, keys - first, dim,
-                     packed + first * at::PackedSize(tiles, dim));
-    return;
-  }
-  for (int64_t t = first; t < first + at::kKeyPadding; t += kTile) {
-    PackKeys<Floats>(k + t * dim, dim, keys - t, dim, dim, packed + t * dim);
-  }
-}
-
 void BlockLogits(std::optional<TileUnit> tiles, int64_t rows, const float* q, int64_t dim,
                  const float* packed, int64_t padded_keys, float scale, float* queries,
                  float* out) {
@@ -99,7 +85,7 @@ HWY_AFTER_NAMESPACE();
 namespace vggt {
 namespace {
 
-HWY_EXPORT(PackBlockKeys);
+HWY_EXPORT(PackLogitKeys);
 HWY_EXPORT(BlockLogits);
 HWY_EXPORT(BlockSoftmax);
 
@@ -122,7 +108,7 @@ PackedKeys::PackedKeys(std::optional<TileUnit> tiles, int64_t keys, const float*
       dim_(dim),
       packed_(Stride(keys) * attention_tile::PackedSize(tiles, dim)) {
   ParallelFor(Stride(keys) / kKeyPadding, 4, [&](size_t part) {
-    HWY_DYNAMIC_DISPATCH(PackBlockKeys)
+    HWY_DYNAMIC_DISPATCH(PackLogitKeys)
     (tiles, keys, k, dim, static_cast<int64_t>(part) * kKeyPadding, packed_.data());
   });
 }
