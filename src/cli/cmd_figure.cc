@@ -49,10 +49,10 @@ auto AboutRecipe(const std::string& file, const Body& body) {
 }
 
 // Exports are named as seen from the recipe's folder.
-RecipeExport OpenFrom(const std::string& recipe, const std::string& path) {
+fs::path ExportOf(const std::string& recipe, const std::string& path) {
   const fs::path whole = fs::path(recipe).parent_path() / path;
   NoteRecovery(whole);
-  return RecipeExport(whole);
+  return whole;
 }
 
 void WriteFigure(const FigureFlags& o, const AtomicOptions& replacing, const RecipePlan& plan) {
@@ -85,14 +85,12 @@ int RunFigure(const FigureFlags& o) {
   AboutRecipe(o.recipe, [&] {
     const Recipe recipe =
         ReadRecipe(ParseRecipeJson(ReadFile(o.recipe, kMostRecipeBytes), o.recipe));
-    const RecipeExport a = OpenFrom(o.recipe, recipe.export_id);
+    const RecipeExport a(ExportOf(o.recipe, recipe.export_id));
     const RecipeSource source = a.source();
-    std::unique_ptr<RecipeExport> b;
+    std::optional<RecipeExport> b;
     std::optional<RecipeSource> other;
     if (recipe.other) {
-      // It cannot be moved, as std::make_unique would.
-      // NOLINTNEXTLINE(modernize-make-unique)
-      b.reset(new RecipeExport(OpenFrom(o.recipe, *recipe.other)));
+      b.emplace(ExportOf(o.recipe, *recipe.other));
       other.emplace(b->source());
     }
     const RecipePlan plan = PlanRecipe(recipe, source, other ? &*other : nullptr);

@@ -14,8 +14,8 @@
 namespace vggt {
 namespace {
 
-// What a figure may hold: more than all layers and heads of the largest model, twice and
-// subtracted.
+// What a figure may hold: more than four queries in all layers and heads of VGGT-1B, in two exports
+// and subtracted.
 constexpr size_t kMostFigureMaps = 8192;
 constexpr int64_t kMostFigureValues = 64 << 20;  // 256 MiB
 
