@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <functional>
 
-#include "core/file.h"
 #include "server/message.h"
 #include "store/common/export_folder.h"
 
@@ -45,20 +44,34 @@ std::string NameOf(const Export& described, const fs::path& folder) {
   return described.image_set_name.empty() ? folder.filename().string() : described.image_set_name;
 }
 
-// Says which files tell what an export is, and when they were written. "" if there are none now.
-// Of many layers the first stands for all: an export is replaced as a whole.
-std::string VersionOf(const Export& described) {
-  std::vector<fs::path> files = {described.folder / kManifestName};
-  if (!described.maps.empty()) files.push_back(described.maps.front().metadata_file);
-  if (described.store) files.push_back(described.store->file);
-  std::string said;
-  for (const fs::path& file : files) {
-    if (const auto found = IdentityOf(file)) {
-      said += fmt::format("{:x}.{:x}.{:x}.{:x} ", found->inode, found->size, found->seconds,
-                          found->nanoseconds);
-    }
+// The files that tell what an export is. Of many layers the first stands for all: an export is
+// replaced as a whole.
+std::vector<DescribingFile> DescribingFiles(const Export& described) {
+  std::vector<fs::path> paths = {described.folder / kManifestName};
+  if (!described.maps.empty() && !IdentityOf(paths[0])) paths[0] = described.maps[0].metadata_file;
+  if (described.store) paths.push_back(described.store->file);
+  std::vector<DescribingFile> files;
+  for (const fs::path& path : paths) {
+    if (const auto identity = IdentityOf(path)) files.push_back({path, *identity});
   }
-  return said.empty() ? "" : fmt::format("{:016x}", std::hash<std::string>()(said));
+  return files;
+}
+
+std::string VersionOf(const std::vector<DescribingFile>& files) {
+  std::string said;
+  for (const auto& [path, is] : files) {
+    said += fmt::format("{} {} {} {} ", is.inode, is.size, is.seconds, is.nanoseconds);
+  }
+  return fmt::format("{:016x}", std::hash<std::string>()(said));
+}
+
+// Whether other files have taken the place of those that tell what it is. What has gone has not:
+// it is answered from what is open.
+bool IsReplaced(const OpenedExport& opened) {
+  return std::ranges::any_of(opened.files, [](const DescribingFile& file) {
+    const auto now = IdentityOf(file.path);
+    return now && *now != file.identity;
+  });
 }
 
 // The walk of List().
@@ -171,14 +184,16 @@ std::shared_ptr<const OpenedExport> ExportCatalog::Load(const fs::path& found) c
   const bool one = IsLayerMetadata(found);
   std::string id = FromRoot(one ? found : folder, root_);
   std::string name = NameOf(described, folder);
-  std::string version = VersionOf(described);
+  std::vector<DescribingFile> files = DescribingFiles(described);
+  std::string version = VersionOf(files);
   std::unique_ptr<AttentionRows> rows;
   if (described.store && described.store->error.empty()) {
     rows = std::make_unique<AttentionRows>(described.store->file, root_, kNormalizerBytes);
   }
   return std::shared_ptr<const OpenedExport>(new OpenedExport{
       std::move(id), (one ? found : maps_folder).string(), std::move(name), std::move(version),
-      described, MapReader(described.maps, {.root = root_, .cache = cache_}), std::move(rows)});
+      std::move(files), described, MapReader(described.maps, {.root = root_, .cache = cache_}),
+      std::move(rows)});
 }
 
 void ExportCatalog::Keep(std::shared_ptr<const OpenedExport> opened, bool as_latest) {
@@ -227,11 +242,7 @@ std::shared_ptr<const OpenedExport> ExportCatalog::FindOpened(const std::string&
 
 std::shared_ptr<const OpenedExport> ExportCatalog::Get(const std::string& id) {
   auto opened = FindOpened(id);
-  if (opened) {
-    // What has gone from the disk is answered from what is open.
-    const std::string now = VersionOf(opened->described);
-    if (now.empty() || now == opened->version) return opened;
-  }
+  if (opened && !IsReplaced(*opened)) return opened;
   opened = Load(ResolveBelow(root_, opened ? opened->path : id));
   Keep(opened, false);
   return opened;

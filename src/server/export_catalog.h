@@ -11,17 +11,24 @@
 #include <vector>
 
 #include "attention/attention_rows.h"
+#include "core/file.h"
 #include "store/export/export_reader.h"
 #include "store/maps/map_reader.h"
 
 namespace vggt {
+
+struct DescribingFile {
+  std::filesystem::path path;
+  FileIdentity identity;  // when it was read
+};
 
 // An open export. Whoever holds it can go on reading when the catalog has dropped it.
 struct OpenedExport {
   std::string id;       // the path from the root to what was opened: its folder; "." is the root
   std::string path;     // its attn_maps/ (or qk/), or the one layer's metadata; absolute
   std::string name;     // of the image set, or else of the folder
-  std::string version;  // another once the export on disk is another; "" if nobody can tell
+  std::string version;  // another once the export on disk is another
+  std::vector<DescribingFile> files;  // which tell that
   Export described;
   MapReader maps;                       // of described.maps
   std::unique_ptr<AttentionRows> rows;  // null if it has no store that can be read
