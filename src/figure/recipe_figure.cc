@@ -81,7 +81,7 @@ class FigureMaker {
     AddPanels();
     if (matrix_) NameRows();
     for (size_t q = 0; q < r_.queries.size(); ++q) {
-      for (size_t p = 0; p < maps_.parts(); ++p) figure_.groups.push_back(Group(p, q));
+      for (size_t p = 0; p < plan_.shown(); ++p) figure_.groups.push_back(Group(p, q));
     }
     if (r_.title) {
       figure_.title = Title();
@@ -95,9 +95,10 @@ class FigureMaker {
 
  private:
   // The export whose layers, frames and pictures a part has; the difference has A's.
-  size_t ExportOf(size_t part) const { return maps_.is_difference(part) ? 0 : part; }
-  const RecipePart& PartOf(size_t part) const { return plan_.parts[ExportOf(part)]; }
-  const FrameList& FramesOf(size_t part) const { return PartOf(part).source.described.frames; }
+  size_t ExportOf(size_t part) const { return plan_.is_difference(part) ? 0 : part; }
+  const FrameList& FramesOf(size_t part) const {
+    return plan_.part_of(part).source.described.frames;
+  }
 
   // Whether colours end at different values in maps that stand side by side.
   bool Differ(size_t part) const { return !maps_.HasOneRange(part); }
@@ -158,10 +159,10 @@ size_t FigureMaker::Frame(size_t part, int frame) {
   const auto key = std::pair(ExportOf(part), frame);
   const auto [found, is_new] = frames_.try_emplace(key, figure_.frames.size());
   if (!is_new) return found->second;
-  const Export& described = PartOf(part).source.described;
+  const Export& described = plan_.part_of(part).source.described;
   const auto place = static_cast<size_t>(frame);
   FigureFrame out;
-  out.grid = GridOf(PartOf(part));
+  out.grid = GridOf(plan_.part_of(part));
   const FrameList& frames = described.frames;
   if (place < frames.transforms.size()) out.transform = frames.transforms[place];
   if (place < frames.image_sizes.size()) {
@@ -182,14 +183,14 @@ size_t FigureMaker::Frame(size_t part, int frame) {
 std::string FigureMaker::RangeText(size_t part, size_t query, size_t layer, size_t head,
                                    size_t frame) const {
   const ColourRange range = maps_.Range(part, query, layer, head, frame).colours;
-  if (maps_.is_difference(part)) return "± " + FormatValue(range.high);
+  if (plan_.is_difference(part)) return "± " + FormatValue(range.high);
   if (!plan_.is_signed()) return "to " + FormatValue(range.high);
   return fmt::format("{} to {}", FormatValue(range.low), FormatValue(range.high));
 }
 
 // The share of the attention that lies on a picture; "–" where the query does not look.
 std::string FigureMaker::Note(const HeadMaps& head, size_t part, size_t query, int frame) const {
-  const FrameRange& met = PartOf(part).met[query];
+  const FrameRange& met = plan_.part_of(part).met[query];
   if (frame < met.first || frame >= met.last) return "–";
   if (head.frame_mass.empty()) return "";
   return FormatShare(head.frame_mass[static_cast<size_t>(frame)]);
@@ -197,8 +198,8 @@ std::string FigureMaker::Note(const HeadMaps& head, size_t part, size_t query, i
 
 FigureCell FigureMaker::Cell(size_t part, size_t query, size_t layer, size_t head, size_t shown) {
   const HeadMaps& of = maps_.Head(part, query, layer, head);
-  const int frame = PartOf(part).frames[query][shown];
-  const bool difference = maps_.is_difference(part);
+  const int frame = plan_.part_of(part).frames[query][shown];
+  const bool difference = plan_.is_difference(part);
   FigureCell cell;
   cell.frame = Frame(part, frame);
   cell.picture = !matrix_;
@@ -224,7 +225,7 @@ FigureCell FigureMaker::Cell(size_t part, size_t query, size_t layer, size_t hea
       cell.note = own.empty() ? Note(of, part, query, frame) : own;
   }
   if (!matrix_ && !difference && r_.matches) {
-    if (const auto best = BestCell(of.maps[shown], PartOf(part).cols, of.scale / 255)) {
+    if (const auto best = BestCell(of.maps[shown], plan_.part_of(part).cols, of.scale / 255)) {
       cell.match = FigurePatch{best->row, best->col};
     }
   }
@@ -232,7 +233,7 @@ FigureCell FigureMaker::Cell(size_t part, size_t query, size_t layer, size_t hea
 }
 
 FigureColumn FigureMaker::Column(size_t part, size_t query, size_t layer, size_t head) {
-  const RecipePart& of = PartOf(part);
+  const RecipePart& of = plan_.part_of(part);
   FigureColumn column;
   if (r_.view == RecipeView::kLayers) column.title = fmt::format("Layer {}", of.layers[layer]);
   if (r_.view == RecipeView::kHeads) column.title = HeadName(plan_, of.heads[head]);
@@ -246,7 +247,7 @@ FigureColumn FigureMaker::Column(size_t part, size_t query, size_t layer, size_t
 }
 
 FigureColumn FigureMaker::MatrixColumn(size_t part, size_t query, size_t head) {
-  const RecipePart& of = PartOf(part);
+  const RecipePart& of = plan_.part_of(part);
   FigureColumn column;
   column.title = HeadWord(plan_, of.heads[head]);
   for (const int64_t number : rows_) {
@@ -265,18 +266,18 @@ FigureColumn FigureMaker::MatrixColumn(size_t part, size_t query, size_t head) {
 }
 
 FigureGroup FigureMaker::Group(size_t part, size_t query) {
-  const RecipePart& of = PartOf(part);
+  const RecipePart& of = plan_.part_of(part);
   FigureGroup group;
   group.query = static_cast<int>(query) + 1;
   const bool several = r_.queries.size() > 1;
   std::string name;
-  if (two_) name = maps_.is_difference(part) ? "A − B" : LetterOf(part);
+  if (two_) name = plan_.is_difference(part) ? "A − B" : LetterOf(part);
   if (several && two_) {  // the subtitle has the names
     group.title = fmt::format("{} · {}", query + 1, name);
   } else if (several) {
     group.title = NumberedQuery(query);
   } else if (two_) {
-    group.title = maps_.is_difference(part) ? name : name + ": " + InLine(scenes_[part]);
+    group.title = plan_.is_difference(part) ? name : name + ": " + InLine(scenes_[part]);
   }
   for (size_t h = 0; h < of.heads.size(); ++h) {
     if (matrix_) {
@@ -298,8 +299,8 @@ void FigureMaker::NameRows() {
   for (const int64_t number : rows_) {
     std::string label = fmt::format("{}", number);
     std::set<size_t> said;  // bars
-    for (size_t part = 0; part < maps_.parts() && r_.scale == ScaleMode::kLayer; ++part) {
-      const std::vector<int64_t>& layers = PartOf(part).layers;
+    for (size_t part = 0; part < plan_.shown() && r_.scale == ScaleMode::kLayer; ++part) {
+      const std::vector<int64_t>& layers = plan_.part_of(part).layers;
       const auto layer = std::find(layers.begin(), layers.end(), number);
       if (layer == layers.end() || !Differ(part) || !said.insert(BarOf(part)).second) continue;
       const auto place = static_cast<size_t>(layer - layers.begin());
@@ -320,12 +321,12 @@ std::string FigureMaker::OwnScaleText(bool difference) const {
 }
 
 size_t FigureMaker::BarOf(size_t part) const {
-  if (maps_.is_difference(part)) return r_.own ? 2 : 1;
+  if (plan_.is_difference(part)) return r_.own ? 2 : 1;
   return r_.own ? part : 0;
 }
 
 FigureBar FigureMaker::Bar(size_t part) const {
-  const bool difference = maps_.is_difference(part);
+  const bool difference = plan_.is_difference(part);
   FigureBar bar;
   bar.colormap = difference ? Colormap::kCoolwarm : r_.colormap;
   bar.diverging = difference;
@@ -385,7 +386,7 @@ void FigureMaker::AddPanel(size_t part, int frame) {
   std::vector<std::string> roles;
   for (size_t q = 0; q < r_.queries.size(); ++q) {
     const Spot& spot = r_.queries[q];
-    const bool is_target = matrix_ && PartOf(part).frames[q].front() == frame;
+    const bool is_target = matrix_ && plan_.part_of(part).frames[q].front() == frame;
     panel.target = panel.target || is_target;
     if (spot.frame != frame) continue;
     if (roles.empty()) roles.emplace_back("query");

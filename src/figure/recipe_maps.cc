@@ -184,16 +184,13 @@ class RecipeMaps::State {
   };
 
   const HeadMaps& Head(size_t part, size_t query, size_t layer, size_t head) const {
-    return heads[part][query][layer * PartOf(part).heads.size() + head];
+    return heads[part][query][layer * plan.part_of(part).heads.size() + head];
   }
-  // The export that a part's layers, heads and frames are those of.
-  const RecipePart& PartOf(size_t part) const {
-    return plan.parts[part < plan.parts.size() ? part : 0];
-  }
-  bool IsDifference(size_t part) const { return part == plan.parts.size(); }
   ScaleMode Mode(bool difference) const { return ModeOf(plan, difference); }
   // Parts that share scales have the same number.
-  size_t GroupOf(size_t part) const { return IsDifference(part) || plan.recipe.own ? part : 0; }
+  size_t GroupOf(size_t part) const {
+    return plan.is_difference(part) || plan.recipe.own ? part : 0;
+  }
   Key KeyOf(size_t part, size_t layer, size_t head) const;
   bool ToMaximum(bool difference) const {
     return Mode(difference) == ScaleMode::kMap || Mode(difference) == ScaleMode::kMaximum;
@@ -216,8 +213,8 @@ class RecipeMaps::State {
 
 RecipeMaps::State::Key RecipeMaps::State::KeyOf(size_t part, size_t layer, size_t head) const {
   const size_t group = GroupOf(part);
-  const RecipePart& of = PartOf(part);
-  switch (Mode(IsDifference(part))) {
+  const RecipePart& of = plan.part_of(part);
+  switch (Mode(plan.is_difference(part))) {
     case ScaleMode::kHead:
       return {group, of.layers[layer], of.heads[head]};
     case ScaleMode::kLayer:
@@ -229,9 +226,9 @@ RecipeMaps::State::Key RecipeMaps::State::KeyOf(size_t part, size_t layer, size_
 
 // A collector has to know before how many values it will see.
 void RecipeMaps::State::CountValues() {
-  const size_t parts = plan.parts.size() + (plan.difference() ? 1 : 0);
+  const size_t parts = plan.shown();
   for (size_t p = 0; p < parts; ++p) {
-    const RecipePart& part = PartOf(p);
+    const RecipePart& part = plan.part_of(p);
     for (size_t l = 0; l < part.layers.size(); ++l) {
       for (size_t h = 0; h < part.heads.size(); ++h) {
         for (const FrameRange& met : part.met) {
@@ -281,8 +278,8 @@ ScaleRange RecipeMaps::State::RangeOfMap(const HeadMaps& maps, size_t frame,
 }
 
 void RecipeMaps::State::Add(size_t p, size_t query, size_t layer, const LayerValues& values) {
-  const RecipePart& part = PartOf(p);
-  const bool difference = IsDifference(p);
+  const RecipePart& part = plan.part_of(p);
+  const bool difference = plan.is_difference(p);
   const bool reduced = part.heads.front() == kEveryHead;
   for (size_t h = 0; h < part.heads.size(); ++h) {
     const auto head = static_cast<int64_t>(h);
@@ -313,9 +310,9 @@ RecipeMaps::State::State(const RecipePlan& of, const StopCheck& stop_check) : pl
   CheckSize(plan);
   CountValues();
   const size_t queries = plan.recipe.queries.size();
-  heads.resize(plan.parts.size() + (plan.difference() ? 1 : 0));
+  heads.resize(plan.shown());
   for (size_t p = 0; p < heads.size(); ++p) {
-    const RecipePart& part = PartOf(p);
+    const RecipePart& part = plan.part_of(p);
     heads[p].assign(queries, std::vector<HeadMaps>(part.layers.size() * part.heads.size()));
   }
   for (size_t q = 0; q < queries; ++q) {
@@ -336,7 +333,7 @@ RecipeMaps::State::State(const RecipePlan& of, const StopCheck& stop_check) : pl
     }
   }
   for (const auto& [key, reach] : reaches_) {
-    ranges[key] = RangeOfReach(reach, IsDifference(std::get<0>(key)));
+    ranges[key] = RangeOfReach(reach, plan.is_difference(std::get<0>(key)));
   }
 }
 
@@ -344,16 +341,13 @@ RecipeMaps::RecipeMaps(const RecipePlan& plan, const StopCheck& stop_check)
     : state_(std::make_unique<State>(plan, stop_check)) {}
 RecipeMaps::~RecipeMaps() = default;
 
-size_t RecipeMaps::parts() const { return state_->heads.size(); }
-bool RecipeMaps::is_difference(size_t part) const { return state_->IsDifference(part); }
-
 const HeadMaps& RecipeMaps::Head(size_t part, size_t query, size_t layer, size_t head) const {
   return state_->Head(part, query, layer, head);
 }
 
 ScaleRange RecipeMaps::Range(size_t part, size_t query, size_t layer, size_t head,
                              size_t frame) const {
-  const bool difference = state_->IsDifference(part);
+  const bool difference = state_->plan.is_difference(part);
   const ScaleRange& shared = state_->ranges.at(state_->KeyOf(part, layer, head));
   if (state_->Mode(difference) != ScaleMode::kMap) return shared;
   return state_->RangeOfMap(Head(part, query, layer, head), frame, difference);
@@ -361,7 +355,7 @@ ScaleRange RecipeMaps::Range(size_t part, size_t query, size_t layer, size_t hea
 
 bool RecipeMaps::HasOneRange(size_t part) const {
   const size_t group = state_->GroupOf(part);
-  if (state_->Mode(state_->IsDifference(part)) == ScaleMode::kMap) return false;
+  if (state_->Mode(state_->plan.is_difference(part)) == ScaleMode::kMap) return false;
   return std::count_if(state_->ranges.begin(), state_->ranges.end(),
                        [&](const auto& each) { return std::get<0>(each.first) == group; }) <= 1;
 }

@@ -63,9 +63,6 @@ class RecipeMaps {
   RecipeMaps& operator=(const RecipeMaps&) = delete;
   ~RecipeMaps();
 
-  size_t parts() const;  // with the difference
-  bool is_difference(size_t part) const;
-
   const HeadMaps& Head(size_t part, size_t query, size_t layer, size_t head) const;
   // The scale of one map.
   ScaleRange Range(size_t part, size_t query, size_t layer, size_t head, size_t frame) const;

@@ -227,8 +227,8 @@ TEST_F(RecipeMapsTest, DifferencesOfTwoExports) {
       Plan({{"queries", "3.4"}, {"definition", "model"}, {"compare", "difference"}, {"head", "2"}},
            true);
   const RecipeMaps maps(plan, {});
-  ASSERT_EQ(maps.parts(), 3U);
-  EXPECT_TRUE(maps.is_difference(2));
+  ASSERT_EQ(plan.shown(), 3U);
+  EXPECT_TRUE(plan.is_difference(2));
   std::vector<float> both, magnitudes;
   for (size_t f = 0; f < 3; ++f) {
     const std::vector<float>&a = maps.Head(0, 0, 0, 0).maps[f], &b = maps.Head(1, 0, 0, 0).maps[f],

@@ -72,6 +72,11 @@ struct RecipePlan {
   bool stored() const { return definition == nullptr; }
   bool is_signed() const { return definition != nullptr && definition->is_signed; }
   bool difference() const { return parts.size() == 2 && recipe.compare == Comparison::kDifference; }
+  // What is shown: the parts, and behind them their difference, which has A's layers, heads and
+  // frames.
+  size_t shown() const { return parts.size() + (difference() ? 1 : 0); }
+  bool is_difference(size_t part) const { return part == parts.size(); }
+  const RecipePart& part_of(size_t part) const { return parts[is_difference(part) ? 0 : part]; }
 };
 
 // Throws RequestError naming the key: kNotThere for what an export does not have (a definition, a

@@ -32,16 +32,9 @@ std::string SourceFields(const PictureSource* source) {
          (source->seconds ? fmt::format("{}", *source->seconds) : "");
 }
 
-size_t PartCount(const RecipePlan& plan) { return plan.parts.size() + (plan.difference() ? 1 : 0); }
-
-// The export that a part's layers, heads and frames are those of: A for the difference.
-const RecipePart& PartOf(const RecipePlan& plan, size_t part) {
-  return plan.parts[part < plan.parts.size() ? part : 0];
-}
-
 LayerValues ReadPart(const RecipePlan& plan, size_t part, size_t query, size_t layer,
                      const StopCheck& stop_check) {
-  if (part < plan.parts.size()) return ReadLayerValues(plan, part, query, layer, stop_check);
+  if (!plan.is_difference(part)) return ReadLayerValues(plan, part, query, layer, stop_check);
   return Minus(ReadLayerValues(plan, 0, query, layer, stop_check),
                ReadLayerValues(plan, 1, query, layer, stop_check));
 }
@@ -49,9 +42,9 @@ LayerValues ReadPart(const RecipePlan& plan, size_t part, size_t query, size_t l
 // Calls body(part, query, layer, values) in the order of files; all but the last are places.
 template <typename Body>
 void ForEachLayer(const RecipePlan& plan, const StopCheck& stop_check, const Body& body) {
-  for (size_t part = 0; part < PartCount(plan); ++part) {
+  for (size_t part = 0; part < plan.shown(); ++part) {
     for (size_t query = 0; query < plan.recipe.queries.size(); ++query) {
-      for (size_t layer = 0; layer < PartOf(plan, part).layers.size(); ++layer) {
+      for (size_t layer = 0; layer < plan.part_of(part).layers.size(); ++layer) {
         body(part, query, layer, ReadPart(plan, part, query, layer, stop_check));
       }
     }
@@ -99,7 +92,7 @@ void WriteTableCsv(const RecipePlan& plan, const PieceSink& write, const StopChe
   write(TableHeader());
   ForEachLayer(plan, stop_check,
                [&](size_t place, size_t query, size_t layer, const LayerValues& values) {
-                 const RecipePart& part = PartOf(plan, place);
+                 const RecipePart& part = plan.part_of(place);
                  TableFrame line;
                  line.scene = scenes[place];
                  line.definition = AttentionName(plan);
@@ -134,14 +127,14 @@ Shape TableShape(const RecipePlan& plan) {
                        "Save each by itself, or both as CSV.");
   }
   if (plan.recipe.queries.size() > 1) shape.insert(shape.begin(), std::ssize(plan.recipe.queries));
-  if (plan.parts.size() > 1) shape.insert(shape.begin(), static_cast<int64_t>(PartCount(plan)));
+  if (plan.parts.size() > 1) shape.insert(shape.begin(), static_cast<int64_t>(plan.shown()));
   return shape;
 }
 
 double TableLineCount(const RecipePlan& plan) {
   double lines = 0;
-  for (size_t i = 0; i < PartCount(plan); ++i) {
-    const RecipePart& part = PartOf(plan, i);
+  for (size_t i = 0; i < plan.shown(); ++i) {
+    const RecipePart& part = plan.part_of(i);
     const double of_frame = static_cast<double>(part.special_tokens.size()) +
                             static_cast<double>(part.rows) * static_cast<double>(part.cols);
     for (const std::vector<int>& frames : part.frames) {
@@ -157,7 +150,7 @@ void WriteTableNpy(const RecipePlan& plan, const PieceSink& write, const StopChe
   ForEachLayer(plan, stop_check,
                [&](size_t place, size_t query, size_t, const LayerValues& values) {
                  for (int64_t h = 0; h < values.heads; ++h) {
-                   for (const int frame : PartOf(plan, place).frames[query]) {
+                   for (const int frame : plan.part_of(place).frames[query]) {
                      const std::span<const float> map = values.Patches(h, frame);
                      write({reinterpret_cast<const char*>(map.data()), map.size_bytes()});
                    }
