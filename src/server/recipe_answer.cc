@@ -62,6 +62,14 @@ Response SavedFileResponse(std::string body, const std::string& content_type,
                                                ascii, PercentEncoded(name))}}};
 }
 
+Response RecipeResponse(const RecipePlan& plan, const OpenedExport& a, const OpenedExport* b) {
+  Recipe recipe = plan.recipe;
+  recipe.export_id = a.path;
+  if (b != nullptr) recipe.other = b->path;
+  return SavedFileResponse(RecipeJsonText(WriteRecipe(recipe)), "application/json",
+                           RecipeFileName(plan, "recipe.json"));
+}
+
 Response FigureResponse(const RecipePlan& plan, const std::string& extension,
                         const StopCheck& stop_check) {
   const std::optional<FigureFormat> format = FigureFormatNamed(extension);

@@ -34,6 +34,10 @@ class OpenedRecipe {
 Response SavedFileResponse(std::string body, const std::string& content_type,
                            const std::string& name);
 
+// /api/recipe.json: the recipe as a file that `vggt-attn figure` reads, in which exports are known
+// by their paths on this machine.
+Response RecipeResponse(const RecipePlan& plan, const OpenedExport& a, const OpenedExport* b);
+
 // /api/figure.EXTENSION: "png", "svg" or "pdf". Throws like RecipeMaps and DrawFigure.
 Response FigureResponse(const RecipePlan& plan, const std::string& extension,
                         const StopCheck& stop_check);

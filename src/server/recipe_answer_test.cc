@@ -6,11 +6,7 @@
 #include <chrono>
 
 #include "attention/request_words.h"
-#include "export_testing.h"
-#include "formats/json.h"
-#include "formats/npy.h"
-#include "qk_store_testing.h"
-#include "server/routes.h"
+#include "routes_testing.h"
 
 namespace vggt {
 namespace {
@@ -18,6 +14,7 @@ namespace {
 namespace fs = std::filesystem;
 using testing::CopyExport;
 using ::testing::HasSubstr;
+using testing::HeaderOf;
 using ::testing::StartsWith;
 using testing::TestDir;
 
@@ -54,13 +51,6 @@ class RecipeAnswerTest : public ::testing::Test {
   std::shared_ptr<const OpenedExport> a_;
 };
 
-std::string HeaderIn(const Response& response, const std::string& name) {
-  for (const auto& [key, value] : response.headers) {
-    if (key == name) return value;
-  }
-  return "";
-}
-
 TEST_F(RecipeAnswerTest, OpensWhatTheRecipeNames) {
   const OpenedRecipe one({{"queries", "4.5"}}, *a_, *catalog_);
   EXPECT_EQ(one.plan().recipe.export_id, "a");
@@ -77,7 +67,7 @@ TEST_F(RecipeAnswerTest, FilesHaveNames) {
   const Response response = SavedFileResponse("body", "text/csv", "Küche \"1\".csv");
   EXPECT_EQ(response.status, 200);
   EXPECT_EQ(response.body, "body");
-  EXPECT_EQ(HeaderIn(response, "Content-Disposition"),
+  EXPECT_EQ(HeaderOf(response, "Content-Disposition"),
             "attachment; filename=\"K__che _1_.csv\"; filename*=UTF-8''K%C3%BCche%20%221%22.csv");
 }
 
@@ -91,13 +81,25 @@ TEST_F(RecipeAnswerTest, FiguresOfEveryKind) {
         Get("/api/figure." + extension, {{"queries", "4.5"}, {"dpi", "72"}, {"export", "a"}});
     ASSERT_EQ(response.status, 200) << response.body;
     EXPECT_EQ(response.content_type, type);
-    EXPECT_EQ(HeaderIn(response, "X-Export"), "a");
-    EXPECT_EQ(HeaderIn(response, "Cache-Control"), "no-store");
-    EXPECT_THAT(HeaderIn(response, "Content-Disposition"),
+    EXPECT_EQ(HeaderOf(response, "X-Export"), "a");
+    EXPECT_EQ(HeaderOf(response, "Cache-Control"), "no-store");
+    EXPECT_THAT(HeaderOf(response, "Content-Disposition"),
                 StartsWith("attachment; filename=\"conv_per_head_layer3_headmean_row4_col5." +
                            extension + "\""));
     EXPECT_THAT(response.body, StartsWith(magic));
   }
+}
+
+TEST_F(RecipeAnswerTest, ARecipeIsAFileThatDrawsTheSame) {
+  const Response response = Get(
+      "/api/recipe.json", {{"export", "a"}, {"other", "b"}, {"queries", "4.5"}, {"gamma", "0.5"}});
+  ASSERT_EQ(response.status, 200) << response.body;
+  EXPECT_THAT(HeaderOf(response, "Content-Disposition"), HasSubstr("_row4_col5.recipe.json\""));
+  const Recipe recipe = ReadRecipe(ParseRecipeJson(response.body, "recipe.json"));
+  EXPECT_EQ(recipe.export_id, a_->path);
+  EXPECT_EQ(recipe.other, catalog_->Get("b")->path);
+  EXPECT_EQ(recipe.gamma, 0.5);
+  EXPECT_EQ(recipe.queries.size(), 1U);
 }
 
 TEST_F(RecipeAnswerTest, TheSameRecipeMakesTheSameFile) {
@@ -109,7 +111,7 @@ TEST_F(RecipeAnswerTest, TwoExportsSideBySide) {
   const Response response =
       Get("/api/figure.png", {{"queries", "4.5"}, {"other", "b"}, {"dpi", "72"}});
   EXPECT_EQ(response.status, 200) << response.body;
-  EXPECT_THAT(HeaderIn(response, "Content-Disposition"), HasSubstr("conv_per_head_and_b"));
+  EXPECT_THAT(HeaderOf(response, "Content-Disposition"), HasSubstr("conv_per_head_and_b"));
   const Json error = ErrorOf(
       Get("/api/figure.png", {{"queries", "4.5"}, {"other", "b"}, {"compare", "difference"}}), 400);
   EXPECT_EQ(error["where"], "compare");
@@ -140,10 +142,10 @@ TEST_F(RecipeAnswerTest, SaysWhichLayersAreLeftOut) {
   a_ = catalog_->Open("a");
   for (const char* path : {"/api/numbers.csv", "/api/numbers.npy", "/api/figure.svg"}) {
     Params params = {{"queries", "4.5"}, {"export", "a"}};
-    EXPECT_EQ(HeaderIn(Get(path, params), "X-Left-Out"), "") << path;
+    EXPECT_EQ(HeaderOf(Get(path, params), "X-Left-Out"), "") << path;
     params.emplace_back("view", "layers");
     const Response response = Get(path, params);
-    EXPECT_EQ(HeaderIn(response, "X-Left-Out"), "2") << path;
+    EXPECT_EQ(HeaderOf(response, "X-Left-Out"), "2") << path;
     if (std::string(path) != "/api/numbers.npy") continue;
     EXPECT_EQ(ParseNpy(testing::AsBytes(response.body), "answer").shape, (Shape{2, 1, 3, 9, 10}));
   }

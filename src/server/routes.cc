@@ -26,6 +26,7 @@ namespace {
 constexpr const char* kFrames = "/api/frames/";
 constexpr const char* kFigure = "/api/figure.";
 constexpr const char* kNumbers = "/api/numbers.";
+constexpr const char* kRecipe = "/api/recipe.json";
 constexpr int64_t kMostFrames = 1'000'000;
 
 // Products (AttentionRows::Products) that one thread computes sooner than it wakes others: a tenth
@@ -193,12 +194,13 @@ Response Routes::Maps(const Request& request, const OpenedExport& opened, bool a
   return response;
 }
 
-// A figure or the numbers of a recipe, and which layers of its view are not in them. A figure is
-// drawn for seconds, and large tables are written for as long, so that they never wait, nor let
-// others wait, among quick answers.
+// A figure or the numbers of a recipe, and which layers of its view are not in them; or the recipe.
+// A figure is drawn for seconds, and large tables are written for as long, so that they never wait,
+// nor let others wait, among quick answers.
 Response Routes::Made(const Request& request, const OpenedExport& opened) const {
   const OpenedRecipe recipe(request.params, opened, catalog_);
   const RecipePlan& plan = recipe.plan();
+  if (request.path == kRecipe) return RecipeResponse(plan, opened, recipe.b());
   const double products = RecipeProducts(plan);
   CheckCost(products, threads_);
   const StopCheck stop_check = StopCheckOf(request, answer_time_);
@@ -237,7 +239,9 @@ std::shared_ptr<const OpenedExport> Routes::Open(const Request& request) const {
 Response Routes::AnswerAbout(const Request& request, const OpenedExport& opened) const {
   const std::string& path = request.path;
   if (path.starts_with(kFrames)) return FrameResponse(request, opened.described);
-  if (path.starts_with(kFigure) || path.starts_with(kNumbers)) return Made(request, opened);
+  if (path.starts_with(kFigure) || path.starts_with(kNumbers) || path == kRecipe) {
+    return Made(request, opened);
+  }
   if (path == "/api/maps.npy" || path == "/api/maps.json") {
     return Maps(request, opened, path == "/api/maps.json");
   }
@@ -251,7 +255,7 @@ Response Routes::AnswerApi(const Request& request) const {
                      path == "/api/maps.npy" || path == "/api/maps.json" ||
                      path == "/api/figure.png" || path == "/api/figure.svg" ||
                      path == "/api/figure.pdf" || path == "/api/numbers.csv" ||
-                     path == "/api/numbers.npy" || path.starts_with(kFrames);
+                     path == "/api/numbers.npy" || path == kRecipe || path.starts_with(kFrames);
   if (!known) throw Refusal(404, "there is no such address", path);
   if (request.method != wanted) {
     throw Refusal(405, fmt::format("only {} is answered here", wanted), path);

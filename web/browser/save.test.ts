@@ -234,6 +234,7 @@ describe("a recipe", () => {
     const path = join(folder, recipe.name);
     writeFileSync(path, recipe.bytes);
     const png = await save("png");
+    expect(recipe.name).toBe(png.name.replace(/png$/, "recipe.json"));
     const drawn = join(folder, "drawn.png");
     execFileSync(binary, ["figure", path, "-o", drawn]);
     expect(await pixels(readFileSync(drawn))).toBe(await pixels(png.bytes));
@@ -244,7 +245,7 @@ describe("a file that takes long", () => {
   let held: Route[];
   const hold = async () => {
     held = [];
-    await viewer.page.route(/api\/(figure|numbers)\./, (route) => void held.push(route));
+    await viewer.page.route(/api\/(figure|numbers|recipe)\./, (route) => void held.push(route));
   };
   const said = () => viewer.id("save").innerText();
 

@@ -2,7 +2,7 @@
 // What can be taken away: the view as a figure, the numbers in it, its recipe, the link to it.
 import type { FigureKind, NumberKind, SavedFile } from "../core/source/source";
 import { linkText } from "../core/state/link";
-import { recipeFile, recipeFileName, recipeOf } from "../core/state/recipe";
+import { recipeOf } from "../core/state/recipe";
 import type { State } from "../core/state/state";
 
 export type SaveKind = FigureKind | NumberKind | "recipe" | "link";
@@ -30,10 +30,8 @@ export async function save(state: State, kind: SaveKind): Promise<readonly numbe
     case "npy":
     case "csv":
       return download(await state.source.numbers(kind, recipe));
-    case "recipe": {
-      const content = new Blob([recipeFile(state)!], { type: "application/json" });
-      return download({ name: recipeFileName(state), content, leftOut: [] });
-    }
+    case "recipe":
+      return download(await state.source.recipe(recipe));
     case "link": {
       const { origin, pathname } = window.location;
       await navigator.clipboard.writeText(`${origin}${pathname}?${linkText(state)}`);

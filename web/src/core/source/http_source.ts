@@ -216,6 +216,10 @@ export class HttpSource implements Source {
     return this.file(`api/numbers.${kind}`, recipe, signal);
   }
 
+  recipe(recipe: Recipe, signal?: AbortSignal): Promise<SavedFile> {
+    return this.file("api/recipe.json", recipe, signal);
+  }
+
   private file(address: string, recipe: Recipe, signal?: AbortSignal): Promise<SavedFile> {
     const read = async (answer: Response, onPiece: () => void): Promise<SavedFile> => {
       this.checkVersion(answer, "X-Export-Version", recipe.export ?? "");

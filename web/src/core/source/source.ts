@@ -62,7 +62,9 @@ export interface Source {
   rows(request: RowsRequest, signal?: AbortSignal): Promise<Rows>;
   // What an <img> takes as `src` to show a frame's picture.
   pictureAddress(frame: Frame): string;
-  // The figure of a recipe, and the numbers in it, as files. Nothing but the recipe decides what they hold.
+  // The figure of a recipe, the numbers in it, and the recipe for `vggt-attn figure`, as files. Nothing but the recipe
+  // decides what they hold.
   figure(kind: FigureKind, recipe: Recipe, signal?: AbortSignal): Promise<SavedFile>;
   numbers(kind: NumberKind, recipe: Recipe, signal?: AbortSignal): Promise<SavedFile>;
+  recipe(recipe: Recipe, signal?: AbortSignal): Promise<SavedFile>;
 }

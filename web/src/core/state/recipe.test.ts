@@ -2,7 +2,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { exampleExport, storeExport } from "../../../fixtures/export";
 import { HttpSource } from "../source/http_source";
-import { recipeFile, recipeFileName, recipeOf } from "./recipe";
+import { recipeOf } from "./recipe";
 import { createState, type State } from "./state";
 
 let state: State;
@@ -76,18 +76,6 @@ describe("a recipe", () => {
     expect(recipeOf(state)?.["queries"]).toBe("3.4_1~0.1@camera");
   });
 
-  it("is a file with a name of what it draws", () => {
-    state.show(exampleExport());
-    expect(recipeFileName(state)).toBe("kitchen_layer4_headmean_row1_col2_recipe.json");
-    state.show(storeExport(), { layer: 2, head: 1, pins: [{ row: 3, col: 4 }], frame: 1 });
-    state.pin({ row: 0, col: 1, frame: 1, token: "camera" }, true);
-    const { name } = state.exportInfo.value!;
-    const end = "row3_col4_frame1_camera_model_recipe.json";
-    expect(recipeFileName(state)).toBe(`${name}_layer2_head1_${end}`);
-    state.view.value = "matrix";
-    expect(recipeFileName(state)).toBe(`${name}_layers_heads_target1_${end}`);
-  });
-
   it("names what each view depends on, and no more", () => {
     state.show(storeExport(), { layer: 2, head: 1, pins: [], frame: 1 });
     const keys = (view: typeof state.view.value) => {
@@ -152,16 +140,5 @@ describe("a recipe", () => {
     state.other.value = exampleExport({ id: "office", path: "office/attn_maps" });
     state.compare.value = "difference";
     expect(recipeOf(state)).toMatchObject({ other: "office", compare: "difference" });
-  });
-
-  it("as a file knows exports by their paths", () => {
-    state.show(exampleExport());
-    state.other.value = exampleExport({ id: "office", path: "office/attn_maps" });
-    const file = JSON.parse(recipeFile(state)!) as Record<string, string>;
-    expect(file).toEqual({
-      ...recipeOf(state),
-      export: "kitchen/attn_maps",
-      other: "office/attn_maps",
-    });
   });
 });
