@@ -25,6 +25,7 @@ extern const uint8_t vggt_font_semibold_end[];
 // other within these libraries, which are not built with ThreadSanitizer, it does not see.
 #ifdef __SANITIZE_ADDRESS__
 extern "C" const char* __lsan_default_suppressions() { return "leak:libfontconfig"; }
+extern "C" const char* __lsan_default_options() { return "print_suppressions=0"; }
 #endif
 #ifdef __SANITIZE_THREAD__
 extern "C" const char* __tsan_default_suppressions() {
