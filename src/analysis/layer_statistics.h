@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+// What one pass over a layer's attention tells of its heads: a number for each metric, and where
+// each picture's patches look.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "analysis/row_sample.h"
+#include "core/block_kind.h"
+#include "core/parallel.h"
+#include "core/token_grid.h"
+#include "store/qk/qk_store.h"
+
+namespace vggt {
+
+// Each is the mean over the patch queries of a sample; the softmax is over all keys that a query
+// attends to, after RoPE. Special tokens are keys, not queries.
+enum class HeadMetric {
+  kEntropy,
+  kEntropyShare,
+  kEffectiveKeys,
+  kParticipation,
+  kTop1Mass,
+  kTop10Mass,
+  kSpecialMass,
+  kOwnMass,
+  kCrossMass,
+  kFirstFrameMass,
+  kSameCellMass,
+  kSelfMass,
+  kMeanDistance,
+  kRopeShare,
+  kMutualShare,
+  kRowSimilarity,
+};
+inline constexpr size_t kHeadMetrics = 16;
+
+struct HeadMetricInfo {
+  HeadMetric metric;
+  const char* name;        // in tables: "entropy"
+  const char* label;       // where people choose: "entropy"
+  const char* unit;        // "nats"; "share" if it is one of 1
+  const char* definition;  // the formula, in a sentence or two, with its source
+};
+// All of them, in the order of the enumeration.
+std::span<const HeadMetricInfo, kHeadMetrics> HeadMetrics();
+
+// The groups of tokens between which attention flows. Queries: the first five; for each, keys of
+// all six, which add up to 1. A patch's own picture counts as kOwnPatches even if it is the first;
+// of special tokens, own patches are those of their picture.
+enum class TokenGroup {
+  kFirstCamera,   // the first special token of picture 0 (camera or cls)
+  kOtherCameras,  // that of the other pictures
+  kRegisters,     // all other special tokens
+  kFirstPatches,  // queries: patches of picture 0; keys: the same, for queries of other pictures
+  kOtherPatches,  // queries: patches of the others; keys: of others than the own and the first
+  kOwnPatches,    // keys alone: patches of the query's own picture
+};
+inline constexpr size_t kQueryGroups = 5, kKeyGroups = 6;
+
+struct LayerStatistics {
+  BlockKind kind = BlockKind::kGlobal;
+  int64_t layer_index = 0;  // from 0
+  TokenGrid grid;
+  int64_t heads = 0;
+  RowSample sample;
+
+  // [kHeadMetrics, heads]; NaN where a metric means nothing (mutual share of a sample, mean
+  // distance without own patches, RoPE share of a store that holds rotated values …).
+  std::vector<double> mean;
+  // [kHeadMetrics, heads]: of the mean, as if the sampled rows were drawn at random; 0 of all rows.
+  std::vector<double> standard_error;
+  // [kHeadMetrics]: what uniform attention over the same keys would give; NaN if there is no such.
+  std::vector<double> uniform;
+
+  // [heads, frames, frames + 1]: mean mass from the patches of a frame to those of each frame; the
+  // last column is that of all special tokens. Rows add up to 1. The same before RoPE; empty if
+  // that is not known.
+  std::vector<float> frame_mass, frame_mass_before_rope;
+  // [heads, kQueryGroups, kKeyGroups]: the mean over queries of the mass of a group of keys, and
+  // the largest single probability. All special tokens are queries here. NaN where there are none.
+  std::vector<float> flow_mean, flow_largest;
+  // [heads, tokens]: the mean over the patch queries of the sample of each key's probability (0
+  // from those that do not attend to it). Uniform attention gives 1 / tokens.
+  std::vector<float> key_mass;
+
+  double Mean(HeadMetric metric, int64_t head) const {
+    return mean[static_cast<size_t>(metric) * static_cast<size_t>(heads) +
+                static_cast<size_t>(head)];
+  }
+  double StandardError(HeadMetric metric, int64_t head) const {
+    return standard_error[static_cast<size_t>(metric) * static_cast<size_t>(heads) +
+                          static_cast<size_t>(head)];
+  }
+};
+
+// One pass over the rows of the sample and those of all special tokens, on all threads. `layer` is
+// a place in the layers of that kind. Throws like HeadTiles::ForEachRowBlock. The result does not
+// depend on the number of threads.
+LayerStatistics ComputeLayerStatistics(const QkStore& store, BlockKind kind, size_t layer,
+                                       const RowSample& sample, const StopCheck& stop_check = {});
+
+// The same by plain loops in double precision over whole rows, for tests.
+LayerStatistics SlowLayerStatistics(const QkStore& store, BlockKind kind, size_t layer,
+                                    const RowSample& sample);
+
+// Multiply-adds of a pass over all global, frame and encoder layers of a store for `rows` patch
+// queries of each frame, before and after RoPE.
+double StatisticsProducts(const QkDescription& description, int64_t rows);
+
+// All rows if that takes at most `products` multiply-adds, else as many as fit, at least 16 of each
+// picture.
+RowSample RowsWithin(const QkDescription& description, double products);
+
+}  // namespace vggt

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// A part of a report: figures with their tables.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "analysis/report_table.h"
+#include "analysis/row_sample.h"
+#include "core/parallel.h"
+#include "report/chart.h"
+#include "store/export/export_reader.h"
+#include "store/qk/qk_store.h"
+
+namespace vggt {
+
+// What a section is made of: one export.
+struct SectionInput {
+  const Export& source;
+  const QkStore& store;
+  std::optional<int64_t> rows;  // patch queries of each picture, 0 all; absent: within the budget
+  uint64_t seed = 1;            // of whatever is drawn at random
+  std::string preset;           // "" or the name of a published definition (report/presets.h)
+  StopCheck stop_check;
+  std::function<void(double)> progress;  // from 0 to 1; may be empty
+};
+
+struct Section {
+  std::string name;                   // in --only: "layers"
+  std::string title;                  // "How attention changes through the layers"
+  std::vector<std::string> findings;  // whole sentences, read off the numbers
+  std::vector<std::string> notes;     // what could not be made, and why
+  std::vector<Chart> charts;
+  std::vector<ReportTable> tables;
+};
+
+}  // namespace vggt
