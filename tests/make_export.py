@@ -320,6 +320,7 @@ SMALL = {
         out, frames=2, names=[f"{i} {HOSTILE}.png" for i in range(2)], set_name=HOSTILE, seed=10
     ),
     "many": lambda out: write(out, layers=24, heads=16, seed=11),
+    "frames": lambda out: write(out, frames=12, layers=5, heads=2, seed=14),
     "truncated": truncated,
 } | {f"upright_{i}": lambda out, i=i: upright(out, i) for i in range(1, 9)}
 KITCHEN = {

@@ -11,6 +11,7 @@ import { useViewer } from "../context";
 import { OfA, OfQuery } from "./CompareNames";
 import { FeedFailure } from "./FailureBanner";
 import { LineChart, LineSign, type Line } from "./LineChart";
+import { ShareMatrix, type Row } from "./ShareMatrix";
 
 const kRestMs = 80;
 // People with most kinds of colour vision tell these apart (Okabe and Ito, 2008).
@@ -85,11 +86,39 @@ function useShares(state: State): Shares {
   return shares.value;
 }
 
+// More frames than there are colours are rows of a matrix, in the order in which they are on show; special tokens stand
+// below them.
+function Matrix(props: { shares: Shares }) {
+  const { state } = useViewer();
+  const { xs, lines, special } = props.shares;
+  const { first, rest } = state.framesOnShow.value;
+  const order = [...first, ...rest].filter((frame) => frame < lines.length - (special ? 1 : 0));
+  const rows: Row[] = order.map((frame) => ({ ...lines[frame]!, label: String(frame) }));
+  if (special) rows.push({ ...lines.at(-1)!, label: "spec." });
+  return (
+    <ShareMatrix
+      label="Share of each frame, by layer"
+      x="layer"
+      xs={xs}
+      rows={rows}
+      chosen={{ row: order.indexOf(state.target.value), x: state.layer.value }}
+      onChoose={(row, index) => {
+        const layer = state.layers.value.find((each) => each.number === xs[index]);
+        const frame = order[row];
+        if (layer) state.layer.value = layer.number;
+        if (frame !== undefined) state.targetFrame.value = frame;
+      }}
+    />
+  );
+}
+
 export function FrameShares() {
   const { state } = useViewer();
-  const { signed, exact, special, xs, lines } = useShares(state);
+  const shares = useShares(state);
+  const { signed, exact, special, xs, lines } = shares;
   if (signed) return null;
   const old = state.feeds.layerStrip.old.value;
+  const many = state.frames.value.length > kColours.length;
   return (
     <div class={old ? "frame-shares old" : "frame-shares"} data-testid="frame-shares">
       <h3>
@@ -97,40 +126,46 @@ export function FrameShares() {
         <OfQuery />
         <OfA /> <span class="quiet">{exact ? "of its patches" : "of stored levels"}</span>
       </h3>
-      <LineChart
-        label="Share of each frame, by layer"
-        x="layer"
-        xs={xs}
-        lines={lines}
-        chosen={state.layer.value}
-        onChoose={(index) => {
-          const chosen = state.layers.value.find((each) => each.number === xs[index]);
-          if (chosen) state.layer.value = chosen.number;
-        }}
-      />
+      {many ? (
+        <Matrix shares={shares} />
+      ) : (
+        <LineChart
+          label="Share of each frame, by layer"
+          x="layer"
+          xs={xs}
+          lines={lines}
+          chosen={state.layer.value}
+          onChoose={(index) => {
+            const chosen = state.layers.value.find((each) => each.number === xs[index]);
+            if (chosen) state.layer.value = chosen.number;
+          }}
+        />
+      )}
       {/* Beside the frames, the strip of the same maps says so. */}
       {state.view.value !== "frames" && <FeedFailure feed={state.feeds.layerStrip} role="status" />}
-      <p class="legend">
-        {state.frames.value.map((_, frame) => (
-          <span
-            key={frame}
-            title={
-              sourceOf(state.frames.value, frame)
-                ? frameTitle(state.frames.value, frame)
-                : undefined
-            }
-          >
-            <LineSign line={look(frame)} />
-            frame {frame}
-          </span>
-        ))}
-        {special && (
-          <span>
-            <LineSign line={kSpecial} />
-            special tokens
-          </span>
-        )}
-      </p>
+      {!many && (
+        <p class="legend">
+          {state.frames.value.map((_, frame) => (
+            <span
+              key={frame}
+              title={
+                sourceOf(state.frames.value, frame)
+                  ? frameTitle(state.frames.value, frame)
+                  : undefined
+              }
+            >
+              <LineSign line={look(frame)} />
+              frame {frame}
+            </span>
+          ))}
+          {special && (
+            <span>
+              <LineSign line={kSpecial} />
+              special tokens
+            </span>
+          )}
+        </p>
+      )}
     </div>
   );
 }

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// All frames with one map each.
+// All frames with one map each. Where there are many, the first of them are large, and the rest stand small below.
 import { frameSheet, type Room } from "../arrange";
 import type { Feed } from "../../core/state/feed";
 import type { State } from "../../core/state/state";
 import { useViewer } from "../context";
 import { Overlay } from "./Overlay";
+import { FrameStrip, kStripHeight } from "./FrameStrip";
 import type { MeasuredRoom } from "./room";
 import { kTokenGap, tokenWidth } from "./Tokens";
 
@@ -30,13 +31,17 @@ function captionHeight(state: State, em: number): (width: number) => number {
   };
 }
 
-// The width of each frame in a room, of all or of `count`; 0 if they are not all in view.
-export function frameSize(
-  state: State,
-  { room, em }: MeasuredRoom,
-  count = state.frames.value.length,
-): number {
-  return frameSheet(count, smallestAspect(state), captionHeight(state, em), room).size;
+// What the strip of small frames leaves of a room.
+function aboveStrip(state: State, { room, em }: MeasuredRoom): Room {
+  const strip = state.framesOnShow.value.rest.length > 0 ? kStripHeight * em : 0;
+  return { width: room.width, height: room.height - strip };
+}
+
+// The width of each large frame in a room, of all or of one `alone`; 0 if they are not all in view.
+export function frameSize(state: State, measured: MeasuredRoom, alone = false): number {
+  const count = alone ? 1 : state.framesOnShow.value.first.length;
+  const room = alone ? measured.room : aboveStrip(state, measured);
+  return frameSheet(count, smallestAspect(state), captionHeight(state, measured.em), room).size;
 }
 
 export function FrameSheet(props: {
@@ -47,12 +52,14 @@ export function FrameSheet(props: {
   only?: number; // one frame alone, as large as can be
 }) {
   const { state } = useViewer();
-  const { feed, slot, room, em, only } = props;
-  const frames = only === undefined ? state.frames.value.map((_, frame) => frame) : [only];
+  const { feed, slot, em, only } = props;
+  const { first, rest } = state.framesOnShow.value;
+  const frames = only === undefined ? first : [only];
+  const room = only === undefined ? aboveStrip(state, props) : props.room;
   const geometry = only === undefined ? undefined : state.geometries.value[only];
   const aspect = geometry ? geometry.width / geometry.height : smallestAspect(state);
   const { columns, size } = frameSheet(frames.length, aspect, captionHeight(state, em), room);
-  return (
+  const sheet = (
     <div
       class="frame-sheet"
       style={{
@@ -72,5 +79,12 @@ export function FrameSheet(props: {
         />
       ))}
     </div>
+  );
+  if (only !== undefined || rest.length === 0) return sheet;
+  return (
+    <>
+      {sheet}
+      <FrameStrip feed={feed} slot={slot} frames={rest} />
+    </>
   );
 }

@@ -55,11 +55,12 @@ export function LineSign(props: { line: Pick<Line, "colour" | "dash"> }) {
   );
 }
 
-function Table(props: {
+// The values as a table, for screen readers.
+export function Table(props: {
   caption: string;
   x: string;
   xs: readonly number[];
-  lines: readonly Line[];
+  lines: readonly Pick<Line, "name" | "values">[];
 }) {
   const { xs, lines } = props;
   return (

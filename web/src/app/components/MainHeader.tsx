@@ -2,6 +2,7 @@
 // What the maps are, in words, and the choices that belong to the view.
 import { useComputed, useSignal, useSignalEffect } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
+import { kFrameOrders, kMostFrames } from "../../core/state/choices";
 import { frameLabel, kOption } from "../../core/state/frame_name";
 import { headOn, howOn, layerOn } from "../../core/state/on_screen";
 import type { State } from "../../core/state/state";
@@ -96,6 +97,63 @@ function ColumnWidth() {
   );
 }
 
+// How many frames are large, and which: where there are more than the least choice.
+function ManyFrames() {
+  const { state } = useViewer();
+  const count = state.frames.value.length;
+  if (count <= kMostFrames[0]) return null;
+  const compared = state.other.value !== null;
+  const names = { given: "as given", share: "by share" };
+  const most = [...new Set([...kMostFrames, state.mostFrames.value])].filter(
+    (each) => each < count,
+  );
+  return (
+    <>
+      <label
+        class="field inline"
+        title={
+          compared
+            ? "While two exports are compared, frames stand as they were given"
+            : "By share: the frames that the query looks at most stand first. While the hand moves, they stay in place"
+        }
+      >
+        <span>Order</span>
+        <select
+          data-testid="order"
+          value={compared ? "given" : state.frameOrder.value}
+          disabled={compared}
+          onChange={(event) => {
+            const chosen = kFrameOrders.find((each) => each === event.currentTarget.value);
+            state.frameOrder.value = chosen ?? "given";
+          }}
+        >
+          {kFrameOrders.map((order) => (
+            <option key={order} value={order}>
+              {names[order]}
+            </option>
+          ))}
+        </select>
+      </label>
+      <label class="field inline" title="So many frames are large; the others stand small below">
+        <span>Large</span>
+        <select
+          data-testid="most"
+          value={String(state.framesOnShow.value.rest.length > 0 ? state.mostFrames.value : 0)}
+          onChange={(event) => (state.mostFrames.value = Number(event.currentTarget.value))}
+        >
+          {most
+            .sort((a, b) => (a || Infinity) - (b || Infinity))
+            .map((each) => (
+              <option key={each} value={String(each)}>
+                {each === 0 ? `all ${count}` : each}
+              </option>
+            ))}
+        </select>
+      </label>
+    </>
+  );
+}
+
 // The way back from an enlarged picture. It takes the focus, so that keys go on from there.
 export function Back() {
   const viewer = useViewer();
@@ -135,6 +193,7 @@ export function MainHeader() {
           </span>
         )}
       </h2>
+      {view === "frames" && alone === null && <ManyFrames />}
       {(view === "frames" || view === "matrix" || alone !== null) && <TargetFrame />}
       {(view === "layers" || view === "heads") && alone === null && <ColumnWidth />}
     </header>

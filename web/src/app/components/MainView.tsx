@@ -74,7 +74,7 @@ const kTitle = 1.9; // over each query's maps, and over each side's, in heights 
 
 // How large a query's maps are in a room; 0 if it must scroll.
 function sizeIn(state: State, room: Room, em: number, enlarged: boolean): number {
-  if (enlarged) return frameSize(state, { room, em }, 1);
+  if (enlarged) return frameSize(state, { room, em }, true);
   if (state.view.value === "frames") return frameSize(state, { room, em });
   if (state.view.value === "matrix") return matrixSize(state, room, em);
   return columnsIn(state, state.activePin.value, room).size;

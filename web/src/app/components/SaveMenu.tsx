@@ -25,6 +25,8 @@ const kItems: readonly { kind: SaveKind; name: string; about: string }[] = [
 function FigureOptions(props: { act: (kind: SaveKind) => void; leave: () => void }) {
   const { state } = useViewer();
   const { figureWidth, figureFrames, figureTitle, figureFooter } = state;
+  const { first, rest } = state.framesOnShow.value;
+  const few = state.view.value === "frames" && rest.length > 0;
   return (
     <fieldset>
       <div class="row">
@@ -50,12 +52,15 @@ function FigureOptions(props: { act: (kind: SaveKind) => void; leave: () => void
           <Choice
             label="Pictures"
             testId="figure-frames"
-            value={figureFrames.value}
+            value={figureFrames.value === "shown" && !few ? "all" : figureFrames.value}
             options={[
               ["all", "all"],
+              ...(few ? [["shown", `the ${first.length} large`] as const] : []),
               ["target", `frame ${state.target.value}`],
             ]}
-            onChange={(text) => (figureFrames.value = text === "target" ? "target" : "all")}
+            onChange={(text) => {
+              figureFrames.value = text === "target" || text === "shown" ? text : "all";
+            }}
           />
         )}
         <Check

@@ -22,6 +22,12 @@ export type ScaleMode = (typeof kScales)[number];
 // How two exports are compared: beside each other, or the second taken from the first.
 export const kCompares = ["side", "difference"] as const;
 export type Compare = (typeof kCompares)[number];
+// Frames as they were given, or those that the query looks at most first.
+export const kFrameOrders = ["given", "share"] as const;
+export type FrameOrder = (typeof kFrameOrders)[number];
+// So many frames are large; 0: all.
+export const kMostFrames = [4, 8, 16, 0] as const;
+export const kUsualMostFrames = 8;
 export const kColormaps = colormapNames;
 export const kThemes = ["auto", "light", "dark"] as const;
 export type Theme = (typeof kThemes)[number];
@@ -37,8 +43,8 @@ export const kExportMaps = "stored";
 // Millimetres: two columns or one of most journals.
 export const kFigureWidths = [170, 85] as const;
 export type FigureWidth = (typeof kFigureWidths)[number];
-// All pictures of the view, or the chosen one, which is the target of small maps.
-export type FigureFrames = "all" | "target";
+// All pictures of the view, those that are large in it, or the chosen one, which is the target of small maps.
+export type FigureFrames = "all" | "shown" | "target";
 
 // What a link restores; null where the link says nothing.
 export interface Restored {
@@ -79,6 +85,8 @@ export function createChoices() {
     liveHover: signal(true),
     view: signal<View>("frames"),
     targetFrame: signal(0),
+    frameOrder: signal<FrameOrder>("given"),
+    mostFrames: signal<number>(kUsualMostFrames),
     opacity: signal(0.6),
     colormap: signal<ColormapName>("jet"),
     scaleMode: signal<ScaleMode>("view"),

@@ -8,6 +8,7 @@ import { lackOf, tellingNames, whyNoDifference } from "./compare";
 import { DifferenceFeed } from "./compare_difference";
 import { derive } from "./derived";
 import { createFeeds, type Feeds } from "./feeds";
+import { followFrames } from "./frame_order";
 import type { State } from "./state";
 
 const kSides = ["a", "b", "difference"] as const;
@@ -44,7 +45,8 @@ function createOther(a: State, lacking: (slot: number) => boolean): State {
     wantedRope: following(() => a.rope.value),
   };
   const shown = { ...signals, ...derive(signals) };
-  return { ...shown, feeds: createFeeds(a.source, shown, { strips: false, lacking }) };
+  const feeds = createFeeds(a.source, shown, { strips: false, lacking });
+  return { ...shown, feeds, framesOnShow: followFrames(shown, feeds.main) };
 }
 
 function createDifference(a: State, b: State, on: () => boolean): State {

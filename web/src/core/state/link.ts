@@ -14,9 +14,11 @@ import {
   kColormaps,
   kCompares,
   kFixedScale,
+  kFrameOrders,
   kReductions,
   kRopes,
   kScales,
+  kUsualMostFrames,
   kViews,
   type Choices,
   type Restored,
@@ -105,6 +107,8 @@ const displayFields = (s: Choices): Field[] => [
   flag("live", s.liveHover, true),
   number("width", s.columnWidth, 0, 480, 0),
   flag("log", s.logScale, false),
+  choice("order", s.frameOrder, kFrameOrders, "given"),
+  number("most", s.mostFrames, 0, 1000, kUsualMostFrames),
 ];
 
 // Choices that need a store. An export takes names that it does not have for the default.

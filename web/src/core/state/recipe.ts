@@ -6,13 +6,22 @@ import { formatSpot } from "../source/spot";
 import { kAverage } from "./choices";
 import { scaleChoices } from "./colour_scale";
 import { whyNoDifference } from "./compare";
-import type { Shown } from "./derived";
+import type { State } from "./state";
 
 const flag = (value: boolean): string => (value ? "1" : "0");
 const decimal = (value: number): string => String(Number(value.toPrecision(6)));
 
+// A figure has its frames in their own order, whatever their order on the page.
+function framesIn(s: State): string {
+  const wanted = s.view.value === "matrix" ? "all" : s.figureFrames.value;
+  if (wanted === "target") return String(s.target.value);
+  const { first, rest } = s.framesOnShow.value;
+  if (wanted === "all" || s.view.value !== "frames" || rest.length === 0) return "all";
+  return [...first].sort((a, b) => a - b).join(",");
+}
+
 // The queries are those kept: the hand that rests on the menu points at none. Null without an export.
-export function recipeOf(s: Shown): Recipe | null {
+export function recipeOf(s: State): Recipe | null {
   const info = s.exportInfo.value;
   if (!info || s.pins.value.length === 0) return null;
   const view = s.view.value;
@@ -44,7 +53,7 @@ export function recipeOf(s: Shown): Recipe | null {
       : {}),
     queries: s.pins.value.map(formatSpot).join("_"),
     ...(view === "matrix" ? { frame: String(s.target.value) } : {}),
-    frames: view !== "matrix" && s.figureFrames.value === "target" ? String(s.target.value) : "all",
+    frames: framesIn(s),
     colormap: s.colormap.value,
     scale,
     ...(scale === "fixed" ? { fixed: decimal(s.fixedScale.value) } : {}),

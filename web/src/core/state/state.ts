@@ -6,6 +6,7 @@ import { createChanges } from "./changes";
 import { createChoices, createOpened } from "./choices";
 import { derive } from "./derived";
 import { createFeeds } from "./feeds";
+import { followFrames } from "./frame_order";
 import { linkPlaces, notKept, readChoices } from "./link";
 
 export function createState(source: Source) {
@@ -58,6 +59,8 @@ export function createState(source: Source) {
     // Whether exports of a link are still being opened.
     opening: computed(() => openings.value > 0),
     feeds,
+    // The frames of the view of frames: those that are large, and those that are small below.
+    framesOnShow: followFrames(shown, feeds.main),
     // Ends all that goes on: requests are aborted, and nothing follows the choices any more.
     dispose(): void {
       changes.stopLoading();
