@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ops/row_metrics.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+// Everything in HWY_NAMESPACE is compiled once per instruction set; the best is chosen at run time.
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "ops/row_metrics.cc"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include "ops/attention_simd-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace vggt::HWY_NAMESPACE {
+
+static_assert(kPartPadding % kLanes == 0);
+
+constexpr int64_t kSumTogether = 128;  // values a lane that are added in float32, before double
+
+PartSums ExponentiatePart(const float* x, int64_t count, float* out) {
+  constexpr float kLog2E = 1.44269504F;
+  PartSums result;
+  result.largest = MaxOf(x, count, x[0]);
+  const V shift = hn::Set(d, result.largest), to_log2 = hn::Set(d, kLog2E);
+  for (int64_t i = 0; i < count;) {
+    const int64_t end = std::min(count, i + kSumTogether * kLanes);
+    V sum = hn::Zero(d), squares = hn::Zero(d), weighted = hn::Zero(d);
+    const auto add = [&](V e, V difference) {
+      sum = hn::Add(sum, e);
+      squares = hn::MulAdd(e, e, squares);
+      weighted = hn::MulAdd(e, difference, weighted);
+    };
+    for (; i + kLanes <= end; i += kLanes) {
+      // The difference first: large logits keep their digits.
+      const V difference = hn::Sub(hn::LoadU(d, x + i), shift);
+      const V e = Exp2(hn::Mul(difference, to_log2));
+      hn::StoreU(e, d, out + i);
+      add(e, difference);
+    }
+    if (i < end) {
+      const auto exists = hn::FirstN(d, static_cast<size_t>(end - i));
+      const V difference = hn::IfThenElseZero(exists, hn::Sub(LoadPart(x + i, end - i), shift));
+      const V e = hn::IfThenElseZero(exists, Exp2(hn::Mul(difference, to_log2)));
+      hn::StoreU(e, d, out + i);
+      add(e, difference);
+      i += kLanes;
+    }
+    result.sum += hn::GetLane(hn::SumOfLanes(d, sum));
+    result.squares += hn::GetLane(hn::SumOfLanes(d, squares));
+    result.weighted += hn::GetLane(hn::SumOfLanes(d, weighted));
+  }
+  const int64_t written = (count + kLanes - 1) / kLanes * kLanes;
+  std::fill(out + written, out + PaddedPart(count), 0.0F);
+  return result;
+}
+
+int64_t FirstPlaceOf(float value, const float* x, int64_t count) {
+  const V wanted = hn::Set(d, value);
+  int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) {
+    const auto found = hn::FindFirstTrue(d, hn::Eq(hn::LoadU(d, x + i), wanted));
+    if (found >= 0) return i + static_cast<int64_t>(found);
+  }
+  for (; i < count; ++i) {
+    if (x[i] == value) return i;
+  }
+  return count;
+}
+
+// The largest values of sixteen interleaved sixteenths are sixteen values of the row, so that the
+// tenth of them is a bound that at least ten values reach, and on average few more: these are
+// gathered.
+int64_t TopValues(const float* x, int64_t count, float* scratch, float* out) {
+  constexpr int64_t kVectorsOfStep = kPartPadding / kLanes;
+  float largest[kPartPadding];
+  V best[kVectorsOfStep];
+  for (V& b : best) b = hn::Set(d, -std::numeric_limits<float>::infinity());
+  int64_t i = 0;
+  for (; i + kPartPadding <= count; i += kPartPadding) {
+#pragma GCC unroll 16
+    for (int64_t v = 0; v < kVectorsOfStep; ++v) {
+      best[v] = hn::Max(best[v], hn::LoadU(d, x + i + v * kLanes));
+    }
+  }
+  for (int64_t v = 0; v < kVectorsOfStep; ++v) hn::StoreU(best[v], d, largest + v * kLanes);
+  for (; i < count; ++i) largest[i % kPartPadding] = std::max(largest[i % kPartPadding], x[i]);
+  std::nth_element(largest, largest + kTopValues - 1, largest + kPartPadding, std::greater<>());
+  const float bound = largest[kTopValues - 1];
+
+  const V bounds = hn::Set(d, bound);
+  int64_t gathered = 0;
+  for (i = 0; i + kLanes <= count; i += kLanes) {
+    const V values = hn::LoadU(d, x + i);
+    const auto reach = hn::Ge(values, bounds);
+    if (hn::AllFalse(d, reach)) continue;
+    hn::StoreU(hn::Compress(values, reach), d, scratch + gathered);
+    gathered += static_cast<int64_t>(hn::CountTrue(d, reach));
+  }
+  for (; i < count; ++i) {
+    if (x[i] >= bound) scratch[gathered++] = x[i];
+  }
+  const int64_t taken = std::min(gathered, kTopValues);
+  std::nth_element(scratch, scratch + taken - 1, scratch + gathered, std::greater<>());
+  std::copy_n(scratch, taken, out);
+  return taken;
+}
+
+double SumOfDifferences(const float* x, float a, const float* y, float b, int64_t count) {
+  const V factor_x = hn::Set(d, a), factor_y = hn::Set(d, b);
+  double total = 0;
+  for (int64_t i = 0; i < count;) {
+    const int64_t end = std::min(count, i + kSumTogether * kLanes);
+    V sum = hn::Zero(d);
+    for (; i < end; i += kLanes) {
+      // Both products are rounded, so that what is equal has no difference.
+      const V left = hn::Mul(hn::LoadU(d, x + i), factor_x);
+      const V right = hn::Mul(hn::LoadU(d, y + i), factor_y);
+      sum = hn::Add(sum, hn::Abs(hn::Sub(left, right)));
+    }
+    total += hn::GetLane(hn::SumOfLanes(d, sum));
+  }
+  return total;
+}
+
+void AddToTwo(const float* x, int64_t count, float a, float* first, float b, float* second) {
+  const V factor_a = hn::Set(d, a), factor_b = hn::Set(d, b);
+  for (int64_t i = 0; i < count; i += kLanes) {
+    const V value = hn::LoadU(d, x + i);
+    hn::StoreU(hn::MulAdd(value, factor_a, hn::LoadU(d, first + i)), d, first + i);
+    hn::StoreU(hn::MulAdd(value, factor_b, hn::LoadU(d, second + i)), d, second + i);
+  }
+}
+
+double SumOfDistances(const float* x, const float* distances, int64_t height, int64_t width,
+                      int64_t row, int64_t column) {
+  double total = 0;
+  for (int64_t r = 0; r < height; ++r, x += width) {
+    const float* table = distances + std::abs(r - row) * (2 * width - 1) + width - 1 - column;
+    V sum = hn::Zero(d);
+    int64_t c = 0;
+    for (; c + kLanes <= width; c += kLanes) {
+      sum = hn::MulAdd(hn::LoadU(d, x + c), hn::LoadU(d, table + c), sum);
+    }
+    if (c < width) {
+      sum = hn::MulAdd(LoadPart(x + c, width - c), LoadPart(table + c, width - c), sum);
+    }
+    total += hn::GetLane(hn::SumOfLanes(d, sum));
+  }
+  return total;
+}
+
+}  // namespace vggt::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace vggt {
+namespace {
+
+HWY_EXPORT(ExponentiatePart);
+HWY_EXPORT(FirstPlaceOf);
+HWY_EXPORT(TopValues);
+HWY_EXPORT(SumOfDifferences);
+HWY_EXPORT(AddToTwo);
+HWY_EXPORT(SumOfDistances);
+
+}  // namespace
+
+PartSums ExponentiatePart(const float* x, int64_t count, float* out) {
+  return HWY_DYNAMIC_DISPATCH(ExponentiatePart)(x, count, out);
+}
+
+int64_t FirstPlaceOf(float value, const float* x, int64_t count) {
+  return HWY_DYNAMIC_DISPATCH(FirstPlaceOf)(value, x, count);
+}
+
+int64_t TopValues(const float* x, int64_t count, float* scratch, float* out) {
+  return HWY_DYNAMIC_DISPATCH(TopValues)(x, count, scratch, out);
+}
+
+double SumOfDifferences(const float* x, float a, const float* y, float b, int64_t count) {
+  return HWY_DYNAMIC_DISPATCH(SumOfDifferences)(x, a, y, b, count);
+}
+
+void AddToTwo(const float* x, int64_t count, float a, float* first, float b, float* second) {
+  HWY_DYNAMIC_DISPATCH(AddToTwo)(x, count, a, first, b, second);
+}
+
+double SumOfDistances(const float* x, const float* distances, int64_t height, int64_t width,
+                      int64_t row, int64_t column) {
+  return HWY_DYNAMIC_DISPATCH(SumOfDistances)(x, distances, height, width, row, column);
+}
+
+void DistanceTable(int64_t height, int64_t width, float* out) {
+  for (int64_t r = 0; r < height; ++r) {
+    for (int64_t c = 1 - width; c < width; ++c) {
+      *out++ = static_cast<float>(std::sqrt(static_cast<double>(r * r + c * c)));
+    }
+  }
+}
+
+}  // namespace vggt
+#endif  // HWY_ONCE

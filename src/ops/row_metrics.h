@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// What numbers about a row of attention are made of: sums over parts of the row (the patches of one
+// picture, the special tokens), each with a shift of its own, so that parts that have next to none
+// of the attention keep their digits. All run on the calling thread.
+#pragma once
+
+#include <cstdint>
+
+namespace vggt {
+
+// What outputs are padded to, in floats: whole vectors of any instruction set.
+inline constexpr int64_t kPartPadding = 16;
+inline constexpr int64_t PaddedPart(int64_t count) {
+  return (count + kPartPadding - 1) / kPartPadding * kPartPadding;
+}
+
+// Sums over a part x[0 … count) of a row of logits, of e_i = exp(x_i - largest).
+struct PartSums {
+  float largest = 0;
+  double sum = 0;       // Σ e_i, at least 1
+  double squares = 0;   // Σ e_i²
+  double weighted = 0;  // Σ e_i · (x_i - largest), at most 0
+};
+
+// out[i] = e_i, and zeros up to PaddedPart(count); count is at least 1, logits are finite. The
+// relative error of each is below 2e-7 + 1e-7 · (largest - x_i); differences below -86 give about
+// 2e-38. `out` may be x.
+PartSums ExponentiatePart(const float* x, int64_t count, float* out);
+
+// The first place of x[0 … count) that holds `value`, or `count`.
+int64_t FirstPlaceOf(float value, const float* x, int64_t count);
+
+// Writes the min(10, count) largest of x[0 … count), ties as often as they occur, to `out`, in any
+// order; returns how many these are. `scratch` has room for PaddedPart(count) + kPartPadding.
+inline constexpr int64_t kTopValues = 10;
+int64_t TopValues(const float* x, int64_t count, float* scratch, float* out);
+
+// Σ_i |a · x[i] - b · y[i]|; count is a multiple of kPartPadding.
+double SumOfDifferences(const float* x, float a, const float* y, float b, int64_t count);
+
+// first[i] += a · x[i] and second[i] += b · x[i]; count is a multiple of kPartPadding.
+void AddToTwo(const float* x, int64_t count, float a, float* first, float b, float* second);
+
+// Σ_{r, c} x[r, c] · √((r - row)² + (c - column)²) over a grid of `width` columns. `distances`:
+// of DistanceTable.
+double SumOfDistances(const float* x, const float* distances, int64_t height, int64_t width,
+                      int64_t row, int64_t column);
+// √(r² + c²) for r < height and -width < c < width, as [height, 2 · width - 1].
+void DistanceTable(int64_t height, int64_t width, float* out);
+
+}  // namespace vggt
