@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <optional>
 
 #include "attention/logit_row.h"
 #include "attention/rotation.h"
@@ -17,10 +18,11 @@ namespace vggt {
 namespace {
 
 // Rows of a block whose logits take about half a megabyte, so that they are still in the
-// second-level cache when they become probabilities and when the caller reads them.
+// second-level cache when they become probabilities and when the caller reads them. If keys are so
+// many that these rows are few, reading the keys from memory would take longer than the products.
 int64_t RowsTogether(int64_t keys) {
   constexpr int64_t kSix = 6, kLogits = 1 << 17;  // the kernel computes six rows at a time
-  return std::clamp(kLogits / keys / kSix * kSix, kSix, kMostBlockRows);
+  return std::clamp(kLogits / keys / kSix * kSix, kLeastTogether, kMostBlockRows);
 }
 
 // Each row divided by its length; a row of zeros stays one.
@@ -48,12 +50,16 @@ HeadTiles::HeadTiles(const QkStore& store, const HeadRef& head, TileOptions opti
   request.heads = {head.head};
   request.tokens = {0};
   request.frames = {0};
-  request.before_rope = options_.before_rope;
+  request.before_rope = options_.before_rope || options_.with_before_rope;
   CheckRequest(request, store.description(), stored_);
   std::vector<int64_t>& rows = options_.rows;
   if (rows.empty()) {
     rows.resize(static_cast<size_t>(grid_.tokens()));
     std::iota(rows.begin(), rows.end(), 0);
+  }
+  if (options_.with_before_rope &&
+      (options_.definition != Definition::kLogits || options_.before_rope)) {
+    throw Error("only logits after RoPE come with those before it");
   }
   const bool ascending = std::is_sorted(rows.begin(), rows.end(), std::less_equal<>());
   if (!ascending || rows.front() < 0 || rows.back() >= grid_.tokens()) {
@@ -84,7 +90,8 @@ class HeadTiles::Computation {
         stop_check_(stop_check),
         tensors_(tiles.store_.Layer(tiles.stored_, tiles.head_.layer)),
         head_values_((tiles.head_.head - 1) * tiles.grid_.tokens() * dim()),
-        rotation_(tiles.stored_, tiles.grid_, tiles.options_.before_rope) {}
+        rotation_(tiles.stored_, tiles.grid_, tiles.options_.before_rope),
+        no_rotation_(tiles.stored_, tiles.grid_, true) {}
 
   void Run() {
     const std::vector<Planned>& blocks = tiles_.blocks_;
@@ -99,6 +106,10 @@ class HeadTiles::Computation {
 
  private:
   int64_t dim() const { return tiles_.stored_.head_dim; }
+  // Without a rotation both are the same, and are computed once.
+  bool before_rope_differs() const {
+    return tiles_.options_.with_before_rope && tiles_.stored_.rope.type == RopeType::k2d;
+  }
   bool cosine() const { return tiles_.options_.definition == Definition::kCosine; }
 
   // The blocks [first, end), which share their keys.
@@ -107,60 +118,79 @@ class HeadTiles::Computation {
     const SoftmaxGroup& group = tiles_.groups_[tiles_.blocks_[first].group];
     const std::vector<int64_t> keys =
         KeyTokens(group.keys, tiles_.options_.definition, tiles_.grid_);
-    const PackedKeys packed = Pack(keys);
+    const PackedKeys packed = Pack(rotation_, keys);
+    std::optional<PackedKeys> before;
+    if (before_rope_differs()) before.emplace(Pack(no_rotation_, keys));
     const int64_t most = tiles_.blocks_[first].end - tiles_.blocks_[first].begin;
-    const Memory memory(most, packed);
+    const Memory memory(most, packed, before.has_value());
     FloatBuffer all(static_cast<size_t>(memory.size * ThreadCount()));
     ParallelFor(end - first, 1, [&](size_t i) {
       CheckStop(stop_check_);
       const int slot = ThreadIndex();
       float* own = all.data() + slot * memory.size;
-      const RowBlock block = Compute(first + i, packed, memory, own);
-      add_({first + i, slot, block.rows, keys, group.keys, block.values, block.stride,
-            block.log_normalizers});
+      RowBlock block = Compute(first + i, packed, memory, own);
+      if (before) AddBeforeRope(*before, memory, own, block);
+      block.index = first + i;
+      block.slot = slot;
+      block.keys = keys;
+      block.key_frames = group.keys;
+      add_(block);
     });
   }
 
   // What a thread needs for a block of `rows`, in floats from the beginning of its own.
   struct Memory {
-    Memory(int64_t rows, const PackedKeys& keys)
-        : queries(RowBlockSize(rows, keys.keys())),
+    Memory(int64_t rows, const PackedKeys& keys, bool with_before_rope)
+        : before_rope(RowBlockSize(rows, keys.keys())),
+          queries((with_before_rope ? 2 : 1) * before_rope),
           scratch(queries + rows * keys.dim()),
           log_normalizers(scratch + RowBlockScratch(keys.dim())),
           // Threads do not write to the same line of a cache.
           size((log_normalizers + rows + 15) / 16 * 16) {}
-    int64_t queries, scratch, log_normalizers, size;
+    int64_t before_rope, queries, scratch, log_normalizers, size;
   };
 
-  PackedKeys Pack(const std::vector<int64_t>& keys) const {
-    FloatBuffer k = rotation_.Rotated(tensors_.k + head_values_, keys);
+  PackedKeys Pack(const RowRotation& rotation, const std::vector<int64_t>& keys) const {
+    FloatBuffer k = rotation.Rotated(tensors_.k + head_values_, keys);
     if (cosine()) Normalize(std::ssize(keys), dim(), k.data());
     return PackedKeys(std::ssize(keys), k.data(), dim());
   }
 
   RowBlock Compute(size_t index, const PackedKeys& keys, const Memory& memory, float* own) const {
     const Planned& planned = tiles_.blocks_[index];
-    const auto rows =
-        std::span(tiles_.options_.rows).subspan(planned.begin, planned.end - planned.begin);
-    const int64_t count = std::ssize(rows);
-    float *values = own, *queries = own + memory.queries;
-    rotation_.Rotate(tensors_.q + head_values_, rows, queries);
-    if (cosine()) Normalize(count, dim(), queries);
-    const auto scale = static_cast<float>(cosine() ? 1 : tiles_.stored_.scale);
-    LogitRows(count, queries, keys, scale, own + memory.scratch, values);
-    for (int64_t i = 0; i < count; ++i) {
-      if (RowIsFinite(values + i * keys.stride(), keys.keys())) continue;
-      ThrowNotFinite(tiles_.store_.LayerPath(tiles_.stored_, tiles_.head_.layer));
-    }
     RowBlock block;
-    block.rows = rows;
-    block.values = values;
+    block.rows =
+        std::span(tiles_.options_.rows).subspan(planned.begin, planned.end - planned.begin);
+    block.values = own;
     block.stride = keys.stride();
+    if (tiles_.options_.with_before_rope) block.before_rope = own;
+    Multiply(rotation_, block.rows, keys, memory, own, own);
     if (IsProbability(tiles_.options_.definition)) {
-      SoftmaxRows(count, keys.keys(), keys.stride(), values, own + memory.log_normalizers);
+      SoftmaxRows(std::ssize(block.rows), keys.keys(), keys.stride(), own,
+                  own + memory.log_normalizers);
       block.log_normalizers = own + memory.log_normalizers;
     }
     return block;
+  }
+
+  void AddBeforeRope(const PackedKeys& keys, const Memory& memory, float* own,
+                     RowBlock& block) const {
+    Multiply(no_rotation_, block.rows, keys, memory, own, own + memory.before_rope);
+    block.before_rope = own + memory.before_rope;
+  }
+
+  // Logits or cosines of `rows`, whose queries are turned by `rotation` as the keys were.
+  void Multiply(const RowRotation& rotation, std::span<const int64_t> rows, const PackedKeys& keys,
+                const Memory& memory, float* own, float* values) const {
+    float* const queries = own + memory.queries;
+    rotation.Rotate(tensors_.q + head_values_, rows, queries);
+    if (cosine()) Normalize(std::ssize(rows), dim(), queries);
+    const auto scale = static_cast<float>(cosine() ? 1 : tiles_.stored_.scale);
+    LogitRows(std::ssize(rows), queries, keys, scale, own + memory.scratch, values);
+    for (int64_t i = 0; i < std::ssize(rows); ++i) {
+      if (RowIsFinite(values + i * keys.stride(), keys.keys())) continue;
+      ThrowNotFinite(tiles_.store_.LayerPath(tiles_.stored_, tiles_.head_.layer));
+    }
   }
 
   const HeadTiles& tiles_;
@@ -168,7 +198,7 @@ class HeadTiles::Computation {
   const StopCheck& stop_check_;
   const QkTensors tensors_;
   const int64_t head_values_;
-  const RowRotation rotation_;
+  const RowRotation rotation_, no_rotation_;
 };
 
 void HeadTiles::ForEachRowBlock(const std::function<void(const RowBlock&)>& add,

@@ -15,6 +15,9 @@
 
 namespace vggt {
 
+// Rows that are computed together, if there are as many.
+inline constexpr int64_t kLeastTogether = 24;
+
 // One head of one layer.
 struct HeadRef {
   BlockKind kind = BlockKind::kGlobal;
@@ -28,6 +31,8 @@ struct TileOptions {
   // The queries wanted, as places in the sequence of all frames' tokens, each once and ascending;
   // empty: all.
   std::vector<int64_t> rows;
+  // With Definition::kLogits after RoPE: those before it, too, as RowBlock::before_rope.
+  bool with_before_rope = false;
 };
 
 // Rows that were computed together. What it points to is valid inside the callback alone.
@@ -43,6 +48,8 @@ struct RowBlock {
   // or a cosine, as the definition says.
   const float* values = nullptr;
   int64_t stride = 0;
+  // The same logits before RoPE, laid out like `values`; null unless TileOptions asks for them.
+  const float* before_rope = nullptr;
   // [rows]: ln Σ_j exp(logit_j) over `keys`, of definitions that are a softmax: a logit is
   // ln(probability) + log_normalizer. Null for logits and cosines.
   const float* log_normalizers = nullptr;
@@ -57,8 +64,8 @@ struct RowBlock {
 // by itself, gives a row one block for each such frame.
 class HeadTiles {
  public:
-  // Plans the blocks; nothing is read. `store` outlives this. Throws Error like CheckRequest, and
-  // if the rows are out of range or not ascending.
+  // Plans the blocks; nothing is read. `store` outlives this. Throws Error like CheckRequest, if
+  // the rows are out of range or not ascending, and if options do not fit together.
   HeadTiles(const QkStore& store, const HeadRef& head, TileOptions options);
 
   // How many blocks there are. It depends on the store and the options alone.
@@ -72,8 +79,8 @@ class HeadTiles {
   // numbers.
   //
   // Products of float32 sums; probabilities to a relative 1e-5 of those of the stored numbers.
-  // Memory: two copies of the head's keys, and for each thread half a megabyte or six rows,
-  // whichever is more.
+  // Memory: two copies of the head's keys, and for each thread half a megabyte or kLeastTogether
+  // rows, whichever is more; twice that for logits before and after RoPE.
   void ForEachRowBlock(const std::function<void(const RowBlock&)>& add,
                        const StopCheck& stop_check = {}) const;
 

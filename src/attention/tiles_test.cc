@@ -190,6 +190,32 @@ TEST_F(HeadTilesTest, ChosenRowsAreThoseOfTheWhole) {
   }
 }
 
+// Both are what a pass for each alone gives, bit for bit.
+TEST_F(HeadTilesTest, LogitsBeforeRopeComeWithThoseAfterIt) {
+  const QkDescription d = SmallQkDescription(3, 8, 9);
+  const QkStore store(WriteQkStore(dir_.path(), d), {});
+  for (const QkBlocks& blocks : d.blocks) {
+    const TokenGrid grid = d.token_grid(blocks);
+    const HeadRef head{blocks.kind, 0, 2};
+    const Matrix after = Collect(HeadTiles(store, head, {Definition::kLogits, false, {}}), grid);
+    const Matrix before = Collect(HeadTiles(store, head, {Definition::kLogits, true, {}}), grid);
+    std::atomic<int64_t> seen = 0;
+    HeadTiles(store, head, {Definition::kLogits, false, {}, true})
+        .ForEachRowBlock([&](const RowBlock& block) {
+          for (size_t i = 0; i < block.rows.size(); ++i, ++seen) {
+            for (size_t j = 0; j < block.keys.size(); ++j) {
+              const int64_t at = block.rows[i] * grid.tokens() + block.keys[j];
+              ASSERT_EQ(block.row(i)[j], after.values[at]);
+              ASSERT_EQ(block.before_rope[static_cast<int64_t>(i) * block.stride +
+                                          static_cast<int64_t>(j)],
+                        before.values[at]);
+            }
+          }
+        });
+    EXPECT_EQ(seen, grid.tokens());
+  }
+}
+
 // The blocks and their values, and what is put together from them in order.
 TEST_F(HeadTilesTest, ThreadsDoNotMatter) {
   const QkDescription d = SmallQkDescription(3, 8, 9);
@@ -271,6 +297,10 @@ TEST_F(HeadTilesTest, RefusesWhatIsNotThere) {
   for (const std::vector<int64_t>& rows : {std::vector<int64_t>{-1}, {42}, {3, 3}, {4, 3}}) {
     EXPECT_THAT(error({}, {Definition::kModel, false, rows}),
                 HasSubstr("not ascending tokens from 0 to 41"));
+  }
+  for (const TileOptions& options : {TileOptions{Definition::kModel, false, {}, true},
+                                     TileOptions{Definition::kLogits, true, {}, true}}) {
+    EXPECT_THAT(error({}, options), HasSubstr("only logits after RoPE come with those before it"));
   }
 }
 
