@@ -3,11 +3,10 @@
 // each picture's patches look.
 #pragma once
 
-#include <array>
 #include <cstdint>
-#include <span>
 #include <vector>
 
+#include "analysis/head_metrics.h"
 #include "analysis/row_sample.h"
 #include "core/block_kind.h"
 #include "core/parallel.h"
@@ -15,38 +14,6 @@
 #include "store/qk/qk_store.h"
 
 namespace vggt {
-
-// Each is the mean over the patch queries of a sample; the softmax is over all keys that a query
-// attends to, after RoPE. Special tokens are keys, not queries.
-enum class HeadMetric {
-  kEntropy,
-  kEntropyShare,
-  kEffectiveKeys,
-  kParticipation,
-  kTop1Mass,
-  kTop10Mass,
-  kSpecialMass,
-  kOwnMass,
-  kCrossMass,
-  kFirstFrameMass,
-  kSameCellMass,
-  kSelfMass,
-  kMeanDistance,
-  kRopeShare,
-  kMutualShare,
-  kRowSimilarity,
-};
-inline constexpr size_t kHeadMetrics = 16;
-
-struct HeadMetricInfo {
-  HeadMetric metric;
-  const char* name;        // in tables: "entropy"
-  const char* label;       // where people choose: "entropy"
-  const char* unit;        // "nats"; "share" if it is one of 1
-  const char* definition;  // the formula, in a sentence or two, with its source
-};
-// All of them, in the order of the enumeration.
-std::span<const HeadMetricInfo, kHeadMetrics> HeadMetrics();
 
 // The groups of tokens between which attention flows. Queries: the first five; for each, keys of
 // all six, which add up to 1. A patch's own picture counts as kOwnPatches even if it is the first;
@@ -103,16 +70,13 @@ struct LayerStatistics {
 LayerStatistics ComputeLayerStatistics(const QkStore& store, BlockKind kind, size_t layer,
                                        const RowSample& sample, const StopCheck& stop_check = {});
 
-// The same by plain loops in double precision over whole rows, for tests.
-LayerStatistics SlowLayerStatistics(const QkStore& store, BlockKind kind, size_t layer,
-                                    const RowSample& sample);
-
 // Multiply-adds of a pass over all global, frame and encoder layers of a store for `rows` patch
 // queries of each frame, before and after RoPE.
 double StatisticsProducts(const QkDescription& description, int64_t rows);
 
-// All rows if that takes at most `products` multiply-adds, else as many as fit, at least 16 of each
-// picture.
+// All rows if that takes at most `products` multiply-adds, else as many as fit, at least kLeastRows
+// of each picture. The patches are the same for all kinds of blocks.
+inline constexpr int64_t kLeastRows = 8;
 RowSample RowsWithin(const QkDescription& description, double products);
 
 }  // namespace vggt

@@ -1,0 +1,583 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "analysis/layer_statistics.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <utility>
+
+#include "attention/request.h"
+#include "attention/tiles.h"
+#include "core/error.h"
+#include "ops/row_metrics.h"
+
+namespace vggt {
+namespace {
+
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+constexpr size_t kRowMetrics = static_cast<size_t>(HeadMetric::kMutualShare);  // those of one row
+
+// Sums of columns are kept as whole numbers of this size: such a sum is the same in any order, so
+// each thread has its own.
+constexpr double kColumnUnit = 0x1p-36;
+
+// Sums over a part of a row, and what turns them into probabilities.
+struct Part : PartSums {
+  double log_factor = 0, factor = 0;  // e_i · factor is a probability; the largest e_i is 1
+
+  double mass() const { return sum * factor; }
+};
+
+// What is kept of each query of a head, in the order of queries.
+struct QueryResults {
+  QueryResults(size_t queries, int64_t frames)
+      : columns(static_cast<size_t>(frames + 1)),
+        metrics(queries),
+        frame_mass(queries * columns),
+        before_rope(queries * columns),
+        best(queries * static_cast<size_t>(frames)),
+        flow_mass(queries),
+        flow_largest(queries) {}
+
+  size_t columns;
+  std::vector<std::array<double, kRowMetrics>> metrics;
+  std::vector<float> frame_mass, before_rope;  // [queries, frames + 1]
+  std::vector<int32_t> best;  // [queries, frames]: the patch with the largest probability
+  std::vector<std::array<float, kKeyGroups>> flow_mass, flow_largest;
+};
+
+// What a thread works with.
+struct Workspace {
+  std::vector<Part> parts, before;  // of each frame's patches, then of all special tokens
+  // Laid out by LayerPass::PatchesAt and SpecialsAt: e of both rows, sums of columns of
+  // probabilities and of rows of length 1.
+  FloatBuffer e, e_before, column, unit;
+  FloatBuffer specials, top;
+  std::vector<int64_t> column_sums, unit_sums;
+};
+
+class LayerPass {
+ public:
+  LayerPass(const QkStore& store, BlockKind kind, size_t layer, const RowSample& sample,
+            const StopCheck& stop_check)
+      : store_(store),
+        blocks_(BlocksOf(store.description(), kind)),
+        layer_(layer),
+        sample_(sample),
+        stop_check_(stop_check),
+        grid_(store.description().token_grid(blocks_)),
+        patches_(grid_.patches()),
+        specials_(grid_.special_tokens),
+        per_frame_(specials_ + std::ssize(sample.patches)),
+        with_before_(blocks_.rope.type != RopeType::kApplied),
+        mutual_(sample.all && blocks_.attends == Attends::kAll && grid_.frames > 1),
+        size_(grid_.frames * PaddedPart(patches_) + PaddedPart(grid_.frames * specials_) +
+              kPartPadding),
+        rank_(static_cast<size_t>(patches_), -1),
+        distances_(static_cast<size_t>(grid_.height * (2 * grid_.width - 1))),
+        results_(static_cast<size_t>(grid_.frames * per_frame_), grid_.frames),
+        workspaces_(static_cast<size_t>(ThreadCount())) {
+    for (size_t i = 0; i < sample.patches.size(); ++i) {
+      rank_[static_cast<size_t>(sample.patches[i])] = static_cast<int64_t>(i);
+    }
+    DistanceTable(grid_.height, grid_.width, distances_.data());
+    const auto size = static_cast<size_t>(size_);
+    for (Workspace& w : workspaces_) {
+      w.parts.resize(static_cast<size_t>(grid_.frames) + 1);
+      w.before.resize(w.parts.size());
+      for (FloatBuffer* buffer : {&w.e, &w.e_before, &w.column, &w.unit}) {
+        *buffer = FloatBuffer(size);
+        std::fill_n(buffer->data(), size, 0.0F);
+      }
+      w.specials = FloatBuffer(static_cast<size_t>(grid_.frames * specials_ + kPartPadding));
+      w.top = FloatBuffer(static_cast<size_t>(PaddedPart(grid_.tokens()) + kPartPadding));
+      w.column_sums.assign(size, 0);
+      w.unit_sums.assign(size, 0);
+    }
+  }
+
+  LayerStatistics Run() {
+    LayerStatistics s;
+    s.kind = blocks_.kind;
+    s.grid = grid_;
+    s.heads = blocks_.heads;
+    s.sample = sample_;
+    const auto heads = static_cast<size_t>(s.heads), frames = static_cast<size_t>(grid_.frames);
+    s.mean.assign(kHeadMetrics * heads, kNaN);
+    s.standard_error.assign(kHeadMetrics * heads, kNaN);
+    s.frame_mass.resize(heads * frames * (frames + 1));
+    if (with_before_) s.frame_mass_before_rope.resize(s.frame_mass.size());
+    s.flow_mean.assign(heads * kQueryGroups * kKeyGroups, NAN);
+    s.flow_largest.assign(s.flow_mean.size(), NAN);
+    s.key_mass.resize(heads * static_cast<size_t>(grid_.tokens()));
+    s.uniform = Uniform();
+    for (int64_t head = 0; head < s.heads; ++head) {
+      AddHead(head, s);
+      AddMeans(head, s);
+      AddFrames(head, s);
+      AddFlow(head, s);
+    }
+    s.layer_index = blocks_.layers[layer_].index;  // tiles have refused a layer that is not there
+    return s;
+  }
+
+ private:
+  // Places in a workspace's buffers.
+  int64_t PatchesAt(int64_t frame) const { return frame * PaddedPart(patches_); }
+  int64_t SpecialsAt(int64_t frame) const {
+    return grid_.frames * PaddedPart(patches_) + frame * specials_;
+  }
+  size_t QueryAt(int64_t frame, int64_t place) const {
+    return static_cast<size_t>(frame * per_frame_ + place);
+  }
+
+  // The queries of frames [first, last): all special tokens and the patches of the sample.
+  std::vector<int64_t> Queries(const FrameRange& frames) const {
+    std::vector<int64_t> tokens;
+    for (int64_t f = frames.first; f < frames.last; ++f) {
+      for (int64_t s = 0; s < specials_; ++s) tokens.push_back(grid_.first_token(f) + s);
+      for (const int64_t patch : sample_.patches) tokens.push_back(grid_.first_patch(f) + patch);
+    }
+    return tokens;
+  }
+
+  void AddHead(int64_t head, LayerStatistics& s) {
+    TileOptions options;
+    options.definition = Definition::kLogits;
+    options.with_before_rope = with_before_;
+    // Rows that are compared with each other have the same keys.
+    const int64_t step = blocks_.attends == Attends::kAll ? grid_.frames : 1;
+    double similarity = 0;
+    std::vector<double> masses(static_cast<size_t>(size_));
+    for (int64_t first = 0; first < grid_.frames; first += step) {
+      const FrameRange frames{first, first + step};
+      options.rows = Queries(frames);
+      if (options.rows.empty()) continue;
+      const HeadTiles tiles(store_, {blocks_.kind, layer_, static_cast<int>(head) + 1}, options);
+      tiles.ForEachRowBlock([&](const RowBlock& block) { AddBlock(block); }, stop_check_);
+      double squares = 0;
+      for (int64_t i = 0; i < size_; ++i) {
+        int64_t column = 0, unit = 0;
+        for (Workspace& w : workspaces_) {
+          column += std::exchange(w.column_sums[static_cast<size_t>(i)], 0);
+          unit += std::exchange(w.unit_sums[static_cast<size_t>(i)], 0);
+        }
+        masses[static_cast<size_t>(i)] += static_cast<double>(column) * kColumnUnit;
+        const double length = static_cast<double>(unit) * kColumnUnit;
+        squares += length * length;
+      }
+      const auto n = static_cast<double>(step * std::ssize(sample_.patches));
+      similarity += (squares - n) / (n * (n - 1));
+    }
+    const size_t place =
+        static_cast<size_t>(HeadMetric::kRowSimilarity) * static_cast<size_t>(s.heads) +
+        static_cast<size_t>(head);
+    if (step * std::ssize(sample_.patches) > 1) {
+      s.mean[place] = similarity * static_cast<double>(step) / static_cast<double>(grid_.frames);
+      if (sample_.all) s.standard_error[place] = 0;
+    }
+    AddKeyMass(head, masses, s);
+  }
+
+  void AddKeyMass(int64_t head, const std::vector<double>& masses, LayerStatistics& s) const {
+    const auto rows = static_cast<double>(grid_.frames * std::ssize(sample_.patches));
+    float* out = s.key_mass.data() + head * grid_.tokens();
+    for (int64_t f = 0; f < grid_.frames; ++f) {
+      for (int64_t i = 0; i < grid_.tokens_per_frame(); ++i) {
+        const int64_t at = i < specials_ ? SpecialsAt(f) + i : PatchesAt(f) + i - specials_;
+        *out++ = static_cast<float>(masses[static_cast<size_t>(at)] / rows);
+      }
+    }
+  }
+
+  void AddBlock(const RowBlock& block) {
+    Workspace& w = workspaces_[static_cast<size_t>(block.slot)];
+    for (size_t i = 0; i < block.rows.size(); ++i) {
+      const float* before = block.before_rope == nullptr
+                                ? nullptr
+                                : block.before_rope + static_cast<int64_t>(i) * block.stride;
+      AddQuery(block.rows[i], block.row(i).data(), before, block.key_frames, w);
+    }
+    const auto add = [](FloatBuffer& from, std::vector<int64_t>& to, int64_t begin, int64_t end) {
+      for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i) {
+        to[i] += std::llrint(static_cast<double>(from[i]) / kColumnUnit);
+        from[i] = 0;
+      }
+    };
+    const auto& [first, last] = block.key_frames;
+    for (const auto& [begin, end] : {std::pair{PatchesAt(first), PatchesAt(last)},
+                                     std::pair{SpecialsAt(first), SpecialsAt(last)}}) {
+      add(w.column, w.column_sums, begin, end);
+      add(w.unit, w.unit_sums, begin, end);
+    }
+  }
+
+  // Calls visit(part, place in buffers, keys) for the parts of a row that have keys.
+  template <typename Visit>
+  void ForEachPart(const FrameRange& frames, std::vector<Part>& parts, const Visit& visit) const {
+    for (int64_t f = frames.first; f < frames.last; ++f) {
+      visit(parts[static_cast<size_t>(f - frames.first)], PatchesAt(f), patches_);
+    }
+    if (specials_ > 0) {
+      visit(parts[static_cast<size_t>(frames.count())], SpecialsAt(frames.first),
+            frames.count() * specials_);
+    }
+  }
+
+  // Reads a row of logits. Returns its largest logit and the sum of exp(logit - largest).
+  std::pair<double, double> ReadRow(const float* row, const FrameRange& frames, Workspace& w,
+                                    std::vector<Part>& parts, float* e) const {
+    for (int64_t f = 0; f < frames.count(); ++f) {
+      std::copy_n(row + grid_.first_token(f), specials_, w.specials.data() + f * specials_);
+    }
+    const float* patches = row + specials_;
+    ForEachPart(frames, parts, [&](Part& part, int64_t at, int64_t keys) {
+      const bool special = at >= SpecialsAt(0);
+      static_cast<PartSums&>(part) =
+          ExponentiatePart(special ? w.specials.data() : patches, keys, e + at);
+      patches += grid_.tokens_per_frame();
+    });
+    double largest = -std::numeric_limits<double>::infinity(), total = 0;
+    ForEachPart(frames, parts, [&](Part& part, int64_t, int64_t) {
+      largest = std::max<double>(largest, part.largest);
+    });
+    ForEachPart(frames, parts, [&](Part& part, int64_t, int64_t) {
+      total += part.sum * std::exp(part.largest - largest);
+    });
+    ForEachPart(frames, parts, [&](Part& part, int64_t, int64_t) {
+      part.log_factor = part.largest - largest - std::log(total);
+      part.factor = std::exp(part.log_factor);
+    });
+    return {largest, total};
+  }
+
+  void AddFrameMasses(const FrameRange& frames, const std::vector<Part>& parts, float* out) const {
+    for (int64_t f = frames.first; f < frames.last; ++f) {
+      out[f] = static_cast<float>(parts[static_cast<size_t>(f - frames.first)].mass());
+    }
+    out[grid_.frames] =
+        specials_ > 0 ? static_cast<float>(parts[static_cast<size_t>(frames.count())].mass()) : 0;
+  }
+
+  void AddQuery(int64_t token, const float* row, const float* before, const FrameRange& frames,
+                Workspace& w) {
+    const int64_t frame = token / grid_.tokens_per_frame();
+    const int64_t patch = token % grid_.tokens_per_frame() - specials_;
+    const size_t query = QueryAt(
+        frame, patch < 0 ? patch + specials_ : specials_ + rank_[static_cast<size_t>(patch)]);
+    const auto [largest, total] = ReadRow(row, frames, w, w.parts, w.e.data());
+    AddFlowOf(query, frame, frames, w);
+    if (patch < 0) return;
+
+    AddFrameMasses(frames, w.parts, results_.frame_mass.data() + query * results_.columns);
+    auto& metrics = results_.metrics[query];
+    metrics.fill(kNaN);
+    const auto set = [&](HeadMetric metric, double value) {
+      metrics[static_cast<size_t>(metric)] = value;
+    };
+    double entropy = 0, squares = 0, patch_mass = 0, special_mass = 0, same_cell = 0;
+    int64_t f = frames.first;
+    ForEachPart(frames, w.parts, [&](const Part& part, int64_t at, int64_t) {
+      entropy -= part.factor * (part.weighted + part.sum * part.log_factor);
+      squares += part.factor * part.factor * part.squares;
+      if (f == frames.last) {
+        special_mass = part.mass();
+        return;
+      }
+      if (f != frame) {
+        patch_mass += part.mass();
+        same_cell += part.factor * w.e[static_cast<size_t>(at + patch)];
+      }
+      ++f;
+    });
+    const auto keys = static_cast<double>(frames.count() * grid_.tokens_per_frame());
+    const Part& own = w.parts[static_cast<size_t>(frame - frames.first)];
+    const float* own_e = w.e.data() + PatchesAt(frame);
+    set(HeadMetric::kEntropy, entropy);
+    if (keys > 1) set(HeadMetric::kEntropyShare, entropy / std::log(keys));
+    set(HeadMetric::kEffectiveKeys, std::exp(entropy));
+    set(HeadMetric::kParticipation, 1 / squares);
+    set(HeadMetric::kTop1Mass, 1 / total);
+    float top[kTopValues];
+    const int64_t tops = TopValues(row, std::llround(keys), w.top.data(), top);
+    double top_sum = 0;
+    for (int64_t i = 0; i < tops; ++i) top_sum += std::exp(top[i] - largest);
+    set(HeadMetric::kTop10Mass, top_sum / total);
+    set(HeadMetric::kSpecialMass, special_mass);
+    set(HeadMetric::kOwnMass, own.mass());
+    set(HeadMetric::kCrossMass, patch_mass);
+    set(HeadMetric::kFirstFrameMass, frames.first == 0 ? w.parts[0].mass() : 0);
+    set(HeadMetric::kSameCellMass, same_cell);
+    set(HeadMetric::kSelfMass, own.factor * own_e[patch]);
+    set(HeadMetric::kMeanDistance,
+        SumOfDistances(own_e, distances_.data(), grid_.height, grid_.width, patch / grid_.width,
+                       patch % grid_.width) /
+            own.sum);
+    if (before != nullptr) {
+      set(HeadMetric::kRopeShare, RopeShare(before, row, frames, w));
+      AddFrameMasses(frames, before == row ? w.parts : w.before,
+                     results_.before_rope.data() + query * results_.columns);
+    }
+    const double shrink = 1 / std::sqrt(squares);
+    ForEachPart(frames, w.parts, [&](const Part& part, int64_t at, int64_t count) {
+      AddToTwo(w.e.data() + at, PaddedPart(count), static_cast<float>(part.factor),
+               w.column.data() + at, static_cast<float>(part.factor * shrink), w.unit.data() + at);
+    });
+    if (mutual_) {
+      for (int64_t b = 0; b < grid_.frames; ++b) {
+        results_.best[query * static_cast<size_t>(grid_.frames) + static_cast<size_t>(b)] =
+            static_cast<int32_t>(FirstPlaceOf(w.parts[static_cast<size_t>(b)].largest,
+                                              row + grid_.first_patch(b), patches_));
+      }
+    }
+  }
+
+  // Half the sum of differences of both rows. Reads `before` into w.before.
+  double RopeShare(const float* before, const float* row, const FrameRange& frames,
+                   Workspace& w) const {
+    if (before == row) return 0;
+    ReadRow(before, frames, w, w.before, w.e_before.data());
+    double sum = 0;
+    const Part* other = w.before.data();
+    ForEachPart(frames, w.parts, [&](const Part& part, int64_t at, int64_t count) {
+      sum +=
+          SumOfDifferences(w.e.data() + at, static_cast<float>(part.factor), w.e_before.data() + at,
+                           static_cast<float>(other->factor), PaddedPart(count));
+      ++other;
+    });
+    return sum / 2;
+  }
+
+  // The masses and largest probabilities of the groups of keys.
+  void AddFlowOf(size_t query, int64_t frame, const FrameRange& frames, const Workspace& w) {
+    std::array<double, kKeyGroups> mass = {}, largest = {};
+    const auto add = [&](TokenGroup group, double sum, double most) {
+      const auto g = static_cast<size_t>(group);
+      mass[g] += sum;
+      largest[g] = std::max(largest[g], most);
+    };
+    const double factor = w.parts[static_cast<size_t>(frames.count())].factor;
+    for (int64_t f = frames.first; f < frames.last; ++f) {
+      const Part& part = w.parts[static_cast<size_t>(f - frames.first)];
+      add(f == frame ? TokenGroup::kOwnPatches
+          : f == 0   ? TokenGroup::kFirstPatches
+                     : TokenGroup::kOtherPatches,
+          part.mass(), part.factor);
+      for (int64_t s = 0; s < specials_; ++s) {
+        const double p = factor * w.e[static_cast<size_t>(SpecialsAt(f) + s)];
+        add(GroupOf(f, s), p, p);
+      }
+    }
+    for (size_t g = 0; g < kKeyGroups; ++g) {
+      results_.flow_mass[query][g] = static_cast<float>(mass[g]);
+      results_.flow_largest[query][g] = static_cast<float>(largest[g]);
+    }
+  }
+
+  // The group of a token, by its frame and its place among the frame's queries.
+  TokenGroup GroupOf(int64_t frame, int64_t place) const {
+    if (place >= specials_) {
+      return frame == 0 ? TokenGroup::kFirstPatches : TokenGroup::kOtherPatches;
+    }
+    if (place > 0) return TokenGroup::kRegisters;
+    return frame == 0 ? TokenGroup::kFirstCamera : TokenGroup::kOtherCameras;
+  }
+
+  // Calls visit(query) for the patch queries of a frame.
+  template <typename Visit>
+  void ForEachPatchQuery(int64_t frame, const Visit& visit) const {
+    for (int64_t place = specials_; place < per_frame_; ++place) visit(QueryAt(frame, place));
+  }
+
+  void AddMeans(int64_t head, LayerStatistics& s) const {
+    const auto all = static_cast<double>(grid_.frames * patches_);
+    for (size_t m = 0; m < kRowMetrics; ++m) {
+      double count = 0, sum = 0, squares = 0;
+      const auto each = [&](const auto& visit) {
+        for (int64_t f = 0; f < grid_.frames; ++f) {
+          ForEachPatchQuery(f, [&](size_t query) {
+            const double value = results_.metrics[query][m];
+            if (!std::isnan(value)) visit(value);
+          });
+        }
+      };
+      each([&](double value) {
+        ++count;
+        sum += value;
+      });
+      if (count == 0) continue;
+      const double mean = sum / count;
+      each([&](double value) { squares += (value - mean) * (value - mean); });
+      const size_t place = m * static_cast<size_t>(s.heads) + static_cast<size_t>(head);
+      s.mean[place] = mean;
+      // Of rows drawn without putting them back.
+      s.standard_error[place] =
+          sample_.all ? 0 : std::sqrt(squares / (count - 1) / count * (1 - count / all));
+    }
+    if (!mutual_) return;
+    const size_t place =
+        static_cast<size_t>(HeadMetric::kMutualShare) * static_cast<size_t>(s.heads) +
+        static_cast<size_t>(head);
+    s.mean[place] = MutualShare();
+    s.standard_error[place] = 0;
+  }
+
+  double MutualShare() const {
+    const auto best = [&](int64_t from, int64_t patch, int64_t to) {
+      return results_.best[QueryAt(from, specials_ + patch) * static_cast<size_t>(grid_.frames) +
+                           static_cast<size_t>(to)];
+    };
+    int64_t mutual = 0;
+    for (int64_t a = 0; a < grid_.frames; ++a) {
+      for (int64_t b = 0; b < grid_.frames; ++b) {
+        for (int64_t i = 0; a != b && i < patches_; ++i) mutual += best(b, best(a, i, b), a) == i;
+      }
+    }
+    return static_cast<double>(mutual) /
+           static_cast<double>(grid_.frames * (grid_.frames - 1) * patches_);
+  }
+
+  void AddFrames(int64_t head, LayerStatistics& s) const {
+    const size_t columns = results_.columns;
+    const auto n = static_cast<double>(sample_.patches.size());
+    const auto add = [&](const std::vector<float>& from, std::vector<float>& to) {
+      for (int64_t f = 0; f < grid_.frames; ++f) {
+        std::vector<double> sums(columns);
+        ForEachPatchQuery(f, [&](size_t query) {
+          for (size_t c = 0; c < columns; ++c) sums[c] += from[query * columns + c];
+        });
+        float* out = to.data() + static_cast<size_t>(head * grid_.frames + f) * columns;
+        for (size_t c = 0; c < columns; ++c) out[c] = static_cast<float>(sums[c] / n);
+      }
+    };
+    add(results_.frame_mass, s.frame_mass);
+    if (with_before_) add(results_.before_rope, s.frame_mass_before_rope);
+  }
+
+  void AddFlow(int64_t head, LayerStatistics& s) const {
+    std::array<double, kQueryGroups> count = {};
+    std::array<std::array<double, kKeyGroups>, kQueryGroups> sums = {};
+    std::array<std::array<float, kKeyGroups>, kQueryGroups> largest = {};
+    for (int64_t f = 0; f < grid_.frames; ++f) {
+      for (int64_t place = 0; place < per_frame_; ++place) {
+        const auto group = static_cast<size_t>(GroupOf(f, place));
+        const size_t query = QueryAt(f, place);
+        ++count[group];
+        for (size_t g = 0; g < kKeyGroups; ++g) {
+          sums[group][g] += results_.flow_mass[query][g];
+          largest[group][g] = std::max(largest[group][g], results_.flow_largest[query][g]);
+        }
+      }
+    }
+    for (size_t group = 0; group < kQueryGroups; ++group) {
+      if (count[group] == 0) continue;
+      const size_t at = (static_cast<size_t>(head) * kQueryGroups + group) * kKeyGroups;
+      for (size_t g = 0; g < kKeyGroups; ++g) {
+        s.flow_mean[at + g] = static_cast<float>(sums[group][g] / count[group]);
+        s.flow_largest[at + g] = largest[group][g];
+      }
+    }
+  }
+
+  // The means over the sample of what rows of equal probabilities have.
+  std::vector<double> Uniform() const {
+    std::vector<double> sums(kHeadMetrics, 0);
+    const auto add = [&](HeadMetric metric, double value) {
+      sums[static_cast<size_t>(metric)] += value / static_cast<double>(grid_.frames);
+    };
+    const auto patches = static_cast<double>(patches_);
+    double distance = 0;
+    const std::vector<float> ones(static_cast<size_t>(patches_), 1.0F);
+    for (const int64_t patch : sample_.patches) {
+      distance += SumOfDistances(ones.data(), distances_.data(), grid_.height, grid_.width,
+                                 patch / grid_.width, patch % grid_.width);
+    }
+    for (int64_t f = 0; f < grid_.frames; ++f) {
+      const FrameRange range = AttendedFrames(blocks_.attends, f, grid_.frames, false);
+      const auto frames = static_cast<double>(range.count());
+      const double keys = frames * static_cast<double>(grid_.tokens_per_frame());
+      add(HeadMetric::kEntropy, std::log(keys));
+      add(HeadMetric::kEntropyShare, 1);
+      add(HeadMetric::kEffectiveKeys, keys);
+      add(HeadMetric::kParticipation, keys);
+      add(HeadMetric::kTop1Mass, 1 / keys);
+      add(HeadMetric::kTop10Mass, std::min(1.0, static_cast<double>(kTopValues) / keys));
+      add(HeadMetric::kSpecialMass, frames * static_cast<double>(specials_) / keys);
+      add(HeadMetric::kOwnMass, patches / keys);
+      add(HeadMetric::kCrossMass, (frames - 1) * patches / keys);
+      add(HeadMetric::kFirstFrameMass, range.first == 0 ? patches / keys : 0);
+      add(HeadMetric::kSameCellMass, (frames - 1) / keys);
+      add(HeadMetric::kSelfMass, 1 / keys);
+      add(HeadMetric::kMeanDistance,
+          distance / static_cast<double>(sample_.patches.size()) / patches);
+      add(HeadMetric::kRopeShare, kNaN);
+      add(HeadMetric::kMutualShare, mutual_ ? 1 / patches : kNaN);
+      add(HeadMetric::kRowSimilarity, 1);
+    }
+    return sums;
+  }
+
+  const QkStore& store_;
+  const QkBlocks& blocks_;
+  const size_t layer_;
+  const RowSample& sample_;
+  const StopCheck& stop_check_;
+  const TokenGrid grid_;
+  const int64_t patches_, specials_, per_frame_;  // per_frame_: queries
+  const bool with_before_, mutual_;
+  const int64_t size_;         // of a workspace's buffers
+  std::vector<int64_t> rank_;  // of a patch among those of the sample
+  FloatBuffer distances_;
+  QueryResults results_;
+  std::vector<Workspace> workspaces_;
+};
+
+}  // namespace
+
+LayerStatistics ComputeLayerStatistics(const QkStore& store, BlockKind kind, size_t layer,
+                                       const RowSample& sample, const StopCheck& stop_check) {
+  const TokenGrid grid = store.description().token_grid(BlocksOf(store.description(), kind));
+  const std::vector<int64_t>& patches = sample.patches;
+  if (patches.empty() || patches.front() < 0 || patches.back() >= grid.patches() ||
+      !std::is_sorted(patches.begin(), patches.end(), std::less_equal<>())) {
+    throw Error(fmt::format("the rows asked for are not ascending patches from 0 to {}",
+                            grid.patches() - 1));
+  }
+  LayerStatistics statistics = LayerPass(store, kind, layer, sample, stop_check).Run();
+  // What was read of the file would count as this process's memory, layer after layer.
+  const QkTensors tensors = store.Layer(BlocksOf(store.description(), kind), layer);
+  tensors.mapping->Release(0, tensors.mapping->bytes().size());
+  return statistics;
+}
+
+double StatisticsProducts(const QkDescription& description, int64_t rows) {
+  double products = 0;
+  for (const QkBlocks& blocks : description.blocks) {
+    const TokenGrid grid = description.token_grid(blocks);
+    const auto frames = static_cast<double>(grid.frames);
+    const double queries = static_cast<double>(std::min(rows, grid.patches()) + blocks.specials());
+    const double key_frames = blocks.attends == Attends::kAll      ? frames
+                              : blocks.attends == Attends::kCausal ? (frames + 1) / 2
+                                                                   : 1;
+    const double of_head = frames * queries * key_frames *
+                           static_cast<double>(grid.tokens_per_frame() * blocks.head_dim) *
+                           (blocks.rope.type == RopeType::k2d ? 2 : 1);
+    products +=
+        of_head * static_cast<double>(blocks.heads) * static_cast<double>(blocks.layers.size());
+  }
+  return products;
+}
+
+RowSample RowsWithin(const QkDescription& description, double products) {
+  const TokenGrid grid = description.token_grid(description.blocks.front());
+  if (StatisticsProducts(description, grid.patches()) <= products) return AllRows(grid);
+  const double fixed = StatisticsProducts(description, 0);
+  const double each = StatisticsProducts(description, 1) - fixed;
+  const double fitting = std::floor((products - fixed) / each);
+  return SampledRows(grid, std::max(kLeastRows, static_cast<int64_t>(std::max(fitting, 0.0))));
+}
+
+}  // namespace vggt
