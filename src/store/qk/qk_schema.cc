@@ -5,7 +5,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <set>
+#include <utility>
 
 #include "core/error.h"
 #include "core/file.h"
@@ -54,6 +56,14 @@ OrderedJson ToJson(const QkRope& rope) {
   return json;
 }
 
+OrderedJson ToJson(const QkLayer& layer) {
+  OrderedJson json = {{"index", layer.index}, {"name", layer.name}, {"file", layer.file}};
+  if (layer.extras.empty()) return json;
+  json["extras"] = OrderedJson::array();
+  for (const QkExtra extra : layer.extras) json["extras"].push_back(QkExtraName(extra));
+  return json;
+}
+
 OrderedJson ToJson(const QkBlocks& blocks) {
   OrderedJson json = {{"heads", blocks.heads},
                       {"head_dim", blocks.head_dim},
@@ -61,10 +71,9 @@ OrderedJson ToJson(const QkBlocks& blocks) {
                       {"special_tokens", blocks.special_tokens},
                       {"attends", AttendsName(blocks.attends)},
                       {"rope", ToJson(blocks.rope)}};
+  if (blocks.channels > 0) json["channels"] = blocks.channels;
   json["layers"] = OrderedJson::array();
-  for (const QkLayer& layer : blocks.layers) {
-    json["layers"].push_back({{"index", layer.index}, {"name", layer.name}, {"file", layer.file}});
-  }
+  for (const QkLayer& layer : blocks.layers) json["layers"].push_back(ToJson(layer));
   return json;
 }
 
@@ -103,6 +112,17 @@ std::vector<std::string> ParseSpecialTokens(const Json& json, const std::string&
   return names;
 }
 
+// Names that are not known are passed over: they were added later.
+std::vector<QkExtra> ParseExtras(const Json& json, const std::string& source) {
+  if (!HasJson(json, "extras")) return {};
+  const auto names = GetJson<std::vector<std::string>>(json, "extras", source);
+  std::vector<QkExtra> extras;
+  std::ranges::copy_if(kQkExtras, std::back_inserter(extras), [&](QkExtra extra) {
+    return std::ranges::count(names, QkExtraName(extra)) > 0;
+  });
+  return extras;
+}
+
 std::vector<QkLayer> ParseLayers(const Json& json, const std::string& source) {
   const auto list = GetJson<std::vector<Json>>(json, "layers", source);
   if (list.empty() || list.size() > static_cast<size_t>(kMostLayers)) {
@@ -121,6 +141,7 @@ std::vector<QkLayer> ParseLayers(const Json& json, const std::string& source) {
                               Printable(layer.file), kQkDescriptionName),
                   source);
     }
+    layer.extras = ParseExtras(item, source);
     if (!indices.insert(layer.index).second) {
       throw Error(fmt::format("lists the layer of index {} twice", layer.index), source);
     }
@@ -141,6 +162,11 @@ QkBlocks ParseBlocks(const Json& json, BlockKind kind, const std::string& source
   blocks.attends = GetChoice(json, "attends", source, kAttends, AttendsName);
   blocks.rope = ParseRope(GetJson<Json>(json, "rope", source), source + ", rope", blocks.head_dim);
   blocks.layers = ParseLayers(json, source);
+  const bool summed = std::ranges::any_of(
+      blocks.layers, [](const QkLayer& layer) { return layer.has(QkExtra::kXUnitSum); });
+  if (summed || HasJson(json, "channels")) {
+    blocks.channels = GetBounded(json, "channels", source, kMostChannels);
+  }
   return blocks;
 }
 
@@ -150,10 +176,22 @@ void CheckVersion(const Json& json, const std::string& source) {
                 "The file is of another kind.");
   }
   const auto version = GetJson<int64_t>(json, "format_version", source);
-  if (version != kQkFormatVersion) {
-    throw Error(fmt::format("format version {}, expected {}", version, kQkFormatVersion), source,
-                "A newer vggt-attn wrote it: update this one.");
+  if (version < 1 || version > kQkFormatVersion) {
+    throw Error(fmt::format("format version {}, expected 1 or {}", version, kQkFormatVersion),
+                source, "A newer vggt-attn wrote it: update this one.");
   }
+}
+
+std::vector<int64_t> ParseOrder(const Json& json, const std::string& source, int64_t frames) {
+  if (!HasJson(json, "order")) return {};
+  const auto order = GetJson<std::vector<double>>(json, "order", source);
+  std::vector<double> sorted = order;
+  std::ranges::sort(sorted);
+  bool complete = std::ssize(sorted) == frames;
+  for (int64_t i = 0; complete && i < frames; ++i) complete = sorted[i] == static_cast<double>(i);
+  if (complete) return {order.begin(), order.end()};
+  throw Error(fmt::format("'order' does not name each place from 0 to {} once", frames - 1),
+              source);
 }
 
 void CheckTokens(const QkDescription& d, const std::string& source) {
@@ -168,6 +206,44 @@ void CheckTokens(const QkDescription& d, const std::string& source) {
 
 }  // namespace
 
+const char* QkExtraName(QkExtra extra) {
+  switch (extra) {
+    case QkExtra::kXNorm:
+      return "x_norm";
+    case QkExtra::kXUnitSum:
+      return "x_unit_sum";
+    case QkExtra::kVNorm:
+      return "v_norm";
+    case QkExtra::kWovNorm:
+      break;
+  }
+  return "wov_norm";
+}
+
+DType QkExtraType(QkExtra extra) {
+  return extra == QkExtra::kVNorm || extra == QkExtra::kWovNorm ? DType::kF16 : DType::kF32;
+}
+
+const std::vector<float>& QkExtraValues::of(QkExtra extra) const {
+  switch (extra) {
+    case QkExtra::kXNorm:
+      return x_norm;
+    case QkExtra::kXUnitSum:
+      return x_unit_sum;
+    case QkExtra::kVNorm:
+      return v_norm;
+    case QkExtra::kWovNorm:
+      break;
+  }
+  return wov_norm;
+}
+
+std::vector<float>& QkExtraValues::of(QkExtra extra) {
+  return const_cast<std::vector<float>&>(std::as_const(*this).of(extra));
+}
+
+bool QkLayer::has(QkExtra extra) const { return std::ranges::count(extras, extra) > 0; }
+
 std::string QkFileName(BlockKind kind, int64_t index) {
   return fmt::format("{}_{:02}.safetensors", BlockKindName(kind), index + 1);
 }
@@ -179,6 +255,19 @@ const QkBlocks* QkDescription::Find(BlockKind kind) const {
   return nullptr;
 }
 
+Shape QkDescription::shape(const QkBlocks& of, QkExtra extra) const {
+  switch (extra) {
+    case QkExtra::kXNorm:
+      return {token_grid(of).tokens()};
+    case QkExtra::kXUnitSum:
+      return {frames, of.channels};
+    case QkExtra::kVNorm:
+    case QkExtra::kWovNorm:
+      break;
+  }
+  return {of.heads, token_grid(of).tokens()};
+}
+
 std::string QkDescriptionText(const QkDescription& d) {
   OrderedJson json = {{"format", kFormat}, {"format_version", kQkFormatVersion}};
   json[kGeneratorKey] = nullptr;  // which comes before the name of the set
@@ -188,6 +277,7 @@ std::string QkDescriptionText(const QkDescription& d) {
   json["grid"] = {{"H_p", d.H_p}, {"W_p", d.W_p}};
   AddImages(d, json);
   AddOrigins(d, json);
+  if (!d.order.empty()) json["order"] = d.order;
   json["blocks"] = OrderedJson::object();
   for (const QkBlocks& blocks : d.blocks) {
     json["blocks"][BlockKindName(blocks.kind)] = ToJson(blocks);
@@ -209,6 +299,7 @@ QkDescription ParseQkDescription(std::string_view text, const std::string& sourc
   d.W_p = GetExtent(grid, "W_p", source + ", grid", 1);
   ParseImages(json, source, d);
   CheckTokens(d, source);
+  d.order = ParseOrder(json, source, d.frames);
   const Json blocks = GetJson<Json>(json, "blocks", source);
   for (const BlockKind kind : kBlockKinds) {
     const char* name = BlockKindName(kind);

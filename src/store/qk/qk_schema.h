@@ -17,19 +17,52 @@
 
 namespace vggt {
 
-inline constexpr int kQkFormatVersion = 1;
+// What is written. Version 1, which has neither extras nor order, is read, too.
+inline constexpr int kQkFormatVersion = 2;
 
 // Bounds on what is read, far beyond any model.
 inline constexpr int64_t kMostHeadDim = 1024;
 inline constexpr int64_t kMostSpecialTokens = 256;
 inline constexpr int64_t kMostTokens = 1 << 24;  // of all frames
+inline constexpr int64_t kMostChannels = 1 << 16;
 
 using QkRope = RopeSpec;
 
+// What a layer's file may hold beside q and k. v is a token's value vector of one head, W_O the
+// columns of the block's output projection that take this head's channels (`attn.proj.weight`, as
+// in the checkpoint: without bias, without LayerScale), and x what the block hands on, its residual
+// stream after attention and MLP.
+enum class QkExtra {
+  kXNorm,     // "x_norm", F32 [tokens]: ‖x‖
+  kXUnitSum,  // "x_unit_sum", F32 [frames, channels]: Σ x / ‖x‖ over a frame's patches; special
+              // tokens are left out, and an x that is 0 adds nothing
+  kVNorm,    // "v_norm", F16 [heads, tokens]: ‖v‖
+  kWovNorm,  // "wov_norm", F16 [heads, tokens]: ‖W_O v‖
+};
+// In the order in which files hold them: the F32 ones, which so are aligned, come first.
+inline constexpr std::array kQkExtras = {QkExtra::kXNorm, QkExtra::kXUnitSum, QkExtra::kVNorm,
+                                         QkExtra::kWovNorm};
+// "x_norm", "x_unit_sum", "v_norm", "wov_norm".
+const char* QkExtraName(QkExtra extra);
+DType QkExtraType(QkExtra extra);
+
+// The values of a layer's extras, as float32; empty where there are none.
+struct QkExtraValues {
+  std::vector<float> x_norm;            // [tokens]
+  std::vector<float> x_unit_sum;        // [frames, channels]
+  std::vector<float> v_norm, wov_norm;  // [heads, tokens]
+
+  std::vector<float>& of(QkExtra extra);
+  const std::vector<float>& of(QkExtra extra) const;
+};
+
 struct QkLayer {
-  int64_t index = 0;  // from 0
-  std::string name;   // "layer_01"
-  std::string file;   // beside attention.json: "global_01.safetensors"
+  int64_t index = 0;                 // from 0
+  std::string name;                  // "layer_01"
+  std::string file;                  // beside attention.json: "global_01.safetensors"
+  std::vector<QkExtra> extras = {};  // that the file holds, in the order of kQkExtras
+
+  bool has(QkExtra extra) const;
 };
 
 // All blocks of one kind. A frame's tokens are the special tokens, then the patches row by row.
@@ -41,6 +74,7 @@ struct QkBlocks {
   Attends attends = Attends::kAll;
   QkRope rope;
   std::vector<QkLayer> layers;  // ascending, at least one
+  int64_t channels = 0;         // of x; 0 where no layer has its unit sums
 
   int64_t specials() const { return static_cast<int64_t>(special_tokens.size()); }
 };
@@ -51,6 +85,9 @@ struct QkDescription : FrameList {
   Provenance provenance;  // what others wrote may say less
   std::vector<QkBlocks>
       blocks;  // in the order of kBlockKinds; each kind at most once; at least one
+  // Of each frame its place, from 0, in the order that the pictures had before the query frame was
+  // put first: a permutation of 0 … frames - 1. Empty if the store does not say (version 1).
+  std::vector<int64_t> order;
 
   // The blocks of a kind, or nullptr if there are none.
   const QkBlocks* Find(BlockKind kind) const;
@@ -59,6 +96,7 @@ struct QkDescription : FrameList {
   int64_t tokens_per_frame(const QkBlocks& of) const { return token_grid(of).tokens_per_frame(); }
   // The shape of the stored tensors: [heads, tokens of all frames, head_dim].
   Shape shape(const QkBlocks& of) const { return {of.heads, token_grid(of).tokens(), of.head_dim}; }
+  Shape shape(const QkBlocks& of, QkExtra extra) const;
 };
 
 // "global_01.safetensors"; `index` counts from 0.

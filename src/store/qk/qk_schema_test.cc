@@ -35,23 +35,28 @@ QkDescription ExampleDescription() {
                   .image_height = 350,
                   .weights_key = "ema.module"};
   const std::vector<std::string> special = {"camera", "register_1", "register_2"};
-  d.blocks = {
-      {BlockKind::kGlobal,
-       16,
-       64,
-       0.125,
-       special,
-       Attends::kAll,
-       {RopeType::k2d, 100, 1},
-       {{0, "layer_01", "global_01.safetensors"}, {23, "layer_24", "global_24.safetensors"}}},
-      {BlockKind::kEncoder,
-       4,
-       32,
-       0.5,
-       {"cls"},
-       Attends::kFrame,
-       {RopeType::kNone, 100, 1},
-       {{0, "layer_01", "encoder_01.safetensors"}}}};
+  d.blocks = {{BlockKind::kGlobal,
+               16,
+               64,
+               0.125,
+               special,
+               Attends::kAll,
+               {RopeType::k2d, 100, 1},
+               {{0,
+                 "layer_01",
+                 "global_01.safetensors",
+                 {QkExtra::kXNorm, QkExtra::kXUnitSum, QkExtra::kVNorm, QkExtra::kWovNorm}},
+                {23, "layer_24", "global_24.safetensors"}},
+               1024},
+              {BlockKind::kEncoder,
+               4,
+               32,
+               0.5,
+               {"cls"},
+               Attends::kFrame,
+               {RopeType::kNone, 100, 1},
+               {{0, "layer_01", "encoder_01.safetensors", {QkExtra::kVNorm}}}}};
+  d.order = {1, 0};
   return d;
 }
 
@@ -74,7 +79,50 @@ TEST(QkSchema, KeysHaveOneOrder) {
   EXPECT_THAT(keys,
               ::testing::ElementsAre("format", "format_version", "generator", "image_set_name",
                                      "model", "precision", "frames", "grid", "image_paths",
-                                     "image_sizes", "transforms", "sources", "blocks"));
+                                     "image_sizes", "transforms", "sources", "order", "blocks"));
+}
+
+TEST(QkSchema, ExtrasHaveShapes) {
+  const QkDescription d = ExampleDescription();
+  const QkBlocks& global = d.blocks[0];
+  EXPECT_EQ(d.shape(global, QkExtra::kXNorm), (Shape{1856}));
+  EXPECT_EQ(d.shape(global, QkExtra::kXUnitSum), (Shape{2, 1024}));
+  EXPECT_EQ(d.shape(global, QkExtra::kVNorm), (Shape{16, 1856}));
+  EXPECT_EQ(d.shape(global, QkExtra::kWovNorm), (Shape{16, 1856}));
+  EXPECT_TRUE(global.layers[0].has(QkExtra::kWovNorm));
+  EXPECT_FALSE(global.layers[1].has(QkExtra::kWovNorm));
+  EXPECT_FALSE(d.blocks[1].layers[0].has(QkExtra::kWovNorm));
+}
+
+// Names are in any order; those that are not known were added later.
+TEST(QkSchema, ReadsTheExtrasThatItKnows) {
+  Json json = Good();
+  json["blocks"]["global"]["layers"][1]["extras"] = {"v_norm", "colour", "x_norm"};
+  EXPECT_THAT(Parse(json).blocks[0].layers[1].extras,
+              ::testing::ElementsAre(QkExtra::kXNorm, QkExtra::kVNorm));
+}
+
+TEST(QkSchema, UnitSumsNeedTheirChannels) {
+  Json json = Good();
+  json["blocks"]["global"].erase("channels");
+  EXPECT_EQ(ErrorOf([&] { return Parse(json); }),
+            "attention.json, blocks.global: 'channels' is missing");
+}
+
+// As releases wrote it up to 0.1: neither extras nor order.
+TEST(QkSchema, ReadsVersion1) {
+  Json json = Good();
+  json["format_version"] = 1;
+  json.erase("order");
+  json["blocks"]["global"].erase("channels");
+  for (const char* kind : {"global", "encoder"}) {
+    for (Json& layer : json["blocks"][kind]["layers"]) layer.erase("extras");
+  }
+  const QkDescription d = Parse(json);
+  EXPECT_TRUE(d.order.empty());
+  EXPECT_EQ(d.blocks[0].channels, 0);
+  EXPECT_TRUE(d.blocks[0].layers[0].extras.empty());
+  EXPECT_EQ(d.shape(d.blocks[0]), (Shape{16, 1856, 64}));
 }
 
 TEST(QkSchema, LayersAreSorted) {
@@ -133,7 +181,14 @@ INSTANTIATE_TEST_SUITE_P(
     Values, QkSchemaRefuses,
     ::testing::Values(
         Wrong{"/format", "other", "is not 'vggt-attn-qk'"},
-        Wrong{"/format_version", 2, "format version 2, expected 1. A newer vggt-attn"},
+        Wrong{"/format_version", 3, "format version 3, expected 1 or 2. A newer vggt-attn"},
+        Wrong{"/format_version", 0, "format version 0, expected 1 or 2"},
+        Wrong{"/order", {0, 0}, "'order' does not name each place from 0 to 1 once"},
+        Wrong{"/order", {0}, "'order' does not name"}, Wrong{"/order", {0, 2}, "'order' does not"},
+        Wrong{"/order", {0, 0.5}, "'order' does not name"},
+        Wrong{"/blocks/global/channels", 0, "'channels' is 0"},
+        Wrong{"/blocks/global/channels", 100'000, "'channels' is 100000, at most 65536"},
+        Wrong{"/blocks/global/layers/0/extras", "x_norm", "'extras'"},
         Wrong{"/frames", 3, "3 frames, but 2 image_paths"}, Wrong{"/frames", 0, "'frames' is 0"},
         Wrong{"/transforms", Json::array({Json::object()}), "'original_width' is missing"},
         Wrong{"/transforms/0/orientation", 9, "'orientation' is 9, expected 1 … 8"},

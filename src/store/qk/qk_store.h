@@ -48,6 +48,12 @@ class QkStore {
   // MissingFile, OutsideRoot, or Error if the file is damaged or truncated, or if its tensors have
   // another type or shape than the description announces.
   QkTensors Layer(const QkBlocks& blocks, size_t layer) const;
+
+  // The extras of a layer, copied and checked: norms are finite and not negative, and a sum of unit
+  // vectors is not longer than there are of them. Throws what Layer() throws, and Error if an extra
+  // that the description lists is missing, is of another type or shape, or holds another value.
+  QkExtraValues Extras(const QkBlocks& blocks, size_t layer) const;
+
   std::filesystem::path LayerPath(const QkBlocks& blocks, size_t layer) const;
 
  private:

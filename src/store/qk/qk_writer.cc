@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
+#include <vector>
 
 #include "core/error.h"
 #include "core/file.h"
@@ -14,8 +16,16 @@ namespace vggt {
 namespace fs = std::filesystem;
 namespace {
 
-Bytes AsBytes(std::span<const uint16_t> values) {
+template <typename T>
+Bytes AsBytes(std::span<const T> values) {
   return {reinterpret_cast<const uint8_t*>(values.data()), values.size_bytes()};
+}
+
+void Append(QkExtra extra, std::span<const float> values, SafetensorsWriter& writer) {
+  if (QkExtraType(extra) == DType::kF32) return writer.Append(AsBytes(values));
+  std::vector<uint16_t> halves(values.size());
+  std::ranges::transform(values, halves.begin(), F32ToF16);
+  writer.Append(AsBytes(std::span<const uint16_t>(halves)));
 }
 
 }  // namespace
@@ -26,7 +36,7 @@ QkWriter::QkWriter(const fs::path& folder, QkDescription description)
 }
 
 void QkWriter::WriteLayer(BlockKind kind, int64_t index, std::span<const uint16_t> q,
-                          std::span<const uint16_t> k) {
+                          std::span<const uint16_t> k, const QkExtraValues& extras) {
   const auto blocks =
       std::find_if(description_.blocks.begin(), description_.blocks.end(),
                    [kind](const QkBlocks& candidate) { return candidate.kind == kind; });
@@ -35,13 +45,21 @@ void QkWriter::WriteLayer(BlockKind kind, int64_t index, std::span<const uint16_
   }
   const Shape shape = description_.shape(*blocks);
   const std::string file = QkFileName(kind, index);
-  SafetensorsWriter writer(folder_ / file, {{"q", DType::kF16, shape}, {"k", DType::kF16, shape}},
-                           {}, {.sync = Sync::kLater});
+  std::vector<SafetensorsWriter::Entry> entries = {{"q", DType::kF16, shape},
+                                                   {"k", DType::kF16, shape}};
+  QkLayer layer{index, LayerName(index), file};
+  for (const QkExtra extra : kQkExtras) {
+    if (extras.of(extra).empty()) continue;
+    entries.push_back({QkExtraName(extra), QkExtraType(extra), description_.shape(*blocks, extra)});
+    layer.extras.push_back(extra);
+  }
+  SafetensorsWriter writer(folder_ / file, entries, {}, {.sync = Sync::kLater});
   writer.Append(AsBytes(q));
   writer.Append(AsBytes(k));
+  for (const QkExtra extra : layer.extras) Append(extra, extras.of(extra), writer);
   writer.Commit();
   bytes_ += writer.size();
-  blocks->layers.push_back({index, LayerName(index), file});
+  blocks->layers.push_back(std::move(layer));
 }
 
 uint64_t QkWriter::Finish() {

@@ -16,10 +16,11 @@ class QkWriter {
   QkWriter(const std::filesystem::path& folder, QkDescription description);
 
   // Writes q and k of one layer, counted from 0, of a kind that the description has. Layers come in
-  // any order, each once. Both tensors are [heads, tokens, head_dim] as the bits of float16. Throws
-  // Error if they are of another size.
+  // any order, each once. Both tensors are [heads, tokens, head_dim] as the bits of float16. With
+  // them go those of `extras` that are not empty; they fit their types. Throws Error if a tensor is
+  // of another size.
   void WriteLayer(BlockKind kind, int64_t index, std::span<const uint16_t> q,
-                  std::span<const uint16_t> k);
+                  std::span<const uint16_t> k, const QkExtraValues& extras = {});
   // Writes the description, after all layers, and returns the size of qk/ in bytes. Throws Error if
   // a kind of blocks has no layers.
   uint64_t Finish();
