@@ -24,6 +24,21 @@ struct QueriesKeys {
   AttentionShape shape() const { return {1, tokens(), heads, head_dim, token_stride}; }
 };
 
+// What a block has made of all tokens of the grid.
+struct BlockOutput {
+  const float* x = nullptr;  // [tokens, channels]: the residual stream as it is handed on
+  int64_t channels = 0;
+  // The values that its attention mixed, [tokens, heads, head_dim] with token_stride values from
+  // one token to the next.
+  const float* v = nullptr;
+  // Of each head W_Oᵀ · W_O, [heads, head_dim, head_dim], where W_O are its columns of the output
+  // projection, without LayerScale: ‖W_O · v‖² = vᵀ · gram · v (ops/norms.h). Null unless the block
+  // is among the plan's taps.
+  const float* output_grams = nullptr;
+  TokenGrid grid;
+  int64_t heads = 0, head_dim = 0, token_stride = 0;
+};
+
 // Watches a forward pass. Every call comes from the thread that runs the pass, between parallel
 // work. What it throws ends the pass. `layer` is a global block, counted from 0.
 class AttentionObserver {
@@ -37,6 +52,11 @@ class AttentionObserver {
   virtual bool WantsUnrotated(BlockId block) const;
   // The block's queries and keys after q/k-norm and before RoPE, as far as it has these.
   virtual void OnUnrotated(BlockId block, const QueriesKeys& qk);
+
+  // Whether OnOutput is wanted of a block; asked before the block runs.
+  virtual bool WantsOutput(BlockId block) const;
+  // After the block has run, unless it ends at its queries and keys.
+  virtual void OnOutput(BlockId block, const BlockOutput& output);
 };
 
 // Several observers as one; they must outlive it.
@@ -47,6 +67,8 @@ class ObserverGroup : public AttentionObserver {
   void OnQueriesKeys(int64_t layer, const QueriesKeys& qk) override;
   bool WantsUnrotated(BlockId block) const override;
   void OnUnrotated(BlockId block, const QueriesKeys& qk) override;
+  bool WantsOutput(BlockId block) const override;
+  void OnOutput(BlockId block, const BlockOutput& output) override;
 
  private:
   std::vector<AttentionObserver*> observers_;

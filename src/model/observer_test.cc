@@ -16,6 +16,8 @@ TEST(Observer, WatchesNothingUnlessAsked) {
   observer.OnQueriesKeys(0, {});
   EXPECT_FALSE(observer.WantsUnrotated({BlockKind::kFrame, 2}));
   observer.OnUnrotated({BlockKind::kFrame, 2}, {});
+  EXPECT_FALSE(observer.WantsOutput({BlockKind::kFrame, 2}));
+  observer.OnOutput({BlockKind::kFrame, 2}, {});
 }
 
 // Watches blocks of `kind`, and notes what it is told.
@@ -29,6 +31,10 @@ class Listener : public AttentionObserver {
   bool WantsUnrotated(BlockId block) const override { return block.kind == kind_; }
   void OnUnrotated(BlockId block, const QueriesKeys& /*qk*/) override {
     told.push_back(BlockText(block));
+  }
+  bool WantsOutput(BlockId block) const override { return block.kind == kind_ && block.index == 1; }
+  void OnOutput(BlockId block, const BlockOutput& /*output*/) override {
+    told.push_back(BlockText(block) + "'s output");
   }
 
   std::vector<std::string> told;
@@ -46,8 +52,12 @@ TEST(Observer, AGroupTellsEachWhatItWants) {
   group.OnUnrotated({BlockKind::kFrame, 0}, {});
   group.OnUnrotated({BlockKind::kGlobal, 0}, {});
   group.OnQueriesKeys(0, {});
+  EXPECT_TRUE(group.WantsOutput({BlockKind::kGlobal, 1}));
+  EXPECT_FALSE(group.WantsOutput({BlockKind::kGlobal, 0}));
+  EXPECT_FALSE(group.WantsOutput({BlockKind::kEncoder, 1}));
+  group.OnOutput({BlockKind::kFrame, 1}, {});
   EXPECT_THAT(first.told, ElementsAre("global block 1", "qk 0"));
-  EXPECT_THAT(second.told, ElementsAre("frame block 1", "qk 0"));
+  EXPECT_THAT(second.told, ElementsAre("frame block 1", "qk 0", "frame block 2's output"));
 }
 
 }  // namespace

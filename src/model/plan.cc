@@ -94,6 +94,10 @@ std::vector<std::string> StageSpec::token_names() const {
   return names;
 }
 
+bool ModelPlan::tapped(BlockId block) const {
+  return std::find(taps.begin(), taps.end(), block) != taps.end();
+}
+
 int64_t ModelPlan::count(BlockKind kind) const {
   int64_t blocks = 0;
   for (const StageSpec& stage : stages) {
@@ -129,8 +133,7 @@ ModelPlan TruncatePlan(ModelPlan plan, const std::function<bool(BlockId)>& wante
     StageSpec& stage = plan.stages.back();
     for (; !stage.blocks.empty(); stage.blocks.pop_back()) {
       BlockSpec& block = stage.blocks.back();
-      const bool tapped =
-          std::find(plan.taps.begin(), plan.taps.end(), block.id) != plan.taps.end();
+      const bool tapped = plan.tapped(block.id);
       if (!tapped && !wanted(block.id)) continue;
       if (!tapped) {
         block.rest.reset();

@@ -124,9 +124,12 @@ struct ModelPlan {
 
   std::vector<StageSpec> stages;  // in the order in which they run, at least one
 
-  // The blocks whose output a prediction head reads, in the order in which they run. No head is run
-  // yet, so that no family names any. TruncatePlan keeps them whole.
+  // The blocks whose output somebody reads, a prediction head or an observer. No head is run yet,
+  // so that no family names any. TruncatePlan keeps them whole, and their parameters have what
+  // tells how long their projected values are.
   std::vector<BlockId> taps;
+
+  bool tapped(BlockId block) const;
 
   int64_t dim() const { return projection.out; }  // channels of a token
   // How many blocks of a kind there are. The global ones are the layers that users count.

@@ -98,6 +98,9 @@ void RunBlockIn(BlockBuffers<T>& buffers, const BlockSpec& spec, const BlockPara
     block.rest->fc1.Run(rows, normed, buffers.hidden.data(), workspace.products);
     block.rest->fc2.Run(rows, buffers.hidden.data(), x + row * dim, workspace.products);
   }
+  if (!watch.output) return;
+  const FloatBuffer& grams = block.rest->output_grams;
+  watch.output({x, dim, v, grams.data(), grid, heads, head_dim, stride});
 }
 
 }  // namespace

@@ -25,6 +25,7 @@ struct TokenPositions {
 struct BlockWatch {
   std::function<void(const QueriesKeys&)> unrotated;     // before RoPE, after q/k-norm
   std::function<void(const QueriesKeys&)> queries_keys;  // after both
+  std::function<void(const BlockOutput&)> output;        // after the block, if it is whole
 };
 
 // Runs the block on x [tokens of the grid, dim], in place. `positions` is null where the block has

@@ -92,7 +92,7 @@ class Pass {
                                        : seconds_.encoder;
   }
 
-  // Shows the observer queries and keys. The time until then is the block's, what follows its own.
+  // Shows the observer something. The time until then is the block's, what follows its own.
   template <typename Show>
   void ShowObserver(BlockId block, const Show& show) {
     SecondsOf(block.kind) += watch_.Lap();
@@ -112,6 +112,11 @@ class Pass {
       watch.queries_keys = [this, block](const QueriesKeys& qk) {
         CheckFinite(workspace_.qkv.data(), qk.tokens() * qk.token_stride, BlockText(block));
         ShowObserver(block, [&] { observer_.OnQueriesKeys(block.index, qk); });
+      };
+    }
+    if (observer_.WantsOutput(block)) {
+      watch.output = [this, block](const BlockOutput& output) {
+        ShowObserver(block, [&] { observer_.OnOutput(block, output); });
       };
     }
     return watch;

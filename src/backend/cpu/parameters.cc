@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "core/parallel.h"
+#include "ops/norms.h"
 #include "ops/rowwise.h"
 
 namespace vggt {
@@ -68,13 +69,21 @@ class Loader {
     BlockParameters block{Norm(spec.norm1), Norm(spec.q_norm), Norm(spec.k_norm),
                           Layer(spec.qkv, LinearEpilogue::kNone), std::nullopt};
     if (spec.rest) {
-      block.rest = BlockParameters::Rest{Layer(spec.rest->proj, LinearEpilogue::kAddToOutput),
-                                         Norm(spec.rest->norm2),
-                                         Layer(spec.rest->fc1, LinearEpilogue::kGelu),
-                                         Layer(spec.rest->fc2, LinearEpilogue::kAddToOutput)};
+      block.rest = BlockParameters::Rest{
+          Layer(spec.rest->proj, LinearEpilogue::kAddToOutput), Norm(spec.rest->norm2),
+          Layer(spec.rest->fc1, LinearEpilogue::kGelu),
+          Layer(spec.rest->fc2, LinearEpilogue::kAddToOutput), OutputGrams(spec)};
     }
     if (progress_) progress_(++done_ / blocks_);
     return block;
+  }
+
+  FloatBuffer OutputGrams(const BlockSpec& spec) const {
+    if (!plan_.tapped(spec.id)) return {};
+    const FloatBuffer weight = Load(spec.rest->proj.name + ".weight");
+    FloatBuffer grams(spec.heads * spec.head_dim * spec.head_dim);
+    HeadGrams(spec.rest->proj.out, spec.heads, spec.head_dim, weight.data(), grams.data());
+    return grams;
   }
 
   const TensorView& Find(const std::string& full) const {

@@ -26,6 +26,9 @@ struct BlockParameters {
     Linear proj;
     NormParameters norm2;
     Linear fc1, fc2;
+    // W_Oᵀ · W_O of each head (BlockOutput::output_grams), of weights as the checkpoint has them;
+    // empty unless the plan taps the block.
+    FloatBuffer output_grams;
   };
   NormParameters norm1;
   std::optional<NormParameters> q_norm, k_norm;
