@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <numeric>
 
 #include "backend/cpu/bf16_support.h"
 #include "backend/cpu/model_executor.h"
@@ -93,6 +94,16 @@ std::string BlockOfText(BlockId block, const ModelPlan& plan) {
                      plan.count(encoder ? BlockKind::kEncoder : BlockKind::kGlobal));
 }
 
+// The plan with taps at these blocks: of what is stored, the output is recorded, too.
+ModelPlan Tapped(ModelPlan plan, const WantedBlocks& stored) {
+  for (const StageSpec& stage : plan.stages) {
+    for (const BlockSpec& block : stage.blocks) {
+      if (stored.Has(block.id) && !plan.tapped(block.id)) plan.taps.push_back(block.id);
+    }
+  }
+  return plan;
+}
+
 // The model of a job, and what of it is wanted. Everything that a job asks of the rooms model and
 // backend is asked here.
 class JobModel {
@@ -108,7 +119,7 @@ class JobModel {
         kinds_(Ordered(options.capture)),
         blocks_(ChooseBlocks(kinds_, plan_, layers_)),
         // Nothing beyond the last block that is recorded is loaded or computed.
-        needed_(TruncatePlan(plan_, [&](BlockId block) {
+        needed_(TruncatePlan(Tapped(plan_, blocks_), [&](BlockId block) {
           const bool mapped = options.heatmaps && block.kind == BlockKind::kGlobal;
           return (mapped && layers_[block.index]) || blocks_.Has(block);
         })) {}
@@ -198,10 +209,16 @@ LayerMetadata CommonMetadata(const CaptureOptions& options, const CapturedPictur
   return metadata;
 }
 
-QkDescription DescribeStore(const std::string& image_set_name, const LayerMetadata& metadata,
+QkDescription DescribeStore(const CaptureOptions& options, const LayerMetadata& metadata,
                             std::vector<QkBlocks> blocks) {
   const FrameList& frames = metadata;
-  return {frames, image_set_name, *metadata.provenance, std::move(blocks)};
+  // The query frame was put first, the others kept their order.
+  std::vector<int64_t> order(frames.frames);
+  std::iota(order.begin(), order.end(), int64_t{0});
+  const auto query = order.begin() + options.first_image_idx;
+  std::rotate(order.begin(), query, query + 1);
+  return {frames, options.image_set_name, *metadata.provenance, std::move(blocks),
+          std::move(order)};
 }
 
 // A job that needs too much is refused before anything is computed; else the kernel would end the
@@ -306,8 +323,7 @@ CaptureReport CaptureJob::ExportTo(const fs::path& folder, CaptureInput& input) 
   const MapExtents extents = plan.extents(model.heads(), batch.count);
   const LayerMetadata metadata =
       CommonMetadata(options_, pictures, grid, plan, model.MakeProvenance(batch));
-  const QkDescription store =
-      DescribeStore(options_.image_set_name, metadata, model.StoredBlocks());
+  const QkDescription store = DescribeStore(options_, metadata, model.StoredBlocks());
   // Of the store two blocks are in memory, one that is recorded and one that is written.
   CheckMemory(
       model.MemoryBytes(batch),

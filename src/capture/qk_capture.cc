@@ -36,7 +36,8 @@ std::vector<QkBlocks> DescribeBlocks(const std::vector<BlockKind>& kinds, const 
                          .special_tokens = plan.stage_of(kind)->token_names(),
                          .attends = spec.attends,
                          .rope = spec.rope,
-                         .layers = {}});
+                         .layers = {},
+                         .channels = plan.dim()});
   }
   return described;
 }
@@ -44,10 +45,13 @@ std::vector<QkBlocks> DescribeBlocks(const std::vector<BlockKind>& kinds, const 
 double LargestBlockBytes(const QkDescription& description) {
   double largest = 0;
   for (const QkBlocks& blocks : description.blocks) {
-    const double values = static_cast<double>(blocks.heads * blocks.head_dim) *
-                          static_cast<double>(description.tokens_per_frame(blocks)) *
-                          static_cast<double>(description.frames);
-    largest = std::max(largest, 2 * sizeof(uint16_t) * values);
+    // q and k, then the extras of a token: ‖x‖, and two norms of each head.
+    const int64_t of_token = 2 * blocks.heads * blocks.head_dim * sizeof(uint16_t) +
+                             (1 + 2 * blocks.heads) * sizeof(float);
+    const double of_frame =
+        static_cast<double>(description.tokens_per_frame(blocks)) * static_cast<double>(of_token) +
+        static_cast<double>(blocks.channels * sizeof(float));
+    largest = std::max(largest, of_frame * static_cast<double>(description.frames));
   }
   return largest;
 }

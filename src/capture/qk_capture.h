@@ -18,7 +18,7 @@ WantedBlocks ChooseBlocks(const std::vector<BlockKind>& kinds, const ModelPlan& 
 // What the store says of each kind, without layers. The plan has blocks of these kinds.
 std::vector<QkBlocks> DescribeBlocks(const std::vector<BlockKind>& kinds, const ModelPlan& plan);
 
-// Bytes of the q and k of the largest of these blocks.
+// Bytes that are recorded of the largest of these blocks: q and k as float16, extras as float32.
 double LargestBlockBytes(const QkDescription& description);
 
 }  // namespace vggt

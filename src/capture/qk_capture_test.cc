@@ -38,6 +38,7 @@ TEST(QkCapture, DescribesBlocks) {
   ASSERT_EQ(blocks.size(), 3U);
   EXPECT_EQ(blocks[0].heads, 2);
   EXPECT_EQ(blocks[0].scale, 0.125);
+  EXPECT_EQ(blocks[0].channels, 128);
   EXPECT_THAT(blocks[0].special_tokens,
               ElementsAre("camera", "register_1", "register_2", "register_3", "register_4"));
   EXPECT_EQ(blocks[0].attends, Attends::kAll);
@@ -54,7 +55,8 @@ TEST(QkCapture, FiftyFramesOfVggt) {
   description.frames = 50;
   description.H_p = description.W_p = 37;
   description.blocks = DescribeBlocks({BlockKind::kGlobal}, SyntheticPresets()[0].plan);
-  EXPECT_EQ(LargestBlockBytes(description), 2.0 * 16 * 50 * 1374 * 64 * 2);
+  const double qk = 2.0 * 16 * 64 * 2, norms = (1 + 2 * 16) * 4;
+  EXPECT_EQ(LargestBlockBytes(description), 50 * (1374 * (qk + norms) + 1024 * 4));
 }
 
 }  // namespace
