@@ -6,6 +6,7 @@
 
 #include <csetjmp>
 #include <cstdio>
+#include <utility>
 #include <vector>
 
 #include "core/error.h"
@@ -119,6 +120,25 @@ void Grey16ToRgb(Bytes big_endian, std::span<uint8_t> rgb) {
   }
 }
 
+// Begins to read a file: its width and height.
+std::pair<size_t, size_t> OpenPng(PngReader& reader, Bytes file, const std::string& name) {
+  reader.left = file;
+  reader.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &reader, OnError, OnWarning);
+  if (reader.png != nullptr) reader.info = png_create_info_struct(reader.png);
+  if (reader.info == nullptr) RefusePng(reader.problem, name);
+  if (!Survives(reader, [&] { ReadHeader(reader); })) RefusePng(reader.problem, name);
+
+  const size_t width = png_get_image_width(reader.png, reader.info);
+  const size_t height = png_get_image_height(reader.png, reader.info);
+  CheckPictureSize(static_cast<int64_t>(width), static_cast<int64_t>(height), name);
+  // Deflate compresses at most 1032 to 1. A header that promises more pixels is wrong, and no
+  // memory is allocated for it.
+  if (png_get_rowbytes(reader.png, reader.info) * height / 1032 > file.size()) {
+    RefusePng("the file ends early", name);
+  }
+  return {width, height};
+}
+
 struct PngWriter {
   png_structp png = nullptr;
   png_infop info = nullptr;
@@ -187,21 +207,7 @@ bool IsPng(Bytes file) { return file.size() >= 8 && png_sig_cmp(file.data(), 0, 
 
 Picture DecodePng(Bytes file, const std::string& name) {
   PngReader reader;
-  reader.left = file;
-  reader.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &reader, OnError, OnWarning);
-  if (reader.png != nullptr) reader.info = png_create_info_struct(reader.png);
-  if (reader.info == nullptr) RefusePng(reader.problem, name);
-  if (!Survives(reader, [&] { ReadHeader(reader); })) RefusePng(reader.problem, name);
-
-  const size_t width = png_get_image_width(reader.png, reader.info);
-  const size_t height = png_get_image_height(reader.png, reader.info);
-  CheckPictureSize(static_cast<int64_t>(width), static_cast<int64_t>(height), name);
-  // Deflate compresses at most 1032 to 1. A header that promises more pixels is wrong, and no
-  // memory is allocated for it.
-  if (png_get_rowbytes(reader.png, reader.info) * height / 1032 > file.size()) {
-    RefusePng("the file ends early", name);
-  }
-
+  const auto [width, height] = OpenPng(reader, file, name);
   Picture picture = BlankPicture(static_cast<int64_t>(width), static_cast<int64_t>(height), name);
   const Layout layout = LayoutOf(reader);
   const size_t row_bytes = width * (layout == Layout::kRgb8 ? 3 : layout == Layout::kRgba8 ? 4 : 2);
@@ -212,6 +218,25 @@ Picture DecodePng(Bytes file, const std::string& name) {
   if (layout == Layout::kRgba8) CompositeOnWhite(raw, picture.rgb);
   if (layout == Layout::kGrey16) Grey16ToRgb(raw, picture.rgb);
   return picture;
+}
+
+Grey16 DecodeGrey16Png(Bytes file, const std::string& name) {
+  if (!IsPng(file)) throw Error("is no PNG", name);
+  PngReader reader;
+  const auto [width, height] = OpenPng(reader, file, name);
+  if (LayoutOf(reader) != Layout::kGrey16) throw Error("is no PNG of 16-bit grey", name);
+  const size_t row_bytes = 2 * width;
+  std::vector<uint8_t> raw(row_bytes * height);
+  const std::span<uint8_t> bytes = raw;
+  const bool complete =
+      Survives(reader, [&] { ReadPixels(reader, Layout::kGrey16, bytes, row_bytes); });
+  if (!complete) RefusePng(reader.problem, name);
+  Grey16 out{static_cast<int>(width), static_cast<int>(height), {}};
+  out.values.resize(width * height);
+  for (size_t i = 0; i < out.values.size(); ++i) {
+    out.values[i] = static_cast<uint16_t>(raw[2 * i] << 8 | raw[2 * i + 1]);
+  }
+  return out;
 }
 
 std::vector<uint8_t> EncodePng(int width, int height, std::span<const uint8_t> rgb,

@@ -21,6 +21,15 @@ bool IsPng(Bytes file);
 // divided by 257 and rounded. Throws Error naming `name` if the file is damaged or incomplete.
 Picture DecodePng(Bytes file, const std::string& name);
 
+// Numbers that were stored as a picture, such as depth.
+struct Grey16 {
+  int width = 0, height = 0;
+  std::vector<uint16_t> values;  // [height, width]
+};
+// The values of a PNG of 16-bit grey as they are stored. Throws Error like DecodePng, and if it is
+// of another type.
+Grey16 DecodeGrey16Png(Bytes file, const std::string& name);
+
 // What a PNG file says about itself: its resolution (pHYs; 0: nothing) and texts in UTF-8 (iTXt;
 // empty ones are left out).
 struct PngNotes {

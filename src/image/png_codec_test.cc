@@ -53,6 +53,22 @@ TEST(PngCodec, DecodesPixelsInOrder) {
   EXPECT_THAT(picture.rgb, ElementsAre(1, 2, 3, 4, 5, 6));
 }
 
+TEST(PngCodec, Grey16KeepsItsValues) {
+  const auto file = Png(2, 2, 16, 0, std::string("\0\x00\x01\x12\x34\0\xff\xff\x00\x00", 10));
+  const Grey16 grey = DecodeGrey16Png(AsBytes(file), "depth.png");
+  EXPECT_EQ(grey.width, 2);
+  EXPECT_EQ(grey.height, 2);
+  EXPECT_THAT(grey.values, ElementsAre(1, 0x1234, 0xffff, 0));
+  const auto rgb = Png(2, 1, 8, 2, std::string("\0\x01\x02\x03\x04\x05\x06", 7));
+  EXPECT_THAT(ErrorOf([&] { DecodeGrey16Png(AsBytes(rgb), "depth.png"); }),
+              HasSubstr("depth.png: is no PNG of 16-bit grey"));
+  EXPECT_THAT(ErrorOf([&] { DecodeGrey16Png(AsBytes("no picture"), "depth.png"); }),
+              HasSubstr("depth.png: is no PNG"));
+  const std::string half = file.substr(0, file.size() - 20);
+  EXPECT_THAT(ErrorOf([&] { DecodeGrey16Png(AsBytes(half), "depth.png"); }),
+              HasSubstr("damaged PNG"));
+}
+
 TEST(PngCodec, Grey16IsDividedBy257) {
   std::string rows(1, '\0');
   for (unsigned v = 0; v < 65536; ++v) rows += {static_cast<char>(v >> 8), static_cast<char>(v)};
