@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "geometry/frame_cells.h"
 #include "geometry/geometry_file.h"
 #include "geometry/picture_names.h"
 
@@ -16,36 +17,6 @@ namespace vggt {
 namespace {
 
 constexpr double kMostReprojection = 4;  // pixels; COLMAP's own bound for points that it keeps
-
-// The frames as the model saw them, and their cells.
-class FrameCells {
- public:
-  explicit FrameCells(const FrameList& frames)
-      : frames_(frames),
-        cell_width_(static_cast<double>(frames.transforms[0].model_width) /
-                    static_cast<double>(frames.W_p)),
-        cell_height_(static_cast<double>(frames.transforms[0].model_height) /
-                     static_cast<double>(frames.H_p)) {}
-
-  int64_t patches() const { return frames_.H_p * frames_.W_p; }
-  Point Centre(int64_t patch) const {
-    return {(static_cast<double>(patch % frames_.W_p) + 0.5) * cell_width_,
-            (static_cast<double>(patch / frames_.W_p) + 0.5) * cell_height_};
-  }
-  // The patch that holds a place inside the frame; places on the right or lower border belong to
-  // the last one.
-  int64_t PatchAt(Point place) const {
-    const auto at = [](double x, double cell, int64_t count) {
-      return std::clamp(static_cast<int64_t>(std::floor(x / cell)), int64_t{0}, count - 1);
-    };
-    return at(place.y, cell_height_, frames_.H_p) * frames_.W_p +
-           at(place.x, cell_width_, frames_.W_p);
-  }
-
- private:
-  const FrameList& frames_;
-  double cell_width_, cell_height_;
-};
 
 // Where a point of a picture lies in its frame; none if it was cropped away.
 std::optional<Point> InFrame(const FrameTransform& transform, Point original) {
