@@ -1,0 +1,643 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "analysis/sparsity.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+#include <optional>
+#include <random>
+
+#include "attention/request.h"
+#include "attention/rotation.h"
+#include "attention/softmax_groups.h"
+#include "attention/tiles.h"
+#include "core/error.h"
+#include "ops/largest_sums.h"
+
+namespace vggt {
+namespace {
+
+constexpr SparsityRuleInfo kRules[] = {
+    {SparsityRule::kTop, "top", "largest keys",
+     "of each query the keys of the largest probability, special tokens among them: no other rule "
+     "keeps more mass with as many keys of each query"},
+    {SparsityRule::kBlocks, "blocks", "block mask",
+     "blocks of 128 queries by 64 keys, patches in the order of the sequence; softmax of the "
+     "products of their means over all blocks of keys; each block of queries keeps the most "
+     "probable blocks, as many as hold the share CDF of it, and at least (1 - ratio) of all "
+     "(block-sparse global attention, arXiv 2509.07120); special tokens are kept"},
+    {SparsityRule::kGrid, "grid", "grid of keys",
+     "the patches at every s-th grid row and column of each picture, the query's own token, and "
+     "all "
+     "special tokens (AVGGT, arXiv 2512.02541, without the mean that it puts in the place of what "
+     "is left out)"},
+    {SparsityRule::kOwnPicture, "own-picture", "own picture",
+     "the patches of the query's own picture and all special tokens: global attention turned into "
+     "attention inside each frame"},
+    {SparsityRule::kRandomAnchors, "anchors-random", "random anchors",
+     "patches drawn at random, as many of each picture, and all special tokens"},
+    {SparsityRule::kEvenAnchors, "anchors-even", "evenly spaced anchors",
+     "patches evenly spaced over each picture, and all special tokens"},
+    {SparsityRule::kOwnAnchors, "anchors-own", "own picture's anchors",
+     "of each picture the patches of the largest column mass, the mean over heads, of a softmax "
+     "over "
+     "that picture's patches alone; and all special tokens"},
+    {SparsityRule::kColumnAnchors, "anchors-column", "anchors by column mass",
+     "the patches that get the largest mass from patches of other pictures (of all pictures where "
+     "attention stays inside a frame), the mean over heads, whichever picture they lie in; and all "
+     "special tokens: what anchors can hold at most, as it looks at the attention itself"},
+};
+
+// Sums over the rows of one head. Of weighted masses `intra` stays empty.
+struct Tally {
+  std::vector<double> top, blocks;      // [shares], [rules]
+  std::vector<double> diagonal;         // [strides]: of queries whose own token the grid leaves out
+  std::vector<double> all, own, intra;  // [tokens]: from all queries, those of the key's picture,
+                                        // and those by a softmax over their picture's patches alone
+};
+
+struct HeadTally {
+  Tally plain, weighted;
+  std::vector<double> top_kept, blocks_kept;
+  double keys_for_90 = 0;
+  std::vector<uint8_t> mask;
+};
+
+// A run of patches in the sequence of all tokens.
+struct TokenRun {
+  int64_t first = 0, count = 0;
+};
+
+// Queries that attend to the same keys, and the blocks of their patches.
+struct MaskGroup {
+  SoftmaxGroup frames;
+  int64_t query_blocks = 0;
+  std::vector<std::vector<TokenRun>> key_blocks;  // runs of tokens, which a picture's end cuts
+};
+
+int64_t Blocks(int64_t patches, int64_t size) { return (patches + size - 1) / size; }
+
+int64_t Rounded(double share, int64_t of) {
+  // A share of 0.1 of 30 is 3, whatever double arithmetic makes of it.
+  return std::clamp<int64_t>(
+      static_cast<int64_t>(std::ceil(share * static_cast<double>(of) - 1e-9)), 1, of);
+}
+
+double SumOf(std::span<const float> x) {
+  constexpr size_t kTogether = 8;
+  float sums[kTogether] = {};
+  size_t i = 0;
+  for (; i + kTogether <= x.size(); i += kTogether) {
+    for (size_t j = 0; j < kTogether; ++j) sums[j] += x[i + j];
+  }
+  for (; i < x.size(); ++i) sums[0] += x[i];
+  double total = 0;
+  for (const float sum : sums) total += sum;
+  return total;
+}
+
+double Dot(const float* a, const float* b, int64_t dim) {
+  constexpr int64_t kTogether = 8;
+  float sums[kTogether] = {};
+  int64_t i = 0;
+  for (; i + kTogether <= dim; i += kTogether) {
+    for (int64_t j = 0; j < kTogether; ++j) sums[j] += a[i + j] * b[i + j];
+  }
+  for (; i < dim; ++i) sums[0] += a[i] * b[i];
+  double total = 0;
+  for (const float sum : sums) total += sum;
+  return total;
+}
+
+void CheckOptions(const SparsityOptions& options) {
+  const auto is_share = [](double share) { return share > 0 && share <= 1; };
+  const bool shares = std::all_of(options.shares.begin(), options.shares.end(), is_share) &&
+                      std::is_sorted(options.shares.begin(), options.shares.end());
+  const bool anchors = std::all_of(options.anchors.begin(), options.anchors.end(), is_share);
+  const bool strides = std::all_of(options.strides.begin(), options.strides.end(),
+                                   [](int64_t stride) { return stride >= 1; });
+  const bool blocks =
+      std::all_of(options.blocks.begin(), options.blocks.end(), [](const BlockMaskRule& rule) {
+        return rule.cdf >= 0 && rule.cdf <= 1 && rule.ratio >= 0 && rule.ratio <= 1;
+      });
+  if (!shares || !anchors || !strides || !blocks) {
+    throw Error("a share of keys is not in (0, 1], shares do not ascend, or a step is below 1");
+  }
+}
+
+// Of the patches [count, dim], the means of each `size` of them.
+std::vector<float> BlockMeans(std::span<const float> x, int64_t dim, int64_t size) {
+  const int64_t count = std::ssize(x) / dim;
+  std::vector<float> means;
+  for (int64_t first = 0; first < count; first += size) {
+    const int64_t end = std::min(first + size, count);
+    std::vector<double> sum(static_cast<size_t>(dim), 0);
+    for (int64_t i = first; i < end; ++i) {
+      for (int64_t c = 0; c < dim; ++c) {
+        sum[static_cast<size_t>(c)] += x[static_cast<size_t>(i * dim + c)];
+      }
+    }
+    for (const double s : sum) {
+      means.push_back(static_cast<float>(s / static_cast<double>(end - first)));
+    }
+  }
+  return means;
+}
+
+// A layer's work.
+class LayerPass {
+ public:
+  LayerPass(const QkStore& store, const HeadRef& layer, const RowSample& sample,
+            std::span<const float> lengths, const SparsityOptions& options)
+      : store_(store),
+        blocks_(BlocksOf(store.description(), layer.kind)),
+        grid_(store.description().token_grid(blocks_)),
+        layer_(layer),
+        rows_(PatchRows(sample, grid_)),
+        lengths_(lengths),
+        options_(options) {
+    CheckOptions(options);
+    const auto needed = static_cast<size_t>(blocks_.heads * grid_.tokens());
+    if (!lengths.empty() && lengths.size() != needed) {
+      throw Error(
+          fmt::format("there are {} lengths of values for {} keys", lengths.size(), needed));
+    }
+    for (const SoftmaxGroup& frames :
+         SoftmaxGroups(blocks_.attends, Definition::kModel, grid_.frames)) {
+      MaskGroup group{frames, Blocks(frames.rows.count() * grid_.patches(), kMaskQueries), {}};
+      const int64_t keys = frames.keys.count() * grid_.patches();
+      for (int64_t first = 0; first < keys; first += kMaskKeys) {
+        group.key_blocks.push_back(
+            RunsOf(frames.keys.first, first, std::min(first + kMaskKeys, keys)));
+      }
+      groups_.push_back(std::move(group));
+    }
+    out_.kind = layer.kind;
+    out_.layer_index = blocks_.layers[layer.layer].index;
+    out_.grid = grid_;
+    out_.heads = blocks_.heads;
+    out_.sample = sample;
+    out_.mask_shape = {blocks_.heads, std::ssize(groups_), groups_.back().query_blocks,
+                       std::ssize(groups_.back().key_blocks)};
+  }
+
+  LayerSparsity Run(const StopCheck& stop_check) {
+    tallies_.resize(static_cast<size_t>(blocks_.heads));
+    // A head's rows are added in one order: loops inside a loop are serial, but one round is no
+    // loop.
+    std::optional<OneThreadHere> alone;
+    if (tallies_.size() == 1) alone.emplace();
+    ParallelFor(tallies_.size(), 1, [&](size_t head) { AddHead(head, stop_check); });
+    for (HeadTally& head : tallies_) {
+      out_.block_mask.insert(out_.block_mask.end(), head.mask.begin(), head.mask.end());
+      out_.keys_for_90.push_back(head.keys_for_90 / rows());
+    }
+    AddRowRules();
+    AddColumnRules();
+    return std::move(out_);
+  }
+
+ private:
+  double rows() const { return static_cast<double>(rows_.size()); }
+  bool weighted() const { return !lengths_.empty(); }
+  bool is_special(int64_t token) const {
+    return token % grid_.tokens_per_frame() < grid_.special_tokens;
+  }
+
+  // The patches [first, end) of the frames from `frame` on, as tokens.
+  std::vector<TokenRun> RunsOf(int64_t frame, int64_t first, int64_t end) const {
+    std::vector<TokenRun> runs;
+    while (first < end) {
+      const int64_t in_frame = first % grid_.patches();
+      const int64_t count = std::min(end - first, grid_.patches() - in_frame);
+      runs.push_back({grid_.first_patch(frame + first / grid_.patches()) + in_frame, count});
+      first += count;
+    }
+    return runs;
+  }
+
+  void AddHead(size_t head, const StopCheck& stop_check) {
+    HeadTally& tally = tallies_[head];
+    tally.top_kept.assign(options_.shares.size(), 0);
+    tally.blocks_kept.assign(options_.blocks.size(), 0);
+    const auto tokens = static_cast<size_t>(grid_.tokens());
+    for (Tally* t : {&tally.plain, &tally.weighted}) {
+      t->top.assign(options_.shares.size(), 0);
+      t->blocks.assign(options_.blocks.size(), 0);
+      t->diagonal.assign(options_.strides.size(), 0);
+      t->all.assign(tokens, 0);
+      t->own.assign(tokens, 0);
+    }
+    tally.plain.intra.assign(tokens, 0);
+    const auto masks = Masks(head, tally);
+
+    HeadRef ref = layer_;
+    ref.head = static_cast<int>(head) + 1;
+    const HeadTiles tiles(store_, ref, {Definition::kModel, false, rows_});
+    LargestSums largest;
+    std::vector<float> product;
+    tiles.ForEachRowBlock(
+        [&](const RowBlock& block) {
+          for (size_t i = 0; i < block.rows.size(); ++i) {
+            const Row row{block.rows[i], block.keys.front(), block.row(i)};
+            AddRow(row, masks, largest, tally.plain, &tally);
+            if (!weighted()) continue;
+            Weigh(head, row, product);
+            AddRow({row.query, row.first_key, product}, masks, largest, tally.weighted, nullptr);
+          }
+        },
+        stop_check);
+  }
+
+  // A query's probabilities of consecutive keys, or its weighted ones.
+  struct Row {
+    int64_t query, first_key;
+    std::span<const float> values;
+
+    std::span<const float> of(TokenRun run) const {
+      return values.subspan(static_cast<size_t>(run.first - first_key),
+                            static_cast<size_t>(run.count));
+    }
+  };
+  using GroupMasks = std::vector<std::vector<std::vector<uint8_t>>>;  // [groups][rules][blocks²]
+
+  // Probabilities times lengths, made to add up to 1. Where nothing is added to the output, any
+  // share of it is kept by whatever keeps that share of the mass.
+  void Weigh(size_t head, const Row& row, std::vector<float>& product) const {
+    const float* lengths =
+        lengths_.data() + static_cast<int64_t>(head) * grid_.tokens() + row.first_key;
+    product.resize(row.values.size());
+    for (size_t j = 0; j < product.size(); ++j) product[j] = row.values[j] * lengths[j];
+    const double sum = SumOf(product);
+    if (!(sum > 0)) {
+      product.assign(row.values.begin(), row.values.end());
+      return;
+    }
+    const auto factor = static_cast<float>(1 / sum);
+    for (float& p : product) p *= factor;
+  }
+
+  // `counts`: where the numbers of keys that are kept go; null for weighted rows.
+  void AddRow(const Row& row, const GroupMasks& masks, LargestSums& largest, Tally& tally,
+              HeadTally* counts) const {
+    const auto keys = std::ssize(row.values);
+    const double total = SumOf(row.values);
+    std::vector<int64_t> tops;
+    for (const double share : options_.shares) tops.push_back(Rounded(share, keys));
+    std::vector<double> sums(tops.size());
+    largest.Take(row.values);
+    largest.Sums(tops, sums.data());
+    for (size_t s = 0; s < tops.size(); ++s) {
+      tally.top[s] += sums[s];
+      if (counts) counts->top_kept[s] += static_cast<double>(tops[s]) / static_cast<double>(keys);
+    }
+    if (counts) {
+      counts->keys_for_90 +=
+          static_cast<double>(largest.CountToReach(0.9 * total)) / static_cast<double>(keys);
+    }
+    AddBlocks(row, masks, tally, counts);
+    AddColumns(row, tally);
+  }
+
+  void AddBlocks(const Row& row, const GroupMasks& masks, Tally& tally, HeadTally* counts) const {
+    const int64_t frame = row.query / grid_.tokens_per_frame();
+    size_t g = 0;
+    while (frame >= groups_[g].frames.rows.last) ++g;
+    const MaskGroup& group = groups_[g];
+    const int64_t place =
+        (frame - group.frames.rows.first) * grid_.patches() + row.query - grid_.first_patch(frame);
+    double specials = 0;
+    for (int64_t f = group.frames.keys.first; f < group.frames.keys.last; ++f) {
+      specials += SumOf(row.of({grid_.first_token(f), grid_.special_tokens}));
+    }
+    const size_t key_blocks = group.key_blocks.size();
+    std::vector<double> sums(key_blocks, 0);
+    for (size_t b = 0; b < key_blocks; ++b) {
+      for (const TokenRun& run : group.key_blocks[b]) sums[b] += SumOf(row.of(run));
+    }
+    for (size_t r = 0; r < options_.blocks.size(); ++r) {
+      const uint8_t* mask =
+          masks[g][r].data() + static_cast<size_t>(place / kMaskQueries) * key_blocks;
+      double mass = specials;
+      int64_t kept = group.frames.keys.count() * grid_.special_tokens;
+      for (size_t b = 0; b < key_blocks; ++b) {
+        if (!mask[b]) continue;
+        mass += sums[b];
+        for (const TokenRun& run : group.key_blocks[b]) kept += run.count;
+      }
+      tally.blocks[r] += mass;
+      if (counts) {
+        counts->blocks_kept[r] +=
+            static_cast<double>(kept) / static_cast<double>(row.values.size());
+      }
+    }
+  }
+
+  void AddColumns(const Row& row, Tally& tally) const {
+    const int64_t frame = row.query / grid_.tokens_per_frame();
+    double* all = tally.all.data() + row.first_key;
+    for (size_t j = 0; j < row.values.size(); ++j) all[j] += row.values[j];
+    const TokenRun own{grid_.first_patch(frame), grid_.patches()};
+    const std::span<const float> patches = row.of(own);
+    for (size_t j = 0; j < patches.size(); ++j) {
+      tally.own[static_cast<size_t>(own.first) + j] += patches[j];
+    }
+    const double mass = SumOf(patches);
+    if (!tally.intra.empty() && mass > 0) {
+      for (size_t j = 0; j < patches.size(); ++j) {
+        tally.intra[static_cast<size_t>(own.first) + j] += patches[j] / mass;
+      }
+    }
+    for (size_t s = 0; s < options_.strides.size(); ++s) {
+      if (!InGrid(row.query, options_.strides[s])) {
+        tally.diagonal[s] += row.values[static_cast<size_t>(row.query - row.first_key)];
+      }
+    }
+  }
+
+  bool InGrid(int64_t token, int64_t stride) const {
+    const int64_t patch = token % grid_.tokens_per_frame() - grid_.special_tokens;
+    return patch / grid_.width % stride == 0 && patch % grid_.width % stride == 0;
+  }
+
+  // Also writes those that are handed out.
+  GroupMasks Masks(size_t head, HeadTally& tally) const {
+    const QkTensors tensors = store_.Layer(blocks_, layer_.layer);
+    const RowRotation rotation(blocks_, grid_, false);
+    const int64_t offset = static_cast<int64_t>(head) * grid_.tokens() * blocks_.head_dim;
+    const auto handed_out = static_cast<size_t>(out_.mask_shape[2] * out_.mask_shape[3]);
+    tally.mask.assign(groups_.size() * handed_out, 0);
+    GroupMasks masks;
+    for (size_t g = 0; g < groups_.size(); ++g) {
+      const SoftmaxGroup& frames = groups_[g].frames;
+      const FloatBuffer q =
+          rotation.Rotated(tensors.q + offset, KeyTokens(frames.rows, Definition::kPatches, grid_));
+      const FloatBuffer k =
+          rotation.Rotated(tensors.k + offset, KeyTokens(frames.keys, Definition::kPatches, grid_));
+      masks.push_back(
+          BlockMasks(q.span(), k.span(), blocks_.head_dim, blocks_.scale, options_.blocks));
+      if (options_.mask >= options_.blocks.size()) continue;
+      const std::vector<uint8_t>& mask = masks.back()[options_.mask];
+      const auto width = static_cast<int64_t>(groups_[g].key_blocks.size());
+      for (int64_t row = 0; row < groups_[g].query_blocks; ++row) {
+        std::copy_n(
+            mask.begin() + row * width, width,
+            tally.mask.begin() + static_cast<int64_t>(g * handed_out) + row * out_.mask_shape[3]);
+      }
+    }
+    tensors.mapping->CheckIntact();
+    return masks;
+  }
+
+  // Those whose keys depend on the query.
+  void AddRowRules() {
+    const auto of_heads = [&](auto value) {
+      std::vector<double> values;
+      for (const HeadTally& head : tallies_) values.push_back(value(head) / rows());
+      return values;
+    };
+    const auto add = [&](SparsityRule rule, std::string setting, auto kept, auto mass) {
+      SparsityOutcome outcome{rule, std::move(setting), of_heads(kept), {}, {}, {}};
+      outcome.mass = of_heads([&](const HeadTally& head) { return mass(head.plain); });
+      if (weighted()) {
+        outcome.weighted_mass =
+            of_heads([&](const HeadTally& head) { return mass(head.weighted); });
+      }
+      out_.outcomes.push_back(std::move(outcome));
+    };
+    for (size_t s = 0; s < options_.shares.size(); ++s) {
+      add(
+          SparsityRule::kTop, fmt::format("{:.3g} %", 100 * options_.shares[s]),
+          [s](const HeadTally& head) { return head.top_kept[s]; },
+          [s](const Tally& tally) { return tally.top[s]; });
+    }
+    for (size_t r = 0; r < options_.blocks.size(); ++r) {
+      const BlockMaskRule& rule = options_.blocks[r];
+      add(
+          SparsityRule::kBlocks, fmt::format("CDF {:g}, ratio {:g}", rule.cdf, rule.ratio),
+          [r](const HeadTally& head) { return head.blocks_kept[r]; },
+          [r](const Tally& tally) { return tally.blocks[r]; });
+    }
+  }
+
+  // Those whose keys are the same for all queries, or nearly so: their mass follows from the
+  // columns' sums.
+  void AddColumnRules() {
+    const auto tokens = static_cast<size_t>(grid_.tokens());
+    for (size_t s = 0; s < options_.strides.size(); ++s) {
+      const int64_t stride = options_.strides[s];
+      std::vector<uint8_t> keep(tokens);
+      for (size_t j = 0; j < tokens; ++j) {
+        const auto token = static_cast<int64_t>(j);
+        keep[j] = is_special(token) || InGrid(token, stride);
+      }
+      const char* ending = stride == 2 ? "nd" : stride == 3 ? "rd" : stride == 1 ? "st" : "th";
+      AddKept(SparsityRule::kGrid, fmt::format("every {}{}", stride, ending), keep, s);
+    }
+    AddOwnPicture();
+    const std::vector<double> random = RandomScores(), even(tokens, 0);
+    std::vector<double> intra(tokens, 0), cross(tokens, 0);
+    double any = 0;
+    for (const HeadTally& head : tallies_) {
+      for (size_t j = 0; j < tokens; ++j) {
+        if (is_special(static_cast<int64_t>(j))) continue;
+        intra[j] += head.plain.intra[j];
+        cross[j] += head.plain.all[j] - head.plain.own[j];
+        any += cross[j];
+      }
+    }
+    if (!(any > 0)) {
+      for (const HeadTally& head : tallies_) {
+        for (size_t j = 0; j < tokens; ++j) cross[j] += head.plain.all[j];
+      }
+    }
+    for (const SparsityRule rule : {SparsityRule::kRandomAnchors, SparsityRule::kEvenAnchors,
+                                    SparsityRule::kOwnAnchors, SparsityRule::kColumnAnchors}) {
+      for (const double share : options_.anchors) {
+        const int64_t count = Rounded(share, grid_.patches());
+        const std::vector<uint8_t> keep =
+            rule == SparsityRule::kEvenAnchors     ? EvenAnchors(count)
+            : rule == SparsityRule::kColumnAnchors ? Largest(cross, count * grid_.frames, true)
+            : rule == SparsityRule::kOwnAnchors    ? Largest(intra, count, false)
+                                                   : Largest(random, count, false);
+        AddKept(rule, fmt::format("{:.3g} %", 100 * share), keep, std::nullopt);
+      }
+    }
+  }
+
+  // The mean share of its keys that a patch query keeps.
+  double KeptShare(const std::vector<uint8_t>& keep, std::optional<size_t> stride) const {
+    double kept = 0;
+    for (const int64_t query : rows_) {
+      const FrameRange frames =
+          AttendedFrames(blocks_.attends, query / grid_.tokens_per_frame(), grid_.frames, false);
+      const auto first = keep.begin() + grid_.first_token(frames.first);
+      const auto last = keep.begin() + grid_.first_token(frames.last);
+      auto count = std::accumulate(first, last, int64_t{0});
+      if (stride && !InGrid(query, options_.strides[*stride])) ++count;
+      kept += static_cast<double>(count) / static_cast<double>(last - first);
+    }
+    return kept / rows();
+  }
+
+  // `stride`: the place of the grid's, whose queries keep themselves, too.
+  void AddKept(SparsityRule rule, std::string setting, const std::vector<uint8_t>& keep,
+               std::optional<size_t> stride) {
+    const auto heads = static_cast<size_t>(blocks_.heads);
+    SparsityOutcome outcome{rule, std::move(setting), {}, {}, {}, {}};
+    outcome.kept.assign(heads, KeptShare(keep, stride));
+    const auto mass = [&](const Tally& tally) {
+      double sum = stride ? tally.diagonal[*stride] : 0;
+      for (size_t j = 0; j < keep.size(); ++j) sum += keep[j] ? tally.all[j] : 0;
+      return sum / rows();
+    };
+    for (const HeadTally& head : tallies_) {
+      outcome.mass.push_back(mass(head.plain));
+      if (weighted()) outcome.weighted_mass.push_back(mass(head.weighted));
+      if (!stride) outcome.cross_mass.push_back(CrossShare(head.plain, keep));
+    }
+    out_.outcomes.push_back(std::move(outcome));
+  }
+
+  double CrossShare(const Tally& tally, const std::vector<uint8_t>& keep) const {
+    double kept = 0, all = 0;
+    for (size_t j = 0; j < keep.size(); ++j) {
+      if (is_special(static_cast<int64_t>(j))) continue;
+      const double cross = tally.all[j] - tally.own[j];
+      all += cross;
+      kept += keep[j] ? cross : 0;
+    }
+    return all > 0 ? kept / all : std::numeric_limits<double>::quiet_NaN();
+  }
+
+  void AddOwnPicture() {
+    double kept = 0;
+    for (const int64_t query : rows_) {
+      const FrameRange frames =
+          AttendedFrames(blocks_.attends, query / grid_.tokens_per_frame(), grid_.frames, false);
+      const int64_t count = grid_.patches() + frames.count() * grid_.special_tokens;
+      kept += static_cast<double>(count) /
+              static_cast<double>(frames.count() * grid_.tokens_per_frame());
+    }
+    SparsityOutcome outcome{SparsityRule::kOwnPicture, "", {}, {}, {}, {}};
+    outcome.kept.assign(tallies_.size(), kept / rows());
+    const auto mass = [&](const Tally& tally) {
+      double sum = 0;
+      for (size_t j = 0; j < tally.all.size(); ++j) {
+        sum += is_special(static_cast<int64_t>(j)) ? tally.all[j] : tally.own[j];
+      }
+      return sum / rows();
+    };
+    for (const HeadTally& head : tallies_) {
+      outcome.mass.push_back(mass(head.plain));
+      if (weighted()) outcome.weighted_mass.push_back(mass(head.weighted));
+    }
+    out_.outcomes.push_back(std::move(outcome));
+  }
+
+  // The same for every layer, and of fewer anchors those of more.
+  std::vector<double> RandomScores() const {
+    std::mt19937_64 engine(options_.seed);
+    std::vector<double> scores(static_cast<size_t>(grid_.tokens()));
+    for (double& score : scores) score = static_cast<double>(engine() >> 11);
+    return scores;
+  }
+
+  std::vector<uint8_t> EvenAnchors(int64_t count) const {
+    std::vector<uint8_t> keep = Specials();
+    for (const int64_t token : PatchRows(SampledRows(grid_, count), grid_)) {
+      keep[static_cast<size_t>(token)] = 1;
+    }
+    return keep;
+  }
+
+  std::vector<uint8_t> Specials() const {
+    std::vector<uint8_t> keep(static_cast<size_t>(grid_.tokens()));
+    for (size_t j = 0; j < keep.size(); ++j) keep[j] = is_special(static_cast<int64_t>(j));
+    return keep;
+  }
+
+  // The `count` patches of the largest scores, `together` of all pictures, or of each picture.
+  std::vector<uint8_t> Largest(const std::vector<double>& scores, int64_t count,
+                               bool together) const {
+    std::vector<uint8_t> keep = Specials();
+    const auto take = [&](std::vector<int64_t> patches) {
+      std::stable_sort(patches.begin(), patches.end(), [&](int64_t a, int64_t b) {
+        return scores[static_cast<size_t>(a)] > scores[static_cast<size_t>(b)];
+      });
+      for (int64_t i = 0; i < count; ++i) {
+        keep[static_cast<size_t>(patches[static_cast<size_t>(i)])] = 1;
+      }
+    };
+    if (together) {
+      take(KeyTokens({0, grid_.frames}, Definition::kPatches, grid_));
+    } else {
+      for (int64_t f = 0; f < grid_.frames; ++f) {
+        take(KeyTokens({f, f + 1}, Definition::kPatches, grid_));
+      }
+    }
+    return keep;
+  }
+
+  const QkStore& store_;
+  const QkBlocks& blocks_;
+  const TokenGrid grid_;
+  const HeadRef layer_;
+  const std::vector<int64_t> rows_;
+  const std::span<const float> lengths_;
+  const SparsityOptions& options_;
+  std::vector<MaskGroup> groups_;  // ascending by their rows; the last has the most keys
+  std::vector<HeadTally> tallies_;
+  LayerSparsity out_;
+};
+
+}  // namespace
+
+std::span<const SparsityRuleInfo, kSparsityRules> SparsityRules() { return kRules; }
+
+std::vector<std::vector<uint8_t>> BlockMasks(std::span<const float> queries,
+                                             std::span<const float> keys, int64_t dim, double scale,
+                                             std::span<const BlockMaskRule> rules) {
+  const std::vector<float> q = BlockMeans(queries, dim, kMaskQueries);
+  const std::vector<float> k = BlockMeans(keys, dim, kMaskKeys);
+  const int64_t rows = std::ssize(q) / dim, blocks = std::ssize(k) / dim;
+  std::vector<std::vector<uint8_t>> masks(rules.size());
+  for (std::vector<uint8_t>& mask : masks) mask.assign(static_cast<size_t>(rows * blocks), 0);
+  std::vector<double> p(static_cast<size_t>(blocks));
+  std::vector<int64_t> order(static_cast<size_t>(blocks));
+  for (int64_t row = 0; row < rows; ++row) {
+    for (int64_t b = 0; b < blocks; ++b) {
+      p[static_cast<size_t>(b)] = scale * Dot(q.data() + row * dim, k.data() + b * dim, dim);
+    }
+    const double largest = *std::max_element(p.begin(), p.end());
+    double total = 0;
+    for (double& value : p) total += value = std::exp(value - largest);
+    std::iota(order.begin(), order.end(), 0);
+    std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
+      return p[static_cast<size_t>(a)] > p[static_cast<size_t>(b)];
+    });
+    for (size_t r = 0; r < rules.size(); ++r) {
+      // Of 10 blocks and a ratio of 0.9 one is kept, though 10 · (1 - 0.9) is less in double.
+      const auto least = static_cast<int64_t>(
+          std::floor(static_cast<double>(blocks) * (1 - rules[r].ratio) + 1e-9));
+      double sum = 0;
+      for (int64_t b = 0; b < blocks; ++b) {
+        if (b > 0 && b >= least && sum >= rules[r].cdf * total * (1 - 1e-12)) break;
+        sum += p[static_cast<size_t>(order[static_cast<size_t>(b)])];
+        masks[r][static_cast<size_t>(row * blocks + order[static_cast<size_t>(b)])] = 1;
+      }
+    }
+  }
+  return masks;
+}
+
+LayerSparsity ComputeLayerSparsity(const QkStore& store, BlockKind kind, size_t layer,
+                                   const RowSample& sample, std::span<const float> lengths,
+                                   const SparsityOptions& options, const StopCheck& stop_check) {
+  return LayerPass(store, {kind, layer, 1}, sample, lengths, options).Run(stop_check);
+}
+
+}  // namespace vggt
