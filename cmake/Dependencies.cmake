@@ -14,6 +14,7 @@ if(EXISTS ${PROJECT_SOURCE_DIR}/build-onednn/installed.txt AND NOT VGGT_SYSTEM_O
 endif()
 find_package(OneDNN REQUIRED)
 find_package(fmt REQUIRED)
+find_package(Eigen3 3.4 REQUIRED NO_MODULE)
 find_package(nlohmann_json REQUIRED)
 find_package(CLI11 REQUIRED)
 find_package(PNG REQUIRED)

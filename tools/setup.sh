@@ -20,7 +20,7 @@ TEXT
 
 packages=(
   g++ cmake ninja-build pkg-config python3
-  libdnnl-dev libhwy-dev                                  # computing
+  libdnnl-dev libhwy-dev libeigen3-dev                    # computing
   libpng-dev libjpeg-dev libwebp-dev                      # pictures
   libheif-dev libavif-dev libtiff-dev libgif-dev          # more of them, optional
   libavformat-dev libavcodec-dev libavutil-dev libswscale-dev  # videos, optional
