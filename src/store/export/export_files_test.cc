@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 
 #include "formats/json.h"
+#include "qk_store_testing.h"
+#include "store/export/export_reader.h"
 #include "testing.h"
 
 namespace vggt {
@@ -17,6 +19,7 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
 using testing::TestDir;
+using testing::WriteQkStore;
 
 // A golden export, with files of somebody's among its own.
 class ExportFiles : public ::testing::Test {
@@ -59,6 +62,25 @@ TEST_F(ExportFiles, HaveTheNamesOfExports) {
       EXPECT_THAT(ListExportFiles(dir_ / "out"), Not(Contains(fs::path(name)))) << written;
     }
   }
+}
+
+TEST_F(ExportFiles, AreQueriesAndKeysAndWhatWasComputedOfThem) {
+  const LayerMetadata m = OpenExport(dir_ / "out").maps.back().metadata;
+  WriteQkStore(dir_ / "out", testing::SmallQkDescription(m.frames, m.H_p, m.W_p));
+  for (const char* name : {"attention.json", "global_01.safetensors", "global_05.safetensors",
+                           "frame_01.safetensors", "encoder_01.safetensors"}) {
+    own_.insert(fs::path("qk") / name);
+  }
+  EXPECT_EQ(ListExportFiles(dir_ / "out"), own_);
+  for (const char* name : {"statistics_global_05.safetensors", "statistics_frame_01.safetensors"}) {
+    WriteFileAtomic(dir_ / "out/qk" / name, "whatever");
+    own_.insert(fs::path("qk") / name);
+  }
+  for (const char* name : {"statistics_global_02.safetensors", "statistics_global_1x.safetensors",
+                           "statistics.safetensors", "statistics_global_01.csv"}) {
+    WriteFileAtomic(dir_ / "out/qk" / name, "precious");
+  }
+  EXPECT_EQ(ListExportFiles(dir_ / "out"), own_);
 }
 
 TEST_F(ExportFiles, AreNotWhatALinkLeadsTo) {
