@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "analysis/head_labels.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+
+namespace vggt {
+namespace {
+
+// Where labels begin. "Times" are those of what uniform attention would give.
+constexpr double kSinkMass = 0.5, kSinkTimes = 5;
+constexpr double kSelfMass = 0.2, kSelfTimes = 5;
+constexpr double kLocalOwnMass = 0.5, kLocalDistance = 0.5;  // of the uniform distance
+constexpr double kSameCellMass = 0.1, kSameCellTimes = 5;
+constexpr double kMatcherMutual = 0.3;
+constexpr double kMatcherCrossMass = 0.5, kMatcherTop10Mass = 0.25, kMatcherSameCell = 0.25;
+constexpr double kFirstMass = 0.2, kFirstTimes = 2;
+constexpr double kUniformEntropy = 0.95;
+constexpr double kHubTimes = 10, kHubMass = 0.1, kHubPatches = 0.02;
+
+// What the rules ask of one head.
+class Head {
+ public:
+  Head(const LayerStatistics& s, int64_t head) : s_(s), head_(head) {}
+
+  bool Has(HeadLabel label) const {
+    switch (label) {
+      case HeadLabel::kSink:
+        return Exceeds(HeadMetric::kSpecialMass, kSinkMass, kSinkTimes) ||
+               (LargestKeys() >= kSinkMass &&
+                LargestKeys() * static_cast<double>(s_.grid.tokens_per_frame()) >= kSinkTimes);
+      case HeadLabel::kSelf:
+        return Exceeds(HeadMetric::kSelfMass, kSelfMass, kSelfTimes);
+      case HeadLabel::kLocal:
+        return Mean(HeadMetric::kOwnMass) >= kLocalOwnMass &&
+               Mean(HeadMetric::kMeanDistance) <=
+                   kLocalDistance * Uniform(HeadMetric::kMeanDistance);
+      case HeadLabel::kSameCell:
+        return Exceeds(HeadMetric::kSameCellMass, kSameCellMass, kSameCellTimes);
+      case HeadLabel::kMatcher:
+        return Mean(HeadMetric::kMutualShare) >= kMatcherMutual ||
+               (Mean(HeadMetric::kCrossMass) >= kMatcherCrossMass &&
+                Mean(HeadMetric::kTop10Mass) >= kMatcherTop10Mass &&
+                Mean(HeadMetric::kSameCellMass) <= kMatcherSameCell * Mean(HeadMetric::kCrossMass));
+      case HeadLabel::kFirstPicture: {
+        const auto [first, others] = MassOfOthers();
+        return first >= kFirstMass && first >= kFirstTimes * others;
+      }
+      case HeadLabel::kUniform:
+        return Mean(HeadMetric::kEntropyShare) >= kUniformEntropy;
+      case HeadLabel::kHub:
+        return IsHub();
+    }
+    return false;
+  }
+
+ private:
+  double Mean(HeadMetric metric) const { return s_.Mean(metric, head_); }
+  double Uniform(HeadMetric metric) const { return s_.uniform[static_cast<size_t>(metric)]; }
+  bool Exceeds(HeadMetric metric, double least, double times) const {
+    return Mean(metric) >= least && Mean(metric) >= times * Uniform(metric);
+  }
+
+  std::span<const float> KeysOf(int64_t frame) const {
+    const int64_t count = s_.grid.tokens_per_frame();
+    return std::span(s_.key_mass)
+        .subspan(static_cast<size_t>(head_ * s_.grid.tokens() + s_.grid.first_token(frame)),
+                 static_cast<size_t>(count));
+  }
+
+  // What the one key of each picture that holds most of it has, all pictures together.
+  double LargestKeys() const {
+    double sum = 0;
+    for (int64_t f = 0; f < s_.grid.frames; ++f) {
+      const auto keys = KeysOf(f);
+      sum += *std::max_element(keys.begin(), keys.end());
+    }
+    return sum;
+  }
+
+  // What patches give on average to picture 0, and to a picture that is neither 0 nor their own;
+  // NaN where there are no such.
+  std::pair<double, double> MassOfOthers() const {
+    const int64_t frames = s_.grid.frames;
+    double first = 0, others = 0;
+    for (int64_t from = 1; from < frames; ++from) {
+      const float* row = s_.frame_mass.data() + (head_ * frames + from) * (frames + 1);
+      first += row[0];
+      for (int64_t to = 1; to < frames; ++to) others += to == from ? 0 : row[to];
+    }
+    const auto queries = static_cast<double>(frames - 1);
+    return {first / queries, others / (queries * static_cast<double>(frames - 2))};
+  }
+
+  bool IsHub() const {
+    const double least = kHubTimes / static_cast<double>(s_.grid.tokens());
+    int64_t count = 0;
+    double mass = 0;
+    for (int64_t f = 0; f < s_.grid.frames; ++f) {
+      for (const float key : KeysOf(f).subspan(static_cast<size_t>(s_.grid.special_tokens))) {
+        if (!(key >= least)) continue;
+        ++count;
+        mass += key;
+      }
+    }
+    const auto patches = static_cast<double>(s_.grid.frames * s_.grid.patches());
+    return mass >= kHubMass && static_cast<double>(count) <= std::max(1.0, kHubPatches * patches);
+  }
+
+  const LayerStatistics& s_;
+  const int64_t head_;
+};
+
+std::array<HeadLabelInfo, kHeadLabels> MakeInfos() {
+  return {{
+      {HeadLabel::kSink, "sink", "sink",
+       fmt::format("Special tokens, or one key of each picture, hold at least {:g} of the mass, "
+                   "and {:g} times their uniform share.",
+                   kSinkMass, kSinkTimes)},
+      {HeadLabel::kSelf, "self", "self",
+       fmt::format("The query's own patch holds at least {:g} of the mass, and {:g} times the "
+                   "uniform share.",
+                   kSelfMass, kSelfTimes)},
+      {HeadLabel::kLocal, "local", "local",
+       fmt::format("Patches of the query's own picture hold at least {:g} of the mass, at a mean "
+                   "distance of at most {:g} of that of uniform attention.",
+                   kLocalOwnMass, kLocalDistance)},
+      {HeadLabel::kSameCell, "same-cell", "same cell",
+       fmt::format("The query's cell in the other pictures holds at least {:g} of the mass, and "
+                   "{:g} times the uniform share.",
+                   kSameCellMass, kSameCellTimes)},
+      {HeadLabel::kMatcher, "matcher", "matcher",
+       fmt::format("At least {:g} of the best matches in other pictures are mutual; or other "
+                   "pictures hold at least {:g} of the mass, the ten largest keys at least {:g}, "
+                   "and at most {:g} of what other pictures hold is at the query's cell.",
+                   kMatcherMutual, kMatcherCrossMass, kMatcherTop10Mass, kMatcherSameCell)},
+      {HeadLabel::kFirstPicture, "first-picture", "first picture",
+       fmt::format("From the patches of the other pictures, picture 0 gets at least {:g} of the "
+                   "mass, and {:g} times what each other picture but their own gets.",
+                   kFirstMass, kFirstTimes)},
+      {HeadLabel::kUniform, "uniform", "uniform",
+       fmt::format("The entropy is at least {:g} of that of uniform attention.", kUniformEntropy)},
+      {HeadLabel::kHub, "hub", "hub",
+       fmt::format("Patches that get at least {:g} times the uniform mass, at most {:g} % of all "
+                   "patches, hold together at least {:g} of the mass.",
+                   kHubTimes, 100 * kHubPatches, kHubMass)},
+  }};
+}
+
+}  // namespace
+
+std::span<const HeadLabelInfo, kHeadLabels> HeadLabels() {
+  static const std::array<HeadLabelInfo, kHeadLabels> infos = MakeInfos();
+  return infos;
+}
+
+std::vector<std::vector<HeadLabel>> LabelHeads(const LayerStatistics& statistics) {
+  std::vector<std::vector<HeadLabel>> labels(static_cast<size_t>(statistics.heads));
+  for (int64_t h = 0; h < statistics.heads; ++h) {
+    const Head head(statistics, h);
+    for (const HeadLabelInfo& info : HeadLabels()) {
+      if (head.Has(info.label)) labels[static_cast<size_t>(h)].push_back(info.label);
+    }
+  }
+  return labels;
+}
+
+}  // namespace vggt
