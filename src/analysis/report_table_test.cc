@@ -62,7 +62,8 @@ TEST(ReportTable, NpzHasColumnsAndArraysOfFittingTypes) {
   const ZipReader zip(folder / "heads.npz");
   const auto read = [&](const std::string& name) { return zip.Read(*zip.Find(name), 1 << 20); };
   const auto block = read("block.npy");
-  EXPECT_EQ(ParseNpy(block, "block").descr, "<U14");
+  // Texts are not read by ParseNpy.
+  EXPECT_THAT(std::string(block.begin(), block.end()), ::testing::HasSubstr("'<U14'"));
   const auto layer = read("layer.npy");
   EXPECT_EQ(ParseNpy(layer, "layer").descr, "<i8");
   EXPECT_THAT(Values<int64_t>(ParseNpy(layer, "layer")), ElementsAre(1, 2));
