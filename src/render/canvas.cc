@@ -226,9 +226,40 @@ void Canvas::StrokeCircle(double x, double y, double radius, const Stroke& strok
   cairo_stroke(impl_->context.get());
 }
 
-void Canvas::FillGradient(const Box& box, const std::vector<Rgb>& colours) {
+void Canvas::StrokePath(const std::vector<Point>& points, const Stroke& stroke) {
+  if (points.size() < 2) return;
   cairo_t* cr = impl_->context.get();
-  cairo_pattern_t* pattern = cairo_pattern_create_linear(box.x, 0, box.right(), 0);
+  impl_->SetStroke(stroke);
+  cairo_save(cr);
+  cairo_set_line_join(cr, CAIRO_LINE_JOIN_ROUND);
+  // Round ends would close the gaps of a dashed line.
+  if (stroke.dash.empty()) cairo_set_line_cap(cr, CAIRO_LINE_CAP_ROUND);
+  for (const Point& point : points) cairo_line_to(cr, point.x, point.y);
+  cairo_stroke(cr);
+  cairo_restore(cr);
+}
+
+void Canvas::FillPolygon(const std::vector<Point>& points, const Rgb& colour, double opacity) {
+  if (points.size() < 3) return;
+  cairo_t* cr = impl_->context.get();
+  SetColour(cr, colour, opacity);
+  for (const Point& point : points) cairo_line_to(cr, point.x, point.y);
+  cairo_close_path(cr);
+  cairo_fill(cr);
+}
+
+void Canvas::FillCircle(double x, double y, double radius, const Rgb& colour, double opacity) {
+  cairo_t* cr = impl_->context.get();
+  SetColour(cr, colour, opacity);
+  cairo_new_sub_path(cr);
+  cairo_arc(cr, x, y, radius, 0, 2 * std::numbers::pi);
+  cairo_fill(cr);
+}
+
+void Canvas::FillGradient(const Box& box, const std::vector<Rgb>& colours, bool upwards) {
+  cairo_t* cr = impl_->context.get();
+  cairo_pattern_t* pattern = upwards ? cairo_pattern_create_linear(0, box.bottom(), 0, box.y)
+                                     : cairo_pattern_create_linear(box.x, 0, box.right(), 0);
   for (size_t i = 0; i < colours.size(); ++i) {
     const double at = colours.size() < 2 ? 0 : static_cast<double>(i) / (colours.size() - 1.0);
     cairo_pattern_add_color_stop_rgb(pattern, at, colours[i][0] / 255.0, colours[i][1] / 255.0,
@@ -253,6 +284,15 @@ void Canvas::DrawText(const SetText& text, double x, double y) {
     pango_cairo_show_layout(cr, text.layout());
   }
   cairo_new_path(cr);
+}
+
+void Canvas::DrawTextUpwards(const SetText& text, double x, double y) {
+  cairo_t* cr = impl_->context.get();
+  cairo_save(cr);
+  cairo_translate(cr, x, y);
+  cairo_rotate(cr, -std::numbers::pi / 2);
+  DrawText(text, 0, 0);
+  cairo_restore(cr);
 }
 
 void Canvas::Impl::Paint(cairo_surface_t* image, int image_width, int image_height, const Box& box,

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "core/frame_transform.h"
 #include "image/picture.h"
 #include "render/colormap.h"
 #include "render/typeset.h"
@@ -66,11 +67,20 @@ class Canvas {
   void StrokeBox(const Box& box, const Stroke& stroke);
   void StrokeLine(double from_x, double from_y, double to_x, double to_y, const Stroke& stroke);
   void StrokeCircle(double x, double y, double radius, const Stroke& stroke);
-  // From left to right; the first colour at the left edge, the last at the right one, the others
-  // evenly between.
-  void FillGradient(const Box& box, const std::vector<Rgb>& colours);
+  // From point to point, with round joins and ends. Fewer than two points are no line.
+  void StrokePath(const std::vector<Point>& points, const Stroke& stroke);
+  // Closed; what its edge encloses once is filled, at one opacity. Fewer than three points enclose
+  // nothing.
+  void FillPolygon(const std::vector<Point>& points, const Rgb& colour, double opacity = 1);
+  void FillCircle(double x, double y, double radius, const Rgb& colour, double opacity = 1);
+  // From left to right, or `upwards`; the first colour at the one edge, the last at the other, the
+  // rest evenly between.
+  void FillGradient(const Box& box, const std::vector<Rgb>& colours, bool upwards = false);
   // `x`: the left edge of the text; `y`: the top of its first line.
   void DrawText(const SetText& text, double x, double y);
+  // The same, turned to be read from below to above: `x` is the top of its first line, which lies
+  // at the left; `y`: the lower end of the text, where it begins.
+  void DrawTextUpwards(const SetText& text, double x, double y);
   void DrawPicture(const CanvasPicture& picture, const Box& box);
   // Cells stay sharp however much they are enlarged; or `smooth`: neighbours blend.
   void DrawCells(const CanvasCells& cells, const Box& box, bool smooth);

@@ -110,6 +110,45 @@ TEST(Canvas, GradientsGoFromLeftToRight) {
   EXPECT_EQ(At(page, 39, 10), kWhite);
 }
 
+TEST(Canvas, GradientsGoUpwards) {
+  const Picture page = Drawn([](Canvas& canvas) {
+    canvas.FillGradient({0, 0, 10, 20}, {{0, 0, 0}, {200, 0, 0}}, true);
+  });
+  EXPECT_NEAR(At(page, 5, 19)[0], 5, 3);
+  EXPECT_NEAR(At(page, 5, 0)[0], 195, 3);
+  EXPECT_EQ(At(page, 10, 5), kWhite);
+}
+
+TEST(Canvas, PathsGoFromPointToPoint) {
+  const Picture page = Drawn([](Canvas& canvas) {
+    canvas.StrokePath({{5, 5}, {20, 5}, {20, 15}}, {kBlue, 2, {}});
+    canvas.StrokePath({{30, 10}}, {kRed, 8, {}});
+    canvas.StrokePath({{5, 17}, {13, 17}}, {kRed, 2, {2, 2}});
+  });
+  EXPECT_EQ(At(page, 6, 5), kBlue);
+  EXPECT_EQ(At(page, 20, 14), kBlue);
+  EXPECT_EQ(At(page, 12, 10), kWhite);  // not closed
+  EXPECT_EQ(At(page, 30, 10), kWhite);  // a point is no line
+  EXPECT_EQ(At(page, 5, 17), kRed);
+  EXPECT_EQ(At(page, 7, 17), kWhite);
+  EXPECT_EQ(At(page, 9, 17), kRed);
+}
+
+TEST(Canvas, PolygonsAreFilledEvenlyAndCirclesToo) {
+  const Picture page = Drawn([](Canvas& canvas) {
+    canvas.FillPolygon({{0, 0}, {10, 0}, {10, 20}, {0, 20}}, kRed, 0.5);
+    canvas.FillPolygon({{12, 5}, {14, 5}}, kRed);
+    canvas.FillCircle(30, 10, 4, kBlue);
+  });
+  for (int y = 0; y < 20; ++y) EXPECT_NEAR(At(page, 5, y)[1], 127, 1) << y;
+  EXPECT_EQ(At(page, 10, 5), kWhite);
+  EXPECT_EQ(At(page, 13, 5), kWhite);
+  EXPECT_EQ(At(page, 30, 10), kBlue);
+  EXPECT_EQ(At(page, 27, 10), kBlue);
+  EXPECT_EQ(At(page, 25, 10), kWhite);
+  EXPECT_EQ(At(page, 26, 6), kWhite);  // 4.9 from the middle
+}
+
 TEST(Canvas, CellsStaySharp) {
   CanvasCells cells{2, 1, {255, 0, 0, 255, 0, 0, 255, 51}};
   const Picture page = Drawn(
@@ -157,6 +196,30 @@ TEST(Canvas, TextIsDrawnInItsColour) {
   EXPECT_LE(right, 4 + 2 * text.width());
   EXPECT_NEAR(bottom + 1, 2 * (3 + text.ascent()), 1);
   EXPECT_NEAR(bottom + 1 - top, 2 * 7.3, 2);  // Inter's capitals are 0.727 em high
+}
+
+TEST(Canvas, TextIsTurnedToBeReadFromBelow) {
+  const Typesetter type;
+  const SetText text = type.Line("HHH", {6, true, kRed});
+  const Picture page = Drawn(
+      [&](Canvas& canvas) {
+        canvas.DrawTextUpwards(text, 10, 18);
+        canvas.FillBox({38, 0, 2, 2}, kRed);  // what comes after it is not turned
+      },
+      144);
+  int left = page.width, right = 0, top = page.height, bottom = 0;
+  for (int y = 0; y < page.height; ++y) {
+    for (int x = 0; x < 70; ++x) {
+      if (At(page, x, y) == kWhite) continue;
+      left = std::min(left, x), right = std::max(right, x);
+      top = std::min(top, y), bottom = std::max(bottom, y);
+    }
+  }
+  EXPECT_NEAR(right + 1, 2 * (10 + text.ascent()), 1);  // the letters' feet
+  EXPECT_NEAR(right + 1 - left, 2 * 6 * 0.727, 2);
+  EXPECT_LE(bottom, 2 * 18);
+  EXPECT_NEAR(bottom + 1 - top, 2 * text.width(), 3);
+  EXPECT_EQ(At(page, 78, 2), kRed);
 }
 
 TEST(Canvas, PngSaysWhatItIs) {
