@@ -3,11 +3,13 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "analysis/layer_statistics.h"
 #include "analysis/report_table.h"
 #include "analysis/row_sample.h"
 #include "core/parallel.h"
@@ -24,6 +26,12 @@ struct SectionInput {
   std::optional<int64_t> rows;  // patch queries of each picture, 0 all; absent: within the budget
   uint64_t seed = 1;            // of whatever is drawn at random
   std::string preset;           // "" or the name of a published definition (report/presets.h)
+  std::filesystem::path matches, geometry;  // files that were given besides; empty: none
+  // Of a block and a place in the layers of its kind: computed at the first call, then kept. What
+  // it gives stays as long as the report is made.
+  std::function<const LayerStatistics&(BlockKind, size_t layer)> statistics;
+  // A frame's picture; without pixels if its file cannot be read.
+  std::function<ChartPicture(size_t frame)> picture;
   StopCheck stop_check;
   std::function<void(double)> progress;  // from 0 to 1; may be empty
 };

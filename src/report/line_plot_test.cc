@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "report/line_plot.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "image/png_codec.h"
+
+namespace vggt {
+namespace {
+
+// A plot in a box from (20, 10) to (80, 50) on a page of 100 × 70 points at 144 dpi.
+Picture DrawnPlot(const LinePanel& panel) {
+  const Typesetter type;
+  const LinePlot plot(panel, type, 100);
+  ChartPage page(type);
+  plot.Write(page, {20, 10, 60, 40});
+  Canvas canvas(CanvasKind::kPng, 100, 70, 144, {});
+  const PageTools tools{canvas, CanvasKind::kPng, 144};
+  for (const auto& draw : page.draws()) draw(tools);
+  return DecodePng(canvas.Finish(), "plot");
+}
+
+bool IsColour(const Picture& page, double x, double y, const Rgb& colour, int apart) {
+  const uint8_t* p = page.rgb.data() +
+                     size_t{3} * (static_cast<int>(2 * y) * page.width + static_cast<int>(2 * x));
+  for (size_t c = 0; c < 3; ++c) {
+    if (std::abs(p[c] - colour[c]) > apart) return false;
+  }
+  return true;
+}
+
+TEST(LinePlot, LinesGoThroughTheirValues) {
+  LinePanel panel;
+  panel.y_low = 0, panel.y_high = 1;
+  panel.series = {{.colour = 0, .x = {0, 1, 2, 3, 4}, .y = {0.5, 0.5, NAN, 0.5, 0.5}}};
+  const Picture page = DrawnPlot(panel);
+  EXPECT_TRUE(IsColour(page, 25, 30, SeriesColour(0), 8));
+  EXPECT_TRUE(IsColour(page, 75, 30, SeriesColour(0), 8));
+  EXPECT_FALSE(IsColour(page, 50, 30, SeriesColour(0), 40));  // interrupted
+  EXPECT_FALSE(IsColour(page, 25, 27, SeriesColour(0), 40));
+}
+
+TEST(LinePlot, AValueBetweenGapsIsADot) {
+  LinePanel panel;
+  panel.y_low = 0, panel.y_high = 1;
+  panel.series = {{.colour = 1, .x = {0, 1, 2}, .y = {NAN, 0.25, NAN}}};
+  EXPECT_TRUE(IsColour(DrawnPlot(panel), 50, 40, SeriesColour(1), 8));
+}
+
+TEST(LinePlot, BandsReachFromLowToHigh) {
+  LinePanel panel;
+  panel.y_low = 0, panel.y_high = 1;
+  panel.series = {
+      {.colour = 0, .x = {0, 1}, .y = {0.5, 0.5}, .low = {0.25, 0.25}, .high = {0.8, 0.8}}};
+  const Picture page = DrawnPlot(panel);
+  constexpr Rgb kBand = {191, 220, 235};
+  EXPECT_TRUE(IsColour(page, 50, 37, kBand, 3));
+  EXPECT_TRUE(IsColour(page, 50, 21, kBand, 3));
+  EXPECT_FALSE(IsColour(page, 50, 42, kBand, 15));
+  EXPECT_FALSE(IsColour(page, 50, 15, kBand, 15));
+}
+
+TEST(LinePlot, WhatIsOutsideAGivenAxisIsCutOff) {
+  LinePanel panel;
+  panel.y_low = 0, panel.y_high = 1;
+  panel.series = {{.colour = 2, .x = {0, 1, 2}, .y = {0.5, 1e30, 0.5}}};
+  const Picture page = DrawnPlot(panel);
+  for (int x = 0; x < 100; ++x) EXPECT_FALSE(IsColour(page, x, 5, SeriesColour(2), 40)) << x;
+}
+
+TEST(LinePlot, LegendsNameSeriesWithLabels) {
+  LinePanel panel;
+  panel.series = {{.label = "global", .colour = 3, .dashed = true}, {.colour = 1}};
+  const std::vector<LegendEntry> legend = LegendOf(panel);
+  ASSERT_EQ(legend.size(), 1U);
+  EXPECT_EQ(legend[0].label, "global");
+  EXPECT_EQ(legend[0].colour, SeriesColour(3));
+  EXPECT_TRUE(legend[0].dashed);
+  EXPECT_FALSE(legend[0].band);
+}
+
+}  // namespace
+}  // namespace vggt
