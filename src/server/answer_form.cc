@@ -5,6 +5,17 @@
 
 namespace vggt {
 
+Response JsonResponse(const OrderedJson& json, int status) {
+  return {status,
+          "application/json",
+          json.dump(-1, ' ', false, OrderedJson::error_handler_t::replace) + "\n",
+          {{"Cache-Control", "no-store"}}};
+}
+
+Response NpyResponse(std::string body) {
+  return {200, "application/octet-stream", std::move(body), {{"Cache-Control", "no-store"}}};
+}
+
 OrderedJson PerHeadJson(const std::vector<double>& numbers, size_t layers) {
   OrderedJson json = OrderedJson::array();
   const auto heads = static_cast<int64_t>(numbers.size() / layers);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What answers with stored maps and answers with exact attention have in common.
+// What answers of several addresses have in common.
 #pragma once
 
 #include <cstddef>
@@ -8,11 +8,16 @@
 
 #include "core/tensor.h"
 #include "formats/json.h"
+#include "server/message.h"
 
 namespace vggt {
 
 // The most bytes of one answer, apart from its header: 64 MiB.
 inline constexpr size_t kMostAnswerBytes = 64 << 20;
+
+// Answers that no browser keeps.
+Response JsonResponse(const OrderedJson& json, int status = 200);
+Response NpyResponse(std::string body);
 
 // A number for each layer and head, as [layers][heads]. `numbers` holds a whole count of heads for
 // each of `layers` layers.

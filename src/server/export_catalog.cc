@@ -65,15 +65,6 @@ std::string VersionOf(const std::vector<DescribingFile>& files) {
   return fmt::format("{:016x}", std::hash<std::string>()(said));
 }
 
-// Whether other files have taken the place of those that tell what it is. What has gone has not:
-// it is answered from what is open.
-bool IsReplaced(const OpenedExport& opened) {
-  return std::ranges::any_of(opened.files, [](const DescribingFile& file) {
-    const auto now = IdentityOf(file.path);
-    return now && *now != file.identity;
-  });
-}
-
 // The walk of List().
 class Walk {
  public:
@@ -148,6 +139,13 @@ class Walk {
 };
 
 }  // namespace
+
+bool IsReplaced(const OpenedExport& opened) {
+  return std::ranges::any_of(opened.files, [](const DescribingFile& file) {
+    const auto now = IdentityOf(file.path);
+    return now && *now != file.identity;
+  });
+}
 
 fs::path ResolveBelow(const fs::path& root, const std::string& path) {
   if (path.empty() || path.size() > kLongestPath || path.find('\0') != std::string::npos) {

@@ -34,6 +34,10 @@ struct OpenedExport {
   std::unique_ptr<AttentionRows> rows;  // null if it has no store that can be read
 };
 
+// Whether other files have taken the place of those that tell what it is. What has gone has not: it
+// is answered from what is open.
+bool IsReplaced(const OpenedExport& opened);
+
 // An export as listed: id, path and name as above.
 struct ListedExport {
   std::string id, path, name;

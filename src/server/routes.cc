@@ -10,6 +10,7 @@
 #include "attention/request_words.h"
 #include "figure/recipe_maps.h"
 #include "figure/table.h"
+#include "server/answer_form.h"
 #include "server/assets.h"
 #include "server/export_json.h"
 #include "server/map_answer.h"
@@ -36,17 +37,6 @@ constexpr double kInstantProducts = 3e4;
 constexpr double kQuickProducts = 1e8;
 // The same of lines of a table.
 constexpr double kQuickLines = 1e5;
-
-Response JsonResponse(const OrderedJson& json, int status = 200) {
-  return {status,
-          "application/json",
-          json.dump(-1, ' ', false, OrderedJson::error_handler_t::replace) + "\n",
-          {{"Cache-Control", "no-store"}}};
-}
-
-Response NpyResponse(std::string body) {
-  return {200, "application/octet-stream", std::move(body), {{"Cache-Control", "no-store"}}};
-}
 
 Response ErrorResponse(int status, const Error& error) {
   Response response = JsonResponse({{"error",
@@ -255,7 +245,8 @@ Response Routes::AnswerApi(const Request& request) const {
                      path == "/api/maps.npy" || path == "/api/maps.json" ||
                      path == "/api/figure.png" || path == "/api/figure.svg" ||
                      path == "/api/figure.pdf" || path == "/api/numbers.csv" ||
-                     path == "/api/numbers.npy" || path == kRecipe || path.starts_with(kFrames);
+                     path == "/api/numbers.npy" || path == kRecipe || path.starts_with(kFrames) ||
+                     path.starts_with(ReportRoutes::kBegin);
   if (!known) throw Refusal(404, "there is no such address", path);
   if (request.method != wanted) {
     throw Refusal(405, fmt::format("only {} is answered here", wanted), path);
@@ -266,7 +257,10 @@ Response Routes::AnswerApi(const Request& request) const {
   const auto opened = path == "/api/open"
                           ? Open(request)
                           : catalog_.Get(ParamValue(request.params, "export").value_or(""));
-  Response response = Guarded([&] { return AnswerAbout(request, *opened); });
+  Response response = Guarded([&] {
+    if (!path.starts_with(ReportRoutes::kBegin)) return AnswerAbout(request, *opened);
+    return reports_.Answer(request, opened, StopCheckOf(request, answer_time_));
+  });
   response.headers.emplace_back("X-Export", PercentEncoded(opened->id));
   response.headers.emplace_back("X-Export-Version", opened->version);
   return response;

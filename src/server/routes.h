@@ -9,6 +9,7 @@
 #include "server/compute_lanes.h"
 #include "server/export_catalog.h"
 #include "server/message.h"
+#include "server/report_routes.h"
 
 namespace vggt {
 
@@ -41,6 +42,7 @@ class Routes {
   // Of the lanes. Threads that answer clients work alone, so that ThreadCount() is 1 there.
   const int threads_ = ThreadCount();
   mutable ComputeLanes lanes_;
+  mutable ReportRoutes reports_{lanes_};
 };
 
 }  // namespace vggt

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// The addresses below /api/report/ (docs/http-api.md): numbers about a whole model.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "analysis/report_table.h"
+#include "core/parallel.h"
+#include "server/compute_lanes.h"
+#include "server/export_catalog.h"
+#include "server/message.h"
+#include "server/report_tables.h"
+#include "server/report_worker.h"
+
+namespace vggt {
+
+// From any number of threads.
+class ReportRoutes {
+ public:
+  static constexpr const char* kBegin = "/api/report/";
+
+  // What has to be computed for a single answer is computed in the long lane of `lanes`, which
+  // outlive this.
+  explicit ReportRoutes(ComputeLanes& lanes) : lanes_(lanes) {}
+
+  // Answers a GET of an address that begins with kBegin. Throws Refusal, and RequestError for
+  // values of parameters.
+  Response Answer(const Request& request, const std::shared_ptr<const OpenedExport>& opened,
+                  const StopCheck& stop_check);
+
+ private:
+  using Opened = std::shared_ptr<const OpenedExport>;
+
+  Response Heads(const Request& request, const Opened& opened);
+  Response FrameMass(const Request& request, const Opened& opened, const StopCheck& stop_check);
+  Response Similar(const Request& request, const Opened& opened, const StopCheck& stop_check);
+  Response Table(const Request& request, const std::string& name, const Opened& opened,
+                 const StopCheck& stop_check);
+  std::shared_ptr<const ReportTable> Made(const ReportTableMaker& maker, const Opened& opened,
+                                          const StopCheck& stop_check);
+
+  // A table that was made: whoever asks for its JSON asks for its arrays next.
+  struct KeptTable {
+    std::string id, version;
+    const ReportTableMaker* maker;
+    std::shared_ptr<const ReportTable> table;
+  };
+
+  ComputeLanes& lanes_;
+  ReportWorker worker_;
+  std::mutex mutex_;
+  std::deque<KeptTable> kept_;  // the newest first
+};
+
+}  // namespace vggt
