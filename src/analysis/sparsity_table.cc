@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "analysis/sparsity_table.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <numeric>
+
+namespace vggt {
+namespace {
+
+double MeanOf(const std::vector<double>& values) {
+  return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+}
+
+TableCell MeanCell(const std::vector<double>& values) {
+  if (values.empty()) return {};
+  return MeanOf(values);
+}
+
+std::vector<TableCell> Places(const LayerSparsity& layer) {
+  return {std::string(BlockKindName(layer.kind)), layer.layer_index + 1, layer.layer_index};
+}
+
+std::vector<TableColumn> PlaceColumns() {
+  return {{"block", "", "kind of block"},
+          {"layer", "", "which of its kind of block, from 1"},
+          {"layer_index", "", "the same from 0"}};
+}
+
+std::string Sample(std::span<const LayerSparsity> layers) {
+  return layers.empty() ? "" : SampleText(layers.front().sample, layers.front().grid);
+}
+
+}  // namespace
+
+std::string SparsityText() {
+  std::string text;
+  for (const SparsityRuleInfo& rule : SparsityRules()) {
+    text += fmt::format("{}{}: {}.", text.empty() ? "" : " ", rule.name, rule.definition);
+  }
+  return text;
+}
+
+ReportTable SparsityTable(std::span<const LayerSparsity> layers) {
+  ReportTable table;
+  table.name = "sparsity";
+  table.title = "What sparse attention would keep";
+  table.definition =
+      "mass: the mean over patch queries and heads of the probability that lies on the keys that a "
+      "rule keeps, softmax over all keys, after RoPE, not made to add up to 1 again. Probability "
+      "is "
+      "a poor proxy of the output, and the store holds no value vectors to tell its error. "
+      "weighted_mass weighs each key's probability by the length ‖W_O v‖ of what its value adds, "
+      "divided by the query's sum of these; it ignores directions. cross_mass: of the mass that "
+      "patches give to patches of other pictures, the anchors' share. sparsity = 1 - kept, of the "
+      "rows of patches; ideal_speedup = 1 / kept, of the products alone. The rules: " +
+      SparsityText();
+  table.sample = Sample(layers);
+  table.columns = PlaceColumns();
+  table.columns.insert(
+      table.columns.end(),
+      {{"rule", "", "which keys are kept"},
+       {"setting", "", "how many of them"},
+       {"kept", "share", "share of a query's keys, mean"},
+       {"sparsity", "share", "1 - kept"},
+       {"ideal_speedup", "", "1 / kept"},
+       {"mass", "share", "mass that is kept, mean over heads"},
+       {"least_mass", "share", "that of the head that loses most"},
+       {"largest_mass", "share", "that of the head that loses least"},
+       {"weighted_mass", "share", "mass weighted by lengths, mean over heads; empty if not known"},
+       {"cross_mass", "share",
+        "anchors' share of the mass between pictures; empty if there is none"}});
+  for (const LayerSparsity& layer : layers) {
+    for (const SparsityOutcome& outcome : layer.outcomes) {
+      const double kept = MeanOf(outcome.kept);
+      const auto [least, largest] = std::minmax_element(outcome.mass.begin(), outcome.mass.end());
+      std::vector<TableCell> row = Places(layer);
+      row.insert(row.end(), {std::string(SparsityRules()[static_cast<size_t>(outcome.rule)].name),
+                             outcome.setting, kept, 1 - kept, 1 / kept, MeanOf(outcome.mass),
+                             *least, *largest});
+      row.push_back(MeanCell(outcome.weighted_mass));
+      row.push_back(MeanCell(outcome.cross_mass));
+      table.rows.push_back(std::move(row));
+    }
+  }
+  if (layers.empty()) return table;
+  const Shape shape = {std::ssize(layers), std::ssize(layers[0].outcomes), layers[0].heads};
+  const auto add = [&](const char* name, const char* text, auto member) {
+    ReportArray array{name, "[layers, rules and settings, heads]", text, shape, {}};
+    for (const LayerSparsity& layer : layers) {
+      for (const SparsityOutcome& outcome : layer.outcomes) {
+        const std::vector<double>& values = outcome.*member;
+        array.values.insert(array.values.end(), values.begin(), values.end());
+      }
+    }
+    if (std::ssize(array.values) == NumElements(shape)) table.arrays.push_back(std::move(array));
+  };
+  add("kept_of_heads", "kept, of each head", &SparsityOutcome::kept);
+  add("mass_of_heads", "mass, of each head", &SparsityOutcome::mass);
+  add("weighted_mass_of_heads", "weighted_mass, of each head", &SparsityOutcome::weighted_mass);
+  return table;
+}
+
+ReportTable SparsityHeadsTable(std::span<const LayerSparsity> layers) {
+  ReportTable table;
+  table.name = "sparsity_heads";
+  table.title = "How few keys hold a head's mass";
+  table.definition =
+      "keys_for_90: the mean over patch queries of the least share of the keys that holds 90 % of "
+      "a "
+      "query's mass. The other columns: the mass that the largest keys of each query hold, by "
+      "their "
+      "share of all keys.";
+  table.sample = Sample(layers);
+  table.columns = PlaceColumns();
+  table.columns.insert(table.columns.end(), {{"head", "", "from 1"},
+                                             {"head_index", "", "from 0"},
+                                             {"keys_for_90", "share", "keys that hold 90 %"}});
+  const auto is_top = [](const SparsityOutcome& outcome) {
+    return outcome.rule == SparsityRule::kTop;
+  };
+  if (layers.empty()) return table;
+  for (const SparsityOutcome& outcome : layers[0].outcomes) {
+    if (!is_top(outcome)) continue;
+    std::string name = "top_" + outcome.setting.substr(0, outcome.setting.find(' '));
+    table.columns.push_back({name, "share", "mass of the largest " + outcome.setting});
+  }
+  for (const LayerSparsity& layer : layers) {
+    for (int64_t h = 0; h < layer.heads; ++h) {
+      const auto head = static_cast<size_t>(h);
+      std::vector<TableCell> row = Places(layer);
+      row.insert(row.end(), {h + 1, h, layer.keys_for_90[head]});
+      for (const SparsityOutcome& outcome : layer.outcomes) {
+        if (is_top(outcome)) row.emplace_back(outcome.mass[head]);
+      }
+      table.rows.push_back(std::move(row));
+    }
+  }
+  return table;
+}
+
+ReportTable BlockMasksTable(std::span<const LayerSparsity> layers, const SparsityOptions& options,
+                            int64_t most) {
+  ReportTable table;
+  table.name = "block_masks";
+  table.title = "Masks of blocks of queries by blocks of keys";
+  table.columns = PlaceColumns();
+  table.columns.push_back({"kept_blocks", "share", "blocks that are kept, mean over heads"});
+  if (layers.empty() || options.mask >= options.blocks.size()) return table;
+  const BlockMaskRule& rule = options.blocks[options.mask];
+  table.definition = fmt::format(
+      "{}. CDF {:g}, ratio {:g}. Masks are 1 where a block is kept, else 0; groups are queries "
+      "that "
+      "attend to the same keys.",
+      SparsityRules()[static_cast<size_t>(SparsityRule::kBlocks)].definition, rule.cdf, rule.ratio);
+  int64_t blocks = 0;
+  for (const LayerSparsity& layer : layers) {
+    blocks += std::ssize(layer.block_mask);
+    std::vector<TableCell> row = Places(layer);
+    const auto kept = std::accumulate(layer.block_mask.begin(), layer.block_mask.end(), int64_t{0});
+    row.emplace_back(static_cast<double>(kept) / static_cast<double>(layer.block_mask.size()));
+    table.rows.push_back(std::move(row));
+  }
+  if (blocks > most) {
+    table.definition +=
+        fmt::format(" The masks themselves have {} blocks and are left out.", blocks);
+    return table;
+  }
+  for (const LayerSparsity& layer : layers) {
+    table.arrays.push_back(
+        {fmt::format("{}_{:02}", BlockKindName(layer.kind), layer.layer_index + 1),
+         "[heads, groups, blocks of queries, blocks of keys]",
+         "1 where a block is kept",
+         layer.mask_shape,
+         {layer.block_mask.begin(), layer.block_mask.end()}});
+  }
+  return table;
+}
+
+}  // namespace vggt
