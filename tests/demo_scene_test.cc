@@ -7,6 +7,7 @@
 #include <array>
 #include <cmath>
 #include <cstdio>
+#include <map>
 #include <memory>
 #include <vector>
 
@@ -14,6 +15,8 @@
 #include "backend/cpu/model_executor.h"
 #include "capture/map_plan.h"
 #include "formats/json.h"
+#include "geometry/geometry_file.h"
+#include "geometry/scene_matches.h"
 #include "image/frames.h"
 #include "image/preprocess.h"
 #include "model/checkpoint_report.h"
@@ -37,14 +40,14 @@ struct View {
   std::vector<uint16_t> depth;  // millimetres along the camera's axis, 0 where there is none
 };
 
-struct Camera {
+struct TrueCamera {
   double fx, fy, cx, cy;
   int64_t depth_width, depth_height, depth_step;
   std::vector<View> views;
 };
 
 // A 16-bit grey PNG as it is stored; the picture codec would scale it to 8 bits.
-std::vector<uint16_t> ReadDepth(const std::filesystem::path& path, const Camera& camera) {
+std::vector<uint16_t> ReadDepth(const std::filesystem::path& path, const TrueCamera& camera) {
   const std::unique_ptr<FILE, int (*)(FILE*)> file(std::fopen(path.c_str(), "rb"), std::fclose);
   png_structp png = png_create_read_struct(PNG_LIBPNG_VER_STRING, nullptr, nullptr, nullptr);
   png_infop info = png_create_info_struct(png);
@@ -62,17 +65,17 @@ std::vector<uint16_t> ReadDepth(const std::filesystem::path& path, const Camera&
   return depth;
 }
 
-Camera ReadCamera() {
+TrueCamera ReadCamera() {
   const Json json = ReadJsonFile(Scene() / "cameras.json");
   const auto k = json["K"].get<Matrix>();
-  Camera camera{k[0][0],
-                k[1][1],
-                k[0][2],
-                k[1][2],
-                json["depth_width"].get<int64_t>(),
-                json["depth_height"].get<int64_t>(),
-                json["depth_step"].get<int64_t>(),
-                {}};
+  TrueCamera camera{k[0][0],
+                    k[1][1],
+                    k[0][2],
+                    k[1][2],
+                    json["depth_width"].get<int64_t>(),
+                    json["depth_height"].get<int64_t>(),
+                    json["depth_step"].get<int64_t>(),
+                    {}};
   for (const Json& view : json["views"]) {
     camera.views.push_back({view["R"].get<Matrix>(), view["t"].get<Vector>(),
                             ReadDepth(Scene() / view["depth"].get<std::string>(), camera)});
@@ -81,7 +84,7 @@ Camera ReadCamera() {
 }
 
 // Metres at a place of the original picture (u, v); 0 outside or where there is no surface.
-double DepthAt(const Camera& camera, const View& view, double u, double v) {
+double DepthAt(const TrueCamera& camera, const View& view, double u, double v) {
   const double offset = (static_cast<double>(camera.depth_step) - 1) / 2;
   const auto i = std::lround((u - offset) / static_cast<double>(camera.depth_step));
   const auto j = std::lround((v - offset) / static_cast<double>(camera.depth_step));
@@ -90,7 +93,7 @@ double DepthAt(const Camera& camera, const View& view, double u, double v) {
 }
 
 // Where a place of one view's picture lies in another's. False if it is not seen there.
-bool Transfer(const Camera& camera, const View& from, const View& to, Point& place) {
+bool Transfer(const TrueCamera& camera, const View& from, const View& to, Point& place) {
   constexpr double kDepthTolerance = 0.02;  // of the depth: the surface itself, not one before it
   const double z = DepthAt(camera, from, place.x, place.y);
   if (z == 0) return false;
@@ -136,13 +139,57 @@ std::array<int64_t, 2> PatchOf(const FrameTransform& transform, Point place) {
           static_cast<int64_t>(std::floor(model.y / kVggtPatchSize))};
 }
 
+// Where the patches of one view lie in another by what is written above: by patch.
+std::map<int64_t, Point> SlowMatches(const TrueCamera& camera, const FrameList& frames, size_t from,
+                                     size_t to) {
+  std::map<int64_t, Point> out;
+  for (int64_t patch = 0; patch < frames.H_p * frames.W_p; ++patch) {
+    const Point centre = {(static_cast<double>(patch % frames.W_p) + 0.5) * kVggtPatchSize,
+                          (static_cast<double>(patch / frames.W_p) + 0.5) * kVggtPatchSize};
+    Point place = OriginalFromModel(frames.transforms[from], centre);
+    place = {place.x - 0.5, place.y - 0.5};
+    if (!Transfer(camera, camera.views[from], camera.views[to], place)) continue;
+    out[patch] = ModelFromOriginal(frames.transforms[to], {place.x + 0.5, place.y + 0.5});
+  }
+  return out;
+}
+
+// What reports hold heads against is what this file holds the model against.
+TEST(DemoSceneGeometry, MatchesAreThoseOfReports) {
+  const TrueCamera camera = ReadCamera();
+  FrameList frames;
+  for (const auto& path : ListPictures(Scene() / "images", "")) {
+    frames.sources.push_back({path.filename().string(), {}});
+    frames.image_paths.push_back(path.string());
+  }
+  const PreprocessedFrames read = Preprocess(ListPictures(Scene() / "images", ""), {});
+  frames.frames = read.frames;
+  frames.H_p = read.height / kVggtPatchSize;
+  frames.W_p = read.width / kVggtPatchSize;
+  frames.transforms = read.transforms;
+  const SceneGeometry geometry = ReadGeometryFile(Scene() / "cameras.json", frames);
+  const SceneMatches matches = MatchesOf(geometry, frames, {0.02, 0});
+  ASSERT_EQ(matches.pairs.size(), 30U);
+  for (const PairMatches& pair : matches.pairs) {
+    const auto slow = SlowMatches(camera, frames, static_cast<size_t>(pair.frame_a),
+                                  static_cast<size_t>(pair.frame_b));
+    ASSERT_EQ(pair.matches.size(), slow.size()) << pair.frame_a << " " << pair.frame_b;
+    for (const PatchMatch& match : pair.matches) {
+      ASSERT_TRUE(slow.contains(match.patch)) << match.patch;
+      // Depth is kept as float32: a metre to 6e-8, which is seen as less than 1e-4 pixels.
+      EXPECT_NEAR(match.place.x, slow.at(match.patch).x, 1e-4);
+      EXPECT_NEAR(match.place.y, slow.at(match.patch).y, 1e-4);
+    }
+  }
+}
+
 class DemoScene : public ::testing::TestWithParam<Precision> {};
 
 TEST_P(DemoScene, AttentionFindsTheSamePoint) {
   if (GetParam() == Precision::kBf16 && !MultipliesBf16()) {
     GTEST_SKIP() << "no native bfloat16 here";
   }
-  const Camera camera = ReadCamera();
+  const TrueCamera camera = ReadCamera();
   const auto paths = ListPictures(Scene() / "images", "");
   ASSERT_EQ(paths.size(), camera.views.size());
   const PreprocessedFrames frames = Preprocess(paths, {});
