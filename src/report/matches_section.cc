@@ -1,0 +1,331 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "report/matches_section.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cctype>
+#include <cmath>
+#include <cstdlib>
+
+#include "analysis/correspondence.h"
+#include "core/error.h"
+#include "geometry/scene_matches.h"
+
+namespace vggt {
+namespace {
+
+constexpr size_t kBestHeads = 10;
+constexpr size_t kMostLinks = 60;
+constexpr MatchMetric kHits[] = {MatchMetric::kHit0, MatchMetric::kHit1, MatchMetric::kHit2};
+constexpr int kHitColour = 0, kMissColour = 1;
+
+constexpr const char* kDefinition =
+    "A match says that patch i of picture a shows what lies at x̂ in picture b. A head's answer is "
+    "the patch j* of b with the largest logit of i's query, after RoPE, without softmax; of equal "
+    "ones the first. Every match of every ordered pair of pictures has the same weight. Standard "
+    "errors hold as if matches were drawn at random, each by itself. Chance: answers drawn from "
+    "all "
+    "patches of b. Same cell: the answer is i itself. Shuffled: the head's own answers, with the "
+    "places x̂ of a pair dealt out anew. After arXiv:2512.11508 (heads held against matches).";
+
+std::string Share(double share) { return fmt::format("{:.1f} %", 100 * share); }
+
+// "71.2 ± 0.5 %"
+std::string ShareWithError(double share, double error) {
+  return fmt::format("{:.1f} ± {:.1f} %", 100 * share, 100 * error);
+}
+
+// "head 7 of layer 12"
+std::string HeadText(const MatchBoard& board, size_t place) {
+  const auto heads = static_cast<size_t>(board.heads);
+  return fmt::format("head {} of layer {}", place % heads + 1, board.layers[place / heads] + 1);
+}
+
+std::string Capital(std::string text) {
+  text[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(text[0])));
+  return text;
+}
+
+double Hit1(const MatchScores& scores) { return scores.value.of(MatchMetric::kHit1); }
+
+std::vector<std::string> Findings(const MatchBoard& board, const std::vector<size_t>& best) {
+  std::vector<std::string> out;
+  const MatchScores& first = board.scores[best[0]];
+  const double same = board.baselines.same_cell.of(MatchMetric::kHit1);
+  const double chance = board.baselines.chance.of(MatchMetric::kHit1);
+  out.push_back(fmt::format(
+      "{} (index {} of layer index {}) finds {} of the matches within one cell. The same cell "
+      "alone finds {}, chance {}, its own answers shuffled {}.",
+      Capital(HeadText(board, best[0])), best[0] % static_cast<size_t>(board.heads),
+      board.layers[best[0] / static_cast<size_t>(board.heads)],
+      ShareWithError(Hit1(first), first.standard_error.of(MatchMetric::kHit1)), Share(same),
+      Share(chance), Share(first.shuffled.of(MatchMetric::kHit1))));
+  out.push_back(fmt::format(
+      "Its median error is {:.1f} pixels of the frame; {} of its answers find the way back.",
+      first.value.of(MatchMetric::kMedianError), Share(first.value.of(MatchMetric::kMutual))));
+  const auto above = [&](double bound) {
+    return std::count_if(board.scores.begin(), board.scores.end(),
+                         [&](const MatchScores& scores) { return Hit1(scores) > bound; });
+  };
+  out.push_back(
+      fmt::format("{} of {} heads find more than the same cell does, {} of them more "
+                  "than twice as much.",
+                  above(same), board.scores.size(), above(2 * same)));
+  std::vector<std::string> others;
+  for (size_t i = 1; i < best.size(); ++i) {
+    others.push_back(
+        fmt::format("{} ({})", HeadText(board, best[i]), Share(Hit1(board.scores[best[i]]))));
+  }
+  if (!others.empty()) {
+    out.push_back(fmt::format("The next best are {}.", fmt::join(others, ", ")));
+  }
+  return out;
+}
+
+HeatPanel Heat(const MatchBoard& board, MatchMetric metric, const std::vector<size_t>& marked) {
+  const MatchMetricInfo& info = MatchMetrics()[static_cast<size_t>(metric)];
+  HeatPanel panel;
+  panel.title = info.label;
+  panel.x_label = "head";
+  panel.y_label = "layer";
+  panel.unit = "share of the matches";
+  panel.rows = std::ssize(board.layers);
+  panel.cols = board.heads;
+  float most = 0;
+  for (const MatchScores& scores : board.scores) {
+    panel.values.push_back(static_cast<float>(scores.value.of(metric)));
+    if (std::isfinite(panel.values.back())) most = std::max(most, panel.values.back());
+  }
+  panel.range = ColourRange{0, most > 0 ? most : 1, false};
+  for (const int64_t layer : board.layers) panel.row_names.push_back(std::to_string(layer + 1));
+  for (int64_t head = 1; head <= board.heads; ++head) {
+    panel.col_names.push_back(std::to_string(head));
+  }
+  for (const size_t place : marked) {
+    panel.marked.emplace_back(place / static_cast<size_t>(board.heads),
+                              place % static_cast<size_t>(board.heads));
+  }
+  return panel;
+}
+
+LinePanel Curves(const MatchBoard& board) {
+  ChartSeries best{.label = "best head", .colour = 0, .points = true};
+  ChartSeries mean{.label = "mean of the heads", .colour = 2};
+  ChartSeries same{.label = "same cell", .colour = 3, .dashed = true};
+  ChartSeries chance{.label = "chance", .colour = 6, .dashed = true};
+  for (size_t layer = 0; layer < board.layers.size(); ++layer) {
+    double sum = 0, most = 0, error = 0;
+    for (int64_t head = 0; head < board.heads; ++head) {
+      const MatchScores& scores = board.At(layer, head);
+      sum += Hit1(scores);
+      if (head > 0 && Hit1(scores) <= most) continue;
+      most = Hit1(scores);
+      error = scores.standard_error.of(MatchMetric::kHit1);
+    }
+    best.y.push_back(most);
+    best.low.push_back(most - error);
+    best.high.push_back(most + error);
+    mean.y.push_back(sum / static_cast<double>(board.heads));
+    same.y.push_back(board.baselines.same_cell.of(MatchMetric::kHit1));
+    chance.y.push_back(board.baselines.chance.of(MatchMetric::kHit1));
+    for (ChartSeries* series : {&best, &mean, &same, &chance}) {
+      series->x.push_back(static_cast<double>(board.layers[layer] + 1));
+    }
+  }
+  LinePanel panel;
+  panel.title = "By layer";
+  panel.x_label = "global layer";
+  panel.y_label = "hit within 1 cell (share)";
+  panel.series = {best, mean, same, chance};
+  panel.y_low = 0;
+  return panel;
+}
+
+std::string FrameText(const FrameList& frames, int64_t frame) {
+  const std::string name =
+      frames.sources.empty() ? "" : fmt::format(" · {}", SourceText(frames.sources[frame]));
+  return fmt::format("frame {}{}", frame, name);
+}
+
+// The best head's answers for the pair with the most matches, from each patch's centre to that of
+// the answer.
+LinksPanel Links(const SectionInput& input, const MatchBoard& board, size_t place) {
+  size_t most = 0;
+  for (size_t p = 1; p < board.matches.pairs.size(); ++p) {
+    if (board.matches.pairs[p].matches.size() > board.matches.pairs[most].matches.size()) most = p;
+  }
+  SceneMatches one;
+  one.pairs.push_back(board.matches.pairs[most]);
+  const PairMatches& pair = one.pairs[0];
+  const auto heads = static_cast<size_t>(board.heads);
+  const auto answers = FindAnswers(
+      input.store, {BlockKind::kGlobal, place / heads, static_cast<int>(place % heads) + 1}, one,
+      input.stop_check);
+  const FrameList& frames = input.store.description();
+  const FrameCells cells(frames);
+  const auto mark = [&](int64_t patch, int colour) {
+    return ChartMark{static_cast<double>(patch % cells.cols) + 0.5,
+                     static_cast<double>(patch / cells.cols) + 0.5, colour, ""};
+  };
+  LinksPanel panel;
+  const size_t count = pair.matches.size(), shown = std::min(count, kMostLinks);
+  size_t hits = 0;
+  for (size_t i = 0; i < shown; ++i) {
+    const size_t at = i * count / shown;
+    const int64_t best = answers[0].best[at];
+    const int64_t apart_rows =
+        best / cells.cols - cells.PatchAt(pair.matches[at].place) / cells.cols;
+    const int64_t apart_cols =
+        best % cells.cols - cells.PatchAt(pair.matches[at].place) % cells.cols;
+    const bool is_hit = std::abs(apart_rows) <= 1 && std::abs(apart_cols) <= 1;
+    hits += is_hit ? 1 : 0;
+    const int colour = is_hit ? kHitColour : kMissColour;
+    panel.links.push_back({mark(pair.matches[at].patch, colour), mark(best, colour), colour});
+  }
+  panel.title =
+      fmt::format("{}: {} → {}; {} of {} matches, evenly chosen", Capital(HeadText(board, place)),
+                  FrameText(frames, pair.frame_a), FrameText(frames, pair.frame_b), shown, count);
+  panel.left = input.picture(static_cast<size_t>(pair.frame_a));
+  panel.right = input.picture(static_cast<size_t>(pair.frame_b));
+  panel.legend = {{kHitColour, fmt::format("within 1 cell of the true place ({})", hits)},
+                  {kMissColour, fmt::format("elsewhere ({})", shown - hits)}};
+  return panel;
+}
+
+// One row a head.
+ReportTable HeadsTable(const MatchBoard& board, const std::vector<size_t>& order) {
+  ReportTable table;
+  table.name = "matches";
+  table.title = "How often each head finds the same point in another picture";
+  table.definition = fmt::format("{} Matches: {}.", kDefinition, board.matches.text);
+  table.sample = board.sample;
+  table.columns = {{"block", "", "kind of block"},
+                   {"layer", "", "from 1"},
+                   {"layer_index", "", "from 0"},
+                   {"head", "", "from 1"},
+                   {"head_index", "", "from 0"}};
+  for (const MatchMetricInfo& info : MatchMetrics()) {
+    table.columns.push_back({info.name, info.unit, info.definition});
+  }
+  for (const MatchMetricInfo& info : MatchMetrics()) {
+    table.columns.push_back({fmt::format("{}_se", info.name), info.unit,
+                             fmt::format("standard error of {}", info.name)});
+  }
+  for (const char* baseline : {"chance", "same_cell", "shuffled"}) {
+    for (size_t r = 0; r < std::size(kHits); ++r) {
+      table.columns.push_back({fmt::format("{}{}", baseline, r), "share",
+                               fmt::format("hit{} of the baseline '{}'", r, baseline)});
+    }
+  }
+  table.columns.push_back({"rank", "", "by hit1, then hit0, from 1"});
+  std::vector<int64_t> rank(board.scores.size());
+  for (size_t i = 0; i < order.size(); ++i) rank[order[i]] = static_cast<int64_t>(i) + 1;
+  const auto heads = static_cast<size_t>(board.heads);
+  for (size_t place = 0; place < board.scores.size(); ++place) {
+    const MatchScores& scores = board.scores[place];
+    const int64_t layer = board.layers[place / heads];
+    const auto head = static_cast<int64_t>(place % heads);
+    std::vector<TableCell> row = {std::string(BlockKindName(BlockKind::kGlobal)), layer + 1, layer,
+                                  head + 1, head};
+    row.insert(row.end(), scores.value.begin(), scores.value.end());
+    row.insert(row.end(), scores.standard_error.begin(), scores.standard_error.end());
+    for (const MatchNumbers* baseline :
+         {&board.baselines.chance, &board.baselines.same_cell, &scores.shuffled}) {
+      for (const MatchMetric hit : kHits) row.emplace_back(baseline->of(hit));
+    }
+    row.emplace_back(rank[place]);
+    table.rows.push_back(std::move(row));
+  }
+  return table;
+}
+
+// One row an ordered pair of pictures.
+ReportTable PairsTable(const MatchBoard& board, const std::vector<size_t>& order) {
+  ReportTable table;
+  table.name = "match_pairs";
+  table.title = "The same for each ordered pair of pictures";
+  table.definition = fmt::format("{} Matches: {}.", kDefinition, board.matches.text);
+  table.sample = board.sample;
+  table.columns = {{"frame_a", "", "the picture that asks, from 0"},
+                   {"frame_b", "", "the picture that is asked about, from 0"},
+                   {"matches", "", "how many there are"},
+                   {"chance1", "share", "hit1 by chance"},
+                   {"same_cell1", "share", "hit1 of the same cell"},
+                   {"best_hit1", "share",
+                    fmt::format("hit1 of {}, the best over all pairs", HeadText(board, order[0]))}};
+  const std::vector<PairMatches>& pairs = board.matches.pairs;
+  for (size_t p = 0; p < pairs.size(); ++p) {
+    table.rows.push_back({pairs[p].frame_a, pairs[p].frame_b, std::ssize(pairs[p].matches),
+                          board.baselines.pair_chance1[p], board.baselines.pair_same_cell1[p],
+                          board.scores[order[0]].pair_hit1[p]});
+  }
+  ReportArray array{"hit1",
+                    "[layers, heads, pairs]",
+                    "hit1 of each head for each pair, in the order of the rows",
+                    {std::ssize(board.layers), board.heads, std::ssize(pairs)},
+                    {}};
+  for (const MatchScores& scores : board.scores) {
+    for (const double hit : scores.pair_hit1) array.values.push_back(static_cast<float>(hit));
+  }
+  table.arrays.push_back(std::move(array));
+  return table;
+}
+
+}  // namespace
+
+Section MatchesSection(const SectionInput& input) {
+  Section section;
+  section.name = "matches";
+  section.title = "Which heads find the same point in other pictures";
+  if (input.matches.empty() && input.geometry.empty()) {
+    section.notes.push_back(
+        "Whether heads find the same point is not told: that needs known matches. Give `matches` "
+        "(a "
+        "file of point pairs) or `geometry` (cameras and depth, or a model of COLMAP).");
+    return section;
+  }
+  if (!input.matches.empty() && !input.geometry.empty()) {
+    throw Error("both `matches` and `geometry` are given", "", "Give one of them.");
+  }
+  const FrameList& frames = input.store.description();
+  const SceneMatches matches = input.matches.empty() ? ReadSceneMatches(input.geometry, frames)
+                                                     : ReadMatches(input.matches, frames);
+  const MatchBoard board =
+      ScoreHeads(input.store, matches, input.rows, input.stop_check, input.progress);
+  const std::vector<size_t> order = BestHeads(board, board.scores.size());
+  const std::vector<size_t> best(order.begin(), order.begin() + std::min(order.size(), kBestHeads));
+  section.findings = Findings(board, best);
+  section.notes = board.matches.notes;
+  section.notes.push_back(
+      "Frame and encoder blocks attend to their own picture alone and have no answer here.");
+
+  Chart heads;
+  heads.name = "matches";
+  heads.title = "How often each head finds the same point in another picture";
+  heads.caption = fmt::format(
+      "{} Framed: the {} heads with the most hits within one cell. "
+      "Matches: {}; {}.",
+      kDefinition, best.size(), board.matches.text, board.sample);
+  heads.columns = 3;
+  heads.panels = {Heat(board, MatchMetric::kHit1, best), Heat(board, MatchMetric::kMutual, best),
+                  Curves(board)};
+  section.charts.push_back(std::move(heads));
+
+  Chart links;
+  links.name = "match_lines";
+  links.title = "Where the best head looks";
+  links.caption = fmt::format(
+      "Lines go from the centre of a patch to that of the head's answer, "
+      "the patch with the largest logit, in the pair of pictures with the "
+      "most matches. Matches: {}.",
+      board.matches.text);
+  links.columns = 1;
+  links.panels = {Links(input, board, best[0])};
+  section.charts.push_back(std::move(links));
+
+  section.tables = {HeadsTable(board, order), PairsTable(board, order)};
+  return section;
+}
+
+}  // namespace vggt
