@@ -170,9 +170,11 @@ def export_case(out, name, model, weights, sizes, seed, per_head=False, stride=(
 
 
 class WatchedBlock(ref.Block):
-    """A block that keeps its q and k [heads, frames * tokens, d] as they are before RoPE."""
+    """A block that keeps its q and k [heads, frames * tokens, d] as they are before RoPE, and what
+    a store holds beside them."""
 
     kept = {}
+    frames, special = 2, 5  # in all stages
 
     def __init__(self, weights, prefix, head_dim, eps):
         super().__init__(weights, prefix, head_dim, eps)
@@ -183,6 +185,12 @@ class WatchedBlock(ref.Block):
         for name, value in zip("qk", super().qkv(x, None)):
             self.kept[f"{self.name}_{name}_unrotated"] = np.concatenate(list(value), 1)
         return super().qkv(x, yx)
+
+    def finish(self, x, q, k, v):
+        out = super().finish(x, q, k, v)
+        for name, value in self.extras(v, out, self.frames, self.special).items():
+            self.kept[f"{self.name}_{name}"] = value
+        return out
 
 
 def trace(out, weights):
@@ -204,7 +212,7 @@ def trace(out, weights):
         dump(f"global_{i}_k", k)
         dump(f"global_{i}_first_to_all", ref.first_to_all(q, k, 2, 5, 7, agg.special))
     for name, value in WatchedBlock.kept.items():
-        if not name.startswith("global"):  # those follow from global_i_q and _k
+        if not (name.startswith("global") and name.endswith("unrotated")):  # from global_i_q, _k
             dump(name, value)
 
 

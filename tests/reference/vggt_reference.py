@@ -141,6 +141,21 @@ class Block:
         y = gelu(y @ w["mlp.fc1.weight"].T + w["mlp.fc1.bias"])
         return x + w["ls2.gamma"] * (y @ w["mlp.fc2.weight"].T + w["mlp.fc2.bias"])
 
+    def extras(self, v, out, frames, special):
+        """What a store holds beside q and k: v as above, out [B, N, C] what finish() returned.
+
+        The norms of x = out and the sum of x / |x| over each frame's patches; for each head the
+        norms of v, and of its columns of proj.weight times v, without bias and LayerScale.
+        """
+        x = out.reshape(-1, out.shape[-1])
+        length = np.linalg.norm(x, axis=-1)
+        unit = (x / length[:, None]).reshape(frames, -1, x.shape[-1])
+        v = np.concatenate(list(v), 1)  # [h, all tokens, d]
+        columns = self.w["attn.proj.weight"].reshape(x.shape[-1], *v.shape[::2])
+        return {"x_norm": length, "x_unit_sum": unit[:, special:].sum(1),
+                "v_norm": np.linalg.norm(v, axis=-1),
+                "wov_norm": np.linalg.norm(np.einsum("chd,hnd->hnc", columns, v), axis=-1)}
+
     def __call__(self, x, yx=None):
         return self.finish(x, *self.qkv(x, yx))
 
@@ -212,8 +227,7 @@ class Aggregator:
             flat = t.reshape(1, S * P, C)
             q, k, v = g.qkv(flat, np.tile(yx, (S, 1)))
             yield q[0], k[0]
-            if i + 1 < self.depth:
-                t = g.finish(flat, q, k, v).reshape(S, P, C)
+            t = g.finish(flat, q, k, v).reshape(S, P, C)
 
 
 # --- the export --------------------------------------------------------------
