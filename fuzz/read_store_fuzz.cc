@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Whatever the files of a store: an answer of its announced size, or an Error. The first two bytes
-// are the length of attention.json, which follows; the rest is what all layers' files hold.
+// Whatever the files of a store: an answer and extras of their announced sizes, or an Error. The
+// first two bytes are the length of attention.json, which follows; the rest is what all layers'
+// files hold.
 #include <cstdint>
 #include <cstdlib>
 #include <filesystem>
@@ -61,6 +62,14 @@ void Read(const Folder& folder, size_t bits) {
       const vggt::AttentionAnswer answer = rows.Answer(query);
       if (answer.values.size() != static_cast<size_t>(vggt::NumElements(answer.shape)))
         std::abort();
+    } catch (const vggt::Error&) {
+    }
+    try {
+      const vggt::QkExtraValues extras = rows.store().Extras(blocks, bits % blocks.layers.size());
+      for (const vggt::QkExtra extra : blocks.layers[bits % blocks.layers.size()].extras) {
+        const vggt::Shape shape = d.shape(blocks, extra);
+        if (extras.of(extra).size() != static_cast<size_t>(vggt::NumElements(shape))) std::abort();
+      }
     } catch (const vggt::Error&) {
     }
   }

@@ -43,8 +43,13 @@ def fused_attention(q, k, v, scale):
 
 
 def tensors(path):
-    return {name: np.frombuffer(data, "<f2").reshape(shape)
-            for name, (dtype, shape, data) in read_safetensors(path).items() if dtype == "F16"}
+    types = {"F16": "<f2", "F32": "<f4"}
+    return {name: np.frombuffer(data, types[dtype]).reshape(shape)
+            for name, (dtype, shape, data) in read_safetensors(path).items()}
+
+
+NORMS = ("v_norm", "wov_norm")
+EXTRAS = ("x_norm", "x_unit_sum", *NORMS)
 
 
 class Capture(Case):
@@ -81,8 +86,14 @@ class Capture(Case):
     def assert_near(self, got, expected, files):
         for file in files:
             a, b = tensors(got / file), tensors(expected / file)
-            self.assertEqual(a.keys(), {"q", "k"})
-            for name in "qk":
+            self.assertEqual(list(a), ["q", "k", *EXTRAS])
+            self.assertEqual(list(b), list(a))
+            # In float32 sums of some hundred products; vectors are about 10 long, 20 are summed.
+            for name, most in (("x_norm", 1e-4), ("x_unit_sum", 1e-4)):
+                self.assertEqual(a[name].dtype, np.float32)
+                np.testing.assert_allclose(a[name], b[name], rtol=0, atol=most)
+            for name in ("q", "k", *NORMS):
+                self.assertEqual(a[name].dtype, np.float16)
                 self.assertEqual(a[name].shape, b[name].shape)
                 x, y = a[name].astype(float), b[name].astype(float)
                 # Both round to float16 what differs by the order of float32 sums: by one step at
@@ -102,11 +113,13 @@ class Capture(Case):
         got, expected = self.describe(folder), self.describe(native)
         self.assertEqual(got["blocks"], expected["blocks"])
         for key in ("format", "format_version", "precision", "frames", "grid", "image_paths",
-                    "image_sizes", "sources"):
+                    "image_sizes", "sources", "order"):
             self.assertEqual(got[key], expected[key], key)
+        self.assertEqual(got["format_version"], 2)
         said = self.succeed("inspect", self.dir / "out").stdout
         self.assertIn("out/qk: queries and keys of 'out'\n  model     VGGT\n", said)
         self.assertIn("queries and keys of 2 encoder blocks: 2 heads of 64, RoPE none, ", said)
+        self.assertEqual(said.count("  with x_norm, x_unit_sum, v_norm, wov_norm\n"), 3)
         copies = [(folder / path).read_bytes() for path in got["image_paths"]]
         self.assertEqual(copies, [path.read_bytes() for path in self.images])
         # Nothing is left in the model.
@@ -125,6 +138,56 @@ class Capture(Case):
         self.assertEqual(blocks["global"]["attends"], "causal")
         self.assertEqual(blocks["frame"]["special_tokens"], list("abcde"))
         self.assertEqual(tensors(folder / "frame_02.safetensors")["k"].shape, (2, 25, 64))
+
+    def test_extras_are_what_the_modules_make(self):
+        seen = {}
+        block = self.model.aggregator.global_blocks[1]
+        hooks = [block.attn.qkv.register_forward_hook(
+                     lambda m, i, output: seen.update(qkv=output[0].double().numpy())),
+                 block.register_forward_hook(
+                     lambda m, i, output: seen.update(x=output[0].double().numpy()))]
+        folder = self.record(self.model, order=[2, 0, 1])
+        for hook in hooks:
+            hook.remove()
+        got = tensors(folder / "global_02.safetensors")
+        v = seen["qkv"].reshape(75, 3, 2, 64)[:, 2].swapaxes(0, 1)
+        weight = block.attn.proj.weight.detach().double().numpy()
+        x = seen["x"]
+        lengths = np.linalg.norm(x, axis=1)
+        expected = {
+            "x_norm": lengths,
+            "x_unit_sum": (x / lengths[:, None]).reshape(3, 25, 128)[:, 5:].sum(1),
+            "v_norm": np.linalg.norm(v, axis=2),
+            "wov_norm": [np.linalg.norm(v[h] @ weight[:, 64 * h:64 * h + 64].T, axis=1)
+                         for h in range(2)]}
+        for name in EXTRAS:  # float16 rounds by up to 2^-11
+            np.testing.assert_allclose(got[name], expected[name], rtol=5e-4, atol=1e-5)
+        description = self.describe(folder)
+        self.assertEqual(description["order"], [2, 0, 1])
+        self.assertEqual(description["blocks"]["global"]["channels"], 128)
+
+    def test_what_a_model_lacks_is_left_out(self):
+        class Pair(tiny_vggt.Block):
+            """Returns something else beside its tokens, which the model leaves."""
+
+            def forward(self, x, pos=None):
+                return super().forward(x, pos), None
+
+            def __call__(self, *given):
+                return super().__call__(*given)[0]
+
+        blocks = self.model.aggregator.global_blocks
+        blocks[0].attn.proj = torch.nn.Sequential(blocks[0].attn.proj)  # as adapters wrap it
+        blocks[1].__class__ = Pair
+        folder = self.record(self.model)
+        layers = self.describe(folder)["blocks"]["global"]["layers"]
+        self.assertEqual([layer["extras"] for layer in layers],
+                         [["x_norm", "x_unit_sum", "v_norm"], ["v_norm", "wov_norm"]])
+        self.assertEqual(list(tensors(folder / "global_02.safetensors")), ["q", "k", *NORMS])
+        said = self.succeed("inspect", self.dir / "out").stdout
+        self.assertIn("with x_norm (1 of 2 layers), x_unit_sum (1 of 2 layers), v_norm, "
+                      "wov_norm (1 of 2 layers)\n", said)
+        self.succeed("query", self.dir / "out", "--row", 1, "--col", 1)
 
     def test_a_model_without_rope(self):
         for block in self.model.aggregator.global_blocks:
@@ -211,12 +274,18 @@ class Capture(Case):
         self.refuse("infinite or NaN", model, batch=self.batch * np.nan)
         self.refuse("names 2, but 5 tokens precede", model, special_tokens={"global": ["a", "b"]})
         self.refuse("rope.'global'. is 'twice'", model, rope={"global": "twice"})
+        self.refuse(r"order=\[0, 0, 1\]: expected each number from 0 to 2 once", model,
+                    order=[0, 0, 1])
         with self.assertRaises(FileNotFoundError):
             self.record(model, images=[self.dir / "none.png"] * 3)
         with torch.no_grad():
             big = self.build()
             big.aggregator.global_blocks[1].attn.k_norm.weight.mul_(1e6)
         self.refuse("global_blocks.1.attn: k holds .*, which float16 cannot hold", big)
+        with torch.no_grad():
+            big = self.build()
+            big.aggregator.global_blocks[1].attn.qkv.weight[256:].mul_(1e5)
+        self.refuse("global_blocks.1.attn: v_norm holds .*, which float16 cannot hold", big)
         with self.assertRaisesRegex(capture_qk.CaptureError, "did not run"), capture_qk.record(
                 model, self.dir / "out", images=self.images, grid=GRID):
             pass

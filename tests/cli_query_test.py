@@ -242,15 +242,17 @@ class Query(Case):
         whole = layer.read_bytes()
         layer.write_bytes(whole[:-1])
         self.refuse(1, ["query", folder, *at], "global_03.safetensors")
-        layer.write_bytes(whole[:-2] + b"\x00\x7e")  # NaN
+        size = int.from_bytes(whole[:8], "little")
+        end = 8 + size + json.loads(whole[8:8 + size])["k"]["data_offsets"][1]
+        layer.write_bytes(whole[:end - 2] + b"\x00\x7e" + whole[end:])  # NaN
         self.refuse(1, ["query", folder, *at], "global_03.safetensors: holds queries or keys that")
         layer.unlink()
         self.refuse(1, ["query", folder, *at], "global_03.safetensors: no such file")
         self.succeed("query", folder, *at, "--layer", 1)
         description = json.loads((folder / "qk" / "attention.json").read_text())
-        description["format_version"] = 2
+        description["format_version"] = 3
         self.write("out/qk/attention.json", json.dumps(description))
-        self.refuse(1, ["query", folder, *at], "attention.json: format version 2, expected 1")
+        self.refuse(1, ["query", folder, *at], "attention.json: format version 3, expected 1 or 2")
 
 
 if __name__ == "__main__":

@@ -92,28 +92,38 @@ class Store(Case):
         description = describe(folder)
         self.assertEqual(list(description), [
             "format", "format_version", "generator", "image_set_name", "model", "precision",
-            "frames", "grid", "image_paths", "image_sizes", "transforms", "sources", "blocks"])
+            "frames", "grid", "image_paths", "image_sizes", "transforms", "sources", "order",
+            "blocks"])
         metadata, _ = load(folder, 1)
         for key in ("generator", "model", "precision", "image_paths", "image_sizes", "transforms",
                     "sources"):
             self.assertEqual(description[key], metadata[key], key)
         self.assertEqual((description["format"], description["format_version"]),
-                         ("vggt-attn-qk", 1))
+                         ("vggt-attn-qk", 2))
         self.assertEqual((description["image_set_name"], description["frames"]), ("out", 4))
         self.assertEqual(description["grid"], {"H_p": 3, "W_p": 4})
         self.assertEqual(description["blocks"], {"global": {
             "heads": 4, "head_dim": 16, "scale": 0.25, "special_tokens": CAMERA, "attends": "all",
-            "rope": {"type": "2d", "base": 100, "first_patch": 1},
-            "layers": [{"index": i, "name": f"layer_{i + 1:02}", "file": name}
+            "rope": {"type": "2d", "base": 100, "first_patch": 1}, "channels": 64,
+            "layers": [{"index": i, "name": f"layer_{i + 1:02}", "file": name,
+                        "extras": ["x_norm", "x_unit_sum", "v_norm", "wov_norm"]}
                        for i, name in enumerate(names)]}})
+        self.assertEqual(description["order"], [0, 1, 2, 3])
         file = (folder / "qk" / names[0]).read_bytes()
         size = int.from_bytes(file[:8], "little")
         values = 4 * 4 * 17 * 16
         self.assertEqual(size % 8, 0)
         self.assertEqual(json.loads(file[8:8 + size]), {
             "q": {"dtype": "F16", "shape": [4, 68, 16], "data_offsets": [0, 2 * values]},
-            "k": {"dtype": "F16", "shape": [4, 68, 16], "data_offsets": [2 * values, 4 * values]}})
-        self.assertEqual(len(file), 8 + size + 4 * values)
+            "k": {"dtype": "F16", "shape": [4, 68, 16], "data_offsets": [2 * values, 4 * values]},
+            **{name: {"dtype": dtype, "shape": shape,
+                      "data_offsets": [4 * values + begin, 4 * values + end]}
+               for name, dtype, shape, begin, end in (
+                   ("x_norm", "F32", [68], 0, 272),
+                   ("x_unit_sum", "F32", [4, 64], 272, 1296),
+                   ("v_norm", "F16", [4, 68], 1296, 1840),
+                   ("wov_norm", "F16", [4, 68], 1840, 2384))}})
+        self.assertEqual(len(file), 8 + size + 4 * values + 2384)
         for layer in (1, 2, 3):
             self.check_against_maps(folder, layer)
 
@@ -127,6 +137,58 @@ class Store(Case):
         exec(code.replace("attn_first2all_kitchen/qk/global_12.safetensors", str(path)), names)
         for name, expected in zip("qk", load_qk(path)):
             np.testing.assert_array_equal(names[name].astype(np.float32), expected)
+
+    def test_the_documentation_reads_extras(self):
+        """Its snippet, with a reader of safetensors files in place of the library's."""
+        folder = self.export_qk("--no_heatmaps")
+        text = (ROOT / "docs" / "formats.md").read_text()
+        code = next(block for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+                    if "x_unit_sum" in block)
+        path = folder / "qk" / "global_02.safetensors"
+        types = {"F16": "<f2", "F32": "<f4"}
+        tensors = {name: np.frombuffer(data, types[dtype]).reshape(shape)
+                   for name, (dtype, shape, data) in read_safetensors(path).items()}
+        names = {"np": np, "load_file": lambda _: tensors}
+        exec(code.replace("25 * 37", "3 * 4"), names)
+        self.assertEqual(names["cosine"].shape, (4, 4))
+        self.assertTrue((np.abs(names["cosine"]) < 1).all())
+        self.assertGreater(names["cosine"].min(), -1)
+        self.assertTrue((tensors["v_norm"] > 0).all() and (tensors["x_norm"] > 0).all())
+        self.assertEqual(names["silent"].shape, (4, 68))
+
+    def test_the_order_is_that_of_the_pictures(self):
+        folder = self.export_qk("--no_heatmaps", "--first_image_idx", 2)
+        self.assertEqual(describe(folder)["order"], [2, 0, 1, 3])
+
+    def test_a_store_of_version_1_is_read(self):
+        """As releases wrote it up to 0.1."""
+        folder = self.export_qk("--no_heatmaps")
+        ask = ("query", folder, "--row", 1, "--col", 1, "-o", "row.npy")
+        self.succeed(*ask)
+        answer = (self.dir / "row.npy").read_bytes()
+        description = describe(folder)
+        description["format_version"] = 1
+        del description["order"], description["blocks"]["global"]["channels"]
+        for layer in description["blocks"]["global"]["layers"]:
+            del layer["extras"]
+            path = folder / "qk" / layer["file"]
+            kept = {name: entry for name, entry in read_safetensors(path).items() if name in "qk"}
+            header, at = {}, 0
+            for name, (dtype, shape, data) in kept.items():
+                header[name] = {"dtype": dtype, "shape": shape,
+                                "data_offsets": [at, at + len(data)]}
+                at += len(data)
+            text = json.dumps(header).encode()
+            text += b" " * (-len(text) % 8)
+            path.write_bytes(len(text).to_bytes(8, "little") + text
+                             + b"".join(data for _, _, data in kept.values()))
+        (folder / "qk" / "attention.json").write_text(json.dumps(description))
+        (self.dir / "row.npy").unlink()
+        self.succeed(*ask)
+        self.assertEqual((self.dir / "row.npy").read_bytes(), answer)
+        said = self.succeed("inspect", folder).stdout
+        self.assertIn("queries and keys of 3 global blocks", said)
+        self.assertNotIn("x_norm", said)
 
     def test_without_maps_it_is_the_same(self):
         both, alone = self.export_qk(out="both"), self.export_qk("--no_heatmaps", out="alone")

@@ -18,7 +18,8 @@ Writes attn_kitchen/qk/ (docs/formats.md) and copies of the pictures in attn_kit
 What is recorded are modules with a linear layer `qkv`, found by their names. Layer norms `q_norm`
 and `k_norm` are included. VGGT's rotary embedding (a module `rope`, called with tokens and
 positions) is recognised by what it does, and what enters it is recorded; of any other embedding
-what leaves it.
+what leaves it. With them go norms of values, of values times the linear layer `proj`, and of what
+the block that holds the attention module returns, each where there is such a thing.
 """
 
 import argparse
@@ -55,7 +56,7 @@ class CaptureError(Exception):
 @contextlib.contextmanager
 def record(model, folder, *, images, grid, capture=("global",), layers=None, name=None,
            patterns=None, attends=None, rope=None, special_tokens=None, model_text=None,
-           image_sizes=None, transforms=None, overwrite=False):
+           image_sizes=None, transforms=None, order=None, overwrite=False):
     """Records the one forward pass of `model` that runs inside; `folder` appears if it ends well.
 
     images          paths of the pictures, one a frame, in the order of the model's frames
@@ -70,6 +71,8 @@ def record(model, folder, *, images, grid, capture=("global",), layers=None, nam
     special_tokens  {"global": ["camera", "register_1", …]}: names of those before the patches
     image_sizes     [(width, height), …] of the pictures; None: read from PNG, JPEG and WebP files
     transforms      how pictures became what the model saw (docs/formats.md), a dictionary a frame
+    order           of each frame its place, from 0, in the pictures' own order, where they were put
+                    in another one for the model; None: they were not
     overwrite       replaces what an earlier recording wrote
     """
     unknown = set(capture) - PATTERNS.keys()
@@ -88,6 +91,10 @@ def record(model, folder, *, images, grid, capture=("global",), layers=None, nam
             if not isinstance(told, dict) and told not in ("none", "applied"):
                 raise CaptureError(f"rope[{kind!r}] is {told!r}, expected 'none', 'applied' or a "
                                    "dictionary")
+        order = list(range(len(images)) if order is None else order)
+        if sorted(order) != list(range(len(images))):
+            raise CaptureError(f"order={order}: expected each number from 0 to {len(images) - 1} "
+                               "once")
         recorder = _Recorder(staging / "qk", len(images), grid, rope or {})
         paths = _copy_pictures(images, staging)
         chosen = PATTERNS | (patterns or {})
@@ -98,14 +105,15 @@ def record(model, folder, *, images, grid, capture=("global",), layers=None, nam
             recorder.stop()
         sizes = [picture_size(path) for path in images] if image_sizes is None else image_sizes
         recorder.describe({
-            "format": "vggt-attn-qk", "format_version": 1, "generator": GENERATOR,
+            "format": "vggt-attn-qk", "format_version": 2, "generator": GENERATOR,
             "image_set_name": name or folder.name,
             "model": {"text": model_text or type(model).__name__},
             "precision": recorder.precision, "frames": len(images),
             "grid": {"H_p": grid[0], "W_p": grid[1]}, "image_paths": paths,
             "image_sizes": [{"width": w, "height": h} for w, h in sizes] if all(sizes) else [],
             "transforms": transforms or [],
-            "sources": [{"file": printable(path.name)} for path in images]}, ATTENDS | (attends or {}), special_tokens or {})
+            "sources": [{"file": printable(path.name)} for path in images],
+            "order": order}, ATTENDS | (attends or {}), special_tokens or {})
         if folder.exists():
             shutil.rmtree(folder)
         staging.rename(folder)
@@ -128,6 +136,7 @@ class _Recorder:
         self.folder, self.frames, self.grid, self.rope = folder, frames, grid, rope
         self.blocks = {}  # kind -> what all its layers have in common, and "layers"
         self.call, self.precision = None, ""
+        self.open = None  # an attention module that has run in a block that has not ended
         self.undo = []
 
     # --- watching -----------------------------------------------------------
@@ -149,6 +158,9 @@ class _Recorder:
                     continue
                 self.pending[kind, index] = path
                 self._watch_module(kind, index, path, module)
+                block = modules[path.rpartition(".")[0]]
+                self._hook(block, lambda _, inputs, output, key=(kind, index):
+                           self._on_block(key, output))
                 if isinstance(getattr(module, "rope", None), torch.nn.Module):
                     ropes.add(module.rope)
             if not found:
@@ -221,7 +233,7 @@ class _Recorder:
     def _on_attention(self, kind, index, path, module, call, steered):
         if (kind, index) not in self.pending:
             raise CaptureError(f"{path} ran twice: record one forward pass of a batch of one")
-        q, k = self._heads(path, module, call)
+        q, k, v = self._heads(path, module, call)
         batch, heads, tokens, dim = q.shape
         per_frame = self._check_tokens(kind, path, batch, tokens)
         special = per_frame - self.grid[0] * self.grid[1]
@@ -236,16 +248,60 @@ class _Recorder:
                 raise CaptureError(f"{path}: {key} is {value}, in the layers before {known[key]}. "
                                    "Leave such layers out (layers=…, or patterns=…).")
         self.precision = PRECISIONS.get(q.dtype, str(q.dtype))
-        file = f"{kind}_{index + 1:02}.safetensors"
-        write_safetensors(self.folder / file, {
+        self._write()
+        self.open = {"key": (kind, index), "path": path, "special": special, "x": {}, "qk": {
             which: self._half(f"{path}: {which}", x.transpose(0, 1).reshape(heads, -1, dim))
-            for which, x in (("q", q), ("k", k))})
-        known["layers"].append({"index": index, "name": f"layer_{index + 1:02}", "file": file})
+            for which, x in (("q", q), ("k", k))}, "v": self._value_norms(path, module, v)}
         del self.pending[kind, index]
+
+    def _value_norms(self, path, module, v):
+        """|v| and |W v| of each head and token, where W are the head's columns of proj."""
+        v = v.transpose(0, 1).flatten(1, 2).float()  # [heads, tokens, channels]
+        norms = {"v_norm": v.norm(dim=-1)}
+        proj = getattr(module, "proj", None)
+        if isinstance(proj, torch.nn.Linear) and proj.weight.is_floating_point() \
+                and proj.weight.shape[1] == len(v) * v.shape[2]:
+            columns = proj.weight.float().unflatten(1, (len(v), -1)).transpose(0, 1)
+            grams = columns.transpose(1, 2) @ columns
+            norms["wov_norm"] = ((v @ grams) * v).sum(-1).clamp(min=0).sqrt()
+        return {name: self._half(f"{path}: {name}", x) for name, x in norms.items()}
+
+    @torch.no_grad()
+    def _on_block(self, key, output):
+        if self.open is None or self.open["key"] != key:
+            return
+        tokens = self.open["qk"]["q"].shape[1]
+        if isinstance(output, torch.Tensor) and output.dim() == 3 \
+                and output.shape[0] * output.shape[1] == tokens:
+            frames = output.float().reshape(self.frames, -1, output.shape[2])
+            norms = frames.norm(dim=-1)
+            sums = [(x / n.where(n > 0, n.new_ones(1))[:, None])[self.open["special"]:].sum(0)
+                    for x, n in zip(frames, norms)]
+            if not torch.isfinite(norms).all():
+                raise CaptureError(f"{self.open['path']}: its block makes infinite or NaN values: "
+                                   "is the checkpoint this model's?")
+            self.open["x"] = {"x_norm": norms.flatten().cpu(),
+                              "x_unit_sum": torch.stack(sums).cpu()}
+            known = self.blocks[key[0]]
+            if known.setdefault("channels", output.shape[2]) != output.shape[2]:
+                raise CaptureError(f"{self.open['path']}: its block has {output.shape[2]} channels, "
+                                   f"the blocks before {known['channels']}. Leave such layers out.")
+        self._write()
+
+    def _write(self):
+        """Writes the layer that is open, if there is one."""
+        if self.open is None:
+            return
+        (kind, index), extras = self.open["key"], self.open["x"] | self.open["v"]
+        file = f"{kind}_{index + 1:02}.safetensors"
+        write_safetensors(self.folder / file, self.open["qk"] | extras)
+        self.blocks[kind]["layers"].append({"index": index, "name": f"layer_{index + 1:02}",
+                                            "file": file, "extras": list(extras)})
+        self.open = None
 
     @staticmethod
     def _heads(path, module, call):
-        """q and k as [batch, heads, tokens, channels], normalised, not rotated."""
+        """q, k and v as [batch, heads, tokens, channels]; q and k normalised, not rotated."""
         if call.qkv is None:
             raise CaptureError(f"{path}: its layer qkv did not run")
         batch, tokens, width = call.qkv.shape
@@ -268,7 +324,7 @@ class _Recorder:
                 raise CaptureError(f"{path}: {which} is {list(x.shape)}, expected {list(shape)}: a "
                                    "cache of earlier frames? Run all frames in one pass.")
             out.append(x)
-        return out
+        return *out, split[2]
 
     def _check_tokens(self, kind, path, batch, tokens):
         patches = self.grid[0] * self.grid[1]
@@ -345,6 +401,7 @@ class _Recorder:
     # --- the whole ----------------------------------------------------------
 
     def describe(self, description, attends, names):
+        self._write()
         if self.pending:
             raise CaptureError(f"{next(iter(self.pending.values()))} did not run: the model's "
                                "forward pass belongs inside 'with record(…):'")
@@ -380,11 +437,12 @@ def rotate_2d(x, positions, base):
 
 
 def write_safetensors(path, tensors):
-    """A safetensors file of float16 tensors that lie on the CPU, row-major."""
+    """A safetensors file of float16 and float32 tensors that lie on the CPU, row-major."""
     header, offset = {}, 0
     for name, tensor in tensors.items():
-        size = 2 * tensor.numel()
-        header[name] = {"dtype": "F16", "shape": list(tensor.shape),
+        size = tensor.element_size() * tensor.numel()
+        header[name] = {"dtype": "F16" if tensor.dtype == torch.float16 else "F32",
+                        "shape": list(tensor.shape),
                         "data_offsets": [offset, offset + size]}
         offset += size
     text = json.dumps(header).encode()
@@ -392,7 +450,8 @@ def write_safetensors(path, tensors):
     with open(path, "wb") as file:
         file.write(struct.pack("<Q", len(text)) + text)
         for tensor in tensors.values():
-            file.write((ctypes.c_char * (2 * tensor.numel())).from_address(tensor.data_ptr()))
+            size = tensor.element_size() * tensor.numel()
+            file.write((ctypes.c_char * size).from_address(tensor.data_ptr()))
 
 
 def read_safetensors(path):

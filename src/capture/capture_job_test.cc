@@ -220,6 +220,7 @@ TEST(CaptureJob, TheStoreIsDescribed) {
   options.heatmaps = false;
   options.capture = {BlockKind::kEncoder, BlockKind::kGlobal, BlockKind::kEncoder};
   options.layers = {2};
+  options.first_image_idx = 2;
   const CaptureReport report = DoExport(options);
   EXPECT_FALSE(report.heatmaps);
   EXPECT_EQ(report.qk_blocks, (std::vector<std::pair<BlockKind, int64_t>>{
@@ -231,10 +232,15 @@ TEST(CaptureJob, TheStoreIsDescribed) {
   EXPECT_EQ(d.W_p, 37);
   EXPECT_EQ(d.provenance.precision, "f32");
   ASSERT_EQ(d.transforms.size(), 3U);
-  EXPECT_EQ(d.transforms[1].pad_top, 147);
+  EXPECT_EQ(d.transforms[2].pad_top, 147);
   ASSERT_EQ(d.blocks.size(), 2U);
   EXPECT_EQ(d.blocks[0].layers[0].name, "layer_02");
   EXPECT_EQ(d.blocks[1].layers.size(), 2U);
+  EXPECT_THAT(d.order, ::testing::ElementsAre(2, 0, 1));
+  for (const QkBlocks& blocks : d.blocks) {
+    EXPECT_EQ(blocks.channels, 128);
+    for (const QkLayer& layer : blocks.layers) EXPECT_EQ(layer.extras.size(), 4U) << layer.file;
+  }
   uint64_t bytes = 0;
   for (const QkBlocks& blocks : d.blocks) {
     for (const QkLayer& layer : blocks.layers) {

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "capture/qk_recorder.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include <cmath>
 
+#include "backend/cpu/bf16_support.h"
+#include "backend/cpu/model_executor.h"
+#include "capture/qk_capture.h"
 #include "store/qk/qk_store.h"
-#include "testing.h"
+#include "trace_testing.h"
 
 namespace vggt {
 namespace {
@@ -146,12 +150,163 @@ TEST(QkRecorder, WhatTheWriterThrowsReachesTheModel) {
   std::filesystem::create_directory(dir / "qk" / QkFileName(BlockKind::kGlobal, 0));
   QkRecorder recorder({}, writer);
   recorder.OnUnrotated({BlockKind::kGlobal, 0}, Tokens(1, 0).qk());
+  recorder.OnUnrotated({BlockKind::kGlobal, 1}, Tokens(1, 0).qk());  // the first is written
   EXPECT_THAT(ErrorOf([&] {
-                recorder.OnUnrotated({BlockKind::kGlobal, 1}, Tokens(1, 0).qk());
+                recorder.OnUnrotated({BlockKind::kGlobal, 2}, Tokens(1, 0).qk());
               }),
               HasSubstr("global_01.safetensors"));
   recorder.Finish();  // told once
 }
+
+// Plays a block that has run on one frame of a cls token and a patch, of two channels, which are
+// those of two heads of one.
+struct TwoTokens {
+  float x[4] = {3, 4, 0, -2}, v[4] = {-0.5F, 2, 1, 0.25F}, grams[2] = {4, 0};
+  BlockOutput output() const {
+    return {.x = x,
+            .channels = 2,
+            .v = v,
+            .output_grams = grams,
+            .grid = {1, 1, 1, 1},
+            .heads = 2,
+            .head_dim = 1,
+            .token_stride = 2};
+  }
+  QueriesKeys qk() const {
+    return {.q = v, .k = v, .grid = {1, 1, 1, 1}, .heads = 2, .head_dim = 1, .token_stride = 2};
+  }
+};
+
+QkDescription OfTwoTokens() {
+  QkDescription d = OneFrame();
+  for (QkBlocks& blocks : d.blocks) {
+    blocks.head_dim = 1;
+    blocks.channels = 2;
+    blocks.special_tokens = {"cls"};
+  }
+  return d;
+}
+
+TEST(QkRecorder, WritesWhatABlockMade) {
+  const TestDir dir;
+  QkWriter writer(dir.path(), OfTwoTokens());
+  QkRecorder recorder({{true}, {}, {}}, writer);
+  EXPECT_TRUE(recorder.WantsOutput({BlockKind::kGlobal, 0}));
+  EXPECT_FALSE(recorder.WantsOutput({BlockKind::kFrame, 0}));
+  const TwoTokens tokens;
+  recorder.OnUnrotated({BlockKind::kGlobal, 0}, tokens.qk());
+  recorder.OnOutput({BlockKind::kGlobal, 0}, tokens.output());
+  recorder.OnUnrotated({BlockKind::kEncoder, 0}, tokens.qk());  // ends at its queries and keys
+  BlockOutput output = tokens.output();
+  output.output_grams = nullptr;
+  recorder.OnUnrotated({BlockKind::kFrame, 0}, tokens.qk());
+  recorder.OnOutput({BlockKind::kFrame, 0}, output);
+  recorder.Finish();
+  writer.Finish();
+  const QkStore store(FindQkDescription(dir.path()), "");
+  const auto extras = [&](BlockKind kind) {
+    return store.Extras(*store.description().Find(kind), 0);
+  };
+  const QkExtraValues global = extras(BlockKind::kGlobal);
+  EXPECT_THAT(global.x_norm, ElementsAre(5, 2));
+  EXPECT_THAT(global.x_unit_sum, ElementsAre(0, -1));  // of the patch alone
+  EXPECT_THAT(global.v_norm, ElementsAre(0.5, 1, 2, 0.25));
+  EXPECT_THAT(global.wov_norm, ElementsAre(1, 2, 0, 0));
+  EXPECT_EQ(extras(BlockKind::kFrame).v_norm, global.v_norm);
+  EXPECT_THAT(extras(BlockKind::kFrame).wov_norm, ::testing::IsEmpty());
+  EXPECT_THAT(store.description().Find(BlockKind::kEncoder)->layers[0].extras,
+              ::testing::IsEmpty());
+}
+
+TEST(QkRecorder, NamesTheBlockWhoseExtrasDoNotFit) {
+  const TestDir dir;
+  QkWriter writer(dir.path(), OfTwoTokens());
+  QkRecorder recorder({}, writer);
+  const auto error = [&](auto change) {
+    TwoTokens tokens;
+    recorder.OnUnrotated({BlockKind::kGlobal, 0}, tokens.qk());
+    change(tokens);
+    return ErrorOf([&] { recorder.OnOutput({BlockKind::kGlobal, 0}, tokens.output()); });
+  };
+  EXPECT_THAT(error([](TwoTokens& t) { t.v[3] = -70000; }),
+              HasSubstr("global block 1: v_norm of head 2 holds 70000, which float16 cannot"));
+  EXPECT_THAT(error([](TwoTokens& t) { t.grams[0] = 1e12F; }),
+              HasSubstr("global block 1: wov_norm of head 1 holds 500000"));
+  EXPECT_THAT(error([](TwoTokens& t) { t.x[2] = NAN; }),
+              HasSubstr("values became infinite or NaN in global block 1"));
+  TwoTokens large;
+  large.x[2] = 1e9F;  // which float32 holds
+  recorder.OnUnrotated({BlockKind::kGlobal, 0}, large.qk());
+  recorder.OnOutput({BlockKind::kGlobal, 0}, large.output());
+  recorder.Finish();
+}
+
+class QkRecorderOfAModel : public ::testing::TestWithParam<Precision> {};
+
+// Block by block against the specification's float64.
+TEST_P(QkRecorderOfAModel, EqualsTheTrace) {
+  const Precision precision = GetParam();
+  if (precision == Precision::kBf16 && !MultipliesBf16()) {
+    GTEST_SKIP() << "no native bfloat16 here";
+  }
+  const testing::Trace trace;
+  const std::vector<BlockKind> kinds(kBlockKinds.begin(), kBlockKinds.end());
+  const WantedBlocks wanted = ChooseBlocks(kinds, trace.plan(), {true, true});
+  ModelPlan plan = trace.plan();
+  for (const StageSpec& stage : plan.stages) {
+    for (const BlockSpec& block : stage.blocks) plan.taps.push_back(block.id);
+  }
+  QkDescription d;
+  d.frames = trace.frames().count;
+  d.H_p = plan.grid(trace.frames()).height;
+  d.W_p = plan.grid(trace.frames()).width;
+  d.image_paths.assign(d.frames, "../images/frame_00.png");
+  d.blocks = DescribeBlocks(kinds, plan);
+  const TestDir dir;
+  QkWriter writer(dir.path(), d);
+  QkRecorder recorder(wanted, writer);
+  ModelExecutor(LoadParameters(trace.checkpoint(), plan, precision))
+      .Forward(trace.frames(), recorder);
+  recorder.Finish();
+  writer.Finish();
+  const QkStore store(FindQkDescription(dir.path()), "");
+  // Float16 rounds by up to 2^-11 = 4.9e-4 of a value. Factors in bf16 are rounded by up to 2^-9 of
+  // themselves; norms of x are 4 to 17, of 35 unit vectors the sums' parts are below 6.
+  const bool bf16 = precision == Precision::kBf16;
+  const double of_norm = bf16 ? 1e-2 : 1e-5, of_half = bf16 ? 1e-2 : 6e-4;
+  const double of_sum = bf16 ? 0.1 : 1e-4;
+  for (const QkBlocks& blocks : store.description().blocks) {
+    ASSERT_EQ(blocks.layers.size(), 2U);
+    for (size_t layer = 0; layer < 2; ++layer) {
+      const QkExtraValues got = store.Extras(blocks, layer);
+      for (const QkExtra extra : kQkExtras) {
+        const std::string name =
+            fmt::format("{}_{}_{}", BlockKindName(blocks.kind), layer, QkExtraName(extra));
+        const std::vector<double> expected = testing::Trace::Load(name);
+        const std::vector<float>& values = got.of(extra);
+        ASSERT_EQ(values.size(), expected.size()) << name;
+        const bool sum = extra == QkExtra::kXUnitSum;
+        const double tolerance = sum                                 ? of_sum
+                                 : QkExtraType(extra) == DType::kF16 ? of_half
+                                                                     : of_norm;
+        double worst = 0;
+        for (size_t i = 0; i < values.size(); ++i) {
+          const double off = std::abs(values[i] - expected[i]);
+          worst = std::max(worst, sum ? off : off / expected[i]);
+        }
+        EXPECT_LE(worst, tolerance) << name;
+        // Bf16 was at work.
+        if (bf16) {
+          EXPECT_GT(worst, 1e-3) << name;
+        }
+      }
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Precisions, QkRecorderOfAModel,
+                         ::testing::Values(Precision::kF32, Precision::kBf16),
+                         [](const auto& info) { return std::string(PrecisionName(info.param)); });
 
 }  // namespace
 }  // namespace vggt

@@ -280,7 +280,8 @@ std::function<int()> DeclareExport(CLI::App& app) {
   CLI::Option* save_qk =
       app.add_flag("--save_qk", flags->save_qk,
                    "also keep queries and keys, from which every row of attention\n"
-                   "follows exactly: for 'query' and for 'view'");
+                   "follows exactly, and norms of values and hidden states: for\n"
+                   "'query', 'view' and 'report'");
   app.add_flag("--no_heatmaps", flags->no_heatmaps, "keep only these (with --save_qk)")
       ->needs(save_qk);
   app.add_option("--capture", flags->capture,

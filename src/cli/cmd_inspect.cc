@@ -75,6 +75,20 @@ void PrintCheckpoint(const Checkpoint& checkpoint, const std::string& key) {
   }
 }
 
+// "x_norm, v_norm (3 of 24 layers)": what files hold beside queries and keys.
+std::string ExtrasText(const QkBlocks& blocks) {
+  std::vector<std::string> texts;
+  for (const QkExtra extra : kQkExtras) {
+    const auto holding = std::ranges::count_if(
+        blocks.layers, [extra](const QkLayer& layer) { return layer.has(extra); });
+    if (holding == 0) continue;
+    texts.emplace_back(QkExtraName(extra));
+    if (holding == std::ssize(blocks.layers)) continue;
+    texts.back() += fmt::format(" ({} of {} layers)", holding, blocks.layers.size());
+  }
+  return fmt::format("{}", fmt::join(texts, ", "));
+}
+
 void PrintStore(const Export& e) {
   if (!e.store->error.empty()) {
     fmt::print("  store     cannot be read: {}\n", PrintableText(e.store->error));
@@ -95,6 +109,8 @@ void PrintStore(const Export& e) {
                blocks.layers.size() == 1 ? "" : "s", blocks.heads, blocks.head_dim,
                RopeTypeName(blocks.rope.type),
                whole ? HumanBytes(static_cast<double>(bytes)) : "files are missing");
+    const std::string extras = ExtrasText(blocks);
+    if (!extras.empty()) fmt::print("            with {}\n", extras);
   }
 }
 

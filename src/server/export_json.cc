@@ -104,6 +104,12 @@ OrderedJson StoreJson(const AttentionRows* rows) {
     }
     one["attends"] = AttendsName(blocks.attends);
     one["rope"] = RopeTypeName(blocks.rope.type);
+    one["extras"] = OrderedJson::array();
+    for (const QkExtra extra : kQkExtras) {
+      if (std::ranges::all_of(blocks.layers, [=](const QkLayer& l) { return l.has(extra); })) {
+        one["extras"].push_back(QkExtraName(extra));
+      }
+    }
     json["blocks"].push_back(std::move(one));
   }
   for (const DefinitionInfo& info : Definitions()) {

@@ -147,6 +147,72 @@ TEST(Executor, QueriesAndKeysBeforeRopeEqualTheTrace) {
   }
 }
 
+// Keeps the norms of what it is shown of some block.
+class OutputRecorder : public AttentionObserver {
+ public:
+  explicit OutputRecorder(BlockKind kind) : kind_(kind) {}
+
+  bool WantsOutput(BlockId block) const override { return block.kind == kind_; }
+  void OnOutput(BlockId block, const BlockOutput& o) override {
+    EXPECT_EQ(block, (BlockId{kind_, static_cast<int64_t>(x.size())}));
+    x.emplace_back();
+    for (int64_t t = 0; t < o.grid.tokens(); ++t) {
+      double squares = 0;
+      for (int64_t c = 0; c < o.channels; ++c) squares += std::pow(o.x[t * o.channels + c], 2);
+      x.back().push_back(static_cast<float>(std::sqrt(squares)));
+    }
+    grams = o.output_grams != nullptr;
+    if (!grams) return;
+    projected.emplace_back();
+    const int64_t d = o.head_dim;
+    for (int64_t h = 0; h < o.heads; ++h) {
+      for (int64_t t = 0; t < o.grid.tokens(); ++t) {
+        const float* v = o.v + t * o.token_stride + h * d;
+        double form = 0;
+        for (int64_t i = 0; i < d * d; ++i) {
+          form += double{v[i / d]} * o.output_grams[h * d * d + i] * v[i % d];
+        }
+        projected.back().push_back(static_cast<float>(std::sqrt(form)));
+      }
+    }
+  }
+
+  std::vector<std::vector<float>> x, projected;  // [tokens], [heads, tokens] of each block
+  bool grams = false;
+
+ private:
+  BlockKind kind_;
+};
+
+TEST(Executor, OutputsEqualTheTrace) {
+  const Trace trace;
+  ModelPlan plan = trace.plan();
+  for (const BlockKind kind : kBlockKinds)
+    plan.taps.insert(plan.taps.end(), {{kind, 0}, {kind, 1}});
+  // Of each group the last block is wanted; it is run to its end.
+  for (const BlockKind kind : kBlockKinds) {
+    OutputRecorder recorder(kind);
+    ModelExecutor(
+        LoadParameters(trace.checkpoint(), TruncatePlan(plan, {kind, 1}), Precision::kF32))
+        .Forward(trace.frames(), recorder);
+    ASSERT_EQ(recorder.projected.size(), 2U);
+    for (int i = 0; i < 2; ++i) {
+      const std::string block = fmt::format("{}_{}_", BlockKindName(kind), i);
+      // float32 against float64; norms are of the order of 10.
+      ExpectNear(recorder.x[i], Trace::Load(block + "x_norm"), 1e-4, block);
+      ExpectNear(recorder.projected[i], Trace::Load(block + "wov_norm"), 1e-4, block);
+    }
+  }
+}
+
+TEST(Executor, OnlyWholeBlocksHaveOutputsAndOnlyTappedOnesGrams) {
+  const Trace trace;
+  OutputRecorder recorder(BlockKind::kGlobal);
+  MakeExecutor(trace, 1).Forward(trace.frames(), recorder);
+  EXPECT_EQ(recorder.x.size(), 1U);
+  EXPECT_FALSE(recorder.grams);
+}
+
 TEST(Executor, WatchingABlockChangesNothing) {
   const Trace trace;
   Recorder all(trace, false);

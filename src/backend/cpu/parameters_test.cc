@@ -38,6 +38,33 @@ TEST(Parameters, ReadsOnlyWhatThePlanNames) {
   EXPECT_EQ(stage.tokens[1].size(), 2U * 4 * 64);
 }
 
+TEST(Parameters, OnlyTappedBlocksHaveGramsOfTheirOutput) {
+  const TestDir dir;
+  WriteSyntheticCheckpoint(dir / "w", TinyConv(), DType::kF32, 1);
+  const Checkpoint checkpoint = Checkpoint::Open(dir / "w");
+  ModelPlan plan = TinyConv();
+  plan.taps = {{BlockKind::kGlobal, 1}};
+  const ModelParameters parameters = LoadParameters(checkpoint, plan, Precision::kF32);
+  for (size_t i = 0; i < plan.stages[0].blocks.size(); ++i) {
+    const BlockSpec& spec = plan.stages[0].blocks[i];
+    const FloatBuffer& grams = parameters.stages[0].blocks[i].rest->output_grams;
+    if (!plan.tapped(spec.id)) {
+      EXPECT_EQ(grams.size(), 0U);
+      continue;
+    }
+    ASSERT_EQ(grams.size(), 4U * 16 * 16);
+    // Of the third head's channels 1 and 5, from the weight as it is stored.
+    const TensorView& view = *checkpoint.Find("aggregator.global_blocks.1.attn.proj.weight");
+    std::vector<float> weight(64 * 64);
+    CopyToF32(view, weight.data());
+    double expected = 0;
+    for (int64_t row = 0; row < 64; ++row) {
+      expected += double{weight[row * 64 + 33]} * weight[row * 64 + 37];
+    }
+    EXPECT_NEAR(grams[(2 * 16 + 1) * 16 + 5], expected, 1e-5);
+  }
+}
+
 TEST(Parameters, Precision) {
   const TestDir dir;
   WriteSyntheticCheckpoint(dir / "w", TinyConv(), DType::kF32, 1);

@@ -3,8 +3,11 @@
 
 #include <gmock/gmock.h>
 
+#include <cmath>
+
 #include "core/file.h"
 #include "qk_store_testing.h"
+#include "store/qk/qk_writer.h"
 
 namespace vggt {
 namespace {
@@ -42,6 +45,116 @@ TEST(QkStore, ReadsWhatWasWritten) {
         ASSERT_EQ(F16ToF32(tensors.k[i]), k[i]);
       }
     }
+  }
+}
+
+// A layer of one head: a frame of a camera and two patches, three channels.
+struct ExtrasCase {
+  QkExtraValues values{.x_norm = {1.5F, 0, 1e9F},
+                       .x_unit_sum = {1.25F, -0.5F, 0},
+                       .v_norm = {0.5F, 2, 0},
+                       .wov_norm = {60000, 0.25F, 1}};
+
+  // Writes it, in place of what is there.
+  fs::path Write(const TestDir& dir) const {
+    QkDescription d = SmallQkDescription(1, 1, 2, 4);
+    d.blocks.resize(1);
+    d.blocks[0].heads = 1;
+    d.blocks[0].channels = 3;
+    d.blocks[0].special_tokens = {"camera"};
+    d.blocks[0].layers.clear();
+    d.order = {0};
+    fs::remove_all(dir / "qk");
+    QkWriter writer(dir.path(), std::move(d));
+    const std::vector<uint16_t> q(12, 0x3C00);
+    writer.WriteLayer(BlockKind::kGlobal, 2, q, q, values);
+    writer.Finish();
+    return dir / "qk" / kQkDescriptionName;
+  }
+};
+
+QkExtraValues ExtrasOf(const fs::path& file) {
+  const QkStore store(file, {});
+  return store.Extras(store.description().blocks[0], 0);
+}
+
+TEST(QkStore, ReadsExtras) {
+  const TestDir dir;
+  const ExtrasCase all;
+  const fs::path file = all.Write(dir);
+  const QkExtraValues read = ExtrasOf(file);
+  for (const QkExtra extra : kQkExtras) EXPECT_EQ(read.of(extra), all.values.of(extra));
+  const QkStore store(file, {});
+  EXPECT_EQ(store.description().order, std::vector<int64_t>{0});
+  EXPECT_EQ(store.description().blocks[0].channels, 3);
+
+  // Each may be missing.
+  for (const QkExtra extra : kQkExtras) {
+    ExtrasCase less;
+    less.values.of(extra).clear();
+    const fs::path written = less.Write(dir);
+    EXPECT_THAT(ExtrasOf(written).of(extra), ::testing::IsEmpty());
+    EXPECT_FALSE(QkStore(written, {}).description().blocks[0].layers[0].has(extra));
+  }
+}
+
+// Stores of version 1, and what else tells of none.
+TEST(QkStore, HasNoExtrasUnlessToldOf) {
+  const TestDir dir;
+  const QkExtraValues none = ExtrasOf(WriteQkStore(dir.path(), SmallQkDescription()));
+  for (const QkExtra extra : kQkExtras) EXPECT_THAT(none.of(extra), ::testing::IsEmpty());
+}
+
+TEST(QkStore, RefusesExtrasThatCannotBe) {
+  const TestDir dir;
+  const auto refusal = [&](auto change) {
+    ExtrasCase wrong;
+    change(wrong.values);
+    const fs::path file = wrong.Write(dir);
+    return ErrorOf([&] { ExtrasOf(file); });
+  };
+  EXPECT_THAT(refusal([](QkExtraValues& v) { v.x_norm[1] = -1; }),
+              HasSubstr("global_03.safetensors: 'x_norm' holds -1, which is no norm, at index 1"));
+  EXPECT_THAT(refusal([](QkExtraValues& v) { v.x_norm[2] = INFINITY; }), HasSubstr("holds inf"));
+  EXPECT_THAT(refusal([](QkExtraValues& v) { v.v_norm[0] = NAN; }),
+              HasSubstr("'v_norm' holds nan, which is no norm, at index 0"));
+  EXPECT_THAT(refusal([](QkExtraValues& v) { v.wov_norm[2] = -0.5F; }),
+              HasSubstr("'wov_norm' holds -0.5"));
+  EXPECT_THAT(
+      refusal([](QkExtraValues& v) {
+        v.x_unit_sum = {2, -0.5F, 0};
+      }),
+      HasSubstr("'x_unit_sum' holds a vector of length 2.06155, which 2 unit vectors do not "
+                "reach, at index 0"));
+  EXPECT_THAT(refusal([](QkExtraValues& v) { v.x_unit_sum[2] = NAN; }),
+              HasSubstr("'x_unit_sum' holds a vector of length nan"));
+}
+
+TEST(QkStore, RefusesExtrasOfAnotherShapeAndMissingOnes) {
+  const TestDir dir;
+  const ExtrasCase whole;
+  const fs::path file = whole.Write(dir), layer = dir / "qk" / "global_03.safetensors";
+  std::string json = ReadFile(file);
+  json.replace(json.find("\"channels\": 3"), 13, "\"channels\": 4");
+  WriteFileAtomic(file, json);
+  EXPECT_THAT(ErrorOf([&] { ExtrasOf(file); }),
+              HasSubstr("'x_unit_sum' is F32 of shape [1, 3], attention.json announces F32 of [1, "
+                        "4]"));
+  whole.Write(dir);
+  // The description lists what the file does not hold; queries and keys can be read all the same.
+  testing::WriteQkLayer(layer, {1, 3, 4}, std::vector<float>(12), std::vector<float>(12));
+  EXPECT_THAT(ErrorOf([&] { ExtrasOf(file); }), HasSubstr("has no tensor 'x_norm'"));
+  const QkStore store(file, {});
+  EXPECT_NE(store.Layer(store.description().blocks[0], 0).q, nullptr);
+}
+
+TEST(QkStore, RefusesExtrasThatAreCutAnywhere) {
+  const TestDir dir;
+  const fs::path file = ExtrasCase().Write(dir), layer = dir / "qk" / "global_03.safetensors";
+  const std::string whole = ReadFile(layer);
+  for (size_t size = 0; size < whole.size(); ++size) {
+    WriteFileAtomic(layer, whole.substr(0, size), {.sync = Sync::kLater});
+    EXPECT_THAT(ErrorOf([&] { ExtrasOf(file); }), HasSubstr("global_03.safetensors")) << size;
   }
 }
 

@@ -59,6 +59,39 @@ std::vector<uint16_t> Values(const TensorView& view) {
   return values;
 }
 
+// q and k come first, and what is of four bytes is aligned.
+TEST(QkWriter, ExtrasFollowQueriesAndKeys) {
+  const TestDir dir;
+  QkDescription d = Description();
+  d.blocks.resize(1);
+  d.blocks[0].channels = 5;
+  QkWriter writer(dir.path(), d);
+  QkExtraValues extras{.x_norm = std::vector<float>(6, 1),
+                       .x_unit_sum = std::vector<float>(10, 0.5F),
+                       .v_norm = std::vector<float>(12, 1.0F / 3),
+                       .wov_norm = {}};
+  writer.WriteLayer(BlockKind::kGlobal, 0, Count(48, 100), Count(48, 200), extras);
+  writer.Finish();
+  const std::string bytes = ReadFile(dir / "qk" / "global_01.safetensors");
+  const SafetensorsFile file = ParseSafetensors(testing::AsBytes(bytes), "layer");
+  const auto place = [&](const char* name) {
+    return file.tensors.at(name).bytes.data() - file.tensors.at("q").bytes.data();
+  };
+  EXPECT_EQ(file.tensors.size(), 5U);
+  EXPECT_EQ(place("k"), 96);
+  EXPECT_EQ(place("x_norm"), 192);
+  EXPECT_EQ(place("x_unit_sum"), 192 + 24);
+  EXPECT_EQ(place("v_norm"), 192 + 24 + 40);
+  EXPECT_EQ(file.tensors.at("v_norm").shape, (Shape{2, 6}));
+  EXPECT_EQ(Values(file.tensors.at("v_norm")), std::vector<uint16_t>(12, 0x3555));  // 1/3
+
+  extras.v_norm.pop_back();
+  EXPECT_THAT(ErrorOf([&] {
+                writer.WriteLayer(BlockKind::kGlobal, 1, Count(48, 0), Count(48, 0), extras);
+              }),
+              HasSubstr("v_norm"));
+}
+
 TEST(QkWriter, WhatItWritesCanBeReadAgain) {
   const TestDir dir;
   QkWriter writer(dir / "out", Description());
