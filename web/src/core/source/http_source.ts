@@ -4,6 +4,7 @@ import { object, WireError } from "./check";
 import { NpyError } from "./npy";
 import type {
   FigureKind,
+  LayerRequest,
   MapsRequest,
   NumberKind,
   Recipe,
@@ -23,6 +24,14 @@ import {
   type Maps,
   type Rows,
 } from "./wire";
+import {
+  checkFrameMass,
+  checkHeadReport,
+  checkSimilarHeads,
+  type FrameMass,
+  type HeadReport,
+  type SimilarHeads,
+} from "./wire_report";
 
 // Longer than the server itself computes, so that it is the server who says what is too much. A file may take longer as
 // a whole, because it may be large and the way slow, but none of its pieces may.
@@ -204,6 +213,43 @@ export class HttpSource implements Source {
     return this.request(address, signal, read, { lateHint: kLateRowsHint });
   }
 
+  heads(exportId: string, signal?: AbortSignal): Promise<HeadReport> {
+    const address = `api/report/heads.json?export=${encodeURIComponent(exportId)}`;
+    return this.report(address, exportId, signal, async (answer) =>
+      checkHeadReport(await json(answer)),
+    );
+  }
+
+  frameMass(request: LayerRequest, signal?: AbortSignal): Promise<FrameMass> {
+    const address = `api/report/frames.npy?${ofLayer(request)}`;
+    return this.report(address, request.exportId, signal, async (answer) =>
+      checkFrameMass(await bytes(answer)),
+    );
+  }
+
+  similarHeads(
+    request: LayerRequest & { head: number },
+    signal?: AbortSignal,
+  ): Promise<SimilarHeads> {
+    const address = `api/report/similar.json?${ofLayer(request)}&head=${request.head}`;
+    return this.report(address, request.exportId, signal, async (answer) =>
+      checkSimilarHeads(await json(answer)),
+    );
+  }
+
+  private report<T>(
+    address: string,
+    exportId: string,
+    signal: AbortSignal | undefined,
+    read: (answer: Response) => Promise<T>,
+  ): Promise<T> {
+    const checked = (answer: Response) => {
+      this.checkVersion(answer, "X-Export-Version", exportId);
+      return read(answer);
+    };
+    return this.request(address, signal, checked);
+  }
+
   pictureAddress(frame: Frame): string {
     return this.base + frame.url.replace(/^\//, "");
   }
@@ -218,6 +264,10 @@ export class HttpSource implements Source {
 
   recipe(recipe: Recipe, signal?: AbortSignal): Promise<SavedFile> {
     return this.file("api/recipe.json", recipe, signal);
+  }
+
+  headsTable(exportId: string, signal?: AbortSignal): Promise<SavedFile> {
+    return this.file("api/report/heads.csv", { export: exportId }, signal);
   }
 
   private file(address: string, recipe: Recipe, signal?: AbortSignal): Promise<SavedFile> {
@@ -292,3 +342,6 @@ export class HttpSource implements Source {
 
 const mapsAddress = (parts: readonly string[], exportId: string): string =>
   `api/maps.npy?${[...parts, `export=${encodeURIComponent(exportId)}`].join("&")}`;
+
+const ofLayer = ({ exportId, block, layer }: LayerRequest): string =>
+  `export=${encodeURIComponent(exportId)}&block=${encodeURIComponent(block)}&layer=${layer}`;

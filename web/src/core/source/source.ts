@@ -3,6 +3,7 @@
 // matter whether a server, a notebook or the page itself answers.
 import type { Spot } from "./spot";
 import type { ExportInfo, ExportListing, Frame, Maps, Rows } from "./wire";
+import type { FrameMass, HeadReport, SimilarHeads } from "./wire_report";
 
 // Which of the export's maps: those of one patch of frame 0.
 export interface MapsRequest {
@@ -34,6 +35,13 @@ export interface RowsRequest extends Computation {
   frames: readonly number[] | null; // null: all
 }
 
+// Which layer of the export's blocks of one kind.
+export interface LayerRequest {
+  exportId: string;
+  block: string;
+  layer: number;
+}
+
 // Everything that says what a saved file holds, by the names that `vggt-attn figure` reads (core/state/recipe.ts).
 export type Recipe = Readonly<Record<string, string>>;
 
@@ -60,6 +68,15 @@ export interface Source {
   describe(exportId: string, signal?: AbortSignal): Promise<ExportInfo>;
   maps(request: MapsRequest, signal?: AbortSignal): Promise<Maps>;
   rows(request: RowsRequest, signal?: AbortSignal): Promise<Rows>;
+  // The numbers of all heads, as far as they are computed. The first call has them computed in the background.
+  heads(exportId: string, signal?: AbortSignal): Promise<HeadReport>;
+  // Where the patches of each picture look in a layer, head by head.
+  frameMass(request: LayerRequest, signal?: AbortSignal): Promise<FrameMass>;
+  // The heads that are most like one of a layer.
+  similarHeads(
+    request: LayerRequest & { head: number },
+    signal?: AbortSignal,
+  ): Promise<SimilarHeads>;
   // What an <img> takes as `src` to show a frame's picture.
   pictureAddress(frame: Frame): string;
   // The figure of a recipe, the numbers in it, and the recipe for `vggt-attn figure`, as files. Nothing but the recipe
@@ -67,4 +84,6 @@ export interface Source {
   figure(kind: FigureKind, recipe: Recipe, signal?: AbortSignal): Promise<SavedFile>;
   numbers(kind: NumberKind, recipe: Recipe, signal?: AbortSignal): Promise<SavedFile>;
   recipe(recipe: Recipe, signal?: AbortSignal): Promise<SavedFile>;
+  // The numbers of all heads as CSV.
+  headsTable(exportId: string, signal?: AbortSignal): Promise<SavedFile>;
 }
