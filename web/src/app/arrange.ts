@@ -75,13 +75,33 @@ export function matrixCells(
   room: Room,
   pixelRatio: number,
 ): Cells {
+  return tileCells(columns, rows, room, pixelRatio, aspect);
+}
+
+const kLeastTile = { width: 14, height: 9 };
+const kMostTile = { width: 180, height: 100 }; // beyond this, a tile of one colour says no more
+
+// Tiles of one colour, which fill a room as far as they need it. With `aspect` they hold maps of this shape, which may be
+// as large as the room allows.
+export function tileCells(
+  columns: number,
+  rows: number,
+  room: Room,
+  pixelRatio: number,
+  aspect: number | null = null,
+): Cells {
   const gap = Math.max(1, Math.round(pixelRatio));
   const across = (room.width * pixelRatio + gap) / columns - gap;
   const down = (room.height * pixelRatio + gap) / rows - gap;
-  const width = Math.max(Math.min(across, down * aspect), kSmallestCell * pixelRatio);
+  if (aspect !== null) {
+    const width = Math.max(Math.min(across, down * aspect), kSmallestCell * pixelRatio);
+    return { width: Math.floor(width), height: Math.max(1, Math.floor(width / aspect)), gap };
+  }
+  const within = (size: number, least: number, most: number) =>
+    Math.floor(Math.min(Math.max(size, least * pixelRatio), most * pixelRatio));
   return {
-    width: Math.floor(width),
-    height: Math.max(1, Math.floor(width / aspect)),
+    width: within(across, kLeastTile.width, kMostTile.width),
+    height: within(down, kLeastTile.height, kMostTile.height),
     gap,
   };
 }

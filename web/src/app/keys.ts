@@ -11,6 +11,7 @@ export const kKeyHelp: readonly (readonly [string, string])[] = [
   ["L", "show all layers at once"],
   ["H", "show all heads at once"],
   ["M", "the matrix: all layers × all heads"],
+  ["A", "the atlas: a number of each head of each layer"],
   ["P", "keep this query and add another beside it"],
   ["Backspace", "take the active query away, if there are several"],
   ["E", "enlarge the picture under the pointer or in focus; the same key or Esc goes back"],
@@ -43,8 +44,9 @@ const stepFrame: Action = ({ state }, event) => {
 
 const stepBlock: Action = ({ state }) => {
   const kinds = state.storeInfo.value?.blocks.map((each) => each.kind) ?? [];
-  const next = kinds[(kinds.indexOf(state.attention.value?.kind ?? "") + 1) % kinds.length];
-  if (state.exact.value && next) state.redefine(() => (state.wantedBlock.value = next));
+  const next = kinds[(kinds.indexOf(state.blockKind.value) + 1) % kinds.length];
+  const shown = state.exact.value || state.view.value === "atlas";
+  if (shown && next) state.redefine(() => (state.wantedBlock.value = next));
 };
 
 const stepRope: Action = ({ state }) => {
@@ -78,6 +80,7 @@ const kActions: Record<string, Action> = {
   l: ({ state }) => state.toggleView("layers"),
   h: ({ state }) => state.numHeads.value > 0 && state.toggleView("heads"),
   m: ({ state }) => state.toggleView("matrix"),
+  a: ({ state }) => state.toggleView("atlas"),
   p: addPin,
   f: stepFrame,
   i: toggleIncoming,

@@ -5,7 +5,7 @@ import { linkText } from "../core/state/link";
 import { recipeOf } from "../core/state/recipe";
 import type { State } from "../core/state/state";
 
-export type SaveKind = FigureKind | NumberKind | "recipe" | "link";
+export type SaveKind = FigureKind | NumberKind | "recipe" | "heads" | "link";
 
 function download({ name, content, leftOut }: SavedFile): readonly number[] {
   const url = URL.createObjectURL(content);
@@ -32,6 +32,8 @@ export async function save(state: State, kind: SaveKind): Promise<readonly numbe
       return download(await state.source.numbers(kind, recipe));
     case "recipe":
       return download(await state.source.recipe(recipe));
+    case "heads":
+      return download(await state.source.headsTable(recipe.export!));
     case "link": {
       const { origin, pathname } = window.location;
       await navigator.clipboard.writeText(`${origin}${pathname}?${linkText(state)}`);

@@ -16,6 +16,7 @@ import "./style/controls.css";
 import "./style/views.css";
 import "./style/query.css";
 import "./style/exact.css";
+import "./style/atlas.css";
 import "./style/state.css";
 import "./style/compare.css";
 

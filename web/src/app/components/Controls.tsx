@@ -117,6 +117,7 @@ function Views() {
       {check("layers", "all-layers", "Show all layers at once")}
       {check("heads", "all-heads", "Show all heads at once", averaged)}
       {check("matrix", "matrix", "Matrix")}
+      {check("atlas", "atlas-view", "Atlas")}
     </div>
   );
 }
@@ -124,26 +125,44 @@ function Views() {
 // Bright where values are low and dark where they are high, and red beside green.
 const kJetHint = "jet misleads in print and for colour-blind readers: try viridis";
 
+function Colormap(props: { label: string }) {
+  const { state } = useViewer();
+  return (
+    <Field label={props.label}>
+      <select
+        data-testid="colormap"
+        title={state.colormap.value === "jet" ? kJetHint : undefined}
+        value={state.colormap.value}
+        onChange={(event) => {
+          const name = kColormaps.find((each) => each === event.currentTarget.value);
+          if (name) state.colormap.value = name;
+        }}
+      >
+        {kColormaps.map((name) => (
+          <option key={name}>{name}</option>
+        ))}
+      </select>
+    </Field>
+  );
+}
+
+// The tiles of the atlas have colours of their own.
+function AtlasColours() {
+  const { state } = useViewer();
+  return (
+    <div class="group">
+      {state.atlasThumbnails.value !== "off" && <Colormap label="Colours of small maps" />}
+      <CompareScale />
+    </div>
+  );
+}
+
 function Colours() {
   const { state } = useViewer();
   const { modes, now } = scaleChoices(state);
   return (
     <div class="group">
-      <Field label="Colours">
-        <select
-          data-testid="colormap"
-          title={state.colormap.value === "jet" ? kJetHint : undefined}
-          value={state.colormap.value}
-          onChange={(event) => {
-            const name = kColormaps.find((each) => each === event.currentTarget.value);
-            if (name) state.colormap.value = name;
-          }}
-        >
-          {kColormaps.map((name) => (
-            <option key={name}>{name}</option>
-          ))}
-        </select>
-      </Field>
+      <Colormap label="Colours" />
       <Field label="Scale">
         <select
           data-testid="scale"
@@ -211,45 +230,53 @@ function Colours() {
   );
 }
 
-export function Controls() {
+function Marks() {
   const { state } = useViewer();
   const toggle = (signal: { value: boolean }) => (checked: boolean) => (signal.value = checked);
+  return (
+    <div class="group">
+      <Check
+        label="Map alone"
+        testId="map-alone"
+        checked={state.mapAlone.value}
+        onChange={toggle(state.mapAlone)}
+      />
+      <Check
+        label="Smooth"
+        testId="smooth"
+        checked={state.smooth.value}
+        onChange={toggle(state.smooth)}
+      />
+      <Check
+        label="Best match"
+        testId="matches"
+        title="Mark the cell of the largest value in each frame"
+        checked={state.showMatches.value}
+        onChange={toggle(state.showMatches)}
+      />
+      {state.view.value === "frames" && (
+        <Check
+          label="Lines"
+          testId="lines"
+          title="A line from the query to the best match in each frame"
+          checked={state.showLines.value}
+          onChange={toggle(state.showLines)}
+        />
+      )}
+    </div>
+  );
+}
+
+export function Controls() {
+  const { state } = useViewer();
+  const atlas = state.view.value === "atlas";
   return (
     <section class="controls" aria-label="What is shown">
       <LayerAndHead />
       <Views />
       <CompareMode />
-      <Colours />
-      <div class="group">
-        <Check
-          label="Map alone"
-          testId="map-alone"
-          checked={state.mapAlone.value}
-          onChange={toggle(state.mapAlone)}
-        />
-        <Check
-          label="Smooth"
-          testId="smooth"
-          checked={state.smooth.value}
-          onChange={toggle(state.smooth)}
-        />
-        <Check
-          label="Best match"
-          testId="matches"
-          title="Mark the cell of the largest value in each frame"
-          checked={state.showMatches.value}
-          onChange={toggle(state.showMatches)}
-        />
-        {state.view.value === "frames" && (
-          <Check
-            label="Lines"
-            testId="lines"
-            title="A line from the query to the best match in each frame"
-            checked={state.showLines.value}
-            onChange={toggle(state.showLines)}
-          />
-        )}
-      </div>
+      {atlas ? <AtlasColours /> : <Colours />}
+      {!atlas && <Marks />}
     </section>
   );
 }

@@ -39,9 +39,11 @@ export function FeedFailure(props: { feed: Feed; role: "alert" | "status" }) {
 // While the source is away, asks for the export until an answer comes, one request at a time.
 function useReconnection() {
   const { state, sides } = useViewer();
-  const { source, exportInfo, failure, feeds } = state;
+  const { source, exportInfo, failure, feeds, atlas } = state;
   const away = useComputed(
-    () => feeds.missed.value || sides.b.feeds.missed.value || failure.value?.kind === "network",
+    () =>
+      [feeds, sides.b.feeds, atlas, sides.b.atlas].some(({ missed }) => missed.value) ||
+      failure.value?.kind === "network",
   );
   useSignalEffect(() => {
     const info = exportInfo.value;
@@ -63,6 +65,8 @@ function useReconnection() {
         if (found || failure.peek()?.kind === "network") failure.value = found;
         feeds.retryAll();
         sides.b.feeds.retryAll();
+        atlas.again();
+        sides.b.atlas.again();
       });
     };
     let timer = window.setTimeout(ask, kRetryMs);

@@ -59,6 +59,11 @@ export function HelpDialog() {
             rectangle.
           </p>
         )}
+        <p>
+          The atlas shows a number of each head of each layer as a tile. Point at a tile to read it,
+          and rest there to see heads like it; a click shows its maps. Layers and heads are counted
+          from 1; the indices, which many papers use, from 0.
+        </p>
         {state.other.value && (
           <p>
             Two exports are compared, A and B: the same query, layer and head in both. Strips, chart

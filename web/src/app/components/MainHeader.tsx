@@ -41,6 +41,8 @@ function heading(state: State, alone: number | null): string {
       return `All heads · ${layer}`;
     case "matrix":
       return state.numHeads.value > 0 ? "All layers × all heads" : "All layers";
+    case "atlas":
+      return "Atlas of all heads";
   }
 }
 

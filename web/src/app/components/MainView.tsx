@@ -8,6 +8,8 @@ import { isRefused, type Feed } from "../../core/state/feed";
 import type { State } from "../../core/state/state";
 import { arrange, type Arrangement, type Room } from "../arrange";
 import { useViewer } from "../context";
+import { Atlas } from "./Atlas";
+import { AtlasControls } from "./AtlasControls";
 import { Columns, columnsIn } from "./Columns";
 import { CompareLeftOut, CompareSide, useSections } from "./CompareSide";
 import { ExactControls } from "./ExactControls";
@@ -91,6 +93,19 @@ function arrangement(
 }
 
 export function MainView() {
+  const { state } = useViewer();
+  return state.view.value === "atlas" ? (
+    <section class="main-view" aria-label="Atlas of all heads">
+      <MainHeader />
+      <AtlasControls />
+      <Atlas />
+    </section>
+  ) : (
+    <MapsView />
+  );
+}
+
+function MapsView() {
   const { state, enlarged } = useViewer();
   const { element, measured } = useRoom({ width: 900, height: 600 });
   const whole = useRoom();

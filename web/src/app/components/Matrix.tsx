@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // All layers × all heads of one query in one target frame, painted as one picture.
 import { useComputed, useSignal, useSignalEffect, type Signal } from "@preact/signals";
-import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
+import { useRef } from "preact/hooks";
 import { formatValue } from "../../core/maps/number";
 import { kAverage } from "../../core/state/choices";
 import { colourScale } from "../../core/state/colour_scale";
@@ -13,6 +13,7 @@ import { matrixCells, type Cells, type Room } from "../arrange";
 import { canvas2d } from "../canvas";
 import { useViewer } from "../context";
 import { useVoice } from "../voice";
+import { kRounding, usePixelRatio, useWholePixels } from "./device_pixels";
 
 const kLabelWidth = 2.4; // heights of a line of text
 const kLabelHeight = 1.4;
@@ -34,40 +35,6 @@ export function matrixSize(state: State, room: Room, em: number): number {
   const wide = headsOf(state).length * (width + gap) + kLabelWidth * em;
   const tall = layersOf(state).length * (height + gap) + kLabelHeight * em;
   return wide <= room.width + gap && tall <= room.height + gap ? width : 0;
-}
-
-// Follows the browser's zoom, and the window from screen to screen.
-function usePixelRatio(): number {
-  const ratio = useSignal(window.devicePixelRatio);
-  const { value } = ratio;
-  useEffect(() => {
-    const query = window.matchMedia(`(resolution: ${value}dppx)`);
-    const change = () => (ratio.value = window.devicePixelRatio);
-    query.addEventListener("change", change);
-    return () => query.removeEventListener("change", change);
-  }, [value]);
-  return value;
-}
-
-// Browsers cut lengths off at 1/64 of a pixel of the device. So much more, and a whole number stays what it is.
-const kRounding = 1 / 128;
-
-// Moves the sheet so that the maps begin at a whole pixel of the device: there the browser neither stretches nor blurs
-// them.
-function useWholePixels(pixelRatio: number) {
-  const sheet = useRef<HTMLDivElement>(null);
-  const maps = useRef<HTMLDivElement>(null);
-  useLayoutEffect(() => {
-    if (!sheet.current || !maps.current) return;
-    sheet.current.style.margin = "0";
-    const { left, top } = maps.current.getBoundingClientRect();
-    const to = (at: number) => {
-      const next = Math.ceil(at * pixelRatio - 2 * kRounding) + kRounding;
-      return Math.max(0, next / pixelRatio - at);
-    };
-    sheet.current.style.margin = `${to(top)}px 0 0 ${to(left)}px`;
-  });
-  return { sheet, maps };
 }
 
 // The maps side by side, one pixel a cell, without gaps.

@@ -13,6 +13,7 @@ import { kMostPins } from "../../core/state/choices";
 import { frameLabel, kOption, sourceOf } from "../../core/state/frame_name";
 import { useViewer } from "../context";
 import { enlarge } from "../enlarge";
+import { AtlasLegend } from "./AtlasLegend";
 import { ColourBar } from "./ColourBar";
 import { CompareBars } from "./CompareBars";
 import { Check, Choice } from "./Fields";
@@ -189,6 +190,7 @@ function PinList() {
 
 export function QueryPanel() {
   const { state, enlarged } = useViewer();
+  const atlas = state.view.value === "atlas";
   return (
     <section class="query-panel" aria-label="Query">
       {enlarged.value === "query" && (
@@ -201,13 +203,19 @@ export function QueryPanel() {
       <QueryText />
       <QueryPlace />
       <PinList />
-      <Vmax />
-      <ColourBar />
-      <CompareBars />
+      {atlas ? (
+        <AtlasLegend />
+      ) : (
+        <>
+          <Vmax />
+          <ColourBar />
+          <CompareBars />
+        </>
+      )}
       {state.exportInfo.value?.notices.map((notice) => (
         <p class="notice">{notice}</p>
       ))}
-      {state.layers.value.length > 1 && <FrameShares />}
+      {!atlas && state.layers.value.length > 1 && <FrameShares />}
       {state.storeInfo.value === null && (
         <p class="quiet small" data-testid="store-hint">
           With <code>export --save_qk</code>: any frame and special token as the query, exact

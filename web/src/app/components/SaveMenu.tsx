@@ -21,6 +21,12 @@ const kItems: readonly { kind: SaveKind; name: string; about: string }[] = [
   { kind: "link", name: "Copy link", about: "restores exactly this view" },
 ];
 
+// Of the atlas, which is no figure of a recipe.
+const kAtlasItems: typeof kItems = [
+  { kind: "heads", name: "Numbers of all heads as CSV", about: "a line for each layer and head" },
+  ...kItems.filter(({ kind }) => kind === "link"),
+];
+
 // How figures look on the page of a paper.
 function FigureOptions(props: { act: (kind: SaveKind) => void; leave: () => void }) {
   const { state } = useViewer();
@@ -96,8 +102,10 @@ function FigureOptions(props: { act: (kind: SaveKind) => void; leave: () => void
 
 export function SaveMenu() {
   const { state, ownsPage } = useViewer();
+  const atlas = state.view.value === "atlas";
+  const all = atlas ? kAtlasItems : kItems;
   // A link restores the view only where the address bar is the viewer's.
-  const items = ownsPage ? kItems : kItems.filter(({ kind }) => kind !== "link");
+  const items = ownsPage ? all : all.filter(({ kind }) => kind !== "link");
   const open = useSignal(false);
   const said = useSignal("Save");
   const failure = useSignal<WireError | null>(null);
@@ -169,7 +177,13 @@ export function SaveMenu() {
               Not saved: <FailureText error={failure.value} />
             </p>
           )}
-          <FigureOptions act={(kind) => void act(kind)} leave={leave} />
+          {atlas ? (
+            <p class="hint atlas-hint">
+              Figures of all heads, as PNG, SVG and PDF, are drawn by <code>vggt-attn report</code>.
+            </p>
+          ) : (
+            <FigureOptions act={(kind) => void act(kind)} leave={leave} />
+          )}
           {items.map(({ kind, name, about }) => (
             <button key={kind} data-testid={`save-${kind}`} onClick={() => void act(kind)}>
               {name}

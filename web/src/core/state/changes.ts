@@ -249,6 +249,24 @@ export function createChanges(source: Source, s: Shown) {
     });
   }
 
+  // From the atlas to the frames of a head. If the maps on show are of other blocks, or do not have it, they are computed
+  // from the store.
+  function openHead(kind: string, layerNumber: number, headNumber: number): void {
+    const known =
+      s.blockKind.value === kind &&
+      headNumber <= s.numHeads.value &&
+      s.layers.value.some((each) => each.number === layerNumber);
+    batch(() => {
+      if (!known) {
+        redefine(() => {
+          s.wantedBlock.value = kind;
+          if (!s.exact.value) s.wantedDefinition.value = "model";
+        });
+      }
+      goTo(layerNumber, headNumber);
+    });
+  }
+
   return {
     reportFailure,
     load,
@@ -266,6 +284,7 @@ export function createChanges(source: Source, s: Shown) {
     stepHead,
     toggleView,
     goTo,
+    openHead,
     stopLoading(): void {
       opening.abort();
       openingOther.abort();

@@ -4,6 +4,7 @@
 import { signal } from "@preact/signals";
 import { colormapNames, type ColormapName } from "../maps/colormap";
 import type { Size } from "../maps/geometry";
+import type { HeadSort } from "../maps/heads";
 import type { Spot } from "../source/spot";
 import type { ExportInfo, WireError } from "../source/wire";
 
@@ -14,7 +15,7 @@ export const kFixedScale = { least: 1e-9, most: 1 };
 export const kAverage = 0;
 export const kMostPins = 4;
 
-export const kViews = ["frames", "layers", "heads", "matrix"] as const;
+export const kViews = ["frames", "layers", "heads", "matrix", "atlas"] as const;
 export type View = (typeof kViews)[number];
 // What a colour scale reaches over (display.ts).
 export const kScales = ["view", "head", "layer", "map", "max", "fixed"] as const;
@@ -39,6 +40,13 @@ export type Reduction = (typeof kReductions)[number];
 // The definition that stands for the export's own maps, where the other definitions are computed from its store.
 // Links hold this text.
 export const kExportMaps = "stored";
+
+// The picture of which the atlas shows small maps: none, that of the query, or the one where each head looks most.
+export const kThumbnailFrames = ["off", "query", "most"] as const;
+export type ThumbnailFrame = (typeof kThumbnailFrames)[number];
+// What the colours of the atlas reach over: from the least to the largest number shown; or, of shares, all of 0 to 1.
+export const kAtlasEnds = ["span", "whole"] as const;
+export type AtlasEnds = (typeof kAtlasEnds)[number];
 
 // Millimetres: two columns or one of most journals.
 export const kFigureWidths = [170, 85] as const;
@@ -109,6 +117,13 @@ export function createChoices() {
     incoming: signal(false),
     compare: signal<Compare>("side"),
     ownScales: signal(false), // whether the colours of A and of B end where each alone says
+    // The atlas. A report that does not have the metric or the label shows its first metric, and all heads.
+    atlasMetric: signal(""),
+    atlasSort: signal<HeadSort>("place"),
+    atlasEnds: signal<AtlasEnds>("span"),
+    atlasThumbnails: signal<ThumbnailFrame>("off"),
+    atlasFilter: signal(""), // the name of a label
+    atlasLines: signal(false), // whether layer curves have a line for each head
     // How the view is saved as a figure.
     figureWidth: signal<FigureWidth>(170),
     figureFrames: signal<FigureFrames>("all"),

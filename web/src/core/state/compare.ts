@@ -69,6 +69,12 @@ function undefinedIn(a: Shown, b: ExportInfo): string | null {
 // What B lacks of the maps of one query that A shows, as the rest of a sentence ("has no layer 20; …"); null if it
 // lacks nothing.
 export function lackOf(a: Shown, b: ExportInfo, slot: number): string | null {
+  if (a.view.value === "atlas") {
+    const kind = a.blockKind.value;
+    if (!b.store) return "has no queries and keys (export with --save_qk keeps them)";
+    const found = b.store.blocks.some((each) => each.kind === kind);
+    return found ? null : `has no queries and keys of ${kind} blocks`;
+  }
   const missing = undefinedIn(a, b);
   if (missing) return missing;
   const extents = extentsOf(b, a.attention.value?.kind ?? null);
@@ -149,6 +155,7 @@ export function whyNoDifference(a: Shown, b: ExportInfo): string | null {
   }
   const kind = a.attention.value?.kind ?? null;
   const info = a.exportInfo.value;
+  if (a.view.value === "atlas") return whyNoHeadDifference(a, b);
   const own = info && extentsOf(info, kind);
   const extents = extentsOf(b, kind);
   if (!own || !extents) return "";
@@ -169,6 +176,16 @@ export function whyNoDifference(a: Shown, b: ExportInfo): string | null {
   if (own.tokens.join() !== extents.tokens.join()) return "The special tokens differ.";
   if (own.attends !== extents.attends) return "The frames that a query looks at differ.";
   return null;
+}
+
+// Numbers of heads can be subtracted whatever pictures they were taken of.
+function whyNoHeadDifference(a: Shown, b: ExportInfo): string | null {
+  const kind = a.blockKind.value;
+  const [own, other] = [extentsOf(a.exportInfo.value!, kind), extentsOf(b, kind)];
+  if (!own || !other) return "";
+  const [list, others] = [numberRanges(own.layers), numberRanges(other.layers)];
+  if (list !== others) return `The layers differ: ${list} in A, ${others} in B.`;
+  return own.heads === other.heads ? null : `A has ${own.heads} heads, B has ${other.heads}.`;
 }
 
 const foldersOf = (path: string): string[] =>

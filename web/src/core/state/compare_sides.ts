@@ -4,6 +4,7 @@
 import { computed, effect, signal, type ReadonlySignal, type Signal } from "@preact/signals";
 import { differenceColormap } from "../maps/colormap";
 import type { Size } from "../maps/geometry";
+import { createAtlas } from "./atlas";
 import { lackOf, tellingNames, whyNoDifference } from "./compare";
 import { DifferenceFeed } from "./compare_difference";
 import { derive } from "./derived";
@@ -41,12 +42,17 @@ function createOther(a: State, lacking: (slot: number) => boolean): State {
     other: a.exportInfo,
     naturalSizes: signal<ReadonlyMap<number, Size>>(new Map()),
     wantedDefinition: following(() => a.definition.value),
-    wantedBlock: following(() => a.attention.value?.kind ?? ""),
+    wantedBlock: following(() => a.blockKind.value),
     wantedRope: following(() => a.rope.value),
   };
   const shown = { ...signals, ...derive(signals) };
   const feeds = createFeeds(a.source, shown, { strips: false, lacking });
-  return { ...shown, feeds, framesOnShow: followFrames(shown, feeds.main) };
+  return {
+    ...shown,
+    feeds,
+    framesOnShow: followFrames(shown, feeds.main),
+    atlas: createAtlas(a.source, shown, a.pointing),
+  };
 }
 
 function createDifference(a: State, b: State, on: () => boolean): State {
@@ -81,6 +87,7 @@ export function createSides(a: State): Sides {
   b.feeds.share(() => (a.ownScales.value ? b.feeds.main : both));
   const stops = [
     b.feeds.follow(),
+    b.atlas.follow(),
     effect(() => {
       a.other.value;
       b.naturalSizes.value = new Map();

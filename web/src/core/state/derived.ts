@@ -46,6 +46,11 @@ export function derive(s: Opened & Choices) {
     const blocks = exact.value ? storeInfo.value!.blocks : [];
     return blocks.find((each) => each.kind === s.wantedBlock.value) ?? blocks[0] ?? null;
   });
+  // The kind of blocks that is meant, whether or not maps are computed from them.
+  const blockKind = computed(() => {
+    const kinds = storeInfo.value?.blocks.map(({ kind }) => kind) ?? [];
+    return kinds.find((kind) => kind === s.wantedBlock.value) ?? kinds[0] ?? "";
+  });
   const rope = computed(() =>
     attention.value?.rope === "2d" ? s.wantedRope.value : ("after" as const),
   );
@@ -134,6 +139,7 @@ export function derive(s: Opened & Choices) {
     isSigned,
     signed,
     attention,
+    blockKind,
     rope,
     wantedHow,
     specialTokens,

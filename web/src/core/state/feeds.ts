@@ -57,6 +57,7 @@ export function createFeeds(source: Source, s: Shown, options: FeedOptions = {})
   function mainAsk(info: ExportInfo, spot: Spot): Ask | null {
     const readable = readableLayers();
     const view = s.view.value;
+    if (view === "atlas") return null; // its small maps are asked for elsewhere
     const one = [s.layer.value].filter((layer) => readable.includes(layer));
     const everyHead = s.numHeads.value > 0 ? s.headNumbers() : [kAverage];
     const layers = view === "layers" || view === "matrix" ? readable : one;

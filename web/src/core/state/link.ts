@@ -9,7 +9,9 @@ import {
   spotName,
   type Spot,
 } from "../source/spot";
+import { kHeadSorts } from "../maps/heads";
 import {
+  kAtlasEnds,
   kAverage,
   kColormaps,
   kCompares,
@@ -18,6 +20,7 @@ import {
   kReductions,
   kRopes,
   kScales,
+  kThumbnailFrames,
   kUsualMostFrames,
   kViews,
   type Choices,
@@ -86,7 +89,7 @@ function named(key: string, signal: { value: string }, usual: string): Field {
     usual,
     write: () => signal.value,
     read: (text) => {
-      if (text === usual || /^[a-z_]{1,40}$/.test(text)) signal.value = text;
+      if (text === usual || /^[a-z0-9_-]{1,40}$/.test(text)) signal.value = text;
     },
   };
 }
@@ -107,6 +110,12 @@ const displayFields = (s: Choices): Field[] => [
   flag("live", s.liveHover, true),
   number("width", s.columnWidth, 0, 480, 0),
   flag("log", s.logScale, false),
+  named("metric", s.atlasMetric, ""),
+  choice("sort", s.atlasSort, kHeadSorts, "place"),
+  choice("ends", s.atlasEnds, kAtlasEnds, "span"),
+  choice("thumbnails", s.atlasThumbnails, kThumbnailFrames, "off"),
+  named("label", s.atlasFilter, ""),
+  flag("curves", s.atlasLines, false),
   choice("order", s.frameOrder, kFrameOrders, "given"),
   number("most", s.mostFrames, 0, 1000, kUsualMostFrames),
 ];

@@ -2,6 +2,7 @@
 // The state of one viewer. Two of them share nothing.
 import { batch, computed, signal } from "@preact/signals";
 import type { Source } from "../source/source";
+import { createAtlas, createPointing } from "./atlas";
 import { createChanges } from "./changes";
 import { createChoices, createOpened } from "./choices";
 import { derive } from "./derived";
@@ -14,7 +15,9 @@ export function createState(source: Source) {
   const shown = { ...signals, ...derive(signals) };
   const changes = createChanges(source, shown);
   const feeds = createFeeds(source, shown);
-  const stop = feeds.follow();
+  const pointing = createPointing();
+  const atlas = createAtlas(source, shown, pointing);
+  const stops = [feeds.follow(), atlas.follow()];
   const openings = signal(0);
 
   // Opens what a link asks for, in the view that it asks for, and says what of it the export does not have. The export
@@ -59,12 +62,14 @@ export function createState(source: Source) {
     // Whether exports of a link are still being opened.
     opening: computed(() => openings.value > 0),
     feeds,
+    pointing,
+    atlas,
     // The frames of the view of frames: those that are large, and those that are small below.
     framesOnShow: followFrames(shown, feeds.main),
     // Ends all that goes on: requests are aborted, and nothing follows the choices any more.
     dispose(): void {
       changes.stopLoading();
-      stop();
+      for (const stop of stops) stop();
     },
   };
 }
