@@ -105,6 +105,7 @@ describe("keys", () => {
     ["l", "layers"],
     ["H", "heads"],
     ["m", "matrix"],
+    ["a", "atlas"],
   ])("%s opens and closes a view", (key, view) => {
     press(key);
     expect(state.view.value).toBe(view);

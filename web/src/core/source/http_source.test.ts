@@ -272,6 +272,50 @@ describe("requests", () => {
   });
 });
 
+describe("the report", () => {
+  const layer = { exportId: "a b", block: "global", layer: 3 };
+
+  it("is asked for by export, kind of block, layer and head", async () => {
+    const mass = () => new Response(writeNpy({ shape: [1, 1, 2], data: new Float32Array(2) }));
+    const seen = serve((url) =>
+      url.includes("frames.npy")
+        ? mass()
+        : Response.json(
+            url.includes("similar")
+              ? { definition: "", heads: [] }
+              : { state: "none", progress: 0 },
+          ),
+    );
+    expect((await source.heads("a b")).state).toBe("none");
+    expect((await source.frameMass(layer)).frames).toBe(1);
+    expect((await source.similarHeads({ ...layer, head: 2 })).heads).toEqual([]);
+    expect(seen.urls).toEqual([
+      "api/report/heads.json?export=a%20b",
+      "api/report/frames.npy?export=a%20b&block=global&layer=3",
+      "api/report/similar.json?export=a%20b&block=global&layer=3&head=2",
+    ]);
+  });
+
+  it("is not taken for that of an export that was replaced", async () => {
+    const headers = { "X-Export-Version": "another" };
+    serve((url) =>
+      url.startsWith("api/export")
+        ? Response.json({ ...answer(), id: "kitchen" })
+        : Response.json({ state: "none", progress: 0 }, { headers }),
+    );
+    const own = new HttpSource();
+    await own.describe("kitchen");
+    expect((await failure(own.heads("kitchen"))).what).toMatch(/replaced on disk/);
+  });
+
+  it("is saved as a table", async () => {
+    const headers = { "Content-Disposition": 'attachment; filename="kitchen_heads.csv"' };
+    const seen = serve(() => new Response("block,layer\n", { headers }));
+    expect((await source.headsTable("a b")).name).toBe("kitchen_heads.csv");
+    expect(seen.urls).toEqual(["api/report/heads.csv?export=a+b"]);
+  });
+});
+
 describe("an export that is replaced on disk", () => {
   it("is not shown under the words of the one before", async () => {
     const headers = { "X-Export-Version": "another" };

@@ -17,9 +17,14 @@ function choices() {
   const { fixedScale, gamma, smooth, mapAlone, showMatches, showLines, showGrid, liveHover } =
     state;
   const { columnWidth } = state;
+  const { atlasMetric, atlasSort, atlasEnds, atlasThumbnails, atlasFilter, atlasLines } = state;
+  const atlas = { atlasMetric, atlasSort, atlasEnds, atlasThumbnails, atlasFilter, atlasLines };
   const all = { layer, head, pins, activePin, targetFrame, view, opacity, colormap, scaleMode };
   const more = { fixedScale, gamma, smooth, mapAlone, showMatches, showLines, showGrid, liveHover };
-  return Object.entries({ ...all, ...more, columnWidth }).map(([name, { value }]) => [name, value]);
+  return Object.entries({ ...all, ...more, ...atlas, columnWidth }).map(([name, { value }]) => [
+    name,
+    value,
+  ]);
 }
 
 beforeEach(startAgain);
@@ -55,6 +60,12 @@ describe("a link", () => {
     state.showGrid.value = false;
     state.liveHover.value = false;
     state.columnWidth.value = 200;
+    state.atlasMetric.value = "top10_mass";
+    state.atlasSort.value = "all";
+    state.atlasEnds.value = "whole";
+    state.atlasThumbnails.value = "most";
+    state.atlasFilter.value = "same-cell";
+    state.atlasLines.value = true;
     const before = choices();
     const query = linkText(state);
 
@@ -181,6 +192,14 @@ describe("what a link asks for and the export lacks", () => {
       "colormap Jet (jet is used)",
       "scale (empty) (view is used)",
       "gamma 9 (1 is used)",
+    ]);
+  });
+
+  it("is named of the atlas, too", () => {
+    expect(lost("view=atlas&sort=none&thumbnails=2&metric=a+b&label=sink")).toEqual([
+      "metric a b (the usual one is used)",
+      "sort none (place is used)",
+      "thumbnails 2 (off is used)",
     ]);
   });
 

@@ -276,7 +276,7 @@ export function notKept(s: Shown, query: string): string[] {
     const before = field.write();
     const number = Number(text);
     if (text !== "" && number === Number(before)) continue; // 0.50 and 0.5
-    lost.push(`${field.key} ${text || "(empty)"} (${before} is used)`);
+    lost.push(`${field.key} ${text || "(empty)"} (${before || "the usual one"} is used)`);
   }
   return lost;
 }
