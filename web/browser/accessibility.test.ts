@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // The page without a mouse, without colours of its own, and through the eyes of axe.
-import axe from "axe-core";
 import type { Browser, Locator } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { Server } from "./server";
@@ -27,20 +26,6 @@ async function open(path: string, look: Look = {}) {
 }
 
 const isFocused = (found: Locator) => found.evaluate((each) => each === document.activeElement);
-
-// What axe finds, of what it calls serious or critical.
-async function violations(): Promise<string[]> {
-  await viewer.page.evaluate(axe.source);
-  const found = await viewer.page.evaluate(() =>
-    (window as unknown as { axe: typeof axe }).axe.run(document, {
-      resultTypes: ["violations"],
-    }),
-  );
-  expect(found.passes.length).toBeGreaterThan(15);
-  return found.violations
-    .filter(({ impact }) => impact === "serious" || impact === "critical")
-    .flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.target.join()} ${node.html}`));
-}
 
 describe("axe finds nothing serious", () => {
   const kStore = "?path=store_demo&layer=2&row=3&col=4";
@@ -78,7 +63,7 @@ describe("axe finds nothing serious", () => {
     await viewer.id("vmax").waitFor();
     await act?.();
     await viewer.page.waitForLoadState("networkidle");
-    expect(await violations()).toEqual([]);
+    expect(await viewer.violations()).toEqual([]);
     const unfold = viewer.id("unfold");
     if ((await unfold.isVisible()) && !act) {
       await unfold.click();
@@ -86,7 +71,7 @@ describe("axe finds nothing serious", () => {
         .id("strips")
         .click({ force: true, timeout: 1000 })
         .catch(() => undefined);
-      expect(await violations()).toEqual([]);
+      expect(await viewer.violations()).toEqual([]);
     }
   });
 
@@ -94,7 +79,7 @@ describe("axe finds nothing serious", () => {
     viewer = await Viewer.open(browser, server, "?path=nothing/here", { theme });
     viewer.allow(/404/);
     await viewer.id("error").first().waitFor();
-    expect(await violations()).toEqual([]);
+    expect(await viewer.violations()).toEqual([]);
   });
 });
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The page in a browser, and what a test reads off it.
+import axe from "axe-core";
 import { chromium, type Browser, type Locator, type Page } from "playwright-core";
 import { expect } from "vitest";
 import { colormapTable, type ColormapName } from "../src/core/maps/colormap";
@@ -139,6 +140,20 @@ export class Viewer {
     idle.set(this.browser, page);
     const isAllowed = (text: string) => this.allowed.some((pattern) => pattern.test(text));
     expect(this.problems.filter((text) => !isAllowed(text))).toEqual([]);
+  }
+
+  // What axe finds, of what it calls serious or critical.
+  async violations(): Promise<string[]> {
+    await this.page.evaluate(axe.source);
+    const found = await this.page.evaluate(() =>
+      (window as unknown as { axe: typeof axe }).axe.run(document, {
+        resultTypes: ["violations"],
+      }),
+    );
+    expect(found.passes.length).toBeGreaterThan(15);
+    return found.violations
+      .filter(({ impact }) => impact === "serious" || impact === "critical")
+      .flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.target.join()} ${node.html}`));
   }
 
   id(testId: string): Locator {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from "vitest";
-import { arrange, columnSheet, frameSheet, matrixCells } from "./arrange";
+import { arrange, columnSheet, frameSheet, matrixCells, tileCells } from "./arrange";
 
 const none = () => 0;
 
@@ -64,6 +64,33 @@ describe("cells of a matrix", () => {
 
   it("are no narrower than can be seen", () => {
     expect(matrixCells(16, 24, 1, { width: 100, height: 100 }, 2).width).toBe(44);
+  });
+});
+
+describe("tiles of one colour", () => {
+  it("fill the room in whole pixels, but grow no larger than they must", () => {
+    for (const ratio of [1, 1.5, 2]) {
+      const { width, height, gap } = tileCells(16, 24, { width: 701, height: 503 }, ratio);
+      expect([width, height, gap].every(Number.isInteger)).toBe(true);
+      const [wide, tall] = [16 * (width + gap) - gap, 24 * (height + gap) - gap];
+      expect(wide / ratio).toBeLessThanOrEqual(701);
+      expect(wide / ratio).toBeGreaterThan(701 - 16);
+      expect(tall / ratio).toBeLessThanOrEqual(503);
+      expect(tall / ratio).toBeGreaterThan(503 - 24);
+    }
+    const few = tileCells(4, 2, { width: 4000, height: 3000 }, 2);
+    expect(few).toEqual({ width: 360, height: 200, gap: 2 });
+  });
+
+  it("are no smaller than can be seen, and with maps have their shape", () => {
+    expect(tileCells(16, 24, { width: 50, height: 50 }, 1)).toEqual({
+      width: 14,
+      height: 9,
+      gap: 1,
+    });
+    const { width, height } = tileCells(4, 2, { width: 4000, height: 900 }, 1, 2);
+    expect(width).toBe(899);
+    expect(height).toBe(449);
   });
 });
 
