@@ -1,0 +1,315 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "report/sparsity_section.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "analysis/sparsity.h"
+#include "analysis/sparsity_table.h"
+#include "ops/quantile.h"
+
+namespace vggt {
+namespace {
+
+constexpr int64_t kUsualRows = 64;
+
+double MeanOf(const std::vector<double>& values) {
+  return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+}
+
+double QuantileOf(const std::vector<double>& values, double q) {
+  const std::vector<float> floats(values.begin(), values.end());
+  return Quantile({floats.data(), 1, std::ssize(floats), std::ssize(floats)}, q);
+}
+
+// The value of all heads of all layers in one setting.
+std::vector<double> AllHeads(const std::vector<LayerSparsity>& layers, size_t outcome,
+                             std::vector<double> SparsityOutcome::*member) {
+  std::vector<double> values;
+  for (const LayerSparsity& layer : layers) {
+    const std::vector<double>& some = layer.outcomes[outcome].*member;
+    values.insert(values.end(), some.begin(), some.end());
+  }
+  return values;
+}
+
+const char* LabelOf(SparsityRule rule) { return SparsityRules()[static_cast<size_t>(rule)].label; }
+
+class Making {
+ public:
+  explicit Making(const SectionInput& input)
+      : input_(input), blocks_(BlocksToShow(input.store.description())) {
+    options_.seed = input.seed;
+    const TokenGrid grid = input.store.description().token_grid(blocks_);
+    const int64_t rows = input.rows.value_or(kUsualRows);
+    const RowSample sample = rows == 0 ? AllRows(grid) : SampledRows(grid, rows);
+    const size_t count = blocks_.layers.size();
+    for (size_t i = 0; i < count; ++i) {
+      // Lengths help only where all layers have them.
+      std::vector<float> lengths;
+      if (weighted()) lengths = input.store.Extras(blocks_, i).wov_norm;
+      layers_.push_back(ComputeLayerSparsity(input.store, blocks_.kind, i, sample, lengths,
+                                             options_, input.stop_check));
+      if (input.progress) {
+        input.progress(static_cast<double>(i + 1) / static_cast<double>(count));
+      }
+    }
+  }
+
+  Section Make() {
+    section_.name = "sparsity";
+    section_.title = "What sparse attention would keep";
+    section_.tables = {SparsityTable(layers_), SparsityHeadsTable(layers_),
+                       BlockMasksTable(layers_, options_)};
+    AddRules();
+    AddMask();
+    Find();
+    section_.notes.emplace_back(
+        "The mass that is kept is no error of the output: that takes the value vectors, which "
+        "exports do not hold, and probability is a poor proxy of it.");
+    if (!weighted()) {
+      section_.notes.emplace_back(
+          "The lengths of what values add are not part of this export, so that no mass is weighted "
+          "by them. An export made by this version has them.");
+    }
+    return std::move(section_);
+  }
+
+ private:
+  static const QkBlocks& BlocksToShow(const QkDescription& description) {
+    const QkBlocks* global = description.Find(BlockKind::kGlobal);
+    return global != nullptr ? *global : description.blocks.front();
+  }
+
+  bool weighted() const {
+    return std::all_of(blocks_.layers.begin(), blocks_.layers.end(),
+                       [](const QkLayer& layer) { return layer.has(QkExtra::kWovNorm); });
+  }
+
+  const std::vector<SparsityOutcome>& outcomes() const { return layers_[0].outcomes; }
+
+  std::vector<double> LayerNumbers() const {
+    std::vector<double> numbers;
+    for (const LayerSparsity& layer : layers_) {
+      numbers.push_back(static_cast<double>(layer.layer_index + 1));
+    }
+    return numbers;
+  }
+
+  // Kept share and mass of a rule's settings, by the kept share; a band from quarter to quarter of
+  // all heads.
+  ChartSeries CurveOf(SparsityRule rule, std::vector<double> SparsityOutcome::*member, int colour,
+                      bool band) const {
+    ChartSeries series{.label = LabelOf(rule), .colour = colour, .points = !band};
+    std::vector<std::pair<double, size_t>> places;
+    for (size_t o = 0; o < outcomes().size(); ++o) {
+      if (outcomes()[o].rule != rule) continue;
+      places.emplace_back(MeanOf(AllHeads(layers_, o, &SparsityOutcome::kept)), o);
+    }
+    std::sort(places.begin(), places.end());
+    for (const auto& [kept, o] : places) {
+      const std::vector<double> values = AllHeads(layers_, o, member);
+      series.x.push_back(100 * kept);
+      series.y.push_back(MeanOf(values));
+      if (!band) continue;
+      series.low.push_back(QuantileOf(values, 0.25));
+      series.high.push_back(QuantileOf(values, 0.75));
+    }
+    return series;
+  }
+
+  LinePanel Curves(const std::string& title, const std::string& y_label,
+                   std::vector<double> SparsityOutcome::*member) const {
+    LinePanel panel{.title = title,
+                    .x_label = "keys kept (%)",
+                    .y_label = y_label,
+                    .y_low = 0,
+                    .y_high = 1,
+                    .log_x = true};
+    panel.series.push_back(CurveOf(SparsityRule::kTop, member, 0, true));
+    int colour = 1;
+    for (const SparsityRule rule :
+         {SparsityRule::kBlocks, SparsityRule::kGrid, SparsityRule::kOwnPicture,
+          SparsityRule::kRandomAnchors, SparsityRule::kOwnAnchors, SparsityRule::kColumnAnchors}) {
+      panel.series.push_back(CurveOf(rule, member, colour++, false));
+    }
+    return panel;
+  }
+
+  // One line a rule over the layers, all at about a tenth of the keys.
+  LinePanel ByLayer() const {
+    LinePanel panel{.title = "By layer, about a tenth of the keys",
+                    .x_label = "layer",
+                    .y_label = "mass kept (share)",
+                    .y_low = 0,
+                    .y_high = 1};
+    const std::pair<SparsityRule, int> rules[] = {
+        {SparsityRule::kTop, 0},           {SparsityRule::kBlocks, 1},
+        {SparsityRule::kGrid, 2},          {SparsityRule::kOwnPicture, 3},
+        {SparsityRule::kRandomAnchors, 4}, {SparsityRule::kOwnAnchors, 5},
+        {SparsityRule::kColumnAnchors, 6}};
+    for (const auto& [rule, colour] : rules) {
+      const size_t o = NearestTo(0.1, rule);
+      std::string label = LabelOf(rule);
+      if (!outcomes()[o].setting.empty()) label += ", " + outcomes()[o].setting;
+      ChartSeries series{.label = label, .colour = colour, .x = LayerNumbers()};
+      for (const LayerSparsity& layer : layers_) series.y.push_back(MeanOf(layer.outcomes[o].mass));
+      panel.series.push_back(std::move(series));
+    }
+    return panel;
+  }
+
+  // The setting of a rule whose kept share is nearest to one.
+  size_t NearestTo(double kept, SparsityRule rule) const {
+    size_t nearest = 0;
+    double least = 2;
+    for (size_t o = 0; o < outcomes().size(); ++o) {
+      if (outcomes()[o].rule != rule) continue;
+      const double distance = std::abs(MeanOf(AllHeads(layers_, o, &SparsityOutcome::kept)) - kept);
+      if (distance < least) {
+        least = distance;
+        nearest = o;
+      }
+    }
+    return nearest;
+  }
+
+  HeatPanel Heads() const {
+    HeatPanel panel{.title = "Keys that hold 90 % of the mass",
+                    .x_label = "head",
+                    .y_label = "layer",
+                    .unit = "% of all keys",
+                    .rows = std::ssize(layers_),
+                    .cols = blocks_.heads};
+    for (const LayerSparsity& layer : layers_) {
+      panel.row_names.push_back(std::to_string(layer.layer_index + 1));
+      for (const double share : layer.keys_for_90) {
+        panel.values.push_back(static_cast<float>(100 * share));
+      }
+    }
+    for (int64_t h = 1; h <= blocks_.heads; ++h) panel.col_names.push_back(std::to_string(h));
+    panel.range = ColourRange{0, 100, false};
+    return panel;
+  }
+
+  void AddRules() {
+    Chart chart;
+    chart.name = "sparsity";
+    chart.title = fmt::format("What rules would keep of {} attention", BlockKindName(blocks_.kind));
+    chart.columns = 2;
+    chart.panels.emplace_back(
+        Curves("All layers and heads", "mass kept (share)", &SparsityOutcome::mass));
+    chart.panels.emplace_back(ByLayer());
+    chart.panels.emplace_back(Heads());
+    if (weighted()) {
+      chart.panels.emplace_back(Curves("Weighted by what values add", "weighted mass kept (share)",
+                                       &SparsityOutcome::weighted_mass));
+    }
+    chart.caption = fmt::format(
+        "Mean probability on the keys that a rule keeps, softmax over all keys, after RoPE; the "
+        "band "
+        "is from quarter to quarter of all heads. {} Rows: {}. Random anchors: seed {}.",
+        SparsityText(), section_.tables[0].sample, input_.seed);
+    section_.charts.push_back(std::move(chart));
+  }
+
+  // The masks of the layer that needs the fewest keys: of the head that needs fewest and of the one
+  // that needs most.
+  void AddMask() {
+    const LayerSparsity& layer = layers_[SparsestLayer()];
+    if (layer.mask_shape[2] * layer.mask_shape[3] < 2) return;
+    const auto [least, most] =
+        std::minmax_element(layer.keys_for_90.begin(), layer.keys_for_90.end());
+    Chart chart;
+    chart.name = "block_masks";
+    chart.title =
+        fmt::format("Block masks of {} layer {}", BlockKindName(layer.kind), layer.layer_index + 1);
+    chart.columns = 2;
+    const BlockMaskRule& rule = options_.blocks[options_.mask];
+    chart.caption = fmt::format(
+        "Dark: blocks of 64 keys that a block of 128 queries would not look at (CDF {:g}, ratio "
+        "{:g}); of the head that needs the fewest keys for 90 % of its mass, and of the one that "
+        "needs the most. Special tokens are always kept and not shown.",
+        rule.cdf, rule.ratio);
+    const int64_t size = layer.mask_shape[2] * layer.mask_shape[3];
+    for (const auto& head : {least, most}) {
+      const auto place = std::distance(layer.keys_for_90.begin(), head);
+      const auto first = layer.block_mask.begin() + place * layer.mask_shape[1] * size;
+      HeatPanel panel{.title = fmt::format("Head {}", place + 1),
+                      .x_label = "block of keys",
+                      .y_label = "block of queries",
+                      .unit = "kept",
+                      .rows = layer.mask_shape[2],
+                      .cols = layer.mask_shape[3],
+                      .values = {first, first + size}};
+      panel.range = ColourRange{0, 1, false};
+      chart.panels.emplace_back(std::move(panel));
+    }
+    section_.charts.push_back(std::move(chart));
+  }
+
+  size_t SparsestLayer() const {
+    size_t best = 0;
+    for (size_t i = 1; i < layers_.size(); ++i) {
+      if (MeanOf(layers_[i].keys_for_90) < MeanOf(layers_[best].keys_for_90)) best = i;
+    }
+    return best;
+  }
+
+  void Find() {
+    std::vector<double> all, means;
+    for (const LayerSparsity& layer : layers_) {
+      all.insert(all.end(), layer.keys_for_90.begin(), layer.keys_for_90.end());
+      means.push_back(MeanOf(layer.keys_for_90));
+    }
+    const auto [least, most] = std::minmax_element(means.begin(), means.end());
+    const auto number = [&](auto at) { return layers_[at - means.begin()].layer_index + 1; };
+    section_.findings.push_back(fmt::format(
+        "{:.1f} % of the keys hold 90 % of a query's mass, the mean over {} layers and heads: from "
+        "{:.1f} % in layer {} to {:.1f} % in layer {}.",
+        100 * MeanOf(all), BlockKindName(blocks_.kind), 100 * *least, number(least), 100 * *most,
+        number(most)));
+    const auto mean = [&](size_t o) {
+      return 100 * MeanOf(AllHeads(layers_, o, &SparsityOutcome::mass));
+    };
+    const auto kept = [&](size_t o) {
+      return 100 * MeanOf(AllHeads(layers_, o, &SparsityOutcome::kept));
+    };
+    const size_t top = NearestTo(0.1, SparsityRule::kTop);
+    const size_t blocks = NearestTo(0.1, SparsityRule::kBlocks);
+    const size_t grid = NearestTo(0.1, SparsityRule::kGrid);
+    const size_t random = NearestTo(0.1, SparsityRule::kRandomAnchors);
+    section_.findings.push_back(fmt::format(
+        "A tenth of the keys, the largest of each query, would keep {:.1f} % of the mass; a block "
+        "mask ({}) keeps {:.1f} % of it with {:.1f} % of the keys, a grid ({}) {:.1f} % with "
+        "{:.1f} "
+        "%, random anchors {:.1f} % with {:.1f} %.",
+        mean(top), outcomes()[blocks].setting, mean(blocks), kept(blocks), outcomes()[grid].setting,
+        mean(grid), kept(grid), mean(random), kept(random)));
+    if (blocks_.attends == Attends::kFrame || layers_[0].grid.frames == 1) return;
+    const size_t own = NearestTo(0.5, SparsityRule::kOwnPicture);
+    std::vector<double> masses;
+    for (const LayerSparsity& layer : layers_) masses.push_back(MeanOf(layer.outcomes[own].mass));
+    const auto [fewest, largest] = std::minmax_element(masses.begin(), masses.end());
+    section_.findings.push_back(fmt::format(
+        "Attention to the own picture and all special tokens alone ({:.1f} % of the keys) would "
+        "keep {:.1f} % of the mass in layer {} and {:.1f} % in layer {}, the least and the most.",
+        kept(own), 100 * *fewest, layers_[fewest - masses.begin()].layer_index + 1, 100 * *largest,
+        layers_[largest - masses.begin()].layer_index + 1));
+  }
+
+  const SectionInput& input_;
+  const QkBlocks& blocks_;
+  SparsityOptions options_;
+  std::vector<LayerSparsity> layers_;
+  Section section_;
+};
+
+}  // namespace
+
+Section SparsitySection(const SectionInput& input) { return Making(input).Make(); }
+
+}  // namespace vggt
