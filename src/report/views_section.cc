@@ -1,0 +1,350 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "report/views_section.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <cmath>
+
+#include "analysis/layer_choice.h"
+#include "analysis/layer_statistics.h"
+#include "analysis/stored_rows.h"
+#include "analysis/views_table.h"
+#include "ops/quantile.h"
+
+namespace vggt {
+namespace {
+
+constexpr size_t kViewPanels = 6;
+constexpr int64_t kMostNumbers = 8;  // pictures whose matrices have numbers in their cells
+
+struct ViewMetric {
+  HeadMetric metric;
+  const char* name;
+  const char* label;
+};
+constexpr ViewMetric kViewMetrics[] = {
+    {HeadMetric::kOwnMass, "own_mass", "own picture"},
+    {HeadMetric::kCrossMass, "cross_mass", "other pictures"},
+    {HeadMetric::kSpecialMass, "special_mass", "special tokens"},
+    {HeadMetric::kFirstFrameMass, "first_frame_mass", "picture 0"},
+};
+
+class ViewsMaker {
+ public:
+  explicit ViewsMaker(const SectionInput& input)
+      : input_(input),
+        store_(input.store),
+        blocks_(GlobalBlocksOfSeveral(input.store, "a table of pictures")),
+        frames_(input.store.description().frames),
+        robust_(input.preset == "robustvggt"),
+        spark_(input.preset == "spark") {
+    section_.name = "views";
+    section_.title = "Pictures and pictures";
+    for (int64_t f = 0; f < frames_; ++f) names_.push_back(std::to_string(f));
+  }
+
+  Section Make() {
+    for (size_t layer = 0; layer < blocks_.layers.size(); ++layer) {
+      CheckStop(input_.stop_check);
+      AddLayer(input_.statistics(BlockKind::kGlobal, layer));
+      Progress(0.5 * static_cast<double>(layer + 1) / static_cast<double>(blocks_.layers.size()));
+    }
+    AddMatrices();
+    AddCurves();
+    const ViewReport report =
+        ComputeViewReport(store_, spark_ ? 20 * kMatchProducts : kMatchProducts, input_.stop_check);
+    AddScores(report);
+    Progress(1);
+    return std::move(section_);
+  }
+
+ private:
+  void Progress(double done) const {
+    if (input_.progress) input_.progress(done);
+  }
+
+  void AddLayer(const LayerStatistics& statistics) {
+    const PairScores mass = MeanFrameMass(statistics.frame_mass, statistics.heads, frames_);
+    asymmetry_.push_back(Asymmetry(mass));
+    for (int64_t a = 0; a < frames_; ++a) {
+      double special = 1;
+      for (int64_t b = 0; b < frames_; ++b) {
+        matrices_.push_back(static_cast<float>(mass.at(a, b)));
+        special -= mass.at(a, b);
+      }
+      matrices_.push_back(static_cast<float>(std::max(special, 0.0)));
+    }
+    if (sample_.empty()) sample_ = SampleText(statistics.sample, statistics.grid);
+    std::vector<float> of_heads(static_cast<size_t>(statistics.heads));
+    for (size_t m = 0; m < std::size(kViewMetrics); ++m) {
+      double sum = 0;
+      for (int64_t h = 0; h < statistics.heads; ++h) {
+        const double mean = statistics.Mean(kViewMetrics[m].metric, h);
+        of_heads[h] = static_cast<float>(mean);
+        sum += mean;
+      }
+      const StridedValues all = {of_heads.data(), 1, statistics.heads, statistics.heads};
+      means_[m].push_back(sum / static_cast<double>(statistics.heads));
+      lows_[m].push_back(Quantile(all, 0.25));
+      highs_[m].push_back(Quantile(all, 0.75));
+      uniform_[m].push_back(statistics.uniform[static_cast<size_t>(kViewMetrics[m].metric)]);
+    }
+  }
+
+  std::span<const float> Matrix(size_t layer) const {
+    const auto size = static_cast<size_t>(frames_ * (frames_ + 1));
+    return std::span(matrices_).subspan(layer * size, size);
+  }
+
+  void AddMatrices() {
+    Chart chart;
+    chart.name = "views";
+    chart.title = "Attention between pictures";
+    const TokenGrid grid = store_.description().token_grid(blocks_);
+    const auto tokens = static_cast<double>(grid.tokens());
+    chart.caption = fmt::format(
+        "Mass that a patch of one picture (row) gives to all patches of another (column), and to "
+        "all special tokens; mean over patches and heads; rows add up to 1. Softmax over all keys, "
+        "after RoPE. Uniform attention would give {:.3f} to each picture and {:.3f} to special "
+        "tokens. Rows of attention: {}.",
+        static_cast<double>(grid.patches()) / tokens,
+        static_cast<double>(grid.frames * grid.special_tokens) / tokens, sample_);
+    const std::vector<size_t> layers = EvenLayers(blocks_, kViewPanels);
+    float largest = 0;
+    for (const size_t layer : layers) {
+      for (const float value : Matrix(layer)) largest = std::max(largest, value);
+    }
+    for (const size_t layer : layers) {
+      HeatPanel panel;
+      panel.title = LayerText(blocks_, layer);
+      panel.x_label = "picture of the keys";
+      panel.y_label = "picture of the queries";
+      panel.unit = "mass";
+      panel.rows = frames_;
+      panel.cols = frames_ + 1;
+      panel.values.assign(Matrix(layer).begin(), Matrix(layer).end());
+      panel.row_names = panel.col_names = names_;
+      panel.col_names.emplace_back("special");
+      panel.range = ColourRange{0, largest, false};
+      panel.numbers = frames_ <= kMostNumbers;
+      chart.panels.emplace_back(std::move(panel));
+    }
+    section_.charts.push_back(std::move(chart));
+
+    ReportTable table;
+    table.name = "view_layers";
+    table.title = "Attention between pictures, layer by layer";
+    table.definition =
+        "Means over heads and patch queries, softmax over all keys, after RoPE. asymmetry: ‖F − "
+        "Fᵀ‖ / ‖F‖ (Frobenius) of the mean mass F from pictures to pictures: 0 if they look at "
+        "each other equally, at most √2.";
+    table.sample = sample_;
+    table.columns = {{"layer", "", "from 1"},
+                     {"layer_index", "", "from 0"},
+                     {"asymmetry", "", "of the mass between pictures"}};
+    for (const ViewMetric& metric : kViewMetrics) {
+      table.columns.push_back({metric.name, "share", fmt::format("mass on {}", metric.label)});
+    }
+    for (size_t layer = 0; layer < blocks_.layers.size(); ++layer) {
+      const int64_t index = blocks_.layers[layer].index;
+      std::vector<TableCell> row = {index + 1, index, asymmetry_[layer]};
+      for (const std::vector<double>& means : means_) row.emplace_back(means[layer]);
+      table.rows.push_back(std::move(row));
+    }
+    table.arrays.push_back({"frame_mass",
+                            "[layers, pictures, pictures + 1]",
+                            "mass from pictures to pictures, mean over heads; the last column is "
+                            "that of special tokens",
+                            {std::ssize(blocks_.layers), frames_, frames_ + 1},
+                            matrices_});
+    section_.tables.push_back(std::move(table));
+  }
+
+  void AddCurves() {
+    std::vector<double> x;
+    for (const QkLayer& layer : blocks_.layers) x.push_back(static_cast<double>(layer.index + 1));
+    LinePanel masses, asymmetry;
+    masses.title = "Where patches look";
+    masses.x_label = asymmetry.x_label = "global layer, from 1";
+    masses.y_label = "mass";
+    masses.y_low = asymmetry.y_low = 0;
+    for (size_t m = 0; m < std::size(kViewMetrics); ++m) {
+      const int colour = static_cast<int>(m);
+      masses.series.push_back(
+          {kViewMetrics[m].label, colour, false, true, x, means_[m], lows_[m], highs_[m]});
+      masses.series.push_back({"", colour, true, false, x, uniform_[m], {}, {}});
+    }
+    asymmetry.title = "How one-sided it is";
+    asymmetry.y_label = "‖F − Fᵀ‖ / ‖F‖";
+    asymmetry.series.push_back({"", 0, false, true, x, asymmetry_, {}, {}});
+    Chart chart;
+    chart.name = "view_layers";
+    chart.title = "Attention between pictures, layer by layer";
+    chart.caption = fmt::format(
+        "Left: mean over heads, and where the middle half of them lies; broken lines are those of "
+        "uniform attention; picture 0 counts among own and other pictures, too. Right: asymmetry "
+        "of the mass F between pictures, mean over heads. Rows of attention: {}.",
+        sample_);
+    chart.columns = 2;
+    chart.panels = {std::move(masses), std::move(asymmetry)};
+    section_.charts.push_back(std::move(chart));
+
+    const size_t most = std::max_element(means_[1].begin(), means_[1].end()) - means_[1].begin();
+    section_.findings.push_back(fmt::format(
+        "Patches look at other pictures most in {}: {:.0f} % of their mass lies there, {:.0f} % in "
+        "their own picture and {:.0f} % on special tokens (uniform attention: {:.0f}, {:.0f} and "
+        "{:.0f} %).",
+        LayerText(blocks_, most), 100 * means_[1][most], 100 * means_[0][most],
+        100 * means_[2][most], 100 * uniform_[1][most], 100 * uniform_[0][most],
+        100 * uniform_[2][most]));
+    const size_t one_sided =
+        std::max_element(asymmetry_.begin(), asymmetry_.end()) - asymmetry_.begin();
+    section_.findings.push_back(
+        fmt::format("Attention between pictures is most one-sided in {} (asymmetry {:.2f}).",
+                    LayerText(blocks_, one_sided), asymmetry_[one_sided]));
+  }
+
+  HeatPanel PairPanel(const std::string& title, const std::string& unit,
+                      const PairScores& scores) const {
+    HeatPanel panel;
+    panel.title = title;
+    panel.x_label = "picture b";
+    panel.y_label = "picture a";
+    panel.unit = unit;
+    panel.rows = panel.cols = frames_;
+    panel.values.assign(scores.values.begin(), scores.values.end());
+    panel.row_names = panel.col_names = names_;
+    panel.numbers = frames_ <= kMostNumbers;
+    return panel;
+  }
+
+  void AddScores(const ViewReport& report) {
+    Chart chart;
+    chart.name = "view_scores";
+    chart.title = robust_  ? "Pictures that do not belong (RobustVGGT)"
+                  : spark_ ? "Which pictures show the same place (VGGT-SPARK)"
+                           : "Scores of pictures";
+    if (!spark_ && report.outlier.has_value()) {
+      chart.panels.emplace_back(OutlierPanel(*report.outlier));
+      chart.caption += OutlierText(store_, report) + " ";
+    }
+    if (!robust_) {
+      HeatPanel panel = PairPanel("match score", "score", report.match);
+      panel.range = ColourRange{0, std::max(1.0, Largest(report.match)), false};
+      chart.panels.emplace_back(std::move(panel));
+      chart.caption += MatchText(store_, report) + " ";
+    }
+    if (!spark_ && report.cosines.has_value()) {
+      chart.panels.emplace_back(PairPanel("cosine of hidden states", "cosine", *report.cosines));
+    }
+    if (!spark_ && !robust_) {
+      if (report.relevance.has_value()) {
+        chart.panels.emplace_back(PairPanel("retrieval relevance", "q̄·k̄", *report.relevance));
+        chart.caption += RelevanceText(store_, report) + " ";
+      }
+      chart.panels.emplace_back(PairPanel("Pi3's mean logits", "logit", report.mean_logits));
+      chart.caption += SalienceText(store_, report) + " ";
+    }
+    chart.caption += "These scores are not comparable with each other.";
+    if (!chart.panels.empty()) section_.charts.push_back(std::move(chart));
+    section_.tables.push_back(ViewsTable(store_, report));
+    if (std::optional<ReportTable> drop = DropTable(store_, report); drop.has_value()) {
+      AddDropFinding(report, *drop);
+      section_.tables.push_back(std::move(*drop));
+    }
+    AddMatchFinding(report);
+    section_.notes.insert(section_.notes.end(), report.notes.begin(), report.notes.end());
+  }
+
+  LinePanel OutlierPanel(const OutlierScores& outlier) const {
+    LinePanel panel;
+    panel.title = "RobustVGGT";
+    panel.x_label = "picture";
+    panel.y_label = "score, scaled over the pictures";
+    panel.y_low = 0;
+    panel.y_high = 1.05;
+    std::vector<double> x;
+    for (int64_t f = 0; f < frames_; ++f) x.push_back(static_cast<double>(f));
+    panel.series.push_back({"attention", 0, false, true, x, outlier.attention, {}, {}});
+    if (!outlier.combined.empty()) {
+      panel.series.push_back({"feature", 1, false, true, x, outlier.feature, {}, {}});
+      panel.series.push_back({"combined", 2, false, true, x, outlier.combined, {}, {}});
+      panel.levels = {{kOutlierThreshold, "0.4 (code)"}, {kOutlierThresholdReadme, "0.3 (README)"}};
+    }
+    return panel;
+  }
+
+  static double Largest(const PairScores& scores) {
+    double largest = 0;
+    for (const double value : scores.values)
+      largest = std::isnan(value) ? largest : std::max(largest, value);
+    return largest;
+  }
+
+  std::string Named(int64_t frame) const {
+    const std::string file = PictureFile(store_.description(), frame);
+    return file.empty() ? fmt::format("picture {}", frame)
+                        : fmt::format("picture {} ({})", frame, file);
+  }
+
+  void AddDropFinding(const ViewReport& report, const ReportTable& drop) {
+    std::vector<std::string> dropped;
+    for (const std::vector<TableCell>& row : drop.rows) {
+      dropped.push_back(Named(std::get<int64_t>(row[0])));
+    }
+    const std::vector<double>& scores = report.outlier->combined;
+    const auto least = std::min_element(scores.begin(), scores.end());
+    section_.findings.push_back(fmt::format(
+        "{} has the lowest combined score of RobustVGGT, {:.2f}; below {} {}. The score is scaled "
+        "over these pictures, so that some picture is low even if all belong together.",
+        Capital(Named(least - scores.begin())), *least, kOutlierThreshold,
+        dropped.empty()
+            ? "is none"
+            : fmt::format("{} {}", dropped.size() == 1 ? "is" : "are", fmt::join(dropped, ", "))));
+  }
+
+  void AddMatchFinding(const ViewReport& report) {
+    if (robust_) return;
+    int64_t best = -1, worst = -1, accepted = 0, all = 0;
+    for (int64_t i = 0; i < std::ssize(report.match.values); ++i) {
+      const double value = report.match.values[i];
+      if (std::isnan(value)) continue;
+      ++all;
+      if (value >= kMatchScoreAccepted) ++accepted;
+      if (best < 0 || value > report.match.values[best]) best = i;
+      if (worst < 0 || value < report.match.values[worst]) worst = i;
+    }
+    section_.findings.push_back(fmt::format(
+        "Match scores go from {:.2f} (picture {} to {}) to {:.2f} ({} to {}); {} of {} ordered "
+        "pairs reach {}.",
+        report.match.values[worst], worst / frames_, worst % frames_, report.match.values[best],
+        best / frames_, best % frames_, accepted, all, kMatchScoreAccepted));
+  }
+
+  static std::string Capital(std::string text) {
+    text[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(text[0])));
+    return text;
+  }
+
+  const SectionInput& input_;
+  const QkStore& store_;
+  const QkBlocks& blocks_;
+  const int64_t frames_;
+  const bool robust_, spark_;
+  std::vector<std::string> names_;
+  std::string sample_;
+  std::vector<float> matrices_;  // [layers, frames, frames + 1]
+  std::vector<double> asymmetry_;
+  std::array<std::vector<double>, std::size(kViewMetrics)> means_, lows_, highs_, uniform_;
+  Section section_;
+};
+
+}  // namespace
+
+Section ViewsSection(const SectionInput& input) { return ViewsMaker(input).Make(); }
+
+}  // namespace vggt

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "report/views_section.h"
+
+#include <gmock/gmock.h>
+
+#include <cmath>
+
+#include "analysis/view_scores.h"
+#include "section_testing.h"
+
+namespace vggt {
+namespace {
+
+using testing::ChartOf;
+using testing::ErrorOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using testing::SmallExport;
+using testing::SmallQkDescription;
+using testing::TableOf;
+
+TEST(ViewsSection, HasMatricesCurvesAndScores) {
+  SmallExport small(SmallQkDescription(3, 3, 5));
+  SectionInput input = small.Input();
+  double done = 0;
+  input.progress = [&](double now) {
+    EXPECT_GE(now, done);
+    done = now;
+  };
+  const Section section = ViewsSection(input);
+  testing::CheckSection(section);
+  EXPECT_EQ(section.name, "views");
+  EXPECT_EQ(done, 1);
+  EXPECT_EQ(section.tables.size(), 2U);  // without hidden states nothing is dropped
+  EXPECT_THAT(section.notes, ::testing::ElementsAre(HasSubstr("nothing of hidden states")));
+
+  const ReportTable& layers = TableOf(section, "view_layers");
+  ASSERT_EQ(layers.rows.size(), 2U);
+  EXPECT_EQ(std::get<int64_t>(layers.rows[1][0]), 5);
+  EXPECT_EQ(std::get<int64_t>(layers.rows[1][1]), 4);
+  const LayerStatistics& last = input.statistics(BlockKind::kGlobal, 1);
+  double cross = 0;
+  for (int64_t h = 0; h < 3; ++h) cross += last.Mean(HeadMetric::kCrossMass, h) / 3;
+  EXPECT_NEAR(std::get<double>(layers.rows[1][4]), cross, 1e-12);
+  EXPECT_NEAR(std::get<double>(layers.rows[1][2]), Asymmetry(MeanFrameMass(last.frame_mass, 3, 3)),
+              1e-12);
+  // Rows of the matrices add up to 1 with their last column.
+  const std::vector<float>& mass = layers.arrays[0].values;
+  for (size_t row = 0; row < mass.size(); row += 4) {
+    EXPECT_NEAR(mass[row] + mass[row + 1] + mass[row + 2] + mass[row + 3], 1, 1e-6);
+  }
+  const Chart& views = ChartOf(section, "views");
+  ASSERT_EQ(views.panels.size(), 2U);
+  const auto& panel = std::get<HeatPanel>(views.panels[1]);
+  EXPECT_EQ(panel.title, "global layer 5 (index 4)");
+  EXPECT_EQ(panel.values, std::vector<float>(mass.begin() + 12, mass.end()));
+  EXPECT_EQ(panel.col_names.back(), "special");
+  EXPECT_THAT(views.caption, HasSubstr("all 45 patches of 3 pictures"));
+  EXPECT_THAT(section.findings[0], HasSubstr("Patches look at other pictures most in"));
+}
+
+TEST(ViewsSection, PresetsShowTheirOwnScores) {
+  SmallExport small(SmallQkDescription());
+  const Section robust = ViewsSection(small.Input("robustvggt"));
+  const Section spark = ViewsSection(small.Input("spark"));
+  for (const Section* section : {&robust, &spark}) testing::CheckSection(*section);
+  const Chart& outliers = ChartOf(robust, "view_scores");
+  EXPECT_THAT(outliers.title, HasSubstr("RobustVGGT"));
+  EXPECT_EQ(outliers.panels.size(), 1U);
+  EXPECT_THAT(outliers.caption, HasSubstr("CVPR 2026"));
+  EXPECT_THAT(outliers.caption, Not(HasSubstr("Match score")));
+  const Chart& matches = ChartOf(spark, "view_scores");
+  EXPECT_EQ(matches.panels.size(), 1U);
+  EXPECT_THAT(matches.caption, HasSubstr("a pass over the two pictures alone"));
+  EXPECT_EQ(std::get<HeatPanel>(matches.panels[0]).title, "match score");
+}
+
+TEST(ViewsSection, OnePictureAloneIsRefused) {
+  SmallExport small(SmallQkDescription(1));
+  EXPECT_THAT(ErrorOf([&] { return ViewsSection(small.Input()); }),
+              HasSubstr("needs at least two pictures, and there is one"));
+}
+
+}  // namespace
+}  // namespace vggt
