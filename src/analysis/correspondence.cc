@@ -44,7 +44,7 @@ constexpr MatchMetricInfo kMatchInfos[] = {
      "model sees it."},
 };
 
-// Places below which a row's largest value is looked for at once.
+// So many values of a row are held against its largest one at once.
 constexpr int64_t kChunk = 64;
 
 // The first of the largest values of a row.
@@ -241,14 +241,39 @@ struct Tally {
   }
 };
 
-// Of all cells of a frame: the share whose answer would be right.
+// The cells [first, last] of `count` that lie within `reach` of a place, in cells from the first
+// one's beginning; centres count.
+std::pair<int64_t, int64_t> CellsWithin(double place, double reach, int64_t count) {
+  return {std::max(static_cast<int64_t>(std::ceil(place - reach - 0.5)), int64_t{0}),
+          std::min(static_cast<int64_t>(std::floor(place + reach - 0.5)), count - 1)};
+}
+
+// Of all cells of a frame: the share that would be right answers, by metric.
 std::array<double, kMatchMetrics> ChanceOf(const FrameCells& cells, const PatchMatch& match) {
   std::array<double, kMatchMetrics> right{};
-  Tally tally;
-  for (int64_t patch = 0; patch < cells.patches(); ++patch) tally.Add(cells, match, patch);
-  for (size_t m = 0; m < static_cast<size_t>(MatchMetric::kMutual); ++m) {
-    right[m] = tally.sums[m] / static_cast<double>(cells.patches());
+  const int64_t cell = cells.PatchAt(match.place);
+  const int64_t row = cell / cells.cols, col = cell % cells.cols;
+  const auto along = [](int64_t at, int64_t r, int64_t count) {
+    return std::min(at + r, count - 1) - std::max(at - r, int64_t{0}) + 1;
+  };
+  for (int64_t r = 0; r < 3; ++r) {
+    right[static_cast<size_t>(r)] =
+        static_cast<double>(along(row, r, cells.rows) * along(col, r, cells.cols));
   }
+  for (size_t i = 0; i < 2; ++i) {
+    const double radius = PckRadius(cells, i);
+    const auto [top, bottom] =
+        CellsWithin(match.place.y / cells.cell_height(), radius / cells.cell_height(), cells.rows);
+    const auto [left, end] =
+        CellsWithin(match.place.x / cells.cell_width(), radius / cells.cell_width(), cells.cols);
+    for (int64_t y = top; y <= bottom; ++y) {
+      for (int64_t x = left; x <= end; ++x) {
+        right[static_cast<size_t>(MatchMetric::kPck05) + i] +=
+            PixelsApart(cells.Centre(y * cells.cols + x), match.place) <= radius ? 1 : 0;
+      }
+    }
+  }
+  for (double& count : right) count /= static_cast<double>(cells.patches());
   return right;
 }
 

@@ -139,7 +139,8 @@ TEST(Correspondence, ScoresEqualTheSlowWay) {
   std::mt19937 engine(5);
   std::vector<PairAnswers> answers(matches.pairs.size());
   std::vector<double> errors;
-  double hits[3] = {}, pck[2] = {}, mutual = 0, chance[3] = {}, same[3] = {}, shuffled[3] = {};
+  double hits[3] = {}, pck[2] = {}, pck_chance[2] = {}, mutual = 0, chance[3] = {}, same[3] = {},
+         shuffled[3] = {};
   const auto near = [](int64_t a, int64_t b, int r) {
     return std::abs(a / 7 - b / 7) <= r && std::abs(a % 7 - b % 7) <= r ? 1 : 0;
   };
@@ -163,6 +164,12 @@ TEST(Correspondence, ScoresEqualTheSlowWay) {
         for (int64_t j = 0; j < 35; ++j) chance[r] += near(j, truth[i], r) / 35.0;
         for (const int64_t other : truth) shuffled[r] += near(best, other, r) / 17.0;
       }
+      for (int64_t j = 0; j < 35; ++j) {
+        const double apart = std::hypot(14 * (double(j % 7) + 0.5) - list[i].place.x,
+                                        14 * (double(j / 7) + 0.5) - list[i].place.y);
+        pck_chance[0] += apart <= 0.05 * 98 ? 1 / 35.0 : 0;
+        pck_chance[1] += apart <= 0.1 * 98 ? 1 / 35.0 : 0;
+      }
       const double x = 14 * (double(best % 7) + 0.5), y = 14 * (double(best / 7) + 0.5);
       errors.push_back(std::hypot(x - list[i].place.x, y - list[i].place.y));
       pck[0] += errors.back() <= 0.05 * 98;
@@ -183,6 +190,8 @@ TEST(Correspondence, ScoresEqualTheSlowWay) {
   EXPECT_NEAR(Of(got.value, MatchMetric::kPck05), pck[0] / n, 1e-12);
   EXPECT_NEAR(Of(got.value, MatchMetric::kPck10), pck[1] / n, 1e-12);
   EXPECT_NEAR(Of(got.value, MatchMetric::kMutual), mutual / n, 1e-12);
+  EXPECT_NEAR(Of(scorer.baselines().chance, MatchMetric::kPck05), pck_chance[0] / n, 1e-12);
+  EXPECT_NEAR(Of(scorer.baselines().chance, MatchMetric::kPck10), pck_chance[1] / n, 1e-12);
   std::sort(errors.begin(), errors.end());
   EXPECT_NEAR(Of(got.value, MatchMetric::kMedianError), (errors[50] + errors[51]) / 2, 1e-12);
   // (n - 1) / 2 ± √n / 2 = 50.5 ± 5.05
