@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Whatever the three files of a model hold: a model that refers only to what it has, or an Error.
-// The first byte says whether they are text, and where one ends and the next begins is told by two
-// marks.
+// The first byte says whether they are text; marks tell where one ends and the next begins.
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>
@@ -15,13 +14,15 @@
 
 namespace {
 
-// A folder in memory, where the system has one.
-std::filesystem::path MakeFolder() {
-  std::string name = std::filesystem::exists("/dev/shm") ? "/dev/shm" : "/tmp";
-  name += "/vggt-fuzz-XXXXXX";
-  if (mkdtemp(name.data()) == nullptr) std::abort();
-  return name;
-}
+struct Folder {
+  Folder() {
+    std::string name = "/dev/shm/vggt-fuzz-XXXXXX";
+    if (mkdtemp(name.data()) == nullptr) std::abort();
+    path = name;
+  }
+  ~Folder() { std::filesystem::remove_all(path); }
+  std::filesystem::path path;
+};
 
 void WritePart(const std::filesystem::path& path, std::string_view& rest) {
   constexpr std::string_view kMark = "\xFF\xFE\xFD\xFC";
@@ -33,7 +34,8 @@ void WritePart(const std::filesystem::path& path, std::string_view& rest) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  static const std::filesystem::path folder = MakeFolder();
+  static const Folder made;
+  const std::filesystem::path& folder = made.path;
   if (size == 0) return 0;
   std::string_view rest(reinterpret_cast<const char*>(data) + 1, size - 1);
   const bool is_text = data[0] == 't';
