@@ -48,17 +48,23 @@ def check_store(folder):
     check(list(blocks) == ["global"], "the store holds", list(blocks))
     files = [layer["file"] for layer in blocks["global"]["layers"]]
     check(files == [f"global_{i:02}.safetensors" for i in range(1, LAYERS + 1)], "it lists", files)
-    shape = [HEADS, PICTURES * (5 + ROWS * COLUMNS), 32]
+    tokens = PICTURES * (5 + ROWS * COLUMNS)
+    expected = {"q": ("F16", [HEADS, tokens, 32]), "k": ("F16", [HEADS, tokens, 32]),
+                "x_norm": ("F32", [tokens]), "x_unit_sum": ("F32", [PICTURES, HEADS * 32]),
+                "v_norm": ("F16", [HEADS, tokens]), "wov_norm": ("F16", [HEADS, tokens])}
+    types = {"F16": "<f2", "F32": "<f4"}
     for file in files:
         data = (folder / file).read_bytes()
         size = int.from_bytes(data[:8], "little")
         header = json.loads(data[8:8 + size])
-        check(list(header) == ["q", "k"], file, "holds", list(header))
+        check(list(header) == list(expected), file, "holds", list(header))
         for name, entry in header.items():
             begin, end = (8 + size + offset for offset in entry["data_offsets"])
-            check((entry["dtype"], entry["shape"]) == ("F16", shape), file, name, "is", entry)
-            values = np.frombuffer(data[begin:end], "<f2").astype(np.float32)
-            check(np.isfinite(values).all() and values.std() > 0.1, file, name, "is not credible")
+            check((entry["dtype"], entry["shape"]) == expected[name], file, name, "is", entry)
+            values = np.frombuffer(data[begin:end], types[entry["dtype"]]).astype(np.float32)
+            check(np.isfinite(values).all() and values.std() > 0.01, file, name, "is not credible")
+            if name.endswith("_norm"):
+                check((values > 0).all(), file, name, "is no norm")
 
 
 def main():

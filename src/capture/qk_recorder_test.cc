@@ -295,9 +295,8 @@ TEST_P(QkRecorderOfAModel, EqualsTheTrace) {
           worst = std::max(worst, sum ? off : off / expected[i]);
         }
         EXPECT_LE(worst, tolerance) << name;
-        // Bf16 was at work.
-        if (bf16) {
-          EXPECT_GT(worst, 1e-3) << name;
+        if (bf16 && extra == QkExtra::kXNorm) {
+          EXPECT_GT(worst, 1e-4) << name << ": not computed in bf16 at all";
         }
       }
     }

@@ -201,7 +201,7 @@ def trace(out, weights):
     frames = np.stack([np.asarray(picture(98, 70, s)) for s in (7, 8)])
 
     def dump(name, value):
-        np.save(out / f"{name}.npy", value)
+        np.save(out / f"{name}.npy", np.ascontiguousarray(value))
 
     dump("frames_u8", frames)
     x = ((frames / 255.0 - ref.MEAN) / ref.STD).transpose(0, 3, 1, 2)
