@@ -20,10 +20,6 @@ namespace {
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 constexpr size_t kRowMetrics = static_cast<size_t>(HeadMetric::kMutualShare);  // those of one row
 
-// Sums of columns are kept as whole numbers of this size: such a sum is the same in any order, so
-// each thread has its own.
-constexpr double kColumnUnit = 0x1p-36;
-
 // Sums over a part of a row, and what turns them into probabilities.
 struct Part : PartSums {
   double log_factor = 0, factor = 0;  // e_i · factor is a probability; the largest e_i is 1
@@ -77,13 +73,12 @@ class LayerPass {
         size_(grid_.frames * PaddedPart(patches_) + PaddedPart(grid_.frames * specials_) +
               kPartPadding),
         rank_(static_cast<size_t>(patches_), -1),
-        distances_(static_cast<size_t>(grid_.height * (2 * grid_.width - 1))),
+        distances_(DistanceTable(grid_.height, grid_.width)),
         results_(static_cast<size_t>(grid_.frames * per_frame_), grid_.frames),
         workspaces_(static_cast<size_t>(ThreadCount())) {
     for (size_t i = 0; i < sample.patches.size(); ++i) {
       rank_[static_cast<size_t>(sample.patches[i])] = static_cast<int64_t>(i);
     }
-    DistanceTable(grid_.height, grid_.width, distances_.data());
     const auto size = static_cast<size_t>(size_);
     for (Workspace& w : workspaces_) {
       w.parts.resize(static_cast<size_t>(grid_.frames) + 1);
@@ -93,7 +88,7 @@ class LayerPass {
         std::fill_n(buffer->data(), size, 0.0F);
       }
       w.specials = FloatBuffer(static_cast<size_t>(grid_.frames * specials_ + kPartPadding));
-      w.top = FloatBuffer(static_cast<size_t>(PaddedPart(grid_.tokens()) + kPartPadding));
+      w.top = FloatBuffer(static_cast<size_t>(grid_.tokens() + kPartPadding));
       w.column_sums.assign(size, 0);
       w.unit_sums.assign(size, 0);
     }
@@ -165,8 +160,8 @@ class LayerPass {
           column += std::exchange(w.column_sums[static_cast<size_t>(i)], 0);
           unit += std::exchange(w.unit_sums[static_cast<size_t>(i)], 0);
         }
-        masses[static_cast<size_t>(i)] += static_cast<double>(column) * kColumnUnit;
-        const double length = static_cast<double>(unit) * kColumnUnit;
+        masses[static_cast<size_t>(i)] += static_cast<double>(column) * kSumUnit;
+        const double length = static_cast<double>(unit) * kSumUnit;
         squares += length * length;
       }
       const auto n = static_cast<double>(step * std::ssize(sample_.patches));
@@ -201,17 +196,12 @@ class LayerPass {
                                 : block.before_rope + static_cast<int64_t>(i) * block.stride;
       AddQuery(block.rows[i], block.row(i).data(), before, block.key_frames, w);
     }
-    const auto add = [](FloatBuffer& from, std::vector<int64_t>& to, int64_t begin, int64_t end) {
-      for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i) {
-        to[i] += std::llrint(static_cast<double>(from[i]) / kColumnUnit);
-        from[i] = 0;
-      }
-    };
+    // Each thread has its own sums of columns: they are whole numbers, the same in any order.
     const auto& [first, last] = block.key_frames;
     for (const auto& [begin, end] : {std::pair{PatchesAt(first), PatchesAt(last)},
                                      std::pair{SpecialsAt(first), SpecialsAt(last)}}) {
-      add(w.column, w.column_sums, begin, end);
-      add(w.unit, w.unit_sums, begin, end);
+      MoveToSums(w.column.data() + begin, end - begin, w.column_sums.data() + begin);
+      MoveToSums(w.unit.data() + begin, end - begin, w.unit_sums.data() + begin);
     }
   }
 
@@ -245,11 +235,13 @@ class LayerPass {
       largest = std::max<double>(largest, part.largest);
     });
     ForEachPart(frames, parts, [&](Part& part, int64_t, int64_t) {
-      total += part.sum * std::exp(part.largest - largest);
+      part.factor = std::exp(part.largest - largest);
+      total += part.sum * part.factor;
     });
+    const double log_normalizer = largest + std::log(total);
     ForEachPart(frames, parts, [&](Part& part, int64_t, int64_t) {
-      part.log_factor = part.largest - largest - std::log(total);
-      part.factor = std::exp(part.log_factor);
+      part.log_factor = part.largest - log_normalizer;
+      part.factor /= total;
     });
     return {largest, total};
   }
@@ -490,7 +482,7 @@ class LayerPass {
     };
     const auto patches = static_cast<double>(patches_);
     double distance = 0;
-    const std::vector<float> ones(static_cast<size_t>(patches_), 1.0F);
+    const std::vector<float> ones(static_cast<size_t>(patches_ + kPartPadding), 1.0F);
     for (const int64_t patch : sample_.patches) {
       distance += SumOfDistances(ones.data(), distances_.data(), grid_.height, grid_.width,
                                  patch / grid_.width, patch % grid_.width);

@@ -78,6 +78,22 @@ void DotHalves(const float* first, int64_t first_dim, const float* second, int64
   }
 }
 
+// Where the processor does not convert, Highway takes infinity and NaN for finite numbers.
+constexpr bool kConvertsHalves = HWY_TARGET != HWY_EMU128 && HWY_TARGET != HWY_SSSE3 &&
+                                 HWY_TARGET != HWY_SSE4 && HWY_TARGET != HWY_SCALAR;
+
+void FromHalves(const uint16_t* x, int64_t count, float* out) {
+  int64_t i = 0;
+  if constexpr (kConvertsHalves) {
+    const hn::Rebind<hwy::float16_t, D> dh;
+    for (; i + kLanes <= count; i += kLanes) {
+      const auto half = hn::LoadU(dh, reinterpret_cast<const hwy::float16_t*>(x + i));
+      hn::StoreU(hn::PromoteTo(d, half), d, out + i);
+    }
+  }
+  for (; i < count; ++i) out[i] = F16ToF32(x[i]);
+}
+
 void SquaredNorms(const uint16_t* keys, int64_t count, int64_t dim, float* out) {
   const hn::Rebind<hwy::float16_t, D> dh;
   for (int64_t i = 0; i < count; ++i, keys += dim) {
@@ -159,6 +175,7 @@ namespace vggt {
 namespace {
 
 HWY_EXPORT(DotHalves);
+HWY_EXPORT(FromHalves);
 HWY_EXPORT(SquaredNorms);
 HWY_EXPORT(LargestOf);
 HWY_EXPORT(RowIsFinite);
@@ -173,6 +190,10 @@ void DotHalves(const float* first, int64_t first_dim, const float* second, int64
                int64_t second_stride, const uint16_t* keys, int64_t count, float* out) {
   HWY_DYNAMIC_DISPATCH(DotHalves)
   (first, first_dim, second, second_dim, second_stride, keys, count, out);
+}
+
+void FromHalves(const uint16_t* x, int64_t count, float* out) {
+  HWY_DYNAMIC_DISPATCH(FromHalves)(x, count, out);
 }
 
 void SquaredNorms(const uint16_t* keys, int64_t count, int64_t dim, float* out) {

@@ -14,6 +14,9 @@ namespace vggt {
 void DotHalves(const float* first, int64_t first_dim, const float* second, int64_t second_dim,
                int64_t second_stride, const uint16_t* keys, int64_t count, float* out);
 
+// out[i] = x[i], i < count; `x` is float16.
+void FromHalves(const uint16_t* x, int64_t count, float* out);
+
 // out[i] = |keys[i]|², i < count; `keys` is [count, dim] as float16.
 void SquaredNorms(const uint16_t* keys, int64_t count, int64_t dim, float* out);
 

@@ -62,6 +62,20 @@ TEST(HalfRowsTest, DotHalvesEqualsItsFormula) {
   }
 }
 
+// All float16 there are, and a count that no vector divides.
+TEST(HalfRowsTest, FromHalvesIsExact) {
+  std::vector<uint16_t> all(65536 - 3);
+  for (size_t i = 0; i < all.size(); ++i) all[i] = static_cast<uint16_t>(i + 3);
+  ForEachTarget([&] {
+    std::vector<float> out(all.size());
+    FromHalves(all.data(), static_cast<int64_t>(all.size()), out.data());
+    for (size_t i = 0; i < all.size(); ++i) {
+      const float expected = F16ToF32(all[i]);
+      ASSERT_TRUE(out[i] == expected || (std::isnan(out[i]) && std::isnan(expected))) << all[i];
+    }
+  });
+}
+
 TEST(HalfRowsTest, SquaredNormsEqualTheirFormula) {
   for (const int64_t dim : {1, 8, 16, 20, 64, 128}) {
     for (const int64_t count : kCounts) {

@@ -2,7 +2,9 @@
 #include "ops/row_metrics.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
+#include <functional>
 #include <limits>
 
 // Everything in HWY_NAMESPACE is compiled once per instruction set; the best is chosen at run time.
@@ -70,11 +72,30 @@ int64_t FirstPlaceOf(float value, const float* x, int64_t count) {
   return count;
 }
 
+// The smallest value of x[0 … count) that fewer than ten are larger than: the tenth, or the last.
+// Takes the square of their number. Writes up to PaddedPart(count).
+float TenthLargest(float* x, int64_t count) {
+  const V infinity = hn::Set(d, std::numeric_limits<float>::infinity());
+  std::fill(x + count, x + PaddedPart(count), std::numeric_limits<float>::infinity());
+  V tenth = infinity;
+  for (int64_t i = 0; i < count; i += kLanes) {
+    const V values = hn::LoadU(d, x + i);
+    V larger = hn::Zero(d);
+    for (int64_t j = 0; j < count; ++j) {
+      const auto is_larger = hn::Gt(hn::Set(d, x[j]), values);
+      larger = hn::Add(larger, hn::IfThenElseZero(is_larger, hn::Set(d, 1)));
+    }
+    const auto among_ten = hn::Lt(larger, hn::Set(d, kTopValues));
+    tenth = hn::Min(tenth, hn::IfThenElse(among_ten, values, infinity));
+  }
+  return hn::GetLane(hn::MinOfLanes(d, tenth));
+}
+
 // The largest values of sixteen interleaved sixteenths are sixteen values of the row, so that the
 // tenth of them is a bound that at least ten values reach, and on average few more: these are
 // gathered.
 int64_t TopValues(const float* x, int64_t count, float* scratch, float* out) {
-  constexpr int64_t kVectorsOfStep = kPartPadding / kLanes;
+  constexpr int64_t kVectorsOfStep = kPartPadding / kLanes, kFew = 64;
   float largest[kPartPadding];
   V best[kVectorsOfStep];
   for (V& b : best) b = hn::Set(d, -std::numeric_limits<float>::infinity());
@@ -87,8 +108,7 @@ int64_t TopValues(const float* x, int64_t count, float* scratch, float* out) {
   }
   for (int64_t v = 0; v < kVectorsOfStep; ++v) hn::StoreU(best[v], d, largest + v * kLanes);
   for (; i < count; ++i) largest[i % kPartPadding] = std::max(largest[i % kPartPadding], x[i]);
-  std::nth_element(largest, largest + kTopValues - 1, largest + kPartPadding, std::greater<>());
-  const float bound = largest[kTopValues - 1];
+  const float bound = TenthLargest(largest, kPartPadding);
 
   const V bounds = hn::Set(d, bound);
   int64_t gathered = 0;
@@ -103,9 +123,30 @@ int64_t TopValues(const float* x, int64_t count, float* scratch, float* out) {
     if (x[i] >= bound) scratch[gathered++] = x[i];
   }
   const int64_t taken = std::min(gathered, kTopValues);
-  std::nth_element(scratch, scratch + taken - 1, scratch + gathered, std::greater<>());
-  std::copy_n(scratch, taken, out);
+  // They are seldom more than a vector or two.
+  if (gathered > kFew) {
+    std::nth_element(scratch, scratch + taken - 1, scratch + gathered, std::greater<>());
+    std::copy_n(scratch, taken, out);
+    return taken;
+  }
+  const float tenth = TenthLargest(scratch, gathered);
+  int64_t written = 0;
+  for (i = 0; i < gathered; ++i) {
+    if (scratch[i] > tenth) out[written++] = scratch[i];
+  }
+  std::fill(out + written, out + taken, tenth);
   return taken;
+}
+
+// Adding 1.5 · 2^52 leaves the whole number in the lowest bits of a double.
+void MoveToSums(float* x, int64_t count, int64_t* sums) {
+  constexpr double kShift = 0x1.8p52;
+  constexpr int64_t kShiftBits = std::bit_cast<int64_t>(kShift);
+  for (int64_t i = 0; i < count; ++i) {
+    sums[i] +=
+        std::bit_cast<int64_t>(static_cast<double>(x[i]) * (1 / kSumUnit) + kShift) - kShiftBits;
+    x[i] = 0;
+  }
 }
 
 double SumOfDifferences(const float* x, float a, const float* y, float b, int64_t count) {
@@ -136,16 +177,20 @@ void AddToTwo(const float* x, int64_t count, float a, float* first, float b, flo
 
 double SumOfDistances(const float* x, const float* distances, int64_t height, int64_t width,
                       int64_t row, int64_t column) {
+  const int64_t whole = width / kLanes * kLanes;
+  const auto rest = hn::FirstN(d, static_cast<size_t>(width - whole));
+  const int64_t together = std::max<int64_t>(1, kSumTogether * kLanes / width);
   double total = 0;
-  for (int64_t r = 0; r < height; ++r, x += width) {
-    const float* table = distances + std::abs(r - row) * (2 * width - 1) + width - 1 - column;
+  for (int64_t r = 0; r < height;) {
     V sum = hn::Zero(d);
-    int64_t c = 0;
-    for (; c + kLanes <= width; c += kLanes) {
-      sum = hn::MulAdd(hn::LoadU(d, x + c), hn::LoadU(d, table + c), sum);
-    }
-    if (c < width) {
-      sum = hn::MulAdd(LoadPart(x + c, width - c), LoadPart(table + c, width - c), sum);
+    for (const int64_t end = std::min(height, r + together); r < end; ++r, x += width) {
+      const float* table = distances + std::abs(r - row) * (2 * width - 1) + width - 1 - column;
+      for (int64_t c = 0; c < whole; c += kLanes) {
+        sum = hn::MulAdd(hn::LoadU(d, x + c), hn::LoadU(d, table + c), sum);
+      }
+      if (whole == width) continue;
+      const V values = hn::IfThenElseZero(rest, hn::LoadU(d, x + whole));
+      sum = hn::MulAdd(values, hn::LoadU(d, table + whole), sum);
     }
     total += hn::GetLane(hn::SumOfLanes(d, sum));
   }
@@ -164,6 +209,7 @@ HWY_EXPORT(FirstPlaceOf);
 HWY_EXPORT(TopValues);
 HWY_EXPORT(SumOfDifferences);
 HWY_EXPORT(AddToTwo);
+HWY_EXPORT(MoveToSums);
 HWY_EXPORT(SumOfDistances);
 
 }  // namespace
@@ -188,17 +234,25 @@ void AddToTwo(const float* x, int64_t count, float a, float* first, float b, flo
   HWY_DYNAMIC_DISPATCH(AddToTwo)(x, count, a, first, b, second);
 }
 
+void MoveToSums(float* x, int64_t count, int64_t* sums) {
+  HWY_DYNAMIC_DISPATCH(MoveToSums)(x, count, sums);
+}
+
 double SumOfDistances(const float* x, const float* distances, int64_t height, int64_t width,
                       int64_t row, int64_t column) {
   return HWY_DYNAMIC_DISPATCH(SumOfDistances)(x, distances, height, width, row, column);
 }
 
-void DistanceTable(int64_t height, int64_t width, float* out) {
+FloatBuffer DistanceTable(int64_t height, int64_t width) {
+  FloatBuffer table(static_cast<size_t>(height * (2 * width - 1) + kPartPadding));
+  float* out = table.data();
   for (int64_t r = 0; r < height; ++r) {
     for (int64_t c = 1 - width; c < width; ++c) {
       *out++ = static_cast<float>(std::sqrt(static_cast<double>(r * r + c * c)));
     }
   }
+  std::fill_n(out, kPartPadding, 0.0F);
+  return table;
 }
 
 }  // namespace vggt

@@ -6,6 +6,8 @@
 
 #include <cstdint>
 
+#include "core/tensor.h"
+
 namespace vggt {
 
 // What outputs are padded to, in floats: whole vectors of any instruction set.
@@ -31,7 +33,7 @@ PartSums ExponentiatePart(const float* x, int64_t count, float* out);
 int64_t FirstPlaceOf(float value, const float* x, int64_t count);
 
 // Writes the min(10, count) largest of x[0 … count), ties as often as they occur, to `out`, in any
-// order; returns how many these are. `scratch` has room for PaddedPart(count) + kPartPadding.
+// order; returns how many these are. `scratch` has room for count + kPartPadding.
 inline constexpr int64_t kTopValues = 10;
 int64_t TopValues(const float* x, int64_t count, float* scratch, float* out);
 
@@ -41,11 +43,17 @@ double SumOfDifferences(const float* x, float a, const float* y, float b, int64_
 // first[i] += a · x[i] and second[i] += b · x[i]; count is a multiple of kPartPadding.
 void AddToTwo(const float* x, int64_t count, float a, float* first, float b, float* second);
 
-// Σ_{r, c} x[r, c] · √((r - row)² + (c - column)²) over a grid of `width` columns. `distances`:
-// of DistanceTable.
+// sums[i] += x[i] · 2^36, rounded to a whole number, for |x[i]| ≤ 2^14; then x[i] = 0. Sums of
+// whole numbers do not depend on their order.
+inline constexpr double kSumUnit = 0x1p-36;
+void MoveToSums(float* x, int64_t count, int64_t* sums);
+
+// Σ_{r, c} x[r, c] · √((r - row)² + (c - column)²) over a grid. `distances`: of DistanceTable. Both
+// can be read for kPartPadding floats beyond their end.
 double SumOfDistances(const float* x, const float* distances, int64_t height, int64_t width,
                       int64_t row, int64_t column);
-// √(r² + c²) for r < height and -width < c < width, as [height, 2 · width - 1].
-void DistanceTable(int64_t height, int64_t width, float* out);
+// √(r² + c²) for r < height and -width < c < width, as [height, 2 · width - 1], and kPartPadding
+// zeros.
+FloatBuffer DistanceTable(int64_t height, int64_t width);
 
 }  // namespace vggt

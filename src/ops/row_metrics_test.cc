@@ -105,7 +105,7 @@ TEST(TopValuesTest, AreTheFirstOfAllSorted) {
       std::sort(expected.begin(), expected.end(), std::greater<>());
       expected.resize(std::min(count, kTopValues));
       ForEachTarget([&] {
-        std::vector<float> scratch(PaddedPart(count) + kPartPadding), got(kTopValues);
+        std::vector<float> scratch(count + kPartPadding), got(kTopValues);
         got.resize(TopValues(x.data(), count, scratch.data(), got.data()));
         std::sort(got.begin(), got.end(), std::greater<>());
         ASSERT_EQ(got, expected) << count;
@@ -140,12 +140,33 @@ TEST(AddToTwoTest, EqualsItsFormula) {
   });
 }
 
+TEST(MoveToSumsTest, AddsWholeNumbersOfItsUnit) {
+  for (const int64_t count : kCounts) {
+    const std::vector<float> x = Random(count, 4);
+    ForEachTarget([&] {
+      std::vector<float> moved = x;
+      std::vector<int64_t> sums(count, 1000);
+      MoveToSums(moved.data(), count, sums.data());
+      for (int64_t i = 0; i < count; ++i) {
+        ASSERT_EQ(moved[i], 0);
+        ASSERT_EQ(sums[i], 1000 + std::llrint(static_cast<double>(x[i]) * 0x1p36)) << x[i];
+      }
+    });
+  }
+  for (const float most : {-0x1p14F, 0.0F, 0x1p-40F, 0x1p14F}) {
+    float x = most;
+    int64_t sum = -7;
+    MoveToSums(&x, 1, &sum);
+    EXPECT_EQ(sum, -7 + std::llrint(most * 0x1p36));
+  }
+}
+
 TEST(SumOfDistancesTest, EqualsItsFormula) {
   for (const auto& [height, width] :
-       {std::pair<int64_t, int64_t>{1, 1}, {3, 1}, {1, 19}, {5, 7}, {4, 16}, {25, 37}}) {
-    std::vector<float> x = Random(height * width, 1), table(height * (2 * width - 1));
+       {std::pair<int64_t, int64_t>{1, 1}, {3, 1}, {1, 19}, {5, 7}, {4, 16}, {25, 37}, {70, 33}}) {
+    std::vector<float> x = Random(height * width + kPartPadding, 1);
     for (float& value : x) value = std::abs(value);
-    DistanceTable(height, width, table.data());
+    const FloatBuffer table = DistanceTable(height, width);
     for (const int64_t from : {int64_t{0}, height * width / 2, height * width - 1}) {
       const int64_t row = from / width, column = from % width;
       double expected = 0;
