@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "core/parallel.h"
+#include "ops/half_rows.h"
 
 namespace vggt {
 
@@ -39,9 +40,7 @@ void RowRotation::Rotate(const uint16_t* stored, std::span<const int64_t> tokens
     float* const first = out + static_cast<int64_t>(part * kTogether) * dim;
     std::array<int32_t, 2 * kTogether> positions;
     for (size_t i = 0; i < some.size(); ++i) {
-      const uint16_t* from = stored + some[i] * dim;
-      float* to = first + static_cast<int64_t>(i) * dim;
-      for (int64_t c = 0; c < dim; ++c) to[c] = F16ToF32(from[c]);
+      FromHalves(stored + some[i] * dim, dim, first + static_cast<int64_t>(i) * dim);
       const TokenPosition position = PositionOf(blocks_, grid_, some[i] % grid_.tokens_per_frame());
       positions[2 * i] = position.y;
       positions[2 * i + 1] = position.x;

@@ -20,9 +20,10 @@ namespace {
 // Rows of a block whose logits take about half a megabyte, so that they are still in the
 // second-level cache when they become probabilities and when the caller reads them. If keys are so
 // many that these rows are few, reading the keys from memory would take longer than the products.
-int64_t RowsTogether(int64_t keys) {
-  constexpr int64_t kSix = 6, kLogits = 1 << 17;  // the kernel computes six rows at a time
-  return std::clamp(kLogits / keys / kSix * kSix, kLeastTogether, kMostBlockRows);
+int64_t RowsTogether(int64_t keys, bool with_before_rope) {
+  constexpr int64_t kSix = 6;  // the kernel computes six rows at a time
+  const int64_t logits = 1 << (with_before_rope ? 16 : 17);
+  return std::clamp(logits / keys / kSix * kSix, kLeastTogether, kMostBlockRows);
 }
 
 // Each row divided by its length; a row of zeros stays one.
@@ -72,7 +73,7 @@ HeadTiles::HeadTiles(const QkStore& store, const HeadRef& head, TileOptions opti
       return static_cast<size_t>(found - rows.begin());
     };
     const int64_t keys = groups_[g].keys.count() * grid_.tokens_per_frame();
-    const auto together = static_cast<size_t>(RowsTogether(keys));
+    const auto together = static_cast<size_t>(RowsTogether(keys, options_.with_before_rope));
     const size_t end = place(groups_[g].rows.last);
     for (size_t begin = place(groups_[g].rows.first); begin < end; begin += together) {
       blocks_.push_back({g, begin, std::min(begin + together, end)});
@@ -152,6 +153,7 @@ class HeadTiles::Computation {
 
   PackedKeys Pack(const RowRotation& rotation, const std::vector<int64_t>& keys) const {
     FloatBuffer k = rotation.Rotated(tensors_.k + head_values_, keys);
+    CheckFinite(k.data(), std::ssize(keys));
     if (cosine()) Normalize(std::ssize(keys), dim(), k.data());
     return PackedKeys(std::ssize(keys), k.data(), dim());
   }
@@ -184,13 +186,17 @@ class HeadTiles::Computation {
                 const Memory& memory, float* own, float* values) const {
     float* const queries = own + memory.queries;
     rotation.Rotate(tensors_.q + head_values_, rows, queries);
+    CheckFinite(queries, std::ssize(rows));
     if (cosine()) Normalize(std::ssize(rows), dim(), queries);
     const auto scale = static_cast<float>(cosine() ? 1 : tiles_.stored_.scale);
     LogitRows(std::ssize(rows), queries, keys, scale, own + memory.scratch, values);
-    for (int64_t i = 0; i < std::ssize(rows); ++i) {
-      if (RowIsFinite(values + i * keys.stride(), keys.keys())) continue;
-      ThrowNotFinite(tiles_.store_.LayerPath(tiles_.stored_, tiles_.head_.layer));
-    }
+  }
+
+  // Products of finite float16 values are far below the largest float32, at any scale and head
+  // width that a store may have: to look at what is multiplied is enough.
+  void CheckFinite(const float* x, int64_t rows) const {
+    if (RowIsFinite(x, rows * dim())) return;
+    ThrowNotFinite(tiles_.store_.LayerPath(tiles_.stored_, tiles_.head_.layer));
   }
 
   const HeadTiles& tiles_;

@@ -16,7 +16,7 @@
 namespace vggt {
 
 // Rows that are computed together, if there are as many.
-inline constexpr int64_t kLeastTogether = 24;
+inline constexpr int64_t kLeastTogether = 12;
 
 // One head of one layer.
 struct HeadRef {
@@ -80,7 +80,7 @@ class HeadTiles {
   //
   // Products of float32 sums; probabilities to a relative 1e-5 of those of the stored numbers.
   // Memory: two copies of the head's keys, and for each thread half a megabyte or kLeastTogether
-  // rows, whichever is more; twice that for logits before and after RoPE.
+  // rows, whichever is more; of logits before and after RoPE both.
   void ForEachRowBlock(const std::function<void(const RowBlock&)>& add,
                        const StopCheck& stop_check = {}) const;
 
