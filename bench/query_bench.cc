@@ -2,71 +2,29 @@
 // Exact attention on demand: milliseconds of a query, and bytes of keys read a second beside what
 // the memory gives.
 #include <benchmark/benchmark.h>
-#include <fmt/format.h>
-#include <stdlib.h>
 
-#include <cmath>
-#include <filesystem>
 #include <numeric>
-#include <random>
 
 #include "attention/attention_rows.h"
 #include "attention/tiles.h"
 #include "core/parallel.h"
-#include "core/tensor.h"
-#include "formats/safetensors.h"
+#include "random_store.h"
 
 namespace vggt {
 namespace {
 
-namespace fs = std::filesystem;
-
-// A store of VGGT-1B's shape with random values, removed at the end.
+// A random store opened.
 class Store {
  public:
-  Store(int64_t frames, int64_t height, int64_t width, int64_t layers) {
-    std::string name = (fs::temp_directory_path() / "vggt-bench-XXXXXX").string();
-    if (mkdtemp(name.data()) == nullptr) throw Error("cannot create a folder", name);
-    folder_ = name;
-    QkDescription d;
-    d.frames = frames;
-    d.H_p = height;
-    d.W_p = width;
-    d.image_paths.assign(static_cast<size_t>(frames), "none.png");
-    d.blocks = {{BlockKind::kGlobal,
-                 16,
-                 64,
-                 0.125,
-                 {"camera", "register_1", "register_2", "register_3", "register_4"},
-                 Attends::kAll,
-                 {RopeType::k2d, 100, 1},
-                 {}}};
-    QkBlocks& blocks = d.blocks[0];
-    std::mt19937 engine(1);
-    std::normal_distribution<float> normal(0, 1);
-    std::vector<uint16_t> values(static_cast<size_t>(NumElements(d.shape(blocks))));
-    for (uint16_t& value : values) value = F32ToF16(normal(engine));
-    const Bytes bytes(reinterpret_cast<const uint8_t*>(values.data()), 2 * values.size());
-    for (int64_t i = 0; i < layers; ++i) {
-      blocks.layers.push_back({i, LayerName(i), QkFileName(BlockKind::kGlobal, i)});
-      SafetensorsWriter writer(
-          folder_ / blocks.layers.back().file,
-          {{"q", DType::kF16, d.shape(blocks)}, {"k", DType::kF16, d.shape(blocks)}}, {});
-      writer.Append(bytes);
-      writer.Append(bytes);
-      writer.Commit();
-    }
-    WriteFileAtomic(folder_ / kQkDescriptionName, QkDescriptionText(d));
-    rows_ = std::make_unique<AttentionRows>(folder_ / kQkDescriptionName);
-  }
-  ~Store() { fs::remove_all(folder_); }
+  Store(int64_t frames, int64_t height, int64_t width, int64_t layers)
+      : store_(frames, height, width, layers), rows_(store_.description()) {}
 
-  AttentionRows& rows() { return *rows_; }
-  const QkBlocks& blocks() const { return *rows_->store().description().Find(BlockKind::kGlobal); }
+  AttentionRows& rows() { return rows_; }
+  const QkBlocks& blocks() const { return *rows_.store().description().Find(BlockKind::kGlobal); }
 
  private:
-  fs::path folder_;
-  std::unique_ptr<AttentionRows> rows_;
+  RandomStore store_;
+  AttentionRows rows_;
 };
 
 Store& Kitchen() {
