@@ -46,9 +46,9 @@ constexpr SparsityRuleInfo kRules[] = {
      "over "
      "that picture's patches alone; and all special tokens"},
     {SparsityRule::kColumnAnchors, "anchors-column", "anchors by column mass",
-     "the patches that get the largest mass from patches of other pictures (of all pictures where "
-     "attention stays inside a frame), the mean over heads, whichever picture they lie in; and all "
-     "special tokens: what anchors can hold at most, as it looks at the attention itself"},
+     "the patches of the largest column mass, the mean over heads, whichever picture they lie in, "
+     "and "
+     "all special tokens: what anchors can keep at best, as it looks at the attention itself"},
 };
 
 // Sums over the rows of one head. Of weighted masses `intra` stays empty.
@@ -438,20 +438,12 @@ class LayerPass {
       AddKept(SparsityRule::kGrid, fmt::format("every {}{}", stride, ending), keep, s);
     }
     AddOwnPicture();
-    const std::vector<double> random = RandomScores(), even(tokens, 0);
-    std::vector<double> intra(tokens, 0), cross(tokens, 0);
-    double any = 0;
+    const std::vector<double> random = RandomScores();
+    std::vector<double> intra(tokens, 0), column(tokens, 0);
     for (const HeadTally& head : tallies_) {
       for (size_t j = 0; j < tokens; ++j) {
-        if (is_special(static_cast<int64_t>(j))) continue;
         intra[j] += head.plain.intra[j];
-        cross[j] += head.plain.all[j] - head.plain.own[j];
-        any += cross[j];
-      }
-    }
-    if (!(any > 0)) {
-      for (const HeadTally& head : tallies_) {
-        for (size_t j = 0; j < tokens; ++j) cross[j] += head.plain.all[j];
+        column[j] += head.plain.all[j];
       }
     }
     for (const SparsityRule rule : {SparsityRule::kRandomAnchors, SparsityRule::kEvenAnchors,
@@ -460,7 +452,7 @@ class LayerPass {
         const int64_t count = Rounded(share, grid_.patches());
         const std::vector<uint8_t> keep =
             rule == SparsityRule::kEvenAnchors     ? EvenAnchors(count)
-            : rule == SparsityRule::kColumnAnchors ? Largest(cross, count * grid_.frames, true)
+            : rule == SparsityRule::kColumnAnchors ? Largest(column, count * grid_.frames, true)
             : rule == SparsityRule::kOwnAnchors    ? Largest(intra, count, false)
                                                    : Largest(random, count, false);
         AddKept(rule, fmt::format("{:.3g} %", 100 * share), keep, std::nullopt);

@@ -26,7 +26,7 @@ enum class SparsityRule {
   kRandomAnchors,  // patches drawn at random, as many of each picture
   kEvenAnchors,    // patches evenly spaced, the same of each picture
   kOwnAnchors,     // of each picture the patches that its own patches look at most
-  kColumnAnchors,  // the patches that patches of other pictures look at most
+  kColumnAnchors,  // the patches that all look at most: what anchors can keep at best
 };
 inline constexpr size_t kSparsityRules = 8;
 

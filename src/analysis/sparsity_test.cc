@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <numeric>
 #include <random>
 
@@ -165,7 +166,6 @@ class SlowRules {
     const auto count = static_cast<int64_t>(
         std::ceil(options_.anchors[place] * static_cast<double>(patches) - 1e-9));
     std::vector<double> score(grid_.tokens(), 0);
-    const bool crossing = blocks_.attends != Attends::kFrame && grid_.frames > 1;
     for (int64_t h = 0; h < blocks_.heads; ++h) {
       for (size_t r = 0; r < rows_.size(); ++r) {
         double own = 0;
@@ -175,9 +175,7 @@ class SlowRules {
         for (int64_t j = 0; j < grid_.tokens(); ++j) {
           const bool same = Frame(j) == Frame(rows_[r]);
           if (rule == SparsityRule::kOwnAnchors && same) score[j] += mass_[h][r][j] / own;
-          if (rule == SparsityRule::kColumnAnchors && !(same && crossing)) {
-            score[j] += mass_[h][r][j];
-          }
+          if (rule == SparsityRule::kColumnAnchors) score[j] += mass_[h][r][j];
         }
       }
     }
@@ -424,6 +422,27 @@ TEST(Sparsity, MassGrowsWithTheShareAndAllKeysAreAll) {
       EXPECT_NEAR(now.mass[h], 1, 1e-5) << now.setting;
     }
     EXPECT_TRUE(now.weighted_mass.empty());
+  }
+}
+
+// Of as many anchors, those by column mass keep the most, the mean over heads.
+TEST(Sparsity, NoAnchorsKeepMoreThanThoseByColumnMass) {
+  const QkDescription d = OneLayer(3, 9, 11);
+  const TestDir dir;
+  const QkStore store(WriteQkStore(dir.path(), d), {});
+  const LayerSparsity got = ComputeLayerSparsity(store, BlockKind::kGlobal, 0,
+                                                 SampledRows(d.token_grid(d.blocks[0]), 20));
+  const auto mean = [](const std::vector<double>& x) {
+    return std::accumulate(x.begin(), x.end(), 0.0) / static_cast<double>(x.size());
+  };
+  std::map<std::string, double> best;
+  for (const SparsityOutcome& outcome : got.outcomes) {
+    if (outcome.rule == SparsityRule::kColumnAnchors) best[outcome.setting] = mean(outcome.mass);
+  }
+  ASSERT_EQ(best.size(), 4U);
+  for (const SparsityOutcome& outcome : got.outcomes) {
+    if (outcome.rule < SparsityRule::kRandomAnchors) continue;
+    EXPECT_LE(mean(outcome.mass), best[outcome.setting] + 1e-12) << outcome.setting;
   }
 }
 

@@ -153,13 +153,22 @@ class Making {
         {SparsityRule::kColumnAnchors, 6}};
     for (const auto& [rule, colour] : rules) {
       const size_t o = NearestTo(0.1, rule);
-      std::string label = LabelOf(rule);
-      if (!outcomes()[o].setting.empty()) label += ", " + outcomes()[o].setting;
-      ChartSeries series{.label = label, .colour = colour, .x = LayerNumbers()};
+      ChartSeries series{.label = LabelOf(rule), .colour = colour, .x = LayerNumbers()};
       for (const LayerSparsity& layer : layers_) series.y.push_back(MeanOf(layer.outcomes[o].mass));
       panel.series.push_back(std::move(series));
     }
     return panel;
+  }
+
+  // "largest keys, 10 %; block mask, CDF 0, ratio 0.9; …"
+  std::string SettingsByLayer() const {
+    std::string text;
+    for (const SparsityRuleInfo& info : SparsityRules()) {
+      const std::string& setting = outcomes()[NearestTo(0.1, info.rule)].setting;
+      if (info.rule == SparsityRule::kEvenAnchors || setting.empty()) continue;
+      text += fmt::format("{}{}, {}", text.empty() ? "" : "; ", info.label, setting);
+    }
+    return text;
   }
 
   // The setting of a rule whose kept share is nearest to one.
@@ -191,7 +200,8 @@ class Making {
       }
     }
     for (int64_t h = 1; h <= blocks_.heads; ++h) panel.col_names.push_back(std::to_string(h));
-    panel.range = ColourRange{0, 100, false};
+    const float largest = *std::max_element(panel.values.begin(), panel.values.end());
+    panel.range = ColourRange{0, largest, false};
     return panel;
   }
 
@@ -209,10 +219,18 @@ class Making {
                                        &SparsityOutcome::weighted_mass));
     }
     chart.caption = fmt::format(
-        "Mean probability on the keys that a rule keeps, softmax over all keys, after RoPE; the "
-        "band "
-        "is from quarter to quarter of all heads. {} Rows: {}. Random anchors: seed {}.",
-        SparsityText(), section_.tables[0].sample, input_.seed);
+        "Mean probability on the keys that a rule keeps, softmax over all keys, after RoPE; band: "
+        "from "
+        "quarter to quarter of all heads. Largest keys: of each query. Block mask: blocks of 128 "
+        "queries by 64 keys, chosen by their means (arXiv 2509.07120). Grid: every s-th grid row "
+        "and "
+        "column and the query's own token (AVGGT, arXiv 2512.02541). Own picture: its patches. "
+        "Anchors: 5 to 30 % of the patches, drawn at random (seed {}), by the attention inside "
+        "their "
+        "picture, or by the mass that all queries give them, which is the best that anchors can "
+        "do. "
+        "All but the largest keys keep special tokens. By layer: {}. Rows: {}.",
+        input_.seed, SettingsByLayer(), section_.tables[0].sample);
     section_.charts.push_back(std::move(chart));
   }
 
