@@ -51,6 +51,7 @@ const kLight = "rgb(255 255 255 / 92%)";
 function write(
   context: CanvasRenderingContext2D,
   { cells, ratio, em, letters, names }: TileLook,
+  family: string,
   place: HeadPlace,
   labels: string,
   [x, y]: readonly [number, number],
@@ -71,7 +72,7 @@ function write(
   context.lineJoin = "round";
   const edge = 0.22 * size;
   const put = (text: string, line: number, align: "left" | "right", weight: number) => {
-    context.font = `${weight} ${size}px ${getComputedStyle(context.canvas).fontFamily}`;
+    context.font = `${weight} ${size}px ${family}`;
     context.textAlign = align;
     const at = [align === "left" ? x + edge : x + width - edge, y + (0.12 + line) * size] as const;
     if (halo) {
@@ -81,10 +82,11 @@ function write(
     }
     context.fillStyle = dark ? kDark : kLight;
     context.fillText(text, ...at);
-    return context.measureText(text).width;
   };
   const name = { none: "", head: `${place.head}`, both: `${place.layer}.${place.head}` }[names];
-  const used = name && width > 2.2 * size ? put(name, 0, "left", 400) + edge : 0;
+  const named = name !== "" && width > 2.2 * size;
+  if (named) put(name, 0, "left", 400);
+  const used = named ? context.measureText(name).width + edge : 0;
   if (labels === "") return;
   const lettersIn = (room: number) => Math.floor((room - 2 * edge) / (0.72 * size));
   // Beside the name; or else under it, if there is room.
@@ -109,6 +111,7 @@ export function paintTiles(
   const { canvas } = context;
   canvas.width = Math.max(0, ...rows.map((row) => row.length)) * (width + gap) - gap;
   canvas.height = rows.length * (height + gap) - gap;
+  const family = getComputedStyle(canvas).fontFamily;
   rows.forEach((row, i) => {
     row.forEach((place, j) => {
       const at = [j * (width + gap), i * (height + gap)] as const;
@@ -141,6 +144,7 @@ export function paintTiles(
       write(
         context,
         look,
+        family,
         place,
         labels.join(""),
         at,

@@ -62,9 +62,9 @@ function Standing() {
     <p class="atlas-progress" data-testid="atlas-computing">
       <progress max={1} value={found.progress} aria-label="Numbers computed" />
       <span>
-        {percent} % · {all > 0 ? `${done} of ${all} layers` : "beginning"}
+        {percent} % · {found.message || `${done} of ${all} layers`}
       </span>
-      <span class="quiet">{found.message || "Computed once, then kept beside the export."}</span>
+      <span class="quiet">Computed once, then kept beside the export.</span>
     </p>
   );
 }

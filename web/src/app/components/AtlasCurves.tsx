@@ -141,7 +141,7 @@ export function AtlasCurves() {
     <section class="atlas-part" data-testid="atlas-curves">
       <h3>
         <span>
-          {metric.label} by layer
+          {metric.label.charAt(0).toUpperCase() + metric.label.slice(1)} by layer
           <OfA />
         </span>
         <Check

@@ -183,7 +183,8 @@ export function createAtlas(source: Source, s: Shown, { brush, held }: Pointing)
       const info = s.exportInfo.value;
       const about = on.value ? (ofNow(held.value) ?? chosen.value) : null;
       // All heads must be there to be compared with.
-      if (!info || about?.head == null || report.value?.state !== "ready") {
+      const computing = !report.value || report.value.state === "computing";
+      if (!info || about?.head == null || computing || !isDone(about)) {
         similar.want(null, 0, () => Promise.reject());
         return;
       }
