@@ -7,6 +7,8 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <numeric>
+#include <span>
 #include <utility>
 
 #include "attention/request.h"
@@ -125,8 +127,17 @@ class LayerPass {
   int64_t SpecialsAt(int64_t frame) const {
     return grid_.frames * PaddedPart(patches_) + frame * specials_;
   }
+  // Those of the keys of some frames: of patches, and of special tokens.
+  std::array<std::pair<int64_t, int64_t>, 2> Places(const FrameRange& frames) const {
+    return {std::pair{PatchesAt(frames.first), PatchesAt(frames.last)},
+            std::pair{SpecialsAt(frames.first), SpecialsAt(frames.last)}};
+  }
   size_t QueryAt(int64_t frame, int64_t place) const {
     return static_cast<size_t>(frame * per_frame_ + place);
+  }
+
+  static size_t At(HeadMetric metric, int64_t head, const LayerStatistics& s) {
+    return static_cast<size_t>(metric) * static_cast<size_t>(s.heads) + static_cast<size_t>(head);
   }
 
   // The queries of frames [first, last): all special tokens and the patches of the sample.
@@ -140,50 +151,63 @@ class LayerPass {
   }
 
   void AddHead(int64_t head, LayerStatistics& s) {
+    // Rows that are compared with each other have the same keys.
+    const int64_t step = blocks_.attends == Attends::kAll ? grid_.frames : 1;
+    const int64_t pieces = grid_.frames / step;
+    std::vector<double> similarity(static_cast<size_t>(pieces));
+    const auto add = [&](int64_t piece, std::span<Workspace> workspaces) {
+      similarity[static_cast<size_t>(piece)] =
+          AddRows(head, {piece * step, (piece + 1) * step}, workspaces);
+    };
+    // Few rows of a frame are one block: then threads share out frames.
+    if (pieces >= 4 * ThreadCount()) {
+      ParallelFor(static_cast<size_t>(pieces), 1, [&](size_t piece) {
+        add(static_cast<int64_t>(piece), {&workspaces_[static_cast<size_t>(ThreadIndex())], 1});
+      });
+    } else {
+      for (int64_t piece = 0; piece < pieces; ++piece) add(piece, workspaces_);
+    }
+    if (step * std::ssize(sample_.patches) > 1) {
+      const double sum = std::accumulate(similarity.begin(), similarity.end(), 0.0);
+      const size_t place = At(HeadMetric::kRowSimilarity, head, s);
+      s.mean[place] = sum / static_cast<double>(pieces);
+      if (sample_.all) s.standard_error[place] = 0;
+    }
+    AddKeyMass(head, s);
+  }
+
+  // Reads the rows of the queries of `frames`; returns their mean cosine.
+  double AddRows(int64_t head, const FrameRange& frames, std::span<Workspace> workspaces) {
     TileOptions options;
     options.definition = Definition::kLogits;
     options.with_before_rope = with_before_;
-    // Rows that are compared with each other have the same keys.
-    const int64_t step = blocks_.attends == Attends::kAll ? grid_.frames : 1;
-    double similarity = 0;
-    std::vector<double> masses(static_cast<size_t>(size_));
-    for (int64_t first = 0; first < grid_.frames; first += step) {
-      const FrameRange frames{first, first + step};
-      options.rows = Queries(frames);
-      if (options.rows.empty()) continue;
-      const HeadTiles tiles(store_, {blocks_.kind, layer_, static_cast<int>(head) + 1}, options);
-      tiles.ForEachRowBlock([&](const RowBlock& block) { AddBlock(block); }, stop_check_);
-      double squares = 0;
-      for (int64_t i = 0; i < size_; ++i) {
-        int64_t column = 0, unit = 0;
-        for (Workspace& w : workspaces_) {
-          column += std::exchange(w.column_sums[static_cast<size_t>(i)], 0);
-          unit += std::exchange(w.unit_sums[static_cast<size_t>(i)], 0);
-        }
-        masses[static_cast<size_t>(i)] += static_cast<double>(column) * kSumUnit;
-        const double length = static_cast<double>(unit) * kSumUnit;
-        squares += length * length;
+    options.rows = Queries(frames);
+    const HeadTiles tiles(store_, {blocks_.kind, layer_, static_cast<int>(head) + 1}, options);
+    tiles.ForEachRowBlock([&](const RowBlock& block) { AddBlock(block); }, stop_check_);
+    double squares = 0;
+    for (const auto& [begin, end] :
+         Places(AttendedFrames(blocks_.attends, frames.first, grid_.frames, false))) {
+      for (int64_t i = begin; i < end; ++i) {
+        int64_t sum = 0;
+        for (Workspace& w : workspaces)
+          sum += std::exchange(w.unit_sums[static_cast<size_t>(i)], 0);
+        squares += static_cast<double>(sum) * kSumUnit * (static_cast<double>(sum) * kSumUnit);
       }
-      const auto n = static_cast<double>(step * std::ssize(sample_.patches));
-      similarity += (squares - n) / (n * (n - 1));
     }
-    const size_t place =
-        static_cast<size_t>(HeadMetric::kRowSimilarity) * static_cast<size_t>(s.heads) +
-        static_cast<size_t>(head);
-    if (step * std::ssize(sample_.patches) > 1) {
-      s.mean[place] = similarity * static_cast<double>(step) / static_cast<double>(grid_.frames);
-      if (sample_.all) s.standard_error[place] = 0;
-    }
-    AddKeyMass(head, masses, s);
+    const auto n = static_cast<double>(frames.count() * std::ssize(sample_.patches));
+    return (squares - n) / (n * (n - 1));
   }
 
-  void AddKeyMass(int64_t head, const std::vector<double>& masses, LayerStatistics& s) const {
+  void AddKeyMass(int64_t head, LayerStatistics& s) {
     const auto rows = static_cast<double>(grid_.frames * std::ssize(sample_.patches));
     float* out = s.key_mass.data() + head * grid_.tokens();
     for (int64_t f = 0; f < grid_.frames; ++f) {
       for (int64_t i = 0; i < grid_.tokens_per_frame(); ++i) {
-        const int64_t at = i < specials_ ? SpecialsAt(f) + i : PatchesAt(f) + i - specials_;
-        *out++ = static_cast<float>(masses[static_cast<size_t>(at)] / rows);
+        const auto at =
+            static_cast<size_t>(i < specials_ ? SpecialsAt(f) + i : PatchesAt(f) + i - specials_);
+        int64_t sum = 0;
+        for (Workspace& w : workspaces_) sum += std::exchange(w.column_sums[at], 0);
+        *out++ = static_cast<float>(static_cast<double>(sum) * kSumUnit / rows);
       }
     }
   }
@@ -197,9 +221,7 @@ class LayerPass {
       AddQuery(block.rows[i], block.row(i).data(), before, block.key_frames, w);
     }
     // Each thread has its own sums of columns: they are whole numbers, the same in any order.
-    const auto& [first, last] = block.key_frames;
-    for (const auto& [begin, end] : {std::pair{PatchesAt(first), PatchesAt(last)},
-                                     std::pair{SpecialsAt(first), SpecialsAt(last)}}) {
+    for (const auto& [begin, end] : Places(block.key_frames)) {
       MoveToSums(w.column.data() + begin, end - begin, w.column_sums.data() + begin);
       MoveToSums(w.unit.data() + begin, end - begin, w.unit_sums.data() + begin);
     }
@@ -403,16 +425,14 @@ class LayerPass {
       if (count == 0) continue;
       const double mean = sum / count;
       each([&](double value) { squares += (value - mean) * (value - mean); });
-      const size_t place = m * static_cast<size_t>(s.heads) + static_cast<size_t>(head);
+      const size_t place = At(static_cast<HeadMetric>(m), head, s);
       s.mean[place] = mean;
       // Of rows drawn without putting them back.
       s.standard_error[place] =
           sample_.all ? 0 : std::sqrt(squares / (count - 1) / count * (1 - count / all));
     }
     if (!mutual_) return;
-    const size_t place =
-        static_cast<size_t>(HeadMetric::kMutualShare) * static_cast<size_t>(s.heads) +
-        static_cast<size_t>(head);
+    const size_t place = At(HeadMetric::kMutualShare, head, s);
     s.mean[place] = MutualShare();
     s.standard_error[place] = 0;
   }
