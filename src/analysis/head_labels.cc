@@ -16,10 +16,10 @@ constexpr double kSinkMass = 0.5, kSinkTimes = 5;
 constexpr double kSelfMass = 0.2, kSelfTimes = 5;
 constexpr double kLocalOwnMass = 0.5, kLocalDistance = 0.5;  // of the uniform distance
 constexpr double kSameCellMass = 0.1, kSameCellTimes = 5;
-constexpr double kMatcherMutual = 0.3;
-constexpr double kMatcherCrossMass = 0.5, kMatcherTop10Mass = 0.25, kMatcherSameCell = 0.25;
+constexpr double kMatcherCrossMass = 0.3, kMatcherSameCell = 0.25;
+constexpr double kMatcherMutual = 0.3, kMatcherTop10Mass = 0.25;
 constexpr double kFirstMass = 0.2, kFirstTimes = 2;
-constexpr double kUniformEntropy = 0.95;
+constexpr double kUniformKeys = 0.5;
 constexpr double kHubTimes = 10, kHubMass = 0.1, kHubPatches = 0.02;
 
 // What the rules ask of one head.
@@ -42,16 +42,16 @@ class Head {
       case HeadLabel::kSameCell:
         return Exceeds(HeadMetric::kSameCellMass, kSameCellMass, kSameCellTimes);
       case HeadLabel::kMatcher:
-        return Mean(HeadMetric::kMutualShare) >= kMatcherMutual ||
-               (Mean(HeadMetric::kCrossMass) >= kMatcherCrossMass &&
-                Mean(HeadMetric::kTop10Mass) >= kMatcherTop10Mass &&
-                Mean(HeadMetric::kSameCellMass) <= kMatcherSameCell * Mean(HeadMetric::kCrossMass));
+        return Mean(HeadMetric::kCrossMass) >= kMatcherCrossMass &&
+               Mean(HeadMetric::kSameCellMass) <= kMatcherSameCell * Mean(HeadMetric::kCrossMass) &&
+               (Mean(HeadMetric::kMutualShare) >= kMatcherMutual ||
+                Mean(HeadMetric::kTop10Mass) >= kMatcherTop10Mass);
       case HeadLabel::kFirstPicture: {
         const auto [first, others] = MassOfOthers();
         return first >= kFirstMass && first >= kFirstTimes * others;
       }
       case HeadLabel::kUniform:
-        return Mean(HeadMetric::kEntropyShare) >= kUniformEntropy;
+        return std::exp(Mean(HeadMetric::kEntropy) - Uniform(HeadMetric::kEntropy)) >= kUniformKeys;
       case HeadLabel::kHub:
         return IsHub();
     }
@@ -59,7 +59,10 @@ class Head {
   }
 
  private:
-  double Mean(HeadMetric metric) const { return s_.Mean(metric, head_); }
+  double Mean(HeadMetric metric) const {
+    const double mean = s_.Mean(metric, head_);
+    return std::isfinite(mean) ? mean : std::numeric_limits<double>::quiet_NaN();
+  }
   double Uniform(HeadMetric metric) const { return s_.uniform[static_cast<size_t>(metric)]; }
   bool Exceeds(HeadMetric metric, double least, double times) const {
     return Mean(metric) >= least && Mean(metric) >= times * Uniform(metric);
@@ -134,16 +137,17 @@ std::array<HeadLabelInfo, kHeadLabels> MakeInfos() {
                    "{:g} times the uniform share.",
                    kSameCellMass, kSameCellTimes)},
       {HeadLabel::kMatcher, "matcher", "matcher",
-       fmt::format("At least {:g} of the best matches in other pictures are mutual; or other "
-                   "pictures hold at least {:g} of the mass, the ten largest keys at least {:g}, "
-                   "and at most {:g} of what other pictures hold is at the query's cell.",
-                   kMatcherMutual, kMatcherCrossMass, kMatcherTop10Mass, kMatcherSameCell)},
+       fmt::format("Other pictures hold at least {:g} of the mass, of which at most {:g} is at "
+                   "the query's cell; and at least {:g} of the best matches there are mutual, or "
+                   "the ten largest keys hold at least {:g} of the mass.",
+                   kMatcherCrossMass, kMatcherSameCell, kMatcherMutual, kMatcherTop10Mass)},
       {HeadLabel::kFirstPicture, "first-picture", "first picture",
        fmt::format("From the patches of the other pictures, picture 0 gets at least {:g} of the "
                    "mass, and {:g} times what each other picture but their own gets.",
                    kFirstMass, kFirstTimes)},
       {HeadLabel::kUniform, "uniform", "uniform",
-       fmt::format("The entropy is at least {:g} of that of uniform attention.", kUniformEntropy)},
+       fmt::format("The exponential of the entropy is at least {:g} of the number of keys.",
+                   kUniformKeys)},
       {HeadLabel::kHub, "hub", "hub",
        fmt::format("Patches that get at least {:g} times the uniform mass, at most {:g} % of all "
                    "patches, hold together at least {:g} of the mass.",

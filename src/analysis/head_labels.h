@@ -32,7 +32,7 @@ struct HeadLabelInfo {
 std::span<const HeadLabelInfo, kHeadLabels> HeadLabels();
 
 // For each head its labels, in the order of the enumeration; most heads have none or one. Numbers
-// that are not known (NaN) speak for no label.
+// that are not known (not finite) speak for no label.
 std::vector<std::vector<HeadLabel>> LabelHeads(const LayerStatistics& statistics);
 
 }  // namespace vggt

@@ -30,7 +30,7 @@ class OneHead {
                          1.0F / static_cast<float>(grid.frames));
     const auto tokens = static_cast<double>(grid.tokens());
     const auto frames = static_cast<double>(grid.frames);
-    Set(HeadMetric::kEntropyShare, 0.7, 1);
+    Set(HeadMetric::kEntropy, std::log(tokens / 10), std::log(tokens));
     Set(HeadMetric::kSpecialMass, 0.1, 6 / tokens);
     Set(HeadMetric::kOwnMass, 0.4, static_cast<double>(grid.patches()) / tokens);
     Set(HeadMetric::kCrossMass, 0.5, (frames - 1) * static_cast<double>(grid.patches()) / tokens);
@@ -70,6 +70,8 @@ TEST(HeadLabels, AHeadBetweenAllHasNone) { EXPECT_THAT(OneHead().Labels(), IsEmp
 
 TEST(HeadLabels, WhatIsNotKnownSpeaksForNone) {
   OneHead head;
+  for (size_t m = 0; m < kHeadMetrics; ++m) head.Set(static_cast<HeadMetric>(m), INFINITY);
+  EXPECT_THAT(head.Labels(), IsEmpty());
   for (size_t m = 0; m < kHeadMetrics; ++m) head.Set(static_cast<HeadMetric>(m), kNan, kNan);
   for (float& x : head.statistics().key_mass) x = static_cast<float>(kNan);
   for (float& x : head.statistics().frame_mass) x = static_cast<float>(kNan);
@@ -83,11 +85,12 @@ TEST(HeadLabels, FollowSingleNumbers) {
     double at, below;
     HeadLabel label;
   };
-  for (const Case& c : {Case{HeadMetric::kSpecialMass, 0.5, 0.499, HeadLabel::kSink},
-                        Case{HeadMetric::kSelfMass, 0.2, 0.199, HeadLabel::kSelf},
-                        Case{HeadMetric::kSameCellMass, 0.1, 0.099, HeadLabel::kSameCell},
-                        Case{HeadMetric::kMutualShare, 0.3, 0.299, HeadLabel::kMatcher},
-                        Case{HeadMetric::kEntropyShare, 0.95, 0.949, HeadLabel::kUniform}}) {
+  for (const Case& c :
+       {Case{HeadMetric::kSpecialMass, 0.5, 0.499, HeadLabel::kSink},
+        Case{HeadMetric::kSelfMass, 0.2, 0.199, HeadLabel::kSelf},
+        Case{HeadMetric::kSameCellMass, 0.1, 0.099, HeadLabel::kSameCell},
+        Case{HeadMetric::kMutualShare, 0.3, 0.299, HeadLabel::kMatcher},
+        Case{HeadMetric::kEntropy, std::log(183.01), std::log(182.9), HeadLabel::kUniform}}) {
     OneHead head;
     head.Set(c.metric, c.below);
     EXPECT_THAT(head.Labels(), IsEmpty());
@@ -101,7 +104,7 @@ TEST(HeadLabels, AreRelativeToUniformAttention) {
   OneHead head({2, 0, 1, 2});
   head.Set(HeadMetric::kSelfMass, 0.25);
   head.Set(HeadMetric::kSameCellMass, 0.25);
-  head.Set(HeadMetric::kEntropyShare, 1);
+  head.Set(HeadMetric::kEntropy, std::log(4.0));
   EXPECT_THAT(head.Labels(), ElementsAre(HeadLabel::kUniform));
 }
 
@@ -121,6 +124,10 @@ TEST(HeadLabels, MatchersFindFewKeysOffTheSameCell) {
   EXPECT_THAT(head.Labels(), ElementsAre(HeadLabel::kMatcher));
   head.Set(HeadMetric::kSameCellMass, 0.2);
   EXPECT_THAT(head.Labels(), ElementsAre(HeadLabel::kSameCell));
+  head.Set(HeadMetric::kSameCellMass, 0.02);
+  head.Set(HeadMetric::kMutualShare, 1);
+  head.Set(HeadMetric::kCrossMass, 0.29);  // its matches are right, but it looks elsewhere
+  EXPECT_THAT(head.Labels(), IsEmpty());
 }
 
 // Each picture has a key that gets `mass` from all queries.

@@ -23,10 +23,10 @@ std::shared_ptr<const LayerStatistics> Made() {
   s.heads = 3;
   s.mean.assign(kHeadMetrics * 3, std::numeric_limits<double>::quiet_NaN());
   s.standard_error = s.mean;
-  s.uniform.assign(kHeadMetrics, 0.5);
-  s.mean[0] = 0.25;
+  s.uniform.assign(kHeadMetrics, 0.75);
+  s.mean[0] = -0.25;
   s.mean[1] = std::numeric_limits<double>::infinity();
-  s.mean[static_cast<size_t>(HeadMetric::kEntropyShare) * 3 + 2] = 0.99;
+  s.mean[2] = 0.5;
   s.frame_mass.assign(3 * 3 * 4, 0.25F);
   s.key_mass.assign(3 * 42, 0.01F);
   return std::make_shared<const LayerStatistics>(s);
@@ -66,9 +66,9 @@ TEST_F(ReportAnswer, HeadsHaveNullForWhatIsNotKnown) {
   EXPECT_EQ(global["heads"], 3);
   EXPECT_EQ(global["frames"], 3);
   EXPECT_EQ(global["values"].size(), kHeadMetrics);
-  EXPECT_EQ(global["values"]["entropy"], Json::parse("[[0.25, null, null], null]"));
+  EXPECT_EQ(global["values"]["entropy"], Json::parse("[[-0.25, null, 0.5], null]"));
   EXPECT_EQ(global["standard_errors"]["entropy"], Json::parse("[[null, null, null], null]"));
-  EXPECT_EQ(global["uniform"]["entropy"], Json::parse("[0.5, null]"));
+  EXPECT_EQ(global["uniform"]["entropy"], Json::parse("[0.75, null]"));
   EXPECT_EQ(global["labels"], Json::parse(R"([[[], [], ["uniform"]], null])"));
   EXPECT_EQ(global["errors"], Json::parse("[null, null]"));
   EXPECT_EQ(json["blocks"][2]["values"]["entropy"], Json::parse("[null]"));
@@ -84,7 +84,7 @@ TEST_F(ReportAnswer, FailedWhenNothingIsLeftToBeComputed) {
   EXPECT_THAT(message, HasSubstr("1 of 4 layers cannot be computed: global_05"));
   EXPECT_EQ(message.find('\x1b'), std::string::npos);
   EXPECT_THAT(json["blocks"][0]["errors"][1].get<std::string>(), HasSubstr("truncated"));
-  EXPECT_EQ(json["blocks"][0]["values"]["entropy"][0][0], 0.25);
+  EXPECT_EQ(json["blocks"][0]["values"]["entropy"][0][0], -0.25);
   state_.layers[1] = state_.layers[0];
   EXPECT_EQ(Heads()["state"], "ready");
   EXPECT_EQ(Heads()["message"], "");

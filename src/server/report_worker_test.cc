@@ -28,8 +28,8 @@ using testing::WriteQkStore;
 class ReportWorkerTest : public ::testing::Test {
  protected:
   ReportWorkerTest() : export_(CopyExport(dir_, "conv_per_head", "root/a")) {
-    const LayerMetadata m = OpenExport(export_).maps.back().metadata;
-    description_ = SmallQkDescription(m.frames, m.H_p, m.W_p);
+    fs::remove_all(export_ / "attn_maps");
+    description_ = SmallQkDescription(3, 5, 7);
     WriteQkStore(export_, description_);
     catalog_ = std::make_unique<ExportCatalog>(dir_ / "root");
   }
@@ -140,7 +140,6 @@ TEST_F(ReportWorkerTest, ForgetsWhatWasAskedForLongAgo) {
 TEST_F(ReportWorkerTest, EndsAtOnce) {
   description_ = SmallQkDescription(description_.frames, 30, 40, 64);
   WriteQkStore(export_, description_);
-  fs::remove_all(export_ / "attn_maps");
   const auto opened = Open();
   const auto begin = std::chrono::steady_clock::now();
   {
