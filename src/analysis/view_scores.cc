@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <optional>
+#include <map>
 
 #include "analysis/stored_rows.h"
 #include "attention/tiles.h"
@@ -73,93 +73,126 @@ PairScores FrameProducts(const std::vector<double>& q, const std::vector<double>
   return scores;
 }
 
-// The match score of one pair.
-class PairMatch {
+// The match scores of one picture with others: products with its own queries are shared.
+class PictureMatches {
  public:
-  PairMatch(const StoredRows& rows, FramePair pair, const StopCheck& stop_check)
-      : rows_(rows), pair_(pair), stop_check_(stop_check) {
-    std::vector<int64_t> queries = FrameTokens(rows.grid(), pair.first);
-    const std::vector<int64_t> others = FrameTokens(rows.grid(), pair.second);
-    queries.insert(queries.end(), others.begin(), others.end());
-    const std::vector<int64_t> keys = FramePatches(rows.grid(), pair.first);
-    const int64_t dim = rows.blocks().head_dim;
+  PictureMatches(const StoredRows& rows, int64_t picture, const std::vector<int64_t>& others,
+                 const StopCheck& stop_check)
+      : rows_(rows),
+        of_each_(rows.grid().tokens_per_frame()),
+        others_(std::ssize(others)),
+        stop_check_(stop_check) {
+    std::vector<int64_t> queries = FrameTokens(rows.grid(), picture);
+    for (const int64_t other : others) {
+      const std::vector<int64_t> more = FrameTokens(rows.grid(), other);
+      queries.insert(queries.end(), more.begin(), more.end());
+    }
+    const std::vector<int64_t> keys = FramePatches(rows.grid(), picture);
     for (int64_t head = 0; head < rows.blocks().heads; ++head) {
       const FloatBuffer q = rows.OfHead(QkSide::kQuery, head, queries);
-      queries_.emplace_back(std::ssize(queries), q.data(), dim);
+      queries_.emplace_back(std::ssize(queries), q.data(), rows.blocks().head_dim);
       keys_.push_back(rows.OfHead(QkSide::kKey, head, keys));
     }
   }
 
-  double Score() {
-    const int64_t of_each = rows_.grid().tokens_per_frame(), keys = rows_.grid().patches();
-    const auto threads = static_cast<size_t>(ThreadCount());
-    std::vector<std::vector<float>> best(threads);
-    std::vector<Memory> memory(threads);
+  // One for each of the others.
+  std::vector<double> Scores() {
+    const int64_t keys = rows_.grid().patches();
+    std::vector<Memory> memory(static_cast<size_t>(ThreadCount()));
     ParallelFor(static_cast<size_t>((keys + kTogether - 1) / kTogether), 1, [&](size_t block) {
       CheckStop(stop_check_);
-      const auto slot = static_cast<size_t>(ThreadIndex());
-      best[slot].resize(static_cast<size_t>(of_each));
       const int64_t first = static_cast<int64_t>(block) * kTogether;
-      AddKeys(first, std::min(kTogether, keys - first), memory[slot], best[slot].data());
+      AddKeys(first, std::min(kTogether, keys - first), memory[static_cast<size_t>(ThreadIndex())]);
     });
     // Largest values do not depend on the order in which they are met.
-    std::vector<float> ratios(static_cast<size_t>(of_each));
-    for (const std::vector<float>& some : best) {
-      if (!some.empty()) TakeLarger(some.data(), of_each, ratios.data());
+    std::vector<float> ratios(static_cast<size_t>(others_ * of_each_));
+    for (const Memory& own : memory) {
+      if (!own.best.empty()) TakeLarger(own.best.data(), std::ssize(ratios), ratios.data());
     }
-    const double bound = Quantile({ratios.data(), 1, of_each, of_each}, 0.75);
+    std::vector<double> scores;
+    for (int64_t b = 0; b < others_; ++b) scores.push_back(Score(ratios.data() + b * of_each_));
+    return scores;
+  }
+
+ private:
+  // Keys of a block: as few as keep what is summed up of five pictures in the second-level cache.
+  static constexpr int64_t kTogether = 24;
+
+  // Of one thread.
+  struct Memory {
+    FloatBuffer logits, scratch;
+    std::vector<float> own, other;  // [others, kTogether, queries of a picture]: means over heads
+    std::vector<float> best;        // [others, queries of a picture]: the largest ratios so far
+  };
+
+  void AddKeys(int64_t first, int64_t count, Memory& memory) const {
+    const int64_t dim = rows_.blocks().head_dim, all = (1 + others_) * of_each_;
+    if (memory.best.empty()) {
+      memory.logits = FloatBuffer(static_cast<size_t>(RowBlockSize(kTogether, all)));
+      memory.scratch = FloatBuffer(static_cast<size_t>(RowBlockScratch(dim)));
+      memory.best.resize(static_cast<size_t>(others_ * of_each_));
+    }
+    memory.own.assign(static_cast<size_t>(others_ * kTogether * of_each_), 0);
+    memory.other.assign(memory.own.size(), 0);
+    for (size_t head = 0; head < queries_.size(); ++head) {
+      float* logits = memory.logits.data();
+      LogitRows(count, keys_[head].data() + first * dim, queries_[head], 1, memory.scratch.data(),
+                logits);
+      for (int64_t i = 0; i < count; ++i) {
+        AddSoftmax(logits + i * queries_[head].stride(), i * of_each_, memory);
+      }
+    }
+    for (int64_t b = 0; b < others_; ++b) {
+      float* best = memory.best.data() + b * of_each_;
+      for (int64_t i = 0; i < count; ++i) {
+        const int64_t at = (b * kTogether + i) * of_each_;
+        const float own = LargestOf(memory.own.data() + at, of_each_, 0) + 1e-8F;
+        const float* other = memory.other.data() + at;
+        for (int64_t v = 0; v < of_each_; ++v) best[v] = std::max(best[v], other[v] / own);
+      }
+    }
+  }
+
+  // `logits` [pictures, queries] of one key become exponentials, each picture's shifted by its own
+  // largest, so that every pair's softmax follows from two factors.
+  void AddSoftmax(float* logits, int64_t at, Memory& memory) const {
+    constexpr float kLeast = -std::numeric_limits<float>::max();
+    const auto exponentiate = [&](float* x, float& largest) {
+      largest = LargestOf(x, of_each_, kLeast);
+      return Exponentiate(x, of_each_, largest);
+    };
+    float own_largest = 0, largest = 0;
+    const double own_sum = exponentiate(logits, own_largest);
+    for (int64_t b = 0; b < others_; ++b) {
+      float* other = logits + (1 + b) * of_each_;
+      const double sum = exponentiate(other, largest);
+      const double shift = std::max(own_largest, largest);
+      const double own_factor = std::exp(own_largest - shift), factor = std::exp(largest - shift);
+      const double share =
+          1 / ((own_sum * own_factor + sum * factor) * static_cast<double>(queries_.size()));
+      const int64_t place = b * kTogether * of_each_ + at;
+      AddScaled(logits, of_each_, static_cast<float>(own_factor * share),
+                memory.own.data() + place);
+      AddScaled(other, of_each_, static_cast<float>(factor * share), memory.other.data() + place);
+    }
+  }
+
+  double Score(const float* ratios) const {
+    const double bound = Quantile({ratios, 1, of_each_, of_each_}, 0.75);
     double sum = 0;
     int64_t count = 0;
-    for (const float ratio : ratios) {
-      if (ratio < static_cast<float>(bound)) continue;
-      sum += ratio;
+    for (int64_t v = 0; v < of_each_; ++v) {
+      if (ratios[v] < static_cast<float>(bound)) continue;
+      sum += ratios[v];
       ++count;
     }
     return sum / static_cast<double>(count);
   }
 
- private:
-  // Keys whose probabilities of all queries fit the second-level cache, twice.
-  static constexpr int64_t kTogether = 48;
-
-  struct Memory {
-    FloatBuffer logits, scratch;
-    std::vector<float> mean, normalizers;
-  };
-
-  // `best` [queries of b]: the largest ratio so far.
-  void AddKeys(int64_t first, int64_t count, Memory& memory, float* best) const {
-    const int64_t of_each = rows_.grid().tokens_per_frame(), all = 2 * of_each;
-    const int64_t dim = rows_.blocks().head_dim, stride = queries_.front().stride();
-    if (memory.logits.size() == 0) {
-      memory.logits = FloatBuffer(static_cast<size_t>(RowBlockSize(kTogether, all)));
-      memory.scratch = FloatBuffer(static_cast<size_t>(RowBlockScratch(dim)));
-      memory.normalizers.resize(static_cast<size_t>(kTogether));
-    }
-    memory.mean.assign(static_cast<size_t>(count * all), 0);
-    const auto share = static_cast<float>(1.0 / static_cast<double>(queries_.size()));
-    for (size_t head = 0; head < queries_.size(); ++head) {
-      float* logits = memory.logits.data();
-      LogitRows(count, keys_[head].data() + first * dim, queries_[head], 1, memory.scratch.data(),
-                logits);
-      SoftmaxRows(count, all, stride, logits, memory.normalizers.data());
-      for (int64_t i = 0; i < count; ++i) {
-        AddScaled(logits + i * stride, all, share, memory.mean.data() + i * all);
-      }
-    }
-    for (int64_t i = 0; i < count; ++i) {
-      const float* mean = memory.mean.data() + i * all;
-      const float own = LargestOf(mean, of_each, 0) + 1e-8F;
-      for (int64_t v = 0; v < of_each; ++v) {
-        best[v] = std::max(best[v], mean[of_each + v] / own);
-      }
-    }
-  }
-
   const StoredRows& rows_;
-  const FramePair pair_;
+  const int64_t of_each_, others_;  // queries of a picture, other pictures
   const StopCheck& stop_check_;
-  std::vector<PackedKeys> queries_;  // of each head: those of both pictures
+  std::vector<PackedKeys> queries_;  // of each head: those of all these pictures
   std::vector<FloatBuffer> keys_;    // of each head: the first picture's patches
 };
 
@@ -248,21 +281,27 @@ PairScores MatchScores(const QkStore& store, size_t layer, std::span<const Frame
   const QkBlocks& blocks = GlobalBlocksOfSeveral(store, "a match score");
   const StoredRows rows(store, blocks, layer, false);
   PairScores scores(store.description().frames);
-  for (const FramePair& pair : pairs) {
+  std::map<int64_t, std::vector<int64_t>> others;
+  for (const auto& [a, b] : pairs) {
     const auto outside = [&](int64_t frame) { return frame < 0 || frame >= scores.frames; };
-    if (outside(pair.first) || outside(pair.second) || pair.first == pair.second) {
-      throw Error(fmt::format("there is no pair of pictures {} and {}", pair.first, pair.second),
-                  "", fmt::format("Pictures count from 0 to {}.", scores.frames - 1));
+    if (outside(a) || outside(b) || a == b) {
+      throw Error(fmt::format("there is no pair of pictures {} and {}", a, b), "",
+                  fmt::format("Pictures count from 0 to {}.", scores.frames - 1));
     }
-    scores.at(pair.first, pair.second) = PairMatch(rows, pair, stop_check).Score();
+    others[a].push_back(b);
+  }
+  for (const auto& [a, with] : others) {
+    const std::vector<double> of_a = PictureMatches(rows, a, with, stop_check).Scores();
+    for (size_t i = 0; i < with.size(); ++i) scores.at(a, with[i]) = of_a[i];
   }
   return scores;
 }
 
-double MatchScoreProducts(const QkDescription& description, const QkBlocks& blocks) {
+double MatchScoreProducts(const QkDescription& description, const QkBlocks& blocks,
+                          int64_t others) {
   const TokenGrid grid = description.token_grid(blocks);
-  return 2.0 * static_cast<double>(grid.tokens_per_frame()) * static_cast<double>(grid.patches()) *
-         static_cast<double>(blocks.heads * blocks.head_dim);
+  return static_cast<double>(1 + others) * static_cast<double>(grid.tokens_per_frame()) *
+         static_cast<double>(grid.patches()) * static_cast<double>(blocks.heads * blocks.head_dim);
 }
 
 PairScores RetrievalRelevance(const QkStore& store, size_t layer) {

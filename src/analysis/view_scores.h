@@ -76,13 +76,14 @@ std::vector<int64_t> PicturesBelow(std::span<const double> scores, double thresh
 inline constexpr int64_t kMatchScoreIndex = 22;
 inline constexpr double kMatchScoreAccepted = 0.85;
 
-// The scores of `pairs`, NaN elsewhere. Throws Error as StoredRows and GlobalBlocksOfSeveral, and
-// if a pair is out of range or of one picture.
+// The scores of `pairs`, each once; NaN elsewhere. Memory: the queries of one picture and all its
+// partners, and for each thread 96 bytes · tokens of a picture for every partner, twice. Throws
+// Error as StoredRows and GlobalBlocksOfSeveral, and if a pair is out of range or of one picture.
 PairScores MatchScores(const QkStore& store, size_t layer, std::span<const FramePair> pairs,
                        const StopCheck& stop_check = {});
 
-// What MatchScores multiplies for one pair.
-double MatchScoreProducts(const QkDescription& description, const QkBlocks& blocks);
+// Multiply-adds of the match scores of one picture a with so many others b.
+double MatchScoreProducts(const QkDescription& description, const QkBlocks& blocks, int64_t others);
 
 // Which stored picture is of use for a new one (RetrieveVGGT): the mean over heads of q̄_a · k̄_b,
 // where q̄_a is the mean of a's patch queries and k̄_b of b's patch keys, before RoPE, without

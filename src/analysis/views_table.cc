@@ -19,9 +19,10 @@ struct MatchPairs {
 
 MatchPairs PairsWithin(const QkDescription& description, const QkBlocks& blocks, double products) {
   const int64_t frames = description.frames;
-  const double of_one = MatchScoreProducts(description, blocks);
   MatchPairs chosen;
-  if (of_one * static_cast<double>(frames * (frames - 1)) <= products) {
+  const double of_all =
+      static_cast<double>(frames) * MatchScoreProducts(description, blocks, frames - 1);
+  if (of_all <= products) {
     for (int64_t a = 0; a < frames; ++a) {
       for (int64_t b = 0; b < frames; ++b) {
         if (a != b) chosen.pairs.emplace_back(a, b);
@@ -30,26 +31,13 @@ MatchPairs PairsWithin(const QkDescription& description, const QkBlocks& blocks,
     return chosen;
   }
   chosen.all = false;
-  const auto fit = static_cast<int64_t>(products / of_one);
+  const auto fit = static_cast<int64_t>(products / MatchScoreProducts(description, blocks, 1));
   const int64_t count = std::clamp<int64_t>(fit, 1, frames - 1);
   for (int64_t i = 0; i < count; ++i) {
     const int64_t a = i * (frames - 1) / count;
     chosen.pairs.emplace_back(a, a + 1);
   }
   return chosen;
-}
-
-// The mean over the pairs of a picture that have a score, in either order.
-double MeanOfPicture(const PairScores& scores, int64_t frame) {
-  double sum = 0, count = 0;
-  for (int64_t other = 0; other < scores.frames; ++other) {
-    for (const double value : {scores.at(frame, other), scores.at(other, frame)}) {
-      if (other == frame || std::isnan(value)) continue;
-      sum += value;
-      ++count;
-    }
-  }
-  return sum / count;
 }
 
 ReportArray ArrayOf(const std::string& name, const std::string& text, const PairScores& scores) {
@@ -73,6 +61,18 @@ TableCell CellOf(const std::vector<double>& values, size_t i) {
 std::string PictureFile(const QkDescription& description, int64_t frame) {
   const auto i = static_cast<size_t>(frame);
   return i < description.sources.size() ? SourceText(description.sources[i]) : "";
+}
+
+double MeanOfPicture(const PairScores& scores, int64_t frame) {
+  double sum = 0, count = 0;
+  for (int64_t other = 0; other < scores.frames; ++other) {
+    for (const double value : {scores.at(frame, other), scores.at(other, frame)}) {
+      if (other == frame || std::isnan(value)) continue;
+      sum += value;
+      ++count;
+    }
+  }
+  return sum / count;
 }
 
 ViewReport ComputeViewReport(const QkStore& store, double match_products,

@@ -54,6 +54,9 @@ std::string MatchText(const QkStore& store, const ViewReport& report);
 std::string RelevanceText(const QkStore& store, const ViewReport& report);
 std::string SalienceText(const QkStore& store, const ViewReport& report);
 
+// The mean over the pairs of a picture that have a score, in either order; NaN if none has.
+double MeanOfPicture(const PairScores& scores, int64_t frame);
+
 // The name of a picture's file; "" if it is not known.
 std::string PictureFile(const QkDescription& description, int64_t frame);
 

@@ -69,7 +69,7 @@ TEST(ViewsTable, ManyPicturesHaveSomeNeighboursOnly) {
   const TestDir dir;
   const QkDescription d = SmallQkDescription(7);
   const QkStore store(WriteQkStore(dir.path(), d), {});
-  const double of_one = MatchScoreProducts(d, d.blocks[0]);
+  const double of_one = MatchScoreProducts(d, d.blocks[0], 1);
   EXPECT_EQ(of_one, 2.0 * 14 * 12 * 48);
   const ViewReport report = ComputeViewReport(store, of_one * 3.5);
   EXPECT_FALSE(report.all_pairs);

@@ -323,6 +323,16 @@ class ViewsMaker {
         "pairs reach {}.",
         report.match.values[worst], worst / frames_, worst % frames_, report.match.values[best],
         best / frames_, best % frames_, accepted, all, kMatchScoreAccepted));
+    if (!report.all_pairs) return;
+    std::vector<double> means;
+    for (int64_t f = 0; f < frames_; ++f) means.push_back(MeanOfPicture(report.match, f));
+    const auto least = std::min_element(means.begin(), means.end());
+    const int64_t lonely = least - means.begin();
+    const double mean = *least;
+    std::sort(means.begin(), means.end());
+    section_.findings.push_back(fmt::format(
+        "{} matches the others least: its mean score is {:.2f}, that of the next {:.2f}.",
+        Capital(Named(lonely)), mean, means[1]));
   }
 
   static std::string Capital(std::string text) {
