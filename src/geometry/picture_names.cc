@@ -53,11 +53,14 @@ std::vector<std::optional<int64_t>> FramesOf(const std::vector<std::string>& nam
   if (!FindsAny(found)) found = Find(names, ByName(copied));
   if (!FindsAny(found)) {
     const std::string& example = taken.empty() ? copied.front() : taken.front();
-    throw Error(fmt::format("its pictures are not those of the export: it tells of {}{}, the "
-                            "export of {}{}",
-                            names.empty() ? "none" : Printable(names.front()),
-                            names.size() > 1 ? " …" : "", example, frames.frames > 1 ? " …" : ""),
-                source, "Pictures are found by their file names.");
+    const auto some = [](const std::string& first, int64_t count) {
+      return Printable(first) + (count > 1 ? " and others" : "");
+    };
+    throw Error(
+        fmt::format("its pictures are not those of the export: it tells of {}, the export of {}",
+                    names.empty() ? "none" : some(names.front(), std::ssize(names)),
+                    some(example, frames.frames)),
+        source, "Pictures are found by their file names.");
   }
   std::map<int64_t, size_t> first;
   for (size_t i = 0; i < names.size(); ++i) {

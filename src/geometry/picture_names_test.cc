@@ -43,7 +43,7 @@ TEST(PictureNames, AreRefusedIfNoneFits) {
                 return FramesOf({"a.png", "b.png"}, frames, "cameras.json");
               }),
               HasSubstr("cameras.json: its pictures are not those of the export: it tells of a.png "
-                        "…, the export of 00.jpg …"));
+                        "and others, the export of 00.jpg and others. Pictures are found"));
   EXPECT_THAT(ErrorOf([&] { return FramesOf({}, frames, "cameras.json"); }),
               HasSubstr("it tells of none"));
 }

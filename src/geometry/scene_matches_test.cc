@@ -195,7 +195,7 @@ TEST_F(ColmapMatches, OfOtherPicturesAreRefused) {
               HasSubstr("sparse/0: its picture of frame 0 has 71 x 56 pixels"));
   for (ColmapImage& image : model_.images) image.name = "x/" + image.name + ".png";
   EXPECT_THAT(ErrorOf([&] { return MatchesOf(model_, frames_, "sparse/0"); }),
-              HasSubstr("its pictures are not those of the export: it tells of x/00.jpg.png …"));
+              HasSubstr("its pictures are not those of the export: it tells of x/00.jpg.png and"));
 }
 
 TEST_F(ColmapMatches, AreFoundInFolders) {

@@ -61,9 +61,13 @@ std::vector<std::string> Findings(const MatchBoard& board, const std::vector<siz
       board.layers[best[0] / static_cast<size_t>(board.heads)],
       ShareWithError(Hit1(first), first.standard_error.of(MatchMetric::kHit1)), Share(same),
       Share(chance), Share(first.shuffled.of(MatchMetric::kHit1))));
-  out.push_back(fmt::format(
-      "Its median error is {:.1f} pixels of the frame; {} of its answers find the way back.",
-      first.value.of(MatchMetric::kMedianError), Share(first.value.of(MatchMetric::kMutual))));
+  const double mutual = first.value.of(MatchMetric::kMutual);
+  out.push_back(fmt::format("Its median error is {:.1f} pixels of the frame{}.",
+                            first.value.of(MatchMetric::kMedianError),
+                            std::isnan(mutual) ? ""
+                                               : fmt::format("; {} of its answers, asked in turn, "
+                                                             "answer the patch that asked",
+                                                             Share(mutual))));
   const auto above = [&](double bound) {
     return std::count_if(board.scores.begin(), board.scores.end(),
                          [&](const MatchScores& scores) { return Hit1(scores) > bound; });
@@ -165,8 +169,8 @@ LinksPanel Links(const SectionInput& input, const MatchBoard& board, size_t plac
   const FrameList& frames = input.store.description();
   const FrameCells cells(frames);
   const auto mark = [&](int64_t patch, int colour) {
-    return ChartMark{static_cast<double>(patch % cells.cols) + 0.5,
-                     static_cast<double>(patch / cells.cols) + 0.5, colour, ""};
+    const Point centre = cells.Centre(patch);
+    return ChartMark{centre.x / cells.cell_width(), centre.y / cells.cell_height(), colour, ""};
   };
   LinksPanel panel;
   const size_t count = pair.matches.size(), shown = std::min(count, kMostLinks);
@@ -308,8 +312,12 @@ Section MatchesSection(const SectionInput& input) {
       "Matches: {}; {}.",
       kDefinition, best.size(), board.matches.text, board.sample);
   heads.columns = 3;
-  heads.panels = {Heat(board, MatchMetric::kHit1, best), Heat(board, MatchMetric::kMutual, best),
-                  Curves(board)};
+  heads.panels.emplace_back(Heat(board, MatchMetric::kHit1, best));
+  // Causal blocks cannot be asked in turn.
+  if (!std::isnan(board.scores[best[0]].value.of(MatchMetric::kMutual))) {
+    heads.panels.emplace_back(Heat(board, MatchMetric::kMutual, best));
+  }
+  heads.panels.emplace_back(Curves(board));
   section.charts.push_back(std::move(heads));
 
   Chart links;

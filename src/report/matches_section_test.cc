@@ -106,7 +106,7 @@ TEST_F(MatchesSectionTest, DrawsTheBestHeadsAnswers) {
   EXPECT_EQ(links.left.grid.width, 4);
   int hits = 0;
   for (const LinksPanel::Link& link : links.links) {
-    EXPECT_EQ(link.from.x - 0.5, std::floor(link.from.x));
+    EXPECT_NEAR(link.from.x - 0.5, std::floor(link.from.x), 1e-12);
     EXPECT_GT(link.to.y, 0);
     EXPECT_LT(link.to.y, 3);
     hits += link.colour == 0 ? 1 : 0;
