@@ -148,7 +148,7 @@ export function AtlasTiles(props: { set: TileSet; room: Room; em: number }) {
     ...[colormap.value, gamma.value, smooth.value, atlasFilter.value],
   ];
   useLayoutEffect(() => {
-    const context = canvas.current?.getContext("2d");
+    const context = canvas.current?.getContext("2d", { willReadFrequently: true });
     if (context) paintTiles(state, context, set, look);
   }, painted);
   const said = useReading(set);
