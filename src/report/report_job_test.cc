@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "report/report_job.h"
+
+#include <gmock/gmock.h>
+
+#include <fstream>
+#include <set>
+
+#include "core/parallel.h"
+#include "formats/json.h"
+#include "qk_store_testing.h"
+#include "report/sections.h"
+
+namespace vggt {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::ErrorOf;
+using ::testing::HasSubstr;
+using ::testing::IsSupersetOf;
+using testing::SmallQkDescription;
+using testing::TestDir;
+
+std::set<std::string> FilesBelow(const fs::path& folder) {
+  std::set<std::string> files;
+  for (const auto& entry : fs::recursive_directory_iterator(folder)) {
+    if (entry.is_regular_file()) files.insert(fs::relative(entry, folder).string());
+  }
+  return files;
+}
+
+class ReportJob : public ::testing::Test {
+ protected:
+  ReportJob() { testing::WriteQkStore(dir_ / "scene", SmallQkDescription(2)); }
+
+  ReportOptions Options() const {
+    ReportOptions options;
+    options.exports = {dir_ / "scene"};
+    options.out = dir_ / "report";
+    options.rows = 0;
+    options.only = {"layers", "query"};
+    options.creator = "vggt-attn 1";
+    return options;
+  }
+
+  std::string Problem(const ReportOptions& options) const {
+    const std::set<std::string> before = FilesBelow(dir_.path());
+    const std::string problem = ErrorOf([&] { MakeReport(options); });
+    EXPECT_EQ(FilesBelow(dir_.path()), before) << problem;
+    return problem;
+  }
+
+  TestDir dir_;
+};
+
+TEST_F(ReportJob, WritesPageNumbersAndFigures) {
+  const ReportSummary summary = MakeReport(Options());
+  const std::set<std::string> files = FilesBelow(dir_ / "report");
+  EXPECT_THAT(files, IsSupersetOf({"index.html", "report.json", "data/heads.csv", "data/heads.npz",
+                                   "data/layers.csv", "data/frames.npz", "figures/layers.svg",
+                                   "figures/layers.pdf", "figures/layers.png", "figures/heads.svg",
+                                   "figures/query_layers.pdf", "data/query_layers.csv"}));
+  EXPECT_FALSE(files.contains("data/frames.csv"));  // it has no rows
+  EXPECT_EQ(summary.figures, 4);
+  std::set<std::string> listed = {"report.json"};
+  uint64_t bytes = 0;
+  const Json json = ReadJsonFile(dir_ / "report" / "report.json");
+  for (const Json& file : json["files"]) listed.insert(file["path"].get<std::string>());
+  for (const std::string& file : files) bytes += fs::file_size(dir_ / "report" / file);
+  EXPECT_EQ(listed, files);
+  EXPECT_EQ(summary.bytes, bytes);
+}
+
+TEST_F(ReportJob, TheSameExportGivesTheSameBytes) {
+  ReportOptions options = Options();
+  MakeReport(options);
+  options.out = dir_ / "again";
+  SetThreadCount(1);
+  MakeReport(options);
+  SetThreadCount(2);
+  for (const std::string& file : FilesBelow(dir_ / "report")) {
+    EXPECT_TRUE(ReadFile(dir_ / "report" / file) == ReadFile(dir_ / "again" / file)) << file;
+  }
+}
+
+TEST_F(ReportJob, SaysWhatItIsDoing) {
+  std::vector<std::string> stages;
+  double least = 1, largest = 0;
+  MakeReport(Options(), [&](const std::string& stage, double share) {
+    if (stages.empty() || stages.back() != stage) stages.push_back(stage);
+    least = std::min(least, share), largest = std::max(largest, share);
+  });
+  EXPECT_THAT(stages, ::testing::ElementsAre("layers", "query", "drawing"));
+  EXPECT_EQ(least, 0);
+  EXPECT_EQ(largest, 1);
+}
+
+TEST_F(ReportJob, StopsWhenItIsToldAndLeavesNothing) {
+  const std::set<std::string> before = FilesBelow(dir_.path());
+  int asked = 0;
+  EXPECT_THROW(MakeReport(Options(), {},
+                          [&] {
+                            if (++asked > 3) throw Interrupted();
+                          }),
+               Interrupted);
+  EXPECT_EQ(FilesBelow(dir_.path()).contains("report/index.html"), false);
+  EXPECT_FALSE(fs::exists(dir_ / "report"));
+}
+
+TEST_F(ReportJob, AReportIsReplacedAndOtherFilesAreKept) {
+  MakeReport(Options());
+  EXPECT_THAT(Problem(Options()), HasSubstr("Use `overwrite` to replace it"));
+  dir_.Write("report/mine.txt", "mine");
+  ReportOptions options = Options();
+  options.overwrite = true;
+  options.only = {"query"};
+  const ReportSummary summary = MakeReport(options);
+  EXPECT_TRUE(fs::exists(dir_ / "report" / "mine.txt"));
+  EXPECT_FALSE(fs::exists(dir_ / "report" / "data/heads.csv"));
+  EXPECT_TRUE(fs::exists(dir_ / "report" / "data/query_layers.csv"));
+  EXPECT_THAT(summary.notes, ::testing::Contains(HasSubstr("1 files")));
+}
+
+TEST_F(ReportJob, OnlyReportsAreReplaced) {
+  fs::create_directories(dir_ / "report");
+  dir_.Write("report/photo.jpg", "photo");
+  ReportOptions options = Options();
+  EXPECT_THAT(Problem(options), HasSubstr("exists already, and is no report"));
+  options.overwrite = true;
+  EXPECT_THAT(Problem(options), HasSubstr("is no report; it is not replaced"));
+  options.out = dir_ / "scene";
+  EXPECT_THAT(Problem(options), HasSubstr("is no report; it is not replaced"));
+  options.out.clear();
+  EXPECT_THAT(Problem(options), HasSubstr("no `out`"));
+}
+
+TEST_F(ReportJob, AListOfFilesCannotReachOutside) {
+  MakeReport(Options());
+  dir_.Write("outside.txt", "outside");
+  const fs::path list = dir_ / "report" / "report.json";
+  Json json = ReadJsonFile(list);
+  for (const char* path : {"../outside.txt", "/etc/passwd", ".", ""}) {
+    json["files"].push_back({{"path", path}, {"bytes", 7}});
+  }
+  WriteFileAtomic(list, json.dump());
+  for (const fs::path& file : ListReportFiles(dir_ / "report")) {
+    EXPECT_TRUE(file.is_relative() && file.begin()->string() != "..") << file;
+  }
+}
+
+TEST_F(ReportJob, ScenesAreToldApartAndPutTogether) {
+  testing::WriteQkStore(dir_ / "b" / "scene", SmallQkDescription(3));
+  ReportOptions options = Options();
+  options.only = {"layers"};
+  options.exports.push_back(dir_ / "b" / "scene");
+  const ReportSummary summary = MakeReport(options);
+  EXPECT_EQ(summary.scenes, 2);
+  EXPECT_THAT(FilesBelow(dir_ / "report"),
+              IsSupersetOf({"data/scenes.csv", "data/scenes.npz", "data/scene/heads.csv",
+                            "data/scene_2/heads.csv", "figures/scene/layers.svg",
+                            "figures/scene_2/layers.svg", "figures/scenes.pdf"}));
+  const std::string csv = ReadFile(dir_ / "report" / "data" / "scenes.csv");
+  EXPECT_EQ(std::count(csv.begin(), csv.end(), '\n'), 1 + 2 * 3 + 3 + 2);  // heads of all layers
+}
+
+TEST_F(ReportJob, ScenesThatDoNotFitAreRefusedAtOnce) {
+  QkDescription other = SmallQkDescription(2);
+  other.blocks.pop_back();
+  testing::WriteQkStore(dir_ / "other", other);
+  ReportOptions options = Options();
+  options.exports.push_back(dir_ / "other");
+  EXPECT_THAT(Problem(options), HasSubstr("do not fit one table"));
+}
+
+TEST_F(ReportJob, WhatIsNoExportWithAStoreIsRefused) {
+  ReportOptions options = Options();
+  options.exports = {dir_ / "nowhere"};
+  EXPECT_THAT(Problem(options), HasSubstr("nowhere"));
+  options.exports = {dir_.Write("text.txt", "text")};
+  EXPECT_THAT(Problem(options), HasSubstr("text.txt"));
+  options.exports = {testing::Golden("export/conv_per_head")};
+  EXPECT_THAT(Problem(options), HasSubstr("Export with `save_qk`"));
+  options.exports.clear();
+  EXPECT_THAT(Problem(options), HasSubstr("no export is given"));
+}
+
+TEST_F(ReportJob, NamesOfSectionsAndPresetsAreChecked) {
+  ReportOptions options = Options();
+  options.only = {"layer"};
+  EXPECT_THAT(Problem(options), HasSubstr("'layer' is none of layers, query"));
+  options.only = {"layers"};
+  options.preset = "sead";
+  EXPECT_THAT(Problem(options), HasSubstr("'sead' is none of seed, "));
+  options.preset = "seed";
+  EXPECT_THAT(Problem(options), HasSubstr("defines the section query"));
+}
+
+TEST_F(ReportJob, APresetChoosesItsSection) {
+  ReportOptions options = Options();
+  options.only.clear();
+  options.preset = "seed";
+  MakeReport(options);
+  const std::set<std::string> files = FilesBelow(dir_ / "report");
+  EXPECT_TRUE(files.contains("figures/query_seed.svg"));
+  EXPECT_FALSE(files.contains("data/heads.csv"));
+}
+
+TEST_F(ReportJob, NumbersThatAreNoneEndIt) {
+  const QkDescription d = SmallQkDescription(2);
+  std::vector<float> q = testing::QkValues(d, d.blocks[0], 1, 0);
+  q[17] = NAN;
+  testing::WriteQkLayer(dir_ / "scene" / "qk" / d.blocks[0].layers[1].file, d.shape(d.blocks[0]), q,
+                        testing::QkValues(d, d.blocks[0], 1, 1));
+  EXPECT_THROW(MakeReport(Options()), Error);
+  EXPECT_FALSE(fs::exists(dir_ / "report"));
+}
+
+TEST_F(ReportJob, OnePictureAloneHasAReport) {
+  testing::WriteQkStore(dir_ / "one", SmallQkDescription(1));
+  ReportOptions options = Options();
+  options.exports = {dir_ / "one"};
+  MakeReport(options);
+  EXPECT_THAT(ReadFile(dir_ / "report" / "index.html"), HasSubstr("The export has one picture"));
+}
+
+}  // namespace
+}  // namespace vggt
