@@ -23,6 +23,7 @@ std::function<int()> DeclareFigure(CLI::App& app);
 std::function<int()> DeclareInspect(CLI::App& app);
 std::function<int()> DeclarePreprocess(CLI::App& app);
 std::function<int()> DeclareQuery(CLI::App& app);
+std::function<int()> DeclareReport(CLI::App& app);
 std::function<int()> DeclareSynthWeights(CLI::App& app);
 std::function<int()> DeclareView(CLI::App& app);
 
