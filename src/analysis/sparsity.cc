@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 #include <numeric>
@@ -40,24 +41,38 @@ constexpr SparsityRuleInfo kRules[] = {
     {SparsityRule::kRandomAnchors, "anchors-random", "random anchors",
      "patches drawn at random, as many of each picture, and all special tokens"},
     {SparsityRule::kEvenAnchors, "anchors-even", "evenly spaced anchors",
-     "patches evenly spaced over each picture, and all special tokens"},
+     "patches evenly spaced over rows and columns of each picture, and all special tokens"},
     {SparsityRule::kOwnAnchors, "anchors-own", "own picture's anchors",
      "of each picture the patches of the largest column mass, the mean over heads, of a softmax "
      "over "
-     "that picture's patches alone; and all special tokens"},
+     "that picture's patches alone; and all special tokens. Where rows are sampled, one half of "
+     "them "
+     "chooses and the other measures, by turns"},
     {SparsityRule::kColumnAnchors, "anchors-column", "anchors by column mass",
      "the patches of the largest column mass, the mean over heads, whichever picture they lie in, "
      "and "
-     "all special tokens: what anchors can keep at best, as it looks at the attention itself"},
+     "all special tokens: what anchors can keep at best, as it looks at the attention itself. "
+     "Where "
+     "rows are sampled, one half of them chooses and the other measures, by turns"},
 };
 
-// Sums over the rows of one head. Of weighted masses `intra` stays empty.
-struct Tally {
-  std::vector<double> top, blocks;      // [shares], [rules]
-  std::vector<double> diagonal;         // [strides]: of queries whose own token the grid leaves out
-  std::vector<double> all, own, intra;  // [tokens]: from all queries, those of the key's picture,
-                                        // and those by a softmax over their picture's patches alone
+// [tokens]: sums of a key's probabilities: of all queries, of those of the key's picture, and of
+// those by a softmax over their picture's patches alone (empty of weighted masses).
+struct Columns {
+  std::vector<double> all, own, intra;
 };
+
+// Sums over the rows of one head. Columns are those of each half of the sample, so that keys that
+// are chosen by one half can be measured by the other: few rows would choose themselves. If all
+// rows are taken, they are the first half.
+struct Tally {
+  std::vector<double> top, blocks;  // [shares], [rules]
+  std::vector<double> diagonal;     // [strides]: of queries whose own token the grid leaves out
+  std::array<Columns, 2> halves;
+};
+
+// Which keys the queries of each half keep.
+using Keep = std::array<std::vector<uint8_t>, 2>;
 
 struct HeadTally {
   Tally plain, weighted;
@@ -175,6 +190,11 @@ class LayerPass {
       }
       groups_.push_back(std::move(group));
     }
+    half_of_.assign(static_cast<size_t>(grid_.tokens()), 0);
+    split_ = !sample.all && sample.patches.size() > 1;
+    for (size_t i = 0; split_ && i < rows_.size(); ++i) {
+      half_of_[static_cast<size_t>(rows_[i])] = i % sample.patches.size() % 2;
+    }
     out_.kind = layer.kind;
     out_.layer_index = blocks_.layers[layer.layer].index;
     out_.grid = grid_;
@@ -228,10 +248,12 @@ class LayerPass {
       t->top.assign(options_.shares.size(), 0);
       t->blocks.assign(options_.blocks.size(), 0);
       t->diagonal.assign(options_.strides.size(), 0);
-      t->all.assign(tokens, 0);
-      t->own.assign(tokens, 0);
+      for (Columns& half : t->halves) {
+        half.all.assign(tokens, 0);
+        half.own.assign(tokens, 0);
+      }
     }
-    tally.plain.intra.assign(tokens, 0);
+    for (Columns& half : tally.plain.halves) half.intra.assign(tokens, 0);
     const auto masks = Masks(head, tally);
 
     HeadRef ref = layer_;
@@ -338,18 +360,17 @@ class LayerPass {
 
   void AddColumns(const Row& row, Tally& tally) const {
     const int64_t frame = row.query / grid_.tokens_per_frame();
-    double* all = tally.all.data() + row.first_key;
+    Columns& columns = tally.halves[half_of_[static_cast<size_t>(row.query)]];
+    double* all = columns.all.data() + row.first_key;
     for (size_t j = 0; j < row.values.size(); ++j) all[j] += row.values[j];
     const TokenRun own{grid_.first_patch(frame), grid_.patches()};
     const std::span<const float> patches = row.of(own);
-    for (size_t j = 0; j < patches.size(); ++j) {
-      tally.own[static_cast<size_t>(own.first) + j] += patches[j];
-    }
+    double* of_own = columns.own.data() + own.first;
+    for (size_t j = 0; j < patches.size(); ++j) of_own[j] += patches[j];
     const double mass = SumOf(patches);
-    if (!tally.intra.empty() && mass > 0) {
-      for (size_t j = 0; j < patches.size(); ++j) {
-        tally.intra[static_cast<size_t>(own.first) + j] += patches[j] / mass;
-      }
+    if (!columns.intra.empty() && mass > 0) {
+      double* intra = columns.intra.data() + own.first;
+      for (size_t j = 0; j < patches.size(); ++j) intra[j] += patches[j] / mass;
     }
     for (size_t s = 0; s < options_.strides.size(); ++s) {
       if (!InGrid(row.query, options_.strides[s])) {
@@ -435,37 +456,51 @@ class LayerPass {
         keep[j] = is_special(token) || InGrid(token, stride);
       }
       const char* ending = stride == 2 ? "nd" : stride == 3 ? "rd" : stride == 1 ? "st" : "th";
-      AddKept(SparsityRule::kGrid, fmt::format("every {}{}", stride, ending), keep, s);
+      AddKept(SparsityRule::kGrid, fmt::format("every {}{}", stride, ending), Both(keep), s);
     }
     AddOwnPicture();
     const std::vector<double> random = RandomScores();
-    std::vector<double> intra(tokens, 0), column(tokens, 0);
-    for (const HeadTally& head : tallies_) {
-      for (size_t j = 0; j < tokens; ++j) {
-        intra[j] += head.plain.intra[j];
-        column[j] += head.plain.all[j];
-      }
-    }
     for (const SparsityRule rule : {SparsityRule::kRandomAnchors, SparsityRule::kEvenAnchors,
                                     SparsityRule::kOwnAnchors, SparsityRule::kColumnAnchors}) {
       for (const double share : options_.anchors) {
         const int64_t count = Rounded(share, grid_.patches());
-        const std::vector<uint8_t> keep =
-            rule == SparsityRule::kEvenAnchors     ? EvenAnchors(count)
-            : rule == SparsityRule::kColumnAnchors ? Largest(column, count * grid_.frames, true)
-            : rule == SparsityRule::kOwnAnchors    ? Largest(intra, count, false)
-                                                   : Largest(random, count, false);
-        AddKept(rule, fmt::format("{:.3g} %", 100 * share), keep, std::nullopt);
+        const std::string setting = fmt::format("{:.3g} %", 100 * share);
+        if (rule == SparsityRule::kRandomAnchors) {
+          AddKept(rule, setting, Both(Largest(random, count, false)), std::nullopt);
+        } else if (rule == SparsityRule::kEvenAnchors) {
+          AddKept(rule, setting, Both(EvenAnchors(count)), std::nullopt);
+        } else {
+          AddKept(rule, setting, ChosenAnchors(rule, count), std::nullopt);
+        }
       }
     }
   }
 
+  static Keep Both(const std::vector<uint8_t>& keep) { return {keep, keep}; }
+
+  // The anchors of each half of the queries, which the other half chose.
+  Keep ChosenAnchors(SparsityRule rule, int64_t count) const {
+    const bool own = rule == SparsityRule::kOwnAnchors;
+    const auto choose = [&](size_t half) {
+      std::vector<double> scores(static_cast<size_t>(grid_.tokens()), 0);
+      for (const HeadTally& head : tallies_) {
+        const Columns& columns = head.plain.halves[half];
+        const std::vector<double>& mass = own ? columns.intra : columns.all;
+        for (size_t j = 0; j < scores.size(); ++j) scores[j] += mass[j];
+      }
+      return Largest(scores, own ? count : count * grid_.frames, !own);
+    };
+    if (!split_) return Both(choose(0));
+    return {choose(1), choose(0)};
+  }
+
   // The mean share of its keys that a patch query keeps.
-  double KeptShare(const std::vector<uint8_t>& keep, std::optional<size_t> stride) const {
+  double KeptShare(const Keep& keeps, std::optional<size_t> stride) const {
     double kept = 0;
     for (const int64_t query : rows_) {
       const FrameRange frames =
           AttendedFrames(blocks_.attends, query / grid_.tokens_per_frame(), grid_.frames, false);
+      const std::vector<uint8_t>& keep = keeps[half_of_[static_cast<size_t>(query)]];
       const auto first = keep.begin() + grid_.first_token(frames.first);
       const auto last = keep.begin() + grid_.first_token(frames.last);
       auto count = std::accumulate(first, last, int64_t{0});
@@ -476,14 +511,18 @@ class LayerPass {
   }
 
   // `stride`: the place of the grid's, whose queries keep themselves, too.
-  void AddKept(SparsityRule rule, std::string setting, const std::vector<uint8_t>& keep,
+  void AddKept(SparsityRule rule, std::string setting, const Keep& keep,
                std::optional<size_t> stride) {
     const auto heads = static_cast<size_t>(blocks_.heads);
     SparsityOutcome outcome{rule, std::move(setting), {}, {}, {}, {}};
     outcome.kept.assign(heads, KeptShare(keep, stride));
     const auto mass = [&](const Tally& tally) {
       double sum = stride ? tally.diagonal[*stride] : 0;
-      for (size_t j = 0; j < keep.size(); ++j) sum += keep[j] ? tally.all[j] : 0;
+      for (const size_t half : {0U, 1U}) {
+        for (size_t j = 0; j < keep[half].size(); ++j) {
+          sum += keep[half][j] ? tally.halves[half].all[j] : 0;
+        }
+      }
       return sum / rows();
     };
     for (const HeadTally& head : tallies_) {
@@ -494,13 +533,15 @@ class LayerPass {
     out_.outcomes.push_back(std::move(outcome));
   }
 
-  double CrossShare(const Tally& tally, const std::vector<uint8_t>& keep) const {
+  double CrossShare(const Tally& tally, const Keep& keep) const {
     double kept = 0, all = 0;
-    for (size_t j = 0; j < keep.size(); ++j) {
-      if (is_special(static_cast<int64_t>(j))) continue;
-      const double cross = tally.all[j] - tally.own[j];
-      all += cross;
-      kept += keep[j] ? cross : 0;
+    for (const size_t half : {0U, 1U}) {
+      for (size_t j = 0; j < keep[half].size(); ++j) {
+        if (is_special(static_cast<int64_t>(j))) continue;
+        const double cross = tally.halves[half].all[j] - tally.halves[half].own[j];
+        all += cross;
+        kept += keep[half][j] ? cross : 0;
+      }
     }
     return all > 0 ? kept / all : std::numeric_limits<double>::quiet_NaN();
   }
@@ -518,8 +559,10 @@ class LayerPass {
     outcome.kept.assign(tallies_.size(), kept / rows());
     const auto mass = [&](const Tally& tally) {
       double sum = 0;
-      for (size_t j = 0; j < tally.all.size(); ++j) {
-        sum += is_special(static_cast<int64_t>(j)) ? tally.all[j] : tally.own[j];
+      for (const Columns& half : tally.halves) {
+        for (size_t j = 0; j < half.all.size(); ++j) {
+          sum += is_special(static_cast<int64_t>(j)) ? half.all[j] : half.own[j];
+        }
       }
       return sum / rows();
     };
@@ -538,10 +581,24 @@ class LayerPass {
     return scores;
   }
 
+  // Rows about as far apart as the patches of each. Not those of SampledRows, which would be the
+  // queries themselves.
   std::vector<uint8_t> EvenAnchors(int64_t count) const {
     std::vector<uint8_t> keep = Specials();
-    for (const int64_t token : PatchRows(SampledRows(grid_, count), grid_)) {
-      keep[static_cast<size_t>(token)] = 1;
+    const auto square =
+        static_cast<double>(count * grid_.height) / static_cast<double>(grid_.width);
+    const int64_t lines =
+        std::clamp(static_cast<int64_t>(std::lround(std::sqrt(square))),
+                   (count + grid_.width - 1) / grid_.width, std::min(grid_.height, count));
+    for (int64_t line = 0; line < lines; ++line) {
+      const int64_t row = (2 * line + 1) * grid_.height / (2 * lines);
+      const int64_t columns = count * (line + 1) / lines - count * line / lines;
+      for (int64_t i = 0; i < columns; ++i) {
+        const int64_t column = (2 * i + 1) * grid_.width / (2 * columns);
+        for (int64_t f = 0; f < grid_.frames; ++f) {
+          keep[static_cast<size_t>(grid_.patch(f, row, column))] = 1;
+        }
+      }
     }
     return keep;
   }
@@ -581,6 +638,8 @@ class LayerPass {
   const std::vector<int64_t> rows_;
   const std::span<const float> lengths_;
   const SparsityOptions& options_;
+  std::vector<uint8_t> half_of_;  // [tokens]: of queries, which half of the sample
+  bool split_ = false;
   std::vector<MaskGroup> groups_;  // ascending by their rows; the last has the most keys
   std::vector<HeadTally> tallies_;
   LayerSparsity out_;

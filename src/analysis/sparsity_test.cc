@@ -63,6 +63,7 @@ class SlowRules {
       : blocks_(BlocksOf(store.description(), kind)),
         grid_(store.description().token_grid(blocks_)),
         rows_(PatchRows(sample, grid_)),
+        per_frame_(std::ssize(sample.patches)),
         options_(options) {
     const int64_t tokens = grid_.tokens();
     for (int64_t h = 0; h < blocks_.heads; ++h) {
@@ -88,8 +89,13 @@ class SlowRules {
   std::vector<std::vector<bool>> Kept(const SparsityOutcome& outcome, size_t place, int64_t head,
                                       const LayerSparsity& got) const {
     std::vector<std::vector<bool>> kept;
-    const std::vector<bool> fixed = Fixed(outcome.rule, place);
-    for (const int64_t i : rows_) {
+    // Anchors of queries at even places of the sample are those that the others chose.
+    const bool split = per_frame_ < grid_.patches();
+    const std::vector<bool> anchors[2] = {Fixed(outcome.rule, place, split ? 1 : -1),
+                                          Fixed(outcome.rule, place, split ? 0 : -1)};
+    for (size_t r = 0; r < rows_.size(); ++r) {
+      const int64_t i = rows_[r];
+      const std::vector<bool>& fixed = anchors[split ? r % per_frame_ % 2 : 0];
       std::vector<bool> row(grid_.tokens());
       for (int64_t j = 0; j < grid_.tokens(); ++j) {
         const bool special = Patch(j) < 0;
@@ -159,7 +165,8 @@ class SlowRules {
                           key / kMaskKeys] != 0;
   }
 
-  std::vector<bool> Fixed(SparsityRule rule, size_t place) const {
+  // `half`: which queries of the sample choose, -1 all.
+  std::vector<bool> Fixed(SparsityRule rule, size_t place, int half) const {
     std::vector<bool> keep(grid_.tokens());
     if (rule < SparsityRule::kRandomAnchors) return keep;
     const int64_t patches = grid_.patches();
@@ -168,6 +175,7 @@ class SlowRules {
     std::vector<double> score(grid_.tokens(), 0);
     for (int64_t h = 0; h < blocks_.heads; ++h) {
       for (size_t r = 0; r < rows_.size(); ++r) {
+        if (half >= 0 && r % per_frame_ % 2 != static_cast<size_t>(half)) continue;
         double own = 0;
         for (int64_t j = 0; j < grid_.tokens(); ++j) {
           own += Patch(j) >= 0 && Frame(j) == Frame(rows_[r]) ? mass_[h][r][j] : 0;
@@ -182,10 +190,6 @@ class SlowRules {
     if (rule == SparsityRule::kRandomAnchors) {
       std::mt19937_64 engine(options_.seed);
       for (double& s : score) s = static_cast<double>(engine() >> 11);
-    }
-    if (rule == SparsityRule::kEvenAnchors) {
-      for (const int64_t j : PatchRows(SampledRows(grid_, count), grid_)) keep[j] = true;
-      return keep;
     }
     const bool together = rule == SparsityRule::kColumnAnchors;
     for (int64_t j = 0; j < grid_.tokens(); ++j) {
@@ -202,6 +206,7 @@ class SlowRules {
   const QkBlocks& blocks_;
   const TokenGrid grid_;
   const std::vector<int64_t> rows_;
+  const int64_t per_frame_;
   const SparsityOptions& options_;
   std::vector<std::vector<std::vector<double>>> mass_, weighted_;
 };
@@ -237,6 +242,7 @@ void CompareWithSlow(const QkStore& store, BlockKind kind, int64_t rows) {
     for (int64_t h = 0; h < blocks.heads; ++h) {
       double kept = 0, mass = 0, weighted = 0, best = 0, best_weighted = 0;
       std::vector<std::vector<bool>> keep;
+      if (outcome.rule == SparsityRule::kEvenAnchors) continue;  // by its own test
       if (outcome.rule != SparsityRule::kTop) {
         keep = slow.Kept(outcome, place, h, blocks_rule ? with_mask[place] : first);
       }
@@ -425,13 +431,71 @@ TEST(Sparsity, MassGrowsWithTheShareAndAllKeysAreAll) {
   }
 }
 
+// Every patch looks at itself alone. A sample's own patches would be perfect anchors for it, and
+// for nobody else.
+TEST(Sparsity, AnchorsAreNotMeasuredByTheQueriesThatChoseThem) {
+  QkDescription d = OneLayer(2, 10, 13);
+  d.blocks[0].rope.type = RopeType::kNone;
+  std::mt19937 engine(4);
+  std::normal_distribution<float> normal;
+  std::vector<float> x;
+  for (int64_t i = 0; i < d.token_grid(d.blocks[0]).tokens() * d.blocks[0].head_dim; ++i) {
+    x.push_back(6 * normal(engine));
+  }
+  const auto same = [&](int64_t token, int64_t channel) {
+    return x[static_cast<size_t>(token * d.blocks[0].head_dim + channel)];
+  };
+  const TestDir dir;
+  const QkStore store(WriteStore(dir, d, same, same), {});
+  const LayerSparsity got = ComputeLayerSparsity(store, BlockKind::kGlobal, 0,
+                                                 SampledRows(d.token_grid(d.blocks[0]), 12));
+  for (const SparsityOutcome& outcome : got.outcomes) {
+    if (outcome.rule == SparsityRule::kTop) {
+      EXPECT_NEAR(outcome.mass[0], 1, 0.01);
+    }
+    const bool chosen =
+        outcome.rule == SparsityRule::kOwnAnchors || outcome.rule == SparsityRule::kColumnAnchors;
+    if (chosen && outcome.setting == "10 %") {
+      EXPECT_LT(outcome.mass[0], 0.3);
+    }
+  }
+}
+
+// Each picture keeps as many as asked for, far from each other: where keys are looked at by their
+// place alone, mass is the share of places.
+TEST(Sparsity, EvenAnchorsAreEvenlySpaced) {
+  for (const auto& [height, width] : {std::pair(25, 37), std::pair(3, 11), std::pair(13, 1)}) {
+    QkDescription d = OneLayer(2, height, width);
+    d.blocks[0].rope.type = RopeType::kNone;
+    d.blocks[0].special_tokens.clear();
+    // Keys of the left half of the grid draw nothing.
+    const int64_t w = width, tokens = int64_t{height} * width;
+    const TestDir dir;
+    const QkStore store(
+        WriteStore(
+            dir, d, [](int64_t, int64_t) { return 10.0F; },
+            [&](int64_t token, int64_t) { return token % tokens % w < w / 2 ? -1.0F : 0.0F; }),
+        {});
+    const LayerSparsity got = ComputeLayerSparsity(store, BlockKind::kGlobal, 0,
+                                                   SampledRows(d.token_grid(d.blocks[0]), 5));
+    for (const SparsityOutcome& outcome : got.outcomes) {
+      if (outcome.rule != SparsityRule::kEvenAnchors) continue;
+      const double share = std::stod(outcome.setting) / 100;
+      const double kept = std::ceil(share * static_cast<double>(tokens) - 1e-9);
+      EXPECT_NEAR(outcome.kept[0], kept / static_cast<double>(tokens), 1e-12);
+      // A line of anchors may lie to one side.
+      EXPECT_NEAR(outcome.mass[0], outcome.kept[0], height > 20 ? 0.05 : 0.4) << outcome.setting;
+    }
+  }
+}
+
 // Of as many anchors, those by column mass keep the most, the mean over heads.
 TEST(Sparsity, NoAnchorsKeepMoreThanThoseByColumnMass) {
   const QkDescription d = OneLayer(3, 9, 11);
   const TestDir dir;
   const QkStore store(WriteQkStore(dir.path(), d), {});
-  const LayerSparsity got = ComputeLayerSparsity(store, BlockKind::kGlobal, 0,
-                                                 SampledRows(d.token_grid(d.blocks[0]), 20));
+  const LayerSparsity got =
+      ComputeLayerSparsity(store, BlockKind::kGlobal, 0, AllRows(d.token_grid(d.blocks[0])));
   const auto mean = [](const std::vector<double>& x) {
     return std::accumulate(x.begin(), x.end(), 0.0) / static_cast<double>(x.size());
   };

@@ -136,6 +136,7 @@ std::vector<Hub> FindHubs(const LayerStatistics& layer, Attends attends,
     throw Error(fmt::format("there are {} lengths of values for {} keys", lengths.size(), needed));
   }
   const std::vector<double> uniform = UniformKeyMass(attends, layer.grid);
+  const auto queries = static_cast<double>(layer.grid.frames * std::ssize(layer.sample.patches));
   std::vector<Hub> hubs;
   for (int64_t h = 0; h < layer.heads; ++h) {
     const std::span<const float> mass = OfHead(layer.key_mass, layer, h);
@@ -144,7 +145,7 @@ std::vector<Hub> FindHubs(const LayerStatistics& layer, Attends attends,
     for (size_t j = 0; j < mass.size(); ++j) {
       const auto token = static_cast<int64_t>(j);
       const double expected = uniform[static_cast<size_t>(token / layer.grid.tokens_per_frame())];
-      if (!(mass[j] >= factor * expected)) continue;
+      if (!(mass[j] >= factor * expected && mass[j] * queries >= kHubQueries)) continue;
       Hub hub{layer.kind,         layer.layer_index,  h,        token,   mass[j],
               mass[j] / expected, SinkType::kUnknown, kNothing, kNothing};
       if (!length.empty()) {
@@ -257,12 +258,14 @@ ReportTable HubsTable(std::span<const Hub> hubs, const QkDescription& descriptio
   table.title = "Keys that draw much more than their share";
   table.definition = fmt::format(
       "Keys whose mean probability over the sample's patch queries is at least {:g} times that of "
-      "uniform attention, of each head; {} of {} are listed, the largest first. type: no-op if the "
+      "uniform attention, and in sum that of {:g} whole queries, of each head; {} of {} are "
+      "listed, the "
+      "largest first. type: no-op if the "
       "length ‖W_O v‖ of what the key's value adds is at most {:g} of the median over the head's "
       "keys; else it is no no-op, and may broadcast one direction to all queries, which lengths "
       "alone cannot decide; unknown if the store has no lengths. length_share: its part of the sum "
       "over keys of mass times length, which bounds the length of the output from above.",
-      kHubFactor, std::min(most, hubs.size()), hubs.size(), kNoOpRatio);
+      kHubFactor, kHubQueries, std::min(most, hubs.size()), hubs.size(), kNoOpRatio);
   table.columns = {{"block", "", "kind of block"},
                    {"layer", "", kLayerText},
                    {"layer_index", "", kIndexText},
@@ -303,14 +306,17 @@ ReportTable SinksTable(std::span<const LayerStatistics> layers, std::span<const 
   table.name = "sinks";
   table.title = "How unevenly keys are looked at, and how far the first picture leads";
   table.definition = fmt::format(
-      "gini: the Gini coefficient of the keys' mean probabilities, 0 if all are equal. hubs: keys "
-      "with at least {:g} times the probability of uniform attention; no_op_hubs: those whose "
+      "gini: the Gini coefficient of the keys' mean probabilities, 0 if all are equal; of few "
+      "sampled "
+      "rows it is larger than of all. hubs: keys with at least {:g} times the probability of "
+      "uniform "
+      "attention, and in sum that of {:g} whole queries; no_op_hubs: those whose "
       "value "
       "adds at most {:g} of the head's median length (empty if the store has no lengths). "
       "first_share: of the mass that patches give to patches, that of the first picture, the mean "
       "over pictures of queries; others_first_share: the same of the queries of other pictures, "
       "with the mass on their own picture left out.",
-      kHubFactor, kNoOpRatio);
+      kHubFactor, kHubQueries, kNoOpRatio);
   table.sample = SampleOf(layers);
   table.columns = {{"block", "", "kind of block"},
                    {"layer", "", kLayerText},

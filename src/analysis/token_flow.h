@@ -56,9 +56,11 @@ struct Hub {
   double length_share = 0;
 };
 
-// Keys of all heads whose mass is at least `factor` times that of uniform attention, the largest
-// first. `lengths` [heads, tokens]: ‖W_O v‖, or ‖v‖, or empty. Throws Error if they are too few.
-inline constexpr double kHubFactor = 10;
+// Keys of all heads whose mass is at least `factor` times that of uniform attention, and in sum
+// over the sample's queries that of kHubQueries whole queries, so that no single query of a sample
+// makes a hub; the largest first. `lengths` [heads, tokens]: ‖W_O v‖, or ‖v‖, or empty. Throws
+// Error if they are too few.
+inline constexpr double kHubFactor = 10, kHubQueries = 3;
 std::vector<Hub> FindHubs(const LayerStatistics& layer, Attends attends,
                           std::span<const float> lengths = {}, double factor = kHubFactor);
 

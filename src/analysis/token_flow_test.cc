@@ -140,6 +140,10 @@ TEST(TokenFlow, HubsAreKeysOfTenTimesTheirShare) {
   EXPECT_EQ(TokenText(d.blocks[0], s.grid, 14), "camera of picture 1");
   EXPECT_EQ(TokenText(d.blocks[0], s.grid, 31), "patch (0, 1) of picture 2");
   EXPECT_EQ(FindHubs(s, Attends::kAll, {}, 9.9).size(), 3U);
+  // Of nine sampled queries, twelve times the share is less than three whole ones.
+  s.sample.patches = {0, 5, 9};
+  ASSERT_EQ(FindHubs(s, Attends::kAll).size(), 1U);
+  EXPECT_EQ(FindHubs(s, Attends::kAll)[0].token, 31);
 }
 
 TEST(TokenFlow, LengthsTellWhatAHubAdds) {
