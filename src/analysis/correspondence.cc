@@ -45,14 +45,14 @@ constexpr MatchMetricInfo kMatchInfos[] = {
 };
 
 // So many values of a row are held against its largest one at once.
-constexpr int64_t kChunk = 64;
+constexpr int64_t kAnswerChunk = 64;
 
 // The first of the largest values of a row.
-int32_t FirstLargest(const float* row, int64_t count) {
+int32_t FirstLargestOf(const float* row, int64_t count) {
   float largest = row[0];
   int64_t chunk = 0;
-  for (int64_t at = 0; at < count; at += kChunk) {
-    const float here = LargestOf(row + at, std::min(kChunk, count - at), largest);
+  for (int64_t at = 0; at < count; at += kAnswerChunk) {
+    const float here = LargestOf(row + at, std::min(kAnswerChunk, count - at), largest);
     if (here > largest) {
       largest = here;
       chunk = at;
@@ -156,7 +156,8 @@ class HeadAnswers {
     for (int64_t i = 0; i < rows; ++i) {
       const float* row = values + i * to.stride();
       if (!RowIsFinite(row, to.keys())) ThrowNotFinite(store_.LayerPath(stored_, head_.layer));
-      answers[static_cast<size_t>(patches[static_cast<size_t>(i)])] = FirstLargest(row, to.keys());
+      answers[static_cast<size_t>(patches[static_cast<size_t>(i)])] =
+          FirstLargestOf(row, to.keys());
     }
   }
 
@@ -171,7 +172,7 @@ class HeadAnswers {
   std::map<FramePair, std::vector<int32_t>> answers_;
 };
 
-bool CanAttend(Attends attends, int64_t from, int64_t to, int64_t frames) {
+bool CanAttendTo(Attends attends, int64_t from, int64_t to, int64_t frames) {
   const FrameRange range = AttendedFrames(attends, from, frames, false);
   return to >= range.first && to < range.last;
 }
@@ -204,7 +205,7 @@ double PckRadius(const FrameCells& cells, size_t which) {
 }
 
 // Sums over matches of what one answer scores.
-struct Tally {
+struct MatchTally {
   std::array<double, kMatchMetrics> sums{};
   std::vector<double> errors;
   size_t asked_back = 0;
@@ -278,7 +279,7 @@ std::array<double, kMatchMetrics> ChanceOf(const FrameCells& cells, const PatchM
 }
 
 // The matches of the patches in `sample`.
-SceneMatches Sampled(const SceneMatches& matches, const RowSample& sample, int64_t patches) {
+SceneMatches SampledMatches(const SceneMatches& matches, const RowSample& sample, int64_t patches) {
   std::vector<bool> taken(static_cast<size_t>(patches));
   for (const int64_t patch : sample.patches) taken[static_cast<size_t>(patch)] = true;
   SceneMatches out = matches;
@@ -327,7 +328,7 @@ std::vector<PairAnswers> FindAnswers(const QkStore& store, const HeadRef& head,
   for (size_t p = 0; p < out.size(); ++p) {
     const PairMatches& pair = matches.pairs[p];
     const std::vector<int32_t>& found = answers.Of({pair.frame_a, pair.frame_b});
-    const bool asks_back = CanAttend(blocks.attends, pair.frame_b, pair.frame_a, grid.frames);
+    const bool asks_back = CanAttendTo(blocks.attends, pair.frame_b, pair.frame_a, grid.frames);
     for (const PatchMatch& match : pair.matches) {
       out[p].best.push_back(found[static_cast<size_t>(match.patch)]);
       if (asks_back) want(pair.frame_b, pair.frame_a, out[p].best.back());
@@ -347,7 +348,7 @@ std::vector<PairAnswers> FindAnswers(const QkStore& store, const HeadRef& head,
 
 MatchScorer::MatchScorer(const SceneMatches& matches, const FrameList& frames)
     : matches_(matches), cells_(frames) {
-  Tally same;
+  MatchTally same;
   std::array<double, kMatchMetrics> chance{};
   MatchNumbers unused;
   for (const PairMatches& pair : matches.pairs) {
@@ -375,7 +376,7 @@ MatchScorer::MatchScorer(const SceneMatches& matches, const FrameList& frames)
 
 MatchScores MatchScorer::Score(const std::vector<PairAnswers>& answers) const {
   MatchScores out;
-  Tally tally;
+  MatchTally tally;
   std::array<double, 3> shuffled{};
   for (size_t p = 0; p < answers.size(); ++p) {
     const std::vector<PatchMatch>& matches = matches_.pairs[p].matches;
@@ -412,7 +413,7 @@ MatchBoard ScoreHeads(const QkStore& store, const SceneMatches& matches,
   board.matches = matches;
   std::vector<PairMatches>& pairs = board.matches.pairs;
   std::erase_if(pairs, [&](const PairMatches& pair) {
-    return !CanAttend(blocks.attends, pair.frame_a, pair.frame_b, grid.frames);
+    return !CanAttendTo(blocks.attends, pair.frame_a, pair.frame_b, grid.frames);
   });
   if (pairs.size() < matches.pairs.size()) {
     board.matches.notes.push_back(fmt::format(
@@ -428,7 +429,7 @@ MatchBoard ScoreHeads(const QkStore& store, const SceneMatches& matches,
     rows = share >= 1 ? 0 : std::max(fit, kLeastMatchRows);
   }
   if (*rows > 0) {
-    board.matches = Sampled(board.matches, SampledRows(grid, *rows), grid.patches());
+    board.matches = SampledMatches(board.matches, SampledRows(grid, *rows), grid.patches());
   }
   const int64_t count = board.matches.count();
   if (count == 0) {

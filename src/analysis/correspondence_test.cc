@@ -18,7 +18,7 @@ using testing::PlainFrames;
 using testing::SmallQkDescription;
 using testing::TestDir;
 
-double Of(const MatchNumbers& numbers, MatchMetric metric) { return numbers.of(metric); }
+double NumberOf(const MatchNumbers& numbers, MatchMetric metric) { return numbers.of(metric); }
 
 // `count` matches of each ordered pair, of patches and places drawn at random.
 SceneMatches RandomMatches(const FrameList& frames, int count) {
@@ -187,19 +187,19 @@ TEST(Correspondence, ScoresEqualTheSlowWay) {
     EXPECT_NEAR(scorer.baselines().same_cell[r], same[r] / n, 1e-12);
     EXPECT_NEAR(got.standard_error[r], std::sqrt(hits[r] / n * (1 - hits[r] / n) / n), 1e-12);
   }
-  EXPECT_NEAR(Of(got.value, MatchMetric::kPck05), pck[0] / n, 1e-12);
-  EXPECT_NEAR(Of(got.value, MatchMetric::kPck10), pck[1] / n, 1e-12);
-  EXPECT_NEAR(Of(got.value, MatchMetric::kMutual), mutual / n, 1e-12);
-  EXPECT_NEAR(Of(scorer.baselines().chance, MatchMetric::kPck05), pck_chance[0] / n, 1e-12);
-  EXPECT_NEAR(Of(scorer.baselines().chance, MatchMetric::kPck10), pck_chance[1] / n, 1e-12);
+  EXPECT_NEAR(NumberOf(got.value, MatchMetric::kPck05), pck[0] / n, 1e-12);
+  EXPECT_NEAR(NumberOf(got.value, MatchMetric::kPck10), pck[1] / n, 1e-12);
+  EXPECT_NEAR(NumberOf(got.value, MatchMetric::kMutual), mutual / n, 1e-12);
+  EXPECT_NEAR(NumberOf(scorer.baselines().chance, MatchMetric::kPck05), pck_chance[0] / n, 1e-12);
+  EXPECT_NEAR(NumberOf(scorer.baselines().chance, MatchMetric::kPck10), pck_chance[1] / n, 1e-12);
   std::sort(errors.begin(), errors.end());
-  EXPECT_NEAR(Of(got.value, MatchMetric::kMedianError), (errors[50] + errors[51]) / 2, 1e-12);
+  EXPECT_NEAR(NumberOf(got.value, MatchMetric::kMedianError), (errors[50] + errors[51]) / 2, 1e-12);
   // (n - 1) / 2 ± √n / 2 = 50.5 ± 5.05
-  EXPECT_NEAR(Of(got.standard_error, MatchMetric::kMedianError), (errors[56] - errors[45]) / 2,
-              1e-12);
-  EXPECT_TRUE(std::isnan(Of(got.shuffled, MatchMetric::kMutual)));
-  EXPECT_TRUE(std::isnan(Of(scorer.baselines().chance, MatchMetric::kMedianError)));
-  EXPECT_TRUE(std::isnan(Of(scorer.baselines().same_cell, MatchMetric::kMutual)));
+  EXPECT_NEAR(NumberOf(got.standard_error, MatchMetric::kMedianError),
+              (errors[56] - errors[45]) / 2, 1e-12);
+  EXPECT_TRUE(std::isnan(NumberOf(got.shuffled, MatchMetric::kMutual)));
+  EXPECT_TRUE(std::isnan(NumberOf(scorer.baselines().chance, MatchMetric::kMedianError)));
+  EXPECT_TRUE(std::isnan(NumberOf(scorer.baselines().same_cell, MatchMetric::kMutual)));
 }
 
 TEST(Correspondence, ChanceCountsBorders) {
@@ -209,8 +209,8 @@ TEST(Correspondence, ChanceCountsBorders) {
   const MatchBaselines baselines = MatchScorer(matches, frames).baselines();
   EXPECT_DOUBLE_EQ(baselines.pair_chance1[0], 4 / 35.0);
   EXPECT_DOUBLE_EQ(baselines.pair_chance1[1], 9 / 35.0);
-  EXPECT_DOUBLE_EQ(Of(baselines.chance, MatchMetric::kHit0), 1 / 35.0);
-  EXPECT_DOUBLE_EQ(Of(baselines.chance, MatchMetric::kHit2), (9 + 25) / 70.0);
+  EXPECT_DOUBLE_EQ(NumberOf(baselines.chance, MatchMetric::kHit0), 1 / 35.0);
+  EXPECT_DOUBLE_EQ(NumberOf(baselines.chance, MatchMetric::kHit2), (9 + 25) / 70.0);
   EXPECT_EQ(baselines.pair_same_cell1, (std::vector<double>{1, 0}));
 }
 
@@ -225,7 +225,7 @@ TEST(Correspondence, IdentityFindsEveryCell) {
     EXPECT_EQ(got.value[m], 1) << MatchMetrics()[m].name;
     EXPECT_EQ(got.standard_error[m], 0);
   }
-  EXPECT_EQ(Of(got.value, MatchMetric::kMedianError), 0);
+  EXPECT_EQ(NumberOf(got.value, MatchMetric::kMedianError), 0);
 }
 
 // Equal logits: the first patch is the answer.
@@ -241,9 +241,9 @@ TEST(Correspondence, TiesGoToTheFirstPatch) {
     EXPECT_THAT(pair.back, ::testing::Each(0));
   }
   const MatchScores got = ScoreOf(store, SameCellMatches(frames));
-  EXPECT_DOUBLE_EQ(Of(got.value, MatchMetric::kHit0), 1 / 99.0);
-  EXPECT_DOUBLE_EQ(Of(got.value, MatchMetric::kHit1), 4 / 99.0);
-  EXPECT_DOUBLE_EQ(Of(got.value, MatchMetric::kMutual), 1 / 99.0);
+  EXPECT_DOUBLE_EQ(NumberOf(got.value, MatchMetric::kHit0), 1 / 99.0);
+  EXPECT_DOUBLE_EQ(NumberOf(got.value, MatchMetric::kHit1), 4 / 99.0);
+  EXPECT_DOUBLE_EQ(NumberOf(got.value, MatchMetric::kMutual), 1 / 99.0);
 }
 
 // A plane seen by cameras that stand and turn differently. q·k grows as the points that two patches
@@ -291,11 +291,12 @@ TEST_F(PlaneScene, IsFound) {
   const SceneMatches matches = MatchesOf(scene_, frames_);
   ASSERT_EQ(matches.pairs.size(), 6U);
   const MatchBoard board = ScoreHeads(store, matches, {});
-  EXPECT_GE(Of(board.At(0, 0).value, MatchMetric::kHit1), 0.99);
-  EXPECT_GE(Of(board.At(0, 0).value, MatchMetric::kHit0), 0.9);  // centres lie at the edge of cells
-  EXPECT_GE(Of(board.At(0, 0).value, MatchMetric::kPck05), 0.99);
-  EXPECT_LT(Of(board.baselines.same_cell, MatchMetric::kHit1), 0.4);
-  EXPECT_LT(Of(board.At(0, 0).shuffled, MatchMetric::kHit1), 0.06);
+  EXPECT_GE(NumberOf(board.At(0, 0).value, MatchMetric::kHit1), 0.99);
+  EXPECT_GE(NumberOf(board.At(0, 0).value, MatchMetric::kHit0),
+            0.9);  // centres lie at the edge of cells
+  EXPECT_GE(NumberOf(board.At(0, 0).value, MatchMetric::kPck05), 0.99);
+  EXPECT_LT(NumberOf(board.baselines.same_cell, MatchMetric::kHit1), 0.4);
+  EXPECT_LT(NumberOf(board.At(0, 0).shuffled, MatchMetric::kHit1), 0.06);
 }
 
 TEST_F(PlaneScene, MirroredIsNotFound) {
@@ -320,8 +321,8 @@ TEST_F(PlaneScene, MirroredIsNotFound) {
   }
   const double most = double(near_axis) / double(matches.count());
   ASSERT_LT(most, 0.25);
-  EXPECT_LE(Of(board.At(0, 0).value, MatchMetric::kHit1), most);
-  EXPECT_LE(Of(board.At(0, 0).value, MatchMetric::kHit0), 0.05);
+  EXPECT_LE(NumberOf(board.At(0, 0).value, MatchMetric::kHit1), most);
+  EXPECT_LE(NumberOf(board.At(0, 0).value, MatchMetric::kHit0), 0.05);
 }
 
 // Pictures of different scenes: nothing can be found.
@@ -391,7 +392,7 @@ TEST_F(SmallBoard, LeavesOutWhatIsNotAttendedTo) {
   EXPECT_EQ(board.matches.pairs.size(), 3U);
   for (const PairMatches& pair : board.matches.pairs) EXPECT_GT(pair.frame_a, pair.frame_b);
   EXPECT_THAT(board.matches.notes.back(), HasSubstr("3 of 6 ordered pairs"));
-  EXPECT_TRUE(std::isnan(Of(board.At(0, 0).value, MatchMetric::kMutual)));
+  EXPECT_TRUE(std::isnan(NumberOf(board.At(0, 0).value, MatchMetric::kMutual)));
 }
 
 TEST_F(SmallBoard, OrdersHeads) {

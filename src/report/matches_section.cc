@@ -17,10 +17,10 @@ namespace {
 
 constexpr size_t kBestHeads = 10;
 constexpr size_t kMostLinks = 60;
-constexpr MatchMetric kHits[] = {MatchMetric::kHit0, MatchMetric::kHit1, MatchMetric::kHit2};
+constexpr MatchMetric kHitMetrics[] = {MatchMetric::kHit0, MatchMetric::kHit1, MatchMetric::kHit2};
 constexpr int kHitColour = 0, kMissColour = 1;
 
-constexpr const char* kDefinition =
+constexpr const char* kMatchDefinition =
     "A match says that patch i of picture a shows what lies at x̂ in picture b. A head's answer is "
     "the patch j* of b with the largest logit of i's query, after RoPE, without softmax; of equal "
     "ones the first. Every match of every ordered pair of pictures has the same weight. Standard "
@@ -29,27 +29,27 @@ constexpr const char* kDefinition =
     "patches of b. Same cell: the answer is i itself. Shuffled: the head's own answers, with the "
     "places x̂ of a pair dealt out anew. After arXiv:2512.11508 (heads held against matches).";
 
-std::string Share(double share) { return fmt::format("{:.1f} %", 100 * share); }
+std::string MatchShare(double share) { return fmt::format("{:.1f} %", 100 * share); }
 
 // "71.2 ± 0.5 %"
-std::string ShareWithError(double share, double error) {
+std::string MatchShareWithError(double share, double error) {
   return fmt::format("{:.1f} ± {:.1f} %", 100 * share, 100 * error);
 }
 
 // "head 7 of layer 12"
-std::string HeadText(const MatchBoard& board, size_t place) {
+std::string MatchHeadText(const MatchBoard& board, size_t place) {
   const auto heads = static_cast<size_t>(board.heads);
   return fmt::format("head {} of layer {}", place % heads + 1, board.layers[place / heads] + 1);
 }
 
-std::string Capital(std::string text) {
+std::string Capitalized(std::string text) {
   text[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(text[0])));
   return text;
 }
 
-double Hit1(const MatchScores& scores) { return scores.value.of(MatchMetric::kHit1); }
+double HitOf(const MatchScores& scores) { return scores.value.of(MatchMetric::kHit1); }
 
-std::vector<std::string> Findings(const MatchBoard& board, const std::vector<size_t>& best) {
+std::vector<std::string> MatchFindings(const MatchBoard& board, const std::vector<size_t>& best) {
   std::vector<std::string> out;
   const MatchScores& first = board.scores[best[0]];
   const double same = board.baselines.same_cell.of(MatchMetric::kHit1);
@@ -57,20 +57,20 @@ std::vector<std::string> Findings(const MatchBoard& board, const std::vector<siz
   out.push_back(fmt::format(
       "{} (index {} of layer index {}) finds {} of the matches within one cell. The same cell "
       "alone finds {}, chance {}, its own answers shuffled {}.",
-      Capital(HeadText(board, best[0])), best[0] % static_cast<size_t>(board.heads),
+      Capitalized(MatchHeadText(board, best[0])), best[0] % static_cast<size_t>(board.heads),
       board.layers[best[0] / static_cast<size_t>(board.heads)],
-      ShareWithError(Hit1(first), first.standard_error.of(MatchMetric::kHit1)), Share(same),
-      Share(chance), Share(first.shuffled.of(MatchMetric::kHit1))));
+      MatchShareWithError(HitOf(first), first.standard_error.of(MatchMetric::kHit1)),
+      MatchShare(same), MatchShare(chance), MatchShare(first.shuffled.of(MatchMetric::kHit1))));
   const double mutual = first.value.of(MatchMetric::kMutual);
   out.push_back(fmt::format("Its median error is {:.1f} pixels of the frame{}.",
                             first.value.of(MatchMetric::kMedianError),
                             std::isnan(mutual) ? ""
                                                : fmt::format("; {} of its answers, asked in turn, "
                                                              "answer the patch that asked",
-                                                             Share(mutual))));
+                                                             MatchShare(mutual))));
   const auto above = [&](double bound) {
     return std::count_if(board.scores.begin(), board.scores.end(),
-                         [&](const MatchScores& scores) { return Hit1(scores) > bound; });
+                         [&](const MatchScores& scores) { return HitOf(scores) > bound; });
   };
   out.push_back(
       fmt::format("{} of {} heads find more than the same cell does, {} of them more "
@@ -78,8 +78,8 @@ std::vector<std::string> Findings(const MatchBoard& board, const std::vector<siz
                   above(same), board.scores.size(), above(2 * same)));
   std::vector<std::string> others;
   for (size_t i = 1; i < best.size(); ++i) {
-    others.push_back(
-        fmt::format("{} ({})", HeadText(board, best[i]), Share(Hit1(board.scores[best[i]]))));
+    others.push_back(fmt::format("{} ({})", MatchHeadText(board, best[i]),
+                                 MatchShare(HitOf(board.scores[best[i]]))));
   }
   if (!others.empty()) {
     out.push_back(fmt::format("The next best are {}.", fmt::join(others, ", ")));
@@ -87,7 +87,8 @@ std::vector<std::string> Findings(const MatchBoard& board, const std::vector<siz
   return out;
 }
 
-HeatPanel Heat(const MatchBoard& board, MatchMetric metric, const std::vector<size_t>& marked) {
+HeatPanel MatchHeat(const MatchBoard& board, MatchMetric metric,
+                    const std::vector<size_t>& marked) {
   const MatchMetricInfo& info = MatchMetrics()[static_cast<size_t>(metric)];
   HeatPanel panel;
   panel.title = info.label;
@@ -113,7 +114,7 @@ HeatPanel Heat(const MatchBoard& board, MatchMetric metric, const std::vector<si
   return panel;
 }
 
-LinePanel Curves(const MatchBoard& board) {
+LinePanel MatchCurves(const MatchBoard& board) {
   ChartSeries best{.label = "best head", .colour = 0, .points = true};
   ChartSeries mean{.label = "mean of the heads", .colour = 2};
   ChartSeries same{.label = "same cell", .colour = 3, .dashed = true};
@@ -122,9 +123,9 @@ LinePanel Curves(const MatchBoard& board) {
     double sum = 0, most = 0, error = 0;
     for (int64_t head = 0; head < board.heads; ++head) {
       const MatchScores& scores = board.At(layer, head);
-      sum += Hit1(scores);
-      if (head > 0 && Hit1(scores) <= most) continue;
-      most = Hit1(scores);
+      sum += HitOf(scores);
+      if (head > 0 && HitOf(scores) <= most) continue;
+      most = HitOf(scores);
       error = scores.standard_error.of(MatchMetric::kHit1);
     }
     best.y.push_back(most);
@@ -146,7 +147,7 @@ LinePanel Curves(const MatchBoard& board) {
   return panel;
 }
 
-std::string FrameText(const FrameList& frames, int64_t frame) {
+std::string MatchFrameText(const FrameList& frames, int64_t frame) {
   const std::string name =
       frames.sources.empty() ? "" : fmt::format(" · {}", SourceText(frames.sources[frame]));
   return fmt::format("frame {}{}", frame, name);
@@ -154,7 +155,7 @@ std::string FrameText(const FrameList& frames, int64_t frame) {
 
 // The best head's answers for the pair with the most matches, from each patch's centre to that of
 // the answer.
-LinksPanel Links(const SectionInput& input, const MatchBoard& board, size_t place) {
+LinksPanel MatchLinks(const SectionInput& input, const MatchBoard& board, size_t place) {
   size_t most = 0;
   for (size_t p = 1; p < board.matches.pairs.size(); ++p) {
     if (board.matches.pairs[p].matches.size() > board.matches.pairs[most].matches.size()) most = p;
@@ -187,9 +188,9 @@ LinksPanel Links(const SectionInput& input, const MatchBoard& board, size_t plac
     const int colour = is_hit ? kHitColour : kMissColour;
     panel.links.push_back({mark(pair.matches[at].patch, colour), mark(best, colour), colour});
   }
-  panel.title =
-      fmt::format("{}: {} → {}; {} of {} matches, evenly chosen", Capital(HeadText(board, place)),
-                  FrameText(frames, pair.frame_a), FrameText(frames, pair.frame_b), shown, count);
+  panel.title = fmt::format(
+      "{}: {} → {}; {} of {} matches, evenly chosen", Capitalized(MatchHeadText(board, place)),
+      MatchFrameText(frames, pair.frame_a), MatchFrameText(frames, pair.frame_b), shown, count);
   panel.left = input.picture(static_cast<size_t>(pair.frame_a));
   panel.right = input.picture(static_cast<size_t>(pair.frame_b));
   panel.legend = {{kHitColour, fmt::format("within 1 cell of the true place ({})", hits)},
@@ -198,11 +199,11 @@ LinksPanel Links(const SectionInput& input, const MatchBoard& board, size_t plac
 }
 
 // One row a head.
-ReportTable HeadsTable(const MatchBoard& board, const std::vector<size_t>& order) {
+ReportTable MatchHeadsTable(const MatchBoard& board, const std::vector<size_t>& order) {
   ReportTable table;
   table.name = "matches";
   table.title = "How often each head finds the same point in another picture";
-  table.definition = fmt::format("{} Matches: {}.", kDefinition, board.matches.text);
+  table.definition = fmt::format("{} Matches: {}.", kMatchDefinition, board.matches.text);
   table.sample = board.sample;
   table.columns = {{"block", "", "kind of block"},
                    {"layer", "", "from 1"},
@@ -217,7 +218,7 @@ ReportTable HeadsTable(const MatchBoard& board, const std::vector<size_t>& order
                              fmt::format("standard error of {}", info.name)});
   }
   for (const char* baseline : {"chance", "same_cell", "shuffled"}) {
-    for (size_t r = 0; r < std::size(kHits); ++r) {
+    for (size_t r = 0; r < std::size(kHitMetrics); ++r) {
       table.columns.push_back({fmt::format("{}{}", baseline, r), "share",
                                fmt::format("hit{} of the baseline '{}'", r, baseline)});
     }
@@ -236,7 +237,7 @@ ReportTable HeadsTable(const MatchBoard& board, const std::vector<size_t>& order
     row.insert(row.end(), scores.standard_error.begin(), scores.standard_error.end());
     for (const MatchNumbers* baseline :
          {&board.baselines.chance, &board.baselines.same_cell, &scores.shuffled}) {
-      for (const MatchMetric hit : kHits) row.emplace_back(baseline->of(hit));
+      for (const MatchMetric hit : kHitMetrics) row.emplace_back(baseline->of(hit));
     }
     row.emplace_back(rank[place]);
     table.rows.push_back(std::move(row));
@@ -245,19 +246,20 @@ ReportTable HeadsTable(const MatchBoard& board, const std::vector<size_t>& order
 }
 
 // One row an ordered pair of pictures.
-ReportTable PairsTable(const MatchBoard& board, const std::vector<size_t>& order) {
+ReportTable MatchPairsTable(const MatchBoard& board, const std::vector<size_t>& order) {
   ReportTable table;
   table.name = "match_pairs";
   table.title = "The same for each ordered pair of pictures";
-  table.definition = fmt::format("{} Matches: {}.", kDefinition, board.matches.text);
+  table.definition = fmt::format("{} Matches: {}.", kMatchDefinition, board.matches.text);
   table.sample = board.sample;
-  table.columns = {{"frame_a", "", "the picture that asks, from 0"},
-                   {"frame_b", "", "the picture that is asked about, from 0"},
-                   {"matches", "", "how many there are"},
-                   {"chance1", "share", "hit1 by chance"},
-                   {"same_cell1", "share", "hit1 of the same cell"},
-                   {"best_hit1", "share",
-                    fmt::format("hit1 of {}, the best over all pairs", HeadText(board, order[0]))}};
+  table.columns = {
+      {"frame_a", "", "the picture that asks, from 0"},
+      {"frame_b", "", "the picture that is asked about, from 0"},
+      {"matches", "", "how many there are"},
+      {"chance1", "share", "hit1 by chance"},
+      {"same_cell1", "share", "hit1 of the same cell"},
+      {"best_hit1", "share",
+       fmt::format("hit1 of {}, the best over all pairs", MatchHeadText(board, order[0]))}};
   const std::vector<PairMatches>& pairs = board.matches.pairs;
   for (size_t p = 0; p < pairs.size(); ++p) {
     table.rows.push_back({pairs[p].frame_a, pairs[p].frame_b, std::ssize(pairs[p].matches),
@@ -299,7 +301,7 @@ Section MatchesSection(const SectionInput& input) {
       ScoreHeads(input.store, matches, input.rows, input.stop_check, input.progress);
   const std::vector<size_t> order = BestHeads(board, board.scores.size());
   const std::vector<size_t> best(order.begin(), order.begin() + std::min(order.size(), kBestHeads));
-  section.findings = Findings(board, best);
+  section.findings = MatchFindings(board, best);
   section.notes = board.matches.notes;
   section.notes.push_back(
       "Frame and encoder blocks attend to their own picture alone and have no answer here.");
@@ -310,14 +312,14 @@ Section MatchesSection(const SectionInput& input) {
   heads.caption = fmt::format(
       "{} Framed: the {} heads with the most hits within one cell. "
       "Matches: {}; {}.",
-      kDefinition, best.size(), board.matches.text, board.sample);
+      kMatchDefinition, best.size(), board.matches.text, board.sample);
   heads.columns = 3;
-  heads.panels.emplace_back(Heat(board, MatchMetric::kHit1, best));
+  heads.panels.emplace_back(MatchHeat(board, MatchMetric::kHit1, best));
   // Causal blocks cannot be asked in turn.
   if (!std::isnan(board.scores[best[0]].value.of(MatchMetric::kMutual))) {
-    heads.panels.emplace_back(Heat(board, MatchMetric::kMutual, best));
+    heads.panels.emplace_back(MatchHeat(board, MatchMetric::kMutual, best));
   }
-  heads.panels.emplace_back(Curves(board));
+  heads.panels.emplace_back(MatchCurves(board));
   section.charts.push_back(std::move(heads));
 
   Chart links;
@@ -329,10 +331,10 @@ Section MatchesSection(const SectionInput& input) {
       "most matches. Matches: {}.",
       board.matches.text);
   links.columns = 1;
-  links.panels = {Links(input, board, best[0])};
+  links.panels = {MatchLinks(input, board, best[0])};
   section.charts.push_back(std::move(links));
 
-  section.tables = {HeadsTable(board, order), PairsTable(board, order)};
+  section.tables = {MatchHeadsTable(board, order), MatchPairsTable(board, order)};
   return section;
 }
 
