@@ -67,6 +67,7 @@ struct MapPanel {
   std::string title = {};
   ChartPicture picture = {};
   std::vector<float> map = {};  // [height, width] of the grid; empty: none
+  double shade = 0;             // black over the picture, under the map: 0 none, 1 all
   CellColours colours = {};
   std::string unit = {};  // of its colour bar; panels of one row with equal colours share one
   bool bar = false;       // whether it has one

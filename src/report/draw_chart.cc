@@ -60,6 +60,18 @@ std::optional<std::vector<LegendEntry>> CommonLegend(const Chart& chart) {
   return common;
 }
 
+// Whether all matrices have as many rows and columns.
+bool MatricesAreAlike(const Chart& chart) {
+  const HeatPanel* first = nullptr;
+  for (const ChartPanel& panel : chart.panels) {
+    const auto* matrix = std::get_if<HeatPanel>(&panel);
+    if (matrix == nullptr) continue;
+    if (first == nullptr) first = matrix;
+    if (matrix->rows != first->rows || matrix->cols != first->cols) return false;
+  }
+  return true;
+}
+
 class ChartLayout {
  public:
   ChartLayout(const Chart& chart, const Typesetter& type)
@@ -101,7 +113,8 @@ class ChartLayout {
 void ChartLayout::MakePlots(double panel_width) {
   plots_.resize(chart_.panels.size());
   PanelMargins lines;
-  std::vector<PanelMargins> heats(columns_);
+  std::vector<PanelMargins> heats(columns_);  // or all in the first, if they are of one size
+  const auto place = [&](size_t i) { return MatricesAreAlike(chart_) ? 0 : i % columns_; };
   const auto widen = [](PanelMargins& to, const PanelMargins& by) {
     to.left = std::max(to.left, by.left);
     to.right = std::max(to.right, by.right);
@@ -115,12 +128,12 @@ void ChartLayout::MakePlots(double panel_width) {
     } else if (const auto* matrix = std::get_if<HeatPanel>(&chart_.panels[i])) {
       plot.heat.emplace(*matrix, type_, panel_width);
       plot.margins = plot.heat->margins();
-      widen(heats[i % columns_], plot.margins);
+      widen(heats[place(i)], plot.margins);
     }
   }
   for (size_t i = 0; i < plots_.size(); ++i) {
     if (plots_[i].lines) widen(plots_[i].margins, lines);
-    if (plots_[i].heat) widen(plots_[i].margins, heats[i % columns_]);
+    if (plots_[i].heat) widen(plots_[i].margins, heats[place(i)]);
   }
 }
 

@@ -12,7 +12,7 @@
 namespace vggt {
 namespace {
 
-constexpr size_t kMostRows = 40, kMostCols = 12;
+constexpr size_t kMostRows = 40, kMostCols = 12, kMostOpenRows = 12;
 
 constexpr const char* kStyle = R"(
 :root{color-scheme:light dark;--ink:#16181d;--quiet:#5d6470;--ground:#fff;--card:#fff;--line:#dfe2e7;--soft:#f4f5f7;--link:#0062a3}
@@ -95,7 +95,9 @@ std::string CellHtml(const TableCell& cell) {
 }
 
 std::string RowsHtml(const ReportTable& table) {
-  std::string html = "<details open><summary>numbers</summary><div class=scroll><table><tr>";
+  std::string html =
+      fmt::format("<details{}><summary>numbers</summary><div class=scroll><table><tr>",
+                  table.rows.size() <= kMostOpenRows ? " open" : "");
   for (size_t i = 0; i < table.columns.size(); ++i) {
     const TableColumn& column = table.columns[i];
     const bool text = std::holds_alternative<std::string>(table.rows[0][i]);

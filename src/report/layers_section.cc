@@ -76,7 +76,9 @@ LinePanel CurvesOf(Layers layers, const Curve& curve) {
       uniform.x.push_back(number);
       uniform.y.push_back(UniformOf(*layer, curve.metric));
     }
-    if (line.x.empty()) continue;
+    // What cannot be otherwise: blocks that see one picture give none to others.
+    const auto is_zero = [](double value) { return value == 0; };
+    if (line.x.empty() || std::ranges::all_of(uniform.y, is_zero)) continue;
     panel.series.push_back(std::move(line));
     panel.series.push_back(std::move(uniform));
   }
@@ -185,9 +187,9 @@ void AddShare(Layers layers, HeadMetric metric, const std::string& kind, const c
   const auto percent = [](double share) { return ShortNumber(100 * share, 2) + " %"; };
   const double uniform = UniformOf(*most, metric);
   findings.push_back(fmt::format(
-      "In {} blocks {} {} of a patch's attention in layer {} and {} in layer {}{}.", kind, what,
-      percent(SpreadOf(*most, metric).mean), most->layer_index + 1,
+      "In {} blocks {} from {} (layer {}) to {} (layer {}) of a patch's attention{}.", kind, what,
       percent(SpreadOf(*least, metric).mean), least->layer_index + 1,
+      percent(SpreadOf(*most, metric).mean), most->layer_index + 1,
       std::isfinite(uniform) ? fmt::format("; uniform attention would give {}", percent(uniform))
                              : ""));
 }

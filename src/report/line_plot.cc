@@ -60,7 +60,7 @@ Axis UpAxis(const LinePanel& panel, double height) {
   AxisEnds ends = EndsAround(extent.least, extent.largest, panel.log_y);
   if (panel.y_low) ends.low = *panel.y_low;
   if (panel.y_high) ends.high = *panel.y_high;
-  return MakeAxis(ends.low, ends.high, panel.log_y, std::max(2, static_cast<int>(height / 18)));
+  return MakeAxis(ends.low, ends.high, panel.log_y, std::max(2, static_cast<int>(height / 14)));
 }
 
 }  // namespace

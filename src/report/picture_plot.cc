@@ -47,10 +47,11 @@ Point MarkOnPage(const ChartMark& mark, const FrameGeometry& geometry, const Tok
 }
 
 void WritePicture(ChartPage& page, const ChartPicture& picture, const FrameGeometry& geometry,
-                  const Box& place) {
+                  const Box& place, double shade = 0) {
   page.Draw([=, pixels = picture.picture](const PageTools& tools) {
     if (pixels.pixels) {
       tools.canvas.DrawPicture(pixels, place);
+      if (shade > 0) tools.canvas.FillBox(place, kBlackEdge, shade);
     } else {
       tools.canvas.FillBox(place, kPageEmpty);
     }
@@ -101,7 +102,7 @@ std::optional<PageBar> BarOf(const MapPanel& panel) {
 void WriteMapPlot(ChartPage& page, const MapPanel& panel, const Box& box) {
   const FrameGeometry geometry = GeometryOf(panel.picture);
   const Box place = FittedPicture(geometry, box);
-  WritePicture(page, panel.picture, geometry, place);
+  WritePicture(page, panel.picture, geometry, place, panel.shade);
   const TokenGrid grid = panel.picture.grid;
   if (!panel.map.empty()) {
     const Box map = PartOnPage(geometry.map(), geometry, place);

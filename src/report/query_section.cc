@@ -9,7 +9,6 @@
 
 #include "attention/attention_rows.h"
 #include "figure/frame_geometry.h"
-#include "figure/frame_names.h"
 #include "ops/quantile.h"
 #include "report/chart_axis.h"
 #include "report/presets.h"
@@ -18,7 +17,8 @@ namespace vggt {
 namespace {
 
 constexpr size_t kMostLayers = 8, kMostHeads = 8, kMostPictures = 6;
-constexpr double kOverlay = 0.9;  // opacity of the last colour
+constexpr double kOverlay = 0.95;  // opacity of the last colour
+constexpr double kShade = 0.55;    // so that bright colours stand out from a bright picture
 constexpr double kScaleShare = 0.99;
 
 // Some of [0, count), evenly spaced, the first and the last among them.
@@ -158,12 +158,13 @@ Chart QueryFigures::ChartOf(const QueryMaps& maps, const std::string& name,
   for (size_t row = 0; row < maps.maps.size(); ++row) {
     for (size_t i = 0; i < pictures_.size(); ++i) {
       MapPanel panel;
-      if (row == 0) panel.title = FrameTitle(input_.source.frames, static_cast<int>(pictures_[i]));
+      if (row == 0) panel.title = fmt::format("picture {}", pictures_[i]);
       panel.picture = drawn_[i];
       panel.map = maps.maps[row][i];
       panel.colours.colormap = colormap;
       panel.colours.range = ranges[row];
       panel.colours.opacity = kOverlay;
+      panel.shade = kShade;
       panel.unit = unit;
       panel.bar = true;
       if (pictures_[i] == 0) {
