@@ -20,7 +20,7 @@ constexpr int64_t kMostSampled = 512;
 using Matrix = Eigen::MatrixXd;
 using RowMajor = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
-double Dot(const double* a, const double* b, int64_t count) {
+double DotProduct(const double* a, const double* b, int64_t count) {
   return Eigen::Map<const Eigen::VectorXd>(a, count).dot(
       Eigen::Map<const Eigen::VectorXd>(b, count));
 }
@@ -80,9 +80,9 @@ struct UnitSums {
   std::vector<double> frames, cells;  // [frames, dim], [patches, dim]
 };
 
-class LayerWork {
+class SimilarityWork {
  public:
-  LayerWork(const QkStore& store, const QkBlocks& blocks, size_t layer)
+  SimilarityWork(const QkStore& store, const QkBlocks& blocks, size_t layer)
       : store_(store),
         blocks_(blocks),
         grid_(store.description().token_grid(blocks)),
@@ -201,13 +201,13 @@ class LayerWork {
     for (int64_t a = 0; a < grid_.frames; ++a) {
       for (int64_t b = 0; b < grid_.frames; ++b) {
         products[static_cast<size_t>(a * grid_.frames + b)] +=
-            Dot(sums.data() + a * dim(), sums.data() + b * dim(), dim());
+            DotProduct(sums.data() + a * dim(), sums.data() + b * dim(), dim());
       }
     }
   }
 
   static double SquaresOf(const std::vector<double>& x) {
-    return Dot(x.data(), x.data(), std::ssize(x));
+    return DotProduct(x.data(), x.data(), std::ssize(x));
   }
 
   // From products of the sums of frames; `units`: Σ ‖x̂‖² of each.
@@ -330,7 +330,7 @@ std::vector<double> CosinesOfSums(std::span<const float> sums, int64_t frames, i
   std::vector<double> cosines;
   for (int64_t a = 0; a < frames; ++a) {
     for (int64_t b = 0; b < frames; ++b) {
-      const double product = Dot(x.data() + a * channels, x.data() + b * channels, channels);
+      const double product = DotProduct(x.data() + a * channels, x.data() + b * channels, channels);
       cosines.push_back(a == b ? (product - n) / (n * (n - 1)) : product / (n * n));
     }
   }
@@ -345,7 +345,7 @@ std::vector<LayerSimilarity> ComputeSimilarity(const QkStore& store, BlockKind k
   std::vector<std::vector<float>> key_pairs(count), query_pairs(count);
   ParallelFor(count, 1, [&](size_t i) {
     CheckStop(stop_check);
-    layers[i] = LayerWork(store, blocks, i).Run(key_pairs[i], query_pairs[i]);
+    layers[i] = SimilarityWork(store, blocks, i).Run(key_pairs[i], query_pairs[i]);
   });
   for (size_t i = 0; i + 1 < count; ++i) {
     layers[i].keys.next_layer = Correlation(key_pairs[i], key_pairs[i + 1]);

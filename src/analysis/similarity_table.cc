@@ -15,11 +15,11 @@ constexpr const char* kCosines =
     "singular values σ of the matrix whose rows are the unit vectors of a sample of patches, not "
     "centred; stable_rank: Σ σ² / σ₁²; first_share: σ₁ / Σ σ.";
 
-std::vector<TableCell> Places(const LayerSimilarity& layer) {
+std::vector<TableCell> SimilarityPlaces(const LayerSimilarity& layer) {
   return {std::string(BlockKindName(layer.kind)), layer.layer_index + 1, layer.layer_index};
 }
 
-std::vector<TableColumn> Columns(bool heads) {
+std::vector<TableColumn> SimilarityColumns(bool heads) {
   std::vector<TableColumn> columns = {{"block", "", "kind of block"},
                                       {"layer", "", "which of its kind of block, from 1"},
                                       {"layer_index", "", "the same from 0"}};
@@ -45,7 +45,7 @@ void AddRanks(const MatrixRanks& ranks, std::vector<TableCell>& row) {
   row.insert(row.end(), {ranks.effective, ranks.stable, ranks.first_share});
 }
 
-std::string Sample(std::span<const LayerSimilarity> layers) {
+std::string SimilarityVectors(std::span<const LayerSimilarity> layers) {
   if (layers.empty()) return "";
   return fmt::format("cosines: all patches; ranks and next_layer: {} patches, evenly spaced",
                      layers.front().sample.size());
@@ -61,13 +61,13 @@ ReportTable SimilarityTable(std::span<const LayerSimilarity> layers) {
       std::string(kCosines) +
       " Vectors of all heads are joined to one. next_layer: the correlation of the "
       "cosines of all pairs of the sample with those of the next layer of that kind.";
-  table.sample = Sample(layers);
-  table.columns = Columns(false);
+  table.sample = SimilarityVectors(layers);
+  table.columns = SimilarityColumns(false);
   table.columns.push_back({"next_layer", "", "correlation with the next layer's cosines"});
   for (const LayerSimilarity& layer : layers) {
     for (const bool keys : {true, false}) {
       const VectorSimilarity& of = keys ? layer.keys : layer.queries;
-      std::vector<TableCell> row = Places(layer);
+      std::vector<TableCell> row = SimilarityPlaces(layer);
       row.emplace_back(std::string(keys ? "keys" : "queries"));
       AddCosines(of.cosines.back(), row);
       AddRanks(of.ranks.back(), row);
@@ -75,7 +75,7 @@ ReportTable SimilarityTable(std::span<const LayerSimilarity> layers) {
       table.rows.push_back(std::move(row));
     }
     if (layer.hidden_frames.empty()) continue;
-    std::vector<TableCell> row = Places(layer);
+    std::vector<TableCell> row = SimilarityPlaces(layer);
     row.emplace_back(std::string("hidden states"));
     AddCosines(layer.hidden, row);
     row.resize(table.columns.size());
@@ -115,13 +115,13 @@ ReportTable SimilarityHeadsTable(std::span<const LayerSimilarity> layers) {
   table.name = "similarity_heads";
   table.title = "How alike the tokens of each head are";
   table.definition = kCosines;
-  table.sample = Sample(layers);
-  table.columns = Columns(true);
+  table.sample = SimilarityVectors(layers);
+  table.columns = SimilarityColumns(true);
   for (const LayerSimilarity& layer : layers) {
     for (int64_t h = 0; h < layer.heads; ++h) {
       for (const bool keys : {true, false}) {
         const VectorSimilarity& of = keys ? layer.keys : layer.queries;
-        std::vector<TableCell> row = Places(layer);
+        std::vector<TableCell> row = SimilarityPlaces(layer);
         row.insert(row.end(), {h + 1, h, std::string(keys ? "keys" : "queries")});
         AddCosines(of.cosines[static_cast<size_t>(h)], row);
         AddRanks(of.ranks[static_cast<size_t>(h)], row);

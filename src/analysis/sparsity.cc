@@ -58,17 +58,17 @@ constexpr SparsityRuleInfo kRules[] = {
 
 // [tokens]: sums of a key's probabilities: of all queries, of those of the key's picture, and of
 // those by a softmax over their picture's patches alone (empty of weighted masses).
-struct Columns {
+struct ColumnSums {
   std::vector<double> all, own, intra;
 };
 
-// Sums over the rows of one head. Columns are those of each half of the sample, so that keys that
-// are chosen by one half can be measured by the other: few rows would choose themselves. If all
-// rows are taken, they are the first half.
+// Sums over the rows of one head. ColumnSums are those of each half of the sample, so that keys
+// that are chosen by one half can be measured by the other: few rows would choose themselves. If
+// all rows are taken, they are the first half.
 struct Tally {
   std::vector<double> top, blocks;  // [shares], [rules]
   std::vector<double> diagonal;     // [strides]: of queries whose own token the grid leaves out
-  std::array<Columns, 2> halves;
+  std::array<ColumnSums, 2> halves;
 };
 
 // Which keys the queries of each half keep.
@@ -114,7 +114,7 @@ double SumOf(std::span<const float> x) {
   return total;
 }
 
-double Dot(const float* a, const float* b, int64_t dim) {
+double FloatDot(const float* a, const float* b, int64_t dim) {
   constexpr int64_t kTogether = 8;
   float sums[kTogether] = {};
   int64_t i = 0;
@@ -163,10 +163,10 @@ std::vector<float> BlockMeans(std::span<const float> x, int64_t dim, int64_t siz
 }
 
 // A layer's work.
-class LayerPass {
+class SparsityPass {
  public:
-  LayerPass(const QkStore& store, const HeadRef& layer, const RowSample& sample,
-            std::span<const float> lengths, const SparsityOptions& options)
+  SparsityPass(const QkStore& store, const HeadRef& layer, const RowSample& sample,
+               std::span<const float> lengths, const SparsityOptions& options)
       : store_(store),
         blocks_(BlocksOf(store.description(), layer.kind)),
         grid_(store.description().token_grid(blocks_)),
@@ -248,12 +248,12 @@ class LayerPass {
       t->top.assign(options_.shares.size(), 0);
       t->blocks.assign(options_.blocks.size(), 0);
       t->diagonal.assign(options_.strides.size(), 0);
-      for (Columns& half : t->halves) {
+      for (ColumnSums& half : t->halves) {
         half.all.assign(tokens, 0);
         half.own.assign(tokens, 0);
       }
     }
-    for (Columns& half : tally.plain.halves) half.intra.assign(tokens, 0);
+    for (ColumnSums& half : tally.plain.halves) half.intra.assign(tokens, 0);
     const auto masks = Masks(head, tally);
 
     HeadRef ref = layer_;
@@ -360,7 +360,7 @@ class LayerPass {
 
   void AddColumns(const Row& row, Tally& tally) const {
     const int64_t frame = row.query / grid_.tokens_per_frame();
-    Columns& columns = tally.halves[half_of_[static_cast<size_t>(row.query)]];
+    ColumnSums& columns = tally.halves[half_of_[static_cast<size_t>(row.query)]];
     double* all = columns.all.data() + row.first_key;
     for (size_t j = 0; j < row.values.size(); ++j) all[j] += row.values[j];
     const TokenRun own{grid_.first_patch(frame), grid_.patches()};
@@ -484,7 +484,7 @@ class LayerPass {
     const auto choose = [&](size_t half) {
       std::vector<double> scores(static_cast<size_t>(grid_.tokens()), 0);
       for (const HeadTally& head : tallies_) {
-        const Columns& columns = head.plain.halves[half];
+        const ColumnSums& columns = head.plain.halves[half];
         const std::vector<double>& mass = own ? columns.intra : columns.all;
         for (size_t j = 0; j < scores.size(); ++j) scores[j] += mass[j];
       }
@@ -559,7 +559,7 @@ class LayerPass {
     outcome.kept.assign(tallies_.size(), kept / rows());
     const auto mass = [&](const Tally& tally) {
       double sum = 0;
-      for (const Columns& half : tally.halves) {
+      for (const ColumnSums& half : tally.halves) {
         for (size_t j = 0; j < half.all.size(); ++j) {
           sum += is_special(static_cast<int64_t>(j)) ? half.all[j] : half.own[j];
         }
@@ -661,7 +661,7 @@ std::vector<std::vector<uint8_t>> BlockMasks(std::span<const float> queries,
   std::vector<int64_t> order(static_cast<size_t>(blocks));
   for (int64_t row = 0; row < rows; ++row) {
     for (int64_t b = 0; b < blocks; ++b) {
-      p[static_cast<size_t>(b)] = scale * Dot(q.data() + row * dim, k.data() + b * dim, dim);
+      p[static_cast<size_t>(b)] = scale * FloatDot(q.data() + row * dim, k.data() + b * dim, dim);
     }
     const double largest = *std::max_element(p.begin(), p.end());
     double total = 0;
@@ -688,7 +688,7 @@ std::vector<std::vector<uint8_t>> BlockMasks(std::span<const float> queries,
 LayerSparsity ComputeLayerSparsity(const QkStore& store, BlockKind kind, size_t layer,
                                    const RowSample& sample, std::span<const float> lengths,
                                    const SparsityOptions& options, const StopCheck& stop_check) {
-  return LayerPass(store, {kind, layer, 1}, sample, lengths, options).Run(stop_check);
+  return SparsityPass(store, {kind, layer, 1}, sample, lengths, options).Run(stop_check);
 }
 
 }  // namespace vggt

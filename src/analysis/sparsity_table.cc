@@ -18,7 +18,7 @@ TableCell MeanCell(const std::vector<double>& values) {
   return MeanOf(values);
 }
 
-std::vector<TableCell> Places(const LayerSparsity& layer) {
+std::vector<TableCell> SparsityPlaces(const LayerSparsity& layer) {
   return {std::string(BlockKindName(layer.kind)), layer.layer_index + 1, layer.layer_index};
 }
 
@@ -28,7 +28,7 @@ std::vector<TableColumn> PlaceColumns() {
           {"layer_index", "", "the same from 0"}};
 }
 
-std::string Sample(std::span<const LayerSparsity> layers) {
+std::string SparsityRows(std::span<const LayerSparsity> layers) {
   return layers.empty() ? "" : SampleText(layers.front().sample, layers.front().grid);
 }
 
@@ -56,7 +56,7 @@ ReportTable SparsityTable(std::span<const LayerSparsity> layers) {
       "patches give to patches of other pictures, the anchors' share. sparsity = 1 - kept, of the "
       "rows of patches; ideal_speedup = 1 / kept, of the products alone. The rules: " +
       SparsityText();
-  table.sample = Sample(layers);
+  table.sample = SparsityRows(layers);
   table.columns = PlaceColumns();
   table.columns.insert(
       table.columns.end(),
@@ -75,7 +75,7 @@ ReportTable SparsityTable(std::span<const LayerSparsity> layers) {
     for (const SparsityOutcome& outcome : layer.outcomes) {
       const double kept = MeanOf(outcome.kept);
       const auto [least, largest] = std::minmax_element(outcome.mass.begin(), outcome.mass.end());
-      std::vector<TableCell> row = Places(layer);
+      std::vector<TableCell> row = SparsityPlaces(layer);
       row.insert(row.end(), {std::string(SparsityRules()[static_cast<size_t>(outcome.rule)].name),
                              outcome.setting, kept, 1 - kept, 1 / kept, MeanOf(outcome.mass),
                              *least, *largest});
@@ -112,7 +112,7 @@ ReportTable SparsityHeadsTable(std::span<const LayerSparsity> layers) {
       "query's mass. The other columns: the mass that the largest keys of each query hold, by "
       "their "
       "share of all keys.";
-  table.sample = Sample(layers);
+  table.sample = SparsityRows(layers);
   table.columns = PlaceColumns();
   table.columns.insert(table.columns.end(), {{"head", "", "from 1"},
                                              {"head_index", "", "from 0"},
@@ -129,7 +129,7 @@ ReportTable SparsityHeadsTable(std::span<const LayerSparsity> layers) {
   for (const LayerSparsity& layer : layers) {
     for (int64_t h = 0; h < layer.heads; ++h) {
       const auto head = static_cast<size_t>(h);
-      std::vector<TableCell> row = Places(layer);
+      std::vector<TableCell> row = SparsityPlaces(layer);
       row.insert(row.end(), {h + 1, h, layer.keys_for_90[head]});
       for (const SparsityOutcome& outcome : layer.outcomes) {
         if (is_top(outcome)) row.emplace_back(outcome.mass[head]);
@@ -157,7 +157,7 @@ ReportTable BlockMasksTable(std::span<const LayerSparsity> layers, const Sparsit
   int64_t blocks = 0;
   for (const LayerSparsity& layer : layers) {
     blocks += std::ssize(layer.block_mask);
-    std::vector<TableCell> row = Places(layer);
+    std::vector<TableCell> row = SparsityPlaces(layer);
     const auto kept = std::accumulate(layer.block_mask.begin(), layer.block_mask.end(), int64_t{0});
     row.emplace_back(static_cast<double>(kept) / static_cast<double>(layer.block_mask.size()));
     table.rows.push_back(std::move(row));

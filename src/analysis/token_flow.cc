@@ -52,8 +52,8 @@ double Median(std::vector<float> values) {
   return (static_cast<double>(*middle) + *std::max_element(values.begin(), middle)) / 2;
 }
 
-std::span<const float> OfHead(std::span<const float> values, const LayerStatistics& layer,
-                              int64_t head) {
+std::span<const float> KeysOfHead(std::span<const float> values, const LayerStatistics& layer,
+                                  int64_t head) {
   const auto tokens = static_cast<size_t>(layer.grid.tokens());
   return values.subspan(static_cast<size_t>(head) * tokens, tokens);
 }
@@ -139,8 +139,8 @@ std::vector<Hub> FindHubs(const LayerStatistics& layer, Attends attends,
   const auto queries = static_cast<double>(layer.grid.frames * std::ssize(layer.sample.patches));
   std::vector<Hub> hubs;
   for (int64_t h = 0; h < layer.heads; ++h) {
-    const std::span<const float> mass = OfHead(layer.key_mass, layer, h);
-    const std::span<const float> length = lengths.empty() ? lengths : OfHead(lengths, layer, h);
+    const std::span<const float> mass = KeysOfHead(layer.key_mass, layer, h);
+    const std::span<const float> length = lengths.empty() ? lengths : KeysOfHead(lengths, layer, h);
     double median = kNothing, added = 0;
     for (size_t j = 0; j < mass.size(); ++j) {
       const auto token = static_cast<int64_t>(j);
@@ -346,7 +346,7 @@ ReportTable SinksTable(std::span<const LayerStatistics> layers, std::span<const 
       }
       const ReferenceEffect first = ReferenceOf(layer, attends, h);
       std::vector<TableCell> row = LayerCells(layer.kind, layer.layer_index);
-      row.insert(row.end(), {h + 1, h, Gini(OfHead(layer.key_mass, layer, h)), count, mass});
+      row.insert(row.end(), {h + 1, h, Gini(KeysOfHead(layer.key_mass, layer, h)), count, mass});
       row.push_back(CellIf(count == 0 || known > 0, no_op));
       row.insert(row.end(), {first.all, first.all_uniform, first.others, first.others_uniform});
       table.rows.push_back(std::move(row));

@@ -11,7 +11,7 @@ namespace {
 // Values that agree in exponent and the first five bits of the fraction share a bucket; those
 // smaller than 2⁻³² of the largest share the last. Few buckets hold the end of a sum, and only
 // those are looked into.
-constexpr uint32_t kShift = 18;
+constexpr uint32_t kBucketShift = 18;
 constexpr size_t kBuckets = 1024;
 
 double SumOf(const float* x, int64_t count) {
@@ -35,9 +35,9 @@ void LargestSums::Take(std::span<const float> values) {
   float largest = 0;
   for (const float v : values) largest = std::max(largest, v);
   // The bits of floats that are not negative ascend as they do.
-  const uint32_t top = std::bit_cast<uint32_t>(largest) >> kShift;
+  const uint32_t top = std::bit_cast<uint32_t>(largest) >> kBucketShift;
   for (size_t i = 0; i < values.size(); ++i) {
-    const uint32_t below = top - (std::bit_cast<uint32_t>(values[i]) >> kShift);
+    const uint32_t below = top - (std::bit_cast<uint32_t>(values[i]) >> kBucketShift);
     where_[i] = static_cast<uint16_t>(std::min<uint32_t>(below, kBuckets - 1));
   }
   ends_.assign(kBuckets + 1, 0);

@@ -12,7 +12,7 @@
 namespace vggt {
 namespace {
 
-using Layers = std::vector<LayerSimilarity>;
+using SimilarityLayers = std::vector<LayerSimilarity>;
 
 class SimilarityMaking {
  public:
@@ -49,7 +49,7 @@ class SimilarityMaking {
   // One line for each kind of block; a kind without a number is left out.
   template <typename Value>
   void AddLines(LinePanel& panel, bool dashed, const std::string& suffix, Value value) const {
-    for (const Layers& layers : kinds_) {
+    for (const SimilarityLayers& layers : kinds_) {
       ChartSeries series{.label = BlockKindName(layers[0].kind) + suffix,
                          .colour = static_cast<int>(layers[0].kind),
                          .dashed = dashed};
@@ -109,7 +109,7 @@ class SimilarityMaking {
 
   LinePanel RowsPanel() const {
     LinePanel panel{.title = "Attention rows", .x_label = "layer", .y_label = "mean cosine"};
-    for (const Layers& layers : kinds_) {
+    for (const SimilarityLayers& layers : kinds_) {
       ChartSeries series{.label = BlockKindName(layers[0].kind),
                          .colour = static_cast<int>(layers[0].kind)};
       for (size_t i = 0; i < layers.size(); ++i) {
@@ -125,7 +125,7 @@ class SimilarityMaking {
   }
 
   void Find() {
-    for (const Layers& layers : kinds_) {
+    for (const SimilarityLayers& layers : kinds_) {
       const char* kind = BlockKindName(layers[0].kind);
       FindExtremes(layers, fmt::format("The keys of one picture in {} blocks", kind), "alike",
                    "mean cosine",
@@ -138,7 +138,7 @@ class SimilarityMaking {
   }
 
   template <typename Value>
-  void FindExtremes(const Layers& layers, const std::string& what, const char* adjective,
+  void FindExtremes(const SimilarityLayers& layers, const std::string& what, const char* adjective,
                     const char* number, Value value) {
     const auto less = [&](const LayerSimilarity& a, const LayerSimilarity& b) {
       return value(a) < value(b);
@@ -151,7 +151,7 @@ class SimilarityMaking {
   }
 
   // Neighbours whose patterns of likeness agree could share the choice of tokens to merge.
-  void FindStable(const Layers& layers, const char* kind) {
+  void FindStable(const SimilarityLayers& layers, const char* kind) {
     constexpr double kStable = 0.9;
     int64_t pairs = 0, stable = 0;
     for (const LayerSimilarity& layer : layers) {
@@ -167,8 +167,8 @@ class SimilarityMaking {
   }
 
   const SectionInput& input_;
-  std::vector<Layers> kinds_;
-  Layers all_;
+  std::vector<SimilarityLayers> kinds_;
+  SimilarityLayers all_;
   Section section_;
 };
 

@@ -16,7 +16,7 @@ namespace {
 
 constexpr int64_t kUsualRows = 64;
 
-double MeanOf(const std::vector<double>& values) {
+double AverageOf(const std::vector<double>& values) {
   return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
 }
 
@@ -38,9 +38,9 @@ std::vector<double> AllHeads(const std::vector<LayerSparsity>& layers, size_t ou
 
 const char* LabelOf(SparsityRule rule) { return SparsityRules()[static_cast<size_t>(rule)].label; }
 
-class Making {
+class SparsityMaking {
  public:
-  explicit Making(const SectionInput& input)
+  explicit SparsityMaking(const SectionInput& input)
       : input_(input), blocks_(BlocksToShow(input.store.description())) {
     options_.seed = input.seed;
     const TokenGrid grid = input.store.description().token_grid(blocks_);
@@ -107,13 +107,13 @@ class Making {
     std::vector<std::pair<double, size_t>> places;
     for (size_t o = 0; o < outcomes().size(); ++o) {
       if (outcomes()[o].rule != rule) continue;
-      places.emplace_back(MeanOf(AllHeads(layers_, o, &SparsityOutcome::kept)), o);
+      places.emplace_back(AverageOf(AllHeads(layers_, o, &SparsityOutcome::kept)), o);
     }
     std::sort(places.begin(), places.end());
     for (const auto& [kept, o] : places) {
       const std::vector<double> values = AllHeads(layers_, o, member);
       series.x.push_back(100 * kept);
-      series.y.push_back(MeanOf(values));
+      series.y.push_back(AverageOf(values));
       if (!band) continue;
       series.low.push_back(QuantileOf(values, 0.25));
       series.high.push_back(QuantileOf(values, 0.75));
@@ -154,7 +154,8 @@ class Making {
     for (const auto& [rule, colour] : rules) {
       const size_t o = NearestTo(0.1, rule);
       ChartSeries series{.label = LabelOf(rule), .colour = colour, .x = LayerNumbers()};
-      for (const LayerSparsity& layer : layers_) series.y.push_back(MeanOf(layer.outcomes[o].mass));
+      for (const LayerSparsity& layer : layers_)
+        series.y.push_back(AverageOf(layer.outcomes[o].mass));
       panel.series.push_back(std::move(series));
     }
     return panel;
@@ -177,7 +178,8 @@ class Making {
     double least = 2;
     for (size_t o = 0; o < outcomes().size(); ++o) {
       if (outcomes()[o].rule != rule) continue;
-      const double distance = std::abs(MeanOf(AllHeads(layers_, o, &SparsityOutcome::kept)) - kept);
+      const double distance =
+          std::abs(AverageOf(AllHeads(layers_, o, &SparsityOutcome::kept)) - kept);
       if (distance < least) {
         least = distance;
         nearest = o;
@@ -272,7 +274,7 @@ class Making {
   size_t SparsestLayer() const {
     size_t best = 0;
     for (size_t i = 1; i < layers_.size(); ++i) {
-      if (MeanOf(layers_[i].keys_for_90) < MeanOf(layers_[best].keys_for_90)) best = i;
+      if (AverageOf(layers_[i].keys_for_90) < AverageOf(layers_[best].keys_for_90)) best = i;
     }
     return best;
   }
@@ -281,20 +283,20 @@ class Making {
     std::vector<double> all, means;
     for (const LayerSparsity& layer : layers_) {
       all.insert(all.end(), layer.keys_for_90.begin(), layer.keys_for_90.end());
-      means.push_back(MeanOf(layer.keys_for_90));
+      means.push_back(AverageOf(layer.keys_for_90));
     }
     const auto [least, most] = std::minmax_element(means.begin(), means.end());
     const auto number = [&](auto at) { return layers_[at - means.begin()].layer_index + 1; };
     section_.findings.push_back(fmt::format(
         "{:.1f} % of the keys hold 90 % of a query's mass, the mean over {} layers and heads: from "
         "{:.1f} % in layer {} to {:.1f} % in layer {}.",
-        100 * MeanOf(all), BlockKindName(blocks_.kind), 100 * *least, number(least), 100 * *most,
+        100 * AverageOf(all), BlockKindName(blocks_.kind), 100 * *least, number(least), 100 * *most,
         number(most)));
     const auto mean = [&](size_t o) {
-      return 100 * MeanOf(AllHeads(layers_, o, &SparsityOutcome::mass));
+      return 100 * AverageOf(AllHeads(layers_, o, &SparsityOutcome::mass));
     };
     const auto kept = [&](size_t o) {
-      return 100 * MeanOf(AllHeads(layers_, o, &SparsityOutcome::kept));
+      return 100 * AverageOf(AllHeads(layers_, o, &SparsityOutcome::kept));
     };
     const size_t top = NearestTo(0.1, SparsityRule::kTop);
     const size_t blocks = NearestTo(0.1, SparsityRule::kBlocks);
@@ -310,7 +312,8 @@ class Making {
     if (blocks_.attends == Attends::kFrame || layers_[0].grid.frames == 1) return;
     const size_t own = NearestTo(0.5, SparsityRule::kOwnPicture);
     std::vector<double> masses;
-    for (const LayerSparsity& layer : layers_) masses.push_back(MeanOf(layer.outcomes[own].mass));
+    for (const LayerSparsity& layer : layers_)
+      masses.push_back(AverageOf(layer.outcomes[own].mass));
     const auto [fewest, largest] = std::minmax_element(masses.begin(), masses.end());
     section_.findings.push_back(fmt::format(
         "Attention to the own picture and all special tokens alone ({:.1f} % of the keys) would "
@@ -328,6 +331,6 @@ class Making {
 
 }  // namespace
 
-Section SparsitySection(const SectionInput& input) { return Making(input).Make(); }
+Section SparsitySection(const SectionInput& input) { return SparsityMaking(input).Make(); }
 
 }  // namespace vggt

@@ -5,6 +5,7 @@
 
 #include "analysis/sparsity.h"
 #include "qk_store_testing.h"
+#include "store/qk/qk_writer.h"
 
 namespace vggt {
 namespace {
@@ -61,6 +62,36 @@ TEST(SparsitySection, ShowsRulesHeadsAndMasks) {
   ASSERT_EQ(section.notes.size(), 2U);
   EXPECT_THAT(section.charts[0].caption, HasSubstr("9 of 99 patches of each of 3 pictures"));
   EXPECT_THAT(section.charts[0].caption, HasSubstr("seed 3"));
+}
+
+// Lengths of values that are all alike change no mass.
+TEST(SparsitySection, WeighsByLengthsWhereTheExportHasThem) {
+  QkDescription d = SmallQkDescription(3, 5, 7);
+  d.blocks.resize(1);
+  const Shape shape = d.shape(d.blocks[0]);
+  std::vector<uint16_t> tensors[2];
+  for (const int which : {0, 1}) {
+    for (const float x : testing::QkValues(d, d.blocks[0], 0, which)) {
+      tensors[which].push_back(F32ToF16(x));
+    }
+  }
+  d.blocks[0].layers.clear();
+  QkExtraValues extras;
+  extras.wov_norm.assign(static_cast<size_t>(shape[0] * shape[1]), 0.5F);
+  const TestDir dir;
+  QkWriter writer(dir.path(), d);
+  writer.WriteLayer(BlockKind::kGlobal, 0, tensors[0], tensors[1], extras);
+  writer.Finish();
+  const Section section = Make(QkStore(FindQkDescription(dir.path()), {}));
+  ASSERT_EQ(section.charts[0].panels.size(), 4U);
+  const auto& plain = std::get<LinePanel>(section.charts[0].panels[0]);
+  const auto& weighted = std::get<LinePanel>(section.charts[0].panels[3]);
+  for (size_t s = 0; s < plain.series.size(); ++s) {
+    for (size_t i = 0; i < plain.series[s].y.size(); ++i) {
+      EXPECT_NEAR(weighted.series[s].y[i], plain.series[s].y[i], 1e-6);
+    }
+  }
+  EXPECT_EQ(section.notes.size(), 1U);
 }
 
 // Without global blocks those of the first kind are shown, and no other picture is spoken of.

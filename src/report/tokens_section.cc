@@ -15,7 +15,7 @@ namespace vggt {
 namespace {
 
 // Pictures and special tokens of which maps are shown.
-constexpr int64_t kMostPictures = 6, kMostTokens = 6;
+constexpr int64_t kMostMapPictures = 6, kMostMapTokens = 6;
 
 // The statistics of a kind's layers and the lengths that the store has.
 struct KindLayers {
@@ -218,9 +218,9 @@ class TokensMaking {
   // A row of panels for each special token of picture 0, one panel a picture.
   void AddMaps() {
     const KindLayers& kind = main();
-    const int64_t tokens = std::min(kind.grid.special_tokens, kMostTokens);
+    const int64_t tokens = std::min(kind.grid.special_tokens, kMostMapTokens);
     const bool alone = kind.blocks->attends != Attends::kAll;
-    const int64_t pictures = alone ? 1 : std::min(kind.grid.frames, kMostPictures);
+    const int64_t pictures = alone ? 1 : std::min(kind.grid.frames, kMostMapPictures);
     if (tokens == 0 || !input_.picture || !input_.source.store) return;
     const AttentionRows rows(input_.source.store->file, input_.source.root);
     const size_t layer = MapLayer(kind);
