@@ -3,6 +3,8 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
+
 #include "analysis/dynamic_score.h"
 #include "section_testing.h"
 

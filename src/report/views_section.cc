@@ -193,14 +193,17 @@ class ViewsMaker {
     chart.panels = {std::move(masses), std::move(asymmetry)};
     section_.charts.push_back(std::move(chart));
 
-    const size_t most = std::max_element(means_[1].begin(), means_[1].end()) - means_[1].begin();
+    const std::vector<double>&cross = means_[1], &special = means_[2];
+    const auto [least, most] = std::minmax_element(cross.begin(), cross.end());
     section_.findings.push_back(fmt::format(
-        "Patches look at other pictures most in {}: {:.0f} % of their mass lies there, {:.0f} % in "
-        "their own picture and {:.0f} % on special tokens (uniform attention: {:.0f}, {:.0f} and "
-        "{:.0f} %).",
-        LayerText(blocks_, most), 100 * means_[1][most], 100 * means_[0][most],
-        100 * means_[2][most], 100 * uniform_[1][most], 100 * uniform_[0][most],
-        100 * uniform_[2][most]));
+        "Of the mass of patches, between {:.0f} % ({}) and {:.0f} % ({}) lies on other pictures; "
+        "uniform attention would put {:.0f} % there.",
+        100 * *least, LayerText(blocks_, least - cross.begin()), 100 * *most,
+        LayerText(blocks_, most - cross.begin()), 100 * uniform_[1].front()));
+    const auto sinks = std::max_element(special.begin(), special.end());
+    section_.findings.push_back(fmt::format(
+        "Special tokens get most in {}: {:.1f} % ({:.1f} % if attention were uniform).",
+        LayerText(blocks_, sinks - special.begin()), 100 * *sinks, 100 * uniform_[2].front()));
     const size_t one_sided =
         std::max_element(asymmetry_.begin(), asymmetry_.end()) - asymmetry_.begin();
     section_.findings.push_back(
@@ -252,6 +255,13 @@ class ViewsMaker {
     chart.caption += "These scores are not comparable with each other.";
     if (!chart.panels.empty()) section_.charts.push_back(std::move(chart));
     section_.tables.push_back(ViewsTable(store_, report));
+    if (!spark_ && report.outlier.has_value()) {
+      const std::vector<double>& attention = report.outlier->attention;
+      section_.findings.push_back(fmt::format(
+          "By RobustVGGT's attention score alone, {} belongs least to the scene of picture {}.",
+          Named(std::min_element(attention.begin(), attention.end()) - attention.begin()),
+          report.anchor));
+    }
     if (std::optional<ReportTable> drop = DropTable(store_, report); drop.has_value()) {
       AddDropFinding(report, *drop);
       section_.tables.push_back(std::move(*drop));

@@ -56,7 +56,8 @@ TEST(ViewsSection, HasMatricesCurvesAndScores) {
   EXPECT_EQ(panel.values, std::vector<float>(mass.begin() + 12, mass.end()));
   EXPECT_EQ(panel.col_names.back(), "special");
   EXPECT_THAT(views.caption, HasSubstr("all 45 patches of 3 pictures"));
-  EXPECT_THAT(section.findings[0], HasSubstr("Patches look at other pictures most in"));
+  EXPECT_THAT(section.findings[0],
+              HasSubstr("lies on other pictures; uniform attention would put"));
 }
 
 TEST(ViewsSection, PresetsShowTheirOwnScores) {
