@@ -372,7 +372,7 @@ TEST_F(StoreRoutesTest, StoredMapsAreAnsweredAsBefore) {
 }
 
 TEST_F(StoreRoutesTest, AStoreThatCannotBeReadLeavesTheMaps) {
-  ReplaceInFile(export_ / "qk/attention.json", "\"format_version\": 1", "\"format_version\": 9");
+  ReplaceInFile(export_ / "qk/attention.json", "\"format_version\": 2", "\"format_version\": 9");
   catalog_->Open("a");
   const Json json = BodyOf(Get("/api/export"));
   EXPECT_TRUE(json["store"].is_null());
