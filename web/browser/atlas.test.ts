@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The atlas of all heads.
+import { readFileSync } from "node:fs";
 import type { Browser } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { colormapTable, cssColour } from "../src/core/maps/colormap";
@@ -119,6 +120,23 @@ describe("the atlas", () => {
     await viewer.page.keyboard.press("Enter");
     await viewer.id("overlay").first().waitFor();
     expect(await viewer.id("layer").inputValue()).toBe("3");
+  });
+
+  it("is saved as a table of all heads", async () => {
+    await open(`${kStore}&view=atlas`);
+    await tiles().waitFor();
+    await viewer.id("save").click();
+    expect(await viewer.id("save-png").count()).toBe(0);
+    const saved = viewer.page.waitForEvent("download");
+    await viewer.id("save-heads").click();
+    const file = await saved;
+    expect(file.suggestedFilename()).toMatch(/heads\.csv$/);
+    const lines = readFileSync((await file.path())!, "utf8")
+      .trim()
+      .split("\n");
+    expect(lines[0]).toMatch(/^block,layer,layer_index,head,head_index,/);
+    const rows = report.blocks.reduce((sum, each) => sum + each.layers.length * each.heads, 0);
+    expect(lines).toHaveLength(1 + rows);
   });
 
   it("fades what has not the label that is looked for", async () => {

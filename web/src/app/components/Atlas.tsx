@@ -4,6 +4,7 @@
 import { useComputed } from "@preact/signals";
 import { tileSet } from "../../core/state/atlas_tiles";
 import { layersDone } from "../../core/maps/heads";
+import { differencesOf } from "../../core/state/compare";
 import type { Side } from "../../core/state/compare_sides";
 import { arrange, type Room } from "../arrange";
 import { useViewer } from "../context";
@@ -85,7 +86,9 @@ function Side(props: { side: Side; room: Room; em: number }) {
   );
 }
 
-const kTitle = 1.9; // over each side, in heights of a line of text
+// Over each side, in heights of a line of text: its name, and in what B differs.
+const kTitle = 1.9;
+const kNotes = 2.9;
 const kShape = 1.6; // of the tiles together, roughly, width over height
 
 export function Atlas() {
@@ -94,7 +97,12 @@ export function Atlas() {
   const shown = useComputed(() => sides.shown.value);
   const { room, em } = measured.value;
   const count = shown.value.length;
-  const title = count > 1 ? kTitle * em : 0;
+  const other = state.other.value;
+  const noted = useComputed(() => {
+    const { value } = state.other;
+    return value !== null && differencesOf(state, value).length > 0;
+  });
+  const title = (other ? kTitle + (noted.value ? kNotes : 0) : 0) * em;
   const split = arrange(count, title, room, ({ width, height }) =>
     Math.min(width, kShape * height),
   );

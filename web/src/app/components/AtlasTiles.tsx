@@ -48,7 +48,7 @@ function Marks({ set, cells, ratio, placed }: Sheet) {
   };
   const subject = atlas.subject.value;
   const chosen = atlas.chosen.value;
-  const found = atlas.similar.value.value;
+  const found = set.side === "a" ? atlas.similar.value.value : null;
   const near = found && found.kind === kind ? found.similar.heads.slice(0, kMarked) : [];
   const brush = atlas.brush.value;
   const whole = brush?.kind === kind && brush.head === null ? brush.layer : null;

@@ -44,7 +44,17 @@ export interface Pointing {
 
 export const createPointing = (): Pointing => ({ brush: signal(null), held: signal(null) });
 
-export function createAtlas(source: Source, s: Shown, { brush, held }: Pointing) {
+export interface AtlasOptions {
+  // Whether there are charts and a list beside the tiles, which ask for more.
+  beside?: boolean;
+}
+
+export function createAtlas(
+  source: Source,
+  s: Shown,
+  { brush, held }: Pointing,
+  { beside = true }: AtlasOptions = {},
+) {
   const report = signal<HeadReport | null>(null);
   const failure = signal<WireError | null>(null); // why there is no report
   const asked = signal(0);
@@ -289,11 +299,8 @@ export function createAtlas(source: Source, s: Shown, { brush, held }: Pointing)
     follow(): () => void {
       const stops = [
         followReport(),
-        followFrames(),
-        followSimilar(),
-        followBrush(),
-        followChosen(),
         followThumbnails(),
+        ...(beside ? [followBrush(), followChosen(), followFrames(), followSimilar()] : []),
       ];
       return () => {
         for (const stop of stops) stop();

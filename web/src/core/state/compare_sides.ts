@@ -51,7 +51,7 @@ function createOther(a: State, lacking: (slot: number) => boolean): State {
     ...shown,
     feeds,
     framesOnShow: followFrames(shown, feeds.main),
-    atlas: createAtlas(a.source, shown, a.pointing),
+    atlas: createAtlas(a.source, shown, a.pointing, { beside: false }),
   };
 }
 
