@@ -93,7 +93,7 @@ bool QkRecorder::WantsOutput(BlockId block) const { return wanted_.Has(block); }
 void QkRecorder::OnOutput(BlockId block, const BlockOutput& output) {
   const auto& [x, channels, v, grams, grid, heads, head_dim, stride] = output;
   const int64_t tokens = grid.tokens();
-  QkExtraValues& extras = recording_.extras;
+  QkExtraValues extras;
   extras.x_norm.resize(tokens);
   HeadNorms(tokens, 1, channels, channels, x, extras.x_norm.data());
   extras.x_unit_sum.resize(grid.frames * channels);
@@ -105,6 +105,7 @@ void QkRecorder::OnOutput(BlockId block, const BlockOutput& output) {
     HeadGramNorms(tokens, heads, head_dim, stride, v, grams, extras.wov_norm.data());
   }
   CheckFit(block, grid, extras);
+  recording_.extras = std::move(extras);
   Write();
 }
 
