@@ -225,9 +225,9 @@ class SimilarityWork {
     return cosines;
   }
 
-  MeanCosines Means(const std::vector<double>& products, double cells,
+  CosineMeans Means(const std::vector<double>& products, double cells,
                     const std::vector<double>& units) const {
-    MeanCosines means;
+    CosineMeans means;
     SetFrameMeans(FrameCosines(products, units), means);
     const auto frames = static_cast<double>(grid_.frames);
     if (grid_.frames > 1) {
@@ -237,7 +237,7 @@ class SimilarityWork {
     return means;
   }
 
-  void SetFrameMeans(const std::vector<double>& cosines, MeanCosines& means) const {
+  void SetFrameMeans(const std::vector<double>& cosines, CosineMeans& means) const {
     const auto frames = static_cast<size_t>(grid_.frames);
     double within = 0, across = 0;
     for (size_t i = 0; i < cosines.size(); ++i) {
@@ -318,7 +318,7 @@ double Correlation(std::span<const float> a, std::span<const float> b) {
   // Values that are equal but for rounding do not vary.
   constexpr double kLeast = 1e-12;
   if (!(aa > kLeast * n * mean_a * mean_a && bb > kLeast * n * mean_b * mean_b)) {
-    return MeanCosines::kNone;
+    return CosineMeans::kNone;
   }
   return ab / std::sqrt(aa * bb);
 }

@@ -18,7 +18,7 @@ namespace vggt {
 // Means of cosines between the vectors of patches; special tokens are left out. The cosine with a
 // vector of zeros is 0. NaN if there are no such pairs. They follow from sums of unit vectors x̂:
 // of n vectors (‖Σ x̂‖² − Σ ‖x̂‖²) / (n (n − 1)), between two sets (Σ_A x̂)·(Σ_B x̂) / (n_A n_B).
-struct MeanCosines {
+struct CosineMeans {
   static constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
   double within = kNone;     // two different patches of a picture; the mean over pictures
   double across = kNone;     // a patch of one picture and one of another; the mean over their pairs
@@ -35,14 +35,14 @@ struct MatrixRanks {
 // Vectors as they are stored, before RoPE, which turns each by its place.
 struct VectorSimilarity {
   // [heads + 1]: of each head's vectors, then of those of all heads joined.
-  std::vector<MeanCosines> cosines;
+  std::vector<CosineMeans> cosines;
   // [heads + 1]: of the matrix whose rows are the sample's unit vectors, not centred.
   std::vector<MatrixRanks> ranks;
   // [frames, frames]: mean cosine between the joined vectors of two pictures; of one, `within`.
   std::vector<double> frames;
   // The correlation of the joined vectors' cosines, pair by pair of the sample, with those of the
   // next layer of that kind in the store. NaN of the last one, and where all cosines are equal.
-  double next_layer = MeanCosines::kNone;
+  double next_layer = CosineMeans::kNone;
 };
 
 struct LayerSimilarity {
@@ -54,7 +54,7 @@ struct LayerSimilarity {
   VectorSimilarity keys, queries;
   // Of what the block hands on; same_cell is not known. NaN and empty if the store has no sums of
   // its unit vectors.
-  MeanCosines hidden;
+  CosineMeans hidden;
   std::vector<double> hidden_frames;  // [frames, frames]
 };
 

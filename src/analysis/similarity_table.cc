@@ -37,7 +37,7 @@ std::vector<TableColumn> SimilarityColumns(bool heads) {
   return columns;
 }
 
-void AddCosines(const MeanCosines& cosines, std::vector<TableCell>& row) {
+void AddCosines(const CosineMeans& cosines, std::vector<TableCell>& row) {
   row.insert(row.end(), {cosines.within, cosines.across, cosines.same_cell});
 }
 

@@ -46,7 +46,7 @@ double Cosine(const std::vector<double>& a, const std::vector<double>& b) {
 }
 
 // The means, pair by pair.
-MeanCosines SlowMeans(const std::vector<std::vector<double>>& x, const TokenGrid& grid) {
+CosineMeans SlowMeans(const std::vector<std::vector<double>>& x, const TokenGrid& grid) {
   double sums[3] = {}, counts[3] = {};
   for (int64_t a = 0; a < grid.frames; ++a) {
     for (int64_t b = 0; b < grid.frames; ++b) {
@@ -65,7 +65,7 @@ MeanCosines SlowMeans(const std::vector<std::vector<double>>& x, const TokenGrid
   return {sums[0] / counts[0], sums[1] / counts[1], sums[2] / counts[2]};
 }
 
-void ExpectMeans(const MeanCosines& got, const MeanCosines& expected) {
+void ExpectMeans(const CosineMeans& got, const CosineMeans& expected) {
   // Lengths are float32: a relative 1e-7 or so.
   const auto near = [](double a, double b) {
     EXPECT_TRUE(std::abs(a - b) < 1e-6 || (std::isnan(a) && std::isnan(b))) << a << " " << b;
@@ -239,7 +239,7 @@ TEST(Similarity, HiddenStatesFollowFromTheirSums) {
     }
   }
   const std::vector<double> got = CosinesOfSums(sums, 3, 6);
-  const MeanCosines expected = SlowMeans(x, grid);
+  const CosineMeans expected = SlowMeans(x, grid);
   EXPECT_NEAR((got[0] + got[4] + got[8]) / 3, expected.within, 1e-6);
   EXPECT_NEAR((got[1] + got[2] + got[5]) / 3, expected.across, 1e-6);
 }

@@ -9,13 +9,13 @@
 namespace vggt {
 namespace {
 
-double MeanOf(const std::vector<double>& values) {
+double MeanOfHeads(const std::vector<double>& values) {
   return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
 }
 
 TableCell MeanCell(const std::vector<double>& values) {
   if (values.empty()) return {};
-  return MeanOf(values);
+  return MeanOfHeads(values);
 }
 
 std::vector<TableCell> SparsityPlaces(const LayerSparsity& layer) {
@@ -73,11 +73,11 @@ ReportTable SparsityTable(std::span<const LayerSparsity> layers) {
         "anchors' share of the mass between pictures; empty if there is none"}});
   for (const LayerSparsity& layer : layers) {
     for (const SparsityOutcome& outcome : layer.outcomes) {
-      const double kept = MeanOf(outcome.kept);
+      const double kept = MeanOfHeads(outcome.kept);
       const auto [least, largest] = std::minmax_element(outcome.mass.begin(), outcome.mass.end());
       std::vector<TableCell> row = SparsityPlaces(layer);
       row.insert(row.end(), {std::string(SparsityRules()[static_cast<size_t>(outcome.rule)].name),
-                             outcome.setting, kept, 1 - kept, 1 / kept, MeanOf(outcome.mass),
+                             outcome.setting, kept, 1 - kept, 1 / kept, MeanOfHeads(outcome.mass),
                              *least, *largest});
       row.push_back(MeanCell(outcome.weighted_mass));
       row.push_back(MeanCell(outcome.cross_mass));
