@@ -101,7 +101,7 @@ describe("the atlas", () => {
     await viewer.page.mouse.down();
     await viewer.page.mouse.up();
     await viewer.id("overlay").first().waitFor();
-    expect(viewer.page.url()).toContain("layer=3&head=2&row=3&col=4");
+    await expect.poll(() => viewer.page.url()).toContain("layer=3&head=2&row=3&col=4");
     await viewer.page.goBack();
     await tiles().waitFor();
     expect(await viewer.id("atlas-metric").inputValue()).toBe(metric);
