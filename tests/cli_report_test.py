@@ -10,7 +10,7 @@ import unittest
 
 import numpy as np
 
-from cli_case import Case, read_safetensors
+from cli_case import MINI, Case, read_safetensors
 
 METRICS = ["entropy", "entropy_share", "effective_keys", "participation", "top1_mass",
            "top10_mass", "special_mass", "own_mass", "cross_mass", "first_frame_mass",
@@ -85,8 +85,7 @@ def head_numbers(store, kind, layer):
 class Report(Case):
     def setUp(self):
         super().setUp()
-        self.folder = self.export("--save_qk", "--capture", "global,frame,encoder", "--precision",
-                                  "f32")
+        self.folder = self.export("--save_qk", "--capture", "global,frame", "--precision", "f32")
 
     def report(self, *arguments, out="report", exports=None):
         """The folder that comes of it."""
@@ -114,7 +113,7 @@ class Report(Case):
                     self.assertTrue((out / name).read_bytes().startswith(magic), name)
             for table in section["tables"]:
                 self.assertTrue(table["definition"])
-        self.assertEqual(about["exports"][0]["blocks"]["global"]["layers"], 2)
+        self.assertEqual(about["exports"][0]["blocks"]["global"]["layers"], 3)
         self.assertRegex(about["exports"][0]["hash"], "^[0-9a-f]{64}$")
         self.assertNotIn(str(self.dir), json.dumps(about))
         page = (out / "index.html").read_text()
@@ -123,14 +122,21 @@ class Report(Case):
             self.assertTrue((out / link).is_file(), link)
 
     def test_heads_equal_an_independent_computation(self):
-        out = self.report("--rows", "all", "--only", "layers")
+        self.check_heads(self.folder)
+
+    def test_heads_of_the_bundled_model_equal_it_too(self):
+        self.check_heads(self.export("--save_qk", "--capture", "global,frame,encoder", "--weights",
+                                     MINI, "--num_images", 2, out="mini"))
+
+    def check_heads(self, folder):
+        out = self.report("--rows", "all", "--only", "layers", exports=[folder])
         rows = self.table(out / "data" / "heads.csv")
         names = list(rows[0])
         self.assertEqual(names[:5], ["block", "layer", "layer_index", "head", "head_index"])
         self.assertEqual(names[5:5 + 2 * len(METRICS)],
                          METRICS + [f"{metric}_se" for metric in METRICS])
         frames = np.load(out / "data" / "frames.npz")
-        about = json.loads((self.folder / "qk" / "attention.json").read_text())
+        about = json.loads((folder / "qk" / "attention.json").read_text())
         self.assertEqual(sorted(frames.files), sorted(about["blocks"]))
         for kind, blocks in about["blocks"].items():
             of_kind = [row for row in rows if row["block"] == kind]
@@ -140,7 +146,7 @@ class Report(Case):
                               about["frames"] + 1))
             np.testing.assert_allclose(frames[kind].sum(-1), 1, atol=1e-5)
             for layer in range(len(blocks["layers"])):
-                numbers, masses = head_numbers(self.folder / "qk", kind, layer)
+                numbers, masses = head_numbers(folder / "qk", kind, layer)
                 np.testing.assert_allclose(frames[kind][layer], masses, atol=1e-5)
                 for head in range(blocks["heads"]):
                     row = of_kind[layer * blocks["heads"] + head]
@@ -165,7 +171,7 @@ class Report(Case):
         self.assertEqual(row["mutual_share"], "")
 
     def test_several_exports_have_one_table(self):
-        other = self.export("--save_qk", "--capture", "global,frame,encoder", "--precision", "f32",
+        other = self.export("--save_qk", "--capture", "global,frame", "--precision", "f32",
                             "--num_images", 3, out="other")
         out = self.report("--only", "layers", exports=[self.folder, other])
         a, b = (self.table(out / "data" / name / "heads.csv") for name in ("out", "other"))

@@ -68,7 +68,7 @@ TEST(HtmlPage, TextsAreShownAsTheyAre) {
   made.table.rows[0][0] = std::string(kHostileText);
   const std::string html = HtmlPage(made.page);
   EXPECT_THAT(html, Not(HasSubstr("<img src=x")));
-  EXPECT_THAT(html, HasSubstr("&lt;img src=x onerror=alert(1)&gt;&amp;&quot;&#39;\ufffd"));
+  EXPECT_THAT(html, HasSubstr("&lt;img src=x onerror=alert(1)&gt;&amp;&quot;&apos;\ufffd"));
 }
 
 TEST(HtmlPage, LargeTablesAreLinkedAlone) {
