@@ -16,7 +16,9 @@ namespace {
 // Two for two exports that are compared. Those of 50 pictures through VGGT-1B take 150 MB.
 constexpr size_t kMostJobs = 2;
 constexpr std::chrono::milliseconds kBetweenChecks{20}, kBetweenLooks{200};
-constexpr int kLowestPriority = 19;  // of nice(1): 1.5 % of a processor that others want, too
+// Of nice(1): a tenth of a processor that quick answers want, too, and less than long ones get. At
+// 19 it would stand still wherever others are at work.
+constexpr int kWorkerPriority = 10;
 
 // Ends a computation that nobody has a use for.
 struct GivenUp {};
@@ -139,7 +141,7 @@ ReportWorker::JobPtr ReportWorker::JobOf(const std::shared_ptr<const OpenedExpor
 
 void ReportWorker::Run(const std::stop_token& stop) {
   // On Linux of this thread alone, and of OpenMP's, which it begins.
-  setpriority(PRIO_PROCESS, 0, kLowestPriority);
+  setpriority(PRIO_PROCESS, 0, kWorkerPriority);
   std::unique_lock lock(mutex_);
   while (true) {
     JobPtr job;

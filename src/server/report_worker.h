@@ -33,10 +33,11 @@ struct ReportState {
   double progress = 0;  // the share of all work that is done: 1 if every layer has one of both
 };
 
-// One background thread, at the lowest priority, so that answers keep the processors. The layers of
-// the export that was asked for last are computed first, from the first global one on; each is kept
-// on disk when it is done (analysis/statistics_cache.h). It goes on when nobody asks any more, but
-// gives up an export once another stands in its place. From any number of threads.
+// One background thread, at a lower priority than all answers, so that these keep the processors.
+// The layers of the export that was asked for last are computed first, from the first global one
+// on; each is kept on disk when it is done (analysis/statistics_cache.h). It goes on when nobody
+// asks any more, but gives up an export once another stands in its place. From any number of
+// threads.
 class ReportWorker {
  public:
   ReportWorker();
