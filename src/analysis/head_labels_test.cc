@@ -22,6 +22,7 @@ class OneHead {
   explicit OneHead(const TokenGrid& grid = {3, 2, 10, 12}) {
     s_.grid = grid;
     s_.heads = 1;
+    s_.sample = AllRows(grid);
     s_.mean.assign(kHeadMetrics, kNan);
     s_.uniform.assign(kHeadMetrics, kNan);
     s_.key_mass.assign(static_cast<size_t>(grid.tokens()),
@@ -163,6 +164,22 @@ TEST(HeadLabels, HubsAreFew) {
     ASSERT_GE(0.05, 10.0 / static_cast<double>(patches));
     EXPECT_EQ(head.Labels().size(), hubs == 7 ? 1U : 0U) << hubs;
   }
+}
+
+// Each of the 6 sampled queries looks at its own patch.
+TEST(HeadLabels, SampledQueriesAreNoHubs) {
+  OneHead head;
+  LayerStatistics& s = head.statistics();
+  s.sample = SampledRows(s.grid, 2);
+  for (float& x : s.key_mass) x = 0;
+  for (const int64_t row : PatchRows(s.sample, s.grid)) {
+    s.key_mass[static_cast<size_t>(row)] = 1 / 6.0F;
+  }
+  EXPECT_THAT(head.Labels(), ElementsAre(HeadLabel::kSink));  // each picture's largest key
+  for (float& x : s.key_mass) x *= 0.9F;
+  EXPECT_THAT(head.Labels(), IsEmpty());
+  s.sample = AllRows(s.grid);
+  EXPECT_THAT(head.Labels(), ElementsAre(HeadLabel::kHub));
 }
 
 TEST(HeadLabels, FirstPictureIsWhereTheOthersLook) {

@@ -51,7 +51,7 @@ constexpr const char* kMassOfPictures =
 constexpr const char* kOfUniform = " of uniform attention over the same keys";
 
 // NumPy's quantile of ascending values; NaN of none.
-double Quantile(const std::vector<double>& sorted, double share) {
+double QuantileOfSorted(const std::vector<double>& sorted, double share) {
   if (sorted.empty()) return std::nan("");
   const double place = share * static_cast<double>(sorted.size() - 1);
   const auto below = static_cast<size_t>(place);
@@ -144,8 +144,8 @@ ReportTable LayersTable(Layers layers) {
       double sum = 0;
       for (const double value : values) sum += value;
       row.emplace_back(sum / static_cast<double>(values.size()));
-      p25.emplace_back(Quantile(values, 0.25));
-      p75.emplace_back(Quantile(values, 0.75));
+      p25.emplace_back(QuantileOfSorted(values, 0.25));
+      p75.emplace_back(QuantileOfSorted(values, 0.75));
     }
     row.insert(row.end(), p25.begin(), p25.end());
     row.insert(row.end(), p75.begin(), p75.end());
