@@ -234,7 +234,9 @@ class Report(Case):
         shutil.copytree(self.folder, broken)
         file = broken / "qk" / "global_02.safetensors"
         data = bytearray(file.read_bytes())
-        data[-2:] = b"\xff\x7f"  # not a number
+        size = int.from_bytes(data[:8], "little")
+        end = 8 + size + json.loads(data[8:8 + size])["k"]["data_offsets"][1]
+        data[end - 2:end] = b"\xff\x7f"  # the last key's last value is not a number
         file.write_bytes(data)
         done = self.run_program("report", broken, "--out", "new", "--quiet")
         self.assert_refused(1, done, "global_02.safetensors")
