@@ -26,6 +26,8 @@ Axis BarAxis(const PageBar& bar, int most) {
   return MakeAxis(ValueAt(0, bar.range), ValueAt(1, bar.range), bar.range.log, most);
 }
 
+int UprightNumbers(double height) { return std::clamp(static_cast<int>(height / 18), 2, 7); }
+
 // What of an axis lies on the bar, whose ends an axis without extent moves apart.
 double OnBar(const PageBar& bar, const Axis& axis, double value) {
   return bar.range.log || bar.range.high > bar.range.low ? PositionOf(value, bar.range)
@@ -120,7 +122,7 @@ double WriteLyingBar(ChartPage& page, const PageBar& bar, double x, double top, 
 
 double UprightBarWidth(const ChartPage& page, const PageBar& bar, double height) {
   double widest = 0;
-  for (const AxisTick& tick : BarAxis(bar, std::max(2, static_cast<int>(height / 18))).ticks) {
+  for (const AxisTick& tick : BarAxis(bar, UprightNumbers(height)).ticks) {
     widest = std::max(widest, page.type().Width(tick.text, kTickLabel));
   }
   const SetText unit = page.type().Paragraph(bar.unit, kAxisLabel, std::max(height, 1.0));
@@ -133,7 +135,7 @@ void WriteUprightBar(ChartPage& page, const PageBar& bar, double x, double top, 
     tools.canvas.FillGradient(box, colours, true);
     tools.canvas.StrokeBox(box, {kPageQuiet, 0.4, {}});
   });
-  const Axis axis = BarAxis(bar, std::max(2, static_cast<int>(height / 18)));
+  const Axis axis = BarAxis(bar, UprightNumbers(height));
   double widest = 0;
   for (const AxisTick& tick : axis.ticks) {
     const double at = box.bottom() - OnBar(bar, axis, tick.value) * height;

@@ -16,6 +16,7 @@ constexpr double kMostRowName = PagePoints(24), kMostColName = PagePoints(18);
 constexpr double kNameGap = 2, kBarGap = 4;
 constexpr double kLineHigh = 7;  // of a name, from one to the next
 constexpr double kSwatch = 6;
+constexpr double kLargestCell = PagePoints(14);  // high: few cells need no whole page
 
 ColourRange RangeOf(const HeatPanel& panel) {
   if (panel.range) return *panel.range;
@@ -104,7 +105,7 @@ HeatPlot::HeatPlot(const HeatPanel& panel, const Typesetter& type, double width)
 }
 
 double HeatPlot::HeightFor(double plot_width) const {
-  const double cell = plot_width / static_cast<double>(panel_.cols);
+  const double cell = std::min(plot_width / static_cast<double>(panel_.cols), kLargestCell);
   // Square cells where that is neither flat nor taller than a third of a page.
   const double least = std::min(PagePoints(5) * static_cast<double>(panel_.rows), plot_width * 0.5);
   const double most = std::min(plot_width * 1.35, PagePoints(95));
