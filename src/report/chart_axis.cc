@@ -136,10 +136,10 @@ Axis MakeAxis(double low, double high, bool log, int most, bool whole) {
 }
 
 std::string NumberText(double value, double step) {
-  const double largest = std::max(std::abs(value), step);
   if (std::abs(value) < step * 1e-6) return "0";
   const int decimals = std::max(0, static_cast<int>(std::ceil(-std::log10(step) - 1e-9)));
-  if (largest < 1e-3 || largest >= 1e6) {
+  // By the step, so that all numbers of an axis are written alike.
+  if ((step < 1e-4 && std::abs(value) < 0.01) || step >= 1e6) {
     const int power = static_cast<int>(std::floor(std::log10(std::abs(value)) + 1e-9));
     const int step_power = static_cast<int>(std::floor(std::log10(step) + 1e-9));
     return WithPower(value, std::max(0, power - step_power));

@@ -27,6 +27,7 @@ TEST(ChartAxis, TicksAreRoundNumbers) {
   EXPECT_THAT(Texts(MakeAxis(-0.3, 0.31, false, 4)), ElementsAre("−0.2", "0", "0.2"));
   EXPECT_THAT(Texts(MakeAxis(0, 4650, false, 5)), ElementsAre("0", "1000", "2000", "3000", "4000"));
   EXPECT_THAT(Texts(MakeAxis(0, 46500, false, 3)), ElementsAre("0", "20,000", "40,000"));
+  EXPECT_THAT(Texts(MakeAxis(0, 1.7e-3, false, 4)), ElementsAre("0", "0.0005", "0.0010", "0.0015"));
   EXPECT_THAT(Texts(MakeAxis(0, 2.4e-5, false, 3)), ElementsAre("0", "10⁻⁵", "2·10⁻⁵"));
 }
 

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <cctype>
 #include <cmath>
 
 #include "core/error.h"
@@ -106,6 +107,7 @@ LinePanel ScenePanel(const std::vector<Scene>& scenes, BlockKind kind, HeadMetri
   const HeadMetricInfo& info = InfoOf(metric);
   LinePanel panel;
   panel.title = info.label;
+  panel.title[0] = static_cast<char>(std::toupper(panel.title[0]));  // labels are ASCII
   panel.x_label = fmt::format("{} layer", BlockKindName(kind));
   panel.y_label = std::string_view(info.unit) == "share" ? "share of 1" : info.unit;
   for (size_t i = 0; i < scenes.size(); ++i) {
