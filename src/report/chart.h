@@ -63,6 +63,11 @@ struct ChartMark {
   std::string text = {};
 };
 
+// How maps of attention lie over pictures in all figures: bright colours stand out from a picture
+// that is darkened.
+inline constexpr double kMapOpacity = 0.95;  // of the last colour
+inline constexpr double kMapShade = 0.55;
+
 struct MapPanel {
   std::string title = {};
   ChartPicture picture = {};

@@ -113,8 +113,10 @@ std::string RowsHtml(const ReportTable& table) {
   return html + "</table></div></details>\n";
 }
 
-std::string ColumnsHtml(const ReportTable& table) {
-  std::string html = "<details><summary>what is in it</summary><ul class=columns>";
+std::string ContentsHtml(const ReportTable& table) {
+  std::string html =
+      fmt::format("<details><summary>what is in it</summary><p>{}</p>\n<ul class=columns>",
+                  Escape(table.definition));
   for (const TableColumn& column : table.columns) {
     html += fmt::format("<li><code>{}</code>{}: {}</li>\n", Escape(column.name),
                         column.unit.empty() ? "" : " (" + Escape(column.unit) + ")",
@@ -129,14 +131,14 @@ std::string ColumnsHtml(const ReportTable& table) {
 
 std::string TableHtml(const PageTable& each) {
   const ReportTable& table = *each.table;
-  std::string html = fmt::format(
-      "<div class=table><p><b>{}.</b> {}{}</p>\n", Escape(table.title), Escape(table.definition),
-      table.sample.empty() ? "" : " Sample: " + Escape(table.sample) + ".");
+  std::string html =
+      fmt::format("<div class=table><p><b>{}.</b>{}</p>\n", Escape(table.title),
+                  table.sample.empty() ? "" : " Sample: " + Escape(table.sample) + ".");
   html += LinksHtml(each.links);
   if (!table.rows.empty() && table.rows.size() <= kMostRows && table.columns.size() <= kMostCols) {
     html += RowsHtml(table);
   }
-  return html + ColumnsHtml(table) + "</div>\n";
+  return html + ContentsHtml(table) + "</div>\n";
 }
 
 std::string FigureHtml(const PageFigure& figure, int number) {

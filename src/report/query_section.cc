@@ -17,8 +17,6 @@ namespace vggt {
 namespace {
 
 constexpr size_t kMostLayers = 8, kMostHeads = 8, kMostPictures = 6;
-constexpr double kOverlay = 0.95;  // opacity of the last colour
-constexpr double kShade = 0.55;    // so that bright colours stand out from a bright picture
 constexpr double kScaleShare = 0.99;
 
 // Some of [0, count), evenly spaced, the first and the last among them.
@@ -163,8 +161,8 @@ Chart QueryFigures::ChartOf(const QueryMaps& maps, const std::string& name,
       panel.map = maps.maps[row][i];
       panel.colours.colormap = colormap;
       panel.colours.range = ranges[row];
-      panel.colours.opacity = kOverlay;
-      panel.shade = kShade;
+      panel.colours.opacity = kMapOpacity;
+      panel.shade = kMapShade;
       panel.unit = unit;
       panel.bar = true;
       if (pictures_[i] == 0) {

@@ -249,12 +249,14 @@ class TokensMaking {
     }
     for (const std::vector<float>& map : maps) parts.emplace_back(map);
     CellColours colours;
-    colours.colormap = Colormap::kTurbo;
+    colours.colormap = Colormap::kInferno;
+    colours.opacity = kMapOpacity;
     colours.range = {0, StatsOf(parts).p99, false};
     for (size_t i = 0; i < maps.size(); ++i) {
       const auto picture = i % static_cast<size_t>(pictures);
       MapPanel panel{.picture = input_.picture(picture),
                      .map = std::move(maps[i]),
+                     .shade = kMapShade,
                      .colours = colours,
                      .unit = "× uniform",
                      .bar = picture + 1 == static_cast<size_t>(pictures)};

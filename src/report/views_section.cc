@@ -43,7 +43,7 @@ class ViewsMaker {
         robust_(input.preset == "robustvggt"),
         spark_(input.preset == "spark") {
     section_.name = "views";
-    section_.title = "Pictures and pictures";
+    section_.title = "Pictures × pictures";
     for (int64_t f = 0; f < frames_; ++f) names_.push_back(std::to_string(f));
   }
 
