@@ -691,4 +691,22 @@ LayerSparsity ComputeLayerSparsity(const QkStore& store, BlockKind kind, size_t 
   return SparsityPass(store, {kind, layer, 1}, sample, lengths, options).Run(stop_check);
 }
 
+const QkBlocks& SparsityBlocks(const QkDescription& description) {
+  const QkBlocks* global = description.Find(BlockKind::kGlobal);
+  return global != nullptr ? *global : description.blocks.front();
+}
+
+bool KnowsLengths(const QkBlocks& blocks) {
+  return std::ranges::all_of(blocks.layers,
+                             [](const QkLayer& layer) { return layer.has(QkExtra::kWovNorm); });
+}
+
+LayerSparsity ComputeSparsity(const QkStore& store, size_t layer, const RowSample& sample,
+                              const SparsityOptions& options, const StopCheck& stop_check) {
+  const QkBlocks& blocks = SparsityBlocks(store.description());
+  std::vector<float> lengths;
+  if (KnowsLengths(blocks)) lengths = store.Extras(blocks, layer).wov_norm;
+  return ComputeLayerSparsity(store, blocks.kind, layer, sample, lengths, options, stop_check);
+}
+
 }  // namespace vggt

@@ -101,6 +101,17 @@ LayerSparsity ComputeLayerSparsity(const QkStore& store, BlockKind kind, size_t 
                                    const SparsityOptions& options = {},
                                    const StopCheck& stop_check = {});
 
+// The blocks that a report of sparsity is about: global ones, or the first kind. Of each picture as
+// many rows, where nobody chooses.
+const QkBlocks& SparsityBlocks(const QkDescription& description);
+inline constexpr int64_t kSparsityRows = 64;
+// Whether all their layers know ‖W_O v‖: lengths help only then.
+bool KnowsLengths(const QkBlocks& blocks);
+// ComputeLayerSparsity of one of their layers, with lengths if all know them.
+LayerSparsity ComputeSparsity(const QkStore& store, size_t layer, const RowSample& sample,
+                              const SparsityOptions& options = {},
+                              const StopCheck& stop_check = {});
+
 // The mask [query blocks, key blocks] of one group and head for each rule: means of the queries and
 // keys of each block (after RoPE), softmax of their products times `scale` over the key blocks.
 // queries [n, dim], keys [m, dim], patches alone; a last block may have fewer. (The mask of

@@ -71,8 +71,8 @@ TableCell CellIf(bool known, int64_t value) {
   return value;
 }
 
-std::string SampleOf(std::span<const LayerStatistics> layers) {
-  return layers.empty() ? "" : SampleText(layers.front().sample, layers.front().grid);
+std::string SampleOf(std::span<const LayerStatistics* const> layers) {
+  return layers.empty() ? "" : SampleText(layers.front()->sample, layers.front()->grid);
 }
 
 }  // namespace
@@ -165,6 +165,21 @@ std::vector<Hub> FindHubs(const LayerStatistics& layer, Attends attends,
   return hubs;
 }
 
+std::vector<Hub> FindHubs(const QkStore& store, std::span<const LayerStatistics* const> layers) {
+  std::vector<Hub> all;
+  for (const LayerStatistics* layer : layers) {
+    const QkBlocks& blocks = BlocksOf(store.description(), layer->kind);
+    const auto place = std::ranges::find(blocks.layers, layer->layer_index, &QkLayer::index);
+    std::vector<float> lengths;
+    if (place->has(QkExtra::kWovNorm)) {
+      lengths = store.Extras(blocks, static_cast<size_t>(place - blocks.layers.begin())).wov_norm;
+    }
+    const std::vector<Hub> hubs = FindHubs(*layer, blocks.attends, lengths);
+    all.insert(all.end(), hubs.begin(), hubs.end());
+  }
+  return all;
+}
+
 ReferenceEffect ReferenceOf(const LayerStatistics& layer, Attends attends, int64_t head) {
   ReferenceEffect effect;
   const int64_t frames = layer.grid.frames;
@@ -192,7 +207,8 @@ std::string TokenText(const QkBlocks& blocks, const TokenGrid& grid, int64_t tok
   return fmt::format("patch ({}, {}) of picture {}", place / grid.width, place % grid.width, frame);
 }
 
-ReportTable FlowTable(std::span<const LayerStatistics> layers, const QkDescription& description) {
+ReportTable FlowTable(std::span<const LayerStatistics* const> layers,
+                      const QkDescription& description) {
   ReportTable table;
   table.name = "flow";
   table.title = "Attention between groups of tokens";
@@ -215,18 +231,18 @@ ReportTable FlowTable(std::span<const LayerStatistics> layers, const QkDescripti
                    {"mean", "share", "mean mass, mean over heads"},
                    {"largest", "share", "largest probability of all heads"},
                    {"uniform", "share", "mass if every key had the same"}};
-  for (const LayerStatistics& layer : layers) {
-    const GroupFlow uniform = UniformFlow(BlocksOf(description, layer.kind).attends, layer.grid);
+  for (const LayerStatistics* layer : layers) {
+    const GroupFlow uniform = UniformFlow(BlocksOf(description, layer->kind).attends, layer->grid);
     for (size_t q = 0; q < kQueryGroups; ++q) {
       for (size_t k = 0; k < kKeyGroups; ++k) {
         double mean = 0, largest = 0;
-        for (int64_t h = 0; h < layer.heads; ++h) {
+        for (int64_t h = 0; h < layer->heads; ++h) {
           const size_t at = (static_cast<size_t>(h) * kQueryGroups + q) * kKeyGroups + k;
-          mean += layer.flow_mean[at] / static_cast<double>(layer.heads);
-          largest = std::max<double>(largest, layer.flow_largest[at]);
+          mean += layer->flow_mean[at] / static_cast<double>(layer->heads);
+          largest = std::max<double>(largest, layer->flow_largest[at]);
         }
         if (std::isnan(mean)) largest = kNothing;
-        std::vector<TableCell> row = LayerCells(layer.kind, layer.layer_index);
+        std::vector<TableCell> row = LayerCells(layer->kind, layer->layer_index);
         row.insert(row.end(), {std::string(kGroupNames[q]), std::string(kGroupNames[k]), mean,
                                largest, uniform[q][k]});
         table.rows.push_back(std::move(row));
@@ -240,11 +256,11 @@ ReportTable FlowTable(std::span<const LayerStatistics> layers, const QkDescripti
                       {},
                       {}};
     int64_t count = 0, heads = 0;
-    for (const LayerStatistics& layer : layers) {
-      if (layer.kind != kind) continue;
+    for (const LayerStatistics* layer : layers) {
+      if (layer->kind != kind) continue;
       ++count;
-      heads = layer.heads;
-      array.values.insert(array.values.end(), layer.flow_mean.begin(), layer.flow_mean.end());
+      heads = layer->heads;
+      array.values.insert(array.values.end(), layer->flow_mean.begin(), layer->flow_mean.end());
     }
     array.shape = {count, heads, kQueryGroups, kKeyGroups};
     if (count > 0) table.arrays.push_back(std::move(array));
@@ -300,7 +316,7 @@ ReportTable HubsTable(std::span<const Hub> hubs, const QkDescription& descriptio
   return table;
 }
 
-ReportTable SinksTable(std::span<const LayerStatistics> layers, std::span<const Hub> hubs,
+ReportTable SinksTable(std::span<const LayerStatistics* const> layers, std::span<const Hub> hubs,
                        const QkDescription& description) {
   ReportTable table;
   table.name = "sinks";
@@ -331,22 +347,22 @@ ReportTable SinksTable(std::span<const LayerStatistics> layers, std::span<const 
                    {"first_share_uniform", "share", "the same of uniform attention"},
                    {"others_first_share", "share", "the same, between pictures alone"},
                    {"others_first_share_uniform", "share", "the same of uniform attention"}};
-  for (const LayerStatistics& layer : layers) {
-    const Attends attends = BlocksOf(description, layer.kind).attends;
-    for (int64_t h = 0; h < layer.heads; ++h) {
+  for (const LayerStatistics* layer : layers) {
+    const Attends attends = BlocksOf(description, layer->kind).attends;
+    for (int64_t h = 0; h < layer->heads; ++h) {
       int64_t count = 0, no_op = 0, known = 0;
       double mass = 0;
       for (const Hub& hub : hubs) {
-        if (hub.kind != layer.kind || hub.layer_index != layer.layer_index || hub.head != h)
+        if (hub.kind != layer->kind || hub.layer_index != layer->layer_index || hub.head != h)
           continue;
         ++count;
         mass += hub.mass;
         no_op += hub.type == SinkType::kNoOp;
         known += hub.type != SinkType::kUnknown;
       }
-      const ReferenceEffect first = ReferenceOf(layer, attends, h);
-      std::vector<TableCell> row = LayerCells(layer.kind, layer.layer_index);
-      row.insert(row.end(), {h + 1, h, Gini(KeysOfHead(layer.key_mass, layer, h)), count, mass});
+      const ReferenceEffect first = ReferenceOf(*layer, attends, h);
+      std::vector<TableCell> row = LayerCells(layer->kind, layer->layer_index);
+      row.insert(row.end(), {h + 1, h, Gini(KeysOfHead(layer->key_mass, *layer, h)), count, mass});
       row.push_back(CellIf(count == 0 || known > 0, no_op));
       row.insert(row.end(), {first.all, first.all_uniform, first.others, first.others_uniform});
       table.rows.push_back(std::move(row));

@@ -64,6 +64,10 @@ inline constexpr double kHubFactor = 10, kHubQueries = 3;
 std::vector<Hub> FindHubs(const LayerStatistics& layer, Attends attends,
                           std::span<const float> lengths = {}, double factor = kHubFactor);
 
+// Of layers of one store, with ‖W_O v‖ of those that have it there, layer after layer. Throws Error
+// like QkStore::Extras.
+std::vector<Hub> FindHubs(const QkStore& store, std::span<const LayerStatistics* const> layers);
+
 // How far the patches of the first picture, whose axes are the world's, draw those of all pictures.
 // Special tokens do not count. NaN if there is one picture, or queries meet their own alone.
 struct ReferenceEffect {
@@ -72,14 +76,16 @@ struct ReferenceEffect {
 };
 ReferenceEffect ReferenceOf(const LayerStatistics& layer, Attends attends, int64_t head);
 
-// The layers of all kinds of blocks, one after another; what a store says of a hub's token.
+// The layers of all kinds of blocks, one after another; those that could not be computed may be
+// missing.
 // "flow": one row a layer and pair of groups, mean and largest over heads; array of all heads.
-ReportTable FlowTable(std::span<const LayerStatistics> layers, const QkDescription& description);
+ReportTable FlowTable(std::span<const LayerStatistics* const> layers,
+                      const QkDescription& description);
 // "hubs": one row a hub, at most `most`, the largest first.
 ReportTable HubsTable(std::span<const Hub> hubs, const QkDescription& description,
                       size_t most = 1000);
 // "sinks": one row a layer and head: Gini coefficient, hubs, the first picture's share.
-ReportTable SinksTable(std::span<const LayerStatistics> layers, std::span<const Hub> hubs,
+ReportTable SinksTable(std::span<const LayerStatistics* const> layers, std::span<const Hub> hubs,
                        const QkDescription& description);
 
 // "camera of picture 0", "patch (3, 17) of picture 2"; everything from 0.

@@ -203,18 +203,19 @@ TEST(TokenFlow, ReferenceEffectByHand) {
 
 TEST(TokenFlow, TablesSayWhatWasFound) {
   const QkDescription d = SmallQkDescription();
-  std::vector<LayerStatistics> layers = {Statistics(d)};
-  layers[0].key_mass[14] = 0.5F;
-  const std::vector<Hub> hubs = FindHubs(layers[0], Attends::kAll);
+  LayerStatistics s = Statistics(d);
+  s.key_mass[14] = 0.5F;
+  const LayerStatistics* const layers[] = {&s};
+  const std::vector<Hub> hubs = FindHubs(s, Attends::kAll);
   const ReportTable flow = FlowTable(layers, d);
   ASSERT_EQ(flow.rows.size(), kQueryGroups * kKeyGroups);
   double mean = 0, sum = 0;
-  for (int64_t h = 0; h < layers[0].heads; ++h) mean += layers[0].flow_mean[h * 30 + 8] / 3.0;
+  for (int64_t h = 0; h < s.heads; ++h) mean += s.flow_mean[h * 30 + 8] / 3.0;
   EXPECT_NEAR(std::get<double>(flow.rows[8][5]), mean, 1e-6);
   for (size_t k = 0; k < kKeyGroups; ++k) sum += std::get<double>(flow.rows[k][7]);
   EXPECT_NEAR(sum, 1, 1e-12);
   EXPECT_EQ(flow.arrays[0].shape, (Shape{1, 3, 5, 6}));
-  EXPECT_EQ(flow.arrays[0].values, layers[0].flow_mean);
+  EXPECT_EQ(flow.arrays[0].values, s.flow_mean);
   const ReportTable list = HubsTable(hubs, d);
   ASSERT_EQ(list.rows.size(), 1U);
   EXPECT_EQ(std::get<int64_t>(list.rows[0][1]), 5);

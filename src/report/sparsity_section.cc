@@ -14,8 +14,6 @@
 namespace vggt {
 namespace {
 
-constexpr int64_t kUsualRows = 64;
-
 double AverageOf(const std::vector<double>& values) {
   return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
 }
@@ -41,18 +39,14 @@ const char* LabelOf(SparsityRule rule) { return SparsityRules()[static_cast<size
 class SparsityMaking {
  public:
   explicit SparsityMaking(const SectionInput& input)
-      : input_(input), blocks_(BlocksToShow(input.store.description())) {
+      : input_(input), blocks_(SparsityBlocks(input.store.description())) {
     options_.seed = input.seed;
     const TokenGrid grid = input.store.description().token_grid(blocks_);
-    const int64_t rows = input.rows.value_or(kUsualRows);
+    const int64_t rows = input.rows.value_or(kSparsityRows);
     const RowSample sample = rows == 0 ? AllRows(grid) : SampledRows(grid, rows);
     const size_t count = blocks_.layers.size();
     for (size_t i = 0; i < count; ++i) {
-      // Lengths help only where all layers have them.
-      std::vector<float> lengths;
-      if (weighted()) lengths = input.store.Extras(blocks_, i).wov_norm;
-      layers_.push_back(ComputeLayerSparsity(input.store, blocks_.kind, i, sample, lengths,
-                                             options_, input.stop_check));
+      layers_.push_back(ComputeSparsity(input.store, i, sample, options_, input.stop_check));
       if (input.progress) {
         input.progress(static_cast<double>(i + 1) / static_cast<double>(count));
       }
@@ -70,7 +64,7 @@ class SparsityMaking {
     section_.notes.emplace_back(
         "The mass that is kept is no error of the output: that takes the value vectors, which "
         "exports do not hold, and probability is a poor proxy of it.");
-    if (!weighted()) {
+    if (!KnowsLengths(blocks_)) {
       section_.notes.emplace_back(
           "The lengths of what values add are not part of this export, so that no mass is weighted "
           "by them. An export made by this version has them.");
@@ -79,16 +73,6 @@ class SparsityMaking {
   }
 
  private:
-  static const QkBlocks& BlocksToShow(const QkDescription& description) {
-    const QkBlocks* global = description.Find(BlockKind::kGlobal);
-    return global != nullptr ? *global : description.blocks.front();
-  }
-
-  bool weighted() const {
-    return std::all_of(blocks_.layers.begin(), blocks_.layers.end(),
-                       [](const QkLayer& layer) { return layer.has(QkExtra::kWovNorm); });
-  }
-
   const std::vector<SparsityOutcome>& outcomes() const { return layers_[0].outcomes; }
 
   std::vector<double> LayerNumbers() const {
@@ -216,7 +200,7 @@ class SparsityMaking {
         Curves("All layers and heads", "mass kept (share)", &SparsityOutcome::mass));
     chart.panels.emplace_back(ByLayer());
     chart.panels.emplace_back(Heads());
-    if (weighted()) {
+    if (KnowsLengths(blocks_)) {
       chart.panels.emplace_back(Curves("Weighted by what values add", "weighted mass kept (share)",
                                        &SparsityOutcome::weighted_mass));
     }

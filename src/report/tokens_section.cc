@@ -21,7 +21,7 @@ constexpr int64_t kMostMapPictures = 6, kMostMapTokens = 6;
 struct KindLayers {
   const QkBlocks* blocks = nullptr;
   TokenGrid grid;
-  std::vector<LayerStatistics> layers;
+  std::vector<const LayerStatistics*> layers;
   std::vector<Hub> hubs;
 };
 
@@ -45,18 +45,12 @@ class TokensMaking {
       kind.blocks = &blocks;
       kind.grid = description.token_grid(blocks);
       for (size_t i = 0; i < blocks.layers.size(); ++i) {
-        kind.layers.push_back(input.statistics(blocks.kind, i));
-        std::vector<float> lengths;
-        if (blocks.layers[i].has(QkExtra::kWovNorm)) {
-          lengths = input.store.Extras(blocks, i).wov_norm;
-        } else {
-          lengths_everywhere_ = false;
-        }
-        const std::vector<Hub> hubs = FindHubs(kind.layers.back(), blocks.attends, lengths);
-        kind.hubs.insert(kind.hubs.end(), hubs.begin(), hubs.end());
+        kind.layers.push_back(&input.statistics(blocks.kind, i));
+        if (!blocks.layers[i].has(QkExtra::kWovNorm)) lengths_everywhere_ = false;
         if (input.progress)
           input.progress(static_cast<double>(++done) / static_cast<double>(count));
       }
+      kind.hubs = FindHubs(input.store, kind.layers);
       layers_.insert(layers_.end(), kind.layers.begin(), kind.layers.end());
       hubs_.insert(hubs_.end(), kind.hubs.begin(), kind.hubs.end());
     }
@@ -95,8 +89,8 @@ class TokensMaking {
 
   static std::vector<double> Numbers(const KindLayers& kind) {
     std::vector<double> numbers;
-    for (const LayerStatistics& layer : kind.layers) {
-      numbers.push_back(static_cast<double>(layer.layer_index + 1));
+    for (const LayerStatistics* layer : kind.layers) {
+      numbers.push_back(static_cast<double>(layer->layer_index + 1));
     }
     return numbers;
   }
@@ -123,8 +117,8 @@ class TokensMaking {
         ChartSeries series{.label = std::string("to ") + TokenGroupName(to),
                            .colour = static_cast<int>(k),
                            .x = Numbers(kind)};
-        for (const LayerStatistics& layer : kind.layers) {
-          series.y.push_back(MeanFlow(layer, from, to));
+        for (const LayerStatistics* layer : kind.layers) {
+          series.y.push_back(MeanFlow(*layer, from, to));
         }
         panel.series.push_back(std::move(series));
       }
@@ -150,17 +144,17 @@ class TokensMaking {
       ChartSeries uneven{
           .label = BlockKindName(kind.blocks->kind), .colour = colour, .x = Numbers(kind)};
       ChartSeries count = uneven;
-      for (const LayerStatistics& layer : kind.layers) {
+      for (const LayerStatistics* layer : kind.layers) {
         double sum = 0;
-        const auto tokens = static_cast<size_t>(layer.grid.tokens());
-        for (int64_t h = 0; h < layer.heads; ++h) {
-          sum += Gini(std::span(layer.key_mass).subspan(static_cast<size_t>(h) * tokens, tokens));
+        const auto tokens = static_cast<size_t>(layer->grid.tokens());
+        for (int64_t h = 0; h < layer->heads; ++h) {
+          sum += Gini(std::span(layer->key_mass).subspan(static_cast<size_t>(h) * tokens, tokens));
         }
-        uneven.y.push_back(sum / static_cast<double>(layer.heads));
+        uneven.y.push_back(sum / static_cast<double>(layer->heads));
         const auto of_layer =
             std::count_if(kind.hubs.begin(), kind.hubs.end(),
-                          [&](const Hub& hub) { return hub.layer_index == layer.layer_index; });
-        count.y.push_back(static_cast<double>(of_layer) / static_cast<double>(layer.heads));
+                          [&](const Hub& hub) { return hub.layer_index == layer->layer_index; });
+        count.y.push_back(static_cast<double>(of_layer) / static_cast<double>(layer->heads));
       }
       gini.series.push_back(std::move(uneven));
       hubs.series.push_back(std::move(count));
@@ -183,11 +177,11 @@ class TokensMaking {
 
   std::optional<LinePanel> ReferencePanel() const {
     const KindLayers& kind = main();
-    const ReferenceEffect uniform = ReferenceOf(kind.layers[0], kind.blocks->attends, 0);
+    const ReferenceEffect uniform = ReferenceOf(*kind.layers[0], kind.blocks->attends, 0);
     // Of two pictures the first is all that there is beside the own one.
     if (!std::isfinite(uniform.others) || kind.grid.frames < 3) return std::nullopt;
     ChartSeries series{.label = BlockKindName(kind.blocks->kind), .x = Numbers(kind)};
-    for (const LayerStatistics& layer : kind.layers) series.y.push_back(OthersFirst(kind, layer));
+    for (const LayerStatistics* layer : kind.layers) series.y.push_back(OthersFirst(kind, *layer));
     LinePanel panel{.title = "Other pictures' mass on the first",
                     .x_label = "layer",
                     .y_label = "share of that on others",
@@ -205,7 +199,7 @@ class TokensMaking {
       double mass = 0;
       for (const TokenGroup to :
            {TokenGroup::kFirstPatches, TokenGroup::kOtherPatches, TokenGroup::kOwnPatches}) {
-        mass += MeanFlow(kind.layers[i], TokenGroup::kFirstCamera, to);
+        mass += MeanFlow(*kind.layers[i], TokenGroup::kFirstCamera, to);
       }
       if (mass > most) {
         most = mass;
@@ -226,8 +220,9 @@ class TokensMaking {
     const size_t layer = MapLayer(kind);
     Chart chart;
     chart.name = "special_tokens";
-    chart.title = fmt::format("Where special tokens of picture 0 look, {} layer {}",
-                              BlockKindName(kind.blocks->kind), kind.layers[layer].layer_index + 1);
+    chart.title =
+        fmt::format("Where special tokens of picture 0 look, {} layer {}",
+                    BlockKindName(kind.blocks->kind), kind.layers[layer]->layer_index + 1);
     chart.columns = static_cast<int>(pictures);
     std::vector<std::vector<float>> maps;
     std::vector<std::span<const float>> parts;
@@ -282,15 +277,15 @@ class TokensMaking {
     const auto from = kind.grid.frames > 1 ? TokenGroup::kOtherPatches : TokenGroup::kFirstPatches;
     const LayerStatistics* most = nullptr;
     double largest = -1;
-    for (const LayerStatistics& layer : kind.layers) {
+    for (const LayerStatistics* layer : kind.layers) {
       double mass = 0;
       for (const TokenGroup to :
            {TokenGroup::kFirstCamera, TokenGroup::kOtherCameras, TokenGroup::kRegisters}) {
-        mass += MeanFlow(layer, from, to);
+        mass += MeanFlow(*layer, from, to);
       }
       if (mass > largest) {
         largest = mass;
-        most = &layer;
+        most = layer;
       }
     }
     if (kind.grid.special_tokens > 0) {
@@ -333,10 +328,10 @@ class TokensMaking {
   }
 
   void FindReference(const KindLayers& kind) {
-    const ReferenceEffect uniform = ReferenceOf(kind.layers[0], kind.blocks->attends, 0);
+    const ReferenceEffect uniform = ReferenceOf(*kind.layers[0], kind.blocks->attends, 0);
     if (!std::isfinite(uniform.others) || kind.grid.frames < 3) return;
     double sum = 0;
-    for (const LayerStatistics& layer : kind.layers) sum += OthersFirst(kind, layer);
+    for (const LayerStatistics* layer : kind.layers) sum += OthersFirst(kind, *layer);
     section_.findings.push_back(fmt::format(
         "Of what other pictures' patches give to patches of pictures not their own, {:.1f} % goes "
         "to the first picture, the mean over {} layers and heads; uniform attention gives {:.1f} "
@@ -347,7 +342,7 @@ class TokensMaking {
 
   const SectionInput& input_;
   std::vector<KindLayers> kinds_;
-  std::vector<LayerStatistics> layers_;
+  std::vector<const LayerStatistics*> layers_;
   std::vector<Hub> hubs_;
   bool lengths_everywhere_ = true;
   Section section_;
