@@ -15,7 +15,7 @@
 namespace vggt {
 namespace {
 
-constexpr size_t kMostKept = 4;
+constexpr size_t kMostKept = 5;  // all of one export
 
 // Why nothing can be computed about an export: a state of heads.json and a sentence; nothing of
 // one that has a store.
@@ -123,37 +123,39 @@ Response ReportRoutes::Similar(const Request& request, const Opened& opened,
   return JsonResponse(json);
 }
 
-std::shared_ptr<const ReportTable> ReportRoutes::Made(const ReportTableMaker& maker,
-                                                      const Opened& opened,
-                                                      const StopCheck& stop_check) {
+ReportRoutes::Tables ReportRoutes::Kept(const ReportTableMaker& maker, const Opened& opened) {
+  const std::lock_guard lock(mutex_);
+  const auto kept = std::ranges::find_if(kept_, [&](const KeptTables& other) {
+    return other.make == maker.make && other.id == opened->id && other.version == opened->version;
+  });
+  return kept == kept_.end() ? nullptr : kept->tables;
+}
+
+ReportRoutes::Tables ReportRoutes::Made(const ReportTableMaker& maker, const Opened& opened,
+                                        const StopCheck& stop_check) {
   const QkStore& store = StoreOf(*opened);
-  const auto is_it = [&](const KeptTable& kept) {
-    return kept.maker == &maker && kept.id == opened->id && kept.version == opened->version;
-  };
-  {
-    const std::lock_guard lock(mutex_);
-    const auto kept = std::ranges::find_if(kept_, is_it);
-    if (kept != kept_.end()) return kept->table;
-  }
-  const ReportState state =
-      maker.needs_statistics ? worker_.AwaitAll(opened, stop_check) : worker_.StateOf(opened);
-  TableSource source{store, {}, state.sample, stop_check};
+  if (Tables kept = Kept(maker, opened)) return kept;
+  ReportState state;
+  if (maker.needs_statistics) state = worker_.AwaitAll(opened, stop_check);
+  TableSource source{store, {}, begun_.sparsity, stop_check};
   for (const ReportLayer& layer : state.layers) {
-    if (maker.needs_statistics && layer.statistics != nullptr) {
-      source.layers.push_back(layer.statistics.get());
-    }
+    if (layer.statistics != nullptr) source.layers.push_back(layer.statistics.get());
   }
-  std::shared_ptr<const ReportTable> table;
+  Tables tables;
   const auto make = [&] {
     CheckStop(stop_check);
-    table = std::make_shared<const ReportTable>(maker.make(source));
+    tables = Kept(maker, opened);  // somebody may have waited for the same
+    if (tables != nullptr) return;
+    if (begun_.id != opened->id || begun_.version != opened->version) {
+      begun_ = {opened->id, opened->version, {}};
+    }
+    tables = std::make_shared<const std::vector<ReportTable>>(maker.make(source));
+    const std::lock_guard lock(mutex_);
+    kept_.push_front({opened->id, opened->version, maker.make, tables});
+    if (kept_.size() > kMostKept) kept_.pop_back();
   };
   lanes_.Run(Lane::kLong, make, stop_check);
-  const std::lock_guard lock(mutex_);
-  std::erase_if(kept_, is_it);
-  kept_.push_front({opened->id, opened->version, &maker, table});
-  if (kept_.size() > kMostKept) kept_.pop_back();
-  return table;
+  return tables;
 }
 
 // `name`: "TABLE.json", "TABLE.csv" or "TABLE/ARRAY.npy".
@@ -167,9 +169,18 @@ Response ReportRoutes::Table(const Request& request, const std::string& name, co
     throw Refusal(404, "there is no such address", request.path);
   }
   CheckParams(request, {});
-  const auto table = Made(*maker, opened, stop_check);
+  const Tables tables = Made(*maker, opened, stop_check);
+  const auto table = std::ranges::find(*tables, maker->name, &ReportTable::name);
+  if (table == tables->end()) {
+    throw Refusal(404, "this export's queries and keys do not tell enough for that table",
+                  maker->name, "An export made by this version has it.");
+  }
   if (array) return ArrayResponse(*table, rest.substr(1, rest.size() - 5));
   if (rest == ".csv") {
+    if (table->columns.empty()) {
+      throw Refusal(404, "the table has arrays alone", table->name,
+                    fmt::format("{}.json has their names.", table->name));
+    }
     return SavedFileResponse(TableCsv(*table), "text/csv; charset=utf-8",
                              fmt::format("{}_{}.csv", opened->name, table->name));
   }

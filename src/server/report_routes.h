@@ -39,20 +39,27 @@ class ReportRoutes {
   Response Similar(const Request& request, const Opened& opened, const StopCheck& stop_check);
   Response Table(const Request& request, const std::string& name, const Opened& opened,
                  const StopCheck& stop_check);
-  std::shared_ptr<const ReportTable> Made(const ReportTableMaker& maker, const Opened& opened,
-                                          const StopCheck& stop_check);
+  using Tables = std::shared_ptr<const std::vector<ReportTable>>;
+  Tables Kept(const ReportTableMaker& maker, const Opened& opened);
+  Tables Made(const ReportTableMaker& maker, const Opened& opened, const StopCheck& stop_check);
 
-  // A table that was made: whoever asks for its JSON asks for its arrays next.
-  struct KeptTable {
+  // Tables that were made: whoever asks for one's JSON asks for its arrays, or for another, next.
+  struct KeptTables {
     std::string id, version;
-    const ReportTableMaker* maker;
-    std::shared_ptr<const ReportTable> table;
+    MakeTables make;
+    Tables tables;
+  };
+  // What was computed before its answer's time was over, of the export that was asked for last.
+  struct Begun {
+    std::string id, version;
+    std::vector<LayerSparsity> sparsity;
   };
 
   ComputeLanes& lanes_;
   ReportWorker worker_;
   std::mutex mutex_;
-  std::deque<KeptTable> kept_;  // the newest first
+  std::deque<KeptTables> kept_;  // the newest first
+  Begun begun_;                  // used in the long lane alone
 };
 
 }  // namespace vggt

@@ -184,6 +184,28 @@ TEST_F(ReportRoutesTest, TablesAsJsonCsvAndArrays) {
   EXPECT_THAT(BodyOf(missing)["error"]["hint"].get<std::string>(), HasSubstr("global, frame"));
 }
 
+TEST_F(ReportRoutesTest, TablesOfAllKinds) {
+  for (const ReportTableMaker& maker : ReportTableMakers()) {
+    const std::string name = maker.name;
+    if (name.starts_with("drop")) continue;
+    if (name != "heads") {
+      EXPECT_EQ(BodyOf(Report(name + ".json"))["name"], name);
+    }
+    EXPECT_EQ(Report(name + ".csv").status, name == "frames" ? 404 : 200) << name;
+  }
+  Shape shape;
+  Values(Report("sparsity/mass_of_heads.npy"), &shape);
+  Values(Report("block_masks/global_05.npy"), &shape);
+  Values(Report("views/match_score.npy"), &shape);
+  EXPECT_EQ(shape, (Shape{3, 3}));
+  Values(Report("flow/flow_global.npy"), &shape);
+  EXPECT_EQ(shape, (Shape{2, 3, 5, 6}));
+  // A list of pictures to drop takes what this store has not.
+  const Response drop = Report("drop_robustvggt_combined_below_0_4.json");
+  EXPECT_EQ(drop.status, 404);
+  EXPECT_THAT(WhatOf(drop), HasSubstr("do not tell enough"));
+}
+
 TEST_F(ReportRoutesTest, WrongQuestions) {
   for (const char* name : {"", "heads", "heads.npy", "heads.json/", "none.json", "frames/",
                            "frames/.npy", "frames.csvx", "heads/../frames.npy", "frames/global",
@@ -244,6 +266,7 @@ TEST_F(ReportRoutesTest, WhatNobodyWaitsForIsGivenUp) {
   Heads();
   EXPECT_EQ(Abandoned("similar.json").status, 503);
   EXPECT_EQ(Abandoned("layers.json").status, 503);
+  EXPECT_EQ(Abandoned("sparsity.json").status, 503);
   EXPECT_EQ(Abandoned("heads.json").status, 200);  // nothing is computed for it
 }
 

@@ -8,6 +8,7 @@
 
 #include "analysis/layer_statistics.h"
 #include "analysis/report_table.h"
+#include "analysis/sparsity.h"
 #include "core/parallel.h"
 #include "store/qk/qk_store.h"
 
@@ -16,17 +17,23 @@ namespace vggt {
 // What tables are made of.
 struct TableSource {
   const QkStore& store;
-  // Of the layers that could be computed, in the order in which they are stored; empty if the table
-  // needs none.
+  // Of the layers that could be computed, in the order in which they are stored; empty if the
+  // tables need none.
   std::vector<const LayerStatistics*> layers;
-  const RowSample& sample;  // the one that is taken where a table has rows of its own
+  // Of the first layers, if tables of it were begun before. What is computed joins it layer by
+  // layer, so that it is there the next time if `stop_check` throws; once tables are made of it, it
+  // is empty.
+  std::vector<LayerSparsity>& sparsity;
   const StopCheck& stop_check;
 };
+
+// Makes several tables from what they have in common.
+using MakeTables = std::vector<ReportTable> (*)(const TableSource& source);
 
 struct ReportTableMaker {
   const char* name;       // in addresses: /api/report/NAME.json
   bool needs_statistics;  // of all layers, which must be computed first
-  ReportTable (*make)(const TableSource& source);
+  MakeTables make;        // the table of that name, which some stores have not, and others
 };
 
 std::span<const ReportTableMaker> ReportTableMakers();
