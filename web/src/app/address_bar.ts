@@ -6,7 +6,8 @@ import { linkText } from "../core/state/link";
 import type { State } from "../core/state/state";
 
 const kRestMs = 150; // browsers limit how often the address may change
-// Changes of one kind that follow each other in less than this, as of a key held down, are one step.
+// Changes of the same kinds that follow each other in less than this, as of a key held down, are one step. Whoever goes
+// to the atlas and opens a head at once changes the view, and then the view and the layer: two steps.
 const kStepMs = 1000;
 
 // What a step changes, by the parameters of the link that tell it. The rest, such as opacity, changes the entry that
@@ -19,10 +20,12 @@ const kSteps: readonly (readonly [kind: string, keys: readonly string[]])[] = [
   ["query", ["row", "col", "query", "pins"]],
 ];
 
+// All kinds that differ, as a text; null: none does.
 function changed(before: string, after: string): string | null {
   const [old, now] = [new URLSearchParams(before), new URLSearchParams(after)];
   const differs = (key: string) => old.get(key) !== now.get(key);
-  return kSteps.find(([, keys]) => keys.some(differs))?.[0] ?? null;
+  const kinds = kSteps.filter(([, keys]) => keys.some(differs)).map(([kind]) => kind);
+  return kinds.join() || null;
 }
 
 // Keeps the address bar at the link and follows Back and Forward, until the function returned is called.
