@@ -59,6 +59,18 @@ describe("Back and Forward", () => {
     expect(await entries()).toBe(count);
   });
 
+  it("come back to an atlas that was left at once", async () => {
+    await open("?path=store_demo&layer=1&head=1&row=3&col=4");
+    await viewer.id("vmax").waitFor();
+    await viewer.page.keyboard.press("a");
+    await viewer.id("atlas-tiles").first().locator("canvas").click();
+    await viewer.id("overlay").first().waitFor();
+    await expect.poll(() => parameter("layer")).not.toBe("1");
+    await viewer.page.goBack();
+    await viewer.id("atlas-tiles").first().waitFor();
+    expect(parameter("view")).toBe("atlas");
+  });
+
   it("take a key held down for one step", async () => {
     await open("?path=many&row=3&col=4");
     await viewer.shows(middle, [24], [0]);
