@@ -374,8 +374,8 @@ MatchScorer::MatchScorer(const SceneMatches& matches, const FrameList& frames)
   same.Finish(baselines_.same_cell, unused);
 }
 
-MatchScores MatchScorer::Score(const std::vector<PairAnswers>& answers) const {
-  MatchScores out;
+HitScores MatchScorer::Score(const std::vector<PairAnswers>& answers) const {
+  HitScores out;
   MatchTally tally;
   std::array<double, 3> shuffled{};
   for (size_t p = 0; p < answers.size(); ++p) {

@@ -56,7 +56,7 @@ struct MatchNumbers : std::array<double, kMatchMetrics> {
   double of(MatchMetric metric) const { return (*this)[static_cast<size_t>(metric)]; }
 };
 
-struct MatchScores {
+struct HitScores {
   MatchNumbers value;
   // As if the matches were drawn at random, each by itself. Of the median: half the distance
   // between the errors that stand √n / 2 places before and after it.
@@ -82,7 +82,7 @@ class MatchScorer {
 
   const MatchBaselines& baselines() const { return baselines_; }
   // Of answers for all pairs. Any thread may call it.
-  MatchScores Score(const std::vector<PairAnswers>& answers) const;
+  HitScores Score(const std::vector<PairAnswers>& answers) const;
 
  private:
   const SceneMatches& matches_;
@@ -95,12 +95,12 @@ class MatchScorer {
 struct MatchBoard {
   std::vector<int64_t> layers;  // their indices, from 0
   int64_t heads = 0;
-  SceneMatches matches;             // those that were asked
-  std::string sample;               // which, in words
-  std::vector<MatchScores> scores;  // [layers, heads]
+  SceneMatches matches;           // those that were asked
+  std::string sample;             // which, in words
+  std::vector<HitScores> scores;  // [layers, heads]
   MatchBaselines baselines;
 
-  const MatchScores& At(size_t layer, int64_t head) const {  // both from 0
+  const HitScores& At(size_t layer, int64_t head) const {  // both from 0
     return scores[layer * static_cast<size_t>(heads) + static_cast<size_t>(head)];
   }
 };

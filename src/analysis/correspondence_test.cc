@@ -85,7 +85,7 @@ std::filesystem::path WriteMadeStore(const TestDir& dir, const FrameList& frames
   return dir / kQkFolderName / kQkDescriptionName;
 }
 
-MatchScores ScoreOf(const QkStore& store, const SceneMatches& matches) {
+HitScores ScoreOf(const QkStore& store, const SceneMatches& matches) {
   return ScoreHeads(store, matches, 0).At(0, 0);
 }
 
@@ -179,7 +179,7 @@ TEST(Correspondence, ScoresEqualTheSlowWay) {
   }
   const double n = 6 * 17;
   const MatchScorer scorer(matches, frames);
-  const MatchScores got = scorer.Score(answers);
+  const HitScores got = scorer.Score(answers);
   for (size_t r = 0; r < 3; ++r) {
     EXPECT_NEAR(got.value[r], hits[r] / n, 1e-12);
     EXPECT_NEAR(got.shuffled[r], shuffled[r] / n, 1e-12);
@@ -220,7 +220,7 @@ TEST(Correspondence, IdentityFindsEveryCell) {
   const FrameList frames = PlainFrames(3, 5, 6);
   const auto bits = [](int64_t, int64_t patch, int c) { return (patch >> c & 1) != 0 ? 8 : -8; };
   const QkStore store(WriteMadeStore(dir, frames, bits, bits), {});
-  const MatchScores got = ScoreOf(store, SameCellMatches(frames));
+  const HitScores got = ScoreOf(store, SameCellMatches(frames));
   for (size_t m = 0; m + 1 < kMatchMetrics; ++m) {
     EXPECT_EQ(got.value[m], 1) << MatchMetrics()[m].name;
     EXPECT_EQ(got.standard_error[m], 0);
@@ -240,7 +240,7 @@ TEST(Correspondence, TiesGoToTheFirstPatch) {
     EXPECT_THAT(pair.best, ::testing::Each(0));
     EXPECT_THAT(pair.back, ::testing::Each(0));
   }
-  const MatchScores got = ScoreOf(store, SameCellMatches(frames));
+  const HitScores got = ScoreOf(store, SameCellMatches(frames));
   EXPECT_DOUBLE_EQ(NumberOf(got.value, MatchMetric::kHit0), 1 / 99.0);
   EXPECT_DOUBLE_EQ(NumberOf(got.value, MatchMetric::kHit1), 4 / 99.0);
   EXPECT_DOUBLE_EQ(NumberOf(got.value, MatchMetric::kMutual), 1 / 99.0);
@@ -336,7 +336,7 @@ TEST(Correspondence, ShuffledScenesAreAtChance) {
   const SceneMatches matches = RandomMatches(frames, 200);
   const MatchBoard board = ScoreHeads(store, matches, 0);
   for (size_t r = 0; r < 3; ++r) {
-    const MatchScores& got = board.At(0, 0);
+    const HitScores& got = board.At(0, 0);
     EXPECT_NEAR(got.value[r], board.baselines.chance[r], 3 * got.standard_error[r]) << r;
     EXPECT_NEAR(got.shuffled[r], board.baselines.chance[r], 3 * got.standard_error[r]) << r;
     EXPECT_NEAR(board.baselines.same_cell[r], board.baselines.chance[r], 3 * got.standard_error[r]);

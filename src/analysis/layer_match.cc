@@ -35,8 +35,8 @@ int64_t LargestPlace(std::span<const float> row) {
   return std::max_element(row.begin(), row.end()) - row.begin();
 }
 
-PatchMatch MatchOf(std::span<const float> row, double temperature, int64_t width) {
-  PatchMatch match;
+LayerMatch MatchOf(std::span<const float> row, double temperature, int64_t width) {
+  LayerMatch match;
   match.patch = LargestPlace(row);
   match.logit = row[static_cast<size_t>(match.patch)];
   double sum = 0;
@@ -54,7 +54,7 @@ PatchMatch MatchOf(std::span<const float> row, double temperature, int64_t width
 
 }  // namespace
 
-std::vector<PatchMatch> MatchPatches(const QkStore& store, std::span<const size_t> layers,
+std::vector<LayerMatch> MatchPatches(const QkStore& store, std::span<const size_t> layers,
                                      int64_t a, int64_t b, double temperature,
                                      const StopCheck& stop_check) {
   const QkBlocks& blocks = BlocksOf(store.description(), BlockKind::kGlobal);
@@ -92,7 +92,7 @@ std::vector<PatchMatch> MatchPatches(const QkStore& store, std::span<const size_
                   }
                 });
   }
-  std::vector<PatchMatch> matches(static_cast<size_t>(patches));
+  std::vector<LayerMatch> matches(static_cast<size_t>(patches));
   ParallelFor(matches.size(), 16,
               [&](size_t i) { matches[i] = MatchOf(row(i), temperature, grid.width); });
   // The first row with the largest value of each column.

@@ -15,7 +15,7 @@ namespace vggt {
 // The temperature of poincar3's benchmark: next to the largest nothing is left.
 inline constexpr double kMatchTemperature = 1e-4;
 
-struct PatchMatch {
+struct LayerMatch {
   int64_t patch = 0;    // of picture b with the largest L̄; of equal ones the first
   double x = 0, y = 0;  // the mean of all patch centres, weighted by their probabilities: columns
                         // and rows from the upper left corner, a centre at + 0.5
@@ -29,7 +29,7 @@ struct PatchMatch {
 // softmax of L̄ / temperature over b's patches. `layers` are places among the global layers, at
 // least one (published: all). Throws Error as StoredRows, and if a or b are out of range or the
 // temperature is not above 0. Memory: L̄, patches × patches, and one layer's rows of two pictures.
-std::vector<PatchMatch> MatchPatches(const QkStore& store, std::span<const size_t> layers,
+std::vector<LayerMatch> MatchPatches(const QkStore& store, std::span<const size_t> layers,
                                      int64_t a, int64_t b, double temperature = kMatchTemperature,
                                      const StopCheck& stop_check = {});
 

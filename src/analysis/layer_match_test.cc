@@ -45,7 +45,7 @@ TEST_F(MatchPatchesTest, AreThoseOfPlainLoops) {
       }
     }
     const double temperature = 0.5;
-    std::vector<std::vector<PatchMatch>> got;
+    std::vector<std::vector<LayerMatch>> got;
     for (const int threads : {1, 2, 7}) {
       SetThreadCount(threads);
       got.push_back(MatchPatches(store, layers, 2, 0, temperature));
@@ -60,7 +60,7 @@ TEST_F(MatchPatchesTest, AreThoseOfPlainLoops) {
         sum += p, x += p * (static_cast<double>(v % 7) + 0.5);
         y += p * (static_cast<double>(v / 7) + 0.5);
       }
-      const PatchMatch& match = got[0][u];
+      const LayerMatch& match = got[0][u];
       ASSERT_EQ(match.patch, best) << u;
       EXPECT_EQ(match.mutual, back == u) << u;
       // Logits of up to 10 in float32, divided by the temperature.
@@ -94,7 +94,7 @@ TEST_F(MatchPatchesTest, FindsAPermutation) {
   }
   testing::WriteQkLayer(dir_ / "qk/global_01.safetensors", d.shape(d.blocks[0]), q, q);
   const QkStore store(file, {});
-  const std::vector<PatchMatch> got = MatchPatches(store, std::vector<size_t>{0}, 0, 1);
+  const std::vector<LayerMatch> got = MatchPatches(store, std::vector<size_t>{0}, 0, 1);
   for (int64_t u = 0; u < n; ++u) {
     EXPECT_EQ(got[u].patch, moved(u));
     EXPECT_TRUE(got[u].mutual);

@@ -18,9 +18,9 @@ constexpr int64_t kMostPartners = 3;
 constexpr size_t kMostMatchLines = 60;
 constexpr size_t kSweepLayers = 12;
 
-double MutualShare(const std::vector<PatchMatch>& matches) {
+double MutualShare(const std::vector<LayerMatch>& matches) {
   const auto mutual = std::count_if(matches.begin(), matches.end(),
-                                    [](const PatchMatch& match) { return match.mutual; });
+                                    [](const LayerMatch& match) { return match.mutual; });
   return static_cast<double>(mutual) / static_cast<double>(matches.size());
 }
 
@@ -90,14 +90,14 @@ class LayerMatchMaker {
                      {"logit", "", "L̄ of the match"},
                      {"mutual", "", "1 if the match is mutual"}};
     for (const int64_t partner : partners_) {
-      const std::vector<PatchMatch> matches =
+      const std::vector<LayerMatch> matches =
           MatchPatches(input_.store, all_, 0, partner, kMatchTemperature, input_.stop_check);
       shares_.push_back(MutualShare(matches));
       std::vector<int64_t> mutual;
       double moved = 0;
       int64_t same_cell = 0;
       for (int64_t p = 0; p < grid_.patches(); ++p) {
-        const PatchMatch& match = matches[static_cast<size_t>(p)];
+        const LayerMatch& match = matches[static_cast<size_t>(p)];
         table.rows.push_back({partner, p / grid_.width, p % grid_.width, match.patch / grid_.width,
                               match.patch % grid_.width, match.x, match.y, match.probability,
                               match.logit, int64_t{match.mutual}});
@@ -119,7 +119,7 @@ class LayerMatchMaker {
     section_.tables.push_back(std::move(table));
   }
 
-  LinksPanel Links(int64_t partner, const std::vector<PatchMatch>& matches,
+  LinksPanel Links(int64_t partner, const std::vector<LayerMatch>& matches,
                    const std::vector<int64_t>& mutual) const {
     LinksPanel panel;
     panel.title = fmt::format("picture 0 and picture {}", partner);

@@ -21,7 +21,7 @@ TEST(LayerMatchSection, HasMatchesWithThreeOthers) {
   testing::CheckSection(section);
   const ReportTable& table = section.tables.at(0);
   ASSERT_EQ(table.rows.size(), 3U * 15);
-  const std::vector<PatchMatch> matches =
+  const std::vector<LayerMatch> matches =
       MatchPatches(small.store(), std::vector<size_t>{0, 1}, 0, 7);
   int64_t mutual = 0;
   for (int64_t p = 0; p < 15; ++p) {

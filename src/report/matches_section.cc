@@ -47,11 +47,11 @@ std::string Capitalized(std::string text) {
   return text;
 }
 
-double HitOf(const MatchScores& scores) { return scores.value.of(MatchMetric::kHit1); }
+double HitOf(const HitScores& scores) { return scores.value.of(MatchMetric::kHit1); }
 
 std::vector<std::string> MatchFindings(const MatchBoard& board, const std::vector<size_t>& best) {
   std::vector<std::string> out;
-  const MatchScores& first = board.scores[best[0]];
+  const HitScores& first = board.scores[best[0]];
   const double same = board.baselines.same_cell.of(MatchMetric::kHit1);
   const double chance = board.baselines.chance.of(MatchMetric::kHit1);
   out.push_back(fmt::format(
@@ -70,7 +70,7 @@ std::vector<std::string> MatchFindings(const MatchBoard& board, const std::vecto
                                                              MatchShare(mutual))));
   const auto above = [&](double bound) {
     return std::count_if(board.scores.begin(), board.scores.end(),
-                         [&](const MatchScores& scores) { return HitOf(scores) > bound; });
+                         [&](const HitScores& scores) { return HitOf(scores) > bound; });
   };
   out.push_back(
       fmt::format("{} of {} heads find more than the same cell does, {} of them more "
@@ -98,7 +98,7 @@ HeatPanel MatchHeat(const MatchBoard& board, MatchMetric metric,
   panel.rows = std::ssize(board.layers);
   panel.cols = board.heads;
   float most = 0;
-  for (const MatchScores& scores : board.scores) {
+  for (const HitScores& scores : board.scores) {
     panel.values.push_back(static_cast<float>(scores.value.of(metric)));
     if (std::isfinite(panel.values.back())) most = std::max(most, panel.values.back());
   }
@@ -122,7 +122,7 @@ LinePanel MatchCurves(const MatchBoard& board) {
   for (size_t layer = 0; layer < board.layers.size(); ++layer) {
     double sum = 0, most = 0, error = 0;
     for (int64_t head = 0; head < board.heads; ++head) {
-      const MatchScores& scores = board.At(layer, head);
+      const HitScores& scores = board.At(layer, head);
       sum += HitOf(scores);
       if (head > 0 && HitOf(scores) <= most) continue;
       most = HitOf(scores);
@@ -228,7 +228,7 @@ ReportTable MatchHeadsTable(const MatchBoard& board, const std::vector<size_t>& 
   for (size_t i = 0; i < order.size(); ++i) rank[order[i]] = static_cast<int64_t>(i) + 1;
   const auto heads = static_cast<size_t>(board.heads);
   for (size_t place = 0; place < board.scores.size(); ++place) {
-    const MatchScores& scores = board.scores[place];
+    const HitScores& scores = board.scores[place];
     const int64_t layer = board.layers[place / heads];
     const auto head = static_cast<int64_t>(place % heads);
     std::vector<TableCell> row = {std::string(BlockKindName(BlockKind::kGlobal)), layer + 1, layer,
@@ -271,7 +271,7 @@ ReportTable MatchPairsTable(const MatchBoard& board, const std::vector<size_t>& 
                     "hit1 of each head for each pair, in the order of the rows",
                     {std::ssize(board.layers), board.heads, std::ssize(pairs)},
                     {}};
-  for (const MatchScores& scores : board.scores) {
+  for (const HitScores& scores : board.scores) {
     for (const double hit : scores.pair_hit1) array.values.push_back(static_cast<float>(hit));
   }
   table.arrays.push_back(std::move(array));
