@@ -56,7 +56,7 @@ class Killed(Case):
         self.assertEqual(len(hidden(self.dir)), 1)
         self.assertRegex(hidden(self.dir)[0], r"\.out\.partial-")
         said = self.succeed(*EXPORT, "--image_set_name", "other").stderr
-        self.assertRegex(said, r"removed what killed exports had left: \S*\.out\.partial-")
+        self.assertRegex(said, r"removed what killed commands had left: \S*\.out\.partial-")
         self.assertEqual(hidden(self.dir), [])
         self.assertNotIn("removed", self.succeed(*EXPORT, "--image_set_name", "third").stderr)
 
@@ -65,7 +65,7 @@ class Killed(Case):
         for command in (["inspect", folder], ["inspect", self.dir / "out"],
                         ["query", folder, "--row", 1, "--col", 1]):
             self.kill_while_staging("other")
-            self.assertIn("removed what killed exports had left",
+            self.assertIn("removed what killed commands had left",
                           self.succeed(*command).stderr)
             self.assertEqual(hidden(self.dir), [])
         for path in (".", "out"):

@@ -48,7 +48,7 @@ std::string RecoverExports(const fs::path& path) {
     text += (text.empty() ? "" : "; ") + sentence;
   };
   if (!all.removed.empty()) {
-    say(fmt::format("removed what killed exports had left: {} ({})", Names(all.removed),
+    say(fmt::format("removed what killed commands had left: {} ({})", Names(all.removed),
                     HumanBytes(static_cast<double>(all.removed_bytes))));
   }
   if (!all.restored.empty()) {

@@ -33,7 +33,7 @@ TEST(Recovery, SaysInOneLineWhatItDid) {
   EXPECT_EQ(RecoverExports(dir / "exports/mine"), "");
   LeaveOne(dir / "exports/other");
   EXPECT_THAT(RecoverExports(dir / "exports/mine/"),
-              AllOf(HasSubstr("removed what killed exports had left: "),
+              AllOf(HasSubstr("removed what killed commands had left: "),
                     HasSubstr("exports/.other.partial-"), HasSubstr("(2.04 kB)")));
   LeaveOne(dir / "exports/other");  // in the folder itself
   EXPECT_THAT(RecoverExports(dir / "exports"), HasSubstr("exports/.other.partial-"));

@@ -365,6 +365,11 @@ StagedDirectory::StagedDirectory(const fs::path& path, ListOwnFiles own_files)
     }
     path_ = fs::canonical(path_);
     own_files_(path_);
+    // To move a folder elsewhere, one must be allowed to write into it.
+    if (access(path_.c_str(), W_OK) != 0) {
+      throw Error("may not be written, so that it cannot be replaced", path.string(),
+                  "Check its permissions.");
+    }
   }
   const fs::path parent = path_.parent_path();
   for (fs::path p = parent; !fs::exists(p, ignored) && p.has_relative_path(); p = p.parent_path()) {
@@ -436,11 +441,12 @@ std::vector<fs::path> StagedDirectory::Commit() {
       KeepUnderFreeName("has changed meanwhile and " + error.problem());
     }
     WriteReplacing(container_, replacing);
-    // The new folder gets the permissions of the old one.
     struct stat old = {};
-    if (stat(path_.c_str(), &old) == 0) chmod(staging_.c_str(), old.st_mode & 07777);
+    const bool known = stat(path_.c_str(), &old) == 0;
     if (!ExchangeNames(staging_, path_)) MoveAsideAndRename(container_, path_);
     committed_ = true;
+    // The new folder gets the permissions of the old one.
+    if (known) chmod(path_.c_str(), old.st_mode & 07777);
     SyncToDisk(parent);
     Retired retired = Retire(container_, path_, replacing);
     kept = std::move(retired.moved);

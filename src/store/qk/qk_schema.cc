@@ -178,7 +178,9 @@ void CheckVersion(const Json& json, const std::string& source) {
   const auto version = GetJson<int64_t>(json, "format_version", source);
   if (version < 1 || version > kQkFormatVersion) {
     throw Error(fmt::format("format version {}, expected 1 or {}", version, kQkFormatVersion),
-                source, "A newer vggt-attn wrote it: update this one.");
+                source,
+                version < 1 ? "There was no such version."
+                            : "A newer vggt-attn wrote it: update this one.");
   }
 }
 
