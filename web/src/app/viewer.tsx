@@ -3,6 +3,7 @@
 import { effect, signal } from "@preact/signals";
 import { render } from "preact";
 import type { Source } from "../core/source/source";
+import { foldersOf } from "../core/state/compare";
 import { createSides } from "../core/state/compare_sides";
 import { createState } from "../core/state/state";
 import { followInAddressBar } from "./address_bar";
@@ -83,8 +84,7 @@ function followTitle({ state, sides }: Viewer): () => void {
       document.title = `${sides.names.value.join(" and ")} · vggt-attn`;
       return;
     }
-    const folders = info?.path.split(/[\\/]/).filter((part) => part !== "" && part !== "attn_maps");
-    const folder = folders?.at(-1) ?? "";
+    const folder = foldersOf(info?.path ?? "").at(-1) ?? "";
     const parts = [info?.name, folder === info?.name ? "" : folder, "vggt-attn"];
     document.title = parts.filter(Boolean).join(" · ");
   });

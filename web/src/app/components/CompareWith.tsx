@@ -2,6 +2,7 @@
 // Opens, closes and swaps the export B that the first is compared with.
 import { useSignal } from "@preact/signals";
 import { useEffect, useId, useRef } from "preact/hooks";
+import { counted } from "../../core/maps/number";
 import { toWireError, type ListedExport, type WireError } from "../../core/source/wire";
 import { useViewer } from "../context";
 import { FailureText } from "./FailureBanner";
@@ -69,7 +70,7 @@ function Chooser(props: { onDone: () => void }) {
               <button data-testid="other-listed" onClick={() => void open(each.path)}>
                 <strong>{each.name}</strong>
                 <span>
-                  {each.layers} layers · {each.frames} frames
+                  {counted(each.layers, "layer")} · {counted(each.frames, "frame")}
                 </span>
                 <span class="quiet">{each.id}</span>
               </button>

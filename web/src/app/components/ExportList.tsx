@@ -2,11 +2,9 @@
 // What lies under the server's root, for a page that was given no export.
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
+import { counted } from "../../core/maps/number";
 import type { ExportListing } from "../../core/source/wire";
 import { useViewer } from "../context";
-
-const counted = (count: number, what: string): string =>
-  `${count} ${what}${count === 1 ? "" : "s"}`;
 
 export function ExportList() {
   const { state } = useViewer();

@@ -2,6 +2,7 @@
 // Which export, and what to do with the page as a whole.
 import { useSignal } from "@preact/signals";
 import { useId, useRef } from "preact/hooks";
+import { counted } from "../../core/maps/number";
 import type { ListedExport } from "../../core/source/wire";
 import { kThemes } from "../../core/state/choices";
 import { useViewer } from "../context";
@@ -47,7 +48,7 @@ function PathBox() {
       <datalist id={listId}>
         {found.value.map((each) => (
           <option key={each.id} value={each.path}>
-            {each.name}: {each.layers} layers, {each.frames} frames
+            {each.name}: {counted(each.layers, "layer")}, {counted(each.frames, "frame")}
           </option>
         ))}
       </datalist>
@@ -65,7 +66,7 @@ function Facts() {
   const { grid } = info;
   const facts = [
     info.name,
-    `${info.frames.length} ${info.frames.length === 1 ? "frame" : "frames"}`,
+    counted(info.frames.length, "frame"),
     `${grid.W_ds}×${grid.H_ds} patches`,
     info.model?.family ?? info.model?.weights,
   ].filter(Boolean);

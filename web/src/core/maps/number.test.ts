@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from "vitest";
-import { formatExactly, formatValue } from "./number";
+import { counted, formatExactly, formatValue } from "./number";
 
 describe("formatValue", () => {
   it.each([
@@ -39,4 +39,14 @@ describe("formatExactly", () => {
     [-1e-7, "−1·10⁻⁷"],
     [NaN, "–"],
   ])("writes %d as %s", (value, text) => expect(formatExactly(value)).toBe(text));
+});
+
+describe("counted", () => {
+  it("has no plural of one", () => {
+    expect([0, 1, 2].map((count) => counted(count, "frame"))).toEqual([
+      "0 frames",
+      "1 frame",
+      "2 frames",
+    ]);
+  });
 });

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Numbers as people write them: 0.00131, 8.1·10⁻⁵, −3.25.
+// Numbers as people write them: 0.00131, 8.1·10⁻⁵, −3.25; 1 frame, 2 frames.
 
 const kMinus = "−";
 const kNone = "–"; // stands for NaN
@@ -27,3 +27,6 @@ export const formatValue = (value: number): string => format(value, 3);
 
 // Six digits, all that values of single precision surely have.
 export const formatExactly = (value: number): string => format(value, 6);
+
+export const counted = (count: number, what: string): string =>
+  `${count} ${what}${count === 1 ? "" : "s"}`;

@@ -156,6 +156,8 @@ describe("the names of A and B", () => {
   it("are else those of the nearest folders that differ", () => {
     expect(tellingNames(at("/x/f32/demo/attn_maps"), at("/x/bf16/demo"))).toEqual(["f32", "bf16"]);
     expect(tellingNames(at("/x/demo_a/attn_maps"), at("/y/demo_b"))).toEqual(["demo_a", "demo_b"]);
+    expect(tellingNames(at("/x/demo/attn_maps"), at("/x/four/qk"))).toEqual(["demo", "four"]);
+    expect(tellingNames(at("/qk/demo/qk"), at("/maps/demo"))).toEqual(["qk", "maps"]);
     expect(tellingNames(at("/x/demo"), at("/x/demo"))).toEqual(["demo", "demo"]);
   });
 

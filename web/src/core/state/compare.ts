@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Two exports held against each other: what B lacks of what A shows, whether A − B makes sense, and what to call them.
+import { counted } from "../maps/number";
 import { frameOf, type Cell, type Spot } from "../source/spot";
 import type { ExportInfo } from "../source/wire";
 import { kAverage } from "./choices";
@@ -39,9 +40,6 @@ export function numberRanges(numbers: readonly number[]): string {
   }
   return runs.map(([from, to]) => (from === to ? String(from) : `${from}–${to}`)).join(", ");
 }
-
-const counted = (count: number, what: string): string =>
-  `${count} ${what}${count === 1 ? "" : "s"}`;
 
 // Why an export has nothing that is defined as A's maps are; null if it has.
 function undefinedIn(a: Shown, b: ExportInfo): string | null {
@@ -188,8 +186,11 @@ function whyNoHeadDifference(a: Shown, b: ExportInfo): string | null {
   return own.heads === other.heads ? null : `A has ${own.heads} heads, B has ${other.heads}.`;
 }
 
-const foldersOf = (path: string): string[] =>
-  path.split(/[\\/]/).filter((part) => part !== "" && part !== "attn_maps");
+// The folders of an export's path, without the one inside it that maps or queries and keys lie in.
+export function foldersOf(path: string): string[] {
+  const parts = path.split(/[\\/]/).filter((part) => part !== "");
+  return ["attn_maps", "qk"].includes(parts.at(-1) ?? "") ? parts.slice(0, -1) : parts;
+}
 
 // The shortest names that tell two exports apart: their own, or of the folders that they lie in the nearest that differ.
 export function tellingNames(a: ExportInfo, b: ExportInfo): [string, string] {
