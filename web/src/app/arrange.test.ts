@@ -21,6 +21,19 @@ describe("a sheet of frames", () => {
     const found = frameSheet(100, 1, none, { width: 450, height: 300 });
     expect(found).toEqual({ columns: 2, size: 0 });
   });
+
+  it("shows as many whole ones as it can where it scrolls", () => {
+    const columns = (height: number, caption = 100) =>
+      frameSheet(50, 1, () => caption, { width: 850, height }).columns;
+    // 170 wide, rows of 270: one row of five, or two.
+    expect(columns(360)).toBe(5);
+    expect(columns(540)).toBe(5);
+    // Whole rows of two come before cut ones of five.
+    const low = (width: number) => (width < 400 ? 400 : 20);
+    expect(frameSheet(50, 2, low, { width: 850, height: 360 }).columns).toBe(2);
+    // None is whole.
+    expect(columns(100)).toBe(5);
+  });
 });
 
 describe("columns", () => {

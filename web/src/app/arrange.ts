@@ -13,19 +13,18 @@ export interface Sheet {
   size: number;
 }
 
-const kUsualFrame = 220; // where not all are in view anyway; two side by side if they can be
+const kGoodFrame = 160; // no smaller where not all are in view anyway; two side by side if they can be
 const kSmallestFrame = 110;
 
-// The number of columns at which `count` pictures of this shape (width over height) come out largest. `caption` is what
-// stands under a picture of a width.
+// The number of columns at which `count` pictures of this shape (width over height) come out largest; where not all are in
+// view, that at which most are whole. `caption` is what stands under a picture of a width.
 export function frameSheet(
   count: number,
   aspect: number,
   caption: (width: number) => number,
   room: Room,
 ): Sheet {
-  const usual = Math.max(kSmallestFrame, Math.min(kUsualFrame, room.width / 2));
-  let best = { columns: Math.max(1, Math.min(count, Math.floor(room.width / usual))), size: 0 };
+  let best = { columns: mostWhole(count, aspect, caption, room), size: 0 };
   for (let columns = 1; columns <= count; columns++) {
     const width = room.width / columns;
     const height = room.height / Math.ceil(count / columns);
@@ -35,6 +34,23 @@ export function frameSheet(
     if (size > best.size && size >= kSmallestFrame) best = { columns, size };
   }
   return best;
+}
+
+function mostWhole(
+  count: number,
+  aspect: number,
+  caption: (width: number) => number,
+  room: Room,
+): number {
+  const good = Math.max(kSmallestFrame, Math.min(kGoodFrame, room.width / 2));
+  let best = { columns: 1, whole: 0 };
+  for (let columns = 1; columns <= count && room.width / columns >= good; columns++) {
+    const width = room.width / columns;
+    const whole = columns * Math.floor(room.height / (width / aspect + caption(width)));
+    // Where not even one is, the narrowest show most.
+    if (whole > best.whole || best.whole === 0) best = { columns, whole };
+  }
+  return best.columns;
 }
 
 export const kColumnGap = 8;

@@ -112,6 +112,9 @@ export function ShareMatrix(props: {
     />
   );
   const lines = Math.max(1, Math.ceil((1.2 * em) / tall)); // rows for each name that fits
+  // The last row, which may be of another kind, has its name always; none stands too near to it.
+  const last = rows.length - 1;
+  const isNamed = (row: number) => row === last || (row % lines === 0 && last - row >= lines);
   const bottom = plot.y + plot.height;
   const barTop = bottom + kBar.below * em;
   return (
@@ -142,7 +145,7 @@ export function ShareMatrix(props: {
       >
         <title id={titleId}>{props.label}. Arrow keys read the shares; Enter chooses one.</title>
         {rows.map(({ label }, row) =>
-          row % lines > 0 ? null : (
+          !isNamed(row) ? null : (
             <text
               key={label}
               x={plot.x - 0.4 * em}
