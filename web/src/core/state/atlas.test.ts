@@ -177,6 +177,26 @@ describe("the atlas", () => {
     expect(atlas.passes(atlas.block.value!, { layer: 1, head: 2 })).toBe(true);
     expect([...atlas.letters.value]).toEqual([["sink", "S"], ["local", "L"]]); // prettier-ignore
   });
+
+  it("says which names of a link the report does not have, once it is there", async () => {
+    const { path } = state.exportInfo.value!;
+    const link = (names: string) => `path=${encodeURIComponent(path)}&view=atlas&layer=2${names}`;
+    await state.openLink(link("&metric=unheard&label=unseen"));
+    expect(state.notKept.value).toEqual([]);
+    await pass(0);
+    const lost = ["metric unheard (entropy is shown)", "label unseen (all heads are shown)"];
+    expect(state.notKept.value).toEqual(lost);
+    await state.openLink(link("&metric=self_mass&label=local"));
+    expect(state.notKept.value).toEqual([]);
+    // The report is there already.
+    await state.openLink(link("&head=9&metric=unheard"));
+    expect(state.notKept.value).toEqual(["head 9 (head 2 is shown)", lost[0]]);
+    // Another export has a link of its own.
+    state.show(storeExport({ id: "another" }));
+    state.notKept.value = [];
+    await pass(1000);
+    expect(state.notKept.value).toEqual([]);
+  });
 });
 
 describe("what is pointed at", () => {

@@ -9,6 +9,7 @@ import {
   spotName,
   type Spot,
 } from "../source/spot";
+import type { HeadReport } from "../source/wire_report";
 import { kHeadSorts } from "../maps/heads";
 import {
   kAtlasEnds,
@@ -277,6 +278,21 @@ export function notKept(s: Shown, query: string): string[] {
     const number = Number(text);
     if (text !== "" && number === Number(before)) continue; // 0.50 and 0.5
     lost.push(`${field.key} ${text || "(empty)"} (${before || "the usual one"} is used)`);
+  }
+  return lost;
+}
+
+// The same, of what a report of all heads tells, which has metrics.
+export function notKeptOfReport(report: HeadReport, query: string): string[] {
+  const parameters = new URLSearchParams(query);
+  const { metrics, labels } = report;
+  const lost: string[] = [];
+  const [metric, label] = [parameters.get("metric"), parameters.get("label")];
+  if (metric && !metrics.some(({ name }) => name === metric)) {
+    lost.push(`metric ${metric} (${metrics[0]?.label} is shown)`);
+  }
+  if (label && !labels.some(({ name }) => name === label)) {
+    lost.push(`label ${label} (all heads are shown)`);
   }
   return lost;
 }

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // The state of one viewer. Two of them share nothing.
-import { batch, computed, signal } from "@preact/signals";
+import { batch, computed, effect, signal } from "@preact/signals";
 import type { Source } from "../source/source";
+import type { ExportInfo } from "../source/wire";
 import { createAtlas, createPointing } from "./atlas";
 import { createChanges } from "./changes";
 import { createChoices, createOpened } from "./choices";
 import { derive } from "./derived";
 import { createFeeds } from "./feeds";
 import { followFrames } from "./frame_order";
-import { linkPlaces, notKept, readChoices } from "./link";
+import { linkPlaces, notKept, notKeptOfReport, readChoices } from "./link";
 
 export function createState(source: Source) {
   const signals = { ...createOpened(), ...createChoices() };
@@ -17,8 +18,20 @@ export function createState(source: Source) {
   const feeds = createFeeds(source, shown);
   const pointing = createPointing();
   const atlas = createAtlas(source, shown, pointing);
-  const stops = [feeds.follow(), atlas.follow()];
+  // The link of the export on show, until a report tells what of it there is.
+  const unreported = signal<{ query: string; of: ExportInfo | null } | null>(null);
+  const stops = [feeds.follow(), atlas.follow(), effect(hearReport)];
   const openings = signal(0);
+
+  function hearReport(): void {
+    const [link, report] = [unreported.value, atlas.report.value];
+    if (!link || !report?.metrics.length || link.of !== shown.exportInfo.value) return;
+    const lost = notKeptOfReport(report, link.query);
+    batch(() => {
+      unreported.value = null;
+      if (lost.length > 0) shown.notKept.value = [...shown.notKept.peek(), ...lost];
+    });
+  }
 
   // Opens what a link asks for, in the view that it asks for, and says what of it the export does not have. The export
   // on show, asked for again by its path, need not be opened anew. Returns whether the link's export is shown.
@@ -46,7 +59,10 @@ export function createState(source: Source) {
       if (path !== null && !info) shown.pathText.value = path;
       if (!(await changes.load(path, restored, prepare))) return false;
     }
-    shown.notKept.value = notKept(shown, query);
+    batch(() => {
+      shown.notKept.value = notKept(shown, query);
+      unreported.value = { query, of: shown.exportInfo.value };
+    });
     if (other !== (shown.other.value?.path ?? null)) {
       const failure = await changes.openOther(other);
       if (failure) changes.reportFailure(failure);
