@@ -8,8 +8,8 @@ import { Choice } from "./Fields";
 const kSortNames = { place: "in place", layer: "in each layer", all: "all heads" };
 const kThumbnailNames = {
   off: "none",
-  query: "the query’s picture",
-  most: "where each looks most",
+  query: "query’s picture",
+  most: "looked at most",
 };
 
 export function AtlasControls() {
@@ -79,7 +79,7 @@ export function AtlasControls() {
         <Choice
           label="Small maps"
           testId="atlas-thumbnails"
-          title="The map of the query in each head, on one picture"
+          title="The map of the query in each head, on one picture: that of the query, or the one at which the head looks most"
           value={state.atlasThumbnails.value}
           options={kThumbnailFrames.map((each) => [each, kThumbnailNames[each]])}
           onChange={(name) => {

@@ -7,7 +7,7 @@ import { formatValue } from "../../core/maps/number";
 import { position, valueAt } from "../../core/maps/scale";
 import { numberText, tileSet, type TileSet } from "../../core/state/atlas_tiles";
 import { kSideNames, type Side } from "../../core/state/compare_sides";
-import { attentionName } from "../../core/state/wording";
+import { asSentence, attentionName } from "../../core/state/wording";
 import { useViewer } from "../context";
 import { FailureText } from "./FailureBanner";
 
@@ -111,7 +111,7 @@ function Labels() {
             data-testid="atlas-label"
             class={on ? "chosen" : ""}
             aria-pressed={on}
-            title={`${rule}. A click shows these heads alone.`}
+            title={`${asSentence(rule)} A click shows these heads alone.`}
             onClick={() => (state.atlasFilter.value = on ? "" : name)}
           >
             <b>{atlas.letters.value.get(name)}</b> {label}
@@ -121,7 +121,7 @@ function Labels() {
       })}
       {atlas.filter.value && (
         <p class="quiet small">
-          {atlas.filter.value.label}: {atlas.filter.value.rule}.
+          {atlas.filter.value.label}: {asSentence(atlas.filter.value.rule)}
         </p>
       )}
     </div>
@@ -177,7 +177,7 @@ export function AtlasLegend() {
       })}
       <p class="small" data-testid="atlas-definition">
         {metric.definition}
-        {report.sample && <span class="quiet"> Sample: {report.sample.replace(/\.?$/, ".")}</span>}
+        {report.sample && <span class="quiet"> Sample: {asSentence(report.sample)}</span>}
       </p>
       <Labels />
       <SmallMaps />

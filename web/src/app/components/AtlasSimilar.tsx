@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Heads like the one at hand.
 import { formatValue } from "../../core/maps/number";
+import { asSentence } from "../../core/state/wording";
 import { useViewer } from "../context";
 import { kMarked } from "./AtlasTiles";
 import { OfA } from "./CompareNames";
@@ -14,7 +15,6 @@ export function AtlasSimilar() {
   const failure = atlas.similar.failure.value;
   const at = found ? `layer ${found.layer}, head ${found.head}` : "";
   const near = found?.similar.heads.slice(0, kMarked) ?? [];
-  const farthest = Math.max(...near.map(({ distance }) => distance), 1e-12);
   const brush = (place: { layer: number; head: number } | null) => {
     atlas.brush.value = place &&
       found && { kind: found.kind, layer: place.layer, head: place.head };
@@ -62,14 +62,17 @@ export function AtlasSimilar() {
                     layer {place.layer}, head {place.head}
                   </span>
                   <span class="bar" aria-hidden="true">
-                    <span style={{ width: `${(100 * place.distance) / farthest}%` }} />
+                    <span style={{ width: `${100 * Math.max(0, 1 - place.distance)}%` }} />
                   </span>
                   <b>{formatValue(place.distance)}</b>
                 </button>
               ))
             }
           </Roving>
-          <p class="quiet small definition">{found.similar.definition}</p>
+          <p class="quiet small definition">
+            {asSentence(found.similar.definition)} Bars are 1 − distance, of 1: the longer, the more
+            alike.
+          </p>
         </>
       )}
     </section>

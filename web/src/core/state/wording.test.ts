@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { expect, it } from "vitest";
-import { savedText } from "./wording";
+import { asSentence, savedText } from "./wording";
 
 it.each([
   [[], "Saved"],
@@ -10,3 +10,10 @@ it.each([
 ])("what is said of a file that lacks the layers %j", (layers, text) =>
   expect(savedText(layers)).toBe(text),
 );
+
+it("a text becomes a sentence with one full stop", () => {
+  expect(["one key holds half", "one key holds half."].map(asSentence)).toEqual([
+    "one key holds half.",
+    "one key holds half.",
+  ]);
+});

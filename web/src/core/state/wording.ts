@@ -19,6 +19,9 @@ export function attentionName(how: Computation | null): string {
     .join(", ");
 }
 
+// With one full stop at its end, whether the text has one or not.
+export const asSentence = (text: string): string => text.replace(/\.?$/, ".");
+
 const kMostRanges = 12; // letters, of what a button can say
 
 // Of a file; `leftOut`: the layers that it lacks.
