@@ -107,6 +107,30 @@ describe("the atlas", () => {
     expect(await viewer.id("atlas-metric").inputValue()).toBe(metric);
   });
 
+  it("says what lies under the pointer once tiles are sorted, and all numbers as a table", async () => {
+    // In order by the metric, the largest first: 3.2 stands where 1.1 was.
+    await answer(() => exampleHeads());
+    await viewer.readout(tiles(), 0.25, 0.16, "layer 1 (index 0), head 1 (index 0)");
+    await viewer.id("atlas-sort").selectOption("all");
+    await expect
+      .poll(() => viewer.text("readout"))
+      .toContain("layer 3 (index 2), head 2 (index 1)");
+    await viewer.id("atlas-metric").selectOption("self_mass");
+    await expect.poll(() => viewer.text("readout")).toContain("self 60");
+    const rows = await viewer.id("atlas-table").locator("tr").allInnerTexts();
+    expect(rows.map((row) => row.split(/\s+/).join(" "))).toEqual([
+      "layer head 1 head 2",
+      "1 10 % 20 %",
+      "2 30 % 40 %",
+      "3 50 % 60 %",
+    ]);
+  });
+
+  it("says which metric of a link there is not", async () => {
+    await answer(() => exampleHeads(), `${kStore}&view=atlas&metric=unheard`);
+    await expect.poll(() => viewer.text("not-kept")).toContain("metric unheard (entropy is shown)");
+  });
+
   it("goes from head to head with the keys", async () => {
     await open(`${kStore}&view=atlas&sort=layer`);
     await tiles().waitFor();

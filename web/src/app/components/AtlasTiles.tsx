@@ -2,8 +2,8 @@
 // A tile for each head of each layer, painted as one picture.
 import { useSignal, useSignalEffect } from "@preact/signals";
 import { useLayoutEffect, useMemo, useRef } from "preact/hooks";
-import type { HeadPlace } from "../../core/maps/heads";
-import { headText, tileText, type TileSet } from "../../core/state/atlas_tiles";
+import { valuesOf, type HeadPlace } from "../../core/maps/heads";
+import { headText, numberText, tileText, type TileSet } from "../../core/state/atlas_tiles";
 import { tileCells, type Cells, type Room } from "../arrange";
 import { useViewer } from "../context";
 import { kStripe, paintTiles, type TileLook } from "../paint_tiles";
@@ -71,10 +71,17 @@ function Marks({ set, cells, ratio, placed }: Sheet) {
   );
 }
 
+// What is said of a head, and where on the window.
+interface Reading extends HeadPlace {
+  x: number;
+  y: number;
+  of: "pointer" | "keys";
+}
+
 function useReading(set: TileSet) {
   const { sides } = useViewer();
   const voice = useVoice();
-  const said = useSignal<(HeadPlace & { x: number; y: number }) | null>(null);
+  const said = useSignal<Reading | null>(null);
   useSignalEffect(() => {
     const at = said.value;
     voice.say(at && { x: at.x, y: at.y, ...tileText(sides, set, at) });
@@ -152,24 +159,30 @@ export function AtlasTiles(props: { set: TileSet; room: Room; em: number }) {
     if (context) paintTiles(state, context, set, look);
   }, painted);
   const said = useReading(set);
+  // Other tiles may have come to lie under the pointer, which did not move; keys stay with their head.
+  useLayoutEffect(() => {
+    const now = said.peek();
+    if (now?.of === "keys") readReached();
+    else if (now) say(at(now.x, now.y), now.x, now.y);
+  }, painted);
 
   const cssPixels = (pixels: number) => (pixels + kRounding) / ratio;
   const wide = cssPixels(columns * (cells.width + cells.gap) - cells.gap);
   const tall = cssPixels(rows.length * (cells.height + cells.gap) - cells.gap);
-  const at = (event: MouseEvent): HeadPlace | null => {
+  const at = (x: number, y: number): HeadPlace | null => {
     const box = maps.current!.getBoundingClientRect();
-    const row = rows[Math.floor(((event.clientY - box.top) / box.height) * rows.length)];
-    return row?.[Math.floor(((event.clientX - box.left) / box.width) * columns)] ?? null;
+    const row = rows[Math.floor(((y - box.top) / box.height) * rows.length)];
+    return row?.[Math.floor(((x - box.left) / box.width) * columns)] ?? null;
   };
   const say = (place: HeadPlace | null, x: number, y: number) => {
-    said.value = place && { ...place, x, y };
+    said.value = place && { ...place, x, y, of: "pointer" };
     const before = atlas.brush.peek();
     if (!place) atlas.brush.value = null;
     else if (before?.layer !== place.layer || before.head !== place.head) {
       atlas.brush.value = { kind: block.kind, ...place, rests: true };
     }
   };
-  const read = (event: PointerEvent) => say(at(event), event.clientX, event.clientY);
+  const read = ({ clientX: x, clientY: y }: PointerEvent) => say(at(x, y), x, y);
   // The head at hand: of the keys.
   const reached = (): HeadPlace => {
     const now = atlas.subject.value;
@@ -180,7 +193,8 @@ export function AtlasTiles(props: { set: TileSet; room: Room; em: number }) {
     const [row, column] = placed.get(keyOf(place)) ?? [0, 0];
     const box = maps.current!.getBoundingClientRect();
     const x = box.left + ((column + 0.5) / columns) * box.width;
-    said.value = { ...place, x, y: box.top + ((row + 0.5) / rows.length) * box.height };
+    const y = box.top + ((row + 0.5) / rows.length) * box.height;
+    said.value = { ...place, x, y, of: "keys" };
   };
   const kSteps: Readonly<Record<string, readonly [number, number]>> = {
     ArrowUp: [-1, 0],
@@ -202,6 +216,7 @@ export function AtlasTiles(props: { set: TileSet; room: Room; em: number }) {
     event.preventDefault();
     event.stopPropagation();
   };
+  const table = useMemo(() => <Table set={set} />, [set]);
   const names = { place: "", layer: ", sorted within each layer", all: ", sorted" }[sort];
   return (
     <div
@@ -230,7 +245,7 @@ export function AtlasTiles(props: { set: TileSet; room: Room; em: number }) {
         onPointerMove={read}
         onPointerLeave={() => say(null, 0, 0)}
         onClick={(event) => {
-          const found = at(event);
+          const found = at(event.clientX, event.clientY);
           say(null, 0, 0);
           if (found) state.openHead(block.kind, found.layer, found.head);
         }}
@@ -239,6 +254,55 @@ export function AtlasTiles(props: { set: TileSet; room: Room; em: number }) {
         <Marks set={set} cells={cells} ratio={ratio} placed={placed} />
         <Said set={set} said={said} />
       </div>
+      {table}
+    </div>
+  );
+}
+
+const kMostInTable = 400; // heads; of more, a table is longer than anyone listens to
+
+// The numbers as a table, for screen readers.
+function Table({ set }: { set: TileSet }) {
+  const { metric, block } = set;
+  if (block.layers.length * block.heads > kMostInTable) return null;
+  const heads = Array.from({ length: block.heads }, (_, i) => i + 1);
+  const values = valuesOf(block, metric.name);
+  return (
+    <div class="visually-hidden">
+      <table data-testid="atlas-table">
+        <caption>
+          {metric.label}, {block.kind} blocks
+        </caption>
+        <thead>
+          <tr>
+            <th scope="col">layer</th>
+            {heads.map((head) => (
+              <th key={head} scope="col">
+                head {head}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {block.layers.map((layer, i) => (
+            <tr key={layer}>
+              <th scope="row">{layer}</th>
+              {heads.map((head) => {
+                const value = values[i]?.[head - 1];
+                return (
+                  <td key={head}>
+                    {value === undefined
+                      ? "not yet computed"
+                      : Number.isNaN(value)
+                        ? "none"
+                        : numberText(metric, value)}
+                  </td>
+                );
+              })}
+            </tr>
+          ))}
+        </tbody>
+      </table>
     </div>
   );
 }

@@ -98,6 +98,17 @@ describe("the tiles of one export", () => {
     expect(layerText(block, 1)).toBe("layer 1 (index 0), frame blocks");
   });
 
+  it("say which frame the small map is on", async () => {
+    await there();
+    const place = { layer: 2, head: 1 };
+    const said = () => tileText(sides, tileSet(sides, "a")!, place).more;
+    expect(said()).toBe("sink");
+    const map = { levels: new Float32Array(48), scale: 255 as const };
+    const small = { frame: 1, map, range: { low: 0, high: 1, log: false } };
+    state.atlas.thumbnails.maps.value = new Map([[2, [small, null]]]);
+    expect(said()).toBe("sink · small map: frame 1");
+  });
+
   it("write shares in percent", () => {
     expect(numberText({ unit: "share" }, 0.1234)).toBe("12.3 %");
     expect(numberText({ unit: "cells" }, 2.5)).toBe("2.5 cells");

@@ -78,8 +78,8 @@ const plusMinus = (metric: HeadMetric, value: number, error: number): string => 
   return [number, "±", about, ...unit].join(" ");
 };
 
-// What is said of a tile: the head, its number with the standard error and what uniform attention would give, and its
-// labels.
+// What is said of a tile: the head, its number with the standard error and what uniform attention would give, its labels,
+// and which frame its small map is on.
 export function tileText(sides: Sides, set: TileSet, place: HeadPlace) {
   const { metric, block } = set;
   const title = headText(block, place);
@@ -97,10 +97,12 @@ export function tileText(sides: Sides, set: TileSet, place: HeadPlace) {
     Number.isNaN(uniform) ? "" : `uniform ${numberText(metric, uniform)}`,
   ];
   const labels = labelsOfHead(block, place).map((name) => labelName(sides, name));
+  const small = sides[set.side].atlas.thumbnails.maps.value.get(place.layer)?.[place.head - 1];
+  const more = [labels.join(", "), small ? `small map: frame ${small.frame}` : ""];
   return {
     title,
     detail: detail.filter(Boolean).join(" · "),
-    ...(labels.length > 0 ? { more: labels.join(", ") } : {}),
+    ...(more.some(Boolean) ? { more: more.filter(Boolean).join(" · ") } : {}),
   };
 }
 
