@@ -27,7 +27,7 @@ export function AtlasSimilar() {
           <OfA />
         </span>
         <span class="quiet" title={found?.similar.definition}>
-          distance
+          bar: 1 − distance; distance
         </span>
       </h3>
       {failure && failure.kind !== "network" && (
@@ -69,10 +69,7 @@ export function AtlasSimilar() {
               ))
             }
           </Roving>
-          <p class="quiet small definition">
-            {asSentence(found.similar.definition)} Bars are 1 − distance, of 1: the longer, the more
-            alike.
-          </p>
+          <p class="quiet small definition">{asSentence(found.similar.definition)}</p>
         </>
       )}
     </section>
