@@ -8,6 +8,7 @@
 #include <numeric>
 
 #include "qk_testing.h"
+#include "testing.h"
 
 namespace vggt {
 namespace {
@@ -195,13 +196,12 @@ TEST(ChooseAnchors, SharesOutByScores) {
   EXPECT_DOUBLE_EQ(sum[3], 1 + 0.2 * 0.1);
 }
 
-struct Cancelled {};
-
 TEST_F(AnchorScoresTest, RefusesAndStops) {
   QkDescription d = SmallQkDescription();
   const QkStore store(WriteQkStore(dir_.path(), d), {});
   const RowSample sample = AllRows(d.token_grid(d.blocks[0]));
-  EXPECT_THROW(ComputeAnchorScores(store, 0, sample, [] { throw Cancelled(); }), Cancelled);
+  EXPECT_THROW(ComputeAnchorScores(store, 0, sample, [] { throw testing::Cancelled(); }),
+               testing::Cancelled);
   const TestDir one, bare;
   const QkStore alone(WriteQkStore(one.path(), SmallQkDescription(1)), {});
   EXPECT_THAT(ErrorOf([&] { return ComputeAnchorScores(alone, 0, sample); }),

@@ -8,6 +8,7 @@
 
 #include "analysis/layer_choice.h"
 #include "qk_testing.h"
+#include "testing.h"
 
 namespace vggt {
 namespace {
@@ -162,8 +163,6 @@ TEST(DynamicScore, ThreadsDoNotMatter) {
   EXPECT_EQ(scores[0], scores[2]);
 }
 
-struct Cancelled {};
-
 TEST(DynamicScore, RefusesAndStops) {
   const TestDir two, dir;
   const QkStore few(WriteQkStore(two.path(), Video(2, 1)), {});
@@ -172,7 +171,7 @@ TEST(DynamicScore, RefusesAndStops) {
   const QkDescription d = Video(4, 2);
   const auto file = WriteQkStore(dir.path(), d);
   const QkStore store(file, {});
-  EXPECT_THROW(ComputeDynamicScores(store, [] { throw Cancelled(); }), Cancelled);
+  EXPECT_THROW(ComputeDynamicScores(store, [] { throw testing::Cancelled(); }), testing::Cancelled);
   std::vector<float> q = QkValues(d, d.blocks[0], 1, 0);
   q[50] = NAN;
   testing::WriteQkLayer(dir / "qk/global_02.safetensors", d.shape(d.blocks[0]), q, q);

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "qk_testing.h"
+#include "testing.h"
 
 namespace vggt {
 namespace {
@@ -104,8 +105,6 @@ TEST_F(MatchPatchesTest, FindsAPermutation) {
   }
 }
 
-struct Cancelled {};
-
 TEST_F(MatchPatchesTest, RefusesAndStops) {
   const QkDescription d = SmallQkDescription();
   const auto file = WriteQkStore(dir_.path(), d);
@@ -115,7 +114,8 @@ TEST_F(MatchPatchesTest, RefusesAndStops) {
               HasSubstr("there is no picture 3. Pictures count from 0 to 2"));
   EXPECT_THAT(ErrorOf([&] { return MatchPatches(store, layers, 0, 1, 0); }),
               HasSubstr("must be above 0"));
-  EXPECT_THROW(MatchPatches(store, layers, 0, 1, 1, [] { throw Cancelled(); }), Cancelled);
+  EXPECT_THROW(MatchPatches(store, layers, 0, 1, 1, [] { throw testing::Cancelled(); }),
+               testing::Cancelled);
   std::vector<float> k = testing::QkValues(d, d.blocks[0], 0, 1);
   k[3 * 16] = INFINITY;
   testing::WriteQkLayer(dir_ / "qk/global_01.safetensors", d.shape(d.blocks[0]), k, k);

@@ -11,6 +11,7 @@
 #include "core/error.h"
 #include "qk_store_testing.h"
 #include "slow_statistics.h"
+#include "testing.h"
 
 namespace vggt {
 namespace {
@@ -282,8 +283,6 @@ TEST_F(LayerStatisticsTest, ThreadsDoNotMatter) {
   }
 }
 
-struct Cancelled {};
-
 TEST_F(LayerStatisticsTest, StopsInTheMiddle) {
   const QkStore store(WriteQkStore(dir_.path(), SmallQkDescription(3, 8, 9)), {});
   const RowSample sample =
@@ -294,9 +293,9 @@ TEST_F(LayerStatisticsTest, StopsInTheMiddle) {
   std::atomic<int> asked = 0;
   EXPECT_THROW(ComputeLayerStatistics(store, BlockKind::kGlobal, 0, sample,
                                       [&] {
-                                        if (++asked == 3) throw Cancelled();
+                                        if (++asked == 3) throw testing::Cancelled();
                                       }),
-               Cancelled);
+               testing::Cancelled);
 }
 
 TEST_F(LayerStatisticsTest, RefusesWhatIsNotThere) {

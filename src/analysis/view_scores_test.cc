@@ -8,6 +8,7 @@
 #include <functional>
 
 #include "qk_testing.h"
+#include "testing.h"
 
 namespace vggt {
 namespace {
@@ -232,8 +233,6 @@ TEST(PicturesBelow, NeverHasTheAnchor) {
   EXPECT_THAT(PicturesBelow(std::vector<double>{0.1, 0.39, 0.4, 0.2}, 0.4, 0), ElementsAre(1, 3));
 }
 
-struct Cancelled {};
-
 TEST_F(ViewScoresTest, RefusesAndStops) {
   const QkDescription d = SmallQkDescription();
   const QkStore store(WriteQkStore(dir_.path(), d), {});
@@ -241,9 +240,9 @@ TEST_F(ViewScoresTest, RefusesAndStops) {
     EXPECT_THAT(ErrorOf([&] { return MatchScores(store, 0, std::vector{pair}); }),
                 HasSubstr("there is no pair of pictures"));
   }
-  const StopCheck stop = [] { throw Cancelled(); };
-  EXPECT_THROW(MatchScores(store, 0, std::vector<FramePair>{{0, 1}}, stop), Cancelled);
-  EXPECT_THROW(ComputeOutlierScores(store, 0, 0, {}, stop), Cancelled);
+  const StopCheck stop = [] { throw testing::Cancelled(); };
+  EXPECT_THROW(MatchScores(store, 0, std::vector<FramePair>{{0, 1}}, stop), testing::Cancelled);
+  EXPECT_THROW(ComputeOutlierScores(store, 0, 0, {}, stop), testing::Cancelled);
 
   const TestDir one;
   const QkStore alone(WriteQkStore(one.path(), SmallQkDescription(1)), {});

@@ -65,6 +65,9 @@ std::string ErrorOf(Body body) {
   return "";
 }
 
+// What the StopCheck of a test throws.
+struct Cancelled {};
+
 inline Bytes AsBytes(const std::string& text) {
   return {reinterpret_cast<const uint8_t*>(text.data()), text.size()};
 }
