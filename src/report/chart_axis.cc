@@ -164,4 +164,12 @@ std::string ShortNumber(double value, int digits) {
   return powers ? (text == "1" ? "10" : text + "·10") + Superscript(power) : text;
 }
 
+std::string PercentText(double share) {
+  if (!std::isfinite(share)) return "–";
+  const double percent = 100 * share;
+  return (std::abs(percent) < 0.995 ? ShortNumber(percent, 2)
+                                    : Typeset(fmt::format("{:.1f}", percent))) +
+         " %";
+}
+
 }  // namespace vggt

@@ -38,5 +38,7 @@ std::string NumberText(double value, double step);
 // With `digits` digits, or all of a whole number; zeros behind the point are left out: "0.913",
 // "1", "4.2·10⁻⁶". "–" if it is none.
 std::string ShortNumber(double value, int digits = 3);
+// A share of 1 in sentences: "71.2 %", and below 1 % with two digits, "0.17 %". "–" if it is none.
+std::string PercentText(double share);
 
 }  // namespace vggt

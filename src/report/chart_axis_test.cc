@@ -85,6 +85,13 @@ TEST(ChartAxis, NumbersAreShort) {
   EXPECT_EQ(ShortNumber(1e7), "10⁷");
   EXPECT_EQ(ShortNumber(0.75, 2), "0.75");
   EXPECT_EQ(ShortNumber(kNan), "–");
+  EXPECT_EQ(PercentText(0.712), "71.2 %");
+  EXPECT_EQ(PercentText(1), "100.0 %");
+  EXPECT_EQ(PercentText(0.01), "1.0 %");
+  EXPECT_EQ(PercentText(0.00996), "1.0 %");
+  EXPECT_EQ(PercentText(0.0017), "0.17 %");
+  EXPECT_EQ(PercentText(0), "0 %");
+  EXPECT_EQ(PercentText(kNan), "–");
 }
 
 }  // namespace
