@@ -104,7 +104,19 @@ OrderedJson ReportToJson(const ReportSummary& summary) {
   return json;
 }
 
+void CheckReportFlags(const ReportFlags& flags) {
+  if (!flags.matches.empty() && !flags.geometry.empty()) {
+    throw WrongUsage("cannot be given together with --geometry", "--matches", "Give one of them.");
+  }
+  const std::vector<std::string> only = SplitAtCommas(flags.only);
+  if (std::ranges::count(only, "matches") > 0 && flags.matches.empty() && flags.geometry.empty()) {
+    throw WrongUsage("the section matches needs known matches", "--only",
+                     "Give --matches FILE or --geometry PATH.");
+  }
+}
+
 int RunReport(const ReportFlags& flags) {
+  CheckReportFlags(flags);
   if (flags.threads > 0) SetThreadCount(static_cast<int>(flags.threads));
   CatchInterrupts();
   for (const std::string& path : flags.exports) NoteRecovery(path);
@@ -169,7 +181,9 @@ std::function<int()> DeclareReport(CLI::App& app) {
       ->check(PresetName);
   app.add_option("--rows", flags->rows,
                  "patches of each picture that numbers are taken of: a number,\n"
-                 "evenly spaced, or all [all, or as many as take about a minute]")
+                 "evenly spaced, or all; for layers and heads [all, or as many as\n"
+                 "take 2·10¹² multiply-adds, and for other parts as many as fit\n"
+                 "them: each says how many]")
       ->type_name("N")
       ->check(RowsValue);
   app.add_option("--matches", flags->matches,

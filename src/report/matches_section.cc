@@ -11,6 +11,7 @@
 #include "analysis/correspondence.h"
 #include "core/error.h"
 #include "geometry/scene_matches.h"
+#include "report/chart_axis.h"
 
 namespace vggt {
 namespace {
@@ -25,11 +26,9 @@ constexpr const char* kMatchDefinition =
     "the patch j* of b with the largest logit of i's query, after RoPE, without softmax; of equal "
     "ones the first. Every match of every ordered pair of pictures has the same weight. Standard "
     "errors hold as if matches were drawn at random, each by itself. Chance: answers drawn from "
-    "all "
-    "patches of b. Same cell: the answer is i itself. Shuffled: the head's own answers, with the "
+    "all patches "
+    "of b. Same cell: the answer is i itself. Shuffled: the head's own answers, with the "
     "places x̂ of a pair dealt out anew. After arXiv:2512.11508 (heads held against matches).";
-
-std::string MatchShare(double share) { return fmt::format("{:.1f} %", 100 * share); }
 
 // "71.2 ± 0.5 %"
 std::string MatchShareWithError(double share, double error) {
@@ -55,19 +54,19 @@ std::vector<std::string> MatchFindings(const MatchBoard& board, const std::vecto
   const double same = board.baselines.same_cell.of(MatchMetric::kHit1);
   const double chance = board.baselines.chance.of(MatchMetric::kHit1);
   out.push_back(fmt::format(
-      "{} (index {} of layer index {}) finds {} of the matches within one cell. The same cell "
-      "alone finds {}, chance {}, its own answers shuffled {}.",
-      Capitalized(MatchHeadText(board, best[0])), best[0] % static_cast<size_t>(board.heads),
-      board.layers[best[0] / static_cast<size_t>(board.heads)],
+      "{} finds {} of the matches within one cell. The same cell alone finds {}, chance {}, its "
+      "own "
+      "answers shuffled {}.",
+      Capitalized(MatchHeadText(board, best[0])),
       MatchShareWithError(HitOf(first), first.standard_error.of(MatchMetric::kHit1)),
-      MatchShare(same), MatchShare(chance), MatchShare(first.shuffled.of(MatchMetric::kHit1))));
+      PercentText(same), PercentText(chance), PercentText(first.shuffled.of(MatchMetric::kHit1))));
   const double mutual = first.value.of(MatchMetric::kMutual);
   out.push_back(fmt::format("Its median error is {:.1f} pixels of the frame{}.",
                             first.value.of(MatchMetric::kMedianError),
                             std::isnan(mutual) ? ""
                                                : fmt::format("; {} of its answers, asked in turn, "
                                                              "answer the patch that asked",
-                                                             MatchShare(mutual))));
+                                                             PercentText(mutual))));
   const auto above = [&](double bound) {
     return std::count_if(board.scores.begin(), board.scores.end(),
                          [&](const HitScores& scores) { return HitOf(scores) > bound; });
@@ -79,7 +78,7 @@ std::vector<std::string> MatchFindings(const MatchBoard& board, const std::vecto
   std::vector<std::string> others;
   for (size_t i = 1; i < best.size(); ++i) {
     others.push_back(fmt::format("{} ({})", MatchHeadText(board, best[i]),
-                                 MatchShare(HitOf(board.scores[best[i]]))));
+                                 PercentText(HitOf(board.scores[best[i]]))));
   }
   if (!others.empty()) {
     out.push_back(fmt::format("The next best are {}.", fmt::join(others, ", ")));
@@ -291,9 +290,7 @@ Section MatchesSection(const SectionInput& input) {
         "file of point pairs) or `geometry` (cameras and depth, or a model of COLMAP).");
     return section;
   }
-  if (!input.matches.empty() && !input.geometry.empty()) {
-    throw Error("both `matches` and `geometry` are given", "", "Give one of them.");
-  }
+  CheckMatchInput(input.matches, input.geometry);
   const FrameList& frames = input.store.description();
   const SceneMatches matches = input.matches.empty() ? ReadSceneMatches(input.geometry, frames)
                                                      : ReadMatches(input.matches, frames);
@@ -336,6 +333,18 @@ Section MatchesSection(const SectionInput& input) {
 
   section.tables = {MatchHeadsTable(board, order), MatchPairsTable(board, order)};
   return section;
+}
+
+void CheckMatchInput(const std::filesystem::path& matches, const std::filesystem::path& geometry) {
+  if (!matches.empty() && !geometry.empty()) {
+    throw Error("both `matches` and `geometry` are given", "", "Give one of them.");
+  }
+  for (const std::filesystem::path& path : {matches, geometry}) {
+    std::error_code unknown;
+    if (!path.empty() && !std::filesystem::exists(path, unknown)) {
+      throw Error("does not exist", path.string());
+    }
+  }
 }
 
 }  // namespace vggt

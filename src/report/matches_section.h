@@ -8,8 +8,11 @@ namespace vggt {
 
 // Holds all heads of the global blocks against the file of point pairs or the geometry that the
 // input names (geometry/scene_matches.h, analysis/correspondence.h). Without either, the section
-// has a note alone. Throws Error if both are given, and like ReadMatches, ReadSceneMatches and
+// has a note alone. Throws Error like CheckMatchInput, ReadMatches, ReadSceneMatches and
 // ScoreHeads.
 Section MatchesSection(const SectionInput& input);
+
+// Throws Error if both are given, or if what is given does not exist.
+void CheckMatchInput(const std::filesystem::path& matches, const std::filesystem::path& geometry);
 
 }  // namespace vggt

@@ -19,6 +19,7 @@
 #include "report/html_page.h"
 #include "report/input_hash.h"
 #include "report/layers_section.h"
+#include "report/matches_section.h"
 #include "report/presets.h"
 #include "report/report_json.h"
 #include "report/scenes_section.h"
@@ -29,6 +30,18 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr AtomicOptions kInStaging = {.existing = Existing::kRefuse, .sync = Sync::kLater};
+
+// What is held against known matches needs them, and what is given must be there: told whatever the
+// sections, before hours of computing.
+void CheckTruth(const ReportOptions& options) {
+  CheckMatchInput(options.matches, options.geometry);
+  if (options.matches.empty() && options.geometry.empty() &&
+      std::ranges::count(options.only, "matches") > 0) {
+    throw Error("the section matches needs known matches", "`only`",
+                "Give `matches` (a file of point pairs) or `geometry` (cameras and depth, or a "
+                "model of COLMAP).");
+  }
+}
 
 // Which sections are made: those asked for, or the preset's, or the usual ones.
 std::vector<const SectionInfo*> ChosenSections(const ReportOptions& options) {
@@ -322,14 +335,20 @@ std::vector<std::pair<std::string, std::string>> FactsOf(const ReportScene& scen
   const QkDescription& d = scene.store->description();
   std::vector<std::pair<std::string, std::string>> facts;
   facts.emplace_back("pictures", fmt::format("{} of {} × {} patches", d.frames, d.W_p, d.H_p));
-  if (!d.provenance.model_text.empty()) facts.emplace_back("model", d.provenance.model_text);
+  std::vector<std::string> model;
+  for (const std::string& text : {d.provenance.family, d.provenance.model_text}) {
+    if (!text.empty()) model.push_back(text);
+  }
+  if (!model.empty()) facts.emplace_back("model", fmt::format("{}", fmt::join(model, ": ")));
   std::vector<std::string> kinds;
   for (const QkBlocks& blocks : d.blocks) {
     kinds.push_back(fmt::format("{} {} of {} heads", blocks.layers.size(),
                                 BlockKindName(blocks.kind), blocks.heads));
   }
   facts.emplace_back("layers", fmt::format("{}", fmt::join(kinds, ", ")));
-  facts.emplace_back("rows", json.sample);
+  if (!d.provenance.precision.empty()) facts.emplace_back("precision", d.provenance.precision);
+  facts.emplace_back("rows (layers and heads)", json.sample);
+  if (!d.provenance.generator.empty()) facts.emplace_back("exported by", d.provenance.generator);
   facts.emplace_back("input", fmt::format("SHA-256 {}…, {}", json.hash.value.substr(0, 16),
                                           HumanBytes(static_cast<double>(json.hash.bytes))));
   return facts;
@@ -416,6 +435,7 @@ void ReportMaker::WriteAll(const std::vector<ReportScene>& scenes, const fs::pat
       page.facts.emplace_back(name.empty() ? fact : name + ": " + fact, value);
     }
   }
+  page.facts.emplace_back("report by", options_.creator);
   page.title = scenes.size() > 1 ? fmt::format("Attention in {} scenes", scenes.size())
                                  : "Attention in " + titles[0];
   writer.WriteText("index.html", HtmlPage(page));
@@ -429,6 +449,13 @@ void ReportMaker::WriteAll(const std::vector<ReportScene>& scenes, const fs::pat
 ReportSummary ReportMaker::Make() {
   const auto begin = std::chrono::steady_clock::now();
   const std::vector<const SectionInfo*> chosen = ChosenSections(options_);
+  CheckTruth(options_);
+  const bool has_truth = !options_.matches.empty() || !options_.geometry.empty();
+  if (has_truth && std::ranges::find(chosen, FindReportSection("matches")) == chosen.end()) {
+    summary_.notes.push_back(fmt::format(
+        "{} was not used: the section matches is not among those asked for",
+        PrintableText((options_.matches.empty() ? options_.geometry : options_.matches).string())));
+  }
   std::vector<ReportScene> scenes = OpenScenes(options_);
   if (scenes.size() > 1) CheckFit(scenes);
   const std::unique_ptr<StagedDirectory> staged = OpenOut(options_);

@@ -23,9 +23,9 @@ struct ReportOptions {
   // Patch queries of each picture that numbers are taken of; 0: all; absent: all, or as many as
   // a usual amount of computing allows (analysis/statistics_cache.h).
   std::optional<int64_t> rows;
-  uint64_t seed = 1;                  // of whatever is drawn at random
-  std::filesystem::path matches;      // known matches between pictures; empty: none
-  std::filesystem::path geometry;     // cameras and depth; empty: none
+  uint64_t seed = 1;  // of whatever is drawn at random
+  // Known matches between pictures, or cameras and depth; at most one of both; empty: none.
+  std::filesystem::path matches, geometry;
   std::string creator = "vggt-attn";  // what the files say of their program
 };
 
@@ -53,9 +53,10 @@ struct ReportSummary {
 // the same bytes, whatever the number of threads.
 //
 // Throws Error, before anything is computed, if `out` stands already and may not be replaced, if an
-// export cannot be opened or has no queries and keys, if exports do not fit one table, or if a name
-// in `only` or `preset` is none; then if a layer's numbers cannot be computed. A section that
-// cannot be made of this export, and was not asked for by name, is a note.
+// export cannot be opened or has no queries and keys, if exports do not fit one table, if a name in
+// `only` or `preset` is none, or if `matches` or `geometry` does not exist, both are given, or
+// neither is and `only` names the section that needs one; then if a layer's numbers cannot be
+// computed. A section that cannot be made of this export, and was not asked for by name, is a note.
 ReportSummary MakeReport(const ReportOptions& options, const ReportProgress& progress = {},
                          const StopCheck& stop_check = {});
 

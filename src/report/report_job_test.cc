@@ -61,7 +61,7 @@ TEST_F(ReportJob, WritesPageNumbersAndFigures) {
                                    "figures/layers.pdf", "figures/layers.png", "figures/heads.svg",
                                    "figures/query_layers.pdf", "data/query_layers.csv"}));
   EXPECT_FALSE(files.contains("data/frames.csv"));  // it has no rows
-  EXPECT_EQ(summary.figures, 4);
+  EXPECT_EQ(summary.figures, 6);  // of the layers one, of the heads one for each kind of block
   std::set<std::string> listed = {"report.json"};
   uint64_t bytes = 0;
   const Json json = ReadJsonFile(dir_ / "report" / "report.json");
@@ -202,7 +202,33 @@ TEST_F(ReportJob, APresetChoosesItsSection) {
   MakeReport(options);
   const std::set<std::string> files = FilesBelow(dir_ / "report");
   EXPECT_TRUE(files.contains("figures/query_seed.svg"));
+  EXPECT_TRUE(files.contains("data/query_seed.csv"));
+  EXPECT_FALSE(files.contains("data/query_layers.csv"));
   EXPECT_FALSE(files.contains("data/heads.csv"));
+}
+
+TEST_F(ReportJob, WhatHeadsAreHeldAgainstIsCheckedWhateverTheSections) {
+  ReportOptions options = Options();
+  options.geometry = dir_ / "no_geometry";
+  EXPECT_THAT(Problem(options), AllOf(HasSubstr("no_geometry"), HasSubstr("does not exist")));
+  options.matches = dir_ / "no_geometry";
+  EXPECT_THAT(Problem(options), HasSubstr("both `matches` and `geometry` are given"));
+  options.matches.clear(), options.geometry.clear();
+  options.only = {"matches"};
+  EXPECT_THAT(Problem(options), HasSubstr("the section matches needs known matches"));
+  options.only = {"layers"};
+  options.geometry = dir_ / "scene";
+  EXPECT_THAT(MakeReport(options).notes, ::testing::Contains(HasSubstr("scene was not used")));
+}
+
+TEST_F(ReportJob, ThePageSaysWhatItIsOf) {
+  MakeReport(Options());
+  const std::string page = ReadFile(dir_ / "report" / "index.html");
+  for (const char* fact :
+       {"<dt>rows (layers and heads)</dt><dd>all ", "<dt>report by</dt><dd>vggt-attn 1</dd>",
+        "<dt>input</dt><dd>SHA-256 "}) {
+    EXPECT_THAT(page, HasSubstr(fact));
+  }
 }
 
 TEST_F(ReportJob, NumbersThatAreNoneEndIt) {

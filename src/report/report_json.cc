@@ -58,6 +58,13 @@ OrderedJson SectionJson(const PageSection& each) {
   return json;
 }
 
+// The last part of a path, which tells what was given but not where it lies; of "." and "a/" too.
+std::string NameOf(const std::filesystem::path& path) {
+  if (path.empty()) return "";
+  const std::filesystem::path whole = std::filesystem::weakly_canonical(path);
+  return (whole.has_filename() ? whole : whole.parent_path()).filename().string();
+}
+
 OrderedJson OptionsJson(const ReportOptions& options) {
   OrderedJson json;
   json["only"] = options.only;
@@ -72,8 +79,8 @@ OrderedJson OptionsJson(const ReportOptions& options) {
   if (options.rows)
     json["rows"] = *options.rows == 0 ? OrderedJson("all") : OrderedJson(*options.rows);
   json["seed"] = options.seed;
-  json["matches"] = options.matches.filename().string();
-  json["geometry"] = options.geometry.filename().string();
+  json["matches"] = NameOf(options.matches);
+  json["geometry"] = NameOf(options.geometry);
   return json;
 }
 

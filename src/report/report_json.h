@@ -34,7 +34,8 @@ struct ReportJson {
 
 // {"format": "vggt-attn-report", "format_version": 1, "generator", "options", "hash", "exports",
 // "sections": [{"name", "title", "export", "findings", "notes", "figures", "tables"}], "files"}.
-// It names no folder of the machine that it was made on.
+// It names no folder of the machine that it was made on: of `matches` and `geometry` it has the
+// name alone.
 std::string ReportJsonText(const ReportJson& report);
 
 // The files that a report.json lists. Throws Error if it is none of ours.

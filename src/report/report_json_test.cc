@@ -22,6 +22,7 @@ std::string MadeJson() {
   options.preset = "seed";
   options.rows = 0;
   options.matches = "/home/somebody/pairs.csv";
+  options.geometry = "/home/somebody/scene/";
   options.creator = "vggt-attn 1";
   Section section;
   section.name = "query";
@@ -49,6 +50,8 @@ TEST(ReportJson, SaysHowAReportWasMade) {
   EXPECT_EQ(json["generator"], "vggt-attn 1");
   EXPECT_EQ(json["options"]["rows"], "all");
   EXPECT_EQ(json["options"]["preset"]["name"], "seed");
+  EXPECT_EQ(json["options"]["matches"], "pairs.csv");
+  EXPECT_EQ(json["options"]["geometry"], "scene");
   EXPECT_EQ(json["exports"][0]["hash"], "abcd");
   EXPECT_EQ(json["exports"][0]["blocks"]["global"]["layers"], 2);
   EXPECT_EQ(json["sections"][0]["findings"][0], "Something.");
