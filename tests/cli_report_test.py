@@ -206,6 +206,28 @@ class Report(Case):
             self.assertEqual(about["options"]["preset"]["name"], preset)
             [figure] = about["sections"][0]["figures"]
             self.assertIn(about["options"]["preset"]["definition"], figure["caption"])
+            # The table holds what the figure shows, and there is no other.
+            [table] = about["sections"][0]["tables"]
+            self.assertEqual(table["name"], figure["name"])
+            maps = np.load(out / "data" / f"query_{preset}.npz")["maps"]
+            rows = self.table(out / "data" / f"query_{preset}.csv")
+            np.testing.assert_allclose([float(row["largest"]) for row in rows],
+                                       maps.reshape(len(rows), -1).max(1), rtol=1e-6)
+            if preset == "seed":
+                np.testing.assert_allclose(maps.reshape(len(maps), -1).sum(1), 1, atol=1e-5)
+            else:
+                self.assertLess(maps.min(), 0)
+
+    def test_what_heads_are_held_against_must_be_there(self):
+        out = ["--out", self.dir / "new"]
+        for flag in ["--matches", "--geometry"]:
+            self.refuse(1, ["report", self.folder, *out, "--only", "layers", flag, "nope"], "nope",
+                        "does not exist")
+        self.refuse(2, ["report", self.folder, *out, "--only", "matches"], "--only",
+                    "--matches FILE or --geometry PATH")
+        self.refuse(2, ["report", self.folder, *out, "--matches", "a", "--geometry", "b"],
+                    "--matches", "--geometry")
+        self.assertFalse((self.dir / "new").exists())
 
     def test_a_report_is_replaced_only_if_asked(self):
         out = self.report("--only", "layers")
@@ -254,7 +276,7 @@ class Report(Case):
         self.refuse(1, ["report", self.folder, *out, "--only", "layers", "--preset", "seed"],
                     "--preset", "query")
         told = self.succeed("report", self.folder, *out, "--only", "layers", "--json", "--quiet")
-        self.assertEqual(json.loads(told.stdout)["figures"], 2)
+        self.assertEqual(json.loads(told.stdout)["figures"], 3)
         self.assertEqual(told.stderr, "")
 
     def test_the_help_names_every_section_and_preset(self):

@@ -11,7 +11,7 @@ constexpr ReportPreset kReportPresets[] = {
      "Softmax over patch keys alone, so that special tokens count for nothing; mean over heads; "
      "each layer's colours end at the 99th percentile of its values; colour map jet."},
     {"fastvggt", "query", "FastVGGT (2025)",
-     "Logits q·k without softmax, mean over heads; each layer's colours go from its least value "
+     "Logits q·k/√d without softmax, mean over heads; each layer's colours go from its least value "
      "to its largest."},
     {"robustvggt", "views", "RobustVGGT (CVPR 2026)",
      "Attention and feature scores of each picture against the first, of the last global layer, "

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <numeric>
 
 #include "attention/attention_rows.h"
@@ -72,6 +73,13 @@ QueryMaps MapsOf(const AttentionAnswer& answer, bool layers, const std::vector<s
   return made;
 }
 
+// What the values of maps are, in a table of them.
+struct MapValues {
+  std::string definition, unit;
+  TableColumn total;        // the column that sums up a map
+  double total_factor = 1;  // of the sum of a map's values
+};
+
 double ScaleEnd(const std::vector<std::vector<std::vector<float>>>& maps, size_t first, size_t last,
                 double q) {
   std::vector<float> all;
@@ -109,7 +117,14 @@ class QueryFigures {
   Chart ChartOf(const QueryMaps& maps, const std::string& name, const std::string& title,
                 const std::string& unit, const std::vector<ColourRange>& ranges,
                 Colormap colormap) const;
-  void AddRows(Section& section, const QueryMaps& maps, bool layers, double uniform) const;
+  // Names of rows are numbers.
+  void AddRows(Section& section, const QueryMaps& maps, const std::string& name, bool layers,
+               const MapValues& values) const;
+  MapValues UniformValues(bool layers) const;
+  // Where the largest value lies in each picture but the query's own, of one row of maps; `what` is
+  // the end of the sentence, of a value.
+  void AddPeaks(Section& section, const QueryMaps& maps, size_t row,
+                const std::function<std::string(double)>& what) const;
   std::string Place() const;
   int64_t Keys() const;
 
@@ -175,26 +190,33 @@ Chart QueryFigures::ChartOf(const QueryMaps& maps, const std::string& name,
   return chart;
 }
 
-void QueryFigures::AddRows(Section& section, const QueryMaps& maps, bool layers,
-                           double uniform) const {
+MapValues QueryFigures::UniformValues(bool layers) const {
+  return {
+      "Softmax over all keys, after RoPE, as multiples of uniform attention (probability × "
+      "number of keys)" +
+          std::string(layers ? "; the mean over heads." : "."),
+      "× uniform",
+      {"mass", "share", "probability of all patches of the picture"},
+      1 / static_cast<double>(Keys())};
+}
+
+void QueryFigures::AddRows(Section& section, const QueryMaps& maps, const std::string& name,
+                           bool layers, const MapValues& values) const {
   ReportTable table;
-  table.name = layers ? "query_layers" : "query_heads";
+  table.name = name;
   table.title = layers ? "Where the patch looks, layer by layer" : "Where the patch looks, by head";
-  table.definition =
-      "Softmax over all keys, after RoPE, as multiples of uniform attention (probability × number "
-      "of keys)" +
-      std::string(layers ? "; the mean over heads." : ".");
+  table.definition = values.definition;
   table.sample = Place();
   table.columns = {{"row", "", layers ? "layer, counted from 1" : "head, counted from 1"},
                    {"picture", "", "counted from 0"},
-                   {"mass", "share", "probability of all patches of the picture"},
-                   {"largest", "× uniform", "the largest value"},
+                   values.total,
+                   {"largest", values.unit, "the largest value"},
                    {"largest_row", "", "grid row of the patch that has it, from 0"},
                    {"largest_col", "", "grid column of that patch, from 0"}};
   ReportArray array;
   array.name = "maps";
   array.axes = layers ? "[layers, pictures, rows, columns]" : "[heads, pictures, rows, columns]";
-  array.text = "Multiples of uniform attention.";
+  array.text = fmt::format("The values, {}.", values.unit);
   array.shape = {static_cast<int64_t>(maps.maps.size()), static_cast<int64_t>(pictures_.size()),
                  grid_.height, grid_.width};
   for (size_t row = 0; row < maps.maps.size(); ++row) {
@@ -204,8 +226,9 @@ void QueryFigures::AddRows(Section& section, const QueryMaps& maps, bool layers,
       const int64_t at = largest - map.begin();
       double sum = 0;
       for (const float value : map) sum += value;
-      table.rows.push_back({maps.row_names[row], static_cast<int64_t>(pictures_[i]), sum / uniform,
-                            static_cast<double>(*largest), at / grid_.width, at % grid_.width});
+      table.rows.push_back({maps.row_names[row], static_cast<int64_t>(pictures_[i]),
+                            sum * values.total_factor, static_cast<double>(*largest),
+                            at / grid_.width, at % grid_.width});
       array.values.insert(array.values.end(), map.begin(), map.end());
     }
   }
@@ -214,7 +237,7 @@ void QueryFigures::AddRows(Section& section, const QueryMaps& maps, bool layers,
 }
 
 void QueryFigures::ChooseLayer(const AttentionAnswer& all) {
-  float most = -1;
+  float most = -INFINITY;
   for (int64_t layer = 0; layer < all.shape[0]; ++layer) {
     for (size_t i = 0; i < pictures_.size(); ++i) {
       if (pictures_[i] == 0 && pictures_.size() > 1) continue;
@@ -236,7 +259,7 @@ void QueryFigures::AddLayers(Section& section) {
   for (const QkLayer& layer : blocks_.layers) {
     every.row_names.push_back(std::to_string(layer.index + 1));
   }
-  AddRows(section, every, true, uniform);
+  AddRows(section, every, "query_layers", true, UniformValues(true));
   QueryMaps shown;
   for (const size_t row : EvenlySpaced(every.maps.size(), kMostLayers)) {
     shown.row_names.push_back("layer " + every.row_names[row]);
@@ -252,36 +275,65 @@ void QueryFigures::AddLayers(Section& section) {
       "number of keys); it ends at the 99th percentile of the values shown, {}.",
       Place(), BlockKindName(blocks_.kind), blocks_.heads, Keys(), ShortNumber(end));
   section.charts.push_back(std::move(chart));
+  AddPeaks(section, every, sharpest_, [](double peak) {
+    return fmt::format("{} times as much as uniform attention would", ShortNumber(peak));
+  });
+}
+
+void QueryFigures::AddPeaks(Section& section, const QueryMaps& maps, size_t row,
+                            const std::function<std::string(double)>& what) const {
   for (size_t i = 0; i < pictures_.size(); ++i) {
     if (pictures_[i] == 0 && pictures_.size() > 1) continue;
-    const std::vector<float>& map = every.maps[sharpest_][i];
+    const std::vector<float>& map = maps.maps[row][i];
     const auto peak = std::ranges::max_element(map);
     const int64_t at = peak - map.begin();
     section.findings.push_back(fmt::format(
         "In {} layer {} the patch looks at row {}, column {} of picture {} more than anywhere else "
-        "there: {} times as much as uniform attention would.",
-        BlockKindName(blocks_.kind), every.row_names[sharpest_], at / grid_.width, at % grid_.width,
-        pictures_[i], ShortNumber(*peak)));
+        "there: {}.",
+        BlockKindName(blocks_.kind), maps.row_names[row], at / grid_.width, at % grid_.width,
+        pictures_[i], what(*peak)));
   }
 }
 
 void QueryFigures::AddPreset(Section& section, const ReportPreset& preset) {
   const bool seed = std::string_view(preset.name) == "seed";
   AttentionRequest request = Request();
-  request.layers = EvenlySpaced(blocks_.layers.size(), kMostLayers);
+  request.layers.resize(blocks_.layers.size());
+  std::iota(request.layers.begin(), request.layers.end(), size_t{0});
   request.reduction = HeadReduction::kMean;
   request.definition = seed ? Definition::kPatches : Definition::kLogits;
   const AttentionAnswer answer = rows_.Answer(request, input_.stop_check);
-  QueryMaps maps = MapsOf(answer, true, pictures_, 1);
-  std::vector<ColourRange> ranges;
-  for (size_t row = 0; row < maps.maps.size(); ++row) {
-    maps.row_names.push_back(
-        fmt::format("layer {}", blocks_.layers[request.layers[row]].index + 1));
-    ranges.push_back({seed ? 0 : ScaleEnd(maps.maps, row, row + 1, 0),
-                      ScaleEnd(maps.maps, row, row + 1, seed ? kScaleShare : 1)});
+  ChooseLayer(answer);
+  QueryMaps every = MapsOf(answer, true, pictures_, 1);
+  for (const QkLayer& layer : blocks_.layers) {
+    every.row_names.push_back(std::to_string(layer.index + 1));
   }
-  Chart chart = ChartOf(maps, fmt::format("query_{}", preset.name),
-                        fmt::format("Where a patch looks, as by {}", preset.source),
+  const std::string name = fmt::format("query_{}", preset.name);
+  const auto patches = static_cast<double>(grid_.patches());
+  AddRows(section, every, name, true,
+          seed
+              ? MapValues{"Softmax over the patches that the query attends to, after RoPE, without "
+                          "special tokens; the mean over heads.",
+                          "share",
+                          {"mass", "share", "of all patches of the picture"},
+                          1}
+              : MapValues{"Logits q·k/√d, after RoPE, without softmax; the mean over heads.",
+                          "logit",
+                          {"mean", "logit", "over the patches of the picture"},
+                          1 / patches});
+  AddPeaks(section, every, sharpest_, [&](double peak) {
+    return seed ? PercentText(peak) + " of what all patches get"
+                : fmt::format("a logit of {}", ShortNumber(peak));
+  });
+  QueryMaps maps;
+  std::vector<ColourRange> ranges;
+  for (const size_t row : EvenlySpaced(every.maps.size(), kMostLayers)) {
+    maps.row_names.push_back("layer " + every.row_names[row]);
+    maps.maps.push_back(every.maps[row]);
+    ranges.push_back({seed ? 0 : ScaleEnd(every.maps, row, row + 1, 0),
+                      ScaleEnd(every.maps, row, row + 1, seed ? kScaleShare : 1)});
+  }
+  Chart chart = ChartOf(maps, name, fmt::format("Where a patch looks, as by {}", preset.source),
                         seed ? "share of the patches' mass" : "logit", ranges, Colormap::kJet);
   chart.caption = fmt::format("Attention of {} (ring) by the definition of {}: {}", Place(),
                               preset.source, preset.text);
@@ -304,7 +356,7 @@ void QueryFigures::AddHeads(Section& section) {
     }
     peaks.emplace_back(-peak, head);
   }
-  AddRows(section, every, false, uniform);
+  AddRows(section, every, "query_heads", false, UniformValues(false));
   std::ranges::sort(peaks);
   peaks.resize(std::min(peaks.size(), kMostHeads));
   std::ranges::sort(peaks, {}, [](const auto& peak) { return peak.second; });
@@ -342,12 +394,11 @@ Section QueryFigures::Make() {
     section.notes.push_back(
         fmt::format("{} of {} pictures are shown, evenly spaced.", pictures_.size(), grid_.frames));
   }
-  AddLayers(section);
   const ReportPreset* preset = FindReportPreset(input_.preset);
   if (preset != nullptr && std::string_view(preset->section) == "query") {
-    section.charts.clear();
     AddPreset(section, *preset);
   } else {
+    AddLayers(section);
     AddHeads(section);
   }
   return section;

@@ -20,9 +20,10 @@ QueryPatch ChooseQueryPatch(const ChartPicture& picture);
 
 // Charts "query_layers" (layers × pictures, mean over heads after the softmax) and "query_heads"
 // (heads × pictures of the layer that looks most sharply at other pictures), each with one scale
-// for all its maps, in units of uniform attention. Table "query": for each map its largest value
-// and its mass; array "maps". With the preset "seed" or "fastvggt" the first chart follows that
-// definition. Throws Error like AttentionRows.
+// for all its maps, in units of uniform attention. Tables of the same names: for each map its
+// largest value and its mass; array "maps". With the preset "seed" or "fastvggt" there is one chart
+// and one table, "query_seed" or "query_fastvggt", whose values follow that definition. Throws
+// Error like AttentionRows.
 Section QuerySection(const SectionInput& input);
 
 }  // namespace vggt

@@ -128,7 +128,30 @@ TEST_F(QueryOfStore, PresetsFollowTheirDefinitions) {
   }
   EXPECT_NEAR(sum, 1, 1e-5);  // float32 sums
   EXPECT_EQ(std::get<MapPanel>(seed.charts[0].panels[0]).colours.colormap, Colormap::kJet);
+  // The table holds the numbers of the figure.
+  const ReportTable& table = seed.tables.at(0);
+  ASSERT_EQ(seed.tables.size(), 1U);
+  EXPECT_EQ(table.name, "query_seed");
+  EXPECT_EQ(table.columns[2].name, "mass");
+  double mass = 0;
+  for (size_t i = 0; i < 3; ++i) mass += std::get<double>(table.rows[i][2]);
+  EXPECT_NEAR(mass, 1, 1e-5);
+  const auto& first = std::get<MapPanel>(seed.charts[0].panels[0]).map;
+  EXPECT_TRUE(std::equal(first.begin(), first.end(), table.arrays[0].values.begin()));
+  EXPECT_EQ(std::get<double>(table.rows[0][3]), *std::ranges::max_element(first));
+  EXPECT_THAT(table.definition, HasSubstr("without special tokens"));
+  ASSERT_FALSE(seed.findings.empty());
+  EXPECT_THAT(seed.findings[0], HasSubstr("% of what all patches get"));
   const Section fast = Make(testing::SmallQkDescription(), "fastvggt");
+  const ReportTable& logits = fast.tables.at(0);
+  EXPECT_EQ(logits.name, "query_fastvggt");
+  EXPECT_EQ(logits.columns[2].name, "mean");
+  EXPECT_EQ(logits.columns[3].unit, "logit");
+  const auto& shown = std::get<MapPanel>(fast.charts.at(0).panels[0]).map;
+  EXPECT_TRUE(std::equal(shown.begin(), shown.end(), logits.arrays[0].values.begin()));
+  EXPECT_NEAR(std::get<double>(logits.rows[0][2]),
+              std::accumulate(shown.begin(), shown.end(), 0.0) / 12, 1e-6);
+  EXPECT_THAT(fast.findings.at(0), HasSubstr("a logit of"));
   const auto& panel = std::get<MapPanel>(fast.charts.at(0).panels[0]);
   EXPECT_LT(panel.colours.range.low, 0);  // logits
   EXPECT_THAT(fast.charts[0].caption, HasSubstr("FastVGGT"));
