@@ -2,6 +2,7 @@
 #include "analysis/views_table.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
@@ -115,15 +116,21 @@ ViewReport ComputeViewReport(const QkStore& store, double match_products,
 }
 
 std::string OutlierText(const QkStore& store, const ViewReport& report) {
-  return fmt::format(
+  if (!report.outlier.has_value()) return "";
+  std::string text = fmt::format(
       "RobustVGGT (CVPR 2026), as its code has it, of {}, with picture {} as anchor. Attention: "
       "softmax over all keys before RoPE, mean over heads and the anchor's patch queries, as a map "
-      "scaled by its least and largest value, averaged in each picture. Feature: mean cosine of "
-      "the hidden states of all pairs of patches of the picture and the anchor. Both are scaled to "
-      "0 … 1 over the pictures, so that one of them always has 0; combined is half of each, and "
-      "pictures below {} (the code) or {} (its README) are rejected.",
-      LayerText(GlobalBlocks(store), report.outlier_layer), report.anchor, kOutlierThreshold,
-      kOutlierThresholdReadme);
+      "scaled by its least and largest value, averaged in each picture.",
+      LayerText(GlobalBlocks(store), report.outlier_layer), report.anchor);
+  if (report.outlier->combined.empty()) {
+    return text + " It is scaled to 0 … 1 over the pictures, so that one of them always has 0.";
+  }
+  return text + fmt::format(
+                    " Feature: mean cosine of the hidden states of all pairs of patches of the "
+                    "picture and the anchor. Both are scaled to 0 … 1 over the pictures, so that "
+                    "one of them always has 0; combined is half of each, and pictures below {} "
+                    "(the code) or {} (its README) are rejected.",
+                    kOutlierThreshold, kOutlierThresholdReadme);
 }
 
 std::string MatchText(const QkStore& store, const ViewReport& report) {
@@ -132,8 +139,10 @@ std::string MatchText(const QkStore& store, const ViewReport& report) {
   return fmt::format(
       "Match score of VGGT-SLAM 2 and VGGT-SPARK, of {}{}. For each patch key u of picture a: "
       "softmax over all queries of both pictures of q·k after RoPE without 1/√d, mean over heads, "
-      "divided by (its largest value over a's queries + 1e-8); of each query of b the largest over "
-      "u; mean of those that reach their 75th percentile. Accepted from {} on. The published one "
+      "divided by (its largest value over a's queries + 1e-8); of each query of b, those of "
+      "special "
+      "tokens too, the largest over u; mean of those that reach their 75th percentile. Accepted "
+      "from {} on. The published one "
       "is of a pass over the two pictures alone; this one is read out of a pass over all pictures "
       "of the export.",
       LayerText(blocks, report.match_layer),
@@ -142,6 +151,7 @@ std::string MatchText(const QkStore& store, const ViewReport& report) {
 }
 
 std::string RelevanceText(const QkStore& store, const ViewReport& report) {
+  if (!report.relevance.has_value()) return "";
   return fmt::format(
       "Retrieval relevance (RetrieveVGGT), of {}: mean over heads of the product of the mean patch "
       "query of one picture and the mean patch key of another, before RoPE, without 1/√d.",
@@ -161,8 +171,10 @@ ReportTable ViewsTable(const QkStore& store, const ViewReport& report) {
   ReportTable table;
   table.name = "views";
   table.title = "Scores of pictures";
-  table.definition = OutlierText(store, report) + " " + MatchText(store, report) + " " +
-                     RelevanceText(store, report) + " " + SalienceText(store, report);
+  std::vector<std::string> texts = {OutlierText(store, report), MatchText(store, report),
+                                    RelevanceText(store, report), SalienceText(store, report)};
+  std::erase(texts, "");
+  table.definition = fmt::format("{}", fmt::join(texts, " "));
   table.sample = fmt::format("all tokens of {} pictures", description.frames);
   table.columns = {
       {"picture", "", "from 0"},

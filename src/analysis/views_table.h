@@ -48,7 +48,7 @@ ReportTable ViewsTable(const QkStore& store, const ViewReport& report);
 // kOutlierThresholdReadme. Nothing if there is no combined score.
 std::optional<ReportTable> DropTable(const QkStore& store, const ViewReport& report);
 
-// What a number of each kind is, in sentences that name the layer.
+// What a number of each kind is, in sentences that name the layer; "" if there is none.
 std::string OutlierText(const QkStore& store, const ViewReport& report);
 std::string MatchText(const QkStore& store, const ViewReport& report);
 std::string RelevanceText(const QkStore& store, const ViewReport& report);

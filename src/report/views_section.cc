@@ -14,6 +14,7 @@
 #include "analysis/stored_rows.h"
 #include "analysis/views_table.h"
 #include "ops/quantile.h"
+#include "report/chart_axis.h"
 
 namespace vggt {
 namespace {
@@ -196,19 +197,24 @@ class ViewsMaker {
     const std::vector<double>&cross = means_[1], &special = means_[2];
     const auto [least, most] = std::minmax_element(cross.begin(), cross.end());
     section_.findings.push_back(fmt::format(
-        "Of the mass of patches, between {:.0f} % ({}) and {:.0f} % ({}) lies on other pictures; "
-        "uniform attention would put {:.0f} % there.",
-        100 * *least, LayerText(blocks_, least - cross.begin()), 100 * *most,
-        LayerText(blocks_, most - cross.begin()), 100 * uniform_[1].front()));
+        "Of the mass of patches, between {} ({}) and {} ({}) lies on other pictures; uniform "
+        "attention would put {} there.",
+        PercentText(*least), Numbered(least - cross.begin()), PercentText(*most),
+        Numbered(most - cross.begin()), PercentText(uniform_[1].front())));
     const auto sinks = std::max_element(special.begin(), special.end());
     section_.findings.push_back(fmt::format(
-        "Special tokens get most in {}: {:.1f} % ({:.1f} % if attention were uniform).",
-        LayerText(blocks_, sinks - special.begin()), 100 * *sinks, 100 * uniform_[2].front()));
+        "Special tokens get most in {}: {} ({} if attention were uniform).",
+        Numbered(sinks - special.begin()), PercentText(*sinks), PercentText(uniform_[2].front())));
     const size_t one_sided =
         std::max_element(asymmetry_.begin(), asymmetry_.end()) - asymmetry_.begin();
     section_.findings.push_back(
         fmt::format("Attention between pictures is most one-sided in {} (asymmetry {:.2f}).",
-                    LayerText(blocks_, one_sided), asymmetry_[one_sided]));
+                    Numbered(one_sided), asymmetry_[one_sided]));
+  }
+
+  // As sentences name a layer; the tables have both numberings.
+  std::string Numbered(size_t layer) const {
+    return fmt::format("global layer {}", blocks_.layers[layer].index + 1);
   }
 
   HeatPanel PairPanel(const std::string& title, const std::string& unit,
@@ -243,6 +249,9 @@ class ViewsMaker {
     }
     if (!spark_ && report.cosines.has_value()) {
       chart.panels.emplace_back(PairPanel("cosine of hidden states", "cosine", *report.cosines));
+      chart.caption +=
+          "Cosine: the mean over all pairs of patches of a and b of the cosine of what the last "
+          "layer gives them. ";
     }
     if (!spark_ && !robust_) {
       if (report.relevance.has_value()) {
@@ -252,9 +261,13 @@ class ViewsMaker {
       chart.panels.emplace_back(PairPanel("Pi3's mean logits", "logit", report.mean_logits));
       chart.caption += SalienceText(store_, report) + " ";
     }
-    chart.caption += "These scores are not comparable with each other.";
+    if (chart.panels.size() > 1) {
+      chart.caption += "These scores are not comparable with each other.";
+    } else if (chart.caption.ends_with(' ')) {
+      chart.caption.pop_back();
+    }
     if (!chart.panels.empty()) section_.charts.push_back(std::move(chart));
-    section_.tables.push_back(ViewsTable(store_, report));
+    section_.tables.push_back(ShownTable(report));
     if (!spark_ && report.outlier.has_value()) {
       const std::vector<double>& attention = report.outlier->attention;
       section_.findings.push_back(fmt::format(
@@ -262,19 +275,41 @@ class ViewsMaker {
           Named(std::min_element(attention.begin(), attention.end()) - attention.begin()),
           report.anchor));
     }
-    if (std::optional<ReportTable> drop = DropTable(store_, report); drop.has_value()) {
-      AddDropFinding(report, *drop);
-      section_.tables.push_back(std::move(*drop));
+    if (!spark_) {
+      if (std::optional<ReportTable> drop = DropTable(store_, report); drop.has_value()) {
+        AddDropFinding(report, *drop);
+        section_.tables.push_back(std::move(*drop));
+      }
     }
     AddMatchFinding(report);
     section_.notes.insert(section_.notes.end(), report.notes.begin(), report.notes.end());
+  }
+
+  // The scores that the figure shows: of a preset its own alone.
+  ReportTable ShownTable(const ViewReport& report) const {
+    ReportTable table = ViewsTable(store_, report);
+    if (!robust_ && !spark_) return table;
+    table.definition = robust_ ? OutlierText(store_, report) : MatchText(store_, report);
+    const auto is_shown = [this](const std::string& name) {
+      return name == "picture" || name == "file" ||
+             (robust_ ? name.starts_with("robustvggt_") || name == "mean_cosine"
+                      : name.starts_with("match_score"));
+    };
+    for (size_t i = table.columns.size(); i-- > 0;) {
+      if (is_shown(table.columns[i].name)) continue;
+      const auto at = static_cast<std::ptrdiff_t>(i);
+      table.columns.erase(table.columns.begin() + at);
+      for (std::vector<TableCell>& row : table.rows) row.erase(row.begin() + at);
+    }
+    std::erase_if(table.arrays, [&](const ReportArray& array) { return !is_shown(array.name); });
+    return table;
   }
 
   LinePanel OutlierPanel(const OutlierScores& outlier) const {
     LinePanel panel;
     panel.title = "RobustVGGT";
     panel.x_label = "picture";
-    panel.y_label = "score, scaled over the pictures";
+    panel.y_label = "scaled score";
     panel.y_low = 0;
     panel.y_high = 1.05;
     std::vector<double> x;

@@ -58,6 +58,9 @@ TEST(ViewsSection, HasMatricesCurvesAndScores) {
   EXPECT_THAT(views.caption, HasSubstr("all 45 patches of 3 pictures"));
   EXPECT_THAT(section.findings[0],
               HasSubstr("lies on other pictures; uniform attention would put"));
+  for (const std::string& finding : section.findings) {
+    EXPECT_THAT(finding, Not(HasSubstr("index")));
+  }
 }
 
 TEST(ViewsSection, PresetsShowTheirOwnScores) {
@@ -74,6 +77,23 @@ TEST(ViewsSection, PresetsShowTheirOwnScores) {
   EXPECT_EQ(matches.panels.size(), 1U);
   EXPECT_THAT(matches.caption, HasSubstr("a pass over the two pictures alone"));
   EXPECT_EQ(std::get<HeatPanel>(matches.panels[0]).title, "match score");
+  const auto names = [](const ReportTable& table) {
+    std::vector<std::string> all;
+    for (const TableColumn& column : table.columns) all.push_back(column.name);
+    for (const ReportArray& array : table.arrays) all.push_back(array.name);
+    return all;
+  };
+  EXPECT_THAT(names(TableOf(robust, "views")),
+              ::testing::ElementsAre("picture", "file", "robustvggt_attention",
+                                     "robustvggt_feature", "robustvggt_combined"));
+  EXPECT_THAT(names(TableOf(spark, "views")),
+              ::testing::ElementsAre("picture", "file", "match_score_mean", "match_score"));
+  EXPECT_THAT(TableOf(robust, "views").definition, Not(HasSubstr("Match score")));
+  EXPECT_THAT(TableOf(spark, "views").definition, Not(HasSubstr("RobustVGGT")));
+  EXPECT_THAT(spark.findings, Not(::testing::Contains(HasSubstr("RobustVGGT"))));
+  EXPECT_THAT(robust.findings, Not(::testing::Contains(HasSubstr("Match scores"))));
+  // Without hidden states there is one score, and the caption speaks of no other.
+  EXPECT_THAT(outliers.caption, Not(HasSubstr("combined")));
 }
 
 TEST(ViewsSection, OnePictureAloneIsRefused) {
