@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cctype>
 #include <cmath>
 
@@ -51,6 +52,30 @@ MeanAndSpread Over(const std::vector<double>& values) {
   return {sum / count, std::sqrt(squares / (count - 1))};
 }
 
+double UniformOf(const LayerStatistics& layer, HeadMetric metric) {
+  return layer.uniform[static_cast<size_t>(metric)];
+}
+
+// A head's number in each scene: itself, or as a multiple of what uniform attention gives.
+std::vector<double> ValuesOf(const std::vector<Scene>& scenes, size_t layer, int64_t head,
+                             HeadMetric metric, bool over_uniform) {
+  std::vector<double> values;
+  for (const Scene& scene : scenes) {
+    const LayerStatistics& of = *scene.layers[layer];
+    values.push_back(of.Mean(metric, head) / (over_uniform ? UniformOf(of, metric) : 1));
+  }
+  return values;
+}
+
+// Scenes of other numbers of pictures or patches have other uniform attention: their numbers can
+// be compared only as multiples of it.
+bool UniformDiffers(const std::vector<Scene>& scenes, size_t layer, HeadMetric metric) {
+  const double first = UniformOf(*scenes[0].layers[layer], metric);
+  return std::ranges::any_of(scenes, [&](const Scene& scene) {
+    return std::abs(UniformOf(*scene.layers[layer], metric) - first) > 1e-9 * std::abs(first);
+  });
+}
+
 ReportTable ScenesTable(const std::vector<Scene>& scenes) {
   ReportTable table;
   table.name = "scenes";
@@ -58,7 +83,8 @@ ReportTable ScenesTable(const std::vector<Scene>& scenes) {
   table.definition =
       "Of each head's metrics the mean over scenes and the standard deviation between them (of n − "
       "1). Softmax over all keys that a query attends to, after RoPE; means over patch queries of "
-      "all pictures.";
+      "all pictures. Uniform attention is another one in scenes of another number of pictures or "
+      "patches; _over_uniform are numbers as multiples of what it gives in their own scene.";
   for (const Scene& scene : scenes) {
     const LayerStatistics& first = *scene.layers.front();
     table.sample += fmt::format("{}{}: {}", table.sample.empty() ? "" : "; ", scene.name,
@@ -77,6 +103,11 @@ ReportTable ScenesTable(const std::vector<Scene>& scenes) {
     table.columns.push_back({std::string(info.name) + "_sd", info.unit,
                              std::string("standard deviation between scenes of ") + info.label});
   }
+  for (const HeadMetricInfo& info : HeadMetrics()) {
+    const std::string name = std::string(info.name) + "_over_uniform";
+    table.columns.push_back({name, "× uniform", std::string(info.label) + ", mean over scenes"});
+    table.columns.push_back({name + "_sd", "× uniform", "its standard deviation between scenes"});
+  }
   for (size_t i = 0; i < scenes[0].layers.size(); ++i) {
     const LayerStatistics& layer = *scenes[0].layers[i];
     for (int64_t head = 0; head < layer.heads; ++head) {
@@ -86,17 +117,17 @@ ReportTable ScenesTable(const std::vector<Scene>& scenes) {
                                     head + 1,
                                     head,
                                     static_cast<int64_t>(scenes.size())};
-      std::vector<TableCell> spreads;
+      std::vector<TableCell> spreads, ratios;
       for (const HeadMetricInfo& info : HeadMetrics()) {
-        std::vector<double> values;
-        for (const Scene& scene : scenes) {
-          values.push_back(scene.layers[i]->Mean(info.metric, head));
-        }
-        const MeanAndSpread over = Over(values);
+        const MeanAndSpread over = Over(ValuesOf(scenes, i, head, info.metric, false));
         row.emplace_back(over.mean);
         spreads.emplace_back(over.sd);
+        const MeanAndSpread ratio = Over(ValuesOf(scenes, i, head, info.metric, true));
+        ratios.emplace_back(ratio.mean);
+        ratios.emplace_back(ratio.sd);
       }
       row.insert(row.end(), spreads.begin(), spreads.end());
+      row.insert(row.end(), ratios.begin(), ratios.end());
       table.rows.push_back(std::move(row));
     }
   }
@@ -109,17 +140,28 @@ LinePanel ScenePanel(const std::vector<Scene>& scenes, BlockKind kind, HeadMetri
   panel.title = info.label;
   panel.title[0] = static_cast<char>(std::toupper(panel.title[0]));  // labels are ASCII
   panel.x_label = fmt::format("{} layer", BlockKindName(kind));
-  panel.y_label = std::string_view(info.unit) == "share" ? "share of 1" : info.unit;
+  const bool ratio = UniformDiffers(scenes, 0, metric);
+  panel.y_label = ratio                                    ? "× uniform"
+                  : std::string_view(info.unit) == "share" ? "share of 1"
+                                                           : info.unit;
+  ChartSeries uniform{.colour = static_cast<int>(scenes.size()), .dashed = true};
   for (size_t i = 0; i < scenes.size(); ++i) {
     ChartSeries series;
     series.label = scenes[i].name;
     series.colour = static_cast<int>(i);
     for (const LayerStatistics* layer : scenes[i].layers) {
       if (layer->kind != kind) continue;
+      const double of_uniform = UniformOf(*layer, metric);
       series.x.push_back(static_cast<double>(layer->layer_index + 1));
-      series.y.push_back(SpreadOf(*layer, metric).mean);
+      series.y.push_back(SpreadOf(*layer, metric).mean / (ratio ? of_uniform : 1));
+      if (i == 0) uniform.y.push_back(ratio ? 1 : of_uniform);
     }
+    if (i == 0) uniform.x = series.x;
     panel.series.push_back(std::move(series));
+  }
+  if (std::ranges::all_of(uniform.y, [](double value) { return std::isfinite(value); })) {
+    uniform.label = "uniform attention";
+    panel.series.push_back(std::move(uniform));
   }
   return panel;
 }
@@ -129,19 +171,25 @@ std::string MostVaried(const std::vector<Scene>& scenes, HeadMetric metric) {
   const LayerStatistics* varied = nullptr;
   int64_t varied_head = 0;
   MeanAndSpread most;
+  bool ratio = false;  // of one metric alike in all layers that have a uniform number
+  for (size_t i = 0; i < scenes[0].layers.size(); ++i) {
+    ratio = ratio || UniformDiffers(scenes, i, metric);
+  }
   for (size_t i = 0; i < scenes[0].layers.size(); ++i) {
     const LayerStatistics& layer = *scenes[0].layers[i];
     for (int64_t head = 0; head < layer.heads; ++head) {
-      std::vector<double> values;
-      for (const Scene& scene : scenes) values.push_back(scene.layers[i]->Mean(metric, head));
-      const MeanAndSpread over = Over(values);
+      const MeanAndSpread over = Over(ValuesOf(scenes, i, head, metric, ratio));
       if (over.sd > most.sd) varied = &layer, varied_head = head, most = over;
     }
   }
   if (varied == nullptr) return "";
-  return fmt::format("The {} of head {} of {} layer {} differs most between scenes: {} ± {}.",
-                     InfoOf(metric).label, varied_head + 1, BlockKindName(varied->kind),
-                     varied->layer_index + 1, ShortNumber(most.mean), ShortNumber(most.sd, 2));
+  return fmt::format(
+      "The {} of head {} of {} layer {} differs most between scenes: {} ± {}{} (± standard "
+      "deviation "
+      "over {} scenes).",
+      InfoOf(metric).label, varied_head + 1, BlockKindName(varied->kind), varied->layer_index + 1,
+      ShortNumber(most.mean), ShortNumber(most.sd, 2),
+      ratio ? " times that of uniform attention in the same scene" : "", scenes.size());
 }
 
 }  // namespace
@@ -170,9 +218,10 @@ Section ScenesSection(const std::vector<Scene>& scenes) {
   chart.name = "scenes";
   chart.title = "Scenes through the layers";
   chart.caption = fmt::format(
-      "Means over the heads of each {} layer, a line for each scene. {}. Softmax over all keys "
-      "that "
-      "a query attends to, after RoPE.",
+      "Means over the heads of each {} layer, a line for each scene; the dashed line is uniform "
+      "attention. Where that differs between the scenes, because they have other numbers of "
+      "pictures or patches, numbers are multiples of it. {}. Softmax over all keys that a query "
+      "attends to, after RoPE.",
       BlockKindName(kind), section.tables[0].sample);
   for (const HeadMetric metric : kScenePanels) {
     chart.panels.emplace_back(ScenePanel(scenes, kind, metric));

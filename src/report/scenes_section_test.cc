@@ -31,7 +31,46 @@ TEST(ScenesSection, MeansAndSpreadsAreThoseOverScenes) {
   // ((1 − 3)² + (2 − 3)² + (6 − 3)²) / 2 = 7
   EXPECT_DOUBLE_EQ(std::get<double>(row[6 + kHeadMetrics]), std::sqrt(7));
   EXPECT_EQ(row.size(), table.columns.size());
-  EXPECT_EQ(std::get<LinePanel>(section.charts.at(0).panels[0]).series.size(), 3U);
+  // Three scenes and uniform attention.
+  EXPECT_EQ(std::get<LinePanel>(section.charts.at(0).panels[0]).series.size(), 4U);
+}
+
+TEST(ScenesSection, ScenesOfOtherUniformAttentionAreComparedByIt) {
+  LayerStatistics a = MadeStatistics(BlockKind::kGlobal, 4), b = a;
+  const auto cross = static_cast<size_t>(HeadMetric::kCrossMass);
+  // One head is twice uniform in both scenes, another is not: that is what differs.
+  a.uniform[cross] = 0.4, b.uniform[cross] = 0.2;
+  for (size_t head = 0; head < 3; ++head) {
+    a.mean[cross * 3 + head] = 0.8;
+    b.mean[cross * 3 + head] = head == 2 ? 0.6 : 0.4;
+  }
+  const Section section = ScenesSection({{"a", {&a}}, {"b", {&b}}});
+  // Over 2 and 3: the mean is 2.5, the deviation √½.
+  EXPECT_EQ(section.findings.at(0),
+            "The mass on other pictures of head 3 of global layer 5 differs most between scenes: "
+            "2.5 ± 0.71 times that of uniform attention in the same scene (± standard deviation "
+            "over 2 scenes).");
+  const ReportTable& table = section.tables.at(0);
+  const auto column =
+      std::ranges::find(table.columns, "cross_mass_over_uniform", &TableColumn::name) -
+      table.columns.begin();
+  EXPECT_NEAR(std::get<double>(table.rows[0][column]), 2, 1e-12);
+  EXPECT_NEAR(std::get<double>(table.rows[0][column + 1]), 0, 1e-12);
+  EXPECT_NEAR(std::get<double>(table.rows[2][column]), 2.5, 1e-12);
+  EXPECT_NEAR(std::get<double>(table.rows[2][column + 1]), std::sqrt(0.5), 1e-12);
+  for (const ChartPanel& each : section.charts.at(0).panels) {
+    const auto& panel = std::get<LinePanel>(each);
+    ASSERT_EQ(panel.series.size(), 3U);
+    const ChartSeries& uniform = panel.series.back();
+    EXPECT_EQ(uniform.label, "uniform attention");
+    const bool ratio = panel.y_label == "× uniform";
+    EXPECT_EQ(ratio, panel.title == InfoOf(HeadMetric::kCrossMass).label ||
+                         panel.title == "Mass on other pictures");
+    if (ratio) {
+      EXPECT_EQ(uniform.y, std::vector<double>{1});
+      EXPECT_NEAR(panel.series[0].y[0], 2, 1e-12);
+    }
+  }
 }
 
 TEST(ScenesSection, ScenesOfOtherModelsDoNotFit) {
