@@ -134,17 +134,22 @@ std::vector<const LayerStatistics*> OfKind(Layers layers, BlockKind kind) {
   return found;
 }
 
-Chart HeadsChart(Layers layers) {
+Chart HeadsChart(Layers layers, const std::string& name) {
   const char* kind = BlockKindName(layers[0]->kind);
   Chart chart;
-  chart.name = "heads";
+  chart.name = name;
   chart.title = fmt::format("Every head of the {} blocks", kind);
   chart.caption = fmt::format(
       "Each cell is a head: the mean over {}. Softmax over all keys that a query attends to, after "
       "RoPE. Layers and heads are counted from 1.",
       SampleOf(layers));
   for (const HeadMetric metric : kHeadPanels) {
-    if (AnyKnown(layers, metric)) chart.panels.emplace_back(HeadsPanel(layers, metric));
+    // Blocks that see one picture give none to others.
+    const bool can_be = std::ranges::any_of(
+        layers, [&](const LayerStatistics* layer) { return UniformOf(*layer, metric) != 0; });
+    if (can_be && AnyKnown(layers, metric)) {
+      chart.panels.emplace_back(HeadsPanel(layers, metric));
+    }
   }
   return chart;
 }
@@ -184,22 +189,23 @@ void AddShare(Layers layers, HeadMetric metric, const std::string& kind, const c
   const LayerStatistics* most = Extreme(layers, metric, true);
   const LayerStatistics* least = Extreme(layers, metric, false);
   if (most == nullptr) return;
-  const auto percent = [](double share) { return ShortNumber(100 * share, 2) + " %"; };
   const double uniform = UniformOf(*most, metric);
-  findings.push_back(fmt::format(
-      "In {} blocks {} from {} (layer {}) to {} (layer {}) of a patch's attention{}.", kind, what,
-      percent(SpreadOf(*least, metric).mean), least->layer_index + 1,
-      percent(SpreadOf(*most, metric).mean), most->layer_index + 1,
-      std::isfinite(uniform) ? fmt::format("; uniform attention would give {}", percent(uniform))
-                             : ""));
+  findings.push_back(
+      fmt::format("In {} blocks {} from {} (layer {}) to {} (layer {}) of a patch's attention{}.",
+                  kind, what, PercentText(SpreadOf(*least, metric).mean), least->layer_index + 1,
+                  PercentText(SpreadOf(*most, metric).mean), most->layer_index + 1,
+                  std::isfinite(uniform)
+                      ? fmt::format("; uniform attention would give {}", PercentText(uniform))
+                      : ""));
 }
 
 void AddLabels(Layers layers, const std::string& kind, std::vector<std::string>& findings) {
   std::vector<int64_t> counts(kHeadLabels);
-  int64_t heads = 0;
+  int64_t heads = 0, without = 0;
   for (const LayerStatistics* layer : layers) {
     heads += layer->heads;
     for (const auto& labels : LabelHeads(*layer)) {
+      without += labels.empty() ? 1 : 0;
       for (const HeadLabel label : labels) ++counts[static_cast<size_t>(label)];
     }
   }
@@ -209,8 +215,11 @@ void AddLabels(Layers layers, const std::string& kind, std::vector<std::string>&
     if (count > 0) text += fmt::format("{}{} {}", text.empty() ? "" : ", ", count, info.text);
   }
   if (text.empty()) return;
-  findings.push_back(fmt::format("Of the {} {} heads, by the rules of the table of heads: {}.",
-                                 heads, kind, text));
+  findings.push_back(fmt::format(
+      "Of the {} {} heads, by the rules of the table of heads: {}; {} {} no label. A head may have "
+      "several.",
+      heads, kind, text, without == 0 ? "none" : std::to_string(without),
+      without > 1 ? "have" : "has"));
 }
 
 void AddMatcher(Layers layers, std::vector<std::string>& findings) {
@@ -226,10 +235,10 @@ void AddMatcher(Layers layers, std::vector<std::string>& findings) {
   }
   if (best == nullptr) return;
   findings.push_back(fmt::format(
-      "Head {} of {} layer {} has the most mutual matches between pictures: {} % of patches and "
-      "their best keys choose each other ({} % by chance).",
-      best_head + 1, BlockKindName(best->kind), best->layer_index + 1, ShortNumber(100 * most, 2),
-      ShortNumber(100 * UniformOf(*best, HeadMetric::kMutualShare), 2)));
+      "Head {} of {} layer {} has the most mutual matches between pictures: {} of patches and "
+      "their best keys choose each other ({} by chance).",
+      best_head + 1, BlockKindName(best->kind), best->layer_index + 1, PercentText(most),
+      PercentText(UniformOf(*best, HeadMetric::kMutualShare))));
 }
 
 std::vector<std::string> FindingsOf(Layers all) {
@@ -296,7 +305,13 @@ Section LayersSectionOf(Layers layers) {
   section.title = "Attention through the layers";
   section.findings = FindingsOf(layers);
   section.charts.push_back(LayersChart(layers));
-  section.charts.push_back(HeadsChart(OfKind(layers, layers[0]->kind)));
+  for (const BlockKind kind : kBlockKinds) {
+    const auto of_kind = OfKind(layers, kind);
+    if (of_kind.empty()) continue;
+    const bool main = of_kind[0]->kind == layers[0]->kind;
+    section.charts.push_back(
+        HeadsChart(of_kind, main ? "heads" : fmt::format("heads_{}", BlockKindName(kind))));
+  }
   section.tables = {HeadsTable(layers), LayersTable(layers), FramesTable(layers)};
   ReportTable pairs = PairsTable(layers);
   if (!pairs.rows.empty() || !pairs.arrays.empty()) section.tables.push_back(std::move(pairs));

@@ -11,8 +11,9 @@
 namespace vggt {
 
 // Charts "layers" (a panel for each metric; the mean over heads, a band over their middle half,
-// and what uniform attention would give) and "heads" (layer × head). Tables "heads", "layers",
-// "frames", "pairs". Throws Error if a layer cannot be computed.
+// and what uniform attention would give) and "heads" (layer × head), of the blocks of other kinds
+// "heads_frame" and "heads_encoder". Tables "heads", "layers", "frames", "pairs". Throws Error if a
+// layer cannot be computed.
 Section LayersSection(const SectionInput& input);
 
 // The same of statistics that are there. `sample`: which rows they are of.

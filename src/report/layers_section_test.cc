@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "report/layers_section.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
+#include "analysis/head_labels.h"
 #include "report/draw_chart.h"
 #include "statistics_testing.h"
 
@@ -52,7 +54,10 @@ TEST(LayersSection, HasACurveForEachKindOfBlock) {
       MadeStatistics(BlockKind::kGlobal, 0), MadeStatistics(BlockKind::kGlobal, 4),
       MadeStatistics(BlockKind::kFrame, 1, 2), MadeStatistics(BlockKind::kEncoder, 2)};
   const Section section = LayersSectionOf(Pointers(layers));
-  ASSERT_EQ(section.charts.size(), 2U);
+  ASSERT_EQ(section.charts.size(), 4U);
+  EXPECT_EQ(section.charts[1].name, "heads");
+  EXPECT_EQ(section.charts[2].name, "heads_frame");
+  EXPECT_EQ(section.charts[3].name, "heads_encoder");
   const LinePanel& entropy = PanelNamed(section.charts[0], "Entropy");
   ASSERT_EQ(entropy.series.size(), 6U);  // a line and its baseline each
   EXPECT_EQ(entropy.series[0].label, "global");
@@ -103,6 +108,25 @@ TEST(LayersSection, FindingsNameTheLayers) {
               Contains(HasSubstr("Global attention is sharpest in layer 3 (12 effective keys")));
   EXPECT_THAT(section.findings,
               Contains(HasSubstr("Head 2 of global layer 7 has the most mutual")));
+}
+
+TEST(LayersSection, LabelsAreCountedWithHeadsThatHaveNone) {
+  std::vector<LayerStatistics> layers = {MadeStatistics(BlockKind::kGlobal, 2)};
+  const auto labels = LabelHeads(layers[0]);
+  const auto without = std::ranges::count_if(labels, [](const auto& all) { return all.empty(); });
+  ASSERT_LT(without, std::ssize(labels));
+  EXPECT_THAT(LayersSectionOf(Pointers(layers)).findings,
+              Contains(AllOf(
+                  HasSubstr("Of the 3 global heads"),
+                  HasSubstr(fmt::format("; {} ", without == 0 ? "none" : std::to_string(without))),
+                  HasSubstr("no label. A head may have several."))));
+}
+
+TEST(LayersSection, MassesThatCannotBeHaveNoPanel) {
+  std::vector<LayerStatistics> layers = {MadeStatistics(BlockKind::kFrame, 0)};
+  const size_t all = LayersSectionOf(Pointers(layers)).charts[1].panels.size();
+  layers[0].uniform[static_cast<size_t>(HeadMetric::kCrossMass)] = 0;
+  EXPECT_EQ(LayersSectionOf(Pointers(layers)).charts[1].panels.size(), all - 1);
 }
 
 TEST(LayersSection, NotesSayWhatIsMissing) {
