@@ -25,11 +25,10 @@ std::string DynamicText(const QkDescription& description, const QkBlocks& blocks
       "Dynamic map as VGGT4D's code (arXiv 2511.19971) has it before clustering and thresholding: "
       "(1 − mean q·q, {}) · (1 − spread of q·q, {}) · (mean q·q, {}) · (1 − mean k·k, {}) · "
       "(spread of q·k, {}). Each factor is of a patch's raw products, after RoPE and without 1/√d, "
-      "with all patches of the pictures 2, 4 and 6 before and after it, the mean over layers, "
-      "heads "
-      "and pictures; spread is the standard deviation over patches. Each factor and the product "
-      "are "
-      "scaled to 0 … 1 in each picture. Pictures are taken to be in the order of time.",
+      "with all patches of the pictures two, four and six places before and after its own, the "
+      "mean over layers, heads and pictures; spread is the standard deviation over patches. Each "
+      "factor and the product are scaled to 0 … 1 in each picture. Pictures are taken to be in the "
+      "order of time.",
       layers(DynamicPart::kEarlyQueryMean), layers(DynamicPart::kLateQuerySpread),
       layers(DynamicPart::kLateQueryMean), layers(DynamicPart::kFirstKeyMean),
       layers(DynamicPart::kFirstCrossSpread));
@@ -63,9 +62,10 @@ class DynamicMaker {
     AddParts();
     AddTable();
     if (!scores_.without_window.empty()) {
-      section_.notes.push_back(fmt::format(
-          "No picture is 2, 4 or 6 away from picture {}, so that there is no map of it.",
-          fmt::join(scores_.without_window, ", ")));
+      section_.notes.push_back(
+          fmt::format("No picture is two, four or six places away from picture {}, so that there "
+                      "is no map of it.",
+                      fmt::join(scores_.without_window, ", ")));
     }
     if (input_.progress) input_.progress(1);
     return std::move(section_);

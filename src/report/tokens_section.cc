@@ -10,6 +10,7 @@
 #include "analysis/token_flow.h"
 #include "attention/attention_rows.h"
 #include "attention/value_stats.h"
+#include "report/chart_axis.h"
 
 namespace vggt {
 namespace {
@@ -124,8 +125,12 @@ class TokensMaking {
       }
       chart.panels.emplace_back(std::move(panel));
     }
-    chart.caption = fmt::format("{} Rows of patches: {}.", section_.tables[0].definition,
-                                section_.tables[0].sample);
+    chart.caption = fmt::format(
+        "The mass that queries of a group give to a group of keys, the mean over them and over "
+        "heads: softmax over all keys, after RoPE. Lines of a panel add up to 1. A patch's own "
+        "picture counts as own even if it is the first; of special tokens the own picture is the "
+        "one whose they are. Queries of special tokens are all there are; rows of patches: {}.",
+        section_.tables[0].sample);
     section_.charts.push_back(std::move(chart));
   }
 
@@ -160,9 +165,19 @@ class TokensMaking {
       hubs.series.push_back(std::move(count));
     }
     chart.panels = {std::move(gini), std::move(hubs)};
-    if (const auto reference = ReferencePanel()) chart.panels.emplace_back(*reference);
-    chart.caption = fmt::format("{} Lines are means over heads. Rows: {}.",
-                                section_.tables[2].definition, section_.tables[2].sample);
+    chart.caption = fmt::format(
+        "Unevenness: the Gini coefficient of the keys' mean probabilities, 0 if all are equal; of "
+        "few sampled rows it is larger than of all. Hubs: keys with at least {:g} times the "
+        "probability of uniform attention, and in sum that of {:g} whole queries.",
+        kHubFactor, kHubQueries);
+    if (const auto reference = ReferencePanel()) {
+      chart.panels.emplace_back(*reference);
+      chart.caption +=
+          " The first picture: of the mass that patches of other pictures give to patches of "
+          "pictures not their own, its part.";
+    }
+    chart.caption +=
+        fmt::format(" Lines are means over heads. Rows: {}.", section_.tables[2].sample);
     section_.charts.push_back(std::move(chart));
   }
 
@@ -292,9 +307,9 @@ class TokensMaking {
       const double uniform = static_cast<double>(kind.grid.special_tokens) /
                              static_cast<double>(kind.grid.tokens_per_frame());
       section_.findings.push_back(fmt::format(
-          "Patches give special tokens most in {} layer {}: {:.1f} % of their mass, {:.1f} times "
-          "that of uniform attention.",
-          BlockKindName(kind.blocks->kind), most->layer_index + 1, 100 * largest,
+          "Patches give special tokens most in {} layer {}: {} of their mass, {:.1f} times that of "
+          "uniform attention.",
+          BlockKindName(kind.blocks->kind), most->layer_index + 1, PercentText(largest),
           largest / uniform));
     }
     FindReference(kind);
@@ -333,11 +348,10 @@ class TokensMaking {
     double sum = 0;
     for (const LayerStatistics* layer : kind.layers) sum += OthersFirst(kind, *layer);
     section_.findings.push_back(fmt::format(
-        "Of what other pictures' patches give to patches of pictures not their own, {:.1f} % goes "
-        "to the first picture, the mean over {} layers and heads; uniform attention gives {:.1f} "
-        "%.",
-        100 * sum / static_cast<double>(kind.layers.size()), BlockKindName(kind.blocks->kind),
-        100 * uniform.others_uniform));
+        "Of what other pictures' patches give to patches of pictures not their own, {} goes to the "
+        "first picture, the mean over {} layers and heads; uniform attention gives {}.",
+        PercentText(sum / static_cast<double>(kind.layers.size())),
+        BlockKindName(kind.blocks->kind), PercentText(uniform.others_uniform)));
   }
 
   const SectionInput& input_;
