@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <glib.h>
 
+#include <algorithm>
 #include <cmath>
 #include <memory>
 
@@ -12,11 +13,11 @@
 namespace vggt {
 namespace {
 
-constexpr size_t kMostRows = 40, kMostCols = 12, kMostOpenRows = 12;
+constexpr size_t kMostRows = 800, kMostCols = 16, kMostOpenRows = 12, kMostOpenCols = 12;
 
 constexpr const char* kStyle = R"(
-:root{color-scheme:light dark;--ink:#16181d;--quiet:#5d6470;--ground:#fff;--card:#fff;--line:#dfe2e7;--soft:#f4f5f7;--link:#0062a3}
-@media(prefers-color-scheme:dark){:root{--ink:#e8eaee;--quiet:#a3a9b5;--ground:#15171b;--card:#fff;--line:#33373f;--soft:#1e2127;--link:#7cc0f2}}
+:root{color-scheme:light dark;--ink:#16181d;--quiet:#5d6470;--ground:#fff;--card:#fff;--line:#dfe2e7;--soft:#f4f5f7;--link:#0062a3;--shade:#16181d40}
+@media(prefers-color-scheme:dark){:root{--ink:#e8eaee;--quiet:#a3a9b5;--ground:#15171b;--card:#fff;--line:#33373f;--soft:#1e2127;--link:#7cc0f2;--shade:#000a}}
 *{box-sizing:border-box}
 body{margin:0;background:var(--ground);color:var(--ink);font:16px/1.55 Inter,system-ui,-apple-system,"Segoe UI",sans-serif}
 a{color:var(--link);text-decoration:none}a:hover,a:focus{text-decoration:underline}
@@ -43,16 +44,21 @@ figcaption b{color:var(--ink)}
 .links{font-size:.85rem;margin:.35rem 0 0}.links a{margin-right:.9rem}
 details{font-size:.88rem;margin:.4rem 0}summary{cursor:pointer;color:var(--quiet)}
 .table{margin:1.25rem 0}.table>p{margin:.15rem 0;font-size:.88rem;color:var(--quiet);max-width:52rem}.table>p b{color:var(--ink)}
-.scroll{overflow-x:auto}
+.scroll{overflow-x:auto;scrollbar-width:thin;background:linear-gradient(to right,var(--ground) 40%,transparent) 0 0/3rem 100% no-repeat local,
+linear-gradient(to left,var(--ground) 40%,transparent) 100% 0/3rem 100% no-repeat local,
+linear-gradient(to right,var(--shade),transparent) 0 0/.9rem 100% no-repeat scroll,
+linear-gradient(to left,var(--shade),transparent) 100% 0/.9rem 100% no-repeat scroll}
 table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:.82rem;margin:.5rem 0}
 th,td{padding:.2rem .7rem .2rem 0;text-align:right;white-space:nowrap;border-bottom:1px solid var(--line)}
 th{color:var(--quiet);font-weight:600}th.text,td.text{text-align:left}
 .columns{margin:.5rem 0;padding:0;list-style:none}.columns li{margin:.25rem 0}code{font-size:.92em}
 footer{grid-column:1/-1;color:var(--quiet);font-size:.85rem}
 @media(max-width:60rem){.page{display:block;padding:1.25rem}nav{margin-bottom:2rem}nav ol{position:static}}
+@page{margin:15mm}
 @media print{:root{--ink:#000;--quiet:#444;--ground:#fff;--line:#ccc;--soft:#f4f5f7;--link:#000}
-.page{display:block;padding:0;max-width:none}nav,.links,details:not([open]){display:none}figure,.notes,li{break-inside:avoid}h2,h3{break-after:avoid}
-figure img{border:0;padding:0}main>section{border:0;margin-bottom:1rem}body{font-size:10.5pt}}
+.page{display:block;padding:0;max-width:none}nav,figure .links,details:not([open]){display:none}figure,.notes,li,.table{break-inside:avoid}h2,h3{break-after:avoid}
+.links a::after{content:" " attr(href)}.scroll{overflow:visible;background:none}
+figure img{border:0;padding:0;max-height:170mm;object-fit:contain;object-position:left top}main>section{border:0;margin-bottom:1rem}body{font-size:10.5pt}}
 )";
 
 std::string Escape(const std::string& text) {
@@ -95,10 +101,14 @@ std::string CellHtml(const TableCell& cell) {
 }
 
 std::string RowsHtml(const ReportTable& table) {
+  const size_t cols = std::min(table.columns.size(), kMostCols);
   std::string html =
-      fmt::format("<details{}><summary>numbers</summary><div class=scroll><table><tr>",
-                  table.rows.size() <= kMostOpenRows ? " open" : "");
-  for (size_t i = 0; i < table.columns.size(); ++i) {
+      fmt::format("<details{}><summary>numbers{}</summary><div class=scroll tabindex=0><table><tr>",
+                  table.rows.size() <= kMostOpenRows && cols <= kMostOpenCols ? " open" : "",
+                  cols < table.columns.size()
+                      ? fmt::format(", the first {} of {} columns", cols, table.columns.size())
+                      : "");
+  for (size_t i = 0; i < cols; ++i) {
     const TableColumn& column = table.columns[i];
     const bool text = std::holds_alternative<std::string>(table.rows[0][i]);
     html += fmt::format("<th{}>{}{}</th>", text ? " class=text" : "", Escape(column.name),
@@ -107,7 +117,7 @@ std::string RowsHtml(const ReportTable& table) {
   html += "</tr>\n";
   for (const auto& row : table.rows) {
     html += "<tr>";
-    for (const TableCell& cell : row) html += CellHtml(cell);
+    for (size_t i = 0; i < cols; ++i) html += CellHtml(row[i]);
     html += "</tr>\n";
   }
   return html + "</table></div></details>\n";
@@ -135,9 +145,7 @@ std::string TableHtml(const PageTable& each) {
       fmt::format("<div class=table><p><b>{}.</b>{}</p>\n", Escape(table.title),
                   table.sample.empty() ? "" : " Sample: " + Escape(table.sample) + ".");
   html += LinksHtml(each.links);
-  if (!table.rows.empty() && table.rows.size() <= kMostRows && table.columns.size() <= kMostCols) {
-    html += RowsHtml(table);
-  }
+  if (!table.rows.empty() && table.rows.size() <= kMostRows) html += RowsHtml(table);
   return html + ContentsHtml(table) + "</div>\n";
 }
 

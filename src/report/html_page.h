@@ -40,8 +40,8 @@ struct ReportPage {
 };
 
 // UTF-8; whatever stands in the texts is shown as such, and invalid UTF-8 as U+FFFD. The same page
-// gives the same bytes. Tables of at most 40 rows and 12 columns are on the page, larger ones are
-// described and linked.
+// gives the same bytes. Of tables of at most 800 rows the first 16 columns are on the page, folded
+// unless they are small; larger ones are described and linked.
 std::string HtmlPage(const ReportPage& page);
 
 }  // namespace vggt

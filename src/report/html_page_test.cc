@@ -73,10 +73,24 @@ TEST(HtmlPage, TextsAreShownAsTheyAre) {
 
 TEST(HtmlPage, LargeTablesAreLinkedAlone) {
   MadePage made;
-  made.table.rows.assign(41, made.table.rows[0]);
+  made.table.rows.assign(801, made.table.rows[0]);
   const std::string html = HtmlPage(made.page);
   EXPECT_THAT(html, Not(HasSubstr("<td>0.25</td>")));
   EXPECT_THAT(html, HasSubstr("href=\"data/a.csv\""));
+}
+
+TEST(HtmlPage, WideTablesShowTheirFirstColumns) {
+  MadePage made;
+  made.table.rows.resize(1);
+  for (int i = 2; i < 20; ++i) {
+    made.table.columns.push_back({"column" + std::to_string(i), "", "of many"});
+    made.table.rows[0].emplace_back(int64_t{1000 + i});
+  }
+  const std::string html = HtmlPage(made.page);
+  EXPECT_THAT(html, HasSubstr("<details><summary>numbers, the first 16 of 20 columns</summary>"));
+  EXPECT_THAT(html, HasSubstr("<td>1015</td></tr>"));
+  EXPECT_THAT(html, Not(HasSubstr("1016")));
+  EXPECT_THAT(html, HasSubstr("<code>column19</code>"));
 }
 
 TEST(HtmlPage, ScenesAreNamedInTheContents) {
