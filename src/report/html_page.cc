@@ -56,9 +56,9 @@ footer{grid-column:1/-1;color:var(--quiet);font-size:.85rem}
 @media(max-width:60rem){.page{display:block;padding:1.25rem}nav{margin-bottom:2rem}nav ol{position:static}}
 @page{margin:15mm}
 @media print{:root{--ink:#000;--quiet:#444;--ground:#fff;--line:#ccc;--soft:#f4f5f7;--link:#000}
-.page{display:block;padding:0;max-width:none}nav,figure .links,details:not([open]){display:none}figure,.notes,li,.table{break-inside:avoid}h2,h3{break-after:avoid}
+.page{display:block;padding:0;max-width:none}nav,figure .links,details:not([open]){display:none}figure img,.notes,li,.table{break-inside:avoid}h2,h3,figure img{break-after:avoid}
 .links a::after{content:" " attr(href)}.scroll{overflow:visible;background:none}
-figure img{border:0;padding:0;max-height:170mm;object-fit:contain;object-position:left top}main>section{border:0;margin-bottom:1rem}body{font-size:10.5pt}}
+figure img{border:0;padding:0;max-height:150mm;object-fit:contain;object-position:left top}main>section{border:0;margin-bottom:1rem}body{font-size:10.5pt}}
 )";
 
 std::string Escape(const std::string& text) {
