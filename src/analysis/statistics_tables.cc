@@ -103,24 +103,25 @@ ReportTable HeadsTable(Layers layers) {
                               "Labels: see their rules. Each number is of one head.", layers);
   table.columns.push_back({"head", "", "counted from 1"});
   table.columns.push_back({"head_index", "", "counted from 0"});
+  AddMetricColumns(table);
+  AddMetricColumns(table, "_se", "standard error of ", ", as if the rows were drawn at random");
+  AddMetricColumns(table, "_uniform", "", kOfUniform);
   std::string rules;
   for (const HeadLabelInfo& info : HeadLabels()) {
     rules += fmt::format("{}{}: {}", rules.empty() ? "" : " ", info.name, info.rule);
   }
   table.columns.push_back({"labels", "", rules});
-  AddMetricColumns(table);
-  AddMetricColumns(table, "_se", "standard error of ", ", as if the rows were drawn at random");
-  AddMetricColumns(table, "_uniform", "", kOfUniform);
   for (const LayerStatistics* s : layers) {
     const auto labels = LabelHeads(*s);
     for (int64_t h = 0; h < s->heads; ++h) {
       Row row = RowOf(*s);
-      row.insert(row.end(), {h + 1, h, LabelsText(labels[static_cast<size_t>(h)])});
+      row.insert(row.end(), {h + 1, h});
       for (const HeadMetricInfo& info : HeadMetrics()) row.emplace_back(s->Mean(info.metric, h));
       for (const HeadMetricInfo& info : HeadMetrics()) {
         row.emplace_back(s->StandardError(info.metric, h));
       }
       row.insert(row.end(), s->uniform.begin(), s->uniform.end());
+      row.emplace_back(LabelsText(labels[static_cast<size_t>(h)]));
       table.rows.push_back(std::move(row));
     }
   }

@@ -202,10 +202,12 @@ void AddShare(Layers layers, HeadMetric metric, const std::string& kind, const c
 void AddLabels(Layers layers, const std::string& kind, std::vector<std::string>& findings) {
   std::vector<int64_t> counts(kHeadLabels);
   int64_t heads = 0, without = 0;
+  size_t given = 0;
   for (const LayerStatistics* layer : layers) {
     heads += layer->heads;
     for (const auto& labels : LabelHeads(*layer)) {
       without += labels.empty() ? 1 : 0;
+      given += labels.size();
       for (const HeadLabel label : labels) ++counts[static_cast<size_t>(label)];
     }
   }
@@ -216,10 +218,9 @@ void AddLabels(Layers layers, const std::string& kind, std::vector<std::string>&
   }
   if (text.empty()) return;
   findings.push_back(fmt::format(
-      "Of the {} {} heads, by the rules of the table of heads: {}; {} {} no label. A head may have "
-      "several.",
-      heads, kind, text, without == 0 ? "none" : std::to_string(without),
-      without > 1 ? "have" : "has"));
+      "Of the {} {} heads, by the rules of the table of heads: {}; {} {} no label{}.", heads, kind,
+      text, without == 0 ? "none" : std::to_string(without), without > 1 ? "have" : "has",
+      given > static_cast<size_t>(heads - without) ? ", some have several" : ""));
 }
 
 void AddMatcher(Layers layers, std::vector<std::string>& findings) {
