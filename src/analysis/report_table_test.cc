@@ -63,7 +63,7 @@ TEST(ReportTable, NpzHasColumnsAndArraysOfFittingTypes) {
   const auto read = [&](const std::string& name) { return zip.Read(*zip.Find(name), 1 << 20); };
   const auto block = read("block.npy");
   // Texts are not read by ParseNpy.
-  EXPECT_THAT(std::string(block.begin(), block.end()), ::testing::HasSubstr("'<U14'"));
+  EXPECT_THAT(std::string(block.begin(), block.end()), ::testing::HasSubstr("'<U13'"));
   const auto layer = read("layer.npy");
   EXPECT_EQ(ParseNpy(layer, "layer").descr, "<i8");
   EXPECT_THAT(Values<int64_t>(ParseNpy(layer, "layer")), ElementsAre(1, 2));
