@@ -146,7 +146,7 @@ std::string Said(const SafetensorsFile& file, const char* name) {
 // `content`: of the layer's file. Throws Error if the file cannot be written.
 void Write(const QkStore& store, BlockKind kind, size_t layer, const LayerStatistics& s,
            const LayerFile& is, const std::string& content) {
-  const fs::path path = StatisticsPath(store, kind, layer);
+  const fs::path path = StatisticsPath(store, kind, layer, s.sample);
   std::vector<SafetensorsWriter::Entry> entries;
   const auto each_that_is_there = [&](const auto& visit) {
     ForEachArray(s, [&](const char* name, const auto& values, const Shape& shape) {
@@ -171,17 +171,43 @@ void Write(const QkStore& store, BlockKind kind, size_t layer, const LayerStatis
   writer.Commit();
 }
 
+// The sample whose statistics a file says it holds; none if it says nothing that makes sense.
+std::optional<RowSample> SampleIn(const fs::path& path, const TokenGrid& grid, uint64_t most) {
+  if (!IsFile(path)) return std::nullopt;
+  try {
+    const std::string bytes = ReadFile(path, most);
+    const SafetensorsFile file = ParseSafetensors(BytesOf(bytes), path.string());
+    const Json rows = ParseJson(Said(file, "key"), path.string()).at("rows");
+    if (rows == "all") return AllRows(grid);
+    return RowSample{rows.get<std::vector<int64_t>>()};
+  } catch (const std::exception&) {
+    return std::nullopt;
+  }
+}
+
+// Whether the file where `s` belongs holds the statistics of more rows.
+bool HoldsMore(const QkStore& store, BlockKind kind, size_t layer, const LayerStatistics& s) {
+  const std::optional<RowSample> kept =
+      SampleIn(StatisticsPath(store, kind, layer, s.sample), s.grid, MostBytes(s));
+  return kept && kept->patches.size() > s.sample.patches.size() &&
+         ReadStatistics(store, kind, layer, *kept);
+}
+
 }  // namespace
 
-fs::path StatisticsPath(const QkStore& store, BlockKind kind, size_t layer) {
-  const QkBlocks& blocks = BlocksOf(store.description(), kind);
+fs::path StatisticsPath(const QkStore& store, BlockKind kind, size_t layer,
+                        const RowSample& sample) {
+  const QkDescription& d = store.description();
+  const QkBlocks& blocks = BlocksOf(d, kind);
+  const bool usual = sample == RowsWithin(d, kUsualProducts);
   return store.LayerPath(blocks, layer).parent_path() /
-         (std::string(kStatisticsPrefix) + QkFileName(kind, blocks.layers.at(layer).index));
+         (std::string(usual ? kStatisticsPrefix : kOtherStatisticsPrefix) +
+          QkFileName(kind, blocks.layers.at(layer).index));
 }
 
 std::optional<LayerStatistics> ReadStatistics(const QkStore& store, BlockKind kind, size_t layer,
                                               const RowSample& sample) {
-  const fs::path path = StatisticsPath(store, kind, layer);
+  const fs::path path = StatisticsPath(store, kind, layer, sample);
   const std::optional<LayerFile> is = LayerFileOf(store, kind, layer);
   if (!is || !IsFile(path)) return std::nullopt;
   try {
@@ -209,7 +235,8 @@ void KeepStatistics(const QkStore& store, BlockKind kind, size_t layer,
                     const LayerStatistics& statistics) {
   try {
     const std::optional<LayerFile> is = LayerFileOf(store, kind, layer);
-    if (is) Write(store, kind, layer, statistics, *is, ContentOf(store, kind, layer));
+    if (!is || HoldsMore(store, kind, layer, statistics)) return;
+    Write(store, kind, layer, statistics, *is, ContentOf(store, kind, layer));
   } catch (const Error&) {
     // The folder may be read-only, the disk full.
   }

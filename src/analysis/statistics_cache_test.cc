@@ -77,7 +77,7 @@ class StatisticsCache : public ::testing::Test {
     return s;
   }
   fs::path Kept(size_t layer = 0) const {
-    return StatisticsPath(Store(), BlockKind::kGlobal, layer);
+    return StatisticsPath(Store(), BlockKind::kGlobal, layer, AllRows(grid()));
   }
   std::optional<LayerStatistics> Read(size_t layer = 0) const {
     return ReadStatistics(Store(), BlockKind::kGlobal, layer, AllRows(grid()));
@@ -112,6 +112,35 @@ TEST_F(StatisticsCache, IsOfOneSampleAndOneLayer) {
   EXPECT_FALSE(ReadStatistics(Store(), BlockKind::kGlobal, 0, SampledRows(grid(), 5)));
   fs::copy(Kept(0), Kept(1));
   EXPECT_FALSE(Read(1));
+}
+
+// The usual sample of a small store is all rows.
+TEST_F(StatisticsCache, OfOtherRowsIsKeptBesideThatOfTheUsualOnes) {
+  const RowSample few = SampledRows(grid(), 4), more = SampledRows(grid(), 6);
+  const auto has = [&](const RowSample& sample) {
+    return ReadStatistics(Store(), BlockKind::kGlobal, 0, sample).has_value();
+  };
+  const auto keep = [&](const RowSample& sample) {
+    KeepStatistics(Store(), BlockKind::kGlobal, 0, MadeUp(0, sample));
+  };
+  EXPECT_EQ(StatisticsPath(Store(), BlockKind::kGlobal, 0, few).filename(),
+            "statistics_rows_global_01.safetensors");
+  Keep();
+  keep(few);
+  EXPECT_TRUE(Read() && has(few));
+  keep(more);
+  EXPECT_TRUE(Read() && has(more) && !has(few));
+  keep(few);
+  EXPECT_TRUE(Read() && has(more) && !has(few));
+  // Of another file than the layer's they are of no use, however many they are.
+  const QkDescription d = SmallQkDescription();
+  const std::vector<float> q = QkValues(d, d.blocks[0], 1, 0);
+  WriteQkLayer(dir_.path() / "qk/global_01.safetensors", d.shape(d.blocks[0]), q, q);
+  keep(few);
+  EXPECT_TRUE(has(few) && !has(more));
+  WriteFileAtomic(StatisticsPath(Store(), BlockKind::kGlobal, 0, few), "no statistics");
+  keep(few);
+  EXPECT_TRUE(has(few));
 }
 
 TEST_F(StatisticsCache, IsOfOneDescription) {
@@ -178,7 +207,7 @@ TEST_F(StatisticsCache, FollowsNoLink) {
   fs::create_symlink(elsewhere, Kept());
   EXPECT_FALSE(Read());
   const std::string before = ReadFile(elsewhere);
-  KeepStatistics(Store(), BlockKind::kGlobal, 0, MadeUp(0, SampledRows(grid(), 5)));
+  KeepStatistics(Store(), BlockKind::kGlobal, 0, MadeUp(1, AllRows(grid())));
   EXPECT_EQ(ReadFile(elsewhere), before);
   EXPECT_FALSE(fs::is_symlink(Kept()));
 }

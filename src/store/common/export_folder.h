@@ -20,9 +20,10 @@ inline constexpr const char* kImagesFolderName = "images";
 // The folder of stored queries and keys, and the description in it.
 inline constexpr const char* kQkFolderName = "qk";
 inline constexpr const char* kQkDescriptionName = "attention.json";
-// Before the name of a layer's queries and keys: the file of what was computed of them, which is
-// kept in the same folder (analysis/statistics_cache.h).
+// Before the name of a layer's queries and keys: the files of what was computed of them, of the
+// usual rows and of others, which are kept in the same folder (analysis/statistics_cache.h).
 inline constexpr std::string_view kStatisticsPrefix = "statistics_";
+inline constexpr std::string_view kOtherStatisticsPrefix = "statistics_rows_";
 
 // Whether `path` has the name of a layer's metadata.
 bool IsLayerMetadata(const std::filesystem::path& path);

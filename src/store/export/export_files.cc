@@ -31,7 +31,10 @@ bool IsNameOfAnExport(const fs::path& relative) {
   const std::string name = relative.filename().string(), stem = relative.stem().string();
   if (parts.size() == 2 && parts[0] == kImagesFolderName) return IsNumbered(stem, "frame_");
   if (parts.size() == 2 && parts[0] == kQkFolderName) {
-    const std::string_view prefix = stem.starts_with(kStatisticsPrefix) ? kStatisticsPrefix : "";
+    const std::string_view prefix = stem.starts_with(kOtherStatisticsPrefix)
+                                        ? kOtherStatisticsPrefix
+                                    : stem.starts_with(kStatisticsPrefix) ? kStatisticsPrefix
+                                                                          : "";
     const bool layer = relative.extension() == ".safetensors" &&
                        std::ranges::any_of(kBlockKinds, [&](BlockKind kind) {
                          return IsNumbered(std::string_view(stem).substr(prefix.size()),
@@ -87,8 +90,10 @@ void AddStore(const fs::path& description, const fs::path& folder, FileSet& file
   for (const QkBlocks& blocks : store.description().blocks) {
     for (size_t layer = 0; layer < blocks.layers.size(); ++layer) {
       files.Add(store.LayerPath(blocks, layer));
-      files.Add(description.parent_path() / (std::string(kStatisticsPrefix) +
-                                             QkFileName(blocks.kind, blocks.layers[layer].index)));
+      for (const std::string_view prefix : {kStatisticsPrefix, kOtherStatisticsPrefix}) {
+        files.Add(description.parent_path() /
+                  (std::string(prefix) + QkFileName(blocks.kind, blocks.layers[layer].index)));
+      }
     }
   }
 }

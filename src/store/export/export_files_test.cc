@@ -72,12 +72,15 @@ TEST_F(ExportFiles, AreQueriesAndKeysAndWhatWasComputedOfThem) {
     own_.insert(fs::path("qk") / name);
   }
   EXPECT_EQ(ListExportFiles(dir_ / "out"), own_);
-  for (const char* name : {"statistics_global_05.safetensors", "statistics_frame_01.safetensors"}) {
+  for (const char* name : {"statistics_global_05.safetensors", "statistics_frame_01.safetensors",
+                           "statistics_rows_global_05.safetensors"}) {
     WriteFileAtomic(dir_ / "out/qk" / name, "whatever");
     own_.insert(fs::path("qk") / name);
   }
-  for (const char* name : {"statistics_global_02.safetensors", "statistics_global_1x.safetensors",
-                           "statistics.safetensors", "statistics_global_01.csv"}) {
+  for (const char* name :
+       {"statistics_global_02.safetensors", "statistics_global_1x.safetensors",
+        "statistics.safetensors", "statistics_global_01.csv",
+        "statistics_rows_global_02.safetensors", "statistics_rows_01.safetensors"}) {
     WriteFileAtomic(dir_ / "out/qk" / name, "precious");
   }
   EXPECT_EQ(ListExportFiles(dir_ / "out"), own_);
