@@ -30,15 +30,20 @@ RowSample AllRows(const TokenGrid& grid) {
 RowSample SampledRows(const TokenGrid& grid, int64_t per_frame) {
   const int64_t patches = grid.patches();
   if (per_frame >= patches) return AllRows(grid);
-  // The golden ratio's multiples leave no large gaps, however many are taken. A step without a
-  // common divisor meets every patch once.
-  auto step = static_cast<int64_t>(std::lround(static_cast<double>(patches) * 0.6180339887498949));
-  step = std::max<int64_t>(step, 1);
-  while (std::gcd(step, patches) != 1) ++step;
+  // Steps of 1/g and 1/g², where g³ = g + 1: the golden ratio's kin in two dimensions.
+  constexpr double kPlastic = 1.32471795724474602596;
+  std::vector<bool> taken(static_cast<size_t>(patches));
   RowSample sample;
-  int64_t place = step / 2;
-  for (int64_t i = 0; i < per_frame; ++i, place = (place + step) % patches) {
-    sample.patches.push_back(place);
+  for (int64_t i = 0; std::ssize(sample.patches) < per_frame; ++i) {
+    const auto place = [i](double step, int64_t cells) {
+      const double at = 0.5 + static_cast<double>(i) * step;
+      return static_cast<int64_t>((at - std::floor(at)) * static_cast<double>(cells));
+    };
+    const int64_t patch = place(1 / (kPlastic * kPlastic), grid.height) * grid.width +
+                          place(1 / kPlastic, grid.width);
+    if (taken[static_cast<size_t>(patch)]) continue;
+    taken[static_cast<size_t>(patch)] = true;
+    sample.patches.push_back(patch);
   }
   std::sort(sample.patches.begin(), sample.patches.end());
   return sample;

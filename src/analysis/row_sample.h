@@ -21,8 +21,9 @@ struct RowSample {
 
 RowSample AllRows(const TokenGrid& grid);
 
-// `per_frame` patches (at least 1), or all if there are no more: those at the multiples of a step
-// of about 1/φ of all patches, which spreads any number of them evenly over rows and columns.
+// `per_frame` patches (at least 1), or all if there are no more: those that hold the first points
+// of a sequence that fills the plane evenly, however many are taken (Roberts, The Unreasonable
+// Effectiveness of Quasirandom Sequences, 2018). Fewer are a part of more.
 RowSample SampledRows(const TokenGrid& grid, int64_t per_frame);
 
 // The sampled patches of all frames as places in the sequence of all tokens, ascending.

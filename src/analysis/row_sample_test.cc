@@ -32,7 +32,24 @@ TEST(RowSample, TakesAsManyAsAskedEachOnceAscending) {
   }
 }
 
-// A step that divides the width would take one column alone.
+// In each of 5 × 5 equal parts of the picture there are about 4 of 100.
+TEST(RowSample, SpreadsOverThePlane) {
+  for (const TokenGrid& grid : {TokenGrid{1, 0, 25, 35}, {1, 0, 40, 20}, {1, 5, 30, 30}}) {
+    std::vector<int> counts(25);
+    for (const int64_t patch : SampledRows(grid, 100).patches) {
+      const int64_t row = patch / grid.width, column = patch % grid.width;
+      ++counts[static_cast<size_t>(row * 5 / grid.height * 5 + column * 5 / grid.width)];
+    }
+    EXPECT_GE(std::ranges::min(counts), 2);
+    EXPECT_LE(std::ranges::max(counts), 5);
+  }
+}
+
+TEST(RowSample, OfFewerIsAPartOfThatOfMore) {
+  const RowSample few = SampledRows(kGrid, 30), more = SampledRows(kGrid, 31);
+  EXPECT_TRUE(std::ranges::includes(more.patches, few.patches));
+}
+
 TEST(RowSample, SpreadsOverRowsAndColumns) {
   for (const int64_t width : {8, 16, 22, 37}) {
     const TokenGrid grid = {1, 0, 24, width};

@@ -440,7 +440,7 @@ TEST(Sparsity, AnchorsAreNotMeasuredByTheQueriesThatChoseThem) {
   std::normal_distribution<float> normal;
   std::vector<float> x;
   for (int64_t i = 0; i < d.token_grid(d.blocks[0]).tokens() * d.blocks[0].head_dim; ++i) {
-    x.push_back(6 * normal(engine));
+    x.push_back(7 * normal(engine));
   }
   const auto same = [&](int64_t token, int64_t channel) {
     return x[static_cast<size_t>(token * d.blocks[0].head_dim + channel)];
