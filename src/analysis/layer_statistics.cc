@@ -407,34 +407,46 @@ class LayerPass {
   }
 
   void AddMeans(int64_t head, LayerStatistics& s) const {
-    const auto all = static_cast<double>(grid_.frames * patches_);
     for (size_t m = 0; m < kRowMetrics; ++m) {
-      double count = 0, sum = 0, squares = 0;
-      const auto each = [&](const auto& visit) {
-        for (int64_t f = 0; f < grid_.frames; ++f) {
-          ForEachPatchQuery(f, [&](size_t query) {
-            const double value = results_.metrics[query][m];
-            if (!std::isnan(value)) visit(value);
-          });
-        }
-      };
-      each([&](double value) {
-        ++count;
-        sum += value;
-      });
+      double count = 0, sum = 0;
+      for (int64_t f = 0; f < grid_.frames; ++f) {
+        ForEachPatchQuery(f, [&](size_t query) {
+          const double value = results_.metrics[query][m];
+          if (std::isnan(value)) return;
+          ++count;
+          sum += value;
+        });
+      }
       if (count == 0) continue;
-      const double mean = sum / count;
-      each([&](double value) { squares += (value - mean) * (value - mean); });
       const size_t place = At(static_cast<HeadMetric>(m), head, s);
-      s.mean[place] = mean;
-      // Of rows drawn without putting them back.
-      s.standard_error[place] =
-          sample_.all ? 0 : std::sqrt(squares / (count - 1) / count * (1 - count / all));
+      s.mean[place] = sum / count;
+      s.standard_error[place] = sample_.all ? 0 : StandardError(m);
     }
     if (!mutual_) return;
     const size_t place = At(HeadMetric::kMutualShare, head, s);
     s.mean[place] = MutualShare();
     s.standard_error[place] = 0;
+  }
+
+  // Of the mean of a metric, from the means over frames of each patch of the sample. A frame
+  // without a value has none at any patch.
+  double StandardError(size_t metric) const {
+    std::vector<double> means;
+    for (int64_t place = specials_; place < per_frame_; ++place) {
+      double count = 0, sum = 0;
+      for (int64_t f = 0; f < grid_.frames; ++f) {
+        const double value = results_.metrics[QueryAt(f, place)][metric];
+        if (std::isnan(value)) continue;
+        ++count;
+        sum += value;
+      }
+      means.push_back(sum / count);
+    }
+    const auto n = static_cast<double>(means.size());
+    const double mean = std::accumulate(means.begin(), means.end(), 0.0) / n;
+    double squares = 0;
+    for (const double each : means) squares += (each - mean) * (each - mean);
+    return std::sqrt(squares / (n - 1) / n * (1 - n / static_cast<double>(patches_)));
   }
 
   double MutualShare() const {

@@ -39,9 +39,14 @@ struct LayerStatistics {
   // that do not attend to all pictures, RoPE share of a store that holds rotated values, similarity
   // of a single row.
   std::vector<double> mean;
-  // [kHeadMetrics, heads]: of the mean, as if the n sampled rows were drawn at random from all N
-  // without putting them back: √(s² / n · (1 - n / N)), where s² is the sample variance. 0 of all
-  // rows; NaN of one row, of a mean that is NaN, and of the similarity of sampled rows.
+  // [kHeadMetrics, heads]: of the mean. The rows of a patch's place are alike in all frames, so
+  // that its mean over frames is one observation, as if the n sampled places were drawn at random
+  // from all N without putting them back: √(s² / n · (1 - n / N)), where s² is the sample variance
+  // of these means (a cluster sample: Cochran, Sampling Techniques, 1977, 9A). It is rather too
+  // large where a number changes smoothly over a picture, as places are evenly spread, and too
+  // small where few places hold most of it (special_mass and same_cell_mass of some heads): of
+  // those that the sample has not met it cannot know. 0 of all rows; NaN of one place, of a mean
+  // that is NaN, and of the similarity of sampled rows.
   std::vector<double> standard_error;
   // [kHeadMetrics]: what uniform attention over the same keys would give, the mean over the same
   // queries; NaN for the RoPE share, and for the mutual share where that is NaN.

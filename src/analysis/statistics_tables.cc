@@ -104,7 +104,9 @@ ReportTable HeadsTable(Layers layers) {
   table.columns.push_back({"head", "", "counted from 1"});
   table.columns.push_back({"head_index", "", "counted from 0"});
   AddMetricColumns(table);
-  AddMetricColumns(table, "_se", "standard error of ", ", as if the rows were drawn at random");
+  AddMetricColumns(table, "_se", "standard error of ",
+                   ", as if the patches were drawn at random, each with its rows of all pictures; "
+                   "too small where few patches hold most of it");
   AddMetricColumns(table, "_uniform", "", kOfUniform);
   std::string rules;
   for (const HeadLabelInfo& info : HeadLabels()) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <map>
 #include <numeric>
 #include <vector>
 
@@ -92,23 +93,26 @@ class SlowHead {
 
   void Add() {
     const std::vector<int64_t> rows = PatchRows(s_.sample, g_);
-    std::vector<std::vector<double>> values(kHeadMetrics);
+    // Of each metric the values at each place of a frame.
+    std::vector<std::map<int64_t, std::vector<double>>> values(kHeadMetrics);
     for (const int64_t i : rows) {
       for (size_t m = 0; m < kHeadMetrics; ++m) {
         const double value = OfRow(static_cast<HeadMetric>(m), i);
-        if (!std::isnan(value)) values[m].push_back(value);
+        if (!std::isnan(value)) values[m][i % g_.tokens_per_frame()].push_back(value);
       }
     }
     for (size_t m = 0; m < kHeadMetrics; ++m) {
       const auto n = static_cast<double>(values[m].size());
       if (n == 0) continue;
+      const auto mean_of = [](const std::vector<double>& v) {
+        return std::accumulate(v.begin(), v.end(), 0.0) / static_cast<double>(v.size());
+      };
       double mean = 0, variance = 0;
-      for (const double value : values[m]) mean += value / n;
-      for (const double value : values[m]) variance += (value - mean) * (value - mean) / (n - 1);
-      const double all = static_cast<double>(g_.frames * g_.patches());
+      for (const auto& [place, v] : values[m]) mean += mean_of(v) / n;
+      for (const auto& [place, v] : values[m]) variance += std::pow(mean_of(v) - mean, 2) / (n - 1);
       s_.mean[m * s_.heads + head_] = mean;
       s_.standard_error[m * s_.heads + head_] =
-          s_.sample.all ? 0 : std::sqrt(variance / n * (1 - n / all));
+          s_.sample.all ? 0 : std::sqrt(variance / n * (1 - n / static_cast<double>(g_.patches())));
     }
     for (const auto& [metric, value] : {std::pair{HeadMetric::kMutualShare, MutualShare()},
                                         std::pair{HeadMetric::kRowSimilarity, Similarity()}}) {
