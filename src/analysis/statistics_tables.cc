@@ -78,7 +78,7 @@ std::string LabelsText(const std::vector<HeadLabel>& labels) {
 
 // The layers of one kind, one behind the other; none if one of them has no such values.
 void AddFrameArray(Layers layers, BlockKind kind, std::vector<float> LayerStatistics::*values,
-                   const char* text, ReportTable& table) {
+                   const char* text, ReportTable& table, const char* suffix = "") {
   ReportArray array;
   std::string numbers;
   for (const LayerStatistics* s : layers) {
@@ -90,7 +90,7 @@ void AddFrameArray(Layers layers, BlockKind kind, std::vector<float> LayerStatis
     numbers += fmt::format("{}{}", numbers.empty() ? "" : ", ", s->layer_index + 1);
   }
   if (array.shape.empty()) return;
-  array.name = BlockKindName(kind);
+  array.name = std::string(BlockKindName(kind)) + suffix;
   array.axes = "[layers, heads, pictures, pictures + 1]";
   array.text = fmt::format("{} Layers: {}.", text, numbers);
   table.arrays.push_back(std::move(array));
@@ -206,7 +206,9 @@ ReportTable PairsTable(Layers layers) {
   }
   for (const BlockKind kind : kBlockKinds) {
     AddFrameArray(layers, kind, &LayerStatistics::frame_mass_before_rope,
-                  "Mean mass between pictures before RoPE.", table);
+                  "Mean mass from a picture's patches to each picture's patches of the softmax "
+                  "before RoPE, unlike the rows above; the last column is that of special tokens.",
+                  table, "_before_rope");
   }
   return table;
 }

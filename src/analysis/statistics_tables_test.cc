@@ -139,7 +139,8 @@ TEST_F(StatisticsTables, PairsAreMeansOverHeads) {
   const ReportTable causal = PairsTable(pointers_);
   EXPECT_TRUE(std::isnan(Number(causal, 9, "mass_uniform")));
   ASSERT_EQ(causal.arrays.size(), 1U);
-  EXPECT_EQ(causal.arrays[0].name, "global");
+  EXPECT_EQ(causal.arrays[0].name, "global_before_rope");
+  EXPECT_EQ(causal.arrays[0].values[31], 0.5F);
 }
 
 TEST_F(StatisticsTables, OfNoLayersAreEmpty) {
