@@ -9,13 +9,15 @@
 
 #include "analysis/anchor_scores.h"
 #include "analysis/layer_choice.h"
+#include "analysis/layer_statistics.h"
+#include "analysis/statistics_cache.h"
 #include "analysis/stored_rows.h"
 
 namespace vggt {
 namespace {
 
 constexpr size_t kAnchorLayers = 6;
-constexpr int64_t kAnchorRows = 64, kAnchorMaps = 3;
+constexpr int64_t kAnchorMaps = 3;
 constexpr double kAnchorShares[] = {0.05, 0.1, 0.2, 0.3};
 
 constexpr const char* kAnchorText =
@@ -42,8 +44,11 @@ class AnchorsMaker {
       : input_(input),
         blocks_(GlobalBlocksOfSeveral(input.store, "a choice of anchors")),
         grid_(input.store.description().token_grid(blocks_)) {
-    const int64_t rows = input.rows.value_or(kAnchorRows);
-    sample_ = rows == 0 ? AllRows(grid_) : SampledRows(grid_, rows);
+    if (!input.rows) {
+      sample_ = RowsWithin(input.store.description(), kUsualProducts);
+    } else {
+      sample_ = *input.rows == 0 ? AllRows(grid_) : SampledRows(grid_, *input.rows);
+    }
     const std::vector<size_t> layers = EvenLayers(blocks_, kAnchorLayers);
     for (const size_t layer : layers) {
       layers_.push_back(
@@ -76,17 +81,24 @@ class AnchorsMaker {
 
   std::string SampleOf() const { return SampleText(sample_, grid_); }
 
+  // The oracle knows the rows that measure it. If these are all, that is its meaning.
+  std::string OracleText() const {
+    if (sample_.all) return "";
+    return " The oracle is chosen by the same sampled rows that measure it, so that it keeps less "
+           "of all rows than is shown.";
+  }
+
   void AddKeptMass() {
     Chart chart;
     chart.name = "anchors";
     chart.title = "Mass between pictures that anchors keep";
     chart.caption =
-        fmt::format("{} Random anchors keep about their share. Direct mass is that of {}.",
-                    kAnchorText, SampleOf());
+        fmt::format("{} Random anchors keep about their share. Direct mass is that of {}.{}",
+                    kAnchorText, SampleOf(), OracleText());
     ReportTable table;
     table.name = "anchors";
     table.title = chart.title;
-    table.definition = kAnchorText;
+    table.definition = kAnchorText + OracleText();
     table.sample = SampleOf();
     table.columns = {{"layer", "", "from 1"},
                      {"layer_index", "", "from 0"},
@@ -153,7 +165,9 @@ class AnchorsMaker {
     if (HasChoice(AnchorChoice::kRegisters)) {
       text += fmt::format(", through registers {:.0f} %", kept(best, "registers"));
     }
-    section_.findings.push_back(fmt::format("{}, at random {:.0f} %.", text, kept(best, "random")));
+    text += fmt::format(", at random {:.0f} %", kept(best, "random"));
+    section_.findings.push_back(
+        sample_.all ? text + "." : fmt::format("{} (rows: {}).{}", text, SampleOf(), OracleText()));
   }
 
   static double MeanOf(const std::vector<double>& values) {
@@ -256,8 +270,10 @@ class AnchorsMaker {
       panel.picture = input_.picture(static_cast<size_t>(frame));
       const auto begin = times.begin() + frame * grid_.patches();
       panel.map.assign(begin, begin + grid_.patches());
-      panel.colours.colormap = Colormap::kViridis;
+      panel.colours.colormap = Colormap::kInferno;
+      panel.colours.opacity = kMapOpacity;
       panel.colours.range = {0, *place, false};
+      panel.shade = kMapShade;
       panel.unit = "times the mean";
       panel.bar = i + 1 == chart.columns;
       chart.panels.emplace_back(std::move(panel));

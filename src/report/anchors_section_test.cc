@@ -42,6 +42,22 @@ TEST(AnchorsSection, HasKeptMassLayersAndMaps) {
   EXPECT_EQ(ChartOf(section, "anchors").panels.size(), 2U);
   EXPECT_EQ(ChartOf(section, "anchor_maps").panels.size(), 7U);
   EXPECT_THAT(section.findings.at(0), HasSubstr("through registers"));
+  // Few rows choose themselves, and that is said.
+  for (const std::string& text :
+       {section.findings.at(0), table.definition, ChartOf(section, "anchors").caption}) {
+    EXPECT_THAT(text, HasSubstr("by the same sampled rows that measure it"));
+  }
+  const auto& map = std::get<MapPanel>(ChartOf(section, "anchor_maps").panels[0]);
+  EXPECT_EQ(map.colours.opacity, kMapOpacity);
+  EXPECT_EQ(map.shade, kMapShade);
+}
+
+// 96 patches are more than the 64 that were once taken of each picture.
+TEST(AnchorsSection, TakesAllRowsThatTheBudgetAllows) {
+  SmallExport small(SmallQkDescription(2, 8, 12));
+  const Section section = AnchorsSection(small.Input());
+  EXPECT_EQ(TableOf(section, "anchors").sample, "all 192 patches of 2 pictures");
+  EXPECT_THAT(section.findings.at(0), ::testing::Not(HasSubstr("sampled rows")));
 }
 
 TEST(AnchorsSection, WithoutSpecialTokensNothingGoesThroughRegisters) {
