@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <optional>
 
 namespace vggt {
 namespace {
@@ -61,6 +62,23 @@ Axis UpAxis(const LinePanel& panel, double height) {
   if (panel.y_low) ends.low = *panel.y_low;
   if (panel.y_high) ends.high = *panel.y_high;
   return MakeAxis(ends.low, ends.high, panel.log_y, std::max(2, static_cast<int>(height / 14)));
+}
+
+// Whether some of the way from `a` to `b` lies in the box (Liang and Barsky, 1984).
+bool Crosses(const Box& box, const Point& a, const Point& b) {
+  double enters = 0, leaves = 1;
+  const auto clip = [&](double start, double way, double low, double high) {
+    if (way == 0) return start >= low && start <= high;
+    const double first = (low - start) / way, second = (high - start) / way;
+    enters = std::max(enters, std::min(first, second));
+    leaves = std::min(leaves, std::max(first, second));
+    return enters <= leaves;
+  };
+  return clip(a.x, b.x - a.x, box.x, box.right()) && clip(a.y, b.y - a.y, box.y, box.bottom());
+}
+
+bool Overlap(const Box& a, const Box& b) {
+  return a.x < b.right() && b.x < a.right() && a.y < b.bottom() && b.y < a.bottom();
 }
 
 }  // namespace
@@ -136,18 +154,8 @@ void LinePlot::WriteAxes(ChartPage& page, const Box& plot) const {
 
 void LinePlot::WriteSeries(ChartPage& page, const Box& plot, const ChartSeries& series) const {
   const Rgb colour = SeriesColour(series.colour);
-  const auto shown = [&](double x, double y) {
-    return std::isfinite(x) && std::isfinite(y) && (!x_.log || x > 0) && (!y_.log || y > 0);
-  };
-  // Lines from one gap to the next.
-  std::vector<std::vector<Point>> lines(1);
-  for (size_t i = 0; i < series.x.size(); ++i) {
-    if (shown(series.x[i], series.y[i])) {
-      lines.back().push_back(At(plot, series.x[i], series.y[i]));
-    } else if (!lines.back().empty()) {
-      lines.emplace_back();
-    }
-  }
+  // From one gap to the next.
+  const std::vector<std::vector<Point>> lines = LinesOf(plot, series);
   const Stroke stroke = {colour, 1.1,
                          series.dashed ? std::vector<double>{2.6, 1.6} : std::vector<double>{}};
   page.Draw([=, points = series.points](const PageTools& tools) {
@@ -162,7 +170,54 @@ void LinePlot::WriteSeries(ChartPage& page, const Box& plot, const ChartSeries& 
   });
 }
 
+std::vector<std::vector<Point>> LinePlot::LinesOf(const Box& plot,
+                                                  const ChartSeries& series) const {
+  const auto shown = [&](double x, double y) {
+    return std::isfinite(x) && std::isfinite(y) && (!x_.log || x > 0) && (!y_.log || y > 0);
+  };
+  std::vector<std::vector<Point>> lines(1);
+  for (size_t i = 0; i < series.x.size(); ++i) {
+    if (shown(series.x[i], series.y[i])) {
+      lines.back().push_back(At(plot, series.x[i], series.y[i]));
+    } else if (!lines.back().empty()) {
+      lines.emplace_back();
+    }
+  }
+  return lines;
+}
+
+// At the right end above the level, or where fewer curves and names are in the way: further left,
+// or below.
+Box LinePlot::PlaceForName(const Box& plot, double y, const SetText& text,
+                           const std::vector<Box>& taken) const {
+  constexpr int kSteps = 16;
+  std::optional<Box> best;
+  size_t fewest = std::numeric_limits<size_t>::max();
+  for (int step = 0; step <= kSteps && fewest > 0; ++step) {
+    const double left =
+        plot.right() - text.width() - step * std::max(0.0, plot.width - text.width()) / kSteps;
+    for (const double top : {y - text.height() - 0.3, y + 0.3}) {
+      if (top < plot.y || top + text.height() > plot.bottom()) continue;
+      const Box place = {left, top, text.width(), text.height()};
+      size_t crossed = 0;
+      for (const ChartSeries& series : panel_.series) {
+        for (const auto& line : LinesOf(plot, series)) {
+          for (size_t i = 0; i < line.size(); ++i) {
+            if (Crosses(place, line[i], line[std::min(i + 1, line.size() - 1)])) ++crossed;
+          }
+        }
+      }
+      for (const Box& other : taken) crossed += Overlap(place, other) ? 1 : 0;
+      if (crossed >= fewest) continue;
+      fewest = crossed;
+      best = place;
+    }
+  }
+  return best.value_or(Box{plot.right() - text.width(), plot.y, text.width(), text.height()});
+}
+
 void LinePlot::WriteLevels(ChartPage& page, const Box& plot) const {
+  std::vector<Box> taken;
   for (const auto& [value, name] : panel_.levels) {
     if (!std::isfinite(value) || (y_.log && !(value > 0))) continue;
     const double up = y_.PositionOf(value);
@@ -170,9 +225,8 @@ void LinePlot::WriteLevels(ChartPage& page, const Box& plot) const {
     const double y = plot.bottom() - up * plot.height;
     page.Line(plot.x, y, plot.right(), y, {kPageQuiet, 0.5, {1, 1.4}});
     const SetText text = type_.Line(name, kPageNote, plot.width);
-    const double above = y - text.height() - 0.3;
-    const Point at = {plot.right() - text.width(), above < plot.y ? y + 0.3 : above};
-    // Over the lines, on a ground that lets them be followed.
+    const Box at = taken.emplace_back(PlaceForName(plot, y, text, taken));
+    // Where no place is free, over the lines, on a ground that lets them be followed.
     page.Draw([=](const PageTools& tools) {
       tools.canvas.FillBox({at.x - 1, at.y + 0.6, text.width() + 1, text.height() - 1},
                            {255, 255, 255}, 0.7);

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "image/png_codec.h"
@@ -68,6 +69,42 @@ TEST(LinePlot, WhatIsOutsideAGivenAxisIsCutOff) {
   panel.series = {{.colour = 2, .x = {0, 1, 2}, .y = {0.5, 1e30, 0.5}}};
   const Picture page = DrawnPlot(panel);
   for (int x = 0; x < 100; ++x) EXPECT_FALSE(IsColour(page, x, 5, SeriesColour(2), 40)) << x;
+}
+
+// The darkest of a part of the page, in points.
+int Darkest(const Picture& page, int left, int right, int top, int bottom) {
+  int darkest = 255;
+  for (int y = 2 * top; y < 2 * bottom; ++y) {
+    for (int x = 2 * left; x < 2 * right; ++x) {
+      darkest = std::min<int>(darkest, page.rgb[size_t{3} * (y * page.width + x)]);
+    }
+  }
+  return darkest;
+}
+
+// The name of a level stands at the right, above it; where a curve is there, below or
+// further left.
+TEST(LinePlot, NamesOfLevelsKeepAwayFromCurves) {
+  LinePanel panel;
+  panel.y_low = 0, panel.y_high = 1;
+  panel.levels = {{0.5, "code"}};
+  panel.series = {{.colour = 0, .x = {0, 4}, .y = {0.1, 0.1}}};
+  Picture page = DrawnPlot(panel);
+  EXPECT_LT(Darkest(page, 66, 79, 24, 28), 150);
+  EXPECT_GT(Darkest(page, 22, 40, 24, 28), 180);
+  panel.series = {{.colour = 0, .x = {0, 4}, .y = {0.9, 0.58}}};  // above the level at the right
+  page = DrawnPlot(panel);
+  EXPECT_LT(Darkest(page, 66, 79, 31, 35), 150);  // the name is below
+  panel.series = {{.colour = 0, .x = {0, 2, 2.5, 3, 3.5, 4}, .y = {0.9, 0.9, 0.1, 0.9, 0.1, 0.9}}};
+  page = DrawnPlot(panel);
+  EXPECT_LT(Darkest(page, 22, 49, 24, 28), 150);  // left of the curve, which is far above there
+  // Where a dense curve is everywhere, the name is written all the same.
+  panel.series = {{.colour = 1}};
+  for (int i = 0; i <= 200; ++i) {
+    panel.series[0].x.push_back(i);
+    panel.series[0].y.push_back(i % 2);
+  }
+  EXPECT_NO_THROW(DrawnPlot(panel));
 }
 
 TEST(LinePlot, LegendsNameSeriesWithLabels) {
