@@ -3,6 +3,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
+
 #include "core/error.h"
 
 namespace vggt {
@@ -40,6 +43,19 @@ void CheckPanel(const HeatPanel& panel) {
           "a matrix has not as many names as rows");
   Require(panel.col_names.empty() || fits(panel.col_names.size(), panel.cols),
           "a matrix has not as many names as columns");
+  if (!panel.classes.empty()) {
+    const auto last = static_cast<float>(panel.classes.size() - 1);
+    Require(panel.classes.size() > 1, "a legend of a single kind of cells");
+    Require(std::ranges::all_of(
+                panel.values, [&](float x) { return !(x < 0 || x > last || x != std::floor(x)); }),
+            "a value of a matrix is none of its kinds");
+  }
+  const auto inside = [](const std::vector<double>& edges, int64_t extent) {
+    return std::ranges::all_of(
+        edges, [&](double at) { return at >= 0 && at <= static_cast<double>(extent); });
+  };
+  Require(inside(panel.row_edges, panel.rows) && inside(panel.col_edges, panel.cols),
+          "a line lies outside its matrix");
   for (const auto& [row, col] : panel.marked) {
     Require(row >= 0 && row < panel.rows && col >= 0 && col < panel.cols,
             "a marked cell lies outside its matrix");

@@ -36,7 +36,7 @@ struct LinePanel {
   std::vector<std::pair<double, std::string>> levels = {};  // thin horizontal lines and their names
 };
 
-// A matrix of cells with a colour bar.
+// A matrix of cells with a colour bar, or with a legend if its values are kinds of things.
 struct HeatPanel {
   std::string title = {}, x_label = {}, y_label = {}, unit = {};
   int64_t rows = 0, cols = 0;
@@ -47,6 +47,9 @@ struct HeatPanel {
   std::optional<ColourRange> range = {};                 // absent: least to largest
   bool numbers = false;                                  // written in the cells, where they fit
   std::vector<std::pair<int64_t, int64_t>> marked = {};  // (row, col), framed
+  // What the values 0, 1, … mean, two or more: a legend of these stands in the place of the bar.
+  std::vector<std::string> classes = {};
+  std::vector<double> row_edges = {}, col_edges = {};  // thin lines, in cells from the first edge
 };
 
 // A picture of the export as the model saw it or as it was, turned upright.

@@ -61,6 +61,12 @@ TEST(Chart, MatricesAreFilled) {
   panel.col_names.clear();
   panel.marked = {{0, 2}};
   EXPECT_THAT(Problem(Of(panel)), HasSubstr("marked cell"));
+  panel.marked.clear();
+  panel.classes = {"no", "yes"};
+  EXPECT_THAT(Problem(Of(panel)), HasSubstr("none of its kinds"));  // 2
+  panel.values = {0, 1};
+  panel.row_edges = {1.5};
+  EXPECT_THAT(Problem(Of(panel)), HasSubstr("a line lies outside"));
 }
 
 TEST(Chart, MapsFillTheirGrids) {

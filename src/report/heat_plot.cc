@@ -19,6 +19,7 @@ constexpr double kSwatch = 6;
 constexpr double kLargestCell = PagePoints(14);  // high: few cells need no whole page
 
 ColourRange RangeOf(const HeatPanel& panel) {
+  if (!panel.classes.empty()) return {0, static_cast<double>(panel.classes.size() - 1)};
   if (panel.range) return *panel.range;
   double least = std::numeric_limits<double>::infinity(), largest = -least;
   for (const float value : panel.values) {
@@ -88,9 +89,8 @@ HeatPlot::HeatPlot(const HeatPanel& panel, const Typesetter& type, double width)
       (row_names_ > 0 ? row_names_ + kNameGap : 0) + (up.empty() ? 0 : up.height() + kNameGap);
   margins_.top = 2;
   // The bar is as high as the plot, which is not known yet; its numbers are about the same.
-  ChartPage scratch(type);
   const double guess = HeightFor(std::max(20.0, width - margins_.left - 30));
-  margins_.right = kBarGap + UprightBarWidth(scratch, bar_, guess);
+  margins_.right = kBarGap + ScaleWidth(guess);
   const double cell =
       std::max(1.0, width - margins_.left - margins_.right) / static_cast<double>(panel.cols);
   if (panel.col_names.empty()) {
@@ -102,6 +102,14 @@ HeatPlot::HeatPlot(const HeatPanel& panel, const Typesetter& type, double width)
   }
   margins_.bottom =
       (col_names_ > 0 ? kNameGap + col_names_ : 0) + type.Line(panel.x_label, kAxisLabel).height();
+}
+
+double HeatPlot::ScaleWidth(double height) const {
+  if (panel_.classes.empty()) {
+    ChartPage scratch(type_);
+    return UprightBarWidth(scratch, bar_, height);
+  }
+  return kSwatch + kNameGap + Widest(type_, panel_.classes, kMostRowName);
 }
 
 double HeatPlot::HeightFor(double plot_width) const {
@@ -210,8 +218,36 @@ void HeatPlot::WriteMarks(ChartPage& page, const Box& plot) const {
   }
 }
 
+void HeatPlot::WriteEdges(ChartPage& page, const Box& plot) const {
+  // White under a dark line is seen on any colour.
+  for (const Stroke& stroke : {Stroke{{255, 255, 255}, 1, {}}, Stroke{kPageInk, 0.4, {}}}) {
+    for (const double row : panel_.row_edges) {
+      const double y = plot.y + row / static_cast<double>(panel_.rows) * plot.height;
+      page.Line(plot.x, y, plot.right(), y, stroke);
+    }
+    for (const double col : panel_.col_edges) {
+      const double x = plot.x + col / static_cast<double>(panel_.cols) * plot.width;
+      page.Line(x, plot.y, x, plot.bottom(), stroke);
+    }
+  }
+}
+
+void HeatPlot::WriteClasses(ChartPage& page, double x, double top) const {
+  double y = top;
+  for (size_t i = panel_.classes.size(); i-- > 0; y += kSwatch + 3) {  // the largest on top
+    const Rgb colour = ColourAt(bar_.colormap, PositionOf(static_cast<double>(i), bar_.range));
+    page.Draw([=, box = Box{x, y, kSwatch, kSwatch}](const PageTools& tools) {
+      tools.canvas.FillBox(box, colour);
+      tools.canvas.StrokeBox(box, {kPageQuiet, 0.4, {}});
+    });
+    const SetText name = type_.Line(panel_.classes[i], kTickLabel, kMostRowName);
+    page.Text(name, x + kSwatch + kNameGap, y + (kSwatch - name.height()) / 2);
+  }
+}
+
 void HeatPlot::Write(ChartPage& page, const Box& plot) const {
   WriteCells(page, plot);
+  WriteEdges(page, plot);
   WriteNumbers(page, plot);
   WriteNames(page, plot);
   WriteMarks(page, plot);
@@ -227,7 +263,11 @@ void HeatPlot::Write(ChartPage& page, const Box& plot) const {
     const SetText none = type_.Line("none", kTickLabel);
     page.Text(none, swatch.right() + 2, swatch.y + (kSwatch - none.height()) / 2);
   }
-  WriteUprightBar(page, bar_, x, plot.y, height);
+  if (panel_.classes.empty()) {
+    WriteUprightBar(page, bar_, x, plot.y, height);
+  } else {
+    WriteClasses(page, x, plot.y);
+  }
 }
 
 }  // namespace vggt

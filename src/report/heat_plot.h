@@ -21,6 +21,9 @@ class HeatPlot {
   void WriteNumbers(ChartPage& page, const Box& plot) const;
   void WriteNames(ChartPage& page, const Box& plot) const;
   void WriteMarks(ChartPage& page, const Box& plot) const;
+  void WriteEdges(ChartPage& page, const Box& plot) const;
+  void WriteClasses(ChartPage& page, double x, double top) const;
+  double ScaleWidth(double height) const;
   bool TurnsNames(double cell) const;
 
   const HeatPanel& panel_;

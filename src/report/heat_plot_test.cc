@@ -68,5 +68,35 @@ TEST(HeatPlot, CellsStandWhereTheirRowAndColumnSay) {
   }
 }
 
+// Kinds of cells have a legend of swatches and no bar, and lines stand where they are said to.
+TEST(HeatPlot, KindsHaveALegendAndEdges) {
+  const Typesetter type;
+  HeatPanel panel = PanelOf(2, 2);
+  panel.values = {1, 1, 1, 0};
+  panel.classes = {"no", "yes"};
+  panel.col_edges = {0.5};
+  const HeatPlot plot(panel, type, 100);
+  ChartPage page(type);
+  plot.Write(page, {0, 0, 40, 40});
+  Canvas canvas(CanvasKind::kPng, 100, 60, 144, {});
+  const PageTools tools{canvas, CanvasKind::kPng, 144};
+  for (const auto& draw : page.draws()) draw(tools);
+  const Picture drawn = DecodePng(canvas.Finish(), "page");
+  const auto at = [&](double x, double y) {
+    const uint8_t* p = drawn.rgb.data() + size_t{3} * (static_cast<int>(2 * y) * drawn.width +
+                                                       static_cast<int>(2 * x));
+    return Rgb{p[0], p[1], p[2]};
+  };
+  const Rgb yes = ColourAt(Colormap::kViridis, 1), no = ColourAt(Colormap::kViridis, 0);
+  EXPECT_EQ(at(30, 10), yes);
+  EXPECT_EQ(at(30, 30), no);
+  EXPECT_NE(at(10, 10), yes);  // half a cell from the left
+  EXPECT_NE(at(10, 30), yes);
+  EXPECT_EQ(at(5, 30), yes);
+  EXPECT_EQ(at(47, 3), yes);  // the swatches: the largest on top
+  EXPECT_EQ(at(47, 12), no);
+  EXPECT_EQ(at(47, 30), (Rgb{255, 255, 255}));  // where a bar would be
+}
+
 }  // namespace
 }  // namespace vggt
