@@ -11,7 +11,6 @@
 #include "analysis/stored_rows.h"
 #include "attention/tiles.h"
 #include "core/error.h"
-#include "ops/row_block.h"
 
 namespace vggt {
 namespace {
@@ -24,30 +23,6 @@ constexpr AnchorChoiceInfo kChoices[] = {
     {AnchorChoice::kEven, "even", "evenly spaced"},
     {AnchorChoice::kRandom, "random", "random"},
 };
-
-// Calls row(i, logits, probabilities, ln Σ exp(logits)) for each query i, in order.
-template <typename Row>
-void ForEachSoftmaxRow(const FloatBuffer& q, const FloatBuffer& k, const QkBlocks& blocks,
-                       Row row) {
-  const int64_t dim = blocks.head_dim;
-  const int64_t queries = static_cast<int64_t>(q.size()) / dim;
-  const PackedKeys keys(static_cast<int64_t>(k.size()) / dim, k.data(), dim);
-  const int64_t together = std::min(queries, kMostBlockRows);
-  FloatBuffer values(static_cast<size_t>(RowBlockSize(together, keys.keys())));
-  FloatBuffer logits(values.size()), scratch(static_cast<size_t>(RowBlockScratch(dim)));
-  std::vector<float> normalizers(static_cast<size_t>(together));
-  for (int64_t first = 0; first < queries; first += together) {
-    const int64_t count = std::min(together, queries - first);
-    LogitRows(count, q.data() + first * dim, keys, static_cast<float>(blocks.scale), scratch.data(),
-              logits.data());
-    std::copy_n(logits.data(), count * keys.stride(), values.data());
-    SoftmaxRows(count, keys.keys(), keys.stride(), values.data(), normalizers.data());
-    for (int64_t i = 0; i < count; ++i) {
-      row(first + i, std::span(logits.data() + i * keys.stride(), keys.keys()),
-          std::span<const float>(values.data() + i * keys.stride(), keys.keys()), normalizers[i]);
-    }
-  }
-}
 
 class AnchorPass {
  public:

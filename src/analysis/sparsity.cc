@@ -11,6 +11,7 @@
 #include <optional>
 #include <random>
 
+#include "analysis/stored_rows.h"
 #include "attention/request.h"
 #include "attention/rotation.h"
 #include "attention/softmax_groups.h"
@@ -39,21 +40,16 @@ constexpr SparsityRuleInfo kRules[] = {
      "the patches of the query's own picture and all special tokens: global attention turned into "
      "attention inside each frame"},
     {SparsityRule::kRandomAnchors, "anchors-random", "random anchors",
-     "patches drawn at random, as many of each picture, and all special tokens"},
+     "patches drawn at random, as many of each picture, and all special tokens; the mean over "
+     "several draws"},
     {SparsityRule::kEvenAnchors, "anchors-even", "evenly spaced anchors",
      "patches evenly spaced over rows and columns of each picture, and all special tokens"},
     {SparsityRule::kOwnAnchors, "anchors-own", "own picture's anchors",
      "of each picture the patches of the largest column mass, the mean over heads, of a softmax "
-     "over "
-     "that picture's patches alone; and all special tokens. Where rows are sampled, one half of "
-     "them "
-     "chooses and the other measures, by turns"},
+     "over that picture's patches alone; and all special tokens"},
     {SparsityRule::kColumnAnchors, "anchors-column", "anchors by column mass",
      "the patches of the largest column mass, the mean over heads, whichever picture they lie in, "
-     "and "
-     "all special tokens: what anchors can keep at best, as it looks at the attention itself. "
-     "Where "
-     "rows are sampled, one half of them chooses and the other measures, by turns"},
+     "and all special tokens: chosen by the attention itself"},
 };
 
 // [tokens]: sums of a key's probabilities: of all queries, of those of the key's picture, and of
@@ -138,8 +134,10 @@ void CheckOptions(const SparsityOptions& options) {
       std::all_of(options.blocks.begin(), options.blocks.end(), [](const BlockMaskRule& rule) {
         return rule.cdf >= 0 && rule.cdf <= 1 && rule.ratio >= 0 && rule.ratio <= 1;
       });
-  if (!shares || !anchors || !strides || !blocks) {
-    throw Error("a share of keys is not in (0, 1], shares do not ascend, or a step is below 1");
+  if (!shares || !anchors || !strides || !blocks || options.draws < 1) {
+    throw Error(
+        "a share of keys is not in (0, 1], shares do not ascend, or a step or the number of draws "
+        "is below 1");
   }
 }
 
@@ -166,15 +164,19 @@ std::vector<float> BlockMeans(std::span<const float> x, int64_t dim, int64_t siz
 class SparsityPass {
  public:
   SparsityPass(const QkStore& store, const HeadRef& layer, const RowSample& sample,
-               std::span<const float> lengths, const SparsityOptions& options)
+               std::span<const float> lengths, const SparsityOptions& options,
+               const LayerStatistics* statistics)
       : store_(store),
         blocks_(BlocksOf(store.description(), layer.kind)),
         grid_(store.description().token_grid(blocks_)),
         layer_(layer),
         rows_(PatchRows(sample, grid_)),
+        statistics_(statistics),
+        column_rows_(statistics ? PatchRows(statistics->sample, grid_) : rows_),
         lengths_(lengths),
         options_(options) {
     CheckOptions(options);
+    if (statistics) CheckStatistics(*statistics);
     const auto needed = static_cast<size_t>(blocks_.heads * grid_.tokens());
     if (!lengths.empty() && lengths.size() != needed) {
       throw Error(
@@ -191,7 +193,7 @@ class SparsityPass {
       groups_.push_back(std::move(group));
     }
     half_of_.assign(static_cast<size_t>(grid_.tokens()), 0);
-    split_ = !sample.all && sample.patches.size() > 1;
+    split_ = !statistics && !sample.all && sample.patches.size() > 1;
     for (size_t i = 0; split_ && i < rows_.size(); ++i) {
       half_of_[static_cast<size_t>(rows_[i])] = i % sample.patches.size() % 2;
     }
@@ -200,6 +202,7 @@ class SparsityPass {
     out_.grid = grid_;
     out_.heads = blocks_.heads;
     out_.sample = sample;
+    out_.column_sample = statistics ? statistics->sample : sample;
     out_.mask_shape = {blocks_.heads, std::ssize(groups_), groups_.back().query_blocks,
                        std::ssize(groups_.back().key_blocks)};
   }
@@ -216,11 +219,19 @@ class SparsityPass {
       out_.keys_for_90.push_back(head.keys_for_90 / rows());
     }
     AddRowRules();
-    AddColumnRules();
+    AddColumnRules(stop_check);
     return std::move(out_);
   }
 
  private:
+  void CheckStatistics(const LayerStatistics& statistics) const {
+    if (statistics.kind != layer_.kind || statistics.heads != blocks_.heads ||
+        statistics.layer_index != blocks_.layers[layer_.layer].index ||
+        std::ssize(statistics.key_mass) != blocks_.heads * grid_.tokens()) {
+      throw Error("the statistics are those of another layer");
+    }
+  }
+
   double rows() const { return static_cast<double>(rows_.size()); }
   bool weighted() const { return !lengths_.empty(); }
   bool is_special(int64_t token) const {
@@ -313,7 +324,7 @@ class SparsityPass {
     largest.Take(row.values);
     largest.Sums(tops, sums.data());
     for (size_t s = 0; s < tops.size(); ++s) {
-      tally.top[s] += sums[s];
+      tally.top[s] += tops[s] == keys ? 1 : std::min(1.0, sums[s]);
       if (counts) counts->top_kept[s] += static_cast<double>(tops[s]) / static_cast<double>(keys);
     }
     if (counts) {
@@ -350,7 +361,7 @@ class SparsityPass {
         mass += sums[b];
         for (const TokenRun& run : group.key_blocks[b]) kept += run.count;
       }
-      tally.blocks[r] += mass;
+      tally.blocks[r] += kept == std::ssize(row.values) ? 1 : std::min(1.0, mass);
       if (counts) {
         counts->blocks_kept[r] +=
             static_cast<double>(kept) / static_cast<double>(row.values.size());
@@ -446,7 +457,7 @@ class SparsityPass {
 
   // Those whose keys are the same for all queries, or nearly so: their mass follows from the
   // columns' sums.
-  void AddColumnRules() {
+  void AddColumnRules(const StopCheck& stop_check) {
     const auto tokens = static_cast<size_t>(grid_.tokens());
     for (size_t s = 0; s < options_.strides.size(); ++s) {
       const int64_t stride = options_.strides[s];
@@ -456,24 +467,51 @@ class SparsityPass {
         keep[j] = is_special(token) || InGrid(token, stride);
       }
       const char* ending = stride == 2 ? "nd" : stride == 3 ? "rd" : stride == 1 ? "st" : "th";
-      AddKept(SparsityRule::kGrid, fmt::format("every {}{}", stride, ending), Both(keep), s);
+      out_.outcomes.push_back(
+          KeptBy(SparsityRule::kGrid, fmt::format("every {}{}", stride, ending), Both(keep), s));
     }
     AddOwnPicture();
-    const std::vector<double> random = RandomScores();
+    const std::vector<double> intra = IntraScores(stop_check);
     for (const SparsityRule rule : {SparsityRule::kRandomAnchors, SparsityRule::kEvenAnchors,
                                     SparsityRule::kOwnAnchors, SparsityRule::kColumnAnchors}) {
       for (const double share : options_.anchors) {
         const int64_t count = Rounded(share, grid_.patches());
         const std::string setting = fmt::format("{:.3g} %", 100 * share);
         if (rule == SparsityRule::kRandomAnchors) {
-          AddKept(rule, setting, Both(Largest(random, count, false)), std::nullopt);
-        } else if (rule == SparsityRule::kEvenAnchors) {
-          AddKept(rule, setting, Both(EvenAnchors(count)), std::nullopt);
-        } else {
-          AddKept(rule, setting, ChosenAnchors(rule, count), std::nullopt);
+          AddRandom(setting, count);
+          continue;
         }
+        const Keep keep = rule == SparsityRule::kEvenAnchors ? Both(EvenAnchors(count))
+                          : rule == SparsityRule::kOwnAnchors && statistics_
+                              ? Both(Largest(intra, count, false))
+                              : ChosenAnchors(rule, count);
+        out_.outcomes.push_back(KeptBy(rule, setting, keep, std::nullopt));
       }
     }
+  }
+
+  // [tokens]: of patches, what they get from those of their own picture in a softmax over these
+  // alone, the sum over heads and the rows of the statistics. Empty without these.
+  std::vector<double> IntraScores(const StopCheck& stop_check) const {
+    if (!statistics_) return {};
+    const StoredRows stored(store_, blocks_, layer_.layer, false);
+    std::vector<double> scores(static_cast<size_t>(grid_.tokens()), 0);
+    ParallelFor(static_cast<size_t>(grid_.frames), 1, [&](size_t f) {
+      const auto frame = static_cast<int64_t>(f);
+      std::vector<int64_t> queries = statistics_->sample.patches;
+      for (int64_t& query : queries) query += grid_.first_patch(frame);
+      const std::vector<int64_t> patches = FramePatches(grid_, frame);
+      double* of_frame = scores.data() + grid_.first_patch(frame);
+      for (int64_t head = 0; head < blocks_.heads; ++head) {
+        CheckStop(stop_check);
+        ForEachSoftmaxRow(stored.OfHead(QkSide::kQuery, head, queries),
+                          stored.OfHead(QkSide::kKey, head, patches), blocks_,
+                          [&](int64_t, std::span<const float>, std::span<const float> p, double) {
+                            for (size_t j = 0; j < p.size(); ++j) of_frame[j] += p[j];
+                          });
+      }
+    });
+    return scores;
   }
 
   static Keep Both(const std::vector<uint8_t>& keep) { return {keep, keep}; }
@@ -483,8 +521,13 @@ class SparsityPass {
     const bool own = rule == SparsityRule::kOwnAnchors;
     const auto choose = [&](size_t half) {
       std::vector<double> scores(static_cast<size_t>(grid_.tokens()), 0);
-      for (const HeadTally& head : tallies_) {
-        const ColumnSums& columns = head.plain.halves[half];
+      for (size_t h = 0; h < tallies_.size(); ++h) {
+        if (statistics_) {
+          const std::span<const float> mass = KeyMass(h);
+          for (size_t j = 0; j < scores.size(); ++j) scores[j] += mass[j];
+          continue;
+        }
+        const ColumnSums& columns = tallies_[h].plain.halves[half];
         const std::vector<double>& mass = own ? columns.intra : columns.all;
         for (size_t j = 0; j < scores.size(); ++j) scores[j] += mass[j];
       }
@@ -497,7 +540,7 @@ class SparsityPass {
   // The mean share of its keys that a patch query keeps.
   double KeptShare(const Keep& keeps, std::optional<size_t> stride) const {
     double kept = 0;
-    for (const int64_t query : rows_) {
+    for (const int64_t query : column_rows_) {
       const FrameRange frames =
           AttendedFrames(blocks_.attends, query / grid_.tokens_per_frame(), grid_.frames, false);
       const std::vector<uint8_t>& keep = keeps[half_of_[static_cast<size_t>(query)]];
@@ -507,30 +550,76 @@ class SparsityPass {
       if (stride && !InGrid(query, options_.strides[*stride])) ++count;
       kept += static_cast<double>(count) / static_cast<double>(last - first);
     }
-    return kept / rows();
+    return kept / static_cast<double>(column_rows_.size());
+  }
+
+  std::span<const float> KeyMass(size_t head) const {
+    const auto tokens = static_cast<size_t>(grid_.tokens());
+    return std::span(statistics_->key_mass).subspan(head * tokens, tokens);
   }
 
   // `stride`: the place of the grid's, whose queries keep themselves, too.
-  void AddKept(SparsityRule rule, std::string setting, const Keep& keep,
-               std::optional<size_t> stride) {
-    const auto heads = static_cast<size_t>(blocks_.heads);
+  SparsityOutcome KeptBy(SparsityRule rule, std::string setting, const Keep& keep,
+                         std::optional<size_t> stride) const {
     SparsityOutcome outcome{rule, std::move(setting), {}, {}, {}, {}};
-    outcome.kept.assign(heads, KeptShare(keep, stride));
-    const auto mass = [&](const Tally& tally) {
+    outcome.kept.assign(tallies_.size(), KeptShare(keep, stride));
+    const auto sampled = [&](const Tally& tally) {
       double sum = stride ? tally.diagonal[*stride] : 0;
       for (const size_t half : {0U, 1U}) {
         for (size_t j = 0; j < keep[half].size(); ++j) {
           sum += keep[half][j] ? tally.halves[half].all[j] : 0;
         }
       }
-      return sum / rows();
+      return std::min(1.0, sum / rows());
     };
-    for (const HeadTally& head : tallies_) {
-      outcome.mass.push_back(mass(head.plain));
-      if (weighted()) outcome.weighted_mass.push_back(mass(head.weighted));
-      if (!stride) outcome.cross_mass.push_back(CrossShare(head.plain, keep));
+    const auto of_statistics = [&](size_t head) {
+      double sum = stride ? tallies_[head].plain.diagonal[*stride] / rows() : 0;
+      const std::span<const float> mass = KeyMass(head);
+      for (size_t j = 0; j < mass.size(); ++j) sum += keep[0][j] ? mass[j] : 0;
+      return std::min(1.0, sum);
+    };
+    const bool all = std::ranges::all_of(keep[0], [](uint8_t kept) { return kept != 0; });
+    for (size_t h = 0; h < tallies_.size(); ++h) {
+      outcome.mass.push_back(all ? 1 : statistics_ ? of_statistics(h) : sampled(tallies_[h].plain));
+      if (weighted()) outcome.weighted_mass.push_back(all ? 1 : sampled(tallies_[h].weighted));
+      if (!stride) outcome.cross_mass.push_back(CrossShare(tallies_[h].plain, keep));
     }
-    out_.outcomes.push_back(std::move(outcome));
+    return outcome;
+  }
+
+  // The mean of several draws, the same for every layer; of fewer anchors those of more.
+  void AddRandom(const std::string& setting, int64_t count) {
+    std::mt19937_64 engine(options_.seed);
+    const auto draws = static_cast<double>(options_.draws);
+    SparsityOutcome mean;
+    double sum = 0, squares = 0;
+    for (int draw = 0; draw < options_.draws; ++draw) {
+      std::vector<double> scores(static_cast<size_t>(grid_.tokens()));
+      for (double& score : scores) score = static_cast<double>(engine() >> 11);
+      SparsityOutcome one = KeptBy(SparsityRule::kRandomAnchors, setting,
+                                   Both(Largest(scores, count, false)), std::nullopt);
+      const double mass = std::accumulate(one.mass.begin(), one.mass.end(), 0.0) /
+                          static_cast<double>(blocks_.heads);
+      // Welford's way: squares are those of the distances from the mean so far.
+      const double before = mass - sum / std::max(1, draw);
+      sum += mass;
+      if (draw > 0) squares += before * (mass - sum / (draw + 1));
+      if (draw == 0) {
+        mean = std::move(one);
+        continue;
+      }
+      const auto add = [](std::vector<double>& to, const std::vector<double>& values) {
+        for (size_t i = 0; i < to.size(); ++i) to[i] += values[i];
+      };
+      add(mean.mass, one.mass);
+      add(mean.weighted_mass, one.weighted_mass);
+      add(mean.cross_mass, one.cross_mass);
+    }
+    for (auto* values : {&mean.mass, &mean.weighted_mass, &mean.cross_mass}) {
+      for (double& value : *values) value /= draws;
+    }
+    if (options_.draws > 1) mean.draw_deviation = std::sqrt(squares / (draws - 1));
+    out_.outcomes.push_back(std::move(mean));
   }
 
   double CrossShare(const Tally& tally, const Keep& keep) const {
@@ -548,7 +637,7 @@ class SparsityPass {
 
   void AddOwnPicture() {
     double kept = 0;
-    for (const int64_t query : rows_) {
+    for (const int64_t query : column_rows_) {
       const FrameRange frames =
           AttendedFrames(blocks_.attends, query / grid_.tokens_per_frame(), grid_.frames, false);
       const int64_t count = grid_.patches() + frames.count() * grid_.special_tokens;
@@ -556,7 +645,7 @@ class SparsityPass {
               static_cast<double>(frames.count() * grid_.tokens_per_frame());
     }
     SparsityOutcome outcome{SparsityRule::kOwnPicture, "", {}, {}, {}, {}};
-    outcome.kept.assign(tallies_.size(), kept / rows());
+    outcome.kept.assign(tallies_.size(), kept / static_cast<double>(column_rows_.size()));
     const auto mass = [&](const Tally& tally) {
       double sum = 0;
       for (const ColumnSums& half : tally.halves) {
@@ -564,21 +653,17 @@ class SparsityPass {
           sum += is_special(static_cast<int64_t>(j)) ? half.all[j] : half.own[j];
         }
       }
-      return sum / rows();
+      return std::min(1.0, sum / rows());
     };
-    for (const HeadTally& head : tallies_) {
-      outcome.mass.push_back(mass(head.plain));
-      if (weighted()) outcome.weighted_mass.push_back(mass(head.weighted));
+    for (size_t h = 0; h < tallies_.size(); ++h) {
+      const auto head = static_cast<int64_t>(h);
+      outcome.mass.push_back(
+          statistics_ ? std::min(1.0, statistics_->Mean(HeadMetric::kOwnMass, head) +
+                                          statistics_->Mean(HeadMetric::kSpecialMass, head))
+                      : mass(tallies_[h].plain));
+      if (weighted()) outcome.weighted_mass.push_back(mass(tallies_[h].weighted));
     }
     out_.outcomes.push_back(std::move(outcome));
-  }
-
-  // The same for every layer, and of fewer anchors those of more.
-  std::vector<double> RandomScores() const {
-    std::mt19937_64 engine(options_.seed);
-    std::vector<double> scores(static_cast<size_t>(grid_.tokens()));
-    for (double& score : scores) score = static_cast<double>(engine() >> 11);
-    return scores;
   }
 
   // Rows about as far apart as the patches of each. Not those of SampledRows, which would be the
@@ -636,6 +721,8 @@ class SparsityPass {
   const TokenGrid grid_;
   const HeadRef layer_;
   const std::vector<int64_t> rows_;
+  const LayerStatistics* const statistics_;  // may be null
+  const std::vector<int64_t> column_rows_;   // of which KeptShare is
   const std::span<const float> lengths_;
   const SparsityOptions& options_;
   std::vector<uint8_t> half_of_;  // [tokens]: of queries, which half of the sample
@@ -687,26 +774,10 @@ std::vector<std::vector<uint8_t>> BlockMasks(std::span<const float> queries,
 
 LayerSparsity ComputeLayerSparsity(const QkStore& store, BlockKind kind, size_t layer,
                                    const RowSample& sample, std::span<const float> lengths,
-                                   const SparsityOptions& options, const StopCheck& stop_check) {
-  return SparsityPass(store, {kind, layer, 1}, sample, lengths, options).Run(stop_check);
-}
-
-const QkBlocks& SparsityBlocks(const QkDescription& description) {
-  const QkBlocks* global = description.Find(BlockKind::kGlobal);
-  return global != nullptr ? *global : description.blocks.front();
-}
-
-bool KnowsLengths(const QkBlocks& blocks) {
-  return std::ranges::all_of(blocks.layers,
-                             [](const QkLayer& layer) { return layer.has(QkExtra::kWovNorm); });
-}
-
-LayerSparsity ComputeSparsity(const QkStore& store, size_t layer, const RowSample& sample,
-                              const SparsityOptions& options, const StopCheck& stop_check) {
-  const QkBlocks& blocks = SparsityBlocks(store.description());
-  std::vector<float> lengths;
-  if (KnowsLengths(blocks)) lengths = store.Extras(blocks, layer).wov_norm;
-  return ComputeLayerSparsity(store, blocks.kind, layer, sample, lengths, options, stop_check);
+                                   const SparsityOptions& options, const StopCheck& stop_check,
+                                   const LayerStatistics* statistics) {
+  return SparsityPass(store, {kind, layer, 1}, sample, lengths, options, statistics)
+      .Run(stop_check);
 }
 
 }  // namespace vggt

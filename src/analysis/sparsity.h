@@ -4,10 +4,12 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "analysis/layer_statistics.h"
 #include "analysis/row_sample.h"
 #include "core/block_kind.h"
 #include "core/parallel.h"
@@ -26,7 +28,7 @@ enum class SparsityRule {
   kRandomAnchors,  // patches drawn at random, as many of each picture
   kEvenAnchors,    // patches evenly spaced, the same of each picture
   kOwnAnchors,     // of each picture the patches that its own patches look at most
-  kColumnAnchors,  // the patches that all look at most: what anchors can keep at best
+  kColumnAnchors,  // the patches that all look at most: of all rows, what anchors keep at best
 };
 inline constexpr size_t kSparsityRules = 8;
 
@@ -59,6 +61,7 @@ struct SparsityOptions {
   // Of the patches of a picture, in (0, 1], rounded up.
   std::vector<double> anchors = {0.05, 0.1, 0.2, 0.3};
   uint64_t seed = 1;  // of kRandomAnchors
+  int draws = 16;     // of kRandomAnchors, at least 1, whose mean is told
   size_t mask = 2;    // the place in `blocks` of the mask that is handed out
 };
 
@@ -74,6 +77,9 @@ struct SparsityOutcome {
   // Of anchors: of the mass that patches give to patches of other pictures, the anchors' share.
   // Empty for other rules, NaN if there is no such mass.
   std::vector<double> cross_mass;
+  // Of random anchors: the standard deviation, from draw to draw, of the mean mass of all heads.
+  // NaN of a single draw and for other rules.
+  double draw_deviation = std::numeric_limits<double>::quiet_NaN();
 };
 
 struct LayerSparsity {
@@ -82,6 +88,9 @@ struct LayerSparsity {
   TokenGrid grid;
   int64_t heads = 0;
   RowSample sample;
+  // Of which rows the kept share and mass of rules are whose keys are the same for all queries: the
+  // sample, or that of the statistics.
+  RowSample column_sample;
   std::vector<SparsityOutcome> outcomes;  // rule after rule, in the order of the options
   // [heads]: the mean share of the keys, the largest first, that hold 90 % of a query's mass.
   std::vector<double> keys_for_90;
@@ -96,21 +105,17 @@ struct LayerSparsity {
 // out to the threads, and the result does not depend on their number. `layer` is a place in the
 // layers of that kind. `lengths` [heads, tokens]: ‖W_O v‖ of each key, or empty. Throws like
 // HeadTiles::ForEachRowBlock; Error if options are out of range or the lengths are too few.
+//
+// With the layer's `statistics`, what does not depend on single queries is taken from those, which
+// are usually of all rows: the mass that kGrid (but for the queries themselves), kOwnPicture and
+// anchors keep, and the choice of anchors. Weighted and cross masses are always of the sample.
+// Without them and of a sample, few rows would choose themselves as anchors: one half of the sample
+// chooses those of the other.
 LayerSparsity ComputeLayerSparsity(const QkStore& store, BlockKind kind, size_t layer,
                                    const RowSample& sample, std::span<const float> lengths = {},
                                    const SparsityOptions& options = {},
-                                   const StopCheck& stop_check = {});
-
-// The blocks that a report of sparsity is about: global ones, or the first kind. Of each picture as
-// many rows, where nobody chooses.
-const QkBlocks& SparsityBlocks(const QkDescription& description);
-inline constexpr int64_t kSparsityRows = 64;
-// Whether all their layers know ‖W_O v‖: lengths help only then.
-bool KnowsLengths(const QkBlocks& blocks);
-// ComputeLayerSparsity of one of their layers, with lengths if all know them.
-LayerSparsity ComputeSparsity(const QkStore& store, size_t layer, const RowSample& sample,
-                              const SparsityOptions& options = {},
-                              const StopCheck& stop_check = {});
+                                   const StopCheck& stop_check = {},
+                                   const LayerStatistics* statistics = nullptr);
 
 // The mask [query blocks, key blocks] of one group and head for each rule: means of the queries and
 // keys of each block (after RoPE), softmax of their products times `scale` over the key blocks.

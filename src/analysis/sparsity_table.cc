@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 namespace vggt {
@@ -28,7 +29,7 @@ std::vector<TableColumn> PlaceColumns() {
           {"layer_index", "", "the same from 0"}};
 }
 
-std::string SparsityRows(std::span<const LayerSparsity> layers) {
+std::string SampleOfRows(std::span<const LayerSparsity> layers) {
   return layers.empty() ? "" : SampleText(layers.front().sample, layers.front().grid);
 }
 
@@ -40,6 +41,43 @@ std::string SparsityText() {
     text += fmt::format("{}{}: {}.", text.empty() ? "" : " ", rule.name, rule.definition);
   }
   return text;
+}
+
+std::string SparsityRows(std::span<const LayerSparsity> layers) {
+  if (layers.empty()) return "";
+  const LayerSparsity& layer = layers.front();
+  if (layer.sample == layer.column_sample) return SampleOfRows(layers);
+  return fmt::format("{}; of grids, own picture and anchors {}", SampleOfRows(layers),
+                     SampleText(layer.column_sample, layer.grid));
+}
+
+std::string ChosenAnchorsText(const LayerSparsity& layer) {
+  if (layer.column_sample.all) {
+    return "Anchors by column mass are chosen by all rows, which also measure them: no other "
+           "anchors, as many in all, keep more of the mean mass of all heads.";
+  }
+  return "Anchors are chosen by a sample of rows, so that those by column mass are not the best "
+         "that anchors can do: of all rows others may keep more.";
+}
+
+const QkBlocks& SparsityBlocks(const QkDescription& description) {
+  const QkBlocks* global = description.Find(BlockKind::kGlobal);
+  return global != nullptr ? *global : description.blocks.front();
+}
+
+bool KnowsLengths(const QkBlocks& blocks) {
+  return std::ranges::all_of(blocks.layers,
+                             [](const QkLayer& layer) { return layer.has(QkExtra::kWovNorm); });
+}
+
+LayerSparsity ComputeSparsity(const QkStore& store, size_t layer, const RowSample& sample,
+                              const SparsityOptions& options, const StopCheck& stop_check,
+                              const LayerStatistics* statistics) {
+  const QkBlocks& blocks = SparsityBlocks(store.description());
+  std::vector<float> lengths;
+  if (KnowsLengths(blocks)) lengths = store.Extras(blocks, layer).wov_norm;
+  return ComputeLayerSparsity(store, blocks.kind, layer, sample, lengths, options, stop_check,
+                              statistics);
 }
 
 ReportTable SparsityTable(std::span<const LayerSparsity> layers) {
@@ -54,8 +92,11 @@ ReportTable SparsityTable(std::span<const LayerSparsity> layers) {
       "weighted_mass weighs each key's probability by the length ‖W_O v‖ of what its value adds, "
       "divided by the query's sum of these; it ignores directions. cross_mass: of the mass that "
       "patches give to patches of other pictures, the anchors' share. sparsity = 1 - kept, of the "
-      "rows of patches; ideal_speedup = 1 / kept, of the products alone. The rules: " +
+      "rows of patches; ideal_speedup = 1 / kept, of the products alone. Random anchors: means "
+      "over "
+      "draws. The rules: " +
       SparsityText();
+  if (!layers.empty()) table.definition += " " + ChosenAnchorsText(layers.front());
   table.sample = SparsityRows(layers);
   table.columns = PlaceColumns();
   table.columns.insert(
@@ -70,7 +111,9 @@ ReportTable SparsityTable(std::span<const LayerSparsity> layers) {
        {"largest_mass", "share", "that of the head that loses least"},
        {"weighted_mass", "share", "mass weighted by lengths, mean over heads; empty if not known"},
        {"cross_mass", "share",
-        "anchors' share of the mass between pictures; empty if there is none"}});
+        "anchors' share of the mass between pictures; empty if there is none"},
+       {"draw_deviation", "share",
+        "of random anchors: standard deviation of mass from draw to draw"}});
   for (const LayerSparsity& layer : layers) {
     for (const SparsityOutcome& outcome : layer.outcomes) {
       const double kept = MeanOfHeads(outcome.kept);
@@ -81,6 +124,8 @@ ReportTable SparsityTable(std::span<const LayerSparsity> layers) {
                              *least, *largest});
       row.push_back(MeanCell(outcome.weighted_mass));
       row.push_back(MeanCell(outcome.cross_mass));
+      row.emplace_back();
+      if (!std::isnan(outcome.draw_deviation)) row.back() = outcome.draw_deviation;
       table.rows.push_back(std::move(row));
     }
   }
@@ -112,7 +157,7 @@ ReportTable SparsityHeadsTable(std::span<const LayerSparsity> layers) {
       "query's mass. The other columns: the mass that the largest keys of each query hold, by "
       "their "
       "share of all keys.";
-  table.sample = SparsityRows(layers);
+  table.sample = SampleOfRows(layers);
   table.columns = PlaceColumns();
   table.columns.insert(table.columns.end(), {{"head", "", "from 1"},
                                              {"head_index", "", "from 0"},

@@ -11,6 +11,17 @@
 
 namespace vggt {
 
+// The blocks that a report of sparsity is about: global ones, or the first kind. Of each picture as
+// many rows, where nobody chooses.
+const QkBlocks& SparsityBlocks(const QkDescription& description);
+inline constexpr int64_t kSparsityRows = 64;
+// Whether all their layers know ‖W_O v‖: lengths help only then.
+bool KnowsLengths(const QkBlocks& blocks);
+// ComputeLayerSparsity of one of their layers, with lengths if all know them.
+LayerSparsity ComputeSparsity(const QkStore& store, size_t layer, const RowSample& sample,
+                              const SparsityOptions& options = {}, const StopCheck& stop_check = {},
+                              const LayerStatistics* statistics = nullptr);
+
 // "sparsity": one row a layer, rule and setting, means over heads; arrays of all heads. The layers
 // are of one kind and one store, computed with the same options.
 ReportTable SparsityTable(std::span<const LayerSparsity> layers);
@@ -27,5 +38,9 @@ ReportTable BlockMasksTable(std::span<const LayerSparsity> layers, const Sparsit
 
 // All rules with their definitions, in sentences.
 std::string SparsityText();
+// "64 of 308 patches of each of 6 pictures, evenly spaced; of grids, … all 1,848 patches of …"
+std::string SparsityRows(std::span<const LayerSparsity> layers);
+// What the choice of anchors means for the rows that were taken, in a sentence.
+std::string ChosenAnchorsText(const LayerSparsity& layer);
 
 }  // namespace vggt

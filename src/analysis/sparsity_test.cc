@@ -224,6 +224,7 @@ void CompareWithSlow(const QkStore& store, BlockKind kind, int64_t rows) {
   const std::vector<float> floats(lengths.begin(), lengths.end());
   SparsityOptions options;
   options.seed = 5;
+  options.draws = 1;  // as the slow way draws
   const LayerSparsity first = ComputeLayerSparsity(store, kind, 0, sample, floats, options);
   const SlowRules slow(store, kind, 0, sample, lengths, options);
   const std::vector<int64_t> queries = PatchRows(sample, grid);
@@ -402,6 +403,77 @@ TEST(Sparsity, OneSinkIsRecoveredAtOnce) {
     EXPECT_THAT(outcome.mass, Each(::testing::DoubleNear(1, 1e-5)));
   EXPECT_THAT(got.keys_for_90,
               Each(::testing::DoubleNear(1.0 / static_cast<double>(grid.tokens()), 1e-12)));
+}
+
+// A few rows and the statistics of all rows give what all rows give, where a rule's keys are the
+// same for all queries.
+TEST(Sparsity, StatisticsOfAllRowsStandForThem) {
+  const QkDescription d = SmallQkDescription(3, 9, 11);
+  const TestDir dir;
+  const QkStore store(WriteQkStore(dir.path(), d), {});
+  for (const QkBlocks& blocks : d.blocks) {
+    SCOPED_TRACE(BlockKindName(blocks.kind));
+    const TokenGrid grid = d.token_grid(blocks);
+    SparsityOptions options;
+    options.strides = {1, 3};
+    const LayerStatistics statistics = ComputeLayerStatistics(store, blocks.kind, 0, AllRows(grid));
+    const LayerSparsity all =
+        ComputeLayerSparsity(store, blocks.kind, 0, AllRows(grid), {}, options);
+    const LayerSparsity few = ComputeLayerSparsity(store, blocks.kind, 0, SampledRows(grid, 7), {},
+                                                   options, {}, &statistics);
+    EXPECT_TRUE(few.column_sample.all);
+    EXPECT_FALSE(few.sample.all);
+    for (size_t o = 0; o < all.outcomes.size(); ++o) {
+      const SparsityOutcome &a = all.outcomes[o], &b = few.outcomes[o];
+      if (a.rule == SparsityRule::kTop || a.rule == SparsityRule::kBlocks) continue;
+      SCOPED_TRACE(SparsityRules()[static_cast<size_t>(a.rule)].name + a.setting);
+      for (int64_t h = 0; h < all.heads; ++h) {
+        EXPECT_NEAR(b.kept[h], a.kept[h], 1e-12);
+        // Of the grid's own tokens the mass is that of the sample: here a token has about 1 / 99.
+        const double apart =
+            a.rule == SparsityRule::kGrid && a.setting != "every 1st" ? 0.05 : 2e-5;
+        EXPECT_NEAR(b.mass[h], a.mass[h], apart);
+      }
+    }
+  }
+  const LayerStatistics other =
+      ComputeLayerStatistics(store, BlockKind::kGlobal, 1, AllRows(d.token_grid(d.blocks[0])));
+  EXPECT_THAT(ErrorOf([&] {
+                return ComputeLayerSparsity(store, BlockKind::kGlobal, 0,
+                                            SampledRows(d.token_grid(d.blocks[0]), 7), {}, {}, {},
+                                            &other);
+              }),
+              HasSubstr("another layer"));
+}
+
+// The mean of draws lies between them, and twice as many draws as one and the same tell how far
+// they are apart: of two, |a - b| / √2.
+TEST(Sparsity, RandomAnchorsAreTheMeanOfTheirDraws) {
+  const QkDescription d = OneLayer(2, 9, 11);
+  const TestDir dir;
+  const QkStore store(WriteQkStore(dir.path(), d), {});
+  SparsityOptions options;
+  options.anchors = {0.1};
+  const auto random = [&](int draws) {
+    options.draws = draws;
+    const LayerSparsity got = ComputeLayerSparsity(store, BlockKind::kGlobal, 0,
+                                                   AllRows(d.token_grid(d.blocks[0])), {}, options);
+    return *std::ranges::find(got.outcomes, SparsityRule::kRandomAnchors, &SparsityOutcome::rule);
+  };
+  const auto mean = [](const SparsityOutcome& outcome) {
+    return std::accumulate(outcome.mass.begin(), outcome.mass.end(), 0.0) /
+           static_cast<double>(outcome.mass.size());
+  };
+  const SparsityOutcome one = random(1), two = random(2), many = random(64);
+  EXPECT_TRUE(std::isnan(one.draw_deviation));
+  const double second = 2 * mean(two) - mean(one);
+  EXPECT_NE(second, mean(one));
+  EXPECT_NEAR(two.draw_deviation, std::abs(second - mean(one)) / std::sqrt(2), 1e-12);
+  EXPECT_GT(many.draw_deviation, 0);
+  // All draws keep as many keys; of many the mean mass is about their share of the patches' mass.
+  EXPECT_EQ(many.kept, one.kept);
+  options.draws = 0;
+  EXPECT_THAT(ErrorOf([&] { return random(0); }), HasSubstr("number of draws"));
 }
 
 TEST(Sparsity, MassGrowsWithTheShareAndAllKeysAreAll) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -51,6 +52,13 @@ class StoredRows {
 // The patches of a frame, or all its tokens, as places in the sequence of all frames' tokens.
 std::vector<int64_t> FramePatches(const TokenGrid& grid, int64_t frame);
 std::vector<int64_t> FrameTokens(const TokenGrid& grid, int64_t frame);
+
+// Calls row(i, logits, probabilities, ln Σ exp(logits)) for each query i, in order: the softmax
+// over the keys `k` alone. q, k: [n, head_dim] of one head, after RoPE.
+using SoftmaxRowUse = std::function<void(int64_t i, std::span<const float> logits,
+                                         std::span<const float> probabilities, double normalizer)>;
+void ForEachSoftmaxRow(const FloatBuffer& q, const FloatBuffer& k, const QkBlocks& blocks,
+                       const SoftmaxRowUse& row);
 
 // Throws Error if the store has no global blocks or holds one picture alone: `what` ("a match
 // score") needs two.

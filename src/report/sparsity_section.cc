@@ -46,7 +46,10 @@ class SparsityMaking {
     const RowSample sample = rows == 0 ? AllRows(grid) : SampledRows(grid, rows);
     const size_t count = blocks_.layers.size();
     for (size_t i = 0; i < count; ++i) {
-      layers_.push_back(ComputeSparsity(input.store, i, sample, options_, input.stop_check));
+      const LayerStatistics* statistics =
+          input.statistics ? &input.statistics(blocks_.kind, i) : nullptr;
+      layers_.push_back(
+          ComputeSparsity(input.store, i, sample, options_, input.stop_check, statistics));
       if (input.progress) {
         input.progress(static_cast<double>(i + 1) / static_cast<double>(count));
       }
@@ -125,7 +128,7 @@ class SparsityMaking {
 
   // One line a rule over the layers, all at about a tenth of the keys.
   LinePanel ByLayer() const {
-    LinePanel panel{.title = "By layer, about a tenth of the keys",
+    LinePanel panel{.title = "By layer",
                     .x_label = "layer",
                     .y_label = "mass kept (share)",
                     .y_low = 0,
@@ -145,7 +148,7 @@ class SparsityMaking {
     return panel;
   }
 
-  // "largest keys, 10 %; block mask, CDF 0, ratio 0.9; …"
+  // "largest keys, 10 %; block mask, CDF 0, ratio 0.9; … own picture, 17 % of the keys"
   std::string SettingsByLayer() const {
     std::string text;
     for (const SparsityRuleInfo& info : SparsityRules()) {
@@ -153,7 +156,11 @@ class SparsityMaking {
       if (info.rule == SparsityRule::kEvenAnchors || setting.empty()) continue;
       text += fmt::format("{}{}, {}", text.empty() ? "" : "; ", info.label, setting);
     }
-    return text;
+    // It has one setting, however many keys that are.
+    const std::vector<double> kept =
+        AllHeads(layers_, NearestTo(0.1, SparsityRule::kOwnPicture), &SparsityOutcome::kept);
+    return fmt::format("{}; {}, always {:.0f} % of the keys", text,
+                       LabelOf(SparsityRule::kOwnPicture), 100 * AverageOf(kept));
   }
 
   // The setting of a rule whose kept share is nearest to one.
@@ -176,7 +183,7 @@ class SparsityMaking {
     HeatPanel panel{.title = "Keys that hold 90 % of the mass",
                     .x_label = "head",
                     .y_label = "layer",
-                    .unit = "% of all keys",
+                    .unit = "% of all keys (logarithmic)",
                     .rows = std::ssize(layers_),
                     .cols = blocks_.heads};
     for (const LayerSparsity& layer : layers_) {
@@ -187,7 +194,7 @@ class SparsityMaking {
     }
     for (int64_t h = 1; h <= blocks_.heads; ++h) panel.col_names.push_back(std::to_string(h));
     const float largest = *std::max_element(panel.values.begin(), panel.values.end());
-    panel.range = ColourRange{0, largest, false};
+    panel.range = ColourRange{0, largest, true};
     return panel;
   }
 
@@ -206,17 +213,20 @@ class SparsityMaking {
     }
     chart.caption = fmt::format(
         "Mean probability on the keys that a rule keeps, softmax over all keys, after RoPE; band: "
-        "from "
-        "quarter to quarter of all heads. Largest keys: of each query. Block mask: blocks of 128 "
-        "queries by 64 keys, chosen by their means (arXiv 2509.07120). Grid: every s-th grid row "
-        "and "
-        "column and the query's own token (AVGGT, arXiv 2512.02541). Own picture: its patches. "
-        "Anchors: 5 to 30 % of the patches, drawn at random (seed {}), by the attention inside "
-        "their "
-        "picture, or by the mass that all queries give them, which is the best that anchors can "
-        "do. "
-        "All but the largest keys keep special tokens. By layer: {}. Rows: {}.",
-        input_.seed, SettingsByLayer(), section_.tables[0].sample);
+        "from quarter to quarter of all heads. Largest keys: of each query. Block mask: blocks of "
+        "128 queries by 64 keys, chosen by their means (arXiv 2509.07120): each block of queries "
+        "keeps its most probable blocks until they hold the share CDF of the probability of all, "
+        "and at least 1 - ratio of all blocks; CDF 0 keeps just these. Grid: every s-th grid row "
+        "and column and the query's own token (AVGGT, arXiv 2512.02541). Own picture: its patches. "
+        "Anchors: 5 to 30 % of the patches, drawn at random (the mean of {} draws, seed {}), by "
+        "the attention inside their picture, or by the mass that all queries give them. {} All but "
+        "the largest keys keep special tokens. By layer, each rule in the setting that keeps about "
+        "a tenth of the keys: {}. Rows: {}.",
+        options_.draws, input_.seed, ChosenAnchorsText(layers_[0]), SettingsByLayer(),
+        section_.tables[0].sample);
+    if (KnowsLengths(blocks_)) {
+      chart.caption += fmt::format(" Weighted masses are of {}.", section_.tables[1].sample);
+    }
     section_.charts.push_back(std::move(chart));
   }
 
@@ -234,9 +244,11 @@ class SparsityMaking {
     chart.columns = 2;
     const BlockMaskRule& rule = options_.blocks[options_.mask];
     chart.caption = fmt::format(
-        "Dark: blocks of 64 keys that a block of 128 queries would not look at (CDF {:g}, ratio "
-        "{:g}); of the head that needs the fewest keys for 90 % of its mass, and of the one that "
-        "needs the most. Special tokens are always kept and not shown.",
+        "Which blocks of 64 keys a block of 128 queries would look at (CDF {:g}, ratio {:g}); of "
+        "the head that needs the fewest keys for 90 % of its mass, and of the one that needs the "
+        "most. The mask follows from means of queries and keys alone: where the few keys that hold "
+        "the mass lie scattered, the means of all blocks are alike, and most blocks are kept. "
+        "Lines: where pictures end. Special tokens are always kept and not shown.",
         rule.cdf, rule.ratio);
     const int64_t size = layer.mask_shape[2] * layer.mask_shape[3];
     for (const auto& head : {least, most}) {
@@ -245,11 +257,20 @@ class SparsityMaking {
       HeatPanel panel{.title = fmt::format("Head {}", place + 1),
                       .x_label = "block of keys",
                       .y_label = "block of queries",
-                      .unit = "kept",
                       .rows = layer.mask_shape[2],
                       .cols = layer.mask_shape[3],
                       .values = {first, first + size}};
-      panel.range = ColourRange{0, 1, false};
+      panel.classes = {"left out", "kept"};
+      for (int64_t i = 1; i <= panel.rows; ++i) panel.row_names.push_back(std::to_string(i));
+      for (int64_t i = 1; i <= panel.cols; ++i) panel.col_names.push_back(std::to_string(i));
+      for (int64_t f = 1; f < layer.grid.frames; ++f) {
+        const auto patches = static_cast<double>(f * layer.grid.patches());
+        // Of a mask of one picture's queries or keys there are no others.
+        const double down = patches / static_cast<double>(kMaskQueries);
+        const double across = patches / static_cast<double>(kMaskKeys);
+        if (down < static_cast<double>(panel.rows)) panel.row_edges.push_back(down);
+        if (across < static_cast<double>(panel.cols)) panel.col_edges.push_back(across);
+      }
       chart.panels.emplace_back(std::move(panel));
     }
     section_.charts.push_back(std::move(chart));
@@ -286,13 +307,19 @@ class SparsityMaking {
     const size_t blocks = NearestTo(0.1, SparsityRule::kBlocks);
     const size_t grid = NearestTo(0.1, SparsityRule::kGrid);
     const size_t random = NearestTo(0.1, SparsityRule::kRandomAnchors);
+    double deviation = 0;
+    for (const LayerSparsity& layer : layers_) {
+      deviation += layer.outcomes[random].draw_deviation / static_cast<double>(layers_.size());
+    }
     section_.findings.push_back(fmt::format(
         "A tenth of the keys, the largest of each query, would keep {:.1f} % of the mass; a block "
         "mask ({}) keeps {:.1f} % of it with {:.1f} % of the keys, a grid ({}) {:.1f} % with "
         "{:.1f} "
-        "%, random anchors {:.1f} % with {:.1f} %.",
+        "%, random anchors {:.1f} % with {:.1f} % (the mean of {} draws; in a layer it differs "
+        "from "
+        "draw to draw by ±{:.1f} %, a standard deviation).",
         mean(top), outcomes()[blocks].setting, mean(blocks), kept(blocks), outcomes()[grid].setting,
-        mean(grid), kept(grid), mean(random), kept(random)));
+        mean(grid), kept(grid), mean(random), kept(random), options_.draws, 100 * deviation));
     if (blocks_.attends == Attends::kFrame || layers_[0].grid.frames == 1) return;
     const size_t own = NearestTo(0.5, SparsityRule::kOwnPicture);
     std::vector<double> masses;

@@ -57,11 +57,16 @@ TEST(SparsitySection, ShowsRulesHeadsAndMasks) {
   const auto& mask = std::get<HeatPanel>(section.charts[1].panels[0]);
   EXPECT_EQ(mask.rows, 3);
   EXPECT_EQ(mask.cols, 5);
+  EXPECT_EQ(mask.classes, (std::vector<std::string>{"left out", "kept"}));
+  EXPECT_EQ(mask.col_edges, (std::vector<double>{99.0 / 64, 198.0 / 64}));
   ASSERT_EQ(section.findings.size(), 3U);
   EXPECT_THAT(section.findings[0], HasSubstr("of the keys hold 90 % of a query's mass"));
   ASSERT_EQ(section.notes.size(), 2U);
   EXPECT_THAT(section.charts[0].caption, HasSubstr("9 of 99 patches of each of 3 pictures"));
   EXPECT_THAT(section.charts[0].caption, HasSubstr("seed 3"));
+  EXPECT_THAT(section.charts[0].caption, HasSubstr("not the best that anchors can do"));
+  EXPECT_THAT(section.charts[0].caption, HasSubstr("always "));
+  EXPECT_EQ(top.y.back(), 1);  // all keys are all
 }
 
 // Lengths of values that are all alike change no mass.

@@ -38,8 +38,13 @@ std::vector<ReportTable> SparsityTables(const TableSource& source) {
   const RowSample sample = SampledRows(description.token_grid(blocks), kSparsityRows);
   const SparsityOptions options;
   while (source.sparsity.size() < blocks.layers.size()) {
-    source.sparsity.push_back(
-        ComputeSparsity(source.store, source.sparsity.size(), sample, options, source.stop_check));
+    const size_t layer = source.sparsity.size();
+    const auto known = std::ranges::find_if(source.layers, [&](const LayerStatistics* each) {
+      return each->kind == blocks.kind && each->layer_index == blocks.layers[layer].index;
+    });
+    source.sparsity.push_back(ComputeSparsity(source.store, layer, sample, options,
+                                              source.stop_check,
+                                              known == source.layers.end() ? nullptr : *known));
   }
   const std::vector<LayerSparsity> layers = std::exchange(source.sparsity, {});
   return {SparsityTable(layers), SparsityHeadsTable(layers), BlockMasksTable(layers, options)};
@@ -65,9 +70,9 @@ constexpr ReportTableMaker kMakers[] = {
     {"flow", true, TokensTables},
     {"hubs", true, TokensTables},
     {"sinks", true, TokensTables},
-    {"sparsity", false, SparsityTables},
-    {"sparsity_heads", false, SparsityTables},
-    {"block_masks", false, SparsityTables},
+    {"sparsity", true, SparsityTables},
+    {"sparsity_heads", true, SparsityTables},
+    {"block_masks", true, SparsityTables},
     {"similarity", false, SimilarityTables},
     {"similarity_heads", false, SimilarityTables},
 };
