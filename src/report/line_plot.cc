@@ -3,13 +3,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
-#include <optional>
 
 namespace vggt {
 namespace {
 
 constexpr double kTick = 2.2, kTickGap = 1.5, kLabelGap = 2;
+constexpr double kLevelGap = 3, kMostLevelName = 32;  // wider names have several lines
 constexpr double kBandOpacity = 0.25;
 
 // The least and the largest of what can be shown.
@@ -64,23 +65,6 @@ Axis UpAxis(const LinePanel& panel, double height) {
   return MakeAxis(ends.low, ends.high, panel.log_y, std::max(2, static_cast<int>(height / 14)));
 }
 
-// Whether some of the way from `a` to `b` lies in the box (Liang and Barsky, 1984).
-bool Crosses(const Box& box, const Point& a, const Point& b) {
-  double enters = 0, leaves = 1;
-  const auto clip = [&](double start, double way, double low, double high) {
-    if (way == 0) return start >= low && start <= high;
-    const double first = (low - start) / way, second = (high - start) / way;
-    enters = std::max(enters, std::min(first, second));
-    leaves = std::min(leaves, std::max(first, second));
-    return enters <= leaves;
-  };
-  return clip(a.x, b.x - a.x, box.x, box.right()) && clip(a.y, b.y - a.y, box.y, box.bottom());
-}
-
-bool Overlap(const Box& a, const Box& b) {
-  return a.x < b.right() && b.x < a.right() && a.y < b.bottom() && b.y < a.bottom();
-}
-
 }  // namespace
 
 std::vector<LegendEntry> LegendOf(const LinePanel& panel) {
@@ -115,6 +99,10 @@ LinePlot::LinePlot(const LinePanel& panel, const Typesetter& type, double width)
   margins_.bottom = kTick + kTickGap + tallest + (across.empty() ? 0 : across.height());
   margins_.top = 2;
   margins_.right = 4;
+  for (const auto& [value, name] : panel.levels) {
+    const SetText text = type.Paragraph(name, kPageNote, kMostLevelName);
+    margins_.right = std::max(margins_.right, kLevelGap + text.width());
+  }
 }
 
 Point LinePlot::At(const Box& plot, double x, double y) const {
@@ -186,52 +174,24 @@ std::vector<std::vector<Point>> LinePlot::LinesOf(const Box& plot,
   return lines;
 }
 
-// At the right end above the level, or where fewer curves and names are in the way: further left,
-// or below.
-Box LinePlot::PlaceForName(const Box& plot, double y, const SetText& text,
-                           const std::vector<Box>& taken) const {
-  constexpr int kSteps = 16;
-  std::optional<Box> best;
-  size_t fewest = std::numeric_limits<size_t>::max();
-  for (int step = 0; step <= kSteps && fewest > 0; ++step) {
-    const double left =
-        plot.right() - text.width() - step * std::max(0.0, plot.width - text.width()) / kSteps;
-    for (const double top : {y - text.height() - 0.3, y + 0.3}) {
-      if (top < plot.y || top + text.height() > plot.bottom()) continue;
-      const Box place = {left, top, text.width(), text.height()};
-      size_t crossed = 0;
-      for (const ChartSeries& series : panel_.series) {
-        for (const auto& line : LinesOf(plot, series)) {
-          for (size_t i = 0; i < line.size(); ++i) {
-            if (Crosses(place, line[i], line[std::min(i + 1, line.size() - 1)])) ++crossed;
-          }
-        }
-      }
-      for (const Box& other : taken) crossed += Overlap(place, other) ? 1 : 0;
-      if (crossed >= fewest) continue;
-      fewest = crossed;
-      best = place;
-    }
-  }
-  return best.value_or(Box{plot.right() - text.width(), plot.y, text.width(), text.height()});
-}
-
+// Their names stand at the right of the plot, where no curve is; names of levels that are close
+// together are moved apart.
 void LinePlot::WriteLevels(ChartPage& page, const Box& plot) const {
-  std::vector<Box> taken;
-  for (const auto& [value, name] : panel_.levels) {
-    if (!std::isfinite(value) || (y_.log && !(value > 0))) continue;
-    const double up = y_.PositionOf(value);
-    if (up < -0.001 || up > 1.001) continue;
-    const double y = plot.bottom() - up * plot.height;
+  auto levels = panel_.levels;
+  std::erase_if(levels, [&](const auto& level) {
+    if (!std::isfinite(level.first) || (y_.log && !(level.first > 0))) return true;
+    const double up = y_.PositionOf(level.first);
+    return up < -0.001 || up > 1.001;
+  });
+  std::ranges::sort(levels, std::greater<>(), [](const auto& level) { return level.first; });
+  double free_from = -std::numeric_limits<double>::infinity();
+  for (const auto& [value, name] : levels) {
+    const double y = plot.bottom() - y_.PositionOf(value) * plot.height;
     page.Line(plot.x, y, plot.right(), y, {kPageQuiet, 0.5, {1, 1.4}});
-    const SetText text = type_.Line(name, kPageNote, plot.width);
-    const Box at = taken.emplace_back(PlaceForName(plot, y, text, taken));
-    // Where no place is free, over the lines, on a ground that lets them be followed.
-    page.Draw([=](const PageTools& tools) {
-      tools.canvas.FillBox({at.x - 1, at.y + 0.6, text.width() + 1, text.height() - 1},
-                           {255, 255, 255}, 0.7);
-      tools.canvas.DrawText(text, at.x, at.y);
-    });
+    const SetText text = type_.Paragraph(name, kPageNote, kMostLevelName);
+    const double top = std::max(y - text.height() / 2, free_from);
+    page.Text(text, plot.right() + kLevelGap, top);
+    free_from = top + text.height();
   }
 }
 

@@ -26,8 +26,6 @@ class LinePlot {
   void WriteSeries(ChartPage& page, const Box& plot, const ChartSeries& series) const;
   void WriteLevels(ChartPage& page, const Box& plot) const;
   std::vector<std::vector<Point>> LinesOf(const Box& plot, const ChartSeries& series) const;
-  Box PlaceForName(const Box& plot, double y, const SetText& text,
-                   const std::vector<Box>& taken) const;
   Point At(const Box& plot, double x, double y) const;
 
   const LinePanel& panel_;

@@ -82,29 +82,21 @@ int Darkest(const Picture& page, int left, int right, int top, int bottom) {
   return darkest;
 }
 
-// The name of a level stands at the right, above it; where a curve is there, below or
-// further left.
-TEST(LinePlot, NamesOfLevelsKeepAwayFromCurves) {
+// No curve is at the right of a plot: the names of levels are, one below the other.
+TEST(LinePlot, NamesOfLevelsStandBesideThePlot) {
   LinePanel panel;
   panel.y_low = 0, panel.y_high = 1;
-  panel.levels = {{0.5, "code"}};
   panel.series = {{.colour = 0, .x = {0, 4}, .y = {0.1, 0.1}}};
-  Picture page = DrawnPlot(panel);
-  EXPECT_LT(Darkest(page, 66, 79, 24, 28), 150);
-  EXPECT_GT(Darkest(page, 22, 40, 24, 28), 180);
-  panel.series = {{.colour = 0, .x = {0, 4}, .y = {0.9, 0.58}}};  // above the level at the right
-  page = DrawnPlot(panel);
-  EXPECT_LT(Darkest(page, 66, 79, 31, 35), 150);  // the name is below
-  panel.series = {{.colour = 0, .x = {0, 2, 2.5, 3, 3.5, 4}, .y = {0.9, 0.9, 0.1, 0.9, 0.1, 0.9}}};
-  page = DrawnPlot(panel);
-  EXPECT_LT(Darkest(page, 22, 49, 24, 28), 150);  // left of the curve, which is far above there
-  // Where a dense curve is everywhere, the name is written all the same.
-  panel.series = {{.colour = 1}};
-  for (int i = 0; i <= 200; ++i) {
-    panel.series[0].x.push_back(i);
-    panel.series[0].y.push_back(i % 2);
-  }
-  EXPECT_NO_THROW(DrawnPlot(panel));
+  const Typesetter type;
+  const double without = LinePlot(panel, type, 100).margins().right;
+  panel.levels = {{0.5, "code"}};
+  EXPECT_GT(LinePlot(panel, type, 100).margins().right, without + 5);
+  const Picture page = DrawnPlot(panel);
+  EXPECT_LT(Darkest(page, 83, 95, 26, 34), 150);
+  EXPECT_GT(Darkest(page, 83, 95, 35, 42), 250);
+  EXPECT_GT(Darkest(page, 22, 79, 22, 29), 200);  // nothing over the plot but the axis's lines
+  panel.levels = {{0.5, "code"}, {0.5, "code"}};
+  EXPECT_LT(Darkest(DrawnPlot(panel), 83, 95, 35, 42), 150);
 }
 
 TEST(LinePlot, LegendsNameSeriesWithLabels) {
