@@ -246,8 +246,9 @@ class SparsityMaking {
     chart.caption = fmt::format(
         "Which blocks of 64 keys a block of 128 queries would look at (CDF {:g}, ratio {:g}); of "
         "the head that needs the fewest keys for 90 % of its mass, and of the one that needs the "
-        "most. The mask follows from means of queries and keys alone: where the few keys that hold "
-        "the mass lie scattered, the means of all blocks are alike, and most blocks are kept. "
+        "most. A mask follows from the means of blocks of queries and keys: a head that looks at "
+        "few single keys can have means that are much alike, so that many blocks are needed for "
+        "the share CDF, and a head that looks widely can have means that differ. "
         "Lines: where pictures end. Special tokens are always kept and not shown.",
         rule.cdf, rule.ratio);
     const int64_t size = layer.mask_shape[2] * layer.mask_shape[3];
