@@ -93,8 +93,8 @@ ReportTable SparsityTable(std::span<const LayerSparsity> layers) {
       "divided by the query's sum of these; it ignores directions. cross_mass: of the mass that "
       "patches give to patches of other pictures, the anchors' share. sparsity = 1 - kept, of the "
       "rows of patches; ideal_speedup = 1 / kept, of the products alone. Random anchors: means "
-      "over "
-      "draws. The rules: " +
+      "over draws. weighted_mass, cross_mass and the grid's own tokens are always of the sampled "
+      "rows. The rules: " +
       SparsityText();
   if (!layers.empty()) table.definition += " " + ChosenAnchorsText(layers.front());
   table.sample = SparsityRows(layers);
