@@ -144,6 +144,26 @@ QkStore StoreOf(const std::filesystem::path& folder, const QkDescription& d,
   return QkStore(file, {});
 }
 
+// More pictures of the same tell nothing more of the patches that were not sampled.
+TEST_F(LayerStatisticsTest, StandardErrorsDoNotShrinkWithCopiesOfAPicture) {
+  const auto errors = [](int64_t frames) {
+    const TestDir dir;
+    const QkDescription d = Description({frames, 6, 7, 2, 8}, Attends::kFrame);
+    const QkStore store = StoreOf(dir.path(), d, [](int which, int64_t t, int64_t c) {
+      const auto x = static_cast<double>((t % 44) * 8 + c);
+      return static_cast<float>(2 * std::sin(x * x * (which + 1)));
+    });
+    const RowSample sample = SampledRows(d.token_grid(d.blocks[0]), 10);
+    return ComputeLayerStatistics(store, BlockKind::kGlobal, 0, sample).standard_error;
+  };
+  const std::vector<double> one = errors(1), four = errors(4);
+  for (const HeadMetric metric : {HeadMetric::kEntropy, HeadMetric::kSelfMass}) {
+    const size_t at = static_cast<size_t>(metric) * 2;
+    EXPECT_GT(one[at], 0);
+    EXPECT_NEAR(four[at], one[at], one[at] * 1e-5);
+  }
+}
+
 // 45 tokens, each with a channel of its own: logits of others are 200 less.
 TEST_F(LayerStatisticsTest, Identity) {
   for (const Attends attends : kAttends) {
