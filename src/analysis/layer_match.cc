@@ -43,8 +43,9 @@ LayerMatch MatchOf(std::span<const float> row, double temperature, int64_t width
   for (int64_t j = 0; j < std::ssize(row); ++j) {
     const double p = std::exp((row[static_cast<size_t>(j)] - match.logit) / temperature);
     sum += p;
-    match.x += p * (static_cast<double>(j % width) + 0.5);
-    match.y += p * (static_cast<double>(j / width) + 0.5);
+    const int64_t cell_row = j / width, column = j % width;
+    match.x += p * (static_cast<double>(column) + 0.5);
+    match.y += p * (static_cast<double>(cell_row) + 0.5);
   }
   match.x /= sum;
   match.y /= sum;

@@ -40,8 +40,10 @@ Row RowOf(const LayerStatistics& s) {
 void AddMetricColumns(ReportTable& table, const std::string& suffix = "",
                       const std::string& before = "", const std::string& after = "") {
   for (const HeadMetricInfo& info : HeadMetrics()) {
-    table.columns.push_back({info.name + suffix, info.unit,
-                             suffix.empty() ? info.definition : before + info.label + after});
+    std::string text = before;
+    text.append(info.label).append(after);
+    table.columns.push_back(
+        {info.name + suffix, info.unit, suffix.empty() ? info.definition : text});
   }
 }
 
