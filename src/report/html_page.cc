@@ -66,7 +66,15 @@ std::string Escape(const std::string& text) {
       g_utf8_make_valid(text.data(), static_cast<gssize>(text.size())), g_free);
   const std::unique_ptr<char, decltype(&g_free)> escaped(g_markup_escape_text(valid.get(), -1),
                                                          g_free);
-  return escaped.get();
+  std::string safe = escaped.get();
+  // What would turn the direction of the text that follows.
+  for (const char* turn :
+       {"\u202A", "\u202B", "\u202C", "\u202D", "\u202E", "\u2066", "\u2067", "\u2068", "\u2069"}) {
+    for (size_t at = 0; (at = safe.find(turn, at)) != std::string::npos;) {
+      safe.replace(at, 3, "\uFFFD");
+    }
+  }
+  return safe;
 }
 
 std::string Base64(const std::string& bytes) {

@@ -489,6 +489,15 @@ ReportSummary ReportMaker::Make() {
   return summary_;
 }
 
+// Whether reports give files this name: index.html, or figures/… and data/… of their kinds.
+bool IsReportName(const fs::path& path) {
+  if (path.empty()) return false;
+  if (path == "index.html") return true;
+  const std::string first = path.begin()->string(), kind = path.extension().string();
+  if (first == "figures") return kind == ".svg" || kind == ".pdf" || kind == ".png";
+  return first == "data" && (kind == ".csv" || kind == ".npz");
+}
+
 }  // namespace
 
 ReportSummary MakeReport(const ReportOptions& options, const ReportProgress& progress,
@@ -505,9 +514,10 @@ std::set<fs::path> ListReportFiles(const fs::path& folder) {
   std::set<fs::path> files = {"report.json"};
   for (const std::string& name : FilesInReportJson(file)) {
     const fs::path path = fs::path(name).lexically_normal();
-    // A list may name anything; only what lies inside may go.
-    const bool inside = path.is_relative() && !path.empty() && *path.begin() != "..";
-    if (inside && fs::is_regular_file(fs::symlink_status(folder / path))) files.insert(path);
+    // A list may name anything; only what has the names of reports may go.
+    if (IsReportName(path) && fs::is_regular_file(fs::symlink_status(folder / path))) {
+      files.insert(path);
+    }
   }
   return files;
 }

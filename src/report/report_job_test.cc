@@ -148,6 +148,24 @@ TEST_F(ReportJob, AListOfFilesCannotReachOutside) {
   }
 }
 
+TEST_F(ReportJob, AListOfFilesNamesNothingButWhatReportsWrite) {
+  MakeReport(Options());
+  const fs::path report = dir_ / "report", list = report / "report.json";
+  Json json = ReadJsonFile(list);
+  for (const char* path : {"notes.txt", "data/notes.txt", "qk/global_01.safetensors"}) {
+    fs::create_directories((report / path).parent_path());
+    WriteFileAtomic(report / path, "mine");
+    json["files"].push_back({{"path", path}, {"bytes", 4}});
+  }
+  WriteFileAtomic(list, json.dump());
+  ReportOptions options = Options();
+  options.overwrite = true;
+  MakeReport(options);
+  for (const char* path : {"notes.txt", "data/notes.txt", "qk/global_01.safetensors"}) {
+    EXPECT_EQ(ReadFile(report / path), "mine") << path;
+  }
+}
+
 TEST_F(ReportJob, ScenesAreToldApartAndPutTogether) {
   testing::WriteQkStore(dir_ / "b" / "scene", SmallQkDescription(3));
   ReportOptions options = Options();
