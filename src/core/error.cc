@@ -37,13 +37,6 @@ size_t Utf8Length(const std::string& text, size_t i) {
   return n;
 }
 
-// U+202A to U+202E and U+2066 to U+2069: what follows would be written from right to left, or be
-// taken for something else than it is.
-bool TurnsText(std::string_view character) {
-  return (character >= "\u202A" && character <= "\u202E") ||
-         (character >= "\u2066" && character <= "\u2069");
-}
-
 }  // namespace
 
 Error::Error(const std::string& what, const std::string& where, const std::string& hint)
@@ -76,9 +69,7 @@ std::string Printable(const std::string& text, size_t limit) {
     // U+0080 to U+009F are control characters, which terminals obey.
     const bool control_1 =
         n == 2 && text[i] == '\xC2' && static_cast<unsigned char>(text[i + 1]) < 0xA0;
-    const bool turns = n == 3 && TurnsText(std::string_view(text).substr(i, n));
-    const bool plain =
-        (n > 1 && !control_1 && !turns) || (n == 1 && text[i] >= ' ' && text[i] != 0x7F);
+    const bool plain = (n > 1 && !control_1) || (n == 1 && text[i] >= ' ' && text[i] != 0x7F);
     out += plain ? text.substr(i, n) : "?";
     i += n == 0 ? 1 : n;
   }

@@ -47,8 +47,7 @@ class Interrupted : public std::exception {
 // `bytes` for people: "812 B", "1.3 MB", "5.03 GB" (powers of 1000).
 std::string HumanBytes(double bytes);
 
-// `text` made safe to print on one line: control characters (those that turn the direction of
-// writing among them) and invalid UTF-8 become "?", and a
+// `text` made safe to print on one line: control characters and invalid UTF-8 become "?", and a
 // text of more than `limit` characters is cut and ends in "…". For names and values that come from
 // foreign files.
 std::string Printable(const std::string& text, size_t limit = 80);
