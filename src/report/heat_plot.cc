@@ -170,8 +170,9 @@ void HeatPlot::WriteNumbers(ChartPage& page, const Box& plot) const {
   }
   for (size_t i = 0; i < texts.size(); ++i) {
     const auto cols = static_cast<size_t>(panel_.cols);
-    const double x = plot.x + (static_cast<double>(i % cols) + 0.5) * wide;
-    const double y = plot.y + (static_cast<double>(i / cols) + 0.5) * high;
+    const size_t row = i / cols, col = i % cols;
+    const double x = plot.x + (static_cast<double>(col) + 0.5) * wide;
+    const double y = plot.y + (static_cast<double>(row) + 0.5) * high;
     page.TextCentred(texts[i], x, y - texts[i].height() / 2);
   }
 }

@@ -55,9 +55,10 @@ class LayerMatchMaker {
 
  private:
   ChartMark MarkOf(int64_t patch) const {
+    const int64_t row = patch / grid_.width, col = patch % grid_.width;
     ChartMark mark;
-    mark.x = static_cast<double>(patch % grid_.width) + 0.5;
-    mark.y = static_cast<double>(patch / grid_.width) + 0.5;
+    mark.x = static_cast<double>(col) + 0.5;
+    mark.y = static_cast<double>(row) + 0.5;
     return mark;
   }
 

@@ -399,7 +399,7 @@ void ReportMaker::MakeSections(ReportScene& scene, const std::vector<const Secti
     for (const Chart& chart : section.charts) CheckChart(chart);
     const bool empty = section.charts.empty() && section.tables.empty();
     for (const std::string& note : section.notes) {
-      if (empty) summary_.notes.push_back(stage + ": " + note);
+      if (empty) summary_.notes.push_back(fmt::format("{}: {}", stage, note));
     }
     scene.sections.push_back(std::move(section));
   }
@@ -432,7 +432,7 @@ void ReportMaker::WriteAll(const std::vector<ReportScene>& scenes, const fs::pat
          HashInput(scene.source.store->file, *scene.store)});
     titles.push_back(SceneTitle(scene));
     for (const auto& [fact, value] : FactsOf(scene, json.scenes.back())) {
-      page.facts.emplace_back(name.empty() ? fact : name + ": " + fact, value);
+      page.facts.emplace_back(name.empty() ? fact : fmt::format("{}: {}", name, fact), value);
     }
   }
   page.facts.emplace_back("report by", options_.creator);
