@@ -9,6 +9,7 @@
 #include <limits>
 
 #include "core/bytes.h"
+#include "formats/csv.h"
 #include "formats/json.h"
 #include "formats/npy.h"
 #include "formats/zip_writer.h"
@@ -16,22 +17,13 @@
 namespace vggt {
 namespace {
 
-// As a reader of CSV takes for one field.
-std::string Field(const std::string& text) {
-  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
-  std::string quoted = "\"";
-  for (const char c : text) quoted += c == '"' ? "\"\"" : std::string(1, c);
-  return quoted + '"';
-}
-
 std::string CsvCell(const TableCell& cell) {
   if (const auto* number = std::get_if<int64_t>(&cell)) return fmt::format("{}", *number);
   if (const auto* number = std::get_if<double>(&cell)) {
     return std::isfinite(*number) ? fmt::format("{:.9g}", *number) : "";
   }
   const auto* text = std::get_if<std::string>(&cell);
-  if (text == nullptr) return "";
-  return Field(text->find_first_of("=+-@") == 0 ? "./" + *text : *text);
+  return text == nullptr ? "" : CsvName(*text);
 }
 
 Json JsonCell(const TableCell& cell) {

@@ -7,29 +7,15 @@
 
 #include "core/error.h"
 #include "figure/recipe_maps.h"
+#include "formats/csv.h"
 #include "formats/npy.h"
 
 namespace vggt {
 namespace {
 
-// As a reader of CSV takes for one field.
-std::string Field(const std::string& text) {
-  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
-  std::string quoted = "\"";
-  for (const char c : text) quoted += c == '"' ? "\"\"" : std::string(1, c);
-  return quoted + '"';
-}
-
-// Of what others have named.
-std::string NameField(const std::string& name) {
-  const bool computed = name.find_first_of("=+-@") == 0;
-  return Field(computed ? "./" + name : name);
-}
-
 std::string SourceFields(const PictureSource* source) {
   if (source == nullptr) return ",";
-  return NameField(source->file) + ',' +
-         (source->seconds ? fmt::format("{}", *source->seconds) : "");
+  return CsvName(source->file) + ',' + (source->seconds ? fmt::format("{}", *source->seconds) : "");
 }
 
 LayerValues ReadPart(const RecipePlan& plan, size_t part, size_t query, size_t layer,
@@ -58,14 +44,14 @@ std::string TableHeader() {
 }
 
 std::string TableLines(const TableFrame& frame, std::span<const float> tokens) {
-  const std::string before = fmt::format("{},{},{},{},{},{},{}", NameField(frame.scene),
-                                         Field(frame.definition), Field(frame.query), frame.layer,
-                                         frame.head, frame.frame, SourceFields(frame.source));
+  const std::string before = fmt::format(
+      "{},{},{},{},{},{},{}", CsvName(frame.scene), CsvField(frame.definition),
+      CsvField(frame.query), frame.layer, frame.head, frame.frame, SourceFields(frame.source));
   std::string text;
   const auto end = std::back_inserter(text);
   const size_t specials = frame.special_tokens.size();
   for (size_t t = 0; t < specials; ++t) {
-    const std::string name = NameField(Printable(frame.special_tokens[t]));
+    const std::string name = CsvName(Printable(frame.special_tokens[t]));
     fmt::format_to(end, "{},{},,,{:.9g}\n", before, name, tokens[t]);
   }
   for (size_t t = specials; t < tokens.size(); ++t) {
