@@ -13,7 +13,16 @@ namespace {
 // Of pictures in files whose pages have no pixels.
 constexpr double kPictureDpi = 300;
 
-CanvasKind KindOf(FigureFormat format) {
+}  // namespace
+
+std::optional<FigureFormat> FigureFormatNamed(std::string_view extension) {
+  if (extension == "png") return FigureFormat::kPng;
+  if (extension == "svg") return FigureFormat::kSvg;
+  if (extension == "pdf") return FigureFormat::kPdf;
+  return std::nullopt;
+}
+
+CanvasKind CanvasKindOf(FigureFormat format) {
   switch (format) {
     case FigureFormat::kPng:
       return CanvasKind::kPng;
@@ -23,15 +32,6 @@ CanvasKind KindOf(FigureFormat format) {
       break;
   }
   return CanvasKind::kPdf;
-}
-
-}  // namespace
-
-std::optional<FigureFormat> FigureFormatNamed(std::string_view extension) {
-  if (extension == "png") return FigureFormat::kPng;
-  if (extension == "svg") return FigureFormat::kSvg;
-  if (extension == "pdf") return FigureFormat::kPdf;
-  return std::nullopt;
 }
 
 std::vector<uint8_t> DrawFigure(const Figure& figure, FigureFormat format,
@@ -44,7 +44,7 @@ std::vector<uint8_t> DrawFigure(const Figure& figure, FigureFormat format,
   }
   const Typesetter typesetter;
   const Sheet sheet = LayOut(figure, geometries, typesetter);
-  const CanvasKind kind = KindOf(format);
+  const CanvasKind kind = CanvasKindOf(format);
   const double dpi = kind == CanvasKind::kPng ? figure.dpi : kPictureDpi;
   Canvas canvas(kind, sheet.width, sheet.height, dpi,
                 {figure.title, figure.creator, figure.recipe});

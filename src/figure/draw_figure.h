@@ -9,6 +9,7 @@
 
 #include "core/parallel.h"
 #include "figure/figure.h"
+#include "render/canvas.h"
 
 namespace vggt {
 
@@ -16,6 +17,9 @@ enum class FigureFormat { kPng, kSvg, kPdf };
 
 // By what the name of a file ends in, "png", "svg" or "pdf"; nothing if it is another.
 std::optional<FigureFormat> FigureFormatNamed(std::string_view extension);
+
+// The kind of page that becomes such a file.
+CanvasKind CanvasKindOf(FigureFormat format);
 
 // The bytes of a file. The figure is as wide as it says and as high as it needs; letters are 6 to
 // 10 points high. The same figure gives the same bytes. Throws Error if the figure cannot be drawn

@@ -19,18 +19,6 @@ constexpr double kPictureGap = PagePoints(1.2);  // between pictures, across and
 constexpr double kMostRowTitle = PagePoints(15), kMostLyingBar = PagePoints(65);
 constexpr double kChartDpi = 300;
 
-CanvasKind CanvasKindOf(FigureFormat format) {
-  switch (format) {
-    case FigureFormat::kPng:
-      return CanvasKind::kPng;
-    case FigureFormat::kSvg:
-      return CanvasKind::kSvg;
-    case FigureFormat::kPdf:
-      break;
-  }
-  return CanvasKind::kPdf;
-}
-
 std::string TitleOf(const ChartPanel& panel) {
   return std::visit([](const auto& each) { return each.title; }, panel);
 }
