@@ -163,7 +163,7 @@ std::string ReportChoices() {
 
 std::function<int()> DeclareReport(CLI::App& app) {
   auto flags = std::make_shared<ReportFlags>();
-  app.add_option("exports", flags->exports,
+  app.add_option("export", flags->exports,
                  "exports with queries and keys (export --save_qk); of several\n"
                  "there is one table over all, too")
       ->check(SomeText())

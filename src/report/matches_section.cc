@@ -283,19 +283,14 @@ Section MatchesSection(const SectionInput& input) {
   Section section;
   section.name = "matches";
   section.title = "Which heads find the same point in other pictures";
-  if (input.matches.empty() && input.geometry.empty()) {
+  if (input.matches == nullptr) {
     section.notes.push_back(
         "Whether heads find the same point is not told: that needs known matches. Give `matches` "
-        "(a "
-        "file of point pairs) or `geometry` (cameras and depth, or a model of COLMAP).");
+        "(a file of point pairs) or `geometry` (cameras and depth, or a model of COLMAP).");
     return section;
   }
-  CheckMatchInput(input.matches, input.geometry);
-  const FrameList& frames = input.store.description();
-  const SceneMatches matches = input.matches.empty() ? ReadSceneMatches(input.geometry, frames)
-                                                     : ReadMatches(input.matches, frames);
   const MatchBoard board =
-      ScoreHeads(input.store, matches, input.rows, input.stop_check, input.progress);
+      ScoreHeads(input.store, *input.matches, input.rows, input.stop_check, input.progress);
   const std::vector<size_t> order = BestHeads(board, board.scores.size());
   const std::vector<size_t> best(order.begin(), order.begin() + std::min(order.size(), kBestHeads));
   section.findings = MatchFindings(board, best);
@@ -345,6 +340,11 @@ void CheckMatchInput(const std::filesystem::path& matches, const std::filesystem
       throw Error("does not exist", path.string());
     }
   }
+}
+
+SceneMatches ReadMatchInput(const std::filesystem::path& matches,
+                            const std::filesystem::path& geometry, const FrameList& frames) {
+  return matches.empty() ? ReadSceneMatches(geometry, frames) : ReadMatches(matches, frames);
 }
 
 }  // namespace vggt

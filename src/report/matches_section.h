@@ -6,13 +6,17 @@
 
 namespace vggt {
 
-// Holds all heads of the global blocks against the file of point pairs or the geometry that the
-// input names (geometry/scene_matches.h, analysis/correspondence.h). Without either, the section
-// has a note alone. Throws Error like CheckMatchInput, ReadMatches, ReadSceneMatches and
-// ScoreHeads.
+// Holds all heads of the global blocks against the matches of the input
+// (geometry/scene_matches.h, analysis/correspondence.h). Without them the section has a note alone.
+// Throws Error like ScoreHeads.
 Section MatchesSection(const SectionInput& input);
 
 // Throws Error if both are given, or if what is given does not exist.
 void CheckMatchInput(const std::filesystem::path& matches, const std::filesystem::path& geometry);
+
+// The matches of that one of the two which is not empty. Throws Error like ReadMatches and
+// ReadSceneMatches.
+SceneMatches ReadMatchInput(const std::filesystem::path& matches,
+                            const std::filesystem::path& geometry, const FrameList& frames);
 
 }  // namespace vggt

@@ -35,7 +35,12 @@ class MatchesSectionTest : public ::testing::Test {
   }
 
   Section Make(const std::filesystem::path& matches, const std::filesystem::path& geometry) {
-    SectionInput input{source_, *store_, {}, 1, "", matches, geometry, {}, {}, {}, {}};
+    std::optional<SceneMatches> known;
+    if (!matches.empty() || !geometry.empty()) {
+      CheckMatchInput(matches, geometry);
+      known = ReadMatchInput(matches, geometry, store_->description());
+    }
+    SectionInput input{source_, *store_, {}, 1, "", known ? &*known : nullptr, {}, {}, {}, {}};
     input.picture = [&](size_t frame) {
       ChartPicture picture;
       picture.transform = store_->description().transforms[frame];

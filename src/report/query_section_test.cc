@@ -60,7 +60,7 @@ class QueryOfStore : public ::testing::Test {
       empty.grid = source_.frames.token_grid(0);
       return empty;
     };
-    return QuerySection({source_, *store_, {}, 1, preset, {}, {}, {}, picture, {}, {}});
+    return QuerySection({source_, *store_, {}, 1, preset, {}, {}, picture, {}, {}});
   }
 
   TestDir dir_;

@@ -132,6 +132,7 @@ struct ReportScene {
   Export source;
   std::unique_ptr<QkStore> store;
   RowSample sample;
+  std::optional<SceneMatches> matches;  // none if nothing is known of the scene
   std::map<std::pair<BlockKind, size_t>, std::unique_ptr<const LayerStatistics>> statistics;
   std::map<size_t, ChartPicture> pictures;
   std::vector<Section> sections;
@@ -160,17 +161,11 @@ SectionInput ReportScene::Input(const ReportOptions& options, const StopCheck& s
     if (is_new) known->second = PictureOf(source, frame);
     return known->second;
   };
-  return {source,
-          *store,
-          options.rows,
-          options.seed,
-          options.preset,
-          options.matches,
-          options.geometry,
-          statistics_of,
-          picture_of,
-          stop_check,
-          {}};
+  return {source,         *store,
+          options.rows,   options.seed,
+          options.preset, matches ? &*matches : nullptr,
+          statistics_of,  picture_of,
+          stop_check,     {}};
 }
 
 std::vector<ReportScene> OpenScenes(const ReportOptions& options) {
@@ -385,8 +380,7 @@ void ReportMaker::MakeSections(ReportScene& scene, const std::vector<const Secti
     input.progress = [&](double share) { Say(stage, std::clamp(share, 0.0, 1.0)); };
     const bool asked = std::ranges::count(options_.only, info->name) > 0 ||
                        !options_.preset.empty() || std::string_view(info->name) == "layers" ||
-                       (std::string_view(info->name) == "matches" &&
-                        !(options_.matches.empty() && options_.geometry.empty()));
+                       (std::string_view(info->name) == "matches" && scene.matches);
     Section section;
     try {
       section = info->make(input);
@@ -450,14 +444,22 @@ ReportSummary ReportMaker::Make() {
   const auto begin = std::chrono::steady_clock::now();
   const std::vector<const SectionInfo*> chosen = ChosenSections(options_);
   CheckTruth(options_);
-  const bool has_truth = !options_.matches.empty() || !options_.geometry.empty();
-  if (has_truth && std::ranges::find(chosen, FindReportSection("matches")) == chosen.end()) {
-    summary_.notes.push_back(fmt::format(
-        "{} was not used: the section matches is not among those asked for",
-        PrintableText((options_.matches.empty() ? options_.geometry : options_.matches).string())));
-  }
   std::vector<ReportScene> scenes = OpenScenes(options_);
   if (scenes.size() > 1) CheckFit(scenes);
+  if (!options_.matches.empty() || !options_.geometry.empty()) {
+    if (std::ranges::find(chosen, FindReportSection("matches")) == chosen.end()) {
+      summary_.notes.push_back(fmt::format(
+          "{} was not used: the section matches is not among those asked for",
+          PrintableText(
+              (options_.matches.empty() ? options_.geometry : options_.matches).string())));
+    } else {
+      // What others wrote may be wrong: that is found before the long work.
+      for (ReportScene& scene : scenes) {
+        scene.matches =
+            ReadMatchInput(options_.matches, options_.geometry, scene.store->description());
+      }
+    }
+  }
   const std::unique_ptr<StagedDirectory> staged = OpenOut(options_);
   try {
     for (ReportScene& scene : scenes) MakeSections(scene, chosen);

@@ -13,6 +13,7 @@
 #include "analysis/report_table.h"
 #include "analysis/row_sample.h"
 #include "core/parallel.h"
+#include "geometry/scene_matches.h"
 #include "report/chart.h"
 #include "store/export/export_reader.h"
 #include "store/qk/qk_store.h"
@@ -26,7 +27,7 @@ struct SectionInput {
   std::optional<int64_t> rows;  // patch queries of each picture, 0 all; absent: within the budget
   uint64_t seed = 1;            // of whatever is drawn at random
   std::string preset;           // "" or the name of a published definition (report/presets.h)
-  std::filesystem::path matches, geometry;  // files that were given besides; empty: none
+  const SceneMatches* matches = nullptr;  // what is known of the scene besides; null: nothing
   // Of a block and a place in the layers of its kind: computed at the first call, then kept. What
   // it gives stays as long as the report is made.
   std::function<const LayerStatistics&(BlockKind, size_t layer)> statistics;

@@ -21,7 +21,7 @@ TEST(SimilaritySection, HasALineForEachKindOfBlock) {
   statistics.heads = 2;
   statistics.mean.assign(2 * kHeadMetrics, 0);
   statistics.mean[2 * static_cast<size_t>(HeadMetric::kRowSimilarity)] = 0.5;
-  SectionInput input{source, store, {}, 1, "", {}, {}, {}, {}, {}, {}};
+  SectionInput input{source, store, {}, 1, "", {}, {}, {}, {}, {}};
   input.statistics = [&](BlockKind, size_t layer) -> const LayerStatistics& {
     statistics.layer_index = static_cast<int64_t>(layer);
     return statistics;
@@ -58,7 +58,7 @@ TEST(SimilaritySection, OnePatch) {
   const QkStore store(testing::WriteQkStore(dir.path(), d), {});
   const Export source;
   const Section section =
-      SimilaritySection(SectionInput{source, store, {}, 1, "", {}, {}, {}, {}, {}, {}});
+      SimilaritySection(SectionInput{source, store, {}, 1, "", {}, {}, {}, {}, {}});
   ASSERT_EQ(section.charts.size(), 1U);
   EXPECT_EQ(section.charts[0].panels.size(), 1U);
   EXPECT_NO_THROW(CheckChart(section.charts[0]));

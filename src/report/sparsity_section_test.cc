@@ -17,7 +17,7 @@ using testing::TestDir;
 Section Make(const QkStore& store) {
   const Export source;
   double progress = 0;
-  SectionInput input{source, store, 9, 3, "", {}, {}, {}, {}, {}, {}};
+  SectionInput input{source, store, 9, 3, "", {}, {}, {}, {}, {}};
   input.progress = [&](double done) {
     EXPECT_GT(done, progress);
     progress = done;

@@ -23,7 +23,7 @@ class TokensSectionTest : public ::testing::Test {
     const QkStore store(file, {});
     Export source;
     source.store = ExportStore{file, store.description(), ""};
-    SectionInput input{source, store, {}, 1, "", {}, {}, {}, {}, {}, {}};
+    SectionInput input{source, store, {}, 1, "", {}, {}, {}, {}, {}};
     std::map<std::pair<BlockKind, size_t>, LayerStatistics> kept;
     input.statistics = [&](BlockKind kind, size_t layer) -> const LayerStatistics& {
       const QkBlocks& blocks = *store.description().Find(kind);

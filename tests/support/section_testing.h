@@ -22,7 +22,7 @@ class SmallExport {
   const QkStore& store() const { return store_; }
 
   SectionInput Input(const std::string& preset = "") {
-    SectionInput input{source_, store_, {}, 1, preset, {}, {}, {}, {}, {}, {}};
+    SectionInput input{source_, store_, {}, 1, preset, {}, {}, {}, {}, {}};
     input.statistics = [this](BlockKind kind, size_t layer) -> const LayerStatistics& {
       const auto [place, is_new] = statistics_.try_emplace({kind, layer});
       if (is_new) {
