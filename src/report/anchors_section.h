@@ -3,7 +3,7 @@
 // registers have to do with it (analysis/anchor_scores.h).
 #pragma once
 
-#include "report/section.h"
+#include "report/sections.h"
 
 namespace vggt {
 

@@ -2,7 +2,7 @@
 // The part of a report about what moves: VGGT4D's dynamic maps (analysis/dynamic_score.h).
 #pragma once
 
-#include "report/section.h"
+#include "report/sections.h"
 
 namespace vggt {
 

@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "report/section.h"
+#include "report/sections.h"
 
 namespace vggt {
 

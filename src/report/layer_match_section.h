@@ -3,7 +3,7 @@
 // attention (analysis/layer_match.h).
 #pragma once
 
-#include "report/section.h"
+#include "report/sections.h"
 
 namespace vggt {
 

@@ -2,7 +2,7 @@
 // Which heads find the same point in other pictures, as a part of a report.
 #pragma once
 
-#include "report/section.h"
+#include "report/sections.h"
 
 namespace vggt {
 

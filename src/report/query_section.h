@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-#include "report/section.h"
+#include "report/sections.h"
 
 namespace vggt {
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "report/section.h"
+#include "report/sections.h"
 
 namespace vggt {
 

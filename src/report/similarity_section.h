@@ -2,7 +2,7 @@
 // The part of a report that tells how alike tokens are, layer by layer.
 #pragma once
 
-#include "report/section.h"
+#include "report/sections.h"
 
 namespace vggt {
 

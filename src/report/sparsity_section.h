@@ -2,7 +2,7 @@
 // The part of a report that tells what sparse attention would keep of a model's.
 #pragma once
 
-#include "report/section.h"
+#include "report/sections.h"
 
 namespace vggt {
 

@@ -2,7 +2,7 @@
 // The part of a report that tells what special tokens and outstanding keys do.
 #pragma once
 
-#include "report/section.h"
+#include "report/sections.h"
 
 namespace vggt {
 

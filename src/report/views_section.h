@@ -3,7 +3,7 @@
 // them.
 #pragma once
 
-#include "report/section.h"
+#include "report/sections.h"
 
 namespace vggt {
 

@@ -8,7 +8,7 @@
 
 #include "analysis/layer_statistics.h"
 #include "qk_store_testing.h"
-#include "report/section.h"
+#include "report/sections.h"
 
 namespace vggt::testing {
 
