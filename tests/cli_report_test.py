@@ -266,7 +266,7 @@ class Report(Case):
 
     def test_usage(self):
         out = ["--out", self.dir / "new"]
-        self.refuse(2, ["report"], "exports")
+        self.refuse(2, ["report"], "export is required")
         self.refuse(2, ["report", self.folder], "--out")
         self.refuse(2, ["report", self.folder, *out, "--only", "layer"], "did you mean layers?")
         self.refuse(2, ["report", self.folder, *out, "--preset", "fastvgt"],

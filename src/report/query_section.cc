@@ -389,7 +389,9 @@ Section QueryFigures::Make() {
   section.name = "query";
   section.title = "Where one patch looks";
   section.notes.push_back(
-      "The patch is the one in the middle half of picture 0 whose brightness varies most.");
+      drawn_.front().picture.pixels
+          ? "The patch is the one in the middle half of picture 0 whose brightness varies most."
+          : "The patch is the middle one of picture 0, which cannot be read.");
   if (pictures_.size() < static_cast<size_t>(grid_.frames)) {
     section.notes.push_back(
         fmt::format("{} of {} pictures are shown, evenly spaced.", pictures_.size(), grid_.frames));

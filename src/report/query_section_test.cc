@@ -74,6 +74,9 @@ TEST_F(QueryOfStore, ShowsLayersAndHeadsInUnitsOfUniformAttention) {
   EXPECT_EQ(section.charts[0].panels.size(), 2U * 3);  // layers × pictures
   EXPECT_EQ(section.charts[1].panels.size(), 3U * 3);  // heads × pictures
   EXPECT_EQ(section.charts[0].row_names, (std::vector<std::string>{"layer 1", "layer 5"}));
+  EXPECT_THAT(
+      section.notes,
+      ::testing::Contains("The patch is the middle one of picture 0, which cannot be read."));
   for (const Chart& chart : section.charts) {
     EXPECT_FALSE(DrawChart(chart, FigureFormat::kSvg).empty());
     EXPECT_THAT(chart.caption, HasSubstr("row 1, column 2 of picture 0"));

@@ -397,6 +397,14 @@ void ReportMaker::MakeSections(ReportScene& scene, const std::vector<const Secti
     }
     scene.sections.push_back(std::move(section));
   }
+  std::vector<size_t> unread;
+  for (const auto& [frame, picture] : scene.pictures) {
+    if (!picture.picture.pixels) unread.push_back(frame);
+  }
+  if (!unread.empty()) {
+    summary_.notes.push_back(fmt::format("{}pictures that cannot be read are grey fields: {}",
+                                         before, fmt::join(unread, ", ")));
+  }
 }
 
 void ReportMaker::WriteAll(const std::vector<ReportScene>& scenes, const fs::path& staging) {

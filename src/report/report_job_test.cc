@@ -69,6 +69,9 @@ TEST_F(ReportJob, WritesPageNumbersAndFigures) {
   for (const std::string& file : files) bytes += fs::file_size(dir_ / "report" / file);
   EXPECT_EQ(listed, files);
   EXPECT_EQ(summary.bytes, bytes);
+  // This store has no pictures.
+  EXPECT_THAT(summary.notes,
+              ::testing::Contains("pictures that cannot be read are grey fields: 0, 1"));
 }
 
 TEST_F(ReportJob, TheSameExportGivesTheSameBytes) {
