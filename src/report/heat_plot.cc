@@ -156,18 +156,35 @@ void HeatPlot::WriteCells(ChartPage& page, const Box& plot) const {
   });
 }
 
-void HeatPlot::WriteNumbers(ChartPage& page, const Box& plot) const {
-  if (!panel_.numbers) return;
-  const double wide = plot.width / static_cast<double>(panel_.cols);
-  const double high = plot.height / static_cast<double>(panel_.rows);
+// All numbers with as many digits as tell one from another, if their range is cut in `steps`;
+// nothing if one does not fit its cell.
+std::vector<SetText> HeatPlot::SetNumbers(int steps, double wide, double high) const {
+  double least = std::numeric_limits<double>::infinity(), largest = -least;
+  for (const float value : panel_.values) {
+    if (!std::isfinite(value)) continue;
+    least = std::min<double>(least, value);
+    largest = std::max<double>(largest, value);
+  }
   std::vector<SetText> texts;
   for (const float value : panel_.values) {
     const Rgb colour = ColourAt(bar_.colormap, PositionOf(value, bar_.range));
     const bool dark = std::isfinite(value) && IsDark(colour);
     const TextStyle style = {6, false, dark ? Rgb{255, 255, 255} : kPageInk};
-    texts.push_back(type_.Line(std::isfinite(value) ? ShortNumber(value, 2) : "", style));
-    if (texts.back().width() + 1.5 > wide || texts.back().height() > high + 1) return;
+    const std::string text = !std::isfinite(value) ? ""
+                             : largest > least     ? NumberText(value, (largest - least) / steps)
+                                                   : ShortNumber(value, 2);
+    texts.push_back(type_.Line(text, style));
+    if (texts.back().width() + 1.5 > wide || texts.back().height() > high + 1) return {};
   }
+  return texts;
+}
+
+void HeatPlot::WriteNumbers(ChartPage& page, const Box& plot) const {
+  if (!panel_.numbers) return;
+  const double wide = plot.width / static_cast<double>(panel_.cols);
+  const double high = plot.height / static_cast<double>(panel_.rows);
+  std::vector<SetText> texts = SetNumbers(20, wide, high);
+  if (texts.empty()) texts = SetNumbers(5, wide, high);
   for (size_t i = 0; i < texts.size(); ++i) {
     const auto cols = static_cast<size_t>(panel_.cols);
     const size_t row = i / cols, col = i % cols;

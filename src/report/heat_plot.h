@@ -18,6 +18,7 @@ class HeatPlot {
 
  private:
   void WriteCells(ChartPage& page, const Box& plot) const;
+  std::vector<SetText> SetNumbers(int steps, double wide, double high) const;
   void WriteNumbers(ChartPage& page, const Box& plot) const;
   void WriteNames(ChartPage& page, const Box& plot) const;
   void WriteMarks(ChartPage& page, const Box& plot) const;
