@@ -1,19 +1,20 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Installs the packages that building needs, by their names in Debian 12 and Ubuntu 24.04, the npm
-# packages that the page is built with, and on Debian 12 a newer oneDNN. Silent and quick, without
-# root, when nothing is missing.
+# packages that the page is built with, on Debian 12 a newer oneDNN, and what the Python package is
+# built with. Silent and quick, without root, when nothing is missing.
 set -euo pipefail
 
 usage() {
   cat <<'TEXT'
-Usage: tools/setup.sh [--tests] [--checks]
+Usage: tools/setup.sh [--python] [--tests] [--checks]
 
 Installs the packages that building vggt-attn needs, with apt-get, as root or through sudo; into
 web/node_modules what the page of 'vggt-attn view' is built with, with npm; and into build-onednn/
 oneDNN 3.2 with pip, on Debian 12, whose own is older.
 
-  --tests    also what the tests and benchmarks need
+  --python   also, in build-python/ with pip, what the Python package is built and tested with
+  --tests    also what the tests and benchmarks need; includes --python
   --checks   also what .ci/run needs: clang, clang-format, clang-tidy, valgrind
 TEXT
 }
@@ -37,13 +38,16 @@ has_node() {
 has_node || packages+=(nodejs npm)
 # Ubuntu has Chromium only as a snap, which no script can rely on, and PyTorch in some releases only.
 debian_only=(chromium python3-torch)
+with_python=
 system=$([[ ! -f /etc/os-release ]] || (. /etc/os-release && echo "$ID-${VERSION_ID-}-$(uname -m)"))
 [[ $system != ubuntu-* ]] || debian_only=()
 # Decodes HEIC; in Debian 12 it is part of libheif1.
 [[ $system != ubuntu-* && $system != debian-1[3-9]* ]] || packages+=(libheif-plugin-libde265)
 for argument in "$@"; do
   case $argument in
+    --python) with_python=1 ;;
     --tests)
+      with_python=1
       packages+=(libgtest-dev libgmock-dev libbenchmark-dev python3-numpy "${debian_only[@]}")
       ;;
     # libomp-14-dev: the omp.h that clang-tidy reads in place of GCC's.
@@ -52,6 +56,8 @@ for argument in "$@"; do
     *) echo "tools/setup.sh: unknown argument '$argument'" >&2 && usage >&2 && exit 2 ;;
   esac
 done
+
+[[ ! $with_python ]] || packages+=(python3-dev python3-venv)
 
 # oneDNN 2 multiplies bfloat16 five times as slowly as 3 on processors with AMX. The package is for
 # x86-64; elsewhere the system's has to do.
@@ -139,9 +145,20 @@ PYTHON
   cp "$list" "$folder/installed.txt"
 }
 
+install_python() {
+  local folder=$here/../build-python list=$here/python.txt
+  [[ $with_python ]] && ! cmp --silent "$list" "$folder/installed.txt" || return 0
+  echo "Installing what the Python package is built with, in build-python/ …"
+  /usr/bin/python3 -m venv --clear "$folder"
+  "$here/quietly.sh" "$logs/pip.log" "$folder/bin/python" -m pip install --quiet \
+    --disable-pip-version-check --only-binary :all: --require-hashes --requirement "$list"
+  cp "$list" "$folder/installed.txt"
+}
+
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 logs=$(mktemp -d)
 trap 'rm -r "$logs"' EXIT
 install_packages
 install_node_modules
 install_onednn
+install_python

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+// The subjects of vggt_attn._core, each in a file of its own. They translate between Python and the
+// library, no more: what can be computed is computed by the rooms below.
+#pragma once
+
+#include <nanobind/nanobind.h>
+
+namespace vggt::python {
+
+void BindErrors(nanobind::module_& module);
+
+}  // namespace vggt::python

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <nanobind/nanobind.h>
+#include <nanobind/stl/string.h>
+
+#include "binding/binding.h"
+
+NB_MODULE(_core, module) {
+  using namespace vggt::python;  // NOLINT(google-build-using-namespace)
+  module.doc() = "The compiled part of vggt_attn.";
+  module.def(
+      "version", [] { return std::string(VGGT_VERSION); }, "Version of the library, as '0.1.0'.");
+  BindErrors(module);
+}

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the package is, before anything is asked of it."""
+
+import importlib.metadata
+import subprocess
+import sys
+
+import pytest
+
+import vggt_attn as va
+
+
+def test_version_is_that_of_the_wheel() -> None:
+    assert va.version() == importlib.metadata.version("vggt-attn")
+
+
+def test_import_loads_neither_numpy_torch_nor_the_compiled_part() -> None:
+    code = (
+        "import sys, vggt_attn\n"
+        "print([m for m in ('numpy', 'torch', 'vggt_attn._core') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout == "[]\n"
+
+
+def test_every_public_name_is_there_and_others_are_refused() -> None:
+    for name in va.__all__:
+        assert getattr(va, name) is not None
+        assert name in dir(va)
+    with pytest.raises(AttributeError, match="no attribute 'versoin'"):
+        assert va.versoin
+
+
+def test_errors_are_one_line() -> None:
+    error = va.Error("no such layer", "a\nb", "Give a layer from 0 to 3.")
+    assert str(error) == "a?b: no such layer. Give a layer from 0 to 3."
+    assert (error.what, error.where, error.hint) == error.args
+    assert str(va.Error("it broke.", hint="Mend it.")) == "it broke. Mend it."
+    assert issubclass(va.MissingFile, FileNotFoundError)
+    assert str(va.MissingFile("no such file", "x")) == "x: no such file"
