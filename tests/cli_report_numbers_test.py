@@ -4,11 +4,13 @@
 cli_report_numbers_test.py PROGRAM."""
 
 import csv
+import subprocess
+import sys
 import unittest
 
 import numpy as np
 
-from cli_case import Case
+from cli_case import ROOT, Case
 from cli_store_test import describe, load_qk, positions, rotate, softmax
 
 
@@ -16,10 +18,10 @@ def entropy(a):
     return -(a * np.log(a, where=a > 0, out=np.zeros_like(a))).sum(-1)
 
 
-def head_numbers(a, before, frames, special, cells):
-    """The columns of one head, of probabilities [tokens, tokens], and its masses of frames."""
+def head_numbers(a, before, frames, frame, place, special, cells):
+    """The columns of one head, of probabilities [tokens, tokens], and its masses of frames.
+    frame, place: of each token, where it stands; the place of a token of no frame is -1."""
     token = np.arange(len(a))
-    frame, place = np.divmod(token, len(a) // frames)
     patch = place >= special
     rows = token[patch]
     same_frame, key_patch = frame[rows, None] == frame, patch[None, :]
@@ -48,10 +50,25 @@ def head_numbers(a, before, frames, special, cells):
 
 
 class ReportNumbers(Case):
-    def test_heads_and_frames_follow_from_the_store(self):
+    def test_of_an_export(self):
         self.succeed("synth-weights", "--preset", "tiny-dino", "-o", "dino.safetensors")
         folder = self.export("--weights", "dino.safetensors", "--save_qk", "--no_heatmaps",
                              "--capture", "global,frame,encoder")
+        self.assertEqual(self.check(folder), 3)
+
+    def test_of_frames_that_look_back(self):
+        self.check(self.made("causal"))
+
+    def test_of_tokens_of_no_frame(self):
+        self.check(self.made("scene"))
+
+    def made(self, kind):
+        subprocess.run([sys.executable, ROOT / "tests" / "make_export.py", self.dir, kind],
+                       check=True)
+        return self.dir / kind
+
+    def check(self, folder):
+        """The numbers follow from the store. Returns how many kinds of blocks it has."""
         self.succeed("report", folder, "--out", "report", "--only", "layers", "--rows", "all")
         data = self.dir / "report" / "data"
         with open(data / "heads.csv", newline="") as file:
@@ -66,8 +83,12 @@ class ReportNumbers(Case):
             grid = description["grid"]["H_p"], description["grid"]["W_p"]
             cells = np.concatenate([np.zeros((special, 2)),
                                     np.stack(np.mgrid[:grid[0], :grid[1]], -1).reshape(-1, 2)])
+            scene = len(blocks.get("scene_tokens", []))
             frame = np.repeat(np.arange(frames), len(cells))
-            hidden = frame[:, None] != frame if blocks["attends"] == "frame" else False
+            place = np.concatenate([np.tile(np.arange(len(cells)), frames), np.full(scene, -1)])
+            hidden = {"frame": frame[:, None] != frame, "causal": frame[:, None] < frame,
+                      "all": False}[blocks["attends"]]
+            frame = np.concatenate([frame, np.full(scene, frames)])
             for at, layer in enumerate(blocks["layers"]):
                 q, k = (x.astype(np.float64) for x in load_qk(folder / "qk" / layer["file"]))
 
@@ -83,7 +104,8 @@ class ReportNumbers(Case):
                     row = table[kind, layer["index"], head]
                     self.assertEqual((int(row["layer"]), int(row["head"])),
                                      (layer["index"] + 1, head + 1))
-                    numbers, masses = head_numbers(a[head], before[head], frames, special, cells)
+                    numbers, masses = head_numbers(a[head], before[head], frames, frame, place,
+                                                   special, cells)
                     for name, value in numbers.items():
                         # Logits are float32 sums: a relative 1e-5 of probabilities.
                         np.testing.assert_allclose(float(row[name]), value, 1e-5, 1e-7,
@@ -91,7 +113,7 @@ class ReportNumbers(Case):
                     np.testing.assert_allclose(frames_npz[kind][at, head], masses, 1e-5, 1e-7)
                     seen += 1
         self.assertEqual(seen, len(table))
-        self.assertGreater(len(description["blocks"]), 1)
+        return len(description["blocks"])
 
 
 if __name__ == "__main__":

@@ -29,11 +29,12 @@ def describe(folder):
 
 
 def positions(description, blocks):
-    """[tokens, 2] of all frames."""
+    """[tokens, 2] of all frames, and of the tokens of none."""
     rows, columns = description["grid"]["H_p"], description["grid"]["W_p"]
     cells = np.stack(np.mgrid[:rows, :columns], -1).reshape(-1, 2) + blocks["rope"]["first_patch"]
     frame = np.concatenate([np.zeros((len(blocks["special_tokens"]), 2)), cells])
-    return np.tile(frame, (description["frames"], 1))
+    scene = np.zeros((len(blocks.get("scene_tokens", [])), 2))
+    return np.concatenate([np.tile(frame, (description["frames"], 1)), scene])
 
 
 def rotate(x, yx, base):

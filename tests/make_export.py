@@ -223,7 +223,8 @@ def truncated(folder):
     path.write_bytes(path.read_bytes()[:-3000])
 
 
-def write_store(folder, *, grid, heads, layers, frames, picture, encode, suffix):
+def write_store(folder, *, grid, heads, layers, frames, picture, encode=png, suffix="png",
+                attends="all", scene=()):
     """Queries and keys alone, random."""
     qk, images = folder / "qk", folder / "images"
     qk.mkdir(parents=True)
@@ -232,7 +233,7 @@ def write_store(folder, *, grid, heads, layers, frames, picture, encode, suffix)
     for i, name in enumerate(names):
         (images / name).write_bytes(encode(*picture, i))
     special = ["camera", "register_1", "register_2", "register_3", "register_4"]
-    shape = [heads, frames * (len(special) + grid[0] * grid[1]), 64]
+    shape = [heads, frames * (len(special) + grid[0] * grid[1]) + len(scene), 64]
     size = 2 * shape[0] * shape[1] * shape[2]
     header = json.dumps(
         {
@@ -249,7 +250,7 @@ def write_store(folder, *, grid, heads, layers, frames, picture, encode, suffix)
                 file.write(rng.standard_normal(shape, np.float32).astype("<f2").tobytes())
     description = {
         "format": "vggt-attn-qk",
-        "format_version": 1,
+        "format_version": 2,
         "generator": "make_export.py",
         "image_set_name": "made",
         "model": {"text": "none"},
@@ -264,7 +265,9 @@ def write_store(folder, *, grid, heads, layers, frames, picture, encode, suffix)
                 "head_dim": 64,
                 "scale": 0.125,
                 "special_tokens": special,
-                "attends": "all",
+                "special_tokens_place": "last" if scene else "first",
+                "scene_tokens": list(scene),
+                "attends": attends,
                 "rope": {"type": "2d", "base": 100, "first_patch": 1},
                 "layers": [
                     {
@@ -289,6 +292,7 @@ SOURCES = [
     {"file": "x" * 1000},
     {"file": "\u0635\u0648\u0631\u0629_\u0627\u0644\u0645\u0637\u0628\u062e_0007.jpg"},
 ]
+SMALL_STORE = {"grid": (6, 8), "layers": 3, "heads": 2, "frames": 4, "picture": (112, 84)}
 SMALL = {
     "project": lambda out: write(out, seed=1),
     "averaged": lambda out: write(out, heads=0, ours=False, seed=2),
@@ -322,6 +326,8 @@ SMALL = {
     "many": lambda out: write(out, layers=24, heads=16, seed=11),
     "frames": lambda out: write(out, frames=12, layers=5, heads=2, seed=14),
     "truncated": truncated,
+    "causal": lambda out: write_store(out, **SMALL_STORE, attends="causal"),
+    "scene": lambda out: write_store(out, **SMALL_STORE, scene=["scale"]),
 } | {f"upright_{i}": lambda out, i=i: upright(out, i) for i in range(1, 9)}
 KITCHEN = {
     "grid": (25, 37),

@@ -32,7 +32,8 @@ class Head {
       case HeadLabel::kSink:
         return Exceeds(HeadMetric::kSpecialMass, kSinkMass, kSinkTimes) ||
                (LargestKeys() >= kSinkMass &&
-                LargestKeys() * static_cast<double>(s_.grid.tokens_per_frame()) >= kSinkTimes);
+                LargestKeys() >= kSinkTimes * static_cast<double>(s_.grid.frames) /
+                                     static_cast<double>(s_.grid.tokens()));
       case HeadLabel::kSelf:
         return Exceeds(HeadMetric::kSelfMass, kSelfMass, kSelfTimes);
       case HeadLabel::kLocal:

@@ -11,7 +11,7 @@ namespace vggt {
 
 // Each is the mean over the patch queries of a sample (row_sample.h). The probabilities A_ij of
 // query i are the softmax over all keys j that it attends to, after RoPE. Special tokens are keys,
-// not queries.
+// not queries; scene tokens count as special tokens.
 enum class HeadMetric {
   kEntropy,
   kEntropyShare,

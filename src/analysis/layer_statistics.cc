@@ -72,7 +72,7 @@ class LayerPass {
         per_frame_(specials_ + std::ssize(sample.patches)),
         with_before_(blocks_.rope.type != RopeType::kApplied),
         mutual_(sample.all && blocks_.attends == Attends::kAll && grid_.frames > 1),
-        size_(grid_.frames * PaddedPart(patches_) + PaddedPart(grid_.frames * specials_) +
+        size_(grid_.frames * PaddedPart(patches_) + PaddedPart(grid_.all_specials()) +
               kPartPadding),
         rank_(static_cast<size_t>(patches_), -1),
         distances_(DistanceTable(grid_.height, grid_.width)),
@@ -89,7 +89,7 @@ class LayerPass {
         *buffer = FloatBuffer(size);
         std::fill_n(buffer->data(), size, 0.0F);
       }
-      w.specials = FloatBuffer(static_cast<size_t>(grid_.frames * specials_ + kPartPadding));
+      w.specials = FloatBuffer(static_cast<size_t>(grid_.all_specials() + kPartPadding));
       w.top = FloatBuffer(static_cast<size_t>(grid_.tokens() + kPartPadding));
       w.column_sums.assign(size, 0);
       w.unit_sums.assign(size, 0);
@@ -122,7 +122,7 @@ class LayerPass {
   }
 
  private:
-  // Places in a workspace's buffers.
+  // Places in a workspace's buffers. Scene tokens stand behind the special tokens of all frames.
   int64_t PatchesAt(int64_t frame) const { return frame * PaddedPart(patches_); }
   int64_t SpecialsAt(int64_t frame) const {
     return grid_.frames * PaddedPart(patches_) + frame * specials_;
@@ -130,7 +130,7 @@ class LayerPass {
   // Those of the keys of some frames: of patches, and of special tokens.
   std::array<std::pair<int64_t, int64_t>, 2> Places(const FrameRange& frames) const {
     return {std::pair{PatchesAt(frames.first), PatchesAt(frames.last)},
-            std::pair{SpecialsAt(frames.first), SpecialsAt(frames.last)}};
+            std::pair{SpecialsAt(frames.first), SpecialsAt(frames.last) + grid_.scene_tokens}};
   }
   size_t QueryAt(int64_t frame, int64_t place) const {
     return static_cast<size_t>(frame * per_frame_ + place);
@@ -201,15 +201,19 @@ class LayerPass {
   void AddKeyMass(int64_t head, LayerStatistics& s) {
     const auto rows = static_cast<double>(grid_.frames * std::ssize(sample_.patches));
     float* out = s.key_mass.data() + head * grid_.tokens();
+    const auto take = [&](int64_t at) {
+      int64_t sum = 0;
+      for (Workspace& w : workspaces_) {
+        sum += std::exchange(w.column_sums[static_cast<size_t>(at)], 0);
+      }
+      return static_cast<float>(static_cast<double>(sum) * kSumUnit / rows);
+    };
     for (int64_t f = 0; f < grid_.frames; ++f) {
       for (int64_t i = 0; i < grid_.tokens_per_frame(); ++i) {
-        const auto at =
-            static_cast<size_t>(i < specials_ ? SpecialsAt(f) + i : PatchesAt(f) + i - specials_);
-        int64_t sum = 0;
-        for (Workspace& w : workspaces_) sum += std::exchange(w.column_sums[at], 0);
-        *out++ = static_cast<float>(static_cast<double>(sum) * kSumUnit / rows);
+        *out++ = take(i < specials_ ? SpecialsAt(f) + i : PatchesAt(f) + i - specials_);
       }
     }
+    for (int64_t i = 0; i < grid_.scene_tokens; ++i) *out++ = take(SpecialsAt(grid_.frames) + i);
   }
 
   void AddBlock(const RowBlock& block) {
@@ -233,9 +237,9 @@ class LayerPass {
     for (int64_t f = frames.first; f < frames.last; ++f) {
       visit(parts[static_cast<size_t>(f - frames.first)], PatchesAt(f), patches_);
     }
-    if (specials_ > 0) {
-      visit(parts[static_cast<size_t>(frames.count())], SpecialsAt(frames.first),
-            frames.count() * specials_);
+    const int64_t specials = frames.count() * specials_ + grid_.scene_tokens;
+    if (specials > 0) {
+      visit(parts[static_cast<size_t>(frames.count())], SpecialsAt(frames.first), specials);
     }
   }
 
@@ -245,6 +249,8 @@ class LayerPass {
     for (int64_t f = 0; f < frames.count(); ++f) {
       std::copy_n(row + grid_.first_token(f), specials_, w.specials.data() + f * specials_);
     }
+    std::copy_n(row + grid_.first_token(frames.count()), grid_.scene_tokens,
+                w.specials.data() + frames.count() * specials_);
     const float* patches = row + specials_;
     ForEachPart(frames, parts, [&](Part& part, int64_t at, int64_t keys) {
       const bool special = at >= SpecialsAt(0);
@@ -272,8 +278,9 @@ class LayerPass {
     for (int64_t f = frames.first; f < frames.last; ++f) {
       out[f] = static_cast<float>(parts[static_cast<size_t>(f - frames.first)].mass());
     }
-    out[grid_.frames] =
-        specials_ > 0 ? static_cast<float>(parts[static_cast<size_t>(frames.count())].mass()) : 0;
+    out[grid_.frames] = grid_.all_specials() > 0
+                            ? static_cast<float>(parts[static_cast<size_t>(frames.count())].mass())
+                            : 0;
   }
 
   void AddQuery(int64_t token, const float* row, const float* before, const FrameRange& frames,
@@ -307,7 +314,7 @@ class LayerPass {
       }
       ++f;
     });
-    const auto keys = static_cast<double>(frames.count() * grid_.tokens_per_frame());
+    const auto keys = static_cast<double>(KeyCount(frames, grid_));
     const Part& own = w.parts[static_cast<size_t>(frame - frames.first)];
     const float* own_e = w.e.data() + PatchesAt(frame);
     set(HeadMetric::kEntropy, entropy);
@@ -384,6 +391,10 @@ class LayerPass {
         const double p = factor * w.e[static_cast<size_t>(SpecialsAt(f) + s)];
         add(GroupOf(f, s), p, p);
       }
+    }
+    for (int64_t s = 0; s < grid_.scene_tokens; ++s) {
+      const double p = factor * w.e[static_cast<size_t>(SpecialsAt(frames.last) + s)];
+      add(TokenGroup::kRegisters, p, p);
     }
     for (size_t g = 0; g < kKeyGroups; ++g) {
       results_.flow_mass[query][g] = static_cast<float>(mass[g]);
@@ -522,14 +533,16 @@ class LayerPass {
     for (int64_t f = 0; f < grid_.frames; ++f) {
       const FrameRange range = AttendedFrames(blocks_.attends, f, grid_.frames, false);
       const auto frames = static_cast<double>(range.count());
-      const double keys = frames * static_cast<double>(grid_.tokens_per_frame());
+      const auto keys = static_cast<double>(KeyCount(range, grid_));
       add(HeadMetric::kEntropy, std::log(keys));
       add(HeadMetric::kEntropyShare, 1);
       add(HeadMetric::kEffectiveKeys, keys);
       add(HeadMetric::kParticipation, keys);
       add(HeadMetric::kTop1Mass, 1 / keys);
       add(HeadMetric::kTop10Mass, std::min(1.0, static_cast<double>(kTopValues) / keys));
-      add(HeadMetric::kSpecialMass, frames * static_cast<double>(specials_) / keys);
+      add(HeadMetric::kSpecialMass, (frames * static_cast<double>(specials_) +
+                                     static_cast<double>(grid_.scene_tokens)) /
+                                        keys);
       add(HeadMetric::kOwnMass, patches / keys);
       add(HeadMetric::kCrossMass, (frames - 1) * patches / keys);
       add(HeadMetric::kFirstFrameMass, range.first == 0 ? patches / keys : 0);
@@ -586,8 +599,9 @@ double StatisticsProducts(const QkDescription& description, int64_t rows) {
     const double key_frames = blocks.attends == Attends::kAll      ? frames
                               : blocks.attends == Attends::kCausal ? (frames + 1) / 2
                                                                    : 1;
-    const double of_head = frames * queries * key_frames *
-                           static_cast<double>(grid.tokens_per_frame() * blocks.head_dim) *
+    const double keys = key_frames * static_cast<double>(grid.tokens_per_frame()) +
+                        static_cast<double>(grid.scene_tokens);
+    const double of_head = frames * queries * keys * static_cast<double>(blocks.head_dim) *
                            (blocks.rope.type == RopeType::k2d ? 2 : 1);
     products +=
         of_head * static_cast<double>(blocks.heads) * static_cast<double>(blocks.layers.size());

@@ -21,7 +21,7 @@ namespace vggt {
 enum class TokenGroup {
   kFirstCamera,   // the first special token of picture 0 (camera or cls)
   kOtherCameras,  // that of the other pictures
-  kRegisters,     // all other special tokens
+  kRegisters,     // all other special tokens; keys: scene tokens, too
   kFirstPatches,  // queries: patches of picture 0; keys: the same, for queries of other pictures
   kOtherPatches,  // queries: patches of the others; keys: of others than the own and the first
   kOwnPatches,    // keys alone: patches of the query's own picture
@@ -53,12 +53,12 @@ struct LayerStatistics {
   std::vector<double> uniform;
 
   // [heads, frames, frames + 1]: mean mass from the patches of a frame to those of each frame; the
-  // last column is that of all special tokens. Rows add up to 1. The same before RoPE; empty if
+  // last column is that of all special tokens and scene tokens. Rows add up to 1. The same before RoPE; empty if
   // that is not known.
   std::vector<float> frame_mass, frame_mass_before_rope;
   // [heads, kQueryGroups, kKeyGroups]: the mean over queries of the mass of a group of keys, and
-  // the largest single probability. All special tokens are queries here, and the patches of the
-  // sample. NaN for groups of queries that do not exist; 0 for groups without keys.
+  // the largest single probability. All special tokens of frames are queries here, and the patches
+  // of the sample. NaN for groups of queries that do not exist; 0 for groups without keys.
   std::vector<float> flow_mean, flow_largest;
   // [heads, tokens]: the mean over the patch queries of the sample of each key's probability (0
   // from those that do not attend to it). Uniform attention gives 1 / tokens.

@@ -117,6 +117,22 @@ class LayerStatisticsTest : public ::testing::Test {
   int threads_ = 1;
 };
 
+TEST_P(LayerStatisticsOf, EqualTheSlowTwinWithSceneTokens) {
+  for (const size_t count : {1U, 18U}) {
+    QkDescription d = Description(GetParam(), Attends::kAll);
+    for (size_t i = 0; i < count; ++i) {
+      d.blocks[0].scene_tokens.push_back(fmt::format("scene_{}", i));
+    }
+    const TestDir dir;
+    const QkStore store(WriteQkStore(dir.path(), d), {});
+    const TokenGrid grid = store.description().token_grid(store.description().blocks[0]);
+    for (const RowSample& sample : {AllRows(grid), SampledRows(grid, 3)}) {
+      SCOPED_TRACE(::testing::Message() << count << " scene tokens, " << SampleText(sample, grid));
+      CompareWithSlow(store, BlockKind::kGlobal, 0, sample);
+    }
+  }
+}
+
 TEST_F(LayerStatisticsTest, EqualTheSlowTwinForEveryKindOfBlocks) {
   const QkStore store(WriteQkStore(dir_.path(), SmallQkDescription()), {});
   for (const QkBlocks& blocks : store.description().blocks) {
@@ -197,10 +213,13 @@ TEST_F(LayerStatisticsTest, Identity) {
 }
 
 TEST_F(LayerStatisticsTest, UniformAttentionGivesItsBaselines) {
-  for (const Attends attends : kAttends) {
+  for (const auto& [attends, scene] :
+       {std::pair{Attends::kAll, 0}, {Attends::kAll, 2}, {Attends::kFrame, 0},
+        {Attends::kCausal, 0}}) {
     for (const bool all : {true, false}) {
       const TestDir dir;
-      const QkDescription d = Description({3, 4, 5, 3, 16}, attends);
+      QkDescription d = Description({3, 4, 5, 3, 16}, attends);
+      for (int i = 0; i < scene; ++i) d.blocks[0].scene_tokens.push_back(fmt::format("{}", i));
       const QkStore store = StoreOf(dir.path(), d, [](int which, int64_t t, int64_t c) {
         return which == 0 ? 0 : static_cast<float>((t * 7 + c) % 5);
       });
@@ -216,9 +235,9 @@ TEST_F(LayerStatisticsTest, UniformAttentionGivesItsBaselines) {
                 !all || attends != Attends::kAll);
       EXPECT_EQ(s.Mean(HeadMetric::kRopeShare, 0), 0);
       if (attends != Attends::kAll) continue;
-      EXPECT_NEAR(s.Mean(HeadMetric::kEntropy, 0), std::log(69), 1e-6);
-      EXPECT_NEAR(s.Mean(HeadMetric::kSpecialMass, 0), 9.0 / 69, 1e-7);
-      for (const float mass : s.key_mass) EXPECT_NEAR(mass, 1.0 / 69, 1e-8);
+      EXPECT_NEAR(s.Mean(HeadMetric::kEntropy, 0), std::log(69 + scene), 1e-6);
+      EXPECT_NEAR(s.Mean(HeadMetric::kSpecialMass, 0), (9.0 + scene) / (69 + scene), 1e-7);
+      for (const float mass : s.key_mass) EXPECT_NEAR(mass, 1.0 / (69 + scene), 1e-8);
     }
   }
 }

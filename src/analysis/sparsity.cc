@@ -203,7 +203,7 @@ class SparsityPass {
   double rows() const { return static_cast<double>(rows_.size()); }
   bool weighted() const { return !lengths_.empty(); }
   bool is_special(int64_t token) const {
-    return token % grid_.tokens_per_frame() < grid_.special_tokens;
+    return grid_.is_special(token);
   }
 
   // The patches [first, end) of the frames from `frame` on, as tokens.
@@ -311,6 +311,9 @@ class SparsityPass {
     const int64_t place =
         (frame - group.frames.rows.first) * grid_.patches() + row.query - grid_.first_patch(frame);
     double specials = 0;
+    if (grid_.scene_tokens > 0) {
+      specials += SumOf(row.of({grid_.first_scene_token(), grid_.scene_tokens}));
+    }
     for (int64_t f = group.frames.keys.first; f < group.frames.keys.last; ++f) {
       specials += SumOf(row.of({grid_.first_token(f), grid_.special_tokens}));
     }
@@ -323,7 +326,7 @@ class SparsityPass {
       const uint8_t* mask =
           masks[g][r].data() + static_cast<size_t>(place / kMaskQueries) * key_blocks;
       double mass = specials;
-      int64_t kept = group.frames.keys.count() * grid_.special_tokens;
+      int64_t kept = group.frames.keys.count() * grid_.special_tokens + grid_.scene_tokens;
       for (size_t b = 0; b < key_blocks; ++b) {
         if (!mask[b]) continue;
         mass += sums[b];
@@ -513,7 +516,7 @@ class SparsityPass {
           AttendedFrames(blocks_.attends, query / grid_.tokens_per_frame(), grid_.frames, false);
       const std::vector<uint8_t>& keep = keeps[half_of_[static_cast<size_t>(query)]];
       const auto first = keep.begin() + grid_.first_token(frames.first);
-      const auto last = keep.begin() + grid_.first_token(frames.last);
+      const auto last = first + KeyCount(frames, grid_);
       auto count = std::accumulate(first, last, int64_t{0});
       if (stride && !InGrid(query, options_.strides[*stride])) ++count;
       kept += static_cast<double>(count) / static_cast<double>(last - first);
@@ -608,9 +611,9 @@ class SparsityPass {
     for (const int64_t query : column_rows_) {
       const FrameRange frames =
           AttendedFrames(blocks_.attends, query / grid_.tokens_per_frame(), grid_.frames, false);
-      const int64_t count = grid_.patches() + frames.count() * grid_.special_tokens;
-      kept += static_cast<double>(count) /
-              static_cast<double>(frames.count() * grid_.tokens_per_frame());
+      const int64_t count =
+          grid_.patches() + frames.count() * grid_.special_tokens + grid_.scene_tokens;
+      kept += static_cast<double>(count) / static_cast<double>(KeyCount(frames, grid_));
     }
     SparsityOutcome outcome{SparsityRule::kOwnPicture, "", {}, {}, {}, {}};
     outcome.kept.assign(tallies_.size(), kept / static_cast<double>(column_rows_.size()));

@@ -126,7 +126,7 @@ class SlowRules {
 
   int64_t Keys(int64_t query) const {
     const FrameRange range = AttendedFrames(blocks_.attends, Frame(query), grid_.frames, false);
-    return range.count() * grid_.tokens_per_frame();
+    return range.count() * grid_.tokens_per_frame() + grid_.scene_tokens;
   }
 
   // Of the mass that patches give to patches of other pictures, that of `fixed`.
@@ -145,9 +145,11 @@ class SlowRules {
  private:
   int64_t Frame(int64_t token) const { return token / grid_.tokens_per_frame(); }
   int64_t Patch(int64_t token) const {
+    if (grid_.is_special(token)) return -1;
     return token % grid_.tokens_per_frame() - grid_.special_tokens;
   }
   bool Attended(int64_t i, int64_t j) const {
+    if (grid_.is_scene_token(j)) return true;
     const FrameRange range = AttendedFrames(blocks_.attends, Frame(i), grid_.frames, false);
     return Frame(j) >= range.first && Frame(j) < range.last;
   }
@@ -306,6 +308,14 @@ TEST(Sparsity, EqualsTheSlowWayForEveryKind) {
       CompareWithSlow(store, blocks.kind, 4);
     }
   }
+}
+
+TEST(Sparsity, EqualsTheSlowWayWithSceneTokens) {
+  QkDescription d = OneLayer(3, 9, 11);
+  d.blocks[0].scene_tokens = {"scale", "up"};
+  const TestDir dir;
+  const QkStore store(WriteQkStore(dir.path(), d), {});
+  CompareWithSlow(store, BlockKind::kGlobal, 4);
 }
 
 // One picture, without special tokens, smaller than a block.

@@ -193,7 +193,7 @@ ReportTable PairsTable(Layers layers) {
       for (int64_t h = 0; h < s->heads; ++h) {
         mass += s->frame_mass[static_cast<size_t>(h * cells + cell)];
       }
-      const int64_t keys = key < frames ? s->grid.patches() : frames * s->grid.special_tokens;
+      const int64_t keys = key < frames ? s->grid.patches() : s->grid.all_specials();
       Row row = RowOf(*s);
       row.emplace_back(cell / (frames + 1));
       if (key < frames) {

@@ -36,11 +36,12 @@ std::array<double, kKeyGroups> KeyShares(Attends attends, const TokenGrid& grid,
   std::array<double, kKeyGroups> shares = {
       camera * first,
       camera * (count - first),
-      count * (static_cast<double>(grid.special_tokens) - camera),
+      count * (static_cast<double>(grid.special_tokens) - camera) +
+          static_cast<double>(grid.scene_tokens),
       first_other * patches,
       (count - 1 - first_other) * patches,
       patches};
-  const double keys = count * static_cast<double>(grid.tokens_per_frame());
+  const auto keys = static_cast<double>(KeyCount(range, grid));
   for (double& share : shares) share /= keys;
   return shares;
 }
@@ -111,7 +112,7 @@ std::vector<double> UniformKeyMass(Attends attends, const TokenGrid& grid) {
     const FrameRange range = AttendedFrames(attends, query, grid.frames, false);
     for (int64_t key = range.first; key < range.last; ++key) {
       mass[static_cast<size_t>(key)] +=
-          1.0 / static_cast<double>(grid.frames * range.count() * grid.tokens_per_frame());
+          1.0 / static_cast<double>(grid.frames * KeyCount(range, grid));
     }
   }
   return mass;
@@ -144,7 +145,9 @@ std::vector<Hub> FindHubs(const LayerStatistics& layer, Attends attends,
     double median = kNothing, added = 0;
     for (size_t j = 0; j < mass.size(); ++j) {
       const auto token = static_cast<int64_t>(j);
-      const double expected = uniform[static_cast<size_t>(token / layer.grid.tokens_per_frame())];
+      const double expected = layer.grid.is_scene_token(token)
+                                  ? uniform.front()
+                                  : uniform[token / layer.grid.tokens_per_frame()];
       if (!(mass[j] >= factor * expected && mass[j] * queries >= kHubQueries)) continue;
       Hub hub{layer.kind,         layer.layer_index,  h,        token,   mass[j],
               mass[j] / expected, SinkType::kUnknown, kNothing, kNothing};
@@ -198,6 +201,7 @@ ReferenceEffect ReferenceOf(const LayerStatistics& layer, Attends attends, int64
 }
 
 std::string TokenText(const QkBlocks& blocks, const TokenGrid& grid, int64_t token) {
+  if (grid.is_scene_token(token)) return blocks.scene_tokens[token - grid.first_scene_token()];
   const int64_t frame = token / grid.tokens_per_frame();
   const int64_t place = token % grid.tokens_per_frame() - grid.special_tokens;
   if (place < 0) {
@@ -288,7 +292,7 @@ ReportTable HubsTable(std::span<const Hub> hubs, const QkDescription& descriptio
                    {"head", "", "from 1"},
                    {"head_index", "", "from 0"},
                    {"token", "", "what it is"},
-                   {"frame", "", "its picture, from 0"},
+                   {"frame", "", "its picture, from 0; empty for tokens of no picture"},
                    {"row", "", "grid row, from 0; empty for special tokens"},
                    {"column", "", "grid column, from 0; empty for special tokens"},
                    {"mass", "share", "mean probability over the sample's patch queries"},
@@ -305,10 +309,11 @@ ReportTable HubsTable(std::span<const Hub> hubs, const QkDescription& descriptio
     const TokenGrid grid = description.token_grid(blocks);
     const int64_t patch = hub.token % grid.tokens_per_frame() - grid.special_tokens;
     std::vector<TableCell> row = LayerCells(hub.kind, hub.layer_index);
-    row.insert(row.end(), {hub.head + 1, hub.head, TokenText(blocks, grid, hub.token),
-                           hub.token / grid.tokens_per_frame()});
-    row.push_back(CellIf(patch >= 0, patch / grid.width));
-    row.push_back(CellIf(patch >= 0, patch % grid.width));
+    const bool is_patch = !grid.is_special(hub.token);
+    row.insert(row.end(), {hub.head + 1, hub.head, TokenText(blocks, grid, hub.token)});
+    row.push_back(CellIf(!grid.is_scene_token(hub.token), hub.token / grid.tokens_per_frame()));
+    row.push_back(CellIf(is_patch, patch / grid.width));
+    row.push_back(CellIf(is_patch, patch % grid.width));
     row.insert(row.end(), {hub.mass, hub.over_uniform, std::string(SinkTypeName(hub.type)),
                            hub.length_ratio, hub.length_share});
     table.rows.push_back(std::move(row));

@@ -22,11 +22,13 @@ const char* TokenGroupName(TokenGroup group);
 
 // [kQueryGroups][kKeyGroups]: the share that each group has of the keys of a query, the mean over
 // the queries of a group: what flow_mean is of uniform attention. NaN where there are no queries.
+// Scene tokens are among the registers that are keys.
 using GroupFlow = std::array<std::array<double, kKeyGroups>, kQueryGroups>;
 GroupFlow UniformFlow(Attends attends, const TokenGrid& grid);
 
 // [frames]: what a key of a frame gets of uniform attention, as LayerStatistics::key_mass counts
-// it. 1 / tokens but for causal attention, which more queries of early frames' keys meet.
+// it. 1 / tokens, for scene tokens too, but for causal attention, which more queries of early
+// frames' keys meet.
 std::vector<double> UniformKeyMass(Attends attends, const TokenGrid& grid);
 
 // 0 if all values are equal, near 1 if one has everything: Σ_i Σ_j |x_i − x_j| / (2 n Σ x). NaN of
@@ -88,7 +90,7 @@ ReportTable HubsTable(std::span<const Hub> hubs, const QkDescription& descriptio
 ReportTable SinksTable(std::span<const LayerStatistics* const> layers, std::span<const Hub> hubs,
                        const QkDescription& description);
 
-// "camera of picture 0", "patch (3, 17) of picture 2"; everything from 0.
+// "camera of picture 0", "patch (3, 17) of picture 2", "scale"; everything from 0.
 std::string TokenText(const QkBlocks& blocks, const TokenGrid& grid, int64_t token);
 
 }  // namespace vggt

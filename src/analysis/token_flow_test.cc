@@ -47,7 +47,9 @@ LayerStatistics Statistics(const QkDescription& d) {
 TEST(TokenFlow, UniformFlowCountsKeys) {
   for (const Attends attends : kAttends) {
     for (const TokenGrid grid : {TokenGrid{3, 3, 2, 2}, TokenGrid{1, 2, 2, 3},
-                                 TokenGrid{4, 1, 1, 2}, TokenGrid{2, 0, 2, 2}}) {
+                                 TokenGrid{4, 1, 1, 2}, TokenGrid{2, 0, 2, 2},
+                                 TokenGrid{2, 1, 1, 2, 5}}) {
+      if (grid.scene_tokens > 0 && attends != Attends::kAll) continue;
       SCOPED_TRACE(::testing::Message() << AttendsName(attends) << " " << grid.frames);
       GroupFlow expected = {};
       std::array<int64_t, kQueryGroups> queries = {};
@@ -55,7 +57,7 @@ TEST(TokenFlow, UniformFlowCountsKeys) {
         if (place > 0) return TokenGroup::kRegisters;
         return frame == 0 ? TokenGroup::kFirstCamera : TokenGroup::kOtherCameras;
       };
-      for (int64_t i = 0; i < grid.tokens(); ++i) {
+      for (int64_t i = 0; i < grid.first_scene_token(); ++i) {
         const int64_t f = i / grid.tokens_per_frame(), place = i % grid.tokens_per_frame();
         const TokenGroup from = place < grid.special_tokens ? special_group(f, place)
                                 : f == 0                    ? TokenGroup::kFirstPatches
@@ -66,7 +68,8 @@ TEST(TokenFlow, UniformFlowCountsKeys) {
         for (int64_t j = 0; j < grid.tokens(); ++j) {
           const int64_t g = j / grid.tokens_per_frame(), at = j % grid.tokens_per_frame();
           if (attends == Attends::kFrame ? g != f : attends == Attends::kCausal && g > f) continue;
-          const TokenGroup to = at < grid.special_tokens ? special_group(g, at)
+          const TokenGroup to = grid.is_scene_token(j)   ? TokenGroup::kRegisters
+                                : at < grid.special_tokens ? special_group(g, at)
                                 : g == f                 ? TokenGroup::kOwnPatches
                                 : g == 0                 ? TokenGroup::kFirstPatches
                                                          : TokenGroup::kOtherPatches;
@@ -102,6 +105,22 @@ TEST(TokenFlow, UniformKeyMassAddsUpToOne) {
   }
   // Queries of picture 0 meet 5 keys, of 1 ten, of 2 fifteen.
   EXPECT_NEAR(UniformKeyMass(Attends::kCausal, grid)[1], (1.0 / 10 + 1.0 / 15) / 3, 1e-12);
+}
+
+// They draw attention as any key does, and belong to no picture.
+TEST(TokenFlow, SceneTokensMayBeHubs) {
+  QkDescription d = SmallQkDescription();
+  d.blocks[0].scene_tokens = {"up", "scale"};
+  LayerStatistics s = Statistics(d);
+  ASSERT_EQ(s.grid.tokens(), 44);
+  s.key_mass[43] = 11.0F / 44;
+  const std::vector<Hub> hubs = FindHubs(s, Attends::kAll);
+  ASSERT_EQ(hubs.size(), 1U);
+  EXPECT_EQ(hubs[0].token, 43);
+  EXPECT_NEAR(hubs[0].over_uniform, 11, 1e-5);
+  const ReportTable table = HubsTable(hubs, d);
+  EXPECT_EQ(std::get<std::string>(table.rows[0][5]), "scale");
+  for (const size_t column : {6U, 7U, 8U}) EXPECT_EQ(table.rows[0][column].index(), 0U) << column;
 }
 
 TEST(TokenFlow, GiniOfKnownValues) {

@@ -114,7 +114,7 @@ double AttentionRows::State::ComputeRow(const AnswerPlan& plan, const LayerInput
   const Definition definition = request.definition;
   const int64_t dim = plan.blocks.head_dim;
   const int64_t begin = grid.first_token(plan.frames.first);
-  const int64_t count = grid.first_token(plan.frames.last) - begin;
+  const int64_t count = KeyCount(plan.frames, grid);
   const int64_t head_values = (request.heads[h] - 1) * grid.tokens() * dim;
   // A column of the matrix is a row of its transpose: queries and keys change places.
   const uint16_t *from = input.tensors.q + head_values, *to = input.tensors.k + head_values;
@@ -221,15 +221,15 @@ double AttentionRows::State::Products(const AttentionRequest& asked) const {
   const FrameRange range =
       AttendedFrames(blocks.attends, request.frame, grid.frames, request.incoming);
   // In double: what a foreign store claims may overflow.
-  const auto per_frame = static_cast<double>(grid.tokens_per_frame());
-  const auto frames = static_cast<double>(grid.frames);
-  const double keys = static_cast<double>(range.count()) * per_frame;
+  const auto keys = static_cast<double>(KeyCount(range, grid));
   const double products = static_cast<double>(request.layers.size() * request.heads.size()) *
                           static_cast<double>(request.tokens.size()) * keys;
   if (!NeedsNormalizers(request)) return products;
   const bool one_frame =
       blocks.attends == Attends::kFrame || request.definition == Definition::kFrame;
-  const double of_head = frames * per_frame * per_frame * (one_frame ? 1 : frames);
+  const double of_head =
+      static_cast<double>(grid.tokens()) *
+      static_cast<double>(one_frame ? grid.tokens_per_frame() : grid.tokens());
   return products + static_cast<double>(MissingNormalizers(request, blocks)) * of_head;
 }
 

@@ -20,12 +20,14 @@ struct AttentionAnswer {
   // [layers, heads, frames, tokens]; heads is 1 if they were reduced. A frame's tokens are its
   // special tokens, then its patches, grid row by grid row. Outgoing, a value says how much the
   // query attends to the token; incoming, how much the token attends to the query. Frames that the
-  // query does not meet hold 0, or NaN for logits and cosines.
+  // query does not meet hold 0, or NaN for logits and cosines. Scene tokens, which belong to no
+  // frame, are not here: of Definition::kModel, outgoing, their share is what is missing to 1.
   Shape shape;
   FloatBuffer values;
   int64_t special_tokens = 0;  // of each frame
   // [layers, heads]: of Definition::kPatches, outgoing: the model's probability of the special
-  // tokens, which are 0 here (the mean over heads, however they were reduced). Empty otherwise.
+  // tokens, which are 0 here, and of scene tokens (the mean over heads, however they were reduced).
+  // Empty otherwise.
   std::vector<double> dropped;
 
   // The values of one frame: all tokens, or the patches alone. The arguments are places in the

@@ -167,6 +167,39 @@ TEST_F(AttentionRowsTest, CausalBlocksLookBack) {
   }
 }
 
+// Answers hold the tokens of frames; what scene tokens get is missing to 1.
+TEST_F(AttentionRowsTest, SceneTokensAreKeys) {
+  QkDescription d = SmallQkDescription();
+  d.blocks[0].scene_tokens = {"scale", "up"};
+  AttentionRows rows = Open(d);
+  for (const Definition definition : kAllDefinitions) {
+    for (const bool incoming : {false, true}) {
+      for (const std::vector<int64_t>& tokens : {std::vector<int64_t>{0}, {7}, {0, 5, 12}}) {
+        SCOPED_TRACE(::testing::Message() << InfoOf(definition).name << incoming << tokens.size());
+        AttentionRequest query = Query(BlockKind::kGlobal, definition, tokens);
+        query.incoming = incoming;
+        CompareWithSlow(rows, query);
+      }
+    }
+  }
+  const AttentionRequest query = Query(BlockKind::kGlobal, Definition::kModel, {7});
+  const AttentionAnswer answer = rows.Answer(query);
+  AttentionRequest patches = query;
+  patches.definition = Definition::kPatches;
+  const std::vector<double> dropped = rows.Answer(patches).dropped;
+  for (int64_t h = 0; h < 2; ++h) {
+    const SlowAttention slow(d, d.blocks[0], 0, query.heads[static_cast<size_t>(h)], false);
+    double scene = 0, special = 0, sum = 0;
+    for (const int64_t token : {42, 43}) scene += slow.Value(Definition::kModel, 14 + 7, token);
+    for (int64_t i = 0; i < 42; ++i) {
+      sum += answer.values[h * 42 + i];
+      special += i % 14 < 2 ? answer.values[h * 42 + i] : 0;
+    }
+    EXPECT_NEAR(1 - sum, scene, 1e-5);
+    EXPECT_NEAR(dropped[static_cast<size_t>(h)], special + scene, 1e-5);
+  }
+}
+
 TEST_F(AttentionRowsTest, AwkwardSizes) {
   for (const auto& [frames, height, width, dim] :
        {std::array<int64_t, 4>{1, 1, 1, 4}, {1, 5, 1, 64}, {2, 1, 17, 32}, {2, 7, 6, 128}}) {

@@ -48,7 +48,11 @@ void LogitRow::Cosines(const uint16_t* query, int64_t token, const uint16_t* key
   Products(token, keys, frames, out);
   // Rotation keeps lengths, so those of the stored keys are right.
   const int64_t begin = grid_.first_token(frames.first);
-  const int64_t count = grid_.first_token(frames.last) - begin;
+  DivideByNorms(keys, begin, grid_.first_token(frames.last) - begin, out);
+  DivideByNorms(keys, grid_.first_scene_token(), grid_.scene_tokens, out);
+}
+
+void LogitRow::DivideByNorms(const uint16_t* keys, int64_t begin, int64_t count, float* out) {
   norms_.resize(count);
   SquaredNorms(keys + begin * blocks_.head_dim, count, blocks_.head_dim, norms_.data());
   for (int64_t i = 0; i < count; ++i) {
@@ -72,18 +76,22 @@ void LogitRow::Products(int64_t token, const uint16_t* keys, FrameRange frames, 
       DotHalves(rotation_.row(r), first, rotation_.columns(), second, second, key, width, row);
     }
   }
+  DotHalves(rotation_.special(), first, rotation_.special() + first, second, 0,
+            keys + grid_.first_scene_token() * dim, grid_.scene_tokens,
+            out + grid_.first_scene_token());
 }
 
 double SoftmaxRow(const TokenGrid& grid, FrameRange frames, bool patches_only, float* row) {
   const int64_t specials = grid.special_tokens, patches = grid.patches();
-  float special_max = kLowest, patch_max = kLowest;
+  float* const scene = row + grid.first_scene_token();
+  float special_max = LargestOf(scene, grid.scene_tokens, kLowest), patch_max = kLowest;
   for (int64_t f = frames.first; f < frames.last; ++f) {
     special_max = LargestOf(row + grid.first_token(f), specials, special_max);
     patch_max = LargestOf(row + grid.first_patch(f), patches, patch_max);
   }
   // Each group by its own maximum, so that patches keep their digits however large the special
   // tokens' logits are.
-  double special_sum = 0, patch_sum = 0;
+  double special_sum = Exponentiate(scene, grid.scene_tokens, special_max), patch_sum = 0;
   for (int64_t f = frames.first; f < frames.last; ++f) {
     special_sum += Exponentiate(row + grid.first_token(f), specials, special_max);
     patch_sum += Exponentiate(row + grid.first_patch(f), patches, patch_max);
@@ -99,6 +107,7 @@ double SoftmaxRow(const TokenGrid& grid, FrameRange frames, bool patches_only, f
     for (int64_t i = 0; i < specials; ++i) frame[i] *= of_specials;
     for (int64_t i = specials; i < specials + patches; ++i) frame[i] *= of_patches;
   }
+  for (int64_t i = 0; i < grid.scene_tokens; ++i) scene[i] *= of_specials;
   return special_sum * special_factor / total;
 }
 

@@ -21,10 +21,10 @@ class LogitRow {
   // `table`: of RotationTable. `blocks` outlives the row.
   LogitRow(const QkBlocks& blocks, const TokenGrid& grid, std::shared_ptr<const RopeTable> table);
 
-  // Products of the query with the keys of `frames`: scale · q·k, or the cosine of q and k, which
-  // is 0 where one of them has no length. `query`: head_dim values of a token at place `token` of
-  // its frame. `keys` [tokens of all frames, head_dim]. Both float16 as their bits. out [tokens of
-  // all frames]; what lies outside `frames` is left as it is. Sums are float32.
+  // Products of the query with the keys of `frames` and the scene tokens: scale · q·k, or the
+  // cosine of q and k, which is 0 where one of them has no length. `query`: head_dim values of a
+  // token at place `token` of its frame. `keys` [all tokens, head_dim]. Both float16 as their bits.
+  // out [all tokens]; what lies outside `frames` is left as it is. Sums are float32.
   void Logits(const uint16_t* query, int64_t token, const uint16_t* keys, FrameRange frames,
               float* out);
   void Cosines(const uint16_t* query, int64_t token, const uint16_t* keys, FrameRange frames,
@@ -32,6 +32,7 @@ class LogitRow {
 
  private:
   void Products(int64_t token, const uint16_t* keys, FrameRange frames, float* out);
+  void DivideByNorms(const uint16_t* keys, int64_t begin, int64_t count, float* out);
 
   const QkBlocks& blocks_;
   const TokenGrid grid_;
@@ -40,10 +41,10 @@ class LogitRow {
   std::vector<float> norms_;
 };
 
-// Turns a row of logits [tokens of all frames] into its softmax over the keys of `frames`, in
-// place; returns the special tokens' share of it. With `patches_only` the softmax is taken over
-// patches, and the values of special tokens become 0; what is returned is still the share that they
-// have of the softmax over all.
+// Turns a row of logits [all tokens] into its softmax over the keys of `frames` and the scene
+// tokens, in place; returns the special tokens' share of it, scene tokens among them. With
+// `patches_only` the softmax is taken over patches, and the values of special tokens become 0; what
+// is returned is still the share that they have of the softmax over all.
 double SoftmaxRow(const TokenGrid& grid, FrameRange frames, bool patches_only, float* row);
 
 // The softmax over each of `frames` by itself, in place.

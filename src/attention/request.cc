@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "attention/request.h"
 
-#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <numeric>
@@ -43,6 +43,17 @@ int64_t FindSpecialToken(const QkBlocks& blocks, std::string_view name) {
   const auto& names = blocks.special_tokens;
   const auto found = std::find(names.begin(), names.end(), name);
   return found == names.end() ? -1 : found - names.begin();
+}
+
+std::string SpecialTokensText(const QkBlocks& blocks) {
+  std::string text = blocks.special_tokens.empty()
+                         ? "These blocks have none"
+                         : fmt::format("There are {}", fmt::join(blocks.special_tokens, ", "));
+  if (!blocks.scene_tokens.empty()) {
+    text += fmt::format("; {}, of no picture, can only be a key",
+                        fmt::join(blocks.scene_tokens, ", "));
+  }
+  return Printable(text + ".", 300);
 }
 
 std::string BlocksText(const QkDescription& description) {

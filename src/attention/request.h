@@ -46,6 +46,9 @@ std::vector<int64_t> TokensOf(const PatchRectangle& rectangle, const TokenGrid& 
 // The place of a special token among a frame's tokens; -1 if there is none of that name.
 int64_t FindSpecialToken(const QkBlocks& blocks, std::string_view name);
 
+// "There are camera, register_1.": a hint for who named another special token.
+std::string SpecialTokensText(const QkBlocks& blocks);
+
 // "It has global, frame blocks.": a hint for who asked for others.
 std::string BlocksText(const QkDescription& description);
 

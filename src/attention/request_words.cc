@@ -143,9 +143,7 @@ int64_t ParseToken(const std::string& name, const QkBlocks& blocks) {
   if (token >= 0) return token;
   throw RequestError(
       Kind::kNotThere, "token", fmt::format("there is no special token '{}'", Printable(name)),
-      blocks.special_tokens.empty()
-          ? "These blocks have none."
-          : Printable(fmt::format("There are {}.", fmt::join(blocks.special_tokens, ", ")), 300));
+      SpecialTokensText(blocks));
 }
 
 std::vector<int64_t> ParseTokens(const RequestWords& words, const QkBlocks& blocks,

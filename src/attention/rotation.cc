@@ -12,8 +12,8 @@
 namespace vggt {
 
 TokenPosition PositionOf(const QkBlocks& blocks, const TokenGrid& grid, int64_t token) {
-  const int64_t patch = token - grid.special_tokens;
-  if (patch < 0) return {};
+  if (grid.is_special(token)) return {};
+  const int64_t patch = token % grid.tokens_per_frame() - grid.special_tokens;
   const auto first = static_cast<int32_t>(blocks.rope.first_patch);
   return {static_cast<int32_t>(patch / grid.width) + first,
           static_cast<int32_t>(patch % grid.width) + first};
@@ -41,7 +41,7 @@ void RowRotation::Rotate(const uint16_t* stored, std::span<const int64_t> tokens
     std::array<int32_t, 2 * kTogether> positions;
     for (size_t i = 0; i < some.size(); ++i) {
       FromHalves(stored + some[i] * dim, dim, first + static_cast<int64_t>(i) * dim);
-      const TokenPosition position = PositionOf(blocks_, grid_, some[i] % grid_.tokens_per_frame());
+      const TokenPosition position = PositionOf(blocks_, grid_, some[i]);
       positions[2 * i] = position.y;
       positions[2 * i + 1] = position.x;
     }

@@ -19,7 +19,7 @@ struct TokenPosition {
   int32_t y = 0, x = 0;
 };
 
-// `token`: its place among the tokens of its frame.
+// `token`: its place among the tokens of its frame, or in the sequence of all.
 TokenPosition PositionOf(const QkBlocks& blocks, const TokenGrid& grid, int64_t token);
 
 // The angles of all positions that occur in a frame; null if nothing is to be rotated, because the
@@ -32,7 +32,7 @@ class RowRotation {
  public:
   RowRotation(const QkBlocks& blocks, const TokenGrid& grid, bool before_rope);
 
-  // out [tokens.size(), head_dim]: the rows `tokens` of `stored` [tokens of all frames, head_dim],
+  // out [tokens.size(), head_dim]: the rows `tokens` of `stored` [all tokens, head_dim],
   // float16 as its bits. On all threads; inside a body of ParallelFor on that thread alone.
   void Rotate(const uint16_t* stored, std::span<const int64_t> tokens, float* out) const;
   FloatBuffer Rotated(const uint16_t* stored, std::span<const int64_t> tokens) const;

@@ -45,7 +45,7 @@ class RowNormalizers {
     }
   };
 
-  // Returns [tokens of all frames]. Rows of frames that attend to none of the keys hold +infinity,
+  // Returns [all tokens]. Rows of frames that attend to none of the keys hold +infinity,
   // so that their probabilities are 0. If several callers want the same, one computes and the
   // others wait. `stop_check` is asked while computing and while waiting; if it throws, nothing is
   // kept, and one of those that wait computes instead. `workspace` is the caller's own.

@@ -67,6 +67,19 @@ TEST(RowNormalizers, OfCausalBlocks) {
   }
 }
 
+TEST(RowNormalizers, OfBlocksWithSceneTokens) {
+  const TestDir dir;
+  QkDescription d = SmallQkDescription();
+  d.blocks[0].scene_tokens = {"scale", "up", "down"};
+  const QkStore store(WriteQkStore(dir.path(), d), {});
+  for (const Definition definition :
+       {Definition::kModel, Definition::kPatches, Definition::kFrame}) {
+    for (const bool before : {false, true}) {
+      CompareWithSlow(store, {BlockKind::kGlobal, 0, 1, definition, 2, before});
+    }
+  }
+}
+
 TEST(RowNormalizers, AreKeptUpToALimit) {
   const TestDir dir;
   const QkDescription d = SmallQkDescription();

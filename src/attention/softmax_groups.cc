@@ -15,6 +15,10 @@ FrameRange AttendedFrames(Attends attends, int64_t frame, int64_t frames, bool i
   return {0, frames};
 }
 
+int64_t KeyCount(const FrameRange& frames, const TokenGrid& grid) {
+  return frames.count() * grid.tokens_per_frame() + grid.scene_tokens;
+}
+
 std::vector<SoftmaxGroup> SoftmaxGroups(Attends attends, Definition definition, int64_t frames) {
   std::vector<SoftmaxGroup> groups;
   if (definition == Definition::kFrame) {
@@ -34,13 +38,15 @@ std::vector<SoftmaxGroup> SoftmaxGroups(Attends attends, Definition definition, 
 std::vector<int64_t> KeyTokens(const FrameRange& keys, Definition definition,
                                const TokenGrid& grid) {
   std::vector<int64_t> tokens;
+  const bool patches = definition == Definition::kPatches;
   for (int64_t frame = keys.first; frame < keys.last; ++frame) {
-    const bool patches = definition == Definition::kPatches;
     const int64_t end = grid.first_token(frame + 1);
     for (int64_t t = patches ? grid.first_patch(frame) : grid.first_token(frame); t < end; ++t) {
       tokens.push_back(t);
     }
   }
+  if (patches || definition == Definition::kFrame) return tokens;
+  for (int64_t t = grid.first_scene_token(); t < grid.tokens(); ++t) tokens.push_back(t);
   return tokens;
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which keys a row of the attention matrix is normalised over, in whole frames.
+// Which keys a row of the attention matrix is normalised over: whole frames, and with all of them
+// the tokens that belong to none.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +24,12 @@ struct FrameRange {
 // attend to it.
 FrameRange AttendedFrames(Attends attends, int64_t frame, int64_t frames, bool incoming);
 
-// All queries of the frames `rows` are normalised over the keys of the frames `keys`.
+// The number of keys of a query that attends to these frames: their tokens and the scene tokens,
+// which only blocks have whose queries attend to all frames.
+int64_t KeyCount(const FrameRange& frames, const TokenGrid& grid);
+
+// All queries of the frames `rows` are normalised over the keys of the frames `keys`. Scene tokens
+// are among the queries of all frames.
 struct SoftmaxGroup {
   FrameRange rows, keys;
 };
@@ -34,7 +40,8 @@ struct SoftmaxGroup {
 std::vector<SoftmaxGroup> SoftmaxGroups(Attends attends, Definition definition, int64_t frames);
 
 // The tokens of the frames `keys` that count as keys, ascending: all, or of Definition::kPatches
-// the patches alone.
+// the patches alone. Scene tokens follow where the definition has keys of no frame: not in
+// Definition::kPatches and kFrame.
 std::vector<int64_t> KeyTokens(const FrameRange& keys, Definition definition,
                                const TokenGrid& grid);
 

@@ -60,5 +60,13 @@ TEST(SoftmaxGroups, KeysAreAllTokensOrPatches) {
   EXPECT_THAT(KeyTokens({1, 3}, Definition::kPatches, grid), ElementsAre(6, 7, 10, 11));
 }
 
+TEST(SoftmaxGroups, SceneTokensAreKeysBesideAllFrames) {
+  const TokenGrid grid{2, 1, 1, 2, 2};
+  EXPECT_THAT(KeyTokens({0, 2}, Definition::kModel, grid), ElementsAre(0, 1, 2, 3, 4, 5, 6, 7));
+  EXPECT_THAT(KeyTokens({0, 2}, Definition::kPatches, grid), ElementsAre(1, 2, 4, 5));
+  EXPECT_THAT(KeyTokens({1, 2}, Definition::kFrame, grid), ElementsAre(3, 4, 5));
+  EXPECT_EQ(KeyCount({0, 2}, grid), 8);
+}
+
 }  // namespace
 }  // namespace vggt

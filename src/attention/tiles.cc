@@ -68,11 +68,13 @@ HeadTiles::HeadTiles(const QkStore& store, const HeadRef& head, TileOptions opti
                             grid_.tokens() - 1));
   }
   for (size_t g = 0; g < groups_.size(); ++g) {
+    // Of the first row of a frame; after the last of all frames come those of scene tokens.
     const auto place = [&](int64_t frame) {
+      if (frame == grid_.frames) return rows.size();
       const auto found = std::lower_bound(rows.begin(), rows.end(), grid_.first_token(frame));
       return static_cast<size_t>(found - rows.begin());
     };
-    const int64_t keys = groups_[g].keys.count() * grid_.tokens_per_frame();
+    const int64_t keys = KeyCount(groups_[g].keys, grid_);
     const auto together = static_cast<size_t>(RowsTogether(keys, options_.with_before_rope));
     const size_t end = place(groups_[g].rows.last);
     for (size_t begin = place(groups_[g].rows.first); begin < end; begin += together) {

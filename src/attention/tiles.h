@@ -28,8 +28,8 @@ struct HeadRef {
 struct TileOptions {
   Definition definition = Definition::kModel;
   bool before_rope = false;
-  // The queries wanted, as places in the sequence of all frames' tokens, each once and ascending;
-  // empty: all.
+  // The queries wanted, as places in the sequence of all tokens, each once and ascending; empty:
+  // all.
   std::vector<int64_t> rows;
   // With Definition::kLogits after RoPE: those before it, too, as RowBlock::before_rope.
   bool with_before_rope = false;
@@ -40,9 +40,10 @@ struct RowBlock {
   size_t index = 0;  // among the blocks of these tiles: the same whatever the number of threads
   int slot = 0;      // the thread that computed it, in [0, ThreadCount()): one block at a time
   // The queries, at most kMostBlockRows (ops/row_block.h), and the keys of all of them, ascending:
-  // places in the sequence of all frames' tokens.
+  // places in the sequence of all tokens.
   std::span<const int64_t> rows, keys;
-  // The frames that the keys lie in; each has as many keys, one after another.
+  // The frames that the keys lie in; each has as many keys, one after another. Scene tokens follow
+  // if they are keys (KeyTokens).
   FrameRange key_frames;
   // Row i's value at key j stands at values[i · stride + j]: a probability, a logit (scale · q·k)
   // or a cosine, as the definition says.

@@ -43,7 +43,9 @@ Matrix Collect(const HeadTiles& tiles, const TokenGrid& grid) {
     EXPECT_GE(block.slot, 0);
     EXPECT_LT(block.slot, ThreadCount());
     EXPECT_LE(std::ssize(block.rows), kMostBlockRows);
-    EXPECT_EQ(block.keys.size() % block.key_frames.count(), 0U);
+    const auto scene = std::ranges::count_if(
+        block.keys, [&](int64_t key) { return grid.is_scene_token(key); });
+    EXPECT_EQ((std::ssize(block.keys) - scene) % block.key_frames.count(), 0);
     for (size_t i = 0; i < block.rows.size(); ++i) {
       for (size_t j = 0; j < block.keys.size(); ++j) {
         float& value = m.values[block.rows[i] * m.tokens + block.keys[j]];
@@ -74,8 +76,14 @@ void CompareWithSlow(const QkStore& store, const HeadRef& head, Definition defin
   std::vector<double> logits(tokens);
   for (int64_t i = 0; i < tokens; ++i) {
     const FrameRange attended = AttendedFrames(blocks.attends, i / per_frame, grid.frames, false);
-    std::vector<double> totals(grid.frames);
+    std::vector<double> totals(grid.frames + 1);
+    const auto place = [&](int64_t j) {
+      return grid.is_scene_token(j) ? grid.frames : j / per_frame;
+    };
     const auto counts = [&](int64_t j) {
+      if (grid.is_scene_token(j)) {
+        return definition != Definition::kPatches && definition != Definition::kFrame;
+      }
       const int64_t frame = j / per_frame;
       const bool special = j % per_frame < grid.special_tokens;
       return frame >= attended.first && frame < attended.last &&
@@ -85,7 +93,7 @@ void CompareWithSlow(const QkStore& store, const HeadRef& head, Definition defin
     for (int64_t j = 0; j < tokens; ++j) {
       logits[j] = slow.Logit(i, j);
       if (!counts(j)) continue;
-      totals[j / per_frame] += std::exp(logits[j]);
+      totals[place(j)] += std::exp(logits[j]);
       all += std::exp(logits[j]);
     }
     for (int64_t j = 0; j < tokens; ++j) {
@@ -94,7 +102,7 @@ void CompareWithSlow(const QkStore& store, const HeadRef& head, Definition defin
         ASSERT_TRUE(std::isnan(value)) << i << " does not attend to " << j;
         continue;
       }
-      const double total = definition == Definition::kFrame ? totals[j / per_frame] : all;
+      const double total = definition == Definition::kFrame ? totals[place(j)] : all;
       if (definition == Definition::kLogits) {
         ASSERT_NEAR(value, logits[j], 3e-5) << i << " " << j;
       } else if (definition == Definition::kCosine) {
@@ -102,6 +110,7 @@ void CompareWithSlow(const QkStore& store, const HeadRef& head, Definition defin
       } else {
         const double expected = std::exp(logits[j]) / total;
         ASSERT_NEAR(value, expected, 3e-5 * expected + 1e-30) << i << " " << j;
+        if (grid.is_scene_token(j)) continue;
         ASSERT_NEAR(got.log_normalizers[i * grid.frames + j / per_frame], std::log(total), 3e-5);
       }
     }
@@ -166,6 +175,24 @@ INSTANTIATE_TEST_SUITE_P(Tokens, HeadTilesOf,
                          ::testing::Values(TileSize{1, 1, 1, 0, 4}, TileSize{7, 1, 1, 2, 12},
                                            TileSize{5, 1, 17, 2, 20}, TileSize{4, 11, 2, 2, 28},
                                            TileSize{1, 5, 19, 2, 12}, TileSize{1, 191, 1, 2, 60}));
+
+// They are keys of all queries, and queries.
+TEST_F(HeadTilesTest, EqualTheSlowWayWithSceneTokens) {
+  for (const size_t count : {1U, 20U}) {
+    QkDescription d = SmallQkDescription();
+    for (size_t i = 0; i < count; ++i) {
+      d.blocks[0].scene_tokens.push_back(fmt::format("scene_{}", i));
+    }
+    const TestDir dir;
+    const QkStore store(WriteQkStore(dir.path(), d), {});
+    for (const DefinitionInfo& info : Definitions()) {
+      for (const bool before : {false, true}) {
+        SCOPED_TRACE(::testing::Message() << count << " " << info.name << before);
+        CompareWithSlow(store, {BlockKind::kGlobal, 1, 2}, info.definition, before);
+      }
+    }
+  }
+}
 
 TEST_F(HeadTilesTest, ChosenRowsAreThoseOfTheWhole) {
   const QkDescription d = SmallQkDescription(3, 8, 9);

@@ -89,6 +89,21 @@ std::string ExtrasText(const QkBlocks& blocks) {
   return fmt::format("{}", fmt::join(texts, ", "));
 }
 
+// "special tokens camera, register_1 (after the patches in the model); of no frame: scale".
+std::string TokensText(const QkBlocks& blocks) {
+  std::string text;
+  if (!blocks.special_tokens.empty()) {
+    text = fmt::format(
+        "special tokens {}{}", fmt::join(blocks.special_tokens, ", "),
+        blocks.special_tokens_place == SpecialTokensPlace::kLast ? " (last in the model)" : "");
+  }
+  if (!blocks.scene_tokens.empty()) {
+    text += fmt::format("{}of no frame {}", text.empty() ? "" : "; ",
+                        fmt::join(blocks.scene_tokens, ", "));
+  }
+  return Printable(text, 400);
+}
+
 void PrintStore(const Export& e) {
   if (!e.store->error.empty()) {
     fmt::print("  store     cannot be read: {}\n", PrintableText(e.store->error));
@@ -109,6 +124,8 @@ void PrintStore(const Export& e) {
                blocks.layers.size() == 1 ? "" : "s", blocks.heads, blocks.head_dim,
                RopeTypeName(blocks.rope.type),
                whole ? HumanBytes(static_cast<double>(bytes)) : "files are missing");
+    const std::string tokens = TokensText(blocks);
+    if (!tokens.empty()) fmt::print("            {}\n", tokens);
     const std::string extras = ExtrasText(blocks);
     if (!extras.empty()) fmt::print("            with {}\n", extras);
   }

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
+
 namespace vggt {
 namespace {
 
@@ -23,6 +25,20 @@ TEST(TokenGrid, CountsFrameByFrameSpecialTokensFirst) {
     }
   }
   EXPECT_EQ(token, grid.tokens());
+}
+
+TEST(TokenGrid, TokensOfNoFrameComeLast) {
+  const TokenGrid grid{
+      .frames = 2, .special_tokens = 1, .height = 1, .width = 2, .scene_tokens = 4};
+  EXPECT_EQ(grid.tokens(), 10);
+  EXPECT_EQ(grid.first_scene_token(), 6);
+  EXPECT_EQ(grid.all_specials(), 6);
+  std::string kinds;
+  for (int64_t token = 0; token < grid.tokens(); ++token) {
+    kinds += grid.is_scene_token(token) ? 'S' : grid.is_special(token) ? 's' : 'p';
+    EXPECT_EQ(grid.is_special(token), kinds.back() != 'p');
+  }
+  EXPECT_EQ(kinds, "sppsppSSSS");
 }
 
 }  // namespace

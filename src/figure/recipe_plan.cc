@@ -164,10 +164,7 @@ void PlanExact(const Recipe& recipe, RecipePart& part) {
       throw RequestError(
           Kind::kNotThere, "queries",
           fmt::format("{} has no special token '{}'", part.source.name, Printable(spot.token)),
-          blocks->special_tokens.empty()
-              ? "These blocks have none."
-              : Printable(fmt::format("There are {}.", fmt::join(blocks->special_tokens, ", ")),
-                          300));
+          SpecialTokensText(*blocks));
     }
   }
   PlanFrames(recipe, blocks->attends, part);

@@ -255,7 +255,7 @@ std::vector<std::string> FindingsOf(Layers all) {
                findings);
       AddMatcher(layers, findings);
     }
-    if (layers[0]->grid.special_tokens > 0) {
+    if (layers[0]->grid.all_specials() > 0) {
       AddShare(layers, HeadMetric::kSpecialMass, name, "special tokens get", findings);
     }
     AddLabels(layers, name, findings);

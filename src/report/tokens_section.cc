@@ -303,9 +303,9 @@ class TokensMaking {
         most = layer;
       }
     }
-    if (kind.grid.special_tokens > 0) {
-      const double uniform = static_cast<double>(kind.grid.special_tokens) /
-                             static_cast<double>(kind.grid.tokens_per_frame());
+    if (kind.grid.all_specials() > 0) {
+      const double uniform = static_cast<double>(kind.grid.all_specials()) /
+                             static_cast<double>(kind.grid.tokens());
       section_.findings.push_back(fmt::format(
           "Patches give special tokens most in {} layer {}: {} of their mass, {:.1f} times that of "
           "uniform attention.",
@@ -325,7 +325,7 @@ class TokensMaking {
     }
     int64_t special = 0, no_op = 0;
     for (const Hub& hub : kind.hubs) {
-      special += hub.token % kind.grid.tokens_per_frame() < kind.grid.special_tokens;
+      special += kind.grid.is_special(hub.token);
       no_op += hub.type == SinkType::kNoOp;
     }
     const Hub& top = *std::max_element(

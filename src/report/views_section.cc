@@ -113,7 +113,7 @@ class ViewsMaker {
         "after RoPE. Uniform attention would give {:.3f} to each picture and {:.3f} to special "
         "tokens. Rows of attention: {}.",
         static_cast<double>(grid.patches()) / tokens,
-        static_cast<double>(grid.frames * grid.special_tokens) / tokens, sample_);
+        static_cast<double>(grid.all_specials()) / tokens, sample_);
     const std::vector<size_t> layers = EvenLayers(blocks_, kViewPanels);
     float largest = 0;
     for (const size_t layer : layers) {

@@ -91,6 +91,12 @@ OrderedJson ProvenanceJson(const std::optional<Provenance>& p) {
   return json;
 }
 
+OrderedJson Names(const std::vector<std::string>& names) {
+  OrderedJson json = OrderedJson::array();
+  for (const std::string& name : names) json.push_back(PrintableText(name));
+  return json;
+}
+
 OrderedJson StoreJson(const AttentionRows* rows) {
   if (rows == nullptr) return nullptr;
   OrderedJson json = {{"blocks", OrderedJson::array()}, {"definitions", OrderedJson::array()}};
@@ -98,10 +104,9 @@ OrderedJson StoreJson(const AttentionRows* rows) {
     OrderedJson one = {{"kind", BlockKindName(blocks.kind)}, {"layers", OrderedJson::array()}};
     for (const QkLayer& layer : blocks.layers) one["layers"].push_back(layer.index + 1);
     one["heads"] = blocks.heads;
-    one["special_tokens"] = OrderedJson::array();
-    for (const std::string& name : blocks.special_tokens) {
-      one["special_tokens"].push_back(PrintableText(name));
-    }
+    one["special_tokens"] = Names(blocks.special_tokens);
+    one["special_tokens_place"] = SpecialTokensPlaceName(blocks.special_tokens_place);
+    one["scene_tokens"] = Names(blocks.scene_tokens);
     one["attends"] = AttendsName(blocks.attends);
     one["rope"] = RopeTypeName(blocks.rope.type);
     one["extras"] = OrderedJson::array();

@@ -100,6 +100,7 @@ TEST(ExportJson, AStoreSaysWhatCanBeAsked) {
   const OrderedJson store = Describe(dir, "a")["store"];
   EXPECT_EQ(store["blocks"][0].dump(),
             R"({"kind":"global","layers":[1,5],"heads":3,"special_tokens":["camera","register_1"],)"
+            R"("special_tokens_place":"first","scene_tokens":[],)"
             R"("attends":"all","rope":"2d","extras":[]})");
   ASSERT_EQ(store["definitions"].size(), Definitions().size());
   EXPECT_EQ(store["definitions"][1].dump(),

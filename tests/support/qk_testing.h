@@ -16,7 +16,7 @@ class SlowAttention {
  public:
   SlowAttention(const QkDescription& d, const QkBlocks& blocks, size_t layer, int head,
                 bool before_rope)
-      : d_(d), blocks_(blocks), tokens_(d.frames * d.tokens_per_frame(blocks)) {
+      : d_(d), blocks_(blocks), grid_(d.token_grid(blocks)), tokens_(grid_.tokens()) {
     for (const int which : {0, 1}) {
       const std::vector<float> all = QkValues(d, blocks, layer, which);
       const auto size = tokens_ * blocks.head_dim;
@@ -34,6 +34,9 @@ class SlowAttention {
   double Value(Definition definition, int64_t query, int64_t key) const {
     const int64_t per_frame = d_.tokens_per_frame(blocks_);
     const auto counts = [&](int64_t j) {
+      if (grid_.is_scene_token(j)) {
+        return definition != Definition::kPatches && definition != Definition::kFrame;
+      }
       const FrameRange range = AttendedFrames(blocks_.attends, query / per_frame, d_.frames, false);
       const int64_t frame = j / per_frame;
       if (frame < range.first || frame >= range.last) return false;
@@ -67,8 +70,8 @@ class SlowAttention {
   void Rotate(std::vector<double>& x) const {
     const int64_t per_frame = d_.tokens_per_frame(blocks_), quarter = blocks_.head_dim / 4;
     for (int64_t t = 0; t < tokens_; ++t) {
+      if (grid_.is_special(t)) continue;
       const int64_t patch = t % per_frame - blocks_.specials();
-      if (patch < 0) continue;
       const int64_t position[] = {patch / d_.W_p + blocks_.rope.first_patch,
                                   patch % d_.W_p + blocks_.rope.first_patch};
       for (int axis = 0; axis < 2; ++axis) {
@@ -87,6 +90,7 @@ class SlowAttention {
 
   const QkDescription& d_;
   const QkBlocks& blocks_;
+  TokenGrid grid_;
   int64_t tokens_;
   std::vector<double> q_, k_;
 };

@@ -57,8 +57,8 @@ class WholeAttention {
     for (size_t i = 0; i < x.size(); ++i) x[i] = F16ToF32(stored[i]);
     if (!rope || blocks_.rope.type != RopeType::k2d) return x;
     for (int64_t t = 0; t < grid_.tokens(); ++t) {
+      if (grid_.is_special(t)) continue;
       const int64_t patch = t % grid_.tokens_per_frame() - grid_.special_tokens;
-      if (patch < 0) continue;
       const int64_t at[] = {patch / grid_.width + blocks_.rope.first_patch,
                             patch % grid_.width + blocks_.rope.first_patch};
       for (int64_t c = 0; c < 2 * quarter; ++c) {
@@ -138,7 +138,7 @@ class SlowHead {
   }
 
  private:
-  bool Special(int64_t token) const { return token % g_.tokens_per_frame() < g_.special_tokens; }
+  bool Special(int64_t token) const { return g_.is_special(token); }
   int64_t Frame(int64_t token) const { return token / g_.tokens_per_frame(); }
   int64_t Patch(int64_t token) const { return token % g_.tokens_per_frame() - g_.special_tokens; }
   double Distance(int64_t i, int64_t j) const {
@@ -198,7 +198,7 @@ class SlowHead {
       case HeadMetric::kFirstFrameMass:
         return Mass(i, [&](int64_t j) { return !Special(j) && Frame(j) == 0; });
       case HeadMetric::kSameCellMass:
-        return Mass(i, [&](int64_t j) { return Patch(j) == Patch(i) && j != i; });
+        return Mass(i, [&](int64_t j) { return !Special(j) && Patch(j) == Patch(i) && j != i; });
       case HeadMetric::kSelfMass:
         return A_(i, i);
       case HeadMetric::kMeanDistance:
@@ -263,6 +263,7 @@ class SlowHead {
     if (!Special(token)) {
       return Frame(token) == 0 ? TokenGroup::kFirstPatches : TokenGroup::kOtherPatches;
     }
+    if (g_.is_scene_token(token)) return TokenGroup::kRegisters;
     if (token != g_.first_token(Frame(token))) return TokenGroup::kRegisters;
     return token == 0 ? TokenGroup::kFirstCamera : TokenGroup::kOtherCameras;
   }
@@ -270,7 +271,7 @@ class SlowHead {
   void AddFlow() {
     std::vector<int64_t> rows = PatchRows(s_.sample, g_);
     for (int64_t t = 0; t < g_.tokens(); ++t) {
-      if (Special(t)) rows.push_back(t);
+      if (Special(t) && !g_.is_scene_token(t)) rows.push_back(t);
     }
     for (size_t from = 0; from < kQueryGroups; ++from) {
       double count = 0;

@@ -68,9 +68,13 @@ OrderedJson ToJson(const QkBlocks& blocks) {
   OrderedJson json = {{"heads", blocks.heads},
                       {"head_dim", blocks.head_dim},
                       {"scale", blocks.scale},
-                      {"special_tokens", blocks.special_tokens},
-                      {"attends", AttendsName(blocks.attends)},
-                      {"rope", ToJson(blocks.rope)}};
+                      {"special_tokens", blocks.special_tokens}};
+  if (blocks.special_tokens_place != SpecialTokensPlace::kFirst) {
+    json["special_tokens_place"] = SpecialTokensPlaceName(blocks.special_tokens_place);
+  }
+  if (!blocks.scene_tokens.empty()) json["scene_tokens"] = blocks.scene_tokens;
+  json["attends"] = AttendsName(blocks.attends);
+  json["rope"] = ToJson(blocks.rope);
   if (blocks.channels > 0) json["channels"] = blocks.channels;
   json["layers"] = OrderedJson::array();
   for (const QkLayer& layer : blocks.layers) json["layers"].push_back(ToJson(layer));
@@ -95,21 +99,38 @@ QkRope ParseRope(const Json& json, const std::string& source, int64_t head_dim) 
   return rope;
 }
 
-std::vector<std::string> ParseSpecialTokens(const Json& json, const std::string& source) {
-  auto names = GetJson<std::vector<std::string>>(json, "special_tokens", source);
+std::vector<std::string> ParseTokenNames(const Json& json, const char* key,
+                                         const std::string& source, std::set<std::string>& seen) {
+  auto names = GetJson<std::vector<std::string>>(json, key, source);
   if (names.size() > static_cast<size_t>(kMostSpecialTokens)) {
-    throw Error(fmt::format("names {} special tokens, at most {} are read", names.size(),
+    throw Error(fmt::format("'{}' has {} names, at most {} are read", key, names.size(),
                             kMostSpecialTokens),
                 source);
   }
-  std::set<std::string> seen;
   for (const std::string& name : names) {
     if (name.empty() || !seen.insert(name).second) {
-      throw Error(fmt::format("names the special token '{}' twice, or not at all", Printable(name)),
+      throw Error(fmt::format("'{}' names the token '{}' twice, or not at all", key,
+                              Printable(name)),
                   source);
     }
   }
   return names;
+}
+
+void ParseTokens(const Json& json, const std::string& source, QkBlocks& blocks) {
+  std::set<std::string> seen;
+  blocks.special_tokens = ParseTokenNames(json, "special_tokens", source, seen);
+  if (HasJson(json, "special_tokens_place")) {
+    blocks.special_tokens_place = GetChoice(json, "special_tokens_place", source,
+                                            kSpecialTokensPlaces, SpecialTokensPlaceName);
+  }
+  if (!HasJson(json, "scene_tokens")) return;
+  blocks.scene_tokens = ParseTokenNames(json, "scene_tokens", source, seen);
+  if (!blocks.scene_tokens.empty() && blocks.attends != Attends::kAll) {
+    throw Error(fmt::format("has 'scene_tokens', which blocks that attend to '{}' cannot have",
+                            AttendsName(blocks.attends)),
+                source, "Tokens of no frame are keys of every query.");
+  }
 }
 
 // Names that are not known are passed over: they were added later.
@@ -158,8 +179,8 @@ QkBlocks ParseBlocks(const Json& json, BlockKind kind, const std::string& source
   blocks.head_dim = GetBounded(json, "head_dim", source, kMostHeadDim);
   blocks.scale = HasJson(json, "scale") ? GetPositive(json, "scale", source, 1e6)
                                         : 1 / std::sqrt(static_cast<double>(blocks.head_dim));
-  blocks.special_tokens = ParseSpecialTokens(json, source);
   blocks.attends = GetChoice(json, "attends", source, kAttends, AttendsName);
+  ParseTokens(json, source, blocks);
   blocks.rope = ParseRope(GetJson<Json>(json, "rope", source), source + ", rope", blocks.head_dim);
   blocks.layers = ParseLayers(json, source);
   const bool summed = std::ranges::any_of(
@@ -199,7 +220,8 @@ std::vector<int64_t> ParseOrder(const Json& json, const std::string& source, int
 void CheckTokens(const QkDescription& d, const std::string& source) {
   // Extents are at most a million each: the products fit 64 bits one by one.
   const int64_t patches = d.H_p * d.W_p;
-  if (patches > kMostTokens || d.frames * (patches + kMostSpecialTokens) > kMostTokens) {
+  const int64_t most = kMostTokens - kMostSpecialTokens;
+  if (patches > most || d.frames * (patches + kMostSpecialTokens) > most) {
     throw Error(
         fmt::format("{} frames of {}×{} patches are more than can be read", d.frames, d.W_p, d.H_p),
         source);
@@ -207,6 +229,10 @@ void CheckTokens(const QkDescription& d, const std::string& source) {
 }
 
 }  // namespace
+
+const char* SpecialTokensPlaceName(SpecialTokensPlace place) {
+  return place == SpecialTokensPlace::kFirst ? "first" : "last";
+}
 
 const char* QkExtraName(QkExtra extra) {
   switch (extra) {
@@ -255,6 +281,12 @@ const QkBlocks* QkDescription::Find(BlockKind kind) const {
     if (each.kind == kind) return &each;
   }
   return nullptr;
+}
+
+TokenGrid QkDescription::token_grid(const QkBlocks& of) const {
+  TokenGrid grid = FrameList::token_grid(of.specials());
+  grid.scene_tokens = static_cast<int64_t>(of.scene_tokens.size());
+  return grid;
 }
 
 Shape QkDescription::shape(const QkBlocks& of, QkExtra extra) const {

@@ -22,7 +22,7 @@ inline constexpr int kQkFormatVersion = 2;
 
 // Bounds on what is read, far beyond any model.
 inline constexpr int64_t kMostHeadDim = 1024;
-inline constexpr int64_t kMostSpecialTokens = 256;
+inline constexpr int64_t kMostSpecialTokens = 256;  // of a frame, and of no frame
 inline constexpr int64_t kMostTokens = 1 << 24;  // of all frames
 inline constexpr int64_t kMostChannels = 1 << 16;
 
@@ -65,6 +65,14 @@ struct QkLayer {
   bool has(QkExtra extra) const;
 };
 
+// Where the model itself has a frame's special tokens, before or after its patches. Stores have them
+// first whatever the model does.
+enum class SpecialTokensPlace { kFirst, kLast };
+inline constexpr std::array kSpecialTokensPlaces = {SpecialTokensPlace::kFirst,
+                                                    SpecialTokensPlace::kLast};
+// "first", "last".
+const char* SpecialTokensPlaceName(SpecialTokensPlace place);
+
 // All blocks of one kind. A frame's tokens are the special tokens, then the patches row by row.
 struct QkBlocks {
   BlockKind kind = BlockKind::kGlobal;
@@ -75,6 +83,10 @@ struct QkBlocks {
   QkRope rope;
   std::vector<QkLayer> layers;  // ascending, at least one
   int64_t channels = 0;         // of x; 0 where no layer has its unit sums
+  SpecialTokensPlace special_tokens_place = SpecialTokensPlace::kFirst;
+  // Of no frame, after the tokens of all frames: keys of every query. Only blocks that attend to
+  // all frames have any.
+  std::vector<std::string> scene_tokens = {};
 
   int64_t specials() const { return static_cast<int64_t>(special_tokens.size()); }
 };
@@ -92,9 +104,9 @@ struct QkDescription : FrameList {
   // The blocks of a kind, or nullptr if there are none.
   const QkBlocks* Find(BlockKind kind) const;
   // Where the tokens of these blocks stand.
-  TokenGrid token_grid(const QkBlocks& of) const { return FrameList::token_grid(of.specials()); }
+  TokenGrid token_grid(const QkBlocks& of) const;
   int64_t tokens_per_frame(const QkBlocks& of) const { return token_grid(of).tokens_per_frame(); }
-  // The shape of the stored tensors: [heads, tokens of all frames, head_dim].
+  // The shape of the stored tensors: [heads, all tokens, head_dim].
   Shape shape(const QkBlocks& of) const { return {of.heads, token_grid(of).tokens(), of.head_dim}; }
   Shape shape(const QkBlocks& of, QkExtra extra) const;
 };

@@ -94,6 +94,24 @@ TEST(QkSchema, ExtrasHaveShapes) {
   EXPECT_FALSE(d.blocks[1].layers[0].has(QkExtra::kWovNorm));
 }
 
+// What is usual is not said.
+TEST(QkSchema, TokensOfTheModelsOwnWays) {
+  QkDescription d = ExampleDescription();
+  EXPECT_EQ(QkDescriptionText(d).find("special_tokens_place"), std::string::npos);
+  EXPECT_EQ(QkDescriptionText(d).find("scene_tokens"), std::string::npos);
+  d.blocks[0].scene_tokens = {"scale"};
+  d.blocks[1].special_tokens_place = SpecialTokensPlace::kLast;
+  const QkDescription back = ParseQkDescription(QkDescriptionText(d), "attention.json");
+  EXPECT_EQ(QkDescriptionText(back), QkDescriptionText(d));
+  EXPECT_THAT(back.blocks[0].scene_tokens, ::testing::ElementsAre("scale"));
+  EXPECT_EQ(back.blocks[0].special_tokens_place, SpecialTokensPlace::kFirst);
+  EXPECT_EQ(back.blocks[1].special_tokens_place, SpecialTokensPlace::kLast);
+  EXPECT_EQ(back.shape(back.blocks[0]), (Shape{16, 1857, 64}));
+  EXPECT_EQ(back.shape(back.blocks[0], QkExtra::kXNorm), (Shape{1857}));
+  EXPECT_EQ(back.shape(back.blocks[0], QkExtra::kXUnitSum), (Shape{2, 1024}));
+  EXPECT_EQ(back.shape(back.blocks[0], QkExtra::kWovNorm), (Shape{16, 1857}));
+}
+
 // Names are in any order; those that are not known were added later.
 TEST(QkSchema, ReadsTheExtrasThatItKnows) {
   Json json = Good();
@@ -197,6 +215,11 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{"/grid/H_p", 1'000'000, "more than can be read"},
         Wrong{"/grid/H_p", 1'000'001, "'H_p' is 1000001"},
         Wrong{"/blocks", Json::object(), "none of global, frame, encoder"},
+        Wrong{"/blocks/global/special_tokens_place", "middle", "expected one of first, last"},
+        Wrong{"/blocks/global/scene_tokens", {"a", "a"}, "'scene_tokens' names the token 'a' twice"},
+        Wrong{"/blocks/global/scene_tokens", {"camera"}, "names the token 'camera' twice"},
+        Wrong{"/blocks/global/scene_tokens", "scale", "'scene_tokens'"},
+        Wrong{"/blocks/encoder/scene_tokens", {"scale"}, "that attend to 'frame' cannot have"},
         Wrong{"/blocks/global/heads", 0, "'heads' is 0"},
         Wrong{"/blocks/global/heads", 1025, "at most 1024"},
         Wrong{"/blocks/global/head_dim", 66, "not a multiple of 4"},
