@@ -53,7 +53,8 @@ function uniformOf(state: State, kind: string): number | null {
   const block = info?.store?.blocks.find((each) => each.kind === kind);
   if (!info || block?.attends !== "all") return null;
   const patches = info.grid.H_p * info.grid.W_p;
-  return patches / ((patches + block.special_tokens.length) * info.frames.length);
+  const perFrame = patches + block.special_tokens.length;
+  return patches / (perFrame * info.frames.length + block.scene_tokens.length);
 }
 
 const percent = (share: number): string => `${formatValue(Number((100 * share).toPrecision(3)))} %`;

@@ -5,7 +5,7 @@ import { sum } from "../../core/maps/stats";
 import type { Block } from "../../core/state/block";
 import { masses } from "../../core/state/display";
 import { frameTitle, sourceOf } from "../../core/state/frame_name";
-import { definitionOn, headOn, howOn, signedOn } from "../../core/state/on_screen";
+import { definitionOn, headOn, howOn, infoOn, meetsOn, signedOn } from "../../core/state/on_screen";
 import type { State } from "../../core/state/state";
 import { useViewer } from "../context";
 import { OfA, OfQuery } from "./CompareNames";
@@ -44,6 +44,13 @@ function hasSpecial(state: State, block: Block | null): boolean {
   return definitionOn(state, block) === "model";
 }
 
+// Tokens of no frame, which count as special tokens. Their values are not sent: what frames lack is theirs, too.
+function sceneTokens(state: State, block: Block | null): string[] {
+  const kind = howOn(state, block)?.block;
+  const blocks = infoOn(state, block)?.store?.blocks;
+  return blocks?.find((each) => each.kind === kind)?.scene_tokens ?? [];
+}
+
 interface Shares {
   signed: boolean; // the values are no shares
   exact: boolean;
@@ -59,12 +66,18 @@ function read(state: State): Shares {
   const lines: Line[] = state.frames.value.map((_, frame) => ({
     name: `frame ${frame}`,
     ...look(frame),
-    values: shares.map((each) => each?.frames[frame] ?? null),
+    values: shares.map(
+      (each) =>
+        (meetsOn(state, block, state.activePin.value, frame) ? each?.frames[frame] : null) ?? null,
+    ),
   }));
   const special = hasSpecial(state, block);
   if (special) {
-    const values = shares.map((each) => each && sum(each.special));
-    lines.push({ name: "special tokens", ...kSpecial, values });
+    const scene = sceneTokens(state, block);
+    const values = shares.map(
+      (each) => each && (scene.length > 0 ? 1 - sum(each.frames) : sum(each.special)),
+    );
+    lines.push({ name: ["special tokens", ...scene].join(", "), ...kSpecial, values });
   }
   const exact = howOn(state, block) !== null;
   return { signed: signedOn(state, block), exact, special, xs, lines };
@@ -161,7 +174,7 @@ export function FrameShares() {
           {special && (
             <span>
               <LineSign line={kSpecial} />
-              special tokens
+              {lines.at(-1)!.name}
             </span>
           )}
         </p>

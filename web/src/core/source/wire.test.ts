@@ -284,6 +284,8 @@ describe("definitions", () => {
     layers: [1],
     heads: 2,
     special_tokens: [],
+    special_tokens_place: "first",
+    scene_tokens: [],
     attends: "all",
     rope: "2d",
   };

@@ -73,6 +73,8 @@ export interface StoreBlock {
   layers: number[];
   heads: number;
   special_tokens: string[]; // before the patches of each frame
+  special_tokens_place: "first" | "last"; // where the model itself has them
+  scene_tokens: string[]; // keys of no frame, which are not sent
   attends: "all" | "frame" | "causal"; // to every frame, its own, its own and earlier ones
   rope: "2d" | "none" | "applied";
 }
@@ -227,6 +229,11 @@ const storeBlock: Check<StoreBlock> = (value, at) => {
     layers: list(positive)(o.layers, `${at}.layers`),
     heads: positive(o.heads, `${at}.heads`),
     special_tokens: list(text)(o.special_tokens, `${at}.special_tokens`),
+    special_tokens_place: oneOf("first", "last")(
+      o.special_tokens_place,
+      `${at}.special_tokens_place`,
+    ),
+    scene_tokens: list(text)(o.scene_tokens, `${at}.scene_tokens`),
     attends: oneOf("all", "frame", "causal")(o.attends, `${at}.attends`),
     rope: oneOf("2d", "none", "applied")(o.rope, `${at}.rope`),
   };
