@@ -7,6 +7,7 @@
 
 namespace vggt::python {
 
+void BindCommand(nanobind::module_& module);
 void BindErrors(nanobind::module_& module);
 
 }  // namespace vggt::python

@@ -9,5 +9,6 @@ NB_MODULE(_core, module) {
   module.doc() = "The compiled part of vggt_attn.";
   module.def(
       "version", [] { return std::string(VGGT_VERSION); }, "Version of the library, as '0.1.0'.");
+  BindCommand(module);
   BindErrors(module);
 }

@@ -1,17 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the package is, before anything is asked of it."""
 
-import importlib.metadata
 import subprocess
 import sys
 
 import pytest
 
 import vggt_attn as va
-
-
-def test_version_is_that_of_the_wheel() -> None:
-    assert va.version() == importlib.metadata.version("vggt-attn")
 
 
 def test_import_loads_neither_numpy_torch_nor_the_compiled_part() -> None:

@@ -12,6 +12,7 @@
 #include "cli/command.h"
 #include "cli/flag_values.h"
 #include "cli/interrupt.h"
+#include "cli/program_file.h"
 #include "cli/terminal.h"
 #include "cli/video_flags.h"
 #include "cli/weights_key.h"
@@ -150,16 +151,16 @@ fs::path FindImageDir(const ExportFlags& flags) {
   if (!flags.image_dir.empty()) return flags.image_dir;
   const fs::path below = fs::path("examples") / flags.image_set_name / "images";
   std::error_code ignored;
-  const fs::path program = fs::read_symlink("/proc/self/exe", ignored).parent_path();
-  const fs::path places[] = {below, program.parent_path() / below,
-                             program.parent_path() / "share/vggt-attn" / below};
-  for (const fs::path& place : places) {
+  if (fs::is_directory(below, ignored)) return below;
+  std::vector<std::string> others;
+  for (const fs::path& place : InstalledPlaces(below)) {
     if (fs::is_directory(place, ignored)) return place;
+    others.push_back(PrintableText(place.string()));
   }
   throw Error("no such folder", below.string(),
               fmt::format("Put the pictures there or name their folder with --image_dir. (Also "
-                          "looked for {} and {}.)",
-                          PrintableText(places[1].string()), PrintableText(places[2].string())));
+                          "looked for {}.)",
+                          fmt::join(others, " and ")));
 }
 
 CaptureOptions ToOptions(const ExportFlags& flags, const std::vector<LayerItem>& layers) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What main.cc knows of each command.
+// What command_line.cc knows of each command.
 #pragma once
 
 #include <CLI/CLI.hpp>

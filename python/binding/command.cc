@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+// The command vggt-attn.
+#include <nanobind/nanobind.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include "binding/binding.h"
+#include "cli/command_line.h"
+
+namespace nb = nanobind;
+
+namespace vggt::python {
+
+void BindCommand(nb::module_& module) {
+  module.def("run_command", &RunCommandLine, nb::arg("arguments"),
+             nb::call_guard<nb::gil_scoped_release>(),
+             "Runs ``vggt-attn arguments…`` and returns its exit status.\n\n"
+             "For programs that do nothing else: it takes signals over for good.");
+}
+
+}  // namespace vggt::python
