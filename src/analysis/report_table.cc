@@ -69,46 +69,63 @@ std::vector<uint8_t> BytesOfValues(const std::vector<T>& values) {
 
 Entry ColumnEntry(const ReportTable& table, size_t column) {
   const auto count = static_cast<int64_t>(table.rows.size());
+  const auto entry = [&](const std::string& descr, std::vector<uint8_t> data) {
+    return Entry{table.columns[column].name, NpyHeader(descr, {count}), std::move(data)};
+  };
+  const ColumnValues column_values = ValuesOf(table, column);
+  if (const auto* whole = std::get_if<std::vector<int64_t>>(&column_values)) {
+    return entry("<i8", BytesOfValues(*whole));
+  }
+  if (const auto* numbers = std::get_if<std::vector<double>>(&column_values)) {
+    return entry("<f8", BytesOfValues(*numbers));
+  }
+  std::vector<std::u32string> points;
+  size_t longest = 1;  // NumPy knows no empty texts
+  for (const std::string& text : std::get<std::vector<std::string>>(column_values)) {
+    points.push_back(CodePoints(text));
+    longest = std::max(longest, points.back().size());
+  }
+  std::vector<uint32_t> values(points.size() * longest);
+  for (size_t i = 0; i < points.size(); ++i) {
+    std::copy(points[i].begin(), points[i].end(), values.begin() + std::ptrdiff_t(i * longest));
+  }
+  return entry(fmt::format("<U{}", longest), BytesOfValues(values));
+}
+
+}  // namespace
+
+ColumnValues ValuesOf(const ReportTable& table, size_t column) {
   bool texts = false, whole = true;
   for (const std::vector<TableCell>& row : table.rows) {
     texts |= std::holds_alternative<std::string>(row[column]);
     whole &= std::holds_alternative<int64_t>(row[column]);
   }
-  const auto entry = [&](const std::string& descr, std::vector<uint8_t> data) {
-    return Entry{table.columns[column].name, NpyHeader(descr, {count}), std::move(data)};
-  };
   if (texts) {
-    std::vector<std::u32string> points;
-    size_t longest = 1;  // NumPy knows no empty texts
+    std::vector<std::string> values;
     for (const std::vector<TableCell>& row : table.rows) {
       const auto* text = std::get_if<std::string>(&row[column]);
-      points.push_back(CodePoints(text != nullptr ? *text : CsvCell(row[column])));
-      longest = std::max(longest, points.back().size());
+      values.push_back(text != nullptr ? *text : CsvCell(row[column]));
     }
-    std::vector<uint32_t> values(points.size() * longest);
-    for (size_t i = 0; i < points.size(); ++i) {
-      std::copy(points[i].begin(), points[i].end(), values.begin() + std::ptrdiff_t(i * longest));
-    }
-    return entry(fmt::format("<U{}", longest), BytesOfValues(values));
+    return values;
   }
   if (whole) {
     std::vector<int64_t> values;
     for (const auto& row : table.rows) values.push_back(std::get<int64_t>(row[column]));
-    return entry("<i8", BytesOfValues(values));
+    return values;
   }
   std::vector<double> values;
   for (const auto& row : table.rows) {
     double value = std::numeric_limits<double>::quiet_NaN();
-    if (const auto* number = std::get_if<double>(&row[column])) value = *number;
+    if (const auto* number = std::get_if<double>(&row[column])) {
+      if (std::isfinite(*number)) value = *number;
+    }
     if (const auto* number = std::get_if<int64_t>(&row[column])) {
       value = static_cast<double>(*number);
     }
     values.push_back(value);
   }
-  return entry("<f8", BytesOfValues(values));
+  return values;
 }
-
-}  // namespace
 
 std::string TableCsv(const ReportTable& table) {
   std::string text;

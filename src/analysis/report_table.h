@@ -42,6 +42,12 @@ struct ReportTable {
   std::vector<ReportArray> arrays;
 };
 
+// A column as one array: texts if any cell is one, an empty cell then being ""; whole numbers if all
+// cells are; else numbers, NaN for empty.
+using ColumnValues =
+    std::variant<std::vector<std::string>, std::vector<int64_t>, std::vector<double>>;
+ColumnValues ValuesOf(const ReportTable& table, size_t column);
+
 // CSV (RFC 4180, with plain line ends): names of the columns, then the rows. Numbers have up to 9
 // digits; an empty cell is an empty field. Texts that a spreadsheet would compute, because they
 // begin with =, +, - or @, have "./" before them.
@@ -51,9 +57,9 @@ std::string TableCsv(const ReportTable& table);
 // "arrays": [{"name", "axes", "text", "shape"}]}; empty cells are null.
 std::string TableJson(const ReportTable& table);
 
-// Writes an .npz: each column by its name (texts as NumPy's "<U…", whole numbers as int64 unless
-// some are empty, other numbers as float64 with NaN for empty), then each array as float32. No two
-// columns or arrays have one name. Throws Error like WriteZip.
+// Writes an .npz: each column by its name as ValuesOf has it (texts as NumPy's "<U…", numbers as
+// int64 or float64), then each array as float32. No two columns or arrays have one name. Throws
+// Error like WriteZip.
 void WriteTableNpz(const std::filesystem::path& path, const ReportTable& table,
                    AtomicOptions options = {});
 

@@ -49,6 +49,19 @@ TEST(ReportTable, JsonHasDefinitionsAndNullForWhatIsNoNumber) {
   EXPECT_EQ(json["arrays"][0]["shape"], nlohmann::json({1, 2}));
 }
 
+TEST(ReportTable, ColumnsAreTextsWholeNumbersOrNumbers) {
+  ReportTable table = Example();
+  table.rows[1][0] = std::monostate();
+  table.rows[0][2] = std::numeric_limits<double>::infinity();
+  EXPECT_THAT(std::get<0>(ValuesOf(table, 0)), ElementsAre("global", ""));
+  EXPECT_THAT(std::get<1>(ValuesOf(table, 1)), ElementsAre(1, 2));
+  EXPECT_THAT(std::get<2>(ValuesOf(table, 2)), ::testing::Each(::testing::IsNan()));
+  EXPECT_THAT(std::get<2>(ValuesOf(table, 3)), ElementsAre(7, ::testing::IsNan()));
+  table.rows[0][3] = std::string("seven");  // one text makes texts of all
+  table.rows[1][3] = int64_t{8};
+  EXPECT_THAT(std::get<0>(ValuesOf(table, 3)), ElementsAre("seven", "8"));
+}
+
 template <typename T>
 std::vector<T> Values(const NpyArray& array) {
   std::vector<T> values(array.data.size() / sizeof(T));

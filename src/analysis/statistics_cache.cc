@@ -195,6 +195,12 @@ bool HoldsMore(const QkStore& store, BlockKind kind, size_t layer, const LayerSt
 
 }  // namespace
 
+RowSample SampleFor(const QkDescription& description, std::optional<int64_t> rows) {
+  if (!rows) return RowsWithin(description, kUsualProducts);
+  const TokenGrid grid = description.token_grid(description.blocks.front());
+  return *rows == 0 ? AllRows(grid) : SampledRows(grid, *rows);
+}
+
 fs::path StatisticsPath(const QkStore& store, BlockKind kind, size_t layer,
                         const RowSample& sample) {
   const QkDescription& d = store.description();

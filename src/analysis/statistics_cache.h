@@ -19,6 +19,10 @@ inline constexpr int kStatisticsVersion = 2;
 // another sample takes RowsWithin(description, kUsualProducts), so that all find what one has kept.
 inline constexpr double kUsualProducts = 2e12;
 
+// The rows that somebody asks for: so many patch queries of each picture, 0 all; absent: the usual
+// ones.
+RowSample SampleFor(const QkDescription& description, std::optional<int64_t> rows);
+
 // Where the statistics of a layer are kept: "qk/statistics_global_01.safetensors" if the sample is
 // the usual one, RowsWithin(description, kUsualProducts), so that nothing else takes their place;
 // all others share "qk/statistics_rows_global_01.safetensors". Each array of LayerStatistics is a

@@ -105,6 +105,13 @@ TEST_F(StatisticsCache, GivesBackTheSameBits) {
   }
 }
 
+TEST_F(StatisticsCache, RowsAreAllSomeOrTheUsualOnes) {
+  const QkDescription& description = store_.description();
+  EXPECT_EQ(SampleFor(description, {}), RowsWithin(description, kUsualProducts));
+  EXPECT_TRUE(SampleFor(description, 0).all);
+  EXPECT_EQ(SampleFor(description, 2).patches.size(), 2);
+}
+
 TEST_F(StatisticsCache, IsOfOneSampleAndOneLayer) {
   Keep();
   EXPECT_TRUE(Read());

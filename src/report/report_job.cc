@@ -140,12 +140,6 @@ struct ReportScene {
   SectionInput Input(const ReportOptions& options, const StopCheck& stop_check);
 };
 
-RowSample SampleOf(const ReportOptions& options, const QkDescription& description) {
-  if (!options.rows) return RowsWithin(description, kUsualProducts);
-  const TokenGrid grid = description.token_grid(description.blocks.front());
-  return *options.rows == 0 ? AllRows(grid) : SampledRows(grid, *options.rows);
-}
-
 SectionInput ReportScene::Input(const ReportOptions& options, const StopCheck& stop_check) {
   const auto statistics_of = [this, stop_check](BlockKind kind,
                                                 size_t layer) -> const LayerStatistics& {
@@ -182,7 +176,7 @@ std::vector<ReportScene> OpenScenes(const ReportOptions& options) {
     ReportScene& scene = scenes.emplace_back();
     scene.path = path;
     scene.store = std::make_unique<QkStore>(source.store->file, source.root);
-    scene.sample = SampleOf(options, scene.store->description());
+    scene.sample = SampleFor(scene.store->description(), options.rows);
     fs::path folder = fs::weakly_canonical(source.root.empty() ? path : source.root);
     // The folder of the export itself, if a part of it was given.
     if (fs::is_regular_file(folder)) folder = folder.parent_path();
