@@ -13,9 +13,7 @@
 #include "cli/interrupt.h"
 #include "cli/terminal.h"
 #include "core/file.h"
-#include "figure/draw_figure.h"
-#include "figure/recipe_figure.h"
-#include "figure/table.h"
+#include "figure/recipe_file.h"
 
 namespace vggt {
 namespace {
@@ -29,11 +27,8 @@ struct FigureFlags {
   bool overwrite = false;
 };
 
-bool IsTable(const std::string& extension) { return extension == "csv" || extension == "npy"; }
-
 std::string FigureName(const std::string& path) {
-  const std::string extension = ExtensionOf(path);
-  if (IsTable(extension) || FigureFormatNamed(extension)) return "";
+  if (IsRecipeFormat(ExtensionOf(path))) return "";
   return fmt::format("'{}' ends in none of .png, .svg, .pdf, .csv, .npy", Printable(path));
 }
 
@@ -55,27 +50,6 @@ fs::path ExportOf(const std::string& recipe, const std::string& path) {
   return whole;
 }
 
-void WriteFigure(const FigureFlags& o, const AtomicOptions& replacing, const RecipePlan& plan) {
-  const Figure figure =
-      MakeFigure(plan, RecipeMaps(plan, ThrowIfInterrupted), "vggt-attn " VGGT_VERSION);
-  const std::vector<uint8_t> bytes =
-      DrawFigure(figure, *FigureFormatNamed(ExtensionOf(o.output)), ThrowIfInterrupted);
-  WriteFileAtomic(o.output, Bytes(bytes), replacing);
-}
-
-void WriteTable(const FigureFlags& o, const AtomicOptions& replacing, const RecipePlan& plan) {
-  AtomicFile file(o.output, replacing);
-  const auto write = [&](std::string_view piece) {
-    file.Write({reinterpret_cast<const uint8_t*>(piece.data()), piece.size()});
-  };
-  if (ExtensionOf(o.output) == "csv") {
-    WriteTableCsv(plan, write, ThrowIfInterrupted);
-  } else {
-    WriteTableNpy(plan, write, ThrowIfInterrupted);
-  }
-  file.Commit();
-}
-
 int RunFigure(const FigureFlags& o) {
   CatchInterrupts();
   std::error_code ignored;
@@ -94,13 +68,9 @@ int RunFigure(const FigureFlags& o) {
       other.emplace(b->source());
     }
     const RecipePlan plan = PlanRecipe(recipe, source, other ? &*other : nullptr);
-    const AtomicOptions replacing = {.existing =
-                                         o.overwrite ? Existing::kReplace : Existing::kRefuse};
-    if (IsTable(ExtensionOf(o.output))) {
-      WriteTable(o, replacing, plan);
-    } else {
-      WriteFigure(o, replacing, plan);
-    }
+    WriteRecipeFile(plan, o.output,
+                    {.existing = o.overwrite ? Existing::kReplace : Existing::kRefuse},
+                    "vggt-attn " VGGT_VERSION, ThrowIfInterrupted);
     const std::vector<int64_t> left_out = LeftOutLayers(plan);
     if (!left_out.empty()) {
       std::fputs(fmt::format("left out, because they cannot be read: layers {}\n",

@@ -20,8 +20,7 @@
 #include "cli/terminal.h"
 #include "core/error.h"
 #include "core/file.h"
-#include "figure/draw_figure.h"
-#include "figure/recipe_figure.h"
+#include "figure/recipe_file.h"
 #include "formats/npy.h"
 #include "image/codec.h"
 #include "image/png_codec.h"
@@ -265,12 +264,9 @@ void WriteLabelled(const QueryFlags& options, const AttentionRequest& request,
   const RecipeExport drawn(options.path);
   try {
     const RecipePlan plan = PlanRecipe(RecipeOf(request, d, options.path), drawn.source());
-    const RecipeMaps maps(plan, ThrowIfInterrupted);
-    const std::vector<uint8_t> bytes =
-        DrawFigure(MakeFigure(plan, maps, "vggt-attn " VGGT_VERSION),
-                   *FigureFormatNamed(ExtensionOf(options.output)), ThrowIfInterrupted);
-    WriteFileAtomic(options.output, Bytes(bytes),
-                    {.existing = options.overwrite ? Existing::kReplace : Existing::kRefuse});
+    WriteRecipeFile(plan, options.output,
+                    {.existing = options.overwrite ? Existing::kReplace : Existing::kRefuse},
+                    "vggt-attn " VGGT_VERSION, ThrowIfInterrupted);
   } catch (const RequestError& error) {
     // Its hints are about recipes.
     throw Error(error.problem(), options.path,

@@ -5,9 +5,8 @@
 
 #include <algorithm>
 
-#include "figure/draw_figure.h"
 #include "figure/file_name.h"
-#include "figure/recipe_figure.h"
+#include "figure/recipe_file.h"
 #include "server/export_json.h"
 
 namespace vggt {
@@ -74,8 +73,8 @@ Response FigureResponse(const RecipePlan& plan, const std::string& extension,
                         const StopCheck& stop_check) {
   const std::optional<FigureFormat> format = FigureFormatNamed(extension);
   if (!format) throw Refusal(404, "there is no such kind of figure", extension);
-  const Figure figure = MakeFigure(plan, RecipeMaps(plan, stop_check), "vggt-attn " VGGT_VERSION);
-  const std::vector<uint8_t> bytes = DrawFigure(figure, *format, stop_check);
+  const std::vector<uint8_t> bytes =
+      DrawRecipe(plan, *format, "vggt-attn " VGGT_VERSION, stop_check);
   return SavedFileResponse({bytes.begin(), bytes.end()}, ContentTypeOf(*format),
                            RecipeFileName(plan, extension));
 }
