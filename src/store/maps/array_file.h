@@ -26,6 +26,8 @@ class ArrayFile {
 
   // Whether the values are deflated. If so, Read throws Error: use Inflated() first.
   bool deflated() const { return !entry_.stored; }
+  // Where in path() the values begin, for those who map it; of values that are not deflated.
+  uint64_t data_offset() const { return entry_.offset + layout_.data; }
   // The same array, inflated into a file without a name in `folder`. The deflated bytes are in
   // memory meanwhile. Throws Error if they are damaged or do not match their checksum, or if there
   // is no space.
