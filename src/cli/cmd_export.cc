@@ -15,7 +15,6 @@
 #include "cli/program_file.h"
 #include "cli/terminal.h"
 #include "cli/video_flags.h"
-#include "cli/weights_key.h"
 #include "core/error.h"
 #include "core/parallel.h"
 #include "formats/json.h"
@@ -202,7 +201,7 @@ CaptureReport RunJob(const ExportFlags& flags) {
   ProgressDisplay display(flags.quiet);
   CaptureJob job(ToOptions(flags, layers), &display, ThrowIfInterrupted);
   try {
-    return WithWeightsKeyHint([&] { return job.Run(); });
+    return job.Run();
   } catch (const LayerError& error) {
     const auto item = std::ranges::find_if(layers, [&](const LayerItem& candidate) {
       return std::ranges::count(candidate.layers, error.layer()) > 0;

@@ -8,7 +8,6 @@
 #include "cli/command.h"
 #include "cli/flag_values.h"
 #include "cli/terminal.h"
-#include "cli/weights_key.h"
 #include "core/error.h"
 #include "model/checkpoint_report.h"
 #include "model/model_choice.h"
@@ -46,8 +45,7 @@ void PrintModels(const Checkpoint& checkpoint, const std::vector<std::string>& k
 }
 
 void PrintModel(const Checkpoint& checkpoint, const std::string& key) {
-  const CheckpointReport report =
-      WithWeightsKeyHint([&] { return InspectCheckpoint(checkpoint, key); });
+  const CheckpointReport report = InspectCheckpoint(checkpoint, key);
   const ModelPlan& plan = report.plan;
   int64_t parameters = 0;
   for (const WantedTensor& tensor : PlanTensors(plan)) parameters += NumElements(tensor.shape);

@@ -36,6 +36,7 @@ constexpr std::pair<std::string_view, std::string_view> kFlags[] = {
     {"stride_w", "--stride_w"},
     {"video", "--video FILE"},
     {"weights", "--weights"},
+    {"weights_key", "--weights_key"},
 };
 
 size_t Distance(const std::string& a, const std::string& b) {

@@ -127,9 +127,9 @@ TEST(CheckpointReport, AKeyChoosesAmongSeveralModels) {
   tensors.insert(tensors.end(), second.begin(), second.end());
   const Checkpoint checkpoint = Make(dir, tensors);
   EXPECT_THAT(ErrorOf([&] { ReadModelPlan(checkpoint); }),
-              HasSubstr("holds several models. Choose one of them: ema.module, model."));
+              HasSubstr("holds several models. Choose one with `weights_key`: ema.module, model"));
   EXPECT_THAT(ErrorOf([&] { ReadModelPlan(checkpoint, "ema.modul"); }),
-              HasSubstr("holds no model 'ema.modul'. Choose one of them: ema.module, model."));
+              HasSubstr("holds no model 'ema.modul'. Choose one with `weights_key`: ema.module, model"));
   EXPECT_EQ(ReadModelPlan(checkpoint, "model").text, TinyConv().text);
   const CheckpointReport report = InspectCheckpoint(checkpoint, "ema.module");
   EXPECT_EQ(report.plan.prefix, "ema.module.aggregator.");

@@ -32,7 +32,10 @@ std::vector<std::string> Meant(const std::vector<std::string>& prefixes, const s
 }
 
 std::string Hint(const std::vector<std::string>& keys) {
-  return keys.empty() ? "" : fmt::format("Choose one of them: {}.", ListKeys(keys));
+  if (keys.empty()) return "";
+  return keys.size() > 1
+             ? "Choose one with `weights_key`: " + ListKeys(keys)
+             : "It holds one model: leave `weights_key` out, or give " + ListKeys(keys);
 }
 
 }  // namespace

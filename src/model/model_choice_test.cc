@@ -52,15 +52,15 @@ TEST(ModelChoice, ADictionaryOfOneModelWillDo) {
 
 TEST(ModelChoice, WhatIsNotClearListsTheChoices) {
   EXPECT_EQ(ErrorOf([] { Choose(kTraining, ""); }),
-            "w.pt: holds several models. Choose one of them: ema.module, model.");
+            "w.pt: holds several models. Choose one with `weights_key`: ema.module, model");
   EXPECT_EQ(ErrorOf([] { Choose(kTraining, "mod"); }),
-            "w.pt: holds no model 'mod'. Choose one of them: ema.module, model.");
+            "w.pt: holds no model 'mod'. Choose one with `weights_key`: ema.module, model");
   EXPECT_EQ(ErrorOf([] {
               Choose({"a.b.", "a.c."}, "a");
             }),
-            "w.pt: holds several models in 'a'. Choose one of them: a.b, a.c.");
+            "w.pt: holds several models in 'a'. Choose one with `weights_key`: a.b, a.c");
   EXPECT_EQ(ErrorOf([] { Choose({"a."}, "."); }),
-            "w.pt: holds no model '.'. Choose one of them: a.");
+            "w.pt: holds no model '.'. It holds one model: leave `weights_key` out, or give a");
   try {
     Choose(kTraining, "");
   } catch (const ModelChoiceError& error) {
