@@ -4,13 +4,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
-#include <cmath>
-#include <limits>
-#include <numeric>
+#include <iterator>
 #include <optional>
-#include <random>
 
+#include "analysis/anchor_choice.h"
+#include "analysis/column_rules.h"
 #include "analysis/stored_rows.h"
 #include "attention/request.h"
 #include "attention/rotation.h"
@@ -52,23 +50,11 @@ constexpr SparsityRuleInfo kRules[] = {
      "and all special tokens: chosen by the attention itself"},
 };
 
-// [tokens]: sums of a key's probabilities: of all queries, of those of the key's picture, and of
-// those by a softmax over their picture's patches alone (empty of weighted masses).
-struct ColumnSums {
-  std::vector<double> all, own, intra;
-};
-
-// Sums over the rows of one head. ColumnSums are those of each half of the sample, so that keys
-// that are chosen by one half can be measured by the other: few rows would choose themselves. If
-// all rows are taken, they are the first half.
+// Sums over the rows of one head.
 struct Tally {
   std::vector<double> top, blocks;  // [shares], [rules]
-  std::vector<double> diagonal;     // [strides]: of queries whose own token the grid leaves out
-  std::array<ColumnSums, 2> halves;
+  ColumnTally columns;
 };
-
-// Which keys the queries of each half keep.
-using Keep = std::array<std::vector<uint8_t>, 2>;
 
 struct HeadTally {
   Tally plain, weighted;
@@ -90,12 +76,6 @@ struct MaskGroup {
 };
 
 int64_t Blocks(int64_t patches, int64_t size) { return (patches + size - 1) / size; }
-
-int64_t Rounded(double share, int64_t of) {
-  // A share of 0.1 of 30 is 3, whatever double arithmetic makes of it.
-  return std::clamp<int64_t>(
-      static_cast<int64_t>(std::ceil(share * static_cast<double>(of) - 1e-9)), 1, of);
-}
 
 double SumOf(std::span<const float> x) {
   constexpr size_t kTogether = 8;
@@ -187,7 +167,7 @@ class SparsityPass {
       out_.keys_for_90.push_back(head.keys_for_90 / rows());
     }
     AddRowRules();
-    AddColumnRules(stop_check);
+    AddColumnRules(OwnPictureScores(stop_check));
     return std::move(out_);
   }
 
@@ -202,9 +182,6 @@ class SparsityPass {
 
   double rows() const { return static_cast<double>(rows_.size()); }
   bool weighted() const { return !lengths_.empty(); }
-  bool is_special(int64_t token) const {
-    return grid_.is_special(token);
-  }
 
   // The patches [first, end) of the frames from `frame` on, as tokens.
   std::vector<TokenRun> RunsOf(int64_t frame, int64_t first, int64_t end) const {
@@ -226,13 +203,13 @@ class SparsityPass {
     for (Tally* t : {&tally.plain, &tally.weighted}) {
       t->top.assign(options_.shares.size(), 0);
       t->blocks.assign(options_.blocks.size(), 0);
-      t->diagonal.assign(options_.strides.size(), 0);
-      for (ColumnSums& half : t->halves) {
+      t->columns.diagonal.assign(options_.strides.size(), 0);
+      for (ColumnSums& half : t->columns.halves) {
         half.all.assign(tokens, 0);
         half.own.assign(tokens, 0);
       }
     }
-    for (ColumnSums& half : tally.plain.halves) half.intra.assign(tokens, 0);
+    for (ColumnSums& half : tally.plain.columns.halves) half.intra.assign(tokens, 0);
     const auto masks = Masks(head, tally);
 
     HeadRef ref = layer_;
@@ -287,7 +264,7 @@ class SparsityPass {
     const auto keys = std::ssize(row.values);
     const double total = SumOf(row.values);
     std::vector<int64_t> tops;
-    for (const double share : options_.shares) tops.push_back(Rounded(share, keys));
+    for (const double share : options_.shares) tops.push_back(CountOfShare(share, keys));
     std::vector<double> sums(tops.size());
     largest.Take(row.values);
     largest.Sums(tops, sums.data());
@@ -300,7 +277,7 @@ class SparsityPass {
           static_cast<double>(largest.CountToReach(0.9 * total)) / static_cast<double>(keys);
     }
     AddBlocks(row, masks, tally, counts);
-    AddColumns(row, tally);
+    AddColumns(row, tally.columns);
   }
 
   void AddBlocks(const Row& row, const GroupMasks& masks, Tally& tally, HeadTally* counts) const {
@@ -340,7 +317,7 @@ class SparsityPass {
     }
   }
 
-  void AddColumns(const Row& row, Tally& tally) const {
+  void AddColumns(const Row& row, ColumnTally& tally) const {
     const int64_t frame = row.query / grid_.tokens_per_frame();
     ColumnSums& columns = tally.halves[half_of_[static_cast<size_t>(row.query)]];
     double* all = columns.all.data() + row.first_key;
@@ -355,15 +332,10 @@ class SparsityPass {
       for (size_t j = 0; j < patches.size(); ++j) intra[j] += patches[j] / mass;
     }
     for (size_t s = 0; s < options_.strides.size(); ++s) {
-      if (!InGrid(row.query, options_.strides[s])) {
+      if (!InGrid(grid_, row.query, options_.strides[s])) {
         tally.diagonal[s] += row.values[static_cast<size_t>(row.query - row.first_key)];
       }
     }
-  }
-
-  bool InGrid(int64_t token, int64_t stride) const {
-    const int64_t patch = token % grid_.tokens_per_frame() - grid_.special_tokens;
-    return patch / grid_.width % stride == 0 && patch % grid_.width % stride == 0;
   }
 
   // Also writes those that are handed out.
@@ -426,265 +398,45 @@ class SparsityPass {
     }
   }
 
-  // Those whose keys are the same for all queries, or nearly so: their mass follows from the
-  // columns' sums.
-  void AddColumnRules(const StopCheck& stop_check) {
-    const auto tokens = static_cast<size_t>(grid_.tokens());
-    for (size_t s = 0; s < options_.strides.size(); ++s) {
-      const int64_t stride = options_.strides[s];
-      std::vector<uint8_t> keep(tokens);
-      for (size_t j = 0; j < tokens; ++j) {
-        const auto token = static_cast<int64_t>(j);
-        keep[j] = is_special(token) || InGrid(token, stride);
-      }
-      const char* ending = stride == 2 ? "nd" : stride == 3 ? "rd" : stride == 1 ? "st" : "th";
-      out_.outcomes.push_back(
-          KeptBy(SparsityRule::kGrid, fmt::format("every {}{}", stride, ending), Both(keep), s));
+  // Those whose keys are the same for all queries, or nearly so.
+  void AddColumnRules(std::span<const double> own_scores) {
+    ColumnRulesInput input{grid_,          blocks_.attends, options_,    std::ssize(rows_),
+                           {},             {},              half_of_,    split_,
+                           column_rows_,   statistics_,     own_scores};
+    for (const HeadTally& head : tallies_) {
+      input.plain.push_back(&head.plain.columns);
+      if (weighted()) input.weighted.push_back(&head.weighted.columns);
     }
-    AddOwnPicture();
-    const std::vector<double> intra = IntraScores(stop_check);
-    for (const SparsityRule rule : {SparsityRule::kRandomAnchors, SparsityRule::kEvenAnchors,
-                                    SparsityRule::kOwnAnchors, SparsityRule::kColumnAnchors}) {
-      for (const double share : options_.anchors) {
-        const int64_t count = Rounded(share, grid_.patches());
-        const std::string setting = fmt::format("{:.3g} %", 100 * share);
-        if (rule == SparsityRule::kRandomAnchors) {
-          AddRandom(setting, count);
-          continue;
-        }
-        const Keep keep = rule == SparsityRule::kEvenAnchors ? Both(EvenAnchors(count))
-                          : rule == SparsityRule::kOwnAnchors && statistics_
-                              ? Both(Largest(intra, count, false))
-                              : ChosenAnchors(rule, count);
-        out_.outcomes.push_back(KeptBy(rule, setting, keep, std::nullopt));
-      }
-    }
+    std::ranges::move(ColumnOutcomes(input), std::back_inserter(out_.outcomes));
   }
 
   // [tokens]: of patches, what they get from those of their own picture in a softmax over these
   // alone, the sum over heads and the rows of the statistics. Empty without these.
-  std::vector<double> IntraScores(const StopCheck& stop_check) const {
+  std::vector<double> OwnPictureScores(const StopCheck& stop_check) const {
     if (!statistics_) return {};
     const StoredRows stored(store_, blocks_, layer_.layer, false);
-    std::vector<double> scores(static_cast<size_t>(grid_.tokens()), 0);
-    ParallelFor(static_cast<size_t>(grid_.frames), 1, [&](size_t f) {
-      const auto frame = static_cast<int64_t>(f);
+    const auto frames = static_cast<size_t>(grid_.frames);
+    const auto heads = static_cast<size_t>(blocks_.heads);
+    const auto patches = static_cast<size_t>(grid_.patches());
+    std::vector<double> of_heads(heads * frames * patches, 0);
+    ParallelFor(heads * frames, 1, [&](size_t i) {
+      CheckStop(stop_check);
+      const auto frame = static_cast<int64_t>(i % frames), head = static_cast<int64_t>(i / frames);
       std::vector<int64_t> queries = statistics_->sample.patches;
       for (int64_t& query : queries) query += grid_.first_patch(frame);
-      const std::vector<int64_t> patches = FramePatches(grid_, frame);
-      double* of_frame = scores.data() + grid_.first_patch(frame);
-      for (int64_t head = 0; head < blocks_.heads; ++head) {
-        CheckStop(stop_check);
-        ForEachSoftmaxRow(stored.OfHead(QkSide::kQuery, head, queries),
-                          stored.OfHead(QkSide::kKey, head, patches), blocks_,
-                          [&](int64_t, std::span<const float>, std::span<const float> p, double) {
-                            for (size_t j = 0; j < p.size(); ++j) of_frame[j] += p[j];
-                          });
-      }
+      double* sums = of_heads.data() + i * patches;
+      ForEachSoftmaxRow(stored.OfHead(QkSide::kQuery, head, queries),
+                        stored.OfHead(QkSide::kKey, head, FramePatches(grid_, frame)), blocks_,
+                        [&](int64_t, std::span<const float>, std::span<const float> p, double) {
+                          for (size_t j = 0; j < p.size(); ++j) sums[j] += p[j];
+                        });
     });
+    std::vector<double> scores(static_cast<size_t>(grid_.tokens()), 0);
+    for (size_t i = 0; i < heads * frames; ++i) {
+      const auto first = static_cast<size_t>(grid_.first_patch(static_cast<int64_t>(i % frames)));
+      for (size_t j = 0; j < patches; ++j) scores[first + j] += of_heads[i * patches + j];
+    }
     return scores;
-  }
-
-  static Keep Both(const std::vector<uint8_t>& keep) { return {keep, keep}; }
-
-  // The anchors of each half of the queries, which the other half chose.
-  Keep ChosenAnchors(SparsityRule rule, int64_t count) const {
-    const bool own = rule == SparsityRule::kOwnAnchors;
-    const auto choose = [&](size_t half) {
-      std::vector<double> scores(static_cast<size_t>(grid_.tokens()), 0);
-      for (size_t h = 0; h < tallies_.size(); ++h) {
-        if (statistics_) {
-          const std::span<const float> mass = KeyMass(h);
-          for (size_t j = 0; j < scores.size(); ++j) scores[j] += mass[j];
-          continue;
-        }
-        const ColumnSums& columns = tallies_[h].plain.halves[half];
-        const std::vector<double>& mass = own ? columns.intra : columns.all;
-        for (size_t j = 0; j < scores.size(); ++j) scores[j] += mass[j];
-      }
-      return Largest(scores, own ? count : count * grid_.frames, !own);
-    };
-    if (!split_) return Both(choose(0));
-    return {choose(1), choose(0)};
-  }
-
-  // The mean share of its keys that a patch query keeps.
-  double KeptShare(const Keep& keeps, std::optional<size_t> stride) const {
-    double kept = 0;
-    for (const int64_t query : column_rows_) {
-      const FrameRange frames =
-          AttendedFrames(blocks_.attends, query / grid_.tokens_per_frame(), grid_.frames, false);
-      const std::vector<uint8_t>& keep = keeps[half_of_[static_cast<size_t>(query)]];
-      const auto first = keep.begin() + grid_.first_token(frames.first);
-      const auto last = first + KeyCount(frames, grid_);
-      auto count = std::accumulate(first, last, int64_t{0});
-      if (stride && !InGrid(query, options_.strides[*stride])) ++count;
-      kept += static_cast<double>(count) / static_cast<double>(last - first);
-    }
-    return kept / static_cast<double>(column_rows_.size());
-  }
-
-  std::span<const float> KeyMass(size_t head) const {
-    const auto tokens = static_cast<size_t>(grid_.tokens());
-    return std::span(statistics_->key_mass).subspan(head * tokens, tokens);
-  }
-
-  // `stride`: the place of the grid's, whose queries keep themselves, too.
-  SparsityOutcome KeptBy(SparsityRule rule, std::string setting, const Keep& keep,
-                         std::optional<size_t> stride) const {
-    SparsityOutcome outcome{rule, std::move(setting), {}, {}, {}, {}};
-    outcome.kept.assign(tallies_.size(), KeptShare(keep, stride));
-    const auto sampled = [&](const Tally& tally) {
-      double sum = stride ? tally.diagonal[*stride] : 0;
-      for (const size_t half : {0U, 1U}) {
-        for (size_t j = 0; j < keep[half].size(); ++j) {
-          sum += keep[half][j] ? tally.halves[half].all[j] : 0;
-        }
-      }
-      return std::min(1.0, sum / rows());
-    };
-    const auto of_statistics = [&](size_t head) {
-      double sum = stride ? tallies_[head].plain.diagonal[*stride] / rows() : 0;
-      const std::span<const float> mass = KeyMass(head);
-      for (size_t j = 0; j < mass.size(); ++j) sum += keep[0][j] ? mass[j] : 0;
-      return std::min(1.0, sum);
-    };
-    const bool all = std::ranges::all_of(keep[0], [](uint8_t kept) { return kept != 0; });
-    for (size_t h = 0; h < tallies_.size(); ++h) {
-      outcome.mass.push_back(all ? 1 : statistics_ ? of_statistics(h) : sampled(tallies_[h].plain));
-      if (weighted()) outcome.weighted_mass.push_back(all ? 1 : sampled(tallies_[h].weighted));
-      if (!stride) outcome.cross_mass.push_back(CrossShare(tallies_[h].plain, keep));
-    }
-    return outcome;
-  }
-
-  // The mean of several draws, the same for every layer; of fewer anchors those of more.
-  void AddRandom(const std::string& setting, int64_t count) {
-    std::mt19937_64 engine(options_.seed);
-    const auto draws = static_cast<double>(options_.draws);
-    SparsityOutcome mean;
-    double sum = 0, squares = 0;
-    for (int draw = 0; draw < options_.draws; ++draw) {
-      std::vector<double> scores(static_cast<size_t>(grid_.tokens()));
-      for (double& score : scores) score = static_cast<double>(engine() >> 11);
-      SparsityOutcome one = KeptBy(SparsityRule::kRandomAnchors, setting,
-                                   Both(Largest(scores, count, false)), std::nullopt);
-      const double mass = std::accumulate(one.mass.begin(), one.mass.end(), 0.0) /
-                          static_cast<double>(blocks_.heads);
-      // Welford's way: squares are those of the distances from the mean so far.
-      const double before = mass - sum / std::max(1, draw);
-      sum += mass;
-      if (draw > 0) squares += before * (mass - sum / (draw + 1));
-      if (draw == 0) {
-        mean = std::move(one);
-        continue;
-      }
-      const auto add = [](std::vector<double>& to, const std::vector<double>& values) {
-        for (size_t i = 0; i < to.size(); ++i) to[i] += values[i];
-      };
-      add(mean.mass, one.mass);
-      add(mean.weighted_mass, one.weighted_mass);
-      add(mean.cross_mass, one.cross_mass);
-    }
-    for (auto* values : {&mean.mass, &mean.weighted_mass, &mean.cross_mass}) {
-      for (double& value : *values) value /= draws;
-    }
-    if (options_.draws > 1) mean.draw_deviation = std::sqrt(squares / (draws - 1));
-    out_.outcomes.push_back(std::move(mean));
-  }
-
-  double CrossShare(const Tally& tally, const Keep& keep) const {
-    double kept = 0, all = 0;
-    for (const size_t half : {0U, 1U}) {
-      for (size_t j = 0; j < keep[half].size(); ++j) {
-        if (is_special(static_cast<int64_t>(j))) continue;
-        const double cross = tally.halves[half].all[j] - tally.halves[half].own[j];
-        all += cross;
-        kept += keep[half][j] ? cross : 0;
-      }
-    }
-    return all > 0 ? kept / all : std::numeric_limits<double>::quiet_NaN();
-  }
-
-  void AddOwnPicture() {
-    double kept = 0;
-    for (const int64_t query : column_rows_) {
-      const FrameRange frames =
-          AttendedFrames(blocks_.attends, query / grid_.tokens_per_frame(), grid_.frames, false);
-      const int64_t count =
-          grid_.patches() + frames.count() * grid_.special_tokens + grid_.scene_tokens;
-      kept += static_cast<double>(count) / static_cast<double>(KeyCount(frames, grid_));
-    }
-    SparsityOutcome outcome{SparsityRule::kOwnPicture, "", {}, {}, {}, {}};
-    outcome.kept.assign(tallies_.size(), kept / static_cast<double>(column_rows_.size()));
-    const auto mass = [&](const Tally& tally) {
-      double sum = 0;
-      for (const ColumnSums& half : tally.halves) {
-        for (size_t j = 0; j < half.all.size(); ++j) {
-          sum += is_special(static_cast<int64_t>(j)) ? half.all[j] : half.own[j];
-        }
-      }
-      return std::min(1.0, sum / rows());
-    };
-    for (size_t h = 0; h < tallies_.size(); ++h) {
-      const auto head = static_cast<int64_t>(h);
-      outcome.mass.push_back(
-          statistics_ ? std::min(1.0, statistics_->Mean(HeadMetric::kOwnMass, head) +
-                                          statistics_->Mean(HeadMetric::kSpecialMass, head))
-                      : mass(tallies_[h].plain));
-      if (weighted()) outcome.weighted_mass.push_back(mass(tallies_[h].weighted));
-    }
-    out_.outcomes.push_back(std::move(outcome));
-  }
-
-  // Rows about as far apart as the patches of each. Not those of SampledRows, which would be the
-  // queries themselves.
-  std::vector<uint8_t> EvenAnchors(int64_t count) const {
-    std::vector<uint8_t> keep = Specials();
-    const auto square =
-        static_cast<double>(count * grid_.height) / static_cast<double>(grid_.width);
-    const int64_t lines =
-        std::clamp(static_cast<int64_t>(std::lround(std::sqrt(square))),
-                   (count + grid_.width - 1) / grid_.width, std::min(grid_.height, count));
-    for (int64_t line = 0; line < lines; ++line) {
-      const int64_t row = (2 * line + 1) * grid_.height / (2 * lines);
-      const int64_t columns = count * (line + 1) / lines - count * line / lines;
-      for (int64_t i = 0; i < columns; ++i) {
-        const int64_t column = (2 * i + 1) * grid_.width / (2 * columns);
-        for (int64_t f = 0; f < grid_.frames; ++f) {
-          keep[static_cast<size_t>(grid_.patch(f, row, column))] = 1;
-        }
-      }
-    }
-    return keep;
-  }
-
-  std::vector<uint8_t> Specials() const {
-    std::vector<uint8_t> keep(static_cast<size_t>(grid_.tokens()));
-    for (size_t j = 0; j < keep.size(); ++j) keep[j] = is_special(static_cast<int64_t>(j));
-    return keep;
-  }
-
-  // The `count` patches of the largest scores, `together` of all pictures, or of each picture.
-  std::vector<uint8_t> Largest(const std::vector<double>& scores, int64_t count,
-                               bool together) const {
-    std::vector<uint8_t> keep = Specials();
-    const auto take = [&](std::vector<int64_t> patches) {
-      std::stable_sort(patches.begin(), patches.end(), [&](int64_t a, int64_t b) {
-        return scores[static_cast<size_t>(a)] > scores[static_cast<size_t>(b)];
-      });
-      for (int64_t i = 0; i < count; ++i) {
-        keep[static_cast<size_t>(patches[static_cast<size_t>(i)])] = 1;
-      }
-    };
-    if (together) {
-      take(KeyTokens({0, grid_.frames}, Definition::kPatches, grid_));
-    } else {
-      for (int64_t f = 0; f < grid_.frames; ++f) {
-        take(KeyTokens({f, f + 1}, Definition::kPatches, grid_));
-      }
-    }
-    return keep;
   }
 
   const QkStore& store_;
