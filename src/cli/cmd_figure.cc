@@ -52,10 +52,6 @@ fs::path ExportOf(const std::string& recipe, const std::string& path) {
 
 int RunFigure(const FigureFlags& o) {
   CatchInterrupts();
-  std::error_code ignored;
-  if (!o.overwrite && fs::exists(o.output, ignored)) {
-    throw Error("exists already", o.output, "Use --overwrite to replace it.");
-  }
   AboutRecipe(o.recipe, [&] {
     const Recipe recipe =
         ReadRecipe(ParseRecipeJson(ReadFile(o.recipe, kMostRecipeBytes), o.recipe));

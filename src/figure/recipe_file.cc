@@ -34,6 +34,10 @@ void WriteRecipeFile(const RecipePlan& plan, const std::filesystem::path& path,
                      const AtomicOptions& options, const std::string& creator,
                      const StopCheck& stop_check) {
   const std::string extension = ExtensionOf(path);
+  std::error_code unknown;
+  if (options.existing == Existing::kRefuse && std::filesystem::exists(path, unknown)) {
+    throw Error("exists already", path.string(), "Use `overwrite` to replace it.");
+  }
   if (const std::optional<FigureFormat> format = FigureFormatNamed(extension)) {
     const std::vector<uint8_t> bytes = DrawRecipe(plan, *format, creator, stop_check);
     return WriteFileAtomic(path, Bytes(bytes), options);

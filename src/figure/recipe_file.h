@@ -24,7 +24,8 @@ std::vector<uint8_t> DrawRecipe(const RecipePlan& plan, FigureFormat format,
                                 const std::string& creator, const StopCheck& stop_check = {});
 
 // Writes what the name of `path` ends in, whole or not at all. Throws like DrawRecipe and the
-// writers of figure/table.h, and Error if it ends in none of these or cannot be written.
+// writers of figure/table.h, and Error if it ends in none of these, exists and may not be replaced
+// (before anything is computed), or cannot be written.
 void WriteRecipeFile(const RecipePlan& plan, const std::filesystem::path& path,
                      const AtomicOptions& options, const std::string& creator,
                      const StopCheck& stop_check = {});

@@ -30,7 +30,8 @@ TEST_F(RecipeFileTest, TheNameSaysWhichKindOfFile) {
   const std::string npy = Written("a.npy");
   EXPECT_EQ(ParseNpy(BytesOf(npy), "a.npy").shape,
             TableShape(Plan({{"queries", "1.2"}, {"definition", "model"}})));
-  for (const char* format : {"png", "svg", "pdf", "csv", "npy"}) EXPECT_TRUE(IsRecipeFormat(format));
+  for (const char* format : {"png", "svg", "pdf", "csv", "npy"})
+    EXPECT_TRUE(IsRecipeFormat(format));
   EXPECT_FALSE(IsRecipeFormat("gif"));
 }
 
