@@ -42,8 +42,8 @@ struct ReportTable {
   std::vector<ReportArray> arrays;
 };
 
-// A column as one array: texts if any cell is one, an empty cell then being ""; whole numbers if all
-// cells are; else numbers, NaN for empty.
+// A column as one array: texts if any cell is one, an empty cell then being ""; whole numbers if
+// all cells are; else numbers, NaN for empty.
 using ColumnValues =
     std::variant<std::vector<std::string>, std::vector<int64_t>, std::vector<double>>;
 ColumnValues ValuesOf(const ReportTable& table, size_t column);

@@ -33,9 +33,8 @@ std::vector<std::string> Meant(const std::vector<std::string>& prefixes, const s
 
 std::string Hint(const std::vector<std::string>& keys) {
   if (keys.empty()) return "";
-  return keys.size() > 1
-             ? "Choose one with `weights_key`: " + ListKeys(keys)
-             : "It holds one model: leave `weights_key` out, or give " + ListKeys(keys);
+  return keys.size() > 1 ? "Choose one with `weights_key`: " + ListKeys(keys)
+                         : "It holds one model: leave `weights_key` out, or give " + ListKeys(keys);
 }
 
 }  // namespace
