@@ -7,7 +7,12 @@
 
 namespace vggt::python {
 
+void BindAttention(nanobind::module_& module);
+void BindCapture(nanobind::module_& module);
 void BindCommand(nanobind::module_& module);
 void BindErrors(nanobind::module_& module);
+void BindFigure(nanobind::module_& module);
+void BindOpenedExport(nanobind::module_& module);
+void BindReport(nanobind::module_& module);
 
 }  // namespace vggt::python

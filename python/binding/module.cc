@@ -11,4 +11,9 @@ NB_MODULE(_core, module) {
       "version", [] { return std::string(VGGT_VERSION); }, "Version of the library, as '0.1.0'.");
   BindCommand(module);
   BindErrors(module);
+  BindOpenedExport(module);
+  BindAttention(module);
+  BindCapture(module);
+  BindFigure(module);
+  BindReport(module);
 }

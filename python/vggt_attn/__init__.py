@@ -11,17 +11,60 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from vggt_attn._core import definitions as definitions
+    from vggt_attn._core import set_thread_count as set_thread_count
+    from vggt_attn._core import thread_count as thread_count
     from vggt_attn._core import version as version
     from vggt_attn.errors import Error as Error
     from vggt_attn.errors import MissingFile as MissingFile
+    from vggt_attn.errors import OptionError as OptionError
+    from vggt_attn.exports import Export as Export
+    from vggt_attn.exports import export as export
+    from vggt_attn.exports import open as open
+    from vggt_attn.figures import Figure as Figure
+    from vggt_attn.maps import LayerMaps as LayerMaps
+    from vggt_attn.maps import Maps as Maps
+    from vggt_attn.reports import Report as Report
+    from vggt_attn.reports import Table as Table
+    from vggt_attn.reports import write_report as write_report
 
 # Each public name and the module that has it.
 _HOMES = {
     "Error": "vggt_attn.errors",
+    "Export": "vggt_attn.exports",
+    "Figure": "vggt_attn.figures",
+    "LayerMaps": "vggt_attn.maps",
+    "Maps": "vggt_attn.maps",
     "MissingFile": "vggt_attn.errors",
+    "OptionError": "vggt_attn.errors",
+    "Report": "vggt_attn.reports",
+    "Table": "vggt_attn.reports",
+    "definitions": "vggt_attn._core",
+    "export": "vggt_attn.exports",
+    "open": "vggt_attn.exports",
+    "set_thread_count": "vggt_attn._core",
+    "thread_count": "vggt_attn._core",
     "version": "vggt_attn._core",
+    "write_report": "vggt_attn.reports",
 }
-__all__ = ["Error", "MissingFile", "version"]
+__all__ = [
+    "Error",
+    "Export",
+    "Figure",
+    "LayerMaps",
+    "Maps",
+    "MissingFile",
+    "OptionError",
+    "Report",
+    "Table",
+    "definitions",
+    "export",
+    "open",
+    "set_thread_count",
+    "thread_count",
+    "version",
+    "write_report",
+]
 
 
 def __getattr__(name: str) -> object:

@@ -32,5 +32,9 @@ class MissingFile(Error, FileNotFoundError):
     """A file or folder does not exist; also a ``FileNotFoundError``."""
 
 
+class OptionError(Error, ValueError):
+    """An argument has a value that cannot be; also a ``ValueError``. ``where`` names it."""
+
+
 def _printable(text: str) -> str:
     return "".join(c if c.isprintable() else "?" for c in text)
