@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import csv
+import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -145,3 +147,24 @@ def test_several_exports_have_one_table(
     with (out / "data/scenes.csv").open() as file:
         assert len(list(csv.reader(file))) > 1
     assert capsys.readouterr().err.split("\r")[-1].startswith(f"wrote {out}: ")
+
+
+def test_signals_end_a_report(tmp_path: Path) -> None:
+    pictures = np.random.default_rng(0).integers(0, 256, (6, 518, 518, 3), np.uint8)
+    export = va.export(pictures, out=tmp_path / "out", save_qk=True, heatmaps=False)
+
+    def stop(_signal: int, _frame: object) -> None:
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGALRM, stop)
+    tables: list[va.Table] = []
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.02)
+        begin = time.monotonic()
+        with pytest.raises(TimeoutError):
+            tables.append(export.report(rows="all").heads)
+        took = time.monotonic() - begin
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert not tables
+    assert took < 1
