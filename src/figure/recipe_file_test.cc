@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 
+#include "figure/table.h"
 #include "formats/npy.h"
 #include "recipe_testing.h"
 
