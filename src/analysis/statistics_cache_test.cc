@@ -106,7 +106,8 @@ TEST_F(StatisticsCache, GivesBackTheSameBits) {
 }
 
 TEST_F(StatisticsCache, RowsAreAllSomeOrTheUsualOnes) {
-  const QkDescription& description = store_.description();
+  const QkStore store = Store();
+  const QkDescription& description = store.description();
   EXPECT_EQ(SampleFor(description, {}), RowsWithin(description, kUsualProducts));
   EXPECT_TRUE(SampleFor(description, 0).all);
   EXPECT_EQ(SampleFor(description, 2).patches.size(), 2);
