@@ -7,6 +7,7 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <chrono>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -28,10 +29,18 @@ using namespace nb::literals;  // NOLINT(google-build-using-namespace)
 namespace vggt::python {
 namespace {
 
-// Calls update(stage, share), if it is not None. Without Python's lock.
+constexpr std::chrono::milliseconds kBetweenUpdates{50};
+
+// Calls update(stage, share), if it is not None, at each stage and now and then. Without Python's
+// lock, on one thread.
 ReportProgress Saying(const nb::object& update) {
   if (update.is_none()) return {};
-  return [&update](const std::string& stage, double share) {
+  return [&update, before = std::string(), next = std::chrono::steady_clock::time_point()](
+             const std::string& stage, double share) mutable {
+    const auto now = std::chrono::steady_clock::now();
+    if (stage == before && share < 1 && now < next) return;
+    before = stage;
+    next = now + kBetweenUpdates;
     const nb::gil_scoped_acquire held;
     update(stage, share);
   };
