@@ -16,6 +16,7 @@
 #include "attention/tiles.h"
 #include "core/error.h"
 #include "ops/largest_sums.h"
+#include "ops/row_metrics.h"
 
 namespace vggt {
 namespace {
@@ -76,19 +77,6 @@ struct MaskGroup {
 };
 
 int64_t Blocks(int64_t patches, int64_t size) { return (patches + size - 1) / size; }
-
-double SumOf(std::span<const float> x) {
-  constexpr size_t kTogether = 8;
-  float sums[kTogether] = {};
-  size_t i = 0;
-  for (; i + kTogether <= x.size(); i += kTogether) {
-    for (size_t j = 0; j < kTogether; ++j) sums[j] += x[i + j];
-  }
-  for (; i < x.size(); ++i) sums[0] += x[i];
-  double total = 0;
-  for (const float sum : sums) total += sum;
-  return total;
-}
 
 void CheckOptions(const SparsityOptions& options) {
   const auto is_share = [](double share) { return share > 0 && share <= 1; };
@@ -235,6 +223,7 @@ class SparsityPass {
     int64_t query, first_key;
     std::span<const float> values;
 
+    double sum(TokenRun run) const { return SumOf(of(run).data(), run.count); }
     std::span<const float> of(TokenRun run) const {
       return values.subspan(static_cast<size_t>(run.first - first_key),
                             static_cast<size_t>(run.count));
@@ -249,7 +238,7 @@ class SparsityPass {
         lengths_.data() + static_cast<int64_t>(head) * grid_.tokens() + row.first_key;
     product.resize(row.values.size());
     for (size_t j = 0; j < product.size(); ++j) product[j] = row.values[j] * lengths[j];
-    const double sum = SumOf(product);
+    const double sum = SumOf(product.data(), std::ssize(product));
     if (!(sum > 0)) {
       product.assign(row.values.begin(), row.values.end());
       return;
@@ -262,7 +251,7 @@ class SparsityPass {
   void AddRow(const Row& row, const GroupMasks& masks, LargestSums& largest, Tally& tally,
               HeadTally* counts) const {
     const auto keys = std::ssize(row.values);
-    const double total = SumOf(row.values);
+    const double total = SumOf(row.values.data(), keys);
     std::vector<int64_t> tops;
     for (const double share : options_.shares) tops.push_back(CountOfShare(share, keys));
     std::vector<double> sums(tops.size());
@@ -289,15 +278,15 @@ class SparsityPass {
         (frame - group.frames.rows.first) * grid_.patches() + row.query - grid_.first_patch(frame);
     double specials = 0;
     if (grid_.scene_tokens > 0) {
-      specials += SumOf(row.of({grid_.first_scene_token(), grid_.scene_tokens}));
+      specials += row.sum({grid_.first_scene_token(), grid_.scene_tokens});
     }
     for (int64_t f = group.frames.keys.first; f < group.frames.keys.last; ++f) {
-      specials += SumOf(row.of({grid_.first_token(f), grid_.special_tokens}));
+      specials += row.sum({grid_.first_token(f), grid_.special_tokens});
     }
     const size_t key_blocks = group.key_blocks.size();
     std::vector<double> sums(key_blocks, 0);
     for (size_t b = 0; b < key_blocks; ++b) {
-      for (const TokenRun& run : group.key_blocks[b]) sums[b] += SumOf(row.of(run));
+      for (const TokenRun& run : group.key_blocks[b]) sums[b] += row.sum(run);
     }
     for (size_t r = 0; r < options_.blocks.size(); ++r) {
       const uint8_t* mask =
@@ -320,13 +309,11 @@ class SparsityPass {
   void AddColumns(const Row& row, ColumnTally& tally) const {
     const int64_t frame = row.query / grid_.tokens_per_frame();
     ColumnSums& columns = tally.halves[half_of_[static_cast<size_t>(row.query)]];
-    double* all = columns.all.data() + row.first_key;
-    for (size_t j = 0; j < row.values.size(); ++j) all[j] += row.values[j];
+    AddTo(row.values.data(), std::ssize(row.values), columns.all.data() + row.first_key);
     const TokenRun own{grid_.first_patch(frame), grid_.patches()};
     const std::span<const float> patches = row.of(own);
-    double* of_own = columns.own.data() + own.first;
-    for (size_t j = 0; j < patches.size(); ++j) of_own[j] += patches[j];
-    const double mass = SumOf(patches);
+    AddTo(patches.data(), own.count, columns.own.data() + own.first);
+    const double mass = row.sum(own);
     if (!columns.intra.empty() && mass > 0) {
       double* intra = columns.intra.data() + own.first;
       for (size_t j = 0; j < patches.size(); ++j) intra[j] += patches[j] / mass;

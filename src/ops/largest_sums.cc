@@ -1,87 +1,144 @@
 // SPDX-License-Identifier: Apache-2.0
+// Values are divided like in quicksort, but only where the end of a sum lies, and what was divided
+// for one sum stays so for the next. The value to divide at is chosen from a sample, a little to
+// the far side of the place that is looked for: that place then lies in the smaller part.
 #include "ops/largest_sums.h"
 
 #include <algorithm>
-#include <bit>
 #include <functional>
 
+#include "ops/row_metrics.h"
+
+// Everything in HWY_NAMESPACE is compiled once per instruction set; the best is chosen at run time.
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "ops/largest_sums.cc"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include "ops/nth_largest-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace vggt::HWY_NAMESPACE {
+
+constexpr int64_t kSample = 32;
+
+// The n-th largest of at most kSample values, or about that of more.
+float PivotNear(const float* x, int64_t count, int64_t n) {
+  float sample[kSample + kPartPadding];
+  if (count <= kSample) {
+    std::copy_n(x, count, sample);
+    return NthLargest(sample, count, n);
+  }
+  for (int64_t i = 0; i < kSample; ++i) sample[i] = x[i * count / kSample];
+  const int64_t near = n * kSample / count;
+  const int64_t aside = 2 * n < count ? near + 2 : near - 1;
+  return NthLargest(sample, kSample, std::clamp<int64_t>(aside, 1, kSample));
+}
+
+// Puts the values larger than `pivot` in front, then those equal to it, then the others, which
+// pass through `smaller`, with room for all. Returns how many are larger and how many equal.
+void PutInOrder(float* x, int64_t count, float pivot, float* smaller, int64_t* sizes) {
+  const V pivots = hn::Set(d, pivot);
+  int64_t larger = 0, rest = 0, i = 0;
+  for (; i + kLanes <= count; i += kLanes) {
+    const V values = hn::LoadU(d, x + i);
+    const auto above = hn::Gt(values, pivots), below = hn::Lt(values, pivots);
+    hn::StoreU(hn::Compress(values, above), d, x + larger);  // what is overwritten was read
+    hn::StoreU(hn::Compress(values, below), d, smaller + rest);
+    larger += static_cast<int64_t>(hn::CountTrue(d, above));
+    rest += static_cast<int64_t>(hn::CountTrue(d, below));
+  }
+  for (; i < count; ++i) {
+    const float value = x[i];
+    if (value > pivot) x[larger++] = value;
+    if (value < pivot) smaller[rest++] = value;
+  }
+  sizes[0] = larger;
+  sizes[1] = count - larger - rest;
+  std::fill(x + larger, x + larger + sizes[1], pivot);
+  std::copy_n(smaller, rest, x + larger + sizes[1]);
+}
+
+}  // namespace vggt::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
 namespace vggt {
 namespace {
 
-// Values that agree in exponent and the first five bits of the fraction share a bucket; those
-// smaller than 2⁻³² of the largest share the last. Few buckets hold the end of a sum, and only
-// those are looked into.
-constexpr uint32_t kBucketShift = 18;
-constexpr size_t kBuckets = 1024;
+HWY_EXPORT(PivotNear);
+HWY_EXPORT(PutInOrder);
 
-double SumOf(const float* x, int64_t count) {
-  constexpr int64_t kTogether = 8;
-  double sums[kTogether] = {};
-  int64_t i = 0;
-  for (; i + kTogether <= count; i += kTogether) {
-    for (int64_t j = 0; j < kTogether; ++j) sums[j] += x[i + j];
-  }
-  for (; i < count; ++i) sums[0] += x[i];
-  double total = 0;
-  for (const double sum : sums) total += sum;
-  return total;
-}
+constexpr int64_t kFew = 32;  // values that are sorted
 
 }  // namespace
 
 void LargestSums::Take(std::span<const float> values) {
-  ordered_.resize(values.size());
-  where_.resize(values.size());
-  float largest = 0;
-  for (const float v : values) largest = std::max(largest, v);
-  // The bits of floats that are not negative ascend as they do.
-  const uint32_t top = std::bit_cast<uint32_t>(largest) >> kBucketShift;
-  for (size_t i = 0; i < values.size(); ++i) {
-    const uint32_t below = top - (std::bit_cast<uint32_t>(values[i]) >> kBucketShift);
-    where_[i] = static_cast<uint16_t>(std::min<uint32_t>(below, kBuckets - 1));
-  }
-  ends_.assign(kBuckets + 1, 0);
-  for (const uint16_t bucket : where_) ++ends_[bucket + 1U];
-  for (size_t b = 1; b <= kBuckets; ++b) ends_[b] += ends_[b - 1];
-  // ends_[b] is where bucket b begins, and after the copy where it ends.
-  for (size_t i = 0; i < values.size(); ++i) {
-    ordered_[static_cast<size_t>(ends_[where_[i]]++)] = values[i];
-  }
-  ends_.pop_back();
+  values_.assign(values.begin(), values.end());
+  smaller_.resize(values.size());
+  parts_.assign({{0, 0, false}, {std::ssize(values_), SumOf(values_.data(), std::ssize(values_)), true}});
 }
 
-void LargestSums::Sums(std::span<const int64_t> counts, double* sums) {
-  int64_t done = 0;
-  double sum = 0;
-  auto bucket = ends_.begin();
-  for (size_t i = 0; i < counts.size(); ++i) {
-    bucket = std::lower_bound(bucket, ends_.end(), counts[i]);
-    const int64_t begin = bucket == ends_.begin() ? 0 : *(bucket - 1);
-    if (counts[i] < *bucket && counts[i] > begin) {
-      // What was summed up before stays in front.
-      std::nth_element(ordered_.begin() + std::max(begin, done), ordered_.begin() + counts[i],
-                       ordered_.begin() + *bucket, std::greater<>());
-    }
-    sum += SumOf(ordered_.data() + done, counts[i] - done);
-    done = counts[i];
-    sums[i] = sum;
+void LargestSums::Divide(size_t part, int64_t n) {
+  const Part whole = parts_[part];
+  float* const x = values_.data() + whole.begin;
+  const int64_t count = SizeOf(part);
+  const float pivot = HWY_DYNAMIC_DISPATCH(PivotNear)(x, count, n);
+  int64_t sizes[2];
+  HWY_DYNAMIC_DISPATCH(PutInOrder)(x, count, pivot, smaller_.data(), sizes);
+  const auto [larger, equal] = sizes;
+  const double sum = whole.before + SumOf(x, larger);
+  const Part same{whole.begin + larger, sum, true};
+  const Part others{same.begin + equal, sum + static_cast<double>(equal) * pivot, false};
+  auto place = parts_.begin() + static_cast<int64_t>(part);
+  if (larger > 0) {
+    place = parts_.insert(place + 1, same);
+  } else {
+    *place = same;
   }
+  if (larger + equal < count) parts_.insert(place + 1, others);
+}
+
+double LargestSums::SumOfLargest(int64_t count) {
+  const auto part_of = [&] {
+    const auto after = std::ranges::upper_bound(parts_, count, {}, &Part::begin);
+    return static_cast<size_t>(after - parts_.begin()) - 1;
+  };
+  size_t part = part_of();
+  while (!parts_[part].sorted && parts_[part].begin < count) {
+    Divide(part, count - parts_[part].begin);
+    part = part_of();
+  }
+  return parts_[part].before +
+         SumOf(values_.data() + parts_[part].begin, count - parts_[part].begin);
+}
+
+// The last first: what is in front of it is less to divide for the others.
+void LargestSums::Sums(std::span<const int64_t> counts, double* sums) {
+  for (size_t i = counts.size(); i-- > 0;) sums[i] = SumOfLargest(counts[i]);
 }
 
 int64_t LargestSums::CountToReach(double target) {
-  double sum = 0;
-  int64_t begin = 0;
-  for (const int64_t end : ends_) {
-    const double with = sum + SumOf(ordered_.data() + begin, end - begin);
-    if (with >= target && end > begin) {
-      std::sort(ordered_.begin() + begin, ordered_.begin() + end, std::greater<>());
-      while (begin < end && sum < target) sum += ordered_[static_cast<size_t>(begin++)];
-      return begin;
+  if (target <= 0) return 0;
+  for (;;) {
+    const auto reached = std::ranges::lower_bound(parts_, target, {}, &Part::before);
+    if (reached == parts_.end()) return std::ssize(values_);
+    const auto part = static_cast<size_t>(reached - parts_.begin()) - 1;
+    const int64_t begin = parts_[part].begin, end = parts_[part + 1].begin;
+    if (!parts_[part].sorted && end - begin > kFew) {
+      Divide(part, (end - begin) / 2);
+      continue;
     }
-    sum = with;
-    begin = end;
+    if (!parts_[part].sorted) {
+      std::sort(values_.begin() + begin, values_.begin() + end, std::greater<>());
+      parts_[part].sorted = true;
+    }
+    double sum = parts_[part].before;
+    int64_t count = begin;
+    while (count < end && sum < target) sum += values_[static_cast<size_t>(count++)];
+    return count;
   }
-  return std::ssize(ordered_);
 }
 
 }  // namespace vggt
+#endif  // HWY_ONCE

@@ -15,17 +15,28 @@ class LargestSums {
   // Takes a copy of the values, at least one, finite and not negative.
   void Take(std::span<const float> values);
 
-  // sums[i] = the sum of the counts[i] largest of the values taken. `counts` do not descend and lie
-  // in [0, number of values]. Sums are double.
+  // sums[i] = the sum of the counts[i] largest of the values taken. `counts` lie in [0, number of
+  // values]. Sums are double.
   void Sums(std::span<const int64_t> counts, double* sums);
 
   // How many of the largest it takes for a sum of at least `target`; all if they have less.
   int64_t CountToReach(double target);
 
  private:
-  std::vector<float> ordered_;   // bucket after bucket, the largest values first
-  std::vector<uint16_t> where_;  // the bucket of each value
-  std::vector<int64_t> ends_;    // of the buckets, in ordered_
+  // The values from `begin` to the next part's are at least as large as those after them.
+  struct Part {
+    int64_t begin;
+    double before;  // the sum of all values in front of it
+    bool sorted;    // descending
+  };
+
+  double SumOfLargest(int64_t count);
+  int64_t SizeOf(size_t part) const { return parts_[part + 1].begin - parts_[part].begin; }
+  // Divides a part at its n-th largest value, or about there if it has many values.
+  void Divide(size_t part, int64_t n);
+
+  std::vector<float> values_, smaller_;
+  std::vector<Part> parts_;  // and an empty one at the end
 };
 
 }  // namespace vggt

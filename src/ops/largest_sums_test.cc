@@ -61,6 +61,21 @@ TEST(LargestSums, EqualThoseOfTheSortedRow) {
   }
 }
 
+// Few different values, so that the value to divide at is one of many; and rows in order.
+TEST(LargestSums, ManyEqualValues) {
+  std::mt19937 engine(2);
+  for (const int values : {2, 3, 40}) {
+    std::uniform_int_distribution<int> value(0, values - 1);
+    std::vector<float> row(777);
+    for (float& v : row) v = static_cast<float>(value(engine));
+    CompareWithSorting(row);
+    std::sort(row.begin(), row.end());
+    CompareWithSorting(row);
+    std::reverse(row.begin(), row.end());
+    CompareWithSorting(row);
+  }
+}
+
 TEST(LargestSums, ZerosAndEqualValues) {
   CompareWithSorting(std::vector<float>(37, 0.0F));
   CompareWithSorting(std::vector<float>(37, 1.0F / 37));

@@ -14,6 +14,7 @@
 #include <hwy/highway.h>
 
 #include "ops/attention_simd-inl.h"
+#include "ops/nth_largest-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace vggt::HWY_NAMESPACE {
@@ -72,25 +73,6 @@ int64_t FirstPlaceOf(float value, const float* x, int64_t count) {
   return count;
 }
 
-// The smallest value of x[0 … count) that fewer than ten are larger than: the tenth, or the last.
-// Takes the square of their number. Writes up to PaddedPart(count).
-float TenthLargest(float* x, int64_t count) {
-  const V infinity = hn::Set(d, std::numeric_limits<float>::infinity());
-  std::fill(x + count, x + PaddedPart(count), std::numeric_limits<float>::infinity());
-  V tenth = infinity;
-  for (int64_t i = 0; i < count; i += kLanes) {
-    const V values = hn::LoadU(d, x + i);
-    V larger = hn::Zero(d);
-    for (int64_t j = 0; j < count; ++j) {
-      const auto is_larger = hn::Gt(hn::Set(d, x[j]), values);
-      larger = hn::Add(larger, hn::IfThenElseZero(is_larger, hn::Set(d, 1)));
-    }
-    const auto among_ten = hn::Lt(larger, hn::Set(d, kTopValues));
-    tenth = hn::Min(tenth, hn::IfThenElse(among_ten, values, infinity));
-  }
-  return hn::GetLane(hn::MinOfLanes(d, tenth));
-}
-
 // The largest values of sixteen interleaved sixteenths are sixteen values of the row, so that the
 // tenth of them is a bound that at least ten values reach, and on average few more: these are
 // gathered.
@@ -108,7 +90,7 @@ int64_t TopValues(const float* x, int64_t count, float* scratch, float* out) {
   }
   for (int64_t v = 0; v < kVectorsOfStep; ++v) hn::StoreU(best[v], d, largest + v * kLanes);
   for (; i < count; ++i) largest[i % kPartPadding] = std::max(largest[i % kPartPadding], x[i]);
-  const float bound = TenthLargest(largest, kPartPadding);
+  const float bound = NthLargest(largest, kPartPadding, kTopValues);
 
   const V bounds = hn::Set(d, bound);
   int64_t gathered = 0;
@@ -129,13 +111,39 @@ int64_t TopValues(const float* x, int64_t count, float* scratch, float* out) {
     std::copy_n(scratch, taken, out);
     return taken;
   }
-  const float tenth = TenthLargest(scratch, gathered);
+  const float tenth = NthLargest(scratch, gathered, kTopValues);
   int64_t written = 0;
   for (i = 0; i < gathered; ++i) {
     if (scratch[i] > tenth) out[written++] = scratch[i];
   }
   std::fill(out + written, out + taken, tenth);
   return taken;
+}
+
+double SumOf(const float* x, int64_t count) {
+  const hn::ScalableTag<double> dd;
+  const hn::Rebind<float, decltype(dd)> df;  // as many floats
+  const auto lanes = static_cast<int64_t>(hn::Lanes(dd));
+  auto sum = hn::Zero(dd), other = hn::Zero(dd);
+  int64_t i = 0;
+  for (; i + 2 * lanes <= count; i += 2 * lanes) {
+    sum = hn::Add(sum, hn::PromoteTo(dd, hn::LoadU(df, x + i)));
+    other = hn::Add(other, hn::PromoteTo(dd, hn::LoadU(df, x + i + lanes)));
+  }
+  double total = hn::GetLane(hn::SumOfLanes(dd, hn::Add(sum, other)));
+  for (; i < count; ++i) total += x[i];
+  return total;
+}
+
+void AddTo(const float* x, int64_t count, double* sums) {
+  const hn::ScalableTag<double> dd;
+  const hn::Rebind<float, decltype(dd)> df;
+  const auto lanes = static_cast<int64_t>(hn::Lanes(dd));
+  int64_t i = 0;
+  for (; i + lanes <= count; i += lanes) {
+    hn::StoreU(hn::Add(hn::LoadU(dd, sums + i), hn::PromoteTo(dd, hn::LoadU(df, x + i))), dd, sums + i);
+  }
+  for (; i < count; ++i) sums[i] += x[i];
 }
 
 // Adding 1.5 · 2^52 leaves the whole number in the lowest bits of a double.
@@ -209,7 +217,9 @@ HWY_EXPORT(FirstPlaceOf);
 HWY_EXPORT(TopValues);
 HWY_EXPORT(SumOfDifferences);
 HWY_EXPORT(AddToTwo);
+HWY_EXPORT(AddTo);
 HWY_EXPORT(MoveToSums);
+HWY_EXPORT(SumOf);
 HWY_EXPORT(SumOfDistances);
 
 }  // namespace
@@ -232,6 +242,12 @@ double SumOfDifferences(const float* x, float a, const float* y, float b, int64_
 
 void AddToTwo(const float* x, int64_t count, float a, float* first, float b, float* second) {
   HWY_DYNAMIC_DISPATCH(AddToTwo)(x, count, a, first, b, second);
+}
+
+double SumOf(const float* x, int64_t count) { return HWY_DYNAMIC_DISPATCH(SumOf)(x, count); }
+
+void AddTo(const float* x, int64_t count, double* sums) {
+  HWY_DYNAMIC_DISPATCH(AddTo)(x, count, sums);
 }
 
 void MoveToSums(float* x, int64_t count, int64_t* sums) {

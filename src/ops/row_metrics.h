@@ -43,6 +43,12 @@ double SumOfDifferences(const float* x, float a, const float* y, float b, int64_
 // first[i] += a · x[i] and second[i] += b · x[i]; count is a multiple of kPartPadding.
 void AddToTwo(const float* x, int64_t count, float a, float* first, float b, float* second);
 
+// Σ_i x[i], a double sum; count may be 0.
+double SumOf(const float* x, int64_t count);
+
+// sums[i] += x[i].
+void AddTo(const float* x, int64_t count, double* sums);
+
 // sums[i] += x[i] · 2^36, rounded to a whole number, for |x[i]| ≤ 2^14; then x[i] = 0. Sums of
 // whole numbers do not depend on their order.
 inline constexpr double kSumUnit = 0x1p-36;

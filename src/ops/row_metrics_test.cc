@@ -140,6 +140,25 @@ TEST(AddToTwoTest, EqualsItsFormula) {
   });
 }
 
+TEST(SumOfTest, AndAddToAreDoubleSums) {
+  std::mt19937 engine(6);
+  std::normal_distribution<float> normal;
+  for (const size_t count : {0U, 1U, 7U, 8U, 16U, 33U, 1000U}) {
+    std::vector<float> x(count);
+    double expected = 0, magnitude = 0;
+    for (float& value : x) {
+      value = normal(engine);
+      expected += value;
+      magnitude += std::abs(value);
+    }
+    EXPECT_NEAR(SumOf(x.data(), static_cast<int64_t>(count)), expected, 1e-13 * magnitude);
+    std::vector<double> sums(count + 1, 0.25);
+    AddTo(x.data(), static_cast<int64_t>(count), sums.data());
+    for (size_t i = 0; i < count; ++i) ASSERT_EQ(sums[i], 0.25 + static_cast<double>(x[i]));
+    EXPECT_EQ(sums[count], 0.25);
+  }
+}
+
 TEST(MoveToSumsTest, AddsWholeNumbersOfItsUnit) {
   for (const int64_t count : kCounts) {
     const std::vector<float> x = Random(count, 4);
