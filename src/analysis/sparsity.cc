@@ -197,7 +197,10 @@ class SparsityPass {
         half.own.assign(tokens, 0);
       }
     }
-    for (ColumnSums& half : tally.plain.columns.halves) half.intra.assign(tokens, 0);
+    // The statistics choose these anchors, if there are any.
+    if (!statistics_) {
+      for (ColumnSums& half : tally.plain.columns.halves) half.intra.assign(tokens, 0);
+    }
     const auto masks = Masks(head, tally);
 
     HeadRef ref = layer_;
@@ -251,7 +254,6 @@ class SparsityPass {
   void AddRow(const Row& row, const GroupMasks& masks, LargestSums& largest, Tally& tally,
               HeadTally* counts) const {
     const auto keys = std::ssize(row.values);
-    const double total = SumOf(row.values.data(), keys);
     std::vector<int64_t> tops;
     for (const double share : options_.shares) tops.push_back(CountOfShare(share, keys));
     std::vector<double> sums(tops.size());
@@ -263,7 +265,7 @@ class SparsityPass {
     }
     if (counts) {
       counts->keys_for_90 +=
-          static_cast<double>(largest.CountToReach(0.9 * total)) / static_cast<double>(keys);
+          static_cast<double>(largest.CountToReach(0.9 * largest.total())) / static_cast<double>(keys);
     }
     AddBlocks(row, masks, tally, counts);
     AddColumns(row, tally.columns);
@@ -313,8 +315,7 @@ class SparsityPass {
     const TokenRun own{grid_.first_patch(frame), grid_.patches()};
     const std::span<const float> patches = row.of(own);
     AddTo(patches.data(), own.count, columns.own.data() + own.first);
-    const double mass = row.sum(own);
-    if (!columns.intra.empty() && mass > 0) {
+    if (const double mass = columns.intra.empty() ? 0 : row.sum(own); mass > 0) {
       double* intra = columns.intra.data() + own.first;
       for (size_t j = 0; j < patches.size(); ++j) intra[j] += patches[j] / mass;
     }

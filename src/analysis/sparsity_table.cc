@@ -7,6 +7,8 @@
 #include <cmath>
 #include <numeric>
 
+#include "attention/softmax_groups.h"
+
 namespace vggt {
 namespace {
 
@@ -63,6 +65,16 @@ std::string ChosenAnchorsText(const LayerSparsity& layer) {
 const QkBlocks& SparsityBlocks(const QkDescription& description) {
   const QkBlocks* global = description.Find(BlockKind::kGlobal);
   return global != nullptr ? *global : description.blocks.front();
+}
+
+RowSample SparsitySample(const QkDescription& description, double products) {
+  const QkBlocks& blocks = SparsityBlocks(description);
+  const TokenGrid grid = description.token_grid(blocks);
+  const FrameRange most = AttendedFrames(blocks.attends, grid.frames - 1, grid.frames, false);
+  const double each = static_cast<double>(grid.frames) *
+                      static_cast<double>(KeyCount(most, grid) * blocks.head_dim * blocks.heads) *
+                      static_cast<double>(blocks.layers.size());
+  return SampledRows(grid, static_cast<int64_t>(std::clamp(products / each, 2.0, 64.0)));
 }
 
 bool KnowsLengths(const QkBlocks& blocks) {

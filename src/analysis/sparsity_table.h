@@ -11,10 +11,12 @@
 
 namespace vggt {
 
-// The blocks that a report of sparsity is about: global ones, or the first kind. Of each picture as
-// many rows, where nobody chooses.
+// The blocks that a report of sparsity is about: global ones, or the first kind.
 const QkBlocks& SparsityBlocks(const QkDescription& description);
-inline constexpr int64_t kSparsityRows = 64;
+// Their rows where nobody chooses: 64 of each picture, or of many pictures fewer, but at least two,
+// so that all layers take no more than `products` multiply-adds.
+inline constexpr double kSparsityProducts = 3e11;
+RowSample SparsitySample(const QkDescription& description, double products = kSparsityProducts);
 // Whether all their layers know ‖W_O v‖: lengths help only then.
 bool KnowsLengths(const QkBlocks& blocks);
 // ComputeLayerSparsity of one of their layers, with lengths if all know them.

@@ -57,6 +57,18 @@ TEST_F(SparsityTableTest, HasARowForEachSettingAndAllHeadsAsArrays) {
   EXPECT_THAT(table.definition, HasSubstr("anchors-random: patches drawn at random"));
 }
 
+TEST(SparsitySample, TakesFewerRowsOfMorePictures) {
+  QkDescription d = SmallQkDescription(3, 9, 11);
+  const QkBlocks& blocks = SparsityBlocks(d);
+  const int64_t of_layer = blocks.head_dim * blocks.heads * 3 * d.token_grid(blocks).tokens();
+  const auto of_row = static_cast<double>(of_layer * std::ssize(blocks.layers));
+  EXPECT_EQ(SparsitySample(d).patches.size(), 64U);
+  EXPECT_EQ(SparsitySample(d, 10.5 * of_row).patches.size(), 10U);
+  EXPECT_EQ(SparsitySample(d, 0).patches.size(), 2U);
+  d.H_p = d.W_p = 5;
+  EXPECT_TRUE(SparsitySample(d).all);
+}
+
 TEST_F(SparsityTableTest, OfHeadsAndMasks) {
   const ReportTable heads = SparsityHeadsTable(layers_);
   ASSERT_EQ(heads.rows.size(), 6U);

@@ -15,6 +15,9 @@ class LargestSums {
   // Takes a copy of the values, at least one, finite and not negative.
   void Take(std::span<const float> values);
 
+  // The sum of all values taken.
+  double total() const { return parts_.back().before; }
+
   // sums[i] = the sum of the counts[i] largest of the values taken. `counts` lie in [0, number of
   // values]. Sums are double.
   void Sums(std::span<const int64_t> counts, double* sums);

@@ -41,9 +41,11 @@ class SparsityMaking {
   explicit SparsityMaking(const SectionInput& input)
       : input_(input), blocks_(SparsityBlocks(input.store.description())) {
     options_.seed = input.seed;
-    const TokenGrid grid = input.store.description().token_grid(blocks_);
-    const int64_t rows = input.rows.value_or(kSparsityRows);
-    const RowSample sample = rows == 0 ? AllRows(grid) : SampledRows(grid, rows);
+    const QkDescription& description = input.store.description();
+    const TokenGrid grid = description.token_grid(blocks_);
+    const RowSample sample = !input.rows       ? SparsitySample(description)
+                             : *input.rows == 0 ? AllRows(grid)
+                                                : SampledRows(grid, *input.rows);
     const size_t count = blocks_.layers.size();
     for (size_t i = 0; i < count; ++i) {
       const LayerStatistics* statistics =

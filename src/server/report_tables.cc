@@ -35,7 +35,7 @@ std::vector<ReportTable> TokensTables(const TableSource& source) {
 std::vector<ReportTable> SparsityTables(const TableSource& source) {
   const QkDescription& description = source.store.description();
   const QkBlocks& blocks = SparsityBlocks(description);
-  const RowSample sample = SampledRows(description.token_grid(blocks), kSparsityRows);
+  const RowSample sample = SparsitySample(description);
   const SparsityOptions options;
   while (source.sparsity.size() < blocks.layers.size()) {
     const size_t layer = source.sparsity.size();
