@@ -11,6 +11,7 @@
 #include <span>
 #include <utility>
 
+#include "analysis/stored_rows.h"
 #include "attention/request.h"
 #include "attention/tiles.h"
 #include "core/error.h"
@@ -584,9 +585,7 @@ LayerStatistics ComputeLayerStatistics(const QkStore& store, BlockKind kind, siz
                             grid.patches() - 1));
   }
   LayerStatistics statistics = LayerPass(store, kind, layer, sample, stop_check).Run();
-  // What was read of the file would count as this process's memory, layer after layer.
-  const QkTensors tensors = store.Layer(BlocksOf(store.description(), kind), layer);
-  tensors.mapping->Release(0, tensors.mapping->bytes().size());
+  ReleaseLayer(store, BlocksOf(store.description(), kind), layer);
   return statistics;
 }
 

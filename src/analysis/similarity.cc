@@ -8,6 +8,7 @@
 #include <numeric>
 
 #include "analysis/row_sample.h"
+#include "analysis/stored_rows.h"
 #include "attention/logit_row.h"
 #include "attention/request.h"
 #include "ops/half_rows.h"
@@ -346,6 +347,7 @@ std::vector<LayerSimilarity> ComputeSimilarity(const QkStore& store, BlockKind k
   ParallelFor(count, 1, [&](size_t i) {
     CheckStop(stop_check);
     layers[i] = SimilarityWork(store, blocks, i).Run(key_pairs[i], query_pairs[i]);
+    ReleaseLayer(store, blocks, i);
   });
   for (size_t i = 0; i + 1 < count; ++i) {
     layers[i].keys.next_layer = Correlation(key_pairs[i], key_pairs[i + 1]);

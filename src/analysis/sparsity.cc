@@ -156,6 +156,7 @@ class SparsityPass {
     }
     AddRowRules();
     AddColumnRules(OwnPictureScores(stop_check));
+    ReleaseLayer(store_, blocks_, layer_.layer);
     return std::move(out_);
   }
 

@@ -121,4 +121,9 @@ const QkBlocks& GlobalBlocksOfSeveral(const QkStore& store, const char* what) {
   return blocks;
 }
 
+void ReleaseLayer(const QkStore& store, const QkBlocks& blocks, size_t layer) {
+  const QkTensors tensors = store.Layer(blocks, layer);
+  tensors.mapping->Release(0, tensors.mapping->bytes().size());
+}
+
 }  // namespace vggt

@@ -64,4 +64,8 @@ void ForEachSoftmaxRow(const FloatBuffer& q, const FloatBuffer& k, const QkBlock
 // score") needs two.
 const QkBlocks& GlobalBlocksOfSeveral(const QkStore& store, const char* what);
 
+// What was read of a layer's file counts as this process's memory no longer; read again, it is as
+// before. For passes that go from layer to layer.
+void ReleaseLayer(const QkStore& store, const QkBlocks& blocks, size_t layer);
+
 }  // namespace vggt
