@@ -8,6 +8,9 @@
 #include <cmath>
 #include <limits>
 
+#include "analysis/token_flow.h"
+#include "attention/softmax_groups.h"
+
 namespace vggt {
 namespace {
 
@@ -86,28 +89,33 @@ class Head {
     return sum;
   }
 
-  // What patches give on average to picture 0, and to a picture that is neither 0 nor their own;
-  // NaN where there are no such.
+  // What patches give on average to picture 0, and to a picture that is neither 0 nor their own, of
+  // those that see both; NaN where there are no such.
   std::pair<double, double> MassOfOthers() const {
     const int64_t frames = s_.grid.frames;
-    double first = 0, others = 0;
+    double first = 0, others = 0, queries = 0;
     for (int64_t from = 1; from < frames; ++from) {
+      const FrameRange seen = AttendedFrames(s_.attends, from, frames, false);
+      if (seen.first > 0 || seen.count() < 3) continue;
       const float* row = s_.frame_mass.data() + (head_ * frames + from) * (frames + 1);
+      double sum = 0;
+      for (int64_t to = 1; to < seen.last; ++to) sum += to == from ? 0 : row[to];
       first += row[0];
-      for (int64_t to = 1; to < frames; ++to) others += to == from ? 0 : row[to];
+      others += sum / static_cast<double>(seen.count() - 2);
+      ++queries;
     }
-    const auto queries = static_cast<double>(frames - 1);
-    return {first / queries, others / (queries * static_cast<double>(frames - 2))};
+    return {first / queries, others / queries};
   }
 
   bool IsHub() const {
     const auto queries = static_cast<double>(s_.grid.frames * std::ssize(s_.sample.patches));
-    // Of few sampled queries each has a large share, and so has its own patch in many heads.
-    const double least =
-        std::max(kHubTimes / static_cast<double>(s_.grid.tokens()), kHubQueries / queries);
+    const std::vector<double> uniform = UniformKeyMass(s_.attends, s_.grid);
     int64_t count = 0;
     double mass = 0;
     for (int64_t f = 0; f < s_.grid.frames; ++f) {
+      // Of few sampled queries each has a large share, and so has its own patch in many heads.
+      const double least =
+          std::max(kHubTimes * uniform[static_cast<size_t>(f)], kHubQueries / queries);
       for (const float key : KeysOf(f).subspan(static_cast<size_t>(s_.grid.special_tokens))) {
         if (!(key >= least)) continue;
         ++count;

@@ -182,6 +182,35 @@ TEST(HeadLabels, SampledQueriesAreNoHubs) {
   EXPECT_THAT(head.Labels(), ElementsAre(HeadLabel::kHub));
 }
 
+// Early pictures are seen by more queries: what they get for that makes no hub.
+TEST(HeadLabels, HubsOfCausalBlocksExceedWhatTheirPictureGets) {
+  OneHead head({40, 0, 4, 4});
+  LayerStatistics& s = head.statistics();
+  const auto patch = [&](double times) { return static_cast<float>(times / (40 * 16)); };
+  s.key_mass[3] = patch(30);
+  s.key_mass[5] = patch(40);
+  EXPECT_THAT(head.Labels(), ::testing::Contains(HeadLabel::kHub));
+  // Uniform attention gives picture 0 1 + 1/2 … + 1/40 = 4.28 times the share of all.
+  s.attends = Attends::kCausal;
+  EXPECT_THAT(head.Labels(), ::testing::Not(::testing::Contains(HeadLabel::kHub)));
+  s.key_mass[3] = s.key_mass[5] = patch(43);
+  EXPECT_THAT(head.Labels(), ::testing::Contains(HeadLabel::kHub));
+}
+
+// Pictures that a query cannot see get nothing, which says nothing of those that it sees.
+TEST(HeadLabels, TheFirstPictureOfCausalBlocksIsHeldAgainstThoseThatAreSeen) {
+  OneHead head;
+  LayerStatistics& s = head.statistics();
+  s.attends = Attends::kCausal;
+  //              to 0     1     2    special
+  s.frame_mass = {1.0F, 0,    0,    0,   // from 0
+                  0.9F, 0.1F, 0,    0,   // 1: sees no other
+                  0.3F, 0.3F, 0.4F, 0};  // 2
+  EXPECT_THAT(head.Labels(), IsEmpty());
+  s.frame_mass[8] = 0.6F;
+  EXPECT_THAT(head.Labels(), ElementsAre(HeadLabel::kFirstPicture));
+}
+
 TEST(HeadLabels, FirstPictureIsWhereTheOthersLook) {
   OneHead head;
   std::vector<float>& mass = head.statistics().frame_mass;

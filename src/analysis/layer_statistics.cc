@@ -100,6 +100,7 @@ class LayerPass {
   LayerStatistics Run() {
     LayerStatistics s;
     s.kind = blocks_.kind;
+    s.attends = blocks_.attends;
     s.grid = grid_;
     s.heads = blocks_.heads;
     s.sample = sample_;
@@ -541,9 +542,9 @@ class LayerPass {
       add(HeadMetric::kParticipation, keys);
       add(HeadMetric::kTop1Mass, 1 / keys);
       add(HeadMetric::kTop10Mass, std::min(1.0, static_cast<double>(kTopValues) / keys));
-      add(HeadMetric::kSpecialMass, (frames * static_cast<double>(specials_) +
-                                     static_cast<double>(grid_.scene_tokens)) /
-                                        keys);
+      add(HeadMetric::kSpecialMass,
+          (frames * static_cast<double>(specials_) + static_cast<double>(grid_.scene_tokens)) /
+              keys);
       add(HeadMetric::kOwnMass, patches / keys);
       add(HeadMetric::kCrossMass, (frames - 1) * patches / keys);
       add(HeadMetric::kFirstFrameMass, range.first == 0 ? patches / keys : 0);

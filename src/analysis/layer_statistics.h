@@ -30,6 +30,7 @@ inline constexpr size_t kQueryGroups = 5, kKeyGroups = 6;
 
 struct LayerStatistics {
   BlockKind kind = BlockKind::kGlobal;
+  Attends attends = Attends::kAll;
   int64_t layer_index = 0;  // from 0
   TokenGrid grid;
   int64_t heads = 0;
@@ -53,8 +54,8 @@ struct LayerStatistics {
   std::vector<double> uniform;
 
   // [heads, frames, frames + 1]: mean mass from the patches of a frame to those of each frame; the
-  // last column is that of all special tokens and scene tokens. Rows add up to 1. The same before RoPE; empty if
-  // that is not known.
+  // last column is that of all special tokens and scene tokens. Rows add up to 1. The same before
+  // RoPE; empty if that is not known.
   std::vector<float> frame_mass, frame_mass_before_rope;
   // [heads, kQueryGroups, kKeyGroups]: the mean over queries of the mass of a group of keys, and
   // the largest single probability. All special tokens of frames are queries here, and the patches

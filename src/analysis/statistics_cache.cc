@@ -98,6 +98,7 @@ LayerStatistics EmptyStatistics(const QkStore& store, BlockKind kind, size_t lay
   const QkBlocks& blocks = BlocksOf(store.description(), kind);
   LayerStatistics s;
   s.kind = kind;
+  s.attends = blocks.attends;
   s.layer_index = blocks.layers.at(layer).index;
   s.grid = store.description().token_grid(blocks);
   s.heads = blocks.heads;

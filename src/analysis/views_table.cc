@@ -9,6 +9,7 @@
 
 #include "analysis/layer_choice.h"
 #include "analysis/stored_rows.h"
+#include "attention/softmax_groups.h"
 
 namespace vggt {
 namespace {
@@ -18,6 +19,30 @@ struct MatchPairs {
   bool all = true;
 };
 
+constexpr const char* kNotSeen =
+    "Queries do not see all pictures: there are neither outlier scores, whose anchor would not see "
+    "the others, nor saliences, which are sums over all pictures; retrieval relevance and mean "
+    "logits are those of pairs whose queries see the keys.";
+constexpr const char* kPairsNotSeen =
+    "Queries do not see all pictures: match scores are those of pairs (a, b) where b's queries see "
+    "a's keys.";
+
+// Whether queries of picture a see the keys of picture b.
+bool Sees(const QkBlocks& blocks, const QkDescription& description, int64_t a, int64_t b) {
+  const FrameRange seen = AttendedFrames(blocks.attends, a, description.frames, false);
+  return b >= seen.first && b < seen.last;
+}
+
+void KeepPairsThatMeet(const QkBlocks& blocks, const QkDescription& description,
+                       PairScores& scores) {
+  for (int64_t a = 0; a < scores.frames; ++a) {
+    for (int64_t b = 0; b < scores.frames; ++b) {
+      if (!Sees(blocks, description, a, b)) scores.at(a, b) = std::nan("");
+    }
+  }
+}
+
+// The match score of (a, b) is of keys of a and queries of b.
 MatchPairs PairsWithin(const QkDescription& description, const QkBlocks& blocks, double products) {
   const int64_t frames = description.frames;
   MatchPairs chosen;
@@ -26,7 +51,7 @@ MatchPairs PairsWithin(const QkDescription& description, const QkBlocks& blocks,
   if (of_all <= products) {
     for (int64_t a = 0; a < frames; ++a) {
       for (int64_t b = 0; b < frames; ++b) {
-        if (a != b) chosen.pairs.emplace_back(a, b);
+        if (a != b && Sees(blocks, description, b, a)) chosen.pairs.emplace_back(a, b);
       }
     }
     return chosen;
@@ -36,7 +61,7 @@ MatchPairs PairsWithin(const QkDescription& description, const QkBlocks& blocks,
   const int64_t count = std::clamp<int64_t>(fit, 1, frames - 1);
   for (int64_t i = 0; i < count; ++i) {
     const int64_t a = i * (frames - 1) / count;
-    chosen.pairs.emplace_back(a, a + 1);
+    if (Sees(blocks, description, a + 1, a)) chosen.pairs.emplace_back(a, a + 1);
   }
   return chosen;
 }
@@ -81,6 +106,11 @@ ViewReport ComputeViewReport(const QkStore& store, double match_products,
   const QkDescription& description = store.description();
   const QkBlocks& blocks = GlobalBlocksOfSeveral(store, "a score of pictures");
   ViewReport report;
+  const bool all = blocks.attends == Attends::kAll;
+  if (!all) {
+    report.notes.emplace_back(kNotSeen);
+    report.match_notes.emplace_back(kPairsNotSeen);
+  }
   report.outlier_layer = blocks.layers.size() - 1;
   report.match_layer = NearestLayer(blocks, kMatchScoreIndex);
 
@@ -97,21 +127,26 @@ ViewReport ComputeViewReport(const QkStore& store, double match_products,
         "Queries and keys were rotated before they were stored, so that there are no outlier "
         "scores and no retrieval relevance, which are defined before RoPE.");
   } else {
-    report.outlier =
-        ComputeOutlierScores(store, report.outlier_layer, report.anchor, unit_sums, stop_check);
+    if (all) {
+      report.outlier =
+          ComputeOutlierScores(store, report.outlier_layer, report.anchor, unit_sums, stop_check);
+    }
     report.relevance = RetrievalRelevance(store, report.relevance_layer);
+    KeepPairsThatMeet(blocks, description, *report.relevance);
   }
   const MatchPairs pairs = PairsWithin(description, blocks, match_products);
   report.all_pairs = pairs.all;
   report.match = MatchScores(store, report.match_layer, pairs.pairs, stop_check);
   if (!pairs.all) {
-    report.notes.push_back(
+    report.match_notes.push_back(
         fmt::format("Match scores are those of {} pairs of neighbouring pictures out of {} pairs, "
                     "because all would take too long.",
                     pairs.pairs.size(), description.frames * (description.frames - 1)));
   }
   report.mean_logits = MeanLogits(store, report.outlier_layer);
+  KeepPairsThatMeet(blocks, description, report.mean_logits);
   report.salience = Salience(report.mean_logits);
+  if (!all) report.salience.assign(report.salience.size(), std::nan(""));
   return report;
 }
 
@@ -197,10 +232,14 @@ ReportTable ViewsTable(const QkStore& store, const ViewReport& report) {
                                   CellOf(outlier.combined, i),
                                   MeanOfPicture(report.match, f)};
     if (report.relevance.has_value()) {
-      double sum = 0;
-      for (int64_t a = 0; a < frames; ++a) sum += a == f ? 0 : report.relevance->at(a, f);
+      double sum = 0, count = 0;
+      for (int64_t a = 0; a < frames; ++a) {
+        if (a == f || std::isnan(report.relevance->at(a, f))) continue;
+        sum += report.relevance->at(a, f);
+        ++count;
+      }
       row.emplace_back(report.relevance->at(0, f));
-      row.emplace_back(sum / static_cast<double>(frames - 1));
+      row.emplace_back(sum / count);
     } else {
       row.resize(row.size() + 2);
     }

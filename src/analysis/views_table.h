@@ -31,12 +31,14 @@ struct ViewReport {
   std::optional<PairScores> cosines;    // none if the store knows nothing of hidden states
   PairScores mean_logits{0};            // of outlier_layer
   std::vector<double> salience;
-  std::vector<std::string> notes;  // what there is not, and why, in sentences
+  // What there is not, and why, in sentences: of match scores, and of the others.
+  std::vector<std::string> match_notes, notes;
 };
 
-// Match scores of all ordered pairs if that takes at most `match_products` multiply-adds, else of
-// as many neighbours as do, evenly spaced, at least one. Throws Error as the functions of
-// view_scores.h.
+// Where queries do not see all pictures, there are scores of those pairs alone whose queries see
+// the keys; the others are NaN, as all saliences are. Match scores of all ordered pairs if that
+// takes at most `match_products` multiply-adds, else of as many neighbours as do, evenly spaced, at
+// least one. Throws Error as the functions of view_scores.h.
 ViewReport ComputeViewReport(const QkStore& store, double match_products = kMatchProducts,
                              const StopCheck& stop_check = {});
 

@@ -82,7 +82,7 @@ TEST(ViewsTable, ManyPicturesHaveSomeNeighboursOnly) {
     }
   }
   EXPECT_THAT(with, ElementsAre(0, 2, 4));
-  EXPECT_THAT(report.notes.back(), HasSubstr("3 pairs of neighbouring pictures out of 42"));
+  EXPECT_THAT(report.match_notes.back(), HasSubstr("3 pairs of neighbouring pictures out of 42"));
   EXPECT_FALSE(ComputeViewReport(store, 0).all_pairs);
 }
 
@@ -98,6 +98,33 @@ TEST(ViewsTable, RotatedStoresHaveWhatNeedsNoQueriesFromBefore) {
   const ReportTable table = ViewsTable(store, report);
   EXPECT_EQ(table.rows[0].size(), table.columns.size());
   EXPECT_FALSE(std::isnan(report.match.at(0, 1)));
+}
+
+// Nothing is said of a picture's queries and the keys of a later one, which never meet.
+TEST(ViewsTable, CausalBlocksHaveScoresOfPairsThatMeet) {
+  const TestDir dir;
+  QkDescription d = SmallQkDescription();
+  d.blocks[0].attends = Attends::kCausal;
+  const QkStore store(WriteQkStore(dir.path(), d), {});
+  const ViewReport report = ComputeViewReport(store);
+  EXPECT_FALSE(report.outlier.has_value());
+  EXPECT_THAT(report.notes[0], HasSubstr("Queries do not see all pictures"));
+  EXPECT_THAT(report.match_notes, ::testing::SizeIs(1));
+  for (int64_t a = 0; a < 3; ++a) {
+    for (int64_t b = 0; b < 3; ++b) {
+      EXPECT_EQ(std::isnan(report.relevance->at(a, b)), b > a) << a << b;
+      EXPECT_EQ(std::isnan(report.mean_logits.at(a, b)), b > a) << a << b;
+      EXPECT_EQ(std::isnan(report.match.at(a, b)), b <= a) << a << b;
+    }
+    EXPECT_TRUE(std::isnan(report.salience[static_cast<size_t>(a)]));
+  }
+  // What is there is what it is without a mask.
+  d.blocks[0].attends = Attends::kAll;
+  const ViewReport all = ComputeViewReport(QkStore(WriteQkStore(dir.path(), d), {}));
+  EXPECT_EQ(report.match.at(0, 2), all.match.at(0, 2));
+  EXPECT_EQ(report.relevance->at(2, 1), all.relevance->at(2, 1));
+  const ReportTable table = ViewsTable(store, report);
+  EXPECT_NEAR(std::get<double>(table.rows[1][7]), report.relevance->at(2, 1), 1e-12);
 }
 
 TEST(ViewsTable, OnePictureAloneIsRefused) {

@@ -3,15 +3,14 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <cmath>
 #include <filesystem>
-#include <iterator>
 #include <memory>
 #include <optional>
 #include <vector>
 
 #include "attention/attention_rows.h"
 #include "attention/request_words.h"
+#include "attention/softmax_groups.h"
 #include "cli/command.h"
 #include "cli/flag_values.h"
 #include "cli/interrupt.h"
@@ -155,7 +154,12 @@ class FigureOutput : public Output {
   // Throws Error if the figure would be too large.
   FigureOutput(const std::string& path, AtomicOptions options, const Export& e,
                const AttentionRequest& request, const QkDescription& d, const QkBlocks& blocks)
-      : path_(path), options_(options), frames_(e.frames), d_(d), specials_(blocks.specials()) {
+      : path_(path),
+        options_(options),
+        frames_(e.frames),
+        d_(d),
+        specials_(blocks.specials()),
+        attends_(blocks.attends) {
     int64_t row_height = 0;
     for (const int frame : request.frames) {
       ThrowIfInterrupted();
@@ -199,10 +203,11 @@ class FigureOutput : public Output {
     // As in the classic maps, the largest hundredth has the last colour. Frames that are not
     // attended to do not count.
     std::vector<float> values;
+    const FrameRange met = AttendedFrames(attends_, request.frame, d_.frames, request.incoming);
     for (size_t f = 0; f < request.frames.size(); ++f) {
+      if (request.frames[f] < met.first || request.frames[f] >= met.last) continue;
       const float* frame = row + static_cast<int64_t>(f) * per_frame;
-      std::copy_if(frame, frame + patches, std::back_inserter(values),
-                   [](float value) { return !std::isnan(value); });
+      values.insert(values.end(), frame, frame + patches);
     }
     const int64_t count = std::ssize(values);
     const auto quantile = [&](double q) {
@@ -230,6 +235,7 @@ class FigureOutput : public Output {
   const FrameList& frames_;
   const QkDescription& d_;
   const int64_t specials_;
+  const Attends attends_;
   std::vector<Picture> originals_, tiles_;
 };
 

@@ -4,9 +4,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <numeric>
 
+#include "attention/softmax_groups.h"
 #include "cli/query_recipe.h"
 #include "core/error.h"
 
@@ -88,7 +88,9 @@ std::string RowsSummary(const AttentionRequest& request, const QkDescription& de
         const auto patches = tokens.subspan(special.size());
         const auto best = std::max_element(patches.begin(), patches.end());
         text += fmt::format("{:5}  {:>4}  {:5}", layer, head, frame);
-        if (std::isnan(patches.front())) {
+        const FrameRange met =
+            AttendedFrames(blocks.attends, request.frame, description.frames, request.incoming);
+        if (frame < met.first || frame >= met.last) {
           text += "   not attended to" + end_of_line;
           return;
         }

@@ -88,13 +88,24 @@ TEST(RowTable, SummaryTellsSharesAndTheBestPatch) {
   EXPECT_THAT(e.Summary(), HasSubstr("    5     3      0        45       0.5   6.5 (2, 3)\n"));
   e.request.definition = Definition::kLogits;
   EXPECT_THAT(e.Summary(), StartsWith("layer  head  frame   best patch (row, col)\n"));
-  e.answer.values[14] = e.answer.values[16] = NAN;
   EXPECT_THAT(e.Summary(), HasSubstr("    5     3      0   6.5 (2, 3)\n"));
-  EXPECT_THAT(e.Summary(), HasSubstr("    5     3      2   not attended to\n"));
   e.answer.values[13] = 14.3513F;
   EXPECT_THAT(e.Summary(), HasSubstr("    5     3      0   14.4 (2, 3)\n"));
   e.answer.values[13] = 14.0001F;
   EXPECT_THAT(e.Summary(), HasSubstr("    5     3      0   14 (2, 3)\n"));
+}
+
+// Frames that the query cannot see, whatever stands for that in an answer.
+TEST(RowTable, SummarySaysWhichFramesAreNotSeen) {
+  for (const Definition definition : {Definition::kModel, Definition::kLogits}) {
+    Example e;
+    e.request.definition = definition;
+    e.description.blocks[0].attends = Attends::kCausal;
+    e.request.frame = 1;
+    EXPECT_THAT(e.Summary(), HasSubstr(" (2, 3)\n    5     3      2   not attended to\n"));
+    e.request.incoming = true;
+    EXPECT_THAT(e.Summary(), HasSubstr("    5     3      0   not attended to\n"));
+  }
 }
 
 }  // namespace

@@ -100,15 +100,19 @@ class QueryFigures {
         rows_(input.source.store->file, input.source.root),
         blocks_(input.store.description().blocks.front()),
         grid_(input.store.description().token_grid(blocks_)),
-        pictures_(EvenlySpaced(static_cast<size_t>(grid_.frames), kMostPictures)) {
+        query_(blocks_.attends == Attends::kCausal ? static_cast<size_t>(grid_.frames) - 1 : 0),
+        pictures_(
+            EvenlySpaced(blocks_.attends == Attends::kFrame ? 1 : static_cast<size_t>(grid_.frames),
+                         kMostPictures)) {
     for (const size_t frame : pictures_) drawn_.push_back(input.picture(frame));
-    patch_ = ChooseQueryPatch(drawn_.front());
+    patch_ = ChooseQueryPatch(OfQuery());
   }
 
   Section Make();
 
  private:
   AttentionRequest Request() const;
+  const ChartPicture& OfQuery() const { return query_ == 0 ? drawn_.front() : drawn_.back(); }
   // [layers]: the largest probability of a patch in another picture, of the head that has it.
   void ChooseLayer(const AttentionAnswer& all);
   void AddLayers(Section& section);
@@ -132,6 +136,9 @@ class QueryFigures {
   const AttentionRows rows_;
   const QkBlocks& blocks_;
   const TokenGrid grid_;
+  // The picture of the query: one that sees all others, if any does; the first or the last of
+  // pictures_.
+  const size_t query_;
   const std::vector<size_t> pictures_;
   std::vector<ChartPicture> drawn_;
   QueryPatch patch_;
@@ -140,19 +147,19 @@ class QueryFigures {
 };
 
 std::string QueryFigures::Place() const {
-  return fmt::format("the patch in row {}, column {} of picture 0 (counted from 0)", patch_.row,
-                     patch_.col);
+  return fmt::format("the patch in row {}, column {} of picture {} (counted from 0)", patch_.row,
+                     patch_.col, query_);
 }
 
-// How many keys a query of picture 0 attends to.
+// How many keys the query attends to.
 int64_t QueryFigures::Keys() const {
-  return blocks_.attends == Attends::kAll ? grid_.tokens() : grid_.tokens_per_frame();
+  return blocks_.attends == Attends::kFrame ? grid_.tokens_per_frame() : grid_.tokens();
 }
 
 AttentionRequest QueryFigures::Request() const {
   AttentionRequest request;
   request.kind = blocks_.kind;
-  request.frame = 0;
+  request.frame = static_cast<int64_t>(query_);
   request.tokens = {grid_.special_tokens + patch_.row * grid_.width + patch_.col};
   for (const size_t frame : pictures_) request.frames.push_back(static_cast<int>(frame));
   return request;
@@ -180,7 +187,7 @@ Chart QueryFigures::ChartOf(const QueryMaps& maps, const std::string& name,
       panel.shade = kMapShade;
       panel.unit = unit;
       panel.bar = true;
-      if (pictures_[i] == 0) {
+      if (pictures_[i] == query_) {
         panel.marks.push_back(
             {static_cast<double>(patch_.col) + 0.5, static_cast<double>(patch_.row) + 0.5, 2, ""});
       }
@@ -240,7 +247,7 @@ void QueryFigures::ChooseLayer(const AttentionAnswer& all) {
   float most = -INFINITY;
   for (int64_t layer = 0; layer < all.shape[0]; ++layer) {
     for (size_t i = 0; i < pictures_.size(); ++i) {
-      if (pictures_[i] == 0 && pictures_.size() > 1) continue;
+      if (pictures_[i] == query_ && pictures_.size() > 1) continue;
       const float peak = std::ranges::max(all.Patches(layer, 0, static_cast<int64_t>(i)));
       if (peak > most) most = peak, sharpest_ = static_cast<size_t>(layer);
     }
@@ -283,7 +290,7 @@ void QueryFigures::AddLayers(Section& section) {
 void QueryFigures::AddPeaks(Section& section, const QueryMaps& maps, size_t row,
                             const std::function<std::string(double)>& what) const {
   for (size_t i = 0; i < pictures_.size(); ++i) {
-    if (pictures_[i] == 0 && pictures_.size() > 1) continue;
+    if (pictures_[i] == query_ && pictures_.size() > 1) continue;
     const std::vector<float>& map = maps.maps[row][i];
     const auto peak = std::ranges::max_element(map);
     const int64_t at = peak - map.begin();
@@ -351,7 +358,7 @@ void QueryFigures::AddHeads(Section& section) {
     every.row_names.push_back(std::to_string(head + 1));
     float peak = 0;
     for (size_t i = 0; i < pictures_.size(); ++i) {
-      if (pictures_[i] == 0 && pictures_.size() > 1) continue;
+      if (pictures_[i] == query_ && pictures_.size() > 1) continue;
       peak = std::max(peak, std::ranges::max(every.maps[head][i]));
     }
     peaks.emplace_back(-peak, head);
@@ -389,9 +396,12 @@ Section QueryFigures::Make() {
   section.name = "query";
   section.title = "Where one patch looks";
   section.notes.push_back(
-      drawn_.front().picture.pixels
-          ? "The patch is the one in the middle half of picture 0 whose brightness varies most."
-          : "The patch is the middle one of picture 0, which cannot be read.");
+      OfQuery().picture.pixels
+          ? fmt::format("The patch is the one in the middle half of picture {} whose brightness "
+                        "varies most.",
+                        query_)
+          : fmt::format("The patch is the middle one of picture {}, which cannot be read.",
+                        query_));
   if (pictures_.size() < static_cast<size_t>(grid_.frames)) {
     section.notes.push_back(
         fmt::format("{} of {} pictures are shown, evenly spaced.", pictures_.size(), grid_.frames));

@@ -166,6 +166,22 @@ TEST_F(QueryOfStore, OnePictureAloneAndFrameBlocksAlone) {
   frames.blocks.erase(frames.blocks.begin());
   const Section section = Make(frames);
   EXPECT_THAT(section.charts.at(0).caption, HasSubstr("in frame blocks"));
+  EXPECT_EQ(section.charts.at(0).panels.size(), 1U);  // it sees no other picture
+}
+
+// The last picture sees all.
+TEST_F(QueryOfStore, CausalBlocksAreAskedFromTheirLastPicture) {
+  QkDescription d = testing::SmallQkDescription(3);
+  d.blocks[0].attends = Attends::kCausal;
+  const Section section = Make(d);
+  const Chart& chart = section.charts.at(0);
+  EXPECT_THAT(chart.caption, HasSubstr("of picture 2 (counted from 0)"));
+  EXPECT_THAT(chart.caption, HasSubstr("over all 42 keys"));
+  for (size_t i = 0; i < chart.panels.size(); ++i) {
+    const auto& panel = std::get<MapPanel>(chart.panels[i]);
+    EXPECT_GT(std::accumulate(panel.map.begin(), panel.map.end(), 0.0), 0) << i;
+    EXPECT_EQ(panel.marks.size(), i % 3 == 2 ? 1U : 0U) << i;
+  }
 }
 
 }  // namespace

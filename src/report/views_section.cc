@@ -13,6 +13,7 @@
 #include "analysis/layer_statistics.h"
 #include "analysis/stored_rows.h"
 #include "analysis/views_table.h"
+#include "attention/softmax_groups.h"
 #include "ops/quantile.h"
 #include "report/chart_axis.h"
 
@@ -41,6 +42,7 @@ class ViewsMaker {
         store_(input.store),
         blocks_(GlobalBlocksOfSeveral(input.store, "a table of pictures")),
         frames_(input.store.description().frames),
+        all_(blocks_.attends == Attends::kAll),
         robust_(input.preset == "robustvggt"),
         spark_(input.preset == "spark") {
     section_.name = "views";
@@ -70,11 +72,11 @@ class ViewsMaker {
 
   void AddLayer(const LayerStatistics& statistics) {
     const PairScores mass = MeanFrameMass(statistics.frame_mass, statistics.heads, frames_);
-    asymmetry_.push_back(Asymmetry(mass));
+    asymmetry_.push_back(all_ ? Asymmetry(mass) : std::nan(""));
     for (int64_t a = 0; a < frames_; ++a) {
       double special = 1;
       for (int64_t b = 0; b < frames_; ++b) {
-        matrices_.push_back(static_cast<float>(mass.at(a, b)));
+        matrices_.push_back(Sees(a, b) ? static_cast<float>(mass.at(a, b)) : NAN);
         special -= mass.at(a, b);
       }
       matrices_.push_back(static_cast<float>(std::max(special, 0.0)));
@@ -96,6 +98,11 @@ class ViewsMaker {
     }
   }
 
+  bool Sees(int64_t query, int64_t key) const {
+    const FrameRange seen = AttendedFrames(blocks_.attends, query, frames_, false);
+    return key >= seen.first && key < seen.last;
+  }
+
   std::span<const float> Matrix(size_t layer) const {
     const auto size = static_cast<size_t>(frames_ * (frames_ + 1));
     return std::span(matrices_).subspan(layer * size, size);
@@ -110,14 +117,20 @@ class ViewsMaker {
     chart.caption = fmt::format(
         "Mass that a patch of one picture (row) gives to all patches of another (column), and to "
         "all special tokens; mean over patches and heads; rows add up to 1. Softmax over all keys, "
-        "after RoPE. Uniform attention would give {:.3f} to each picture and {:.3f} to special "
-        "tokens. Rows of attention: {}.",
-        static_cast<double>(grid.patches()) / tokens,
-        static_cast<double>(grid.all_specials()) / tokens, sample_);
+        "after RoPE. {} Rows of attention: {}.",
+        all_ ? fmt::format("Uniform attention would give {:.3f} to each picture and {:.3f} to "
+                           "special tokens.",
+                           static_cast<double>(grid.patches()) / tokens,
+                           static_cast<double>(grid.all_specials()) / tokens)
+             : "Pictures that a query cannot see have no value; uniform attention would give the "
+               "others the same.",
+        sample_);
     const std::vector<size_t> layers = EvenLayers(blocks_, kViewPanels);
     float largest = 0;
     for (const size_t layer : layers) {
-      for (const float value : Matrix(layer)) largest = std::max(largest, value);
+      for (const float value : Matrix(layer)) {
+        if (value > largest) largest = value;
+      }
     }
     for (const size_t layer : layers) {
       HeatPanel panel;
@@ -142,7 +155,7 @@ class ViewsMaker {
     table.definition =
         "Means over heads and patch queries, softmax over all keys, after RoPE. asymmetry: ‖F − "
         "Fᵀ‖ / ‖F‖ (Frobenius) of the mean mass F from pictures to pictures: 0 if they look at "
-        "each other equally, at most √2.";
+        "each other equally, at most √2; empty where queries do not see all pictures.";
     table.sample = sample_;
     table.columns = {{"layer", "", "from 1"},
                      {"layer_index", "", "from 0"},
@@ -159,7 +172,7 @@ class ViewsMaker {
     table.arrays.push_back({"frame_mass",
                             "[layers, pictures, pictures + 1]",
                             "mass from pictures to pictures, mean over heads; the last column is "
-                            "that of special tokens",
+                            "that of special tokens; NaN where a query cannot see",
                             {std::ssize(blocks_.layers), frames_, frames_ + 1},
                             matrices_});
     section_.tables.push_back(std::move(table));
@@ -187,11 +200,12 @@ class ViewsMaker {
     chart.title = "Attention between pictures, layer by layer";
     chart.caption = fmt::format(
         "Left: mean over heads, and where the middle half of them lies; broken lines are those of "
-        "uniform attention; picture 0 counts among own and other pictures, too. Right: asymmetry "
-        "of the mass F between pictures, mean over heads. Rows of attention: {}.",
-        sample_);
+        "uniform attention; picture 0 counts among own and other pictures, too. {}Rows of "
+        "attention: {}.",
+        all_ ? "Right: asymmetry of the mass F between pictures, mean over heads. " : "", sample_);
     chart.columns = 2;
-    chart.panels = {std::move(masses), std::move(asymmetry)};
+    chart.panels.emplace_back(std::move(masses));
+    if (all_) chart.panels.emplace_back(std::move(asymmetry));
     section_.charts.push_back(std::move(chart));
 
     const std::vector<double>&cross = means_[1], &special = means_[2];
@@ -205,6 +219,7 @@ class ViewsMaker {
     section_.findings.push_back(fmt::format(
         "Special tokens get most in {}: {} ({} if attention were uniform).",
         Numbered(sinks - special.begin()), PercentText(*sinks), PercentText(uniform_[2].front())));
+    if (!all_) return;
     const size_t one_sided =
         std::max_element(asymmetry_.begin(), asymmetry_.end()) - asymmetry_.begin();
     section_.findings.push_back(
@@ -282,7 +297,10 @@ class ViewsMaker {
       }
     }
     AddMatchFinding(report);
-    section_.notes.insert(section_.notes.end(), report.notes.begin(), report.notes.end());
+    for (const auto* notes : {&report.notes, &report.match_notes}) {
+      if (notes == (robust_ ? &report.match_notes : spark_ ? &report.notes : nullptr)) continue;
+      section_.notes.insert(section_.notes.end(), notes->begin(), notes->end());
+    }
   }
 
   // The scores that the figure shows: of a preset its own alone.
@@ -290,6 +308,8 @@ class ViewsMaker {
     ReportTable table = ViewsTable(store_, report);
     if (!robust_ && !spark_) return table;
     table.definition = robust_ ? OutlierText(store_, report) : MatchText(store_, report);
+    if (table.definition.empty())
+      table.definition = fmt::format("{}", fmt::join(report.notes, " "));
     const auto is_shown = [this](const std::string& name) {
       return name == "picture" || name == "file" ||
              (robust_ ? name.starts_with("robustvggt_") || name == "mean_cosine"
@@ -354,6 +374,7 @@ class ViewsMaker {
 
   void AddMatchFinding(const ViewReport& report) {
     if (robust_) return;
+    if (std::ranges::all_of(report.match.values, [](double v) { return std::isnan(v); })) return;
     int64_t best = -1, worst = -1, accepted = 0, all = 0;
     for (int64_t i = 0; i < std::ssize(report.match.values); ++i) {
       const double value = report.match.values[i];
@@ -389,6 +410,7 @@ class ViewsMaker {
   const QkStore& store_;
   const QkBlocks& blocks_;
   const int64_t frames_;
+  const bool all_;  // whether queries see all pictures
   const bool robust_, spark_;
   std::vector<std::string> names_;
   std::string sample_;

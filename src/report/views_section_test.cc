@@ -63,11 +63,36 @@ TEST(ViewsSection, HasMatricesCurvesAndScores) {
   }
 }
 
+TEST(ViewsSection, PicturesThatAreNotSeenHaveNoValue) {
+  QkDescription d = SmallQkDescription(4);
+  d.blocks[0].attends = Attends::kCausal;
+  SmallExport small(d);
+  for (const char* preset : {"", "robustvggt", "spark"}) {
+    const Section section = ViewsSection(small.Input(preset));
+    testing::CheckSection(section);
+    const auto& matrix = std::get<HeatPanel>(ChartOf(section, "views").panels[1]);
+    for (int64_t i = 0; i < 20; ++i) {
+      const int64_t row = i / 5, col = i % 5;
+      EXPECT_EQ(std::isnan(matrix.values[static_cast<size_t>(i)]), col < 4 && col > row) << i;
+    }
+    EXPECT_THAT(ChartOf(section, "views").caption, HasSubstr("that a query cannot see have no"));
+    EXPECT_EQ(ChartOf(section, "view_layers").panels.size(), 1U);
+    for (const std::string& finding : section.findings) {
+      EXPECT_THAT(finding, Not(HasSubstr("one-sided")));
+    }
+  }
+  // Frames that see themselves alone have no pairs at all.
+  d.blocks[0].attends = Attends::kFrame;
+  testing::CheckSection(ViewsSection(SmallExport(d).Input()));
+}
+
 TEST(ViewsSection, PresetsShowTheirOwnScores) {
   SmallExport small(SmallQkDescription());
   const Section robust = ViewsSection(small.Input("robustvggt"));
   const Section spark = ViewsSection(small.Input("spark"));
   for (const Section* section : {&robust, &spark}) testing::CheckSection(*section);
+  EXPECT_THAT(robust.notes, ::testing::ElementsAre(HasSubstr("nothing of hidden states")));
+  EXPECT_THAT(spark.notes, ::testing::IsEmpty());  // which need no hidden states
   const Chart& outliers = ChartOf(robust, "view_scores");
   EXPECT_THAT(outliers.title, HasSubstr("RobustVGGT"));
   EXPECT_EQ(outliers.panels.size(), 1U);

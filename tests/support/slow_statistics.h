@@ -307,6 +307,7 @@ inline LayerStatistics SlowLayerStatistics(const QkStore& store, BlockKind kind,
   const QkBlocks& blocks = *store.description().Find(kind);
   LayerStatistics s;
   s.kind = kind;
+  s.attends = blocks.attends;
   s.layer_index = blocks.layers[layer].index;
   s.grid = store.description().token_grid(blocks);
   s.heads = blocks.heads;
