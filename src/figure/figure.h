@@ -52,6 +52,7 @@ struct FigureCell {
   std::string note;         // right, below: a share
   size_t frame = 0;         // of `Figure::frames`
   bool picture = true;      // whether the picture is drawn under the map
+  bool seen = true;         // else it is veiled: the query does not see it
   std::optional<FigureMap> map;
   std::optional<FigurePatch> match;  // gets a circle
 };

@@ -187,6 +187,7 @@ void FigureParts::BareCell(const FigureCell& cell, int query, const Box& box) {
   const FrameGeometry& geometry = geometries_[cell.frame];
   const Box place = Place(cell, box);
   Frame(cell.frame, cell.map ? &*cell.map : nullptr, cell.picture && !figure_.looks.alone, place);
+  if (!cell.seen) Draw([=](const DrawingTools& t) { t.canvas.FillBox(place, kWhite, kUnseen); });
   const auto at = cell.match ? geometry.Cells(cell.match->row, cell.match->col, cell.match->row,
                                               cell.match->col)
                              : std::nullopt;

@@ -108,6 +108,7 @@ class FigureMaker {
   size_t Frame(size_t part, int frame);
   FigureGrid GridOf(const RecipePart& part) const;
   FigureCell Cell(size_t part, size_t query, size_t layer, size_t head, size_t shown);
+  bool Meets(size_t part, size_t query, int frame) const;
   std::string Note(const HeadMaps& head, size_t part, size_t query, int frame) const;
   FigureColumn Column(size_t part, size_t query, size_t layer, size_t head);
   FigureColumn MatrixColumn(size_t part, size_t query, size_t head);
@@ -188,10 +189,14 @@ std::string FigureMaker::RangeText(size_t part, size_t query, size_t layer, size
   return fmt::format("{} to {}", FormatValue(range.low), FormatValue(range.high));
 }
 
-// The share of the attention that lies on a picture; "–" where the query does not look.
-std::string FigureMaker::Note(const HeadMaps& head, size_t part, size_t query, int frame) const {
+bool FigureMaker::Meets(size_t part, size_t query, int frame) const {
   const FrameRange& met = plan_.part_of(part).met[query];
-  if (frame < met.first || frame >= met.last) return "–";
+  return frame >= met.first && frame < met.last;
+}
+
+// The share of the attention that lies on a picture; where the query does not look, that.
+std::string FigureMaker::Note(const HeadMaps& head, size_t part, size_t query, int frame) const {
+  if (!Meets(part, query, frame)) return r_.view == RecipeView::kFrames ? "not attended" : "–";
   if (head.frame_mass.empty()) return "";
   return FormatShare(head.frame_mass[static_cast<size_t>(frame)]);
 }
@@ -203,6 +208,7 @@ FigureCell FigureMaker::Cell(size_t part, size_t query, size_t layer, size_t hea
   FigureCell cell;
   cell.frame = Frame(part, frame);
   cell.picture = !matrix_;
+  cell.seen = Meets(part, query, frame);
   cell.map =
       FigureMap{of.maps[shown], maps_.Range(part, query, layer, head, shown).colours, BarOf(part)};
   const std::string own =
@@ -224,7 +230,7 @@ FigureCell FigureMaker::Cell(size_t part, size_t query, size_t layer, size_t hea
       cell.short_label = fmt::format("{}", frame);
       cell.note = own.empty() ? Note(of, part, query, frame) : own;
   }
-  if (!matrix_ && !difference && r_.matches) {
+  if (!matrix_ && !difference && r_.matches && cell.seen) {
     if (const auto best = BestCell(of.maps[shown], plan_.part_of(part).cols, of.scale / 255)) {
       cell.match = FigurePatch{best->row, best->col};
     }

@@ -317,8 +317,10 @@ TEST_F(RecipeFigureTest, RowsOfTwoMatrices) {
 TEST_F(RecipeFigureTest, FramesThatAreNotMet) {
   const Figure figure = Make({{"queries", "1~4.5"}, {"definition", "logits"}, {"block", "frame"}});
   const std::vector<FigureCell>& cells = figure.groups[0].columns[0].cells;
-  EXPECT_EQ(cells[0].note, "–");
+  EXPECT_EQ(cells[0].note, "not attended");
   EXPECT_FALSE(cells[0].match);
+  EXPECT_FALSE(cells[0].seen);
+  EXPECT_TRUE(cells[1].seen);
   EXPECT_EQ(cells[1].note, "");
   EXPECT_TRUE(cells[1].match);
   EXPECT_THAT(figure.bars[0].label, HasSubstr("least to largest of all shown, in all frames"));
