@@ -336,3 +336,57 @@ describe("an export", () => {
     expect(await viewer.id("token").count()).toBe(0);
   });
 });
+
+// Made by tests/make_export.py: four frames, each of which sees itself and those before it.
+describe("frames that come later", () => {
+  const openCausal = async (more: string) => {
+    viewer = await Viewer.open(browser, server, `?path=causal&row=2&col=4${more}`);
+  };
+  const greyed = async () => {
+    const overlays = await viewer.page.locator(".frame-sheet .overlay").all();
+    return Promise.all(
+      overlays.map(async (each) => {
+        const image = each.locator(".picture > img");
+        const style = await image.evaluate((element) => getComputedStyle(element).filter);
+        return style.includes("grayscale");
+      }),
+    );
+  };
+  const painted = (selector: string) =>
+    viewer.page.locator(selector).evaluateAll((all) =>
+      all.map((each) => {
+        const canvas = each as HTMLCanvasElement;
+        const { data } = canvas.getContext("2d")!.getImageData(0, 0, canvas.width, canvas.height);
+        return data.some((value) => value > 0);
+      }),
+    );
+
+  it("are grey and say so, without a map of zeros", async () => {
+    await openCausal("&query=1~2.4");
+    await expect.poll(greyed).toEqual([false, false, true, true]);
+    await expect.poll(() => painted(".frame-sheet canvas.map")).toEqual([true, true, false, false]);
+    const later = viewer.page.getByText("later: not attended");
+    expect(await later.count()).toBe(2);
+    expect(await later.first().getAttribute("title")).toBe(
+      "Frame 2 is later: frame 1 does not see it.",
+    );
+    expect(await viewer.page.locator(".frame-sheet .match:not([hidden])").count()).toBe(2);
+    await viewer.page.locator(".frame-sheet .overlay").nth(3).locator(".hit").hover();
+    await viewer.page.getByText("Frame 3 is later: frame 1 does not see it.").first().waitFor();
+  });
+
+  it("are those that see the query, where it is asked who looks at it", async () => {
+    await openCausal("&query=2~2.4&incoming=1");
+    await expect.poll(greyed).toEqual([true, true, false, false]);
+    expect(await viewer.page.getByText("earlier: not attended").count()).toBe(2);
+  });
+
+  it("have no strips and no matrix either", async () => {
+    await openCausal("&query=0~2.4&frame=3&view=matrix");
+    await viewer.id("matrix-maps").getByText("Frame 3 is later").waitFor();
+    expect(await painted(".matrix-maps canvas")).toEqual([false]);
+    await viewer.id("target").selectOption("0");
+    await expect.poll(() => painted(".matrix-maps canvas")).toEqual([true]);
+    expect(await viewer.id("unseen").count()).toBe(0);
+  });
+});

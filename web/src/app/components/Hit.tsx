@@ -11,7 +11,14 @@ import { Difference } from "../../core/state/compare_difference";
 import { isExact, valueIn } from "../../core/state/display";
 import type { Feed } from "../../core/state/feed";
 import { letters, nameAlone } from "../../core/state/frame_name";
-import { definitionOn, headOn, layerOn, meetsOn, spotOn } from "../../core/state/on_screen";
+import {
+  definitionOn,
+  headOn,
+  layerOn,
+  meetsOn,
+  spotOn,
+  whyUnseen,
+} from "../../core/state/on_screen";
 import type { State } from "../../core/state/state";
 import { useViewer, type Viewer } from "../context";
 import { enlarge, goBack } from "../enlarge";
@@ -58,9 +65,9 @@ function reading({ state, side, sides }: Viewer, props: OverlayProps, { x, y }: 
     const title = `${level === 255 ? "≥ " : ""}${formatValue(value)}`;
     return { title, detail: `${sideMark(sides, side)}level ${level} · ${where}`, more };
   }
-  const unseen = !meetsOn(state, block, props.slot, props.frame);
+  const unseen = whyUnseen(state, block, props.slot, props.frame);
   const title = unseen
-    ? "none: these blocks do not look here"
+    ? unseen.text
     : block instanceof Difference
       ? differenceText(block, layer, head, props.frame, place)
       : formatValue(value);

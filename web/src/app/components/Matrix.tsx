@@ -7,13 +7,14 @@ import { kAverage } from "../../core/state/choices";
 import { colourScale } from "../../core/state/colour_scale";
 import { masses, paintMap } from "../../core/state/display";
 import type { Feed } from "../../core/state/feed";
-import { howOn, targetOn } from "../../core/state/on_screen";
+import { howOn, meetsOn, targetOn } from "../../core/state/on_screen";
 import type { State } from "../../core/state/state";
 import { matrixCells, type Cells, type Room } from "../arrange";
 import { canvas2d } from "../canvas";
 import { useViewer } from "../context";
 import { useVoice } from "../voice";
 import { kRounding, usePixelRatio, useWholePixels } from "./device_pixels";
+import { Unseen } from "./Unseen";
 
 const kLabelWidth = 2.4; // heights of a line of text
 const kLabelHeight = 1.4;
@@ -38,10 +39,11 @@ export function matrixSize(state: State, room: Room, em: number): number {
 }
 
 // The maps side by side, one pixel a cell, without gaps.
-function paintAll(state: State, feed: Feed, maps: CanvasRenderingContext2D): void {
+function paintAll(state: State, feed: Feed, slot: number, maps: CanvasRenderingContext2D): void {
   const blocks = feed.blocks();
   const block = blocks[0] ?? null;
   const frame = targetOn(state, block);
+  if (!meetsOn(state, block, slot, frame)) return;
   const grid = state.grid.value!;
   const { width, height } = maps.canvas;
   const image = maps.createImageData(width, height);
@@ -63,7 +65,7 @@ function paintAll(state: State, feed: Feed, maps: CanvasRenderingContext2D): voi
   maps.putImageData(image, 0, 0);
 }
 
-function usePainted(feed: Feed, cells: Cells) {
+function usePainted(feed: Feed, slot: number, cells: Cells) {
   const { state } = useViewer();
   const canvas = useRef<HTMLCanvasElement>(null);
   const { width, height, gap } = cells;
@@ -80,7 +82,7 @@ function usePainted(feed: Feed, cells: Cells) {
     if (!context || !grid || !canvas.current) return;
     const { W_ds: across, H_ds: down } = grid;
     const maps = canvas2d(columns * across, rows * down);
-    paintAll(state, feed, maps);
+    paintAll(state, feed, slot, maps);
     canvas.current.width = columns * (wide + between) - between;
     canvas.current.height = rows * (tall + between) - between;
     // A cell that is smaller than a pixel would be left out otherwise.
@@ -136,7 +138,7 @@ export function Matrix(props: { feed: Feed; slot: number; room: Room; em: number
   const heads = headsOf(state);
   const ratio = usePixelRatio();
   const cells = cellsIn(state, props.room, props.em, ratio);
-  const canvas = usePainted(props.feed, cells);
+  const canvas = usePainted(props.feed, props.slot, cells);
   const { sheet, maps } = useWholePixels(ratio);
   const said = useSignal<(Choice & { x: number; y: number }) | null>(null);
   useReading(props.feed, said);
@@ -242,6 +244,7 @@ export function Matrix(props: { feed: Feed; slot: number; room: Room; em: number
         }}
       >
         <canvas ref={canvas} style={{ width: `${wide}px`, height: `${tall}px` }} />
+        <Unseen feed={props.feed} slot={props.slot} />
         {marked && <div class="marked" style={marked} />}
         <span class="visually-hidden" role="status">
           {said.value && `Layer ${said.value.layer}, ${state.headName(said.value.head)}`}

@@ -6,7 +6,7 @@ import { argMax } from "../../core/maps/stats";
 import { formatValue } from "../../core/maps/number";
 import { colourScale, scalesDiffer } from "../../core/state/colour_scale";
 import { masses } from "../../core/state/display";
-import { meetsOn } from "../../core/state/on_screen";
+import { meetsOn, whyUnseen } from "../../core/state/on_screen";
 import type { State } from "../../core/state/state";
 import { paintCanvas } from "../canvas";
 import { useViewer } from "../context";
@@ -27,7 +27,9 @@ function usePainted(props: OverlayProps) {
   const { state } = useViewer();
   const canvas = useRef<HTMLCanvasElement>(null);
   useSignalEffect(() => {
-    const { map } = onShow(state, props);
+    const { block, map: stored } = onShow(state, props);
+    // What cannot be seen has no map of zeros.
+    const map = meetsOn(state, block, props.slot, props.frame) ? stored : null;
     const range = scaleOnShow(state, props)?.range ?? null;
     if (canvas.current) paintCanvas(state, canvas.current, map, range, state.mapAlone.value);
   });
@@ -61,8 +63,16 @@ function Share(props: OverlayProps) {
     const { block, layer, head } = onShow(state, props);
     return masses(state, block, layer, head)?.frames[props.frame] ?? null;
   });
-  const met = useComputed(() => meetsOn(state, props.feed.block.value, props.slot, props.frame));
-  if (!met.value) return <span class="share none">not attended</span>;
+  const unseen = useComputed(() =>
+    whyUnseen(state, props.feed.block.value, props.slot, props.frame),
+  );
+  if (unseen.value) {
+    return (
+      <span class="share none" title={unseen.value.text}>
+        {unseen.value.word}
+      </span>
+    );
+  }
   if (share.value === null) return null;
   const text = `${(100 * share.value).toFixed(0)} %`;
   const of = state.exact.value ? "of the attention goes to" : "of the attention shown goes to";
@@ -152,10 +162,11 @@ export function Overlay(props: OverlayProps) {
   if (!geometry) return null;
   const { rows, cols, clipFraction, mapFraction } = geometry;
   const [layer, head] = which.value.split(" ");
+  const unseen = !meetsOn(state, props.feed.block.value, props.slot, props.frame);
   const isTarget = props.captioned && state.target.value === props.frame;
   return (
     <figure
-      class={isTarget ? "overlay target" : "overlay"}
+      class={`overlay${isTarget ? " target" : ""}${unseen ? " unseen" : ""}`}
       data-testid="overlay"
       data-frame={props.frame}
       data-layer={layer}

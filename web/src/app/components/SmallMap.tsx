@@ -5,7 +5,7 @@ import { useRef } from "preact/hooks";
 import { formatValue } from "../../core/maps/number";
 import { colourScale } from "../../core/state/colour_scale";
 import type { Feed } from "../../core/state/feed";
-import { headOn, layerOn, targetOn } from "../../core/state/on_screen";
+import { headOn, layerOn, meetsOn, targetOn } from "../../core/state/on_screen";
 import type { State } from "../../core/state/state";
 import { paintCanvas } from "../canvas";
 import { useViewer } from "../context";
@@ -29,7 +29,8 @@ function onShow(state: State, props: SmallMapProps) {
   const head = headOn(state, block, props.head);
   const frame = targetOn(state, block);
   const scale = colourScale(state, props.feed.blocks(), layer, head, frame);
-  return { map: block?.map(layer, head, frame) ?? null, scale };
+  const met = meetsOn(state, block, state.activePin.value, frame);
+  return { map: (met && block?.map(layer, head, frame)) || null, scale };
 }
 
 export function SmallMap(props: SmallMapProps) {

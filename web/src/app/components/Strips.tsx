@@ -10,6 +10,7 @@ import { kTargetMeaning, kTargetSign } from "./MainHeader";
 import type { MeasuredRoom } from "./room";
 import { Roving } from "./Roving";
 import { SmallMap } from "./SmallMap";
+import { Unseen } from "./Unseen";
 
 function Strip(props: {
   title: string;
@@ -27,6 +28,7 @@ function Strip(props: {
       <Roving label={props.title} first={props.chosen}>
         {props.children}
       </Roving>
+      <Unseen feed={props.feed} />
       <FeedFailure feed={props.feed} role="status" />
     </div>
   );

@@ -50,6 +50,31 @@ export function spotOn(s: Shown, block: Block | null, slot: number): Spot | null
   return block?.ask.spot ?? s.spots.value[slot] ?? null;
 }
 
+// Why the blocks shown do not let the query and the tokens of `frame` meet, in a word and in a sentence; null if they do.
+export function whyUnseen(
+  s: Shown,
+  block: Block | null,
+  slot: number,
+  frame: number,
+): { word: string; text: string } | null {
+  if (meetsOn(s, block, slot, frame)) return null;
+  const how = howOn(s, block);
+  const from = frameOf(spotOn(s, block, slot));
+  const blocks = infoOn(s, block)?.store?.blocks.find((each) => each.kind === how?.block);
+  if (blocks?.attends !== "causal") {
+    return { word: "not attended", text: "These blocks look at the query’s own frame alone." };
+  }
+  return how?.incoming
+    ? {
+        word: "earlier: not attended",
+        text: `Frame ${frame} is earlier and does not see frame ${from}.`,
+      }
+    : {
+        word: "later: not attended",
+        text: `Frame ${frame} is later: frame ${from} does not see it.`,
+      };
+}
+
 // Whether the blocks shown let the query and the tokens of `frame` meet.
 export function meetsOn(s: Shown, block: Block | null, slot: number, frame: number): boolean {
   return s.meets(howOn(s, block), frameOf(spotOn(s, block, slot)), frame, infoOn(s, block));

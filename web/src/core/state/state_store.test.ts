@@ -3,6 +3,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { exampleExport, storeExport } from "../../../fixtures/export";
 import { HttpSource } from "../source/http_source";
+import { whyUnseen } from "./on_screen";
 import { createState, type State } from "./state";
 import { attentionName, unitName } from "./wording";
 
@@ -88,8 +89,13 @@ describe("an export with a store", () => {
     state.wantedBlock.value = "";
     state.show(causal, { layer: null, head: null, pins: [{ row: 0, col: 0, frame: 1 }], frame: 0 });
     expect(met()).toEqual([true, true]);
+    const why = (frame: number) => whyUnseen(state, null, 0, frame);
+    state.pins.value = [{ row: 0, col: 0, frame: 0 }];
+    expect([why(0), why(1)?.text]).toEqual([null, "Frame 1 is later: frame 0 does not see it."]);
+    state.pins.value = [{ row: 0, col: 0, frame: 1 }];
     state.incoming.value = true;
     expect(met()).toEqual([false, true]);
+    expect(why(0)?.text).toBe("Frame 0 is earlier and does not see frame 1.");
   });
 
   it("has RoPE before or after only where there is some", () => {
