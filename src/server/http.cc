@@ -26,6 +26,10 @@ constexpr size_t kMostBodyBytes = 1 << 20;
 // Of a larger body so much is read and dropped, for its client to read the refusal: closing with
 // unread bytes would reset the connection.
 constexpr size_t kMostDroppedBytes = 16 << 20;
+// Of an address, with room beside it in HttpLimits::head_bytes: where the library has no memory for
+// more, it says nothing at all.
+constexpr size_t kMostAddressBytes = 48 << 10;
+constexpr int64_t kMostParams = 256;
 constexpr std::chrono::milliseconds kBetweenLooks{20};
 
 // On every answer: the page runs nothing and shows nothing that this server did not send, and no
@@ -78,6 +82,27 @@ Response Refuse(int status, const char* what) {
           "application/json",
           fmt::format(R"({{"error": {{"what": "{}", "where": "", "hint": ""}}}})", what),
           {}};
+}
+
+// Why an address is not read; "" if it is.
+const char* WhyNotRead(std::string_view address) {
+  if (address.size() > kMostAddressBytes) return "the address is longer than 48 KiB";
+  const std::string_view params = address.substr(std::min(address.find('?'), address.size()));
+  if (std::ranges::count(params, '&') >= kMostParams) {
+    return "the address has more than 256 parameters";
+  }
+  return "";
+}
+
+// Writes an answer past the library, which has no memory left for one, and hangs up.
+void AnswerAtOnce(int socket, const char* what) {
+  std::string text = "HTTP/1.1 414 URI Too Long\r\nConnection: close\r\n";
+  for (const auto& [name, value] : kSafetyFields) text += fmt::format("{}: {}\r\n", name, value);
+  const Response refusal = Refuse(414, what);
+  text += fmt::format("Content-Type: {}\r\nContent-Length: {}\r\n\r\n{}", refusal.content_type,
+                      refusal.body.size(), refusal.body);
+  send(socket, text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+  shutdown(socket, SHUT_RDWR);
 }
 
 // Functions that the library calls throw nothing: it is written in C.
@@ -263,12 +288,17 @@ class HttpServer::Impl {
     return *place;
   }
 
-  // Called with an address as it was sent. The library hands the path on as a string that ends at a
-  // zero byte.
+  // Called with an address as it was sent, before it is taken apart. The library hands the path on
+  // as a string that ends at a zero byte.
   static void* OnAddress(void*, const char* address, MHD_Connection* handle) noexcept {
     auto& connection = *static_cast<Connection*>(
         MHD_get_connection_info(handle, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context);
     const std::string_view text = address;
+    if (const char* why = WhyNotRead(text); *why != 0) {
+      AnswerAtOnce(connection.socket, why);
+      connection.state = State::kEnded;
+      return nullptr;
+    }
     connection.zero_byte = text.substr(0, text.find('?')).find("%00") != std::string_view::npos;
     return nullptr;
   }

@@ -150,6 +150,36 @@ TEST(Http, PassesOnWhatIsAsked) {
                                      "origin=http://o type= match=\"e\" site=none.")));
 }
 
+// However much there is to take apart.
+TEST(Http, AddressesThatAreTooLongAreRefused) {
+  const Running running;
+  const auto ask = [&](const std::string& target) {
+    return Client(running.port()).Ask(GetText(target));
+  };
+  const auto params = [](int count) {
+    std::string text = "/?a=1";
+    for (int i = 1; i < count; ++i) text += "&a=1";
+    return text;
+  };
+  EXPECT_THAT(ask(params(256)), StartsWith("HTTP/1.1 200 OK\r\n"));
+  for (const int count : {257, 900, 1000, 2000, 8000}) {
+    const std::string answer = ask(params(count));
+    EXPECT_THAT(answer, StartsWith("HTTP/1.1 414 URI Too Long\r\n")) << count;
+    EXPECT_THAT(answer, HasSubstr("X-Content-Type-Options: nosniff\r\n")) << count;
+    EXPECT_THAT(answer,
+                EndsWith(R"({"error": {"what": "the address has more than 256 parameters", )"
+                         R"("where": "", "hint": ""}})"))
+        << count;
+  }
+  EXPECT_THAT(ask("/?x=" + std::string(48'000, 'a')), StartsWith("HTTP/1.1 200 OK\r\n"));
+  for (const int size : {49'200, 60'000, 64'800, 65'300}) {
+    EXPECT_THAT(ask("/?x=" + std::string(size, 'a')),
+                HasSubstr("the address is longer than 48 KiB"))
+        << size;
+  }
+  EXPECT_THAT(ask("/"), StartsWith("HTTP/1.1 200 OK\r\n"));
+}
+
 TEST(Http, SafetyHeadersOnEveryAnswer) {
   const Running running;
   Client client(running.port());

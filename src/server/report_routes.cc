@@ -138,8 +138,15 @@ ReportRoutes::Tables ReportRoutes::Made(const ReportTableMaker& maker, const Ope
   ReportState state;
   if (maker.needs_statistics) state = worker_.AwaitAll(opened, stop_check);
   TableSource source{store, {}, begun_.sparsity, stop_check};
+  std::string left_out;
   for (const ReportLayer& layer : state.layers) {
-    if (layer.statistics != nullptr) source.layers.push_back(layer.statistics.get());
+    if (layer.statistics != nullptr) {
+      source.layers.push_back(layer.statistics.get());
+    } else {
+      const QkBlocks& blocks = BlocksOf(store.description(), layer.kind);
+      left_out += fmt::format("{}{} {}", left_out.empty() ? "" : ", ", BlockKindName(layer.kind),
+                              LayerName(blocks.layers[layer.layer].index));
+    }
   }
   Tables tables;
   const auto make = [&] {
@@ -149,7 +156,7 @@ ReportRoutes::Tables ReportRoutes::Made(const ReportTableMaker& maker, const Ope
     if (begun_.id != opened->id || begun_.version != opened->version) {
       begun_ = {opened->id, opened->version, {}};
     }
-    tables = std::make_shared<const std::vector<ReportTable>>(maker.make(source));
+    tables = std::make_shared<const MadeTables>(MadeTables{maker.make(source), left_out});
     const std::lock_guard lock(mutex_);
     kept_.push_front({opened->id, opened->version, maker.make, tables});
     if (kept_.size() > kMostKept) kept_.pop_back();
@@ -158,7 +165,8 @@ ReportRoutes::Tables ReportRoutes::Made(const ReportTableMaker& maker, const Ope
   return tables;
 }
 
-// `name`: "TABLE.json", "TABLE.csv" or "TABLE/ARRAY.npy".
+// `name`: "TABLE.json", "TABLE.csv" or "TABLE/ARRAY.npy". An answer that lacks layers says so in a
+// header, because rows and arrays have no place for what is not there.
 Response ReportRoutes::Table(const Request& request, const std::string& name, const Opened& opened,
                              const StopCheck& stop_check) {
   const size_t end = std::min(name.find_first_of("/."), name.size());
@@ -169,22 +177,27 @@ Response ReportRoutes::Table(const Request& request, const std::string& name, co
     throw Refusal(404, "there is no such address", request.path);
   }
   CheckParams(request, {});
-  const Tables tables = Made(*maker, opened, stop_check);
-  const auto table = std::ranges::find(*tables, maker->name, &ReportTable::name);
-  if (table == tables->end()) {
+  const Tables made = Made(*maker, opened, stop_check);
+  const auto table = std::ranges::find(made->tables, maker->name, &ReportTable::name);
+  if (table == made->tables.end()) {
     throw Refusal(404, "this export's queries and keys do not tell enough for that table",
                   maker->name, "An export made by this version has it.");
   }
-  if (array) return ArrayResponse(*table, rest.substr(1, rest.size() - 5));
-  if (rest == ".csv") {
+  Response response;
+  if (array) {
+    response = ArrayResponse(*table, rest.substr(1, rest.size() - 5));
+  } else if (rest == ".csv") {
     if (table->columns.empty()) {
       throw Refusal(404, "the table has arrays alone", table->name,
                     fmt::format("{}.json has their names.", table->name));
     }
-    return SavedFileResponse(TableCsv(*table), "text/csv; charset=utf-8",
-                             fmt::format("{}_{}.csv", opened->name, table->name));
+    response = SavedFileResponse(TableCsv(*table), "text/csv; charset=utf-8",
+                                 fmt::format("{}_{}.csv", opened->name, table->name));
+  } else {
+    response = {200, "application/json", TableJson(*table) + "\n", {{"Cache-Control", "no-store"}}};
   }
-  return {200, "application/json", TableJson(*table) + "\n", {{"Cache-Control", "no-store"}}};
+  if (!made->left_out.empty()) response.headers.emplace_back("X-Left-Out", made->left_out);
+  return response;
 }
 
 Response ReportRoutes::Answer(const Request& request, const Opened& opened,

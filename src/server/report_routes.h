@@ -39,7 +39,11 @@ class ReportRoutes {
   Response Similar(const Request& request, const Opened& opened, const StopCheck& stop_check);
   Response Table(const Request& request, const std::string& name, const Opened& opened,
                  const StopCheck& stop_check);
-  using Tables = std::shared_ptr<const std::vector<ReportTable>>;
+  struct MadeTables {
+    std::vector<ReportTable> tables;
+    std::string left_out;  // "global layer_03": the layers that could not be computed
+  };
+  using Tables = std::shared_ptr<const MadeTables>;
   Tables Kept(const ReportTableMaker& maker, const Opened& opened);
   Tables Made(const ReportTableMaker& maker, const Opened& opened, const StopCheck& stop_check);
 

@@ -128,6 +128,13 @@ TEST_F(ReportRoutesTest, ADamagedLayerLeavesTheOthers) {
   EXPECT_THAT(damaged.body, HasSubstr("global_05"));
   EXPECT_EQ(BodyOf(Report("similar.json", {{"layer", "1"}}))["heads"].size(), 2U);
   EXPECT_EQ(BodyOf(Report("layers.json"))["rows"].size(), 3U);
+  const std::pair<std::string, std::string> left_out{"X-Left-Out", "global layer_05"};
+  for (const char* name : {"layers.json", "heads.csv", "frames/global.npy"}) {
+    const Response response = Report(name);
+    EXPECT_EQ(response.status, 200) << name;
+    EXPECT_THAT(response.headers, ::testing::Contains(left_out)) << name;
+  }
+  EXPECT_THAT(Report("similarity.json").headers, ::testing::Not(::testing::Contains(left_out)));
 }
 
 TEST_F(ReportRoutesTest, FrameMassOfOneLayer) {
