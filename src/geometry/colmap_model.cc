@@ -19,7 +19,7 @@ namespace vggt {
 namespace {
 
 constexpr uint64_t kMostFileBytes = uint64_t{4} << 30;
-constexpr int64_t kMostSide = 1'000'000;
+constexpr uint64_t kMostSide = 1'000'000;
 constexpr size_t kMostName = 1000;
 
 // The models that are known, by COLMAP's number. Parameters: focal lengths, the principal point,
@@ -85,14 +85,14 @@ Matrix3 RotationOf(const std::array<double, 4>& quaternion, const std::string& w
 // Puts a model together from what text and binary files tell alike.
 class ModelBuilder {
  public:
-  void AddCamera(uint64_t id, const CameraModel& model, int64_t width, int64_t height,
+  void AddCamera(uint64_t id, const CameraModel& model, uint64_t width, uint64_t height,
                  const std::vector<double>& parameters) {
     if (width < 1 || height < 1 || width > kMostSide || height > kMostSide) {
       throw Error(fmt::format("a picture of {} x {} pixels", width, height), where());
     }
     ColmapImage image;
-    image.width = width;
-    image.height = height;
+    image.width = static_cast<int64_t>(width);
+    image.height = static_cast<int64_t>(height);
     image.camera = CameraOf(model, parameters);
     CheckCamera(image.camera, where());
     if (!cameras_.emplace(id, std::move(image)).second) {
@@ -159,11 +159,14 @@ class ModelBuilder {
   std::map<uint64_t, size_t> images_;
 };
 
-// The words of a text, line by line; what stands after a # is left out.
+// The words of a text, line by line; what stands after a # is left out, and so is a byte order mark
+// at the beginning.
 class TextLines {
  public:
   explicit TextLines(const std::filesystem::path& path)
-      : name_(path.string()), text_(ReadFile(path, kMostFileBytes)) {}
+      : name_(path.string()),
+        text_(ReadFile(path, kMostFileBytes)),
+        at_(text_.starts_with("\xEF\xBB\xBF") ? 3 : 0) {}
 
   // Goes to the next line, even if it is empty. False at the end of the file.
   bool Next() {
@@ -218,7 +221,7 @@ class TextLines {
  private:
   std::string name_, text_;
   std::string_view line_;
-  size_t at_ = 0;
+  size_t at_;
   int64_t number_ = 0;
 };
 
@@ -235,7 +238,7 @@ void ReadText(const std::filesystem::path& folder, ModelBuilder& builder) {
   while (cameras.NextFilled()) {
     const auto id = cameras.Number<uint64_t>();
     const CameraModel& model = ModelOf(std::string(cameras.Word()), cameras.Where());
-    const auto width = cameras.Number<int64_t>(), height = cameras.Number<int64_t>();
+    const auto width = cameras.Number<uint64_t>(), height = cameras.Number<uint64_t>();
     std::vector<double> parameters(model.parameters());
     for (double& value : parameters) value = cameras.Number<double>();
     if (!cameras.AtEnd()) cameras.Fail(fmt::format("{} has fewer parameters", model.name));
@@ -277,10 +280,14 @@ std::array<double, kCount> BinaryNumbers(Cursor& cursor, const char* what) {
 }
 
 // How many records follow; each has at least `least` bytes, so that no loop outruns the file.
+// `what`: these, in the plural.
 uint64_t BinaryCount(Cursor& cursor, size_t least, const char* what) {
   const auto count = cursor.Read<uint64_t>(what);
   if (count > cursor.left() / least) {
-    cursor.Fail(fmt::format("{} {} do not fit the bytes that are left", count, what));
+    std::string_view noun = what;
+    if (count == 1) noun.remove_suffix(1);
+    cursor.Fail(fmt::format("{} {} {} not fit the bytes that are left", count, noun,
+                            count == 1 ? "does" : "do"));
   }
   return count;
 }
@@ -312,8 +319,7 @@ void ReadBinary(const std::filesystem::path& folder, ModelBuilder& builder) {
                  height = cursor.Read<uint64_t>("a height");
       std::vector<double> parameters(model.parameters());
       for (double& value : parameters) value = cursor.Read<double>("a camera's parameter");
-      builder.AddCamera(id, model, static_cast<int64_t>(width), static_cast<int64_t>(height),
-                        parameters);
+      builder.AddCamera(id, model, width, height, parameters);
     }
   });
   read("images.bin", [&](Cursor& cursor, const std::string&) {

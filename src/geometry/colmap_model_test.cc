@@ -132,6 +132,8 @@ TEST(ColmapModel, RefusesDamagedText) {
               HasSubstr("PINHOLE has fewer parameters"));
   EXPECT_THAT(says({with(good.cameras, " 70 ", " 0 "), good.images, good.points}),
               HasSubstr("a picture of 0 x 56 pixels"));
+  EXPECT_THAT(says({with(good.cameras, " 70 ", " -70 "), good.images, good.points}),
+              HasSubstr("line 2: '-70' is not the number that should stand there"));
   EXPECT_THAT(says({with(good.cameras, " 40 ", " nan "), good.images, good.points}),
               HasSubstr("no finite number"));
   EXPECT_THAT(says({with(good.cameras, "51 ", "50 "), good.images, good.points}),
@@ -150,6 +152,15 @@ TEST(ColmapModel, RefusesDamagedText) {
               HasSubstr("points3D.txt, line 2: "));
   std::filesystem::remove(dir / "points3D.txt");
   EXPECT_THROW(ReadColmapModel(dir.path()), MissingFile);
+}
+
+// As editors of Windows write text.
+TEST(ColmapModel, TextMayBeginWithAByteOrderMark) {
+  const ColmapFiles good = ColmapText(SmallModel());
+  const TestDir dir;
+  const std::string mark = "\xEF\xBB\xBF";
+  ColmapFiles{mark + good.cameras, mark + good.images, mark + good.points}.Write(dir.path(), "txt");
+  ExpectSame(ReadColmapModel(dir.path()), SmallModel());
 }
 
 TEST(ColmapModel, RefusesEveryTruncation) {
@@ -194,6 +205,10 @@ TEST(ColmapModel, RefusesHugeCounts) {
               HasSubstr("observations do not fit"));
   EXPECT_THAT(says({with_count(good.cameras, 16), good.images, good.points}),
               HasSubstr("a picture of 2305843009213693952 x 56 pixels"));
+  ColmapFiles one;
+  AppendBinary<uint64_t>(one.cameras, 1);
+  EXPECT_THAT(says({one.cameras, good.images, good.points}),
+              HasSubstr("1 camera does not fit the bytes that are left"));
   std::string fisheye = good.cameras;
   fisheye[12] = 5;
   EXPECT_THAT(says({fisheye, good.images, good.points}),
