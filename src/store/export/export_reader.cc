@@ -17,6 +17,19 @@ namespace vggt {
 namespace fs = std::filesystem;
 namespace {
 
+// The description of a store that may be there, in a folder that may not be entered: reading it
+// says so. Empty if there is no such folder.
+fs::path ClosedDescription(const fs::path& path) {
+  for (const fs::path& folder : {path / kQkFolderName, path, path / ".." / kQkFolderName}) {
+    std::error_code why;
+    (void)fs::exists(folder / kQkDescriptionName, why);
+    if (why == std::errc::permission_denied) {
+      return (folder / kQkDescriptionName).lexically_normal();
+    }
+  }
+  return {};
+}
+
 // Reads the maps that `path` leads to.
 void ReadMapsOf(const fs::path& path, Export& out) {
   MapsFolder maps = OpenMapsFolder(path, out.root);
@@ -67,12 +80,18 @@ bool LooksLikeExport(const fs::path& path) {
 
 Export OpenExport(const fs::path& path, const fs::path& root) {
   CheckInside(path, root);
-  std::error_code ignored;
-  if (!fs::exists(path, ignored)) throw MissingFile("no such file or folder", path.string());
+  std::error_code why;
+  if (!fs::exists(path, why)) {
+    const bool closed = why == std::errc::permission_denied;
+    throw MissingFile(closed ? "permission denied: a folder above it may not be entered"
+                             : "no such file or folder",
+                      path.string());
+  }
   Export out;
   out.root = root;
   const fs::path maps = FindMapsFolder(path);
-  const fs::path store = FindQkDescription(maps.empty() ? path : maps);
+  fs::path store = FindQkDescription(maps.empty() ? path : maps);
+  if (store.empty()) store = ClosedDescription(maps.empty() ? path : maps);
   if (maps.empty() && store.empty()) {
     throw Error(
         "is no export: it holds neither layers_manifest.json nor layer metadata nor "

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
+#include <unistd.h>
 
 #include <map>
 
@@ -138,6 +139,26 @@ TEST(ExportReader, AStoreBesideTheMapsIsFound) {
   }
   testing::WriteQkStore(copy, testing::SmallQkDescription(f.frames, f.H_p + 1, f.W_p));
   EXPECT_THAT(OpenExport(copy).store->error, HasSubstr("the maps beside it of"));
+}
+
+// A folder of queries and keys that may not be entered is none that is not there.
+TEST(ExportReader, AClosedFolderIsNamed) {
+  const TestDir dir;
+  fs::create_directories(dir / "e/qk");
+  fs::permissions(dir.path(), fs::perms::group_exec | fs::perms::others_exec,
+                  fs::perm_options::add);
+  fs::permissions(dir / "e/qk", fs::perms::none);
+  const bool root = geteuid() == 0;  // which may look everywhere
+  if (root) {
+    ASSERT_EQ(seteuid(65534), 0);
+  }
+  const std::string said = ErrorOf([&] { return OpenExport(dir / "e"); });
+  if (root) {
+    ASSERT_EQ(seteuid(0), 0);
+  }
+  fs::permissions(dir / "e/qk", fs::perms::owner_all);
+  EXPECT_THAT(said, HasSubstr("e/qk/attention.json"));
+  EXPECT_THAT(said, HasSubstr("ermission denied"));
 }
 
 TEST(ExportReader, AStoreAloneIsAnExport) {
