@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/memory_limit.h"
 
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -40,6 +41,15 @@ uint64_t MemoryLimit(const fs::path& root) {
     for (; !group.empty(); group = group.parent_path()) Lower(mount / group / file, limit);
   }
   return limit;
+}
+
+uint64_t AddressSpaceLeft() {
+  rlimit limit = {};
+  if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return UINT64_MAX;
+  uint64_t pages = 0;
+  if (!(std::ifstream("/proc/self/statm") >> pages)) return UINT64_MAX;
+  const uint64_t taken = pages * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+  return limit.rlim_cur > taken ? limit.rlim_cur - taken : 0;
 }
 
 }  // namespace vggt

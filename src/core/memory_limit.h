@@ -12,4 +12,8 @@ namespace vggt {
 // memory.limit_in_bytes). `root` is the folder in which proc/ and sys/ are looked for.
 uint64_t MemoryLimit(const std::filesystem::path& root = "/");
 
+// How many bytes of addresses this process may still take (`ulimit -v`), whether there is memory
+// behind them or not; UINT64_MAX without a limit.
+uint64_t AddressSpaceLeft();
+
 }  // namespace vggt

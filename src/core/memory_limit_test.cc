@@ -2,7 +2,10 @@
 #include "core/memory_limit.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <unistd.h>
+
+#include <fstream>
 
 #include "testing.h"
 
@@ -52,6 +55,25 @@ TEST_F(MemoryLimitTest, OfVersion1TheMemoryControllerCounts) {
   EXPECT_EQ(MemoryLimit(dir_.path()), 6'000'000U);
   Write("sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n");  // no limit
   EXPECT_EQ(MemoryLimit(dir_.path()), machine_);
+}
+
+TEST(AddressSpaceLeft, IsWhatTheLimitLeaves) {
+  rlimit before = {};
+  ASSERT_EQ(getrlimit(RLIMIT_AS, &before), 0);
+  if (before.rlim_cur == RLIM_INFINITY) {
+    EXPECT_EQ(AddressSpaceLeft(), UINT64_MAX);
+  }
+  uint64_t pages = 0;
+  std::ifstream("/proc/self/statm") >> pages;
+  const uint64_t taken = pages * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+  constexpr uint64_t kMore = uint64_t{1} << 30, kSlack = uint64_t{64} << 20;
+  rlimit limit = before;
+  limit.rlim_cur = taken + kMore;
+  ASSERT_EQ(setrlimit(RLIMIT_AS, &limit), 0);
+  const uint64_t left = AddressSpaceLeft();
+  ASSERT_EQ(setrlimit(RLIMIT_AS, &before), 0);
+  EXPECT_GE(left, kMore - kSlack);
+  EXPECT_LE(left, kMore + kSlack);
 }
 
 }  // namespace

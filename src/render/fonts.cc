@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "render/fonts.h"
 
+#include <fmt/format.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -11,6 +12,7 @@
 #include <string>
 
 #include "core/error.h"
+#include "core/memory_limit.h"
 
 // The bytes of the font files, from font_data.cc, which src/render/CMakeLists.txt writes.
 extern "C" {
@@ -81,6 +83,9 @@ class FontFile {
   int file_;
 };
 
+// What GLib cannot have ends the process: it is told before. Most is for threads that Pango starts.
+constexpr uint64_t kRoomToDraw = uint64_t{256} << 20;
+
 struct FreeFonts {
   void operator()(FcConfig* config) const { FcConfigDestroy(config); }
 };
@@ -105,6 +110,11 @@ FcConfig* Load() {
 }  // namespace
 
 FcConfig* AllFonts() {
+  if (const uint64_t left = AddressSpaceLeft(); left < kRoomToDraw) {
+    throw Error(fmt::format("drawing needs {} MB of addresses, and {} MB are left",
+                            kRoomToDraw >> 20, left >> 20),
+                "", "Raise the limit of virtual memory (ulimit -v).");
+  }
   static FcConfig* const fonts = Load();
   return fonts;
 }

@@ -11,7 +11,8 @@ namespace vggt {
 inline constexpr const char* kFontFamily = "Inter";
 
 // All fonts; they live as long as the program. May be called by several threads. Throws Error if
-// the fonts cannot be loaded.
+// the fonts cannot be loaded, and if so few addresses are left to this process (`ulimit -v`) that
+// drawing might end it.
 FcConfig* AllFonts();
 
 }  // namespace vggt

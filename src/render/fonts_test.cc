@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "render/fonts.h"
 
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <cstdint>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <string>
 
 #include "render/typeset.h"
@@ -47,6 +50,22 @@ TEST(Fonts, BothWeightsArePartOfTheProgram) {
   EXPECT_EQ(regular.rfind("/proc/self/fd/", 0), 0U) << regular;
   EXPECT_EQ(semibold.rfind("/proc/self/fd/", 0), 0U) << semibold;
   EXPECT_NE(regular, semibold);
+}
+
+// GLib would end the process where it can have no thread and no memory.
+TEST(Fonts, TooFewAddressesAreTold) {
+  rlimit before = {};
+  ASSERT_EQ(getrlimit(RLIMIT_AS, &before), 0);
+  uint64_t pages = 0;
+  std::ifstream("/proc/self/statm") >> pages;
+  rlimit limit = before;
+  limit.rlim_cur = pages * static_cast<uint64_t>(sysconf(_SC_PAGESIZE)) + (uint64_t{100} << 20);
+  ASSERT_EQ(setrlimit(RLIMIT_AS, &limit), 0);
+  const std::string said = testing::ErrorOf([] { return AllFonts(); });
+  ASSERT_EQ(setrlimit(RLIMIT_AS, &before), 0);
+  EXPECT_THAT(said, ::testing::HasSubstr("drawing needs 256 MB of addresses, and "));
+  EXPECT_THAT(said, ::testing::HasSubstr("ulimit -v"));
+  EXPECT_NE(AllFonts(), nullptr);
 }
 
 TEST(Fonts, AreLoadedOnce) { EXPECT_EQ(AllFonts(), AllFonts()); }
