@@ -58,7 +58,8 @@ footer{grid-column:1/-1;color:var(--quiet);font-size:.85rem}
 @media print{:root{--ink:#000;--quiet:#444;--ground:#fff;--line:#ccc;--soft:#f4f5f7;--link:#000}
 .page{display:block;padding:0;max-width:none}nav,figure .links,details:not([open]){display:none}figure img,.notes,li,.table{break-inside:avoid}h2,h3,figure img{break-after:avoid}
 .links a::after{content:" " attr(href)}.scroll{overflow:visible;background:none}
-figure img{border:0;padding:0;max-height:150mm;object-fit:contain;object-position:left top}main>section{border:0;margin-bottom:1rem}body{font-size:10.5pt}}
+figure img{border:0;padding:0;max-height:150mm;object-fit:contain;object-position:left top}main>section{border:0;margin-bottom:1rem}body{font-size:10.5pt}
+main>section:first-of-type figure:first-of-type img{max-height:105mm}}
 )";
 
 std::string Escape(const std::string& text) {

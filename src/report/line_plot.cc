@@ -40,7 +40,10 @@ Axis AcrossAxis(const LinePanel& panel, double width) {
   for (const ChartSeries& series : panel.series) {
     for (const double x : series.x) extent.Add(x);
   }
-  const int most = std::max(2, static_cast<int>(width / 22));
+  const bool whole = AllWhole(panel);
+  // Whole numbers of two digits are layers or pictures, of which as few as fit are left out.
+  const double room_of_number = whole && !panel.log_x && extent.largest < 100 ? 13 : 22;
+  const int most = std::max(2, static_cast<int>(width / room_of_number));
   if (extent.least > extent.largest) return MakeAxis(0, 1, panel.log_x, most);
   if (panel.log_x) {
     const double room = std::pow(extent.largest / extent.least, 0.02);
@@ -48,7 +51,7 @@ Axis AcrossAxis(const LinePanel& panel, double width) {
   }
   // A single x stands in the middle.
   const double room = extent.least == extent.largest ? 0.5 : 0.02 * (extent.largest - extent.least);
-  return MakeAxis(extent.least - room, extent.largest + room, false, most, AllWhole(panel));
+  return MakeAxis(extent.least - room, extent.largest + room, false, most, whole);
 }
 
 Axis UpAxis(const LinePanel& panel, double height) {

@@ -99,6 +99,24 @@ TEST(LinePlot, NamesOfLevelsStandBesideThePlot) {
   EXPECT_LT(Darkest(DrawnPlot(panel), 83, 95, 35, 42), 150);
 }
 
+// Pictures and layers are numbered one by one where there is room.
+TEST(LinePlot, FewWholeNumbersAllStandAtTheAxis) {
+  LinePanel panel;
+  panel.y_low = 0, panel.y_high = 1;
+  panel.series = {{.colour = 0, .x = {0, 1, 2, 3, 4}, .y = {0, 1, 0, 1, 0}}};
+  const Picture page = DrawnPlot(panel);
+  for (int number = 0; number < 5; ++number) {
+    const double x = 20 + 60 * (0.02 * 4 + number) / (1.04 * 4);
+    bool ink = false;
+    for (double y = 55; y < 62; y += 0.5) {
+      for (double dx = -2; dx <= 2; dx += 0.5) {
+        ink = ink || !IsColour(page, x + dx, y, {255, 255, 255}, 60);
+      }
+    }
+    EXPECT_TRUE(ink) << number;
+  }
+}
+
 TEST(LinePlot, LegendsNameSeriesWithLabels) {
   LinePanel panel;
   panel.series = {{.label = "global", .colour = 3, .dashed = true}, {.colour = 1}};
