@@ -99,7 +99,8 @@ OrderedJson ReportToJson(const ReportSummary& summary) {
   json["figures"] = summary.figures;
   json["tables"] = summary.tables;
   json["bytes_written"] = summary.bytes;
-  json["notes"] = summary.notes;
+  json["notes"] = OrderedJson::array();
+  for (const std::string& note : summary.notes) json["notes"].push_back(WithFlagNames(note));
   json["seconds"] = summary.seconds;
   return json;
 }
