@@ -50,12 +50,6 @@ QkSide SideOfV(DynamicPart part) {
              : QkSide::kQuery;
 }
 
-void ScaleMap(std::span<float> map) {
-  const auto [least, largest] = std::minmax_element(map.begin(), map.end());
-  const float low = *least, length = *largest - *least + 1e-6F;
-  for (float& value : map) value = (value - low) / length;
-}
-
 class DynamicMaps {
  public:
   DynamicMaps(const QkStore& store, const QkBlocks& blocks, const StopCheck& stop_check)
@@ -182,6 +176,12 @@ class DynamicMaps {
 }  // namespace
 
 std::span<const DynamicPartInfo, kDynamicParts> DynamicParts() { return kParts; }
+
+void ScaleMap(std::span<float> map) {
+  const auto [least, largest] = std::minmax_element(map.begin(), map.end());
+  const float low = *least, length = *largest - *least + 1e-6F;
+  for (float& value : map) value = (value - low) / length;
+}
 
 std::vector<size_t> DynamicLayers(const QkDescription& description, const QkBlocks& blocks,
                                   const DynamicPartInfo& part) {

@@ -45,6 +45,9 @@ std::span<const DynamicPartInfo, kDynamicParts> DynamicParts();
 std::vector<size_t> DynamicLayers(const QkDescription& description, const QkBlocks& blocks,
                                   const DynamicPartInfo& part);
 
+// x becomes (x − least) / (largest − least + 1e-6): how all maps of a frame are scaled.
+void ScaleMap(std::span<float> map);
+
 struct DynamicScores {
   int64_t frames = 0, patches = 0;
   // [frames, patches]: the product of the five factors, scaled to 0 … 1 in each frame; NaN in

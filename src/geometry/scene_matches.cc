@@ -52,11 +52,13 @@ void CheckFrames(const FrameList& frames, const std::string& source) {
   }
 }
 
-// What each patch of a frame shows, in the world; none where that is not known.
-std::vector<std::optional<Vector3>> LiftPatches(const FrameView& view, const FrameCells& cells) {
+// What each patch of a frame shows, in the world; none where that is not known. `trusted`: only
+// patches above the median confidence.
+std::vector<std::optional<Vector3>> LiftPatches(const FrameView& view, const FrameCells& cells,
+                                                bool trusted = true) {
   std::vector<std::optional<Vector3>> out(static_cast<size_t>(cells.patches()));
   double least_confidence = -1;
-  if (!view.depth.confidence.empty()) {
+  if (trusted && !view.depth.confidence.empty()) {
     std::vector<float> sorted = view.depth.confidence;
     const auto middle = sorted.begin() + static_cast<std::ptrdiff_t>(sorted.size() / 2);
     std::nth_element(sorted.begin(), middle, sorted.end());
@@ -82,6 +84,17 @@ std::optional<Point> SeenAt(const FrameView& view, const Vector3& world, double 
   const double surface = DepthAt(view, *place), z = in_camera[2];
   if (!(surface > 0 && std::abs(surface - z) < tolerance * z)) return std::nullopt;
   return InFrame(view.transform, *place);
+}
+
+// |surface − z| / z where `view` shows a point of the world; none if it does not, or knows no
+// depth.
+std::optional<double> DepthError(const FrameView& view, const Vector3& world) {
+  const Vector3 in_camera = CameraFromWorld(view.camera, world);
+  const std::optional<Point> place = Project(view.camera, in_camera);
+  if (!place || !IsInside(view.transform, *place) || !InFrame(view.transform, *place)) return {};
+  const double surface = DepthAt(view, *place), z = in_camera[2];
+  if (!(surface > 0)) return {};
+  return std::abs(surface - z) / z;
 }
 
 SceneMatches Found(SceneMatches matches, const std::string& source) {
@@ -147,6 +160,32 @@ SceneMatches MatchesOf(const SceneGeometry& geometry, const FrameList& frames,
                     left_out, Percent(rule.least_share)));
   }
   return out;
+}
+
+std::vector<float> DepthErrors(const SceneGeometry& geometry, const FrameList& frames) {
+  CheckFrames(frames, geometry.text);
+  const FrameCells cells(frames);
+  std::vector<float> errors;
+  const auto known = [](const std::optional<FrameView>& view) {
+    return view && !view->depth.z.empty();
+  };
+  for (size_t a = 0; a < geometry.views.size(); ++a) {
+    std::vector<std::optional<Vector3>> lifted(static_cast<size_t>(cells.patches()));
+    if (known(geometry.views[a])) lifted = LiftPatches(*geometry.views[a], cells, false);
+    for (const std::optional<Vector3>& point : lifted) {
+      std::vector<double> of_point;
+      for (size_t b = 0; point && b < geometry.views.size(); ++b) {
+        if (b == a || !known(geometry.views[b])) continue;
+        if (const auto error = DepthError(*geometry.views[b], *point)) of_point.push_back(*error);
+      }
+      std::sort(of_point.begin(), of_point.end());
+      const size_t count = of_point.size();
+      errors.push_back(
+          count == 0 ? NAN
+                     : static_cast<float>((of_point[(count - 1) / 2] + of_point[count / 2]) / 2));
+    }
+  }
+  return errors;
 }
 
 SceneMatches MatchesOf(std::span<const PointPair> pairs, const FrameList& frames,
@@ -240,15 +279,19 @@ SceneMatches ReadMatches(const std::filesystem::path& file, const FrameList& fra
                file.string());
 }
 
+std::optional<SceneGeometry> ReadSceneGeometry(const std::filesystem::path& geometry,
+                                               const FrameList& frames) {
+  std::error_code ignored;
+  if (!std::filesystem::is_directory(geometry, ignored)) return ReadGeometryFile(geometry, frames);
+  if (!std::filesystem::exists(geometry / "cameras.json", ignored)) return std::nullopt;
+  return ReadGeometryFile(geometry / "cameras.json", frames);
+}
+
 SceneMatches ReadSceneMatches(const std::filesystem::path& geometry, const FrameList& frames) {
   const std::string source = geometry.string();
   CheckFrames(frames, source);
-  std::error_code ignored;
-  if (!std::filesystem::is_directory(geometry, ignored)) {
-    return Found(MatchesOf(ReadGeometryFile(geometry, frames), frames), source);
-  }
-  if (std::filesystem::exists(geometry / "cameras.json", ignored)) {
-    return Found(MatchesOf(ReadGeometryFile(geometry / "cameras.json", frames), frames), source);
+  if (const std::optional<SceneGeometry> scene = ReadSceneGeometry(geometry, frames)) {
+    return Found(MatchesOf(*scene, frames), source);
   }
   for (const char* below : {"", "sparse/0", "sparse", "0"}) {
     const std::filesystem::path folder = *below == 0 ? geometry : geometry / below;

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -48,6 +49,13 @@ struct VisibilityRule {
 SceneMatches MatchesOf(const SceneGeometry& geometry, const FrameList& frames,
                        const VisibilityRule& rule = {});
 
+// [frames, patches]: how far the depths of other frames contradict that of a patch: the centre is
+// lifted and projected as above, whatever the confidence, and the error is the median of
+// |surface − z| / z over the frames that show the place, where z is the point's depth there and
+// `surface` what is seen. What moves is at another depth than it was lifted to, and so is what is
+// hidden. NaN where no other frame tells.
+std::vector<float> DepthErrors(const SceneGeometry& geometry, const FrameList& frames);
+
 // Of point pairs, each in both directions: the patch that holds one point, and the other point.
 // Points that were cropped away are left out.
 SceneMatches MatchesOf(std::span<const PointPair> pairs, const FrameList& frames,
@@ -65,5 +73,8 @@ SceneMatches MatchesOf(const ColmapModel& model, const FrameList& frames,
 // does not tell how pictures became frames; and if there is no match at all.
 SceneMatches ReadMatches(const std::filesystem::path& file, const FrameList& frames);
 SceneMatches ReadSceneMatches(const std::filesystem::path& geometry, const FrameList& frames);
+// The cameras and depths themselves; none of a model of COLMAP, which has no depth maps.
+std::optional<SceneGeometry> ReadSceneGeometry(const std::filesystem::path& geometry,
+                                               const FrameList& frames);
 
 }  // namespace vggt

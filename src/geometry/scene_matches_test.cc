@@ -66,6 +66,24 @@ TEST(SceneMatches, WhatIsHiddenIsNoMatch) {
   EXPECT_EQ(MatchesOf(scene, frames, {0.3, 0.1}).pairs[0].matches.size(), 16U);
 }
 
+TEST(DepthErrors, AreTheMedianOverFramesThatShowThePlace) {
+  const FrameList frames = PlainFrames(3, 4, 5);
+  SceneGeometry scene = PlaneScene(frames);
+  std::vector<float> errors = DepthErrors(scene, frames);
+  ASSERT_EQ(errors.size(), 60U);
+  EXPECT_TRUE(std::isnan(errors[0]));  // its column is seen by no other frame
+  for (size_t i = 0; i < 60; ++i) {
+    if (std::isnan(errors[i])) continue;
+    EXPECT_NEAR(errors[i], 0, 1e-6) << i;
+  }
+  // Frame 2 sees everything nearer by a quarter: of two frames the median is half of that.
+  for (float& z : scene.views[2]->depth.z) z = 1.5F;
+  errors = DepthErrors(scene, frames);
+  EXPECT_NEAR(errors[4], 0.125, 1e-6);   // seen by 1 and 2
+  EXPECT_NEAR(errors[1], 0, 1e-6);       // by 1 alone
+  EXPECT_NEAR(errors[21], 0.125, 1e-6);  // of frame 1, by 0 and 2
+}
+
 TEST(SceneMatches, NeedAShareOfThePatches) {
   const FrameList frames = PlainFrames(3, 4, 5);
   const SceneMatches got = MatchesOf(PlaneScene(frames), frames, {0.05, 0.7});

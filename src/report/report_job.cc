@@ -14,6 +14,8 @@
 #include "core/error.h"
 #include "core/file.h"
 #include "core/staged_directory.h"
+#include "image/png_codec.h"
+#include "render/typeset.h"
 #include "report/chart_pictures.h"
 #include "report/draw_chart.h"
 #include "report/html_page.h"
@@ -133,6 +135,7 @@ struct ReportScene {
   std::unique_ptr<QkStore> store;
   RowSample sample;
   std::optional<SceneMatches> matches;  // none if nothing is known of the scene
+  std::optional<SceneGeometry> geometry;
   std::map<std::pair<BlockKind, size_t>, std::unique_ptr<const LayerStatistics>> statistics;
   std::map<size_t, ChartPicture> pictures;
   std::vector<Section> sections;
@@ -155,11 +158,17 @@ SectionInput ReportScene::Input(const ReportOptions& options, const StopCheck& s
     if (is_new) known->second = PictureOf(source, frame);
     return known->second;
   };
-  return {source,         *store,
-          options.rows,   options.seed,
-          options.preset, matches ? &*matches : nullptr,
-          statistics_of,  picture_of,
-          stop_check,     {}};
+  return {source,
+          *store,
+          options.rows,
+          options.seed,
+          options.preset,
+          matches ? &*matches : nullptr,
+          statistics_of,
+          picture_of,
+          stop_check,
+          {},
+          geometry ? &*geometry : nullptr};
 }
 
 std::vector<ReportScene> OpenScenes(const ReportOptions& options) {
@@ -312,6 +321,12 @@ PageSection SectionWriter::Write(const Section& section, const std::string& scen
       made.links.emplace_back("NPZ", stem + ".npz");
     }
   }
+  for (const SectionPicture& picture : section.pictures) {
+    const std::string path = FreeName("data", folder, section, picture.name) + ".png";
+    const Picture made = picture.make();
+    WritePng(staging_ / path, made.width, made.height, made.rgb, kInStaging);
+    Note(path);
+  }
   return page;
 }
 
@@ -379,6 +394,9 @@ void ReportMaker::MakeSections(ReportScene& scene, const std::vector<const Secti
     try {
       section = info->make(input);
     } catch (const Error& error) {
+      if (asked && error.where().empty() && options_.exports.size() > 1) {
+        throw Error(error.problem(), scene.path.string(), error.hint());
+      }
       if (asked) throw;
       section.name = info->name;
       section.title = info->about;
@@ -446,10 +464,23 @@ ReportSummary ReportMaker::Make() {
   const auto begin = std::chrono::steady_clock::now();
   const std::vector<const SectionInfo*> chosen = ChosenSections(options_);
   CheckTruth(options_);
+  const Typesetter typesetter;  // where nothing can be drawn, that is told before the long work
   std::vector<ReportScene> scenes = OpenScenes(options_);
   if (scenes.size() > 1) CheckFit(scenes);
+  const auto is_chosen = [&](const char* name) {
+    return std::ranges::find(chosen, FindReportSection(name)) != chosen.end();
+  };
+  if (!options_.geometry.empty() && is_chosen("dynamic")) {
+    for (ReportScene& scene : scenes) {
+      scene.geometry = ReadSceneGeometry(options_.geometry, scene.store->description());
+    }
+  }
   if (!options_.matches.empty() || !options_.geometry.empty()) {
-    if (std::ranges::find(chosen, FindReportSection("matches")) == chosen.end()) {
+    const bool used = std::ranges::any_of(
+        scenes, [](const ReportScene& scene) { return scene.geometry.has_value(); });
+    if (!is_chosen("matches") && used) {
+      // The depths are enough.
+    } else if (!is_chosen("matches")) {
       summary_.notes.push_back(fmt::format(
           "{} was not used: the section matches is not among those asked for",
           PrintableText(
@@ -478,8 +509,10 @@ ReportSummary ReportMaker::Make() {
     CheckStop(stop_check_);
     const std::vector<fs::path> kept = staged->Commit();
     if (!kept.empty()) {
-      summary_.notes.push_back(fmt::format("kept in {}, as no report wrote them: {} files",
-                                           PrintableText(options_.out.string()), kept.size()));
+      const bool one = kept.size() == 1;
+      summary_.notes.push_back(fmt::format("kept in {}, as no report wrote {}: {} file{}",
+                                           PrintableText(options_.out.string()),
+                                           one ? "it" : "them", kept.size(), one ? "" : "s"));
     }
   } catch (const Error& error) {
     const Error at_final_place = staged->AtFinalPlace(error);
@@ -499,7 +532,7 @@ bool IsReportName(const fs::path& path) {
   if (path == "index.html") return true;
   const std::string first = path.begin()->string(), kind = path.extension().string();
   if (first == "figures") return kind == ".svg" || kind == ".pdf" || kind == ".png";
-  return first == "data" && (kind == ".csv" || kind == ".npz");
+  return first == "data" && (kind == ".csv" || kind == ".npz" || kind == ".png");
 }
 
 }  // namespace

@@ -121,7 +121,7 @@ TEST_F(ReportJob, AReportIsReplacedAndOtherFilesAreKept) {
   EXPECT_TRUE(fs::exists(dir_ / "report" / "mine.txt"));
   EXPECT_FALSE(fs::exists(dir_ / "report" / "data/heads.csv"));
   EXPECT_TRUE(fs::exists(dir_ / "report" / "data/query_layers.csv"));
-  EXPECT_THAT(summary.notes, ::testing::Contains(HasSubstr("1 files")));
+  EXPECT_THAT(summary.notes, ::testing::Contains(HasSubstr("as no report wrote it: 1 file")));
 }
 
 TEST_F(ReportJob, OnlyReportsAreReplaced) {

@@ -16,7 +16,9 @@
 #include "analysis/report_table.h"
 #include "analysis/row_sample.h"
 #include "core/parallel.h"
+#include "geometry/scene_geometry.h"
 #include "geometry/scene_matches.h"
+#include "image/picture.h"
 #include "report/chart.h"
 #include "store/export/export_reader.h"
 #include "store/qk/qk_store.h"
@@ -37,7 +39,14 @@ struct SectionInput {
   // A frame's picture; without pixels if its file cannot be read.
   std::function<ChartPicture(size_t frame)> picture;
   StopCheck stop_check;
-  std::function<void(double)> progress;  // from 0 to 1; may be empty
+  std::function<void(double)> progress;     // from 0 to 1; may be empty
+  const SceneGeometry* geometry = nullptr;  // cameras and depth of `matches`; null: not known
+};
+
+// A picture among the data, made when it is written.
+struct SectionPicture {
+  std::string name;  // "dynamic_mask_00"
+  std::function<Picture()> make;
 };
 
 struct Section {
@@ -47,6 +56,7 @@ struct Section {
   std::vector<std::string> notes;     // what could not be made, and why
   std::vector<Chart> charts;
   std::vector<ReportTable> tables;
+  std::vector<SectionPicture> pictures = {};
 };
 
 struct SectionInfo {
