@@ -17,15 +17,17 @@ namespace vggt {
 namespace fs = std::filesystem;
 namespace {
 
+bool IsClosed(const fs::path& folder) {
+  std::error_code why;
+  (void)fs::exists(folder / kQkDescriptionName, why);
+  return why == std::errc::permission_denied;
+}
+
 // The description of a store that may be there, in a folder that may not be entered: reading it
 // says so. Empty if there is no such folder.
 fs::path ClosedDescription(const fs::path& path) {
   for (const fs::path& folder : {path / kQkFolderName, path, path / ".." / kQkFolderName}) {
-    std::error_code why;
-    (void)fs::exists(folder / kQkDescriptionName, why);
-    if (why == std::errc::permission_denied) {
-      return (folder / kQkDescriptionName).lexically_normal();
-    }
+    if (IsClosed(folder)) return (folder / kQkDescriptionName).lexically_normal();
   }
   return {};
 }
@@ -75,7 +77,10 @@ fs::path Export::ImagePath(size_t frame) const {
 }
 
 bool LooksLikeExport(const fs::path& path) {
-  return !FindMapsFolder(path).empty() || !FindQkDescription(path).empty();
+  const fs::path store = path / kQkFolderName;
+  std::error_code ignored;
+  return !FindMapsFolder(path).empty() || !FindQkDescription(path).empty() ||
+         (fs::is_directory(store, ignored) && IsClosed(store));
 }
 
 Export OpenExport(const fs::path& path, const fs::path& root) {

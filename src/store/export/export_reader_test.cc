@@ -153,10 +153,12 @@ TEST(ExportReader, AClosedFolderIsNamed) {
     ASSERT_EQ(seteuid(65534), 0);
   }
   const std::string said = ErrorOf([&] { return OpenExport(dir / "e"); });
+  const bool looks = LooksLikeExport(dir / "e");
   if (root) {
     ASSERT_EQ(seteuid(0), 0);
   }
   fs::permissions(dir / "e/qk", fs::perms::owner_all);
+  EXPECT_TRUE(looks);
   EXPECT_THAT(said, HasSubstr("e/qk/attention.json"));
   EXPECT_THAT(said, HasSubstr("ermission denied"));
 }
