@@ -83,8 +83,17 @@ class FontFile {
   int file_;
 };
 
-// What GLib cannot have ends the process: it is told before. Most is for threads that Pango starts.
-constexpr uint64_t kRoomToDraw = uint64_t{256} << 20;
+// What GLib cannot have ends the process: it is told before. Most is for threads that Pango starts,
+// once; then figures need less.
+constexpr uint64_t kRoomToBegin = uint64_t{256} << 20, kRoomForMore = uint64_t{96} << 20;
+
+void CheckRoom(uint64_t needed) {
+  const uint64_t left = AddressSpaceLeft();
+  if (left >= needed) return;
+  throw Error(
+      fmt::format("drawing needs {} MB of addresses, and {} MB are left", needed >> 20, left >> 20),
+      "", "Raise the limit of virtual memory (ulimit -v).");
+}
 
 struct FreeFonts {
   void operator()(FcConfig* config) const { FcConfigDestroy(config); }
@@ -92,6 +101,7 @@ struct FreeFonts {
 
 // Keeps nothing if it fails: each figure tries again.
 FcConfig* Load() {
+  CheckRoom(kRoomToBegin);
   std::unique_ptr<FcConfig, FreeFonts> config(FcInitLoadConfig());
   if (config == nullptr) throw Error("cannot load the configuration of the system's fonts");
   FcConfigParseAndLoadFromMemory(
@@ -110,11 +120,7 @@ FcConfig* Load() {
 }  // namespace
 
 FcConfig* AllFonts() {
-  if (const uint64_t left = AddressSpaceLeft(); left < kRoomToDraw) {
-    throw Error(fmt::format("drawing needs {} MB of addresses, and {} MB are left",
-                            kRoomToDraw >> 20, left >> 20),
-                "", "Raise the limit of virtual memory (ulimit -v).");
-  }
+  CheckRoom(kRoomForMore);
   static FcConfig* const fonts = Load();
   return fonts;
 }
