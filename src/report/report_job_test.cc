@@ -193,6 +193,15 @@ TEST_F(ReportJob, ScenesThatDoNotFitAreRefusedAtOnce) {
   EXPECT_THAT(Problem(options), HasSubstr("do not fit one table"));
 }
 
+TEST_F(ReportJob, AnErrorOfOneSceneNamesIt) {
+  testing::WriteQkStore(dir_ / "lonely", SmallQkDescription(1));
+  ReportOptions options = Options();
+  options.exports.push_back(dir_ / "lonely");
+  options.only = {"views"};
+  const std::string problem = ErrorOf([&] { MakeReport(options); });
+  EXPECT_THAT(problem, AllOf(HasSubstr("lonely: "), HasSubstr("at least two pictures")));
+}
+
 TEST_F(ReportJob, WhatIsNoExportWithAStoreIsRefused) {
   ReportOptions options = Options();
   options.exports = {dir_ / "nowhere"};
