@@ -50,7 +50,8 @@ function Token(props: TokensProps & { token: string; index: number; tabIndex: nu
     return block?.map(layer, head, frame)?.special?.[index] ?? NaN;
   });
   const colour = useComputed(() => {
-    const { layer, head } = onShow();
+    const { block, layer, head } = onShow();
+    if (!meetsOn(state, block, props.slot, frame)) return "var(--empty)";
     const scale = colourScale(state, feed.blocks(), layer, head, frame);
     const at = scale ? position(value.value, scale.range) : NaN;
     if (Number.isNaN(at)) return "var(--empty)";
