@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -82,6 +84,31 @@ def test_blocks_of_one_frame_meet_no_other(made: Export) -> None:
     assert np.isnan(
         made.attention(1, 1, 1, 0, 0, block="frame", definition="logits", frames=0)
     ).all()
+
+
+@pytest.mark.parametrize("kind", ["causal", "scene"])
+def test_stores_of_other_models_equal_double_precision(
+    make_export: Path, tmp_path: Path, kind: str
+) -> None:
+    subprocess.run([sys.executable, str(make_export), str(tmp_path), kind], check=True)
+    export = va.open(tmp_path / kind)
+    blocks = export.blocks["global"]
+    assert blocks.scene_tokens == (["scale"] if kind == "scene" else [])
+    assert blocks.attends == ("causal" if kind == "causal" else "all")
+    size = len(blocks.special_tokens) + 6 * 8
+    l = logits(export, 2, 1)  # noqa: E741
+    assert l.shape == (4 * size + len(blocks.scene_tokens),) * 2
+    seen = slice(0, 2 * size) if kind == "causal" else slice(None)  # of frame 1
+    want = np.zeros(len(l))
+    query = token(export, 1, 2, 3)
+    want[seen] = softmax(l[query, seen])
+    got = export.attention(2, 1, frame=1, row=2, col=3, tokens=True)
+    np.testing.assert_allclose(got, want[: 4 * size].reshape(4, size), atol=TOLERANCE)
+    # What scene tokens get belongs to no frame.
+    assert got.sum() == pytest.approx(1 - want[4 * size :].sum(), abs=1e-5)
+    assert not export.has_maps
+    assert export.maps.grid == (0, 0)
+    assert len(export.maps) == 0
 
 
 def test_axes_follow_what_is_asked_for(made: Export) -> None:

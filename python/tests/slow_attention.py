@@ -17,13 +17,14 @@ def _rotated(x: NDArray[np.float64], export: Export, block: str) -> NDArray[np.f
     y, x_ = np.mgrid[0:height, 0:width].reshape(2, -1) + blocks.rope_first_patch
     quarter = blocks.head_dim // 4
     frequencies = blocks.rope_base ** (-np.arange(quarter) / quarter)
-    out = x.copy().reshape(export.frames, specials + height * width, 2, 2, quarter)
+    size = export.frames * (specials + height * width)  # scene tokens, behind, stay as they are
+    out = x[:size].copy().reshape(export.frames, specials + height * width, 2, 2, quarter)
     for half, position in enumerate((y, x_)):
         angle = position[:, None] * frequencies
         a, b = (out[:, specials:, half, part].copy() for part in (0, 1))
         out[:, specials:, half, 0] = a * np.cos(angle) - b * np.sin(angle)
         out[:, specials:, half, 1] = b * np.cos(angle) + a * np.sin(angle)
-    return out.reshape(x.shape)
+    return np.concatenate([out.reshape(size, -1), x[size:]])
 
 
 def logits(

@@ -158,7 +158,8 @@ class Export:
         """Queries of a layer: float16 ``[heads, tokens, head_dim]``, mapped, read-only.
 
         The tokens of frame 0 come first; each frame has its special tokens, then its patches row by
-        row. They are before the rotary embedding if ``blocks[…].rope`` is ``"2d"``.
+        row; scene tokens, of no frame, come last. They are before the rotary embedding if
+        ``blocks[…].rope`` is ``"2d"``.
         """
         return self._opened.q(block, integer("layer", layer))
 
@@ -247,7 +248,8 @@ class Export:
 
         Returns:
             A new array ``[(layers,) (heads,) frames, rows, cols]``. What the query does not meet
-            is 0, or NaN of logits and cosines.
+            is 0, or NaN of logits and cosines. Scene tokens, of no frame, are not there; of the
+            definition ``"model"`` their share is what is missing to 1.
         """
         words, pick = request_words(
             {"layer": layer, "head": head, "frames": frames},
