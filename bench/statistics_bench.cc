@@ -9,11 +9,12 @@
 #include <string>
 
 #include "analysis/layer_statistics.h"
+#include "core/error.h"
 #include "random_store.h"
 
 // Arguments: frames (5), height (25) and width (37) in patches, layers of each kind (24),
 // multiply-adds allowed (1e18: all rows), "all" for frame and encoder blocks besides global ones.
-int main(int count, char** arguments) {
+void Measure(int count, char** arguments) {
   using namespace vggt;
   using Clock = std::chrono::steady_clock;
   const auto number = [&](int i, double otherwise) {
@@ -52,4 +53,13 @@ int main(int count, char** arguments) {
       "\"flops\": {:.4g}, \"most_megabytes\": {}, \"entropy\": {:.9g}}}\n",
       rows, seconds, cpu, 2 * StatisticsProducts(d, rows) / seconds, usage.ru_maxrss / 1024,
       entropy);
+}
+
+int main(int count, char** arguments) {
+  try {
+    Measure(count, arguments);
+  } catch (const vggt::Error& error) {
+    fmt::print(stderr, "statistics_bench: {}\n", error.what());
+    return 1;
+  }
 }

@@ -347,7 +347,7 @@ class SmallBoard : public ::testing::Test {
  protected:
   void SetUp() override { threads_ = ThreadCount(); }
   void TearDown() override { SetThreadCount(threads_); }
-  QkStore Open(QkDescription d) {
+  QkStore Open(const QkDescription& d) {
     return {testing::WriteQkStore(dir_.path(), WithFrames(d, PlainFrames(d.frames, 3, 4))), {}};
   }
   TestDir dir_;

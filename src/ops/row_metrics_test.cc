@@ -181,8 +181,9 @@ TEST(MoveToSumsTest, AddsWholeNumbersOfItsUnit) {
 }
 
 TEST(SumOfDistancesTest, EqualsItsFormula) {
-  for (const auto& [height, width] :
+  for (const auto& size :
        {std::pair<int64_t, int64_t>{1, 1}, {3, 1}, {1, 19}, {5, 7}, {4, 16}, {25, 37}, {70, 33}}) {
+    const int64_t height = size.first, width = size.second;
     std::vector<float> x = Random(height * width + kPartPadding, 1);
     for (float& value : x) value = std::abs(value);
     const FloatBuffer table = DistanceTable(height, width);
