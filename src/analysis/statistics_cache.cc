@@ -7,6 +7,7 @@
 #include <functional>
 #include <string_view>
 
+#include "analysis/stored_rows.h"
 #include "attention/request.h"
 #include "core/error.h"
 #include "core/file.h"
@@ -61,6 +62,7 @@ std::string ContentOf(const QkStore& store, BlockKind kind, size_t layer) {
   const Bytes bytes = tensors.mapping->bytes();
   std::string content = HashOf(TextOf(bytes.data(), bytes.size()));
   tensors.mapping->CheckIntact();
+  ReleaseLayer(store, BlocksOf(store.description(), kind), layer);
   return content;
 }
 
