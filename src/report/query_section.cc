@@ -6,8 +6,8 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
-#include <numeric>
 
+#include "analysis/stored_rows.h"
 #include "attention/attention_rows.h"
 #include "figure/frame_geometry.h"
 #include "ops/quantile.h"
@@ -112,6 +112,8 @@ class QueryFigures {
 
  private:
   AttentionRequest Request() const;
+  // The mean over heads of every layer. A layer at a time, so that only one is in memory.
+  AttentionAnswer MeansOfLayers(AttentionRequest request) const;
   const ChartPicture& OfQuery() const { return query_ == 0 ? drawn_.front() : drawn_.back(); }
   // [layers]: the largest probability of a patch in another picture, of the head that has it.
   void ChooseLayer(const AttentionAnswer& all);
@@ -163,6 +165,27 @@ AttentionRequest QueryFigures::Request() const {
   request.tokens = {grid_.special_tokens + patch_.row * grid_.width + patch_.col};
   for (const size_t frame : pictures_) request.frames.push_back(static_cast<int>(frame));
   return request;
+}
+
+AttentionAnswer QueryFigures::MeansOfLayers(AttentionRequest request) const {
+  request.reduction = HeadReduction::kMean;
+  AttentionAnswer all;
+  const size_t layers = blocks_.layers.size();
+  for (size_t layer = 0; layer < layers; ++layer) {
+    request.layers = {layer};
+    const AttentionAnswer one = rows_.Answer(request, input_.stop_check);
+    if (layer == 0) {
+      all.shape = one.shape;
+      all.shape[0] = static_cast<int64_t>(layers);
+      all.special_tokens = one.special_tokens;
+      all.values = FloatBuffer(layers * one.values.size());
+    }
+    std::copy_n(one.values.data(), one.values.size(),
+                all.values.data() + layer * one.values.size());
+    all.dropped.insert(all.dropped.end(), one.dropped.begin(), one.dropped.end());
+    ReleaseLayer(rows_.store(), rows_.store().description().blocks.front(), layer);
+  }
+  return all;
 }
 
 Chart QueryFigures::ChartOf(const QueryMaps& maps, const std::string& name,
@@ -255,11 +278,7 @@ void QueryFigures::ChooseLayer(const AttentionAnswer& all) {
 }
 
 void QueryFigures::AddLayers(Section& section) {
-  AttentionRequest request = Request();
-  request.layers.resize(blocks_.layers.size());
-  std::iota(request.layers.begin(), request.layers.end(), size_t{0});
-  request.reduction = HeadReduction::kMean;
-  const AttentionAnswer all = rows_.Answer(request, input_.stop_check);
+  const AttentionAnswer all = MeansOfLayers(Request());
   ChooseLayer(all);
   const auto uniform = static_cast<double>(Keys());
   QueryMaps every = MapsOf(all, true, pictures_, uniform);
@@ -305,11 +324,8 @@ void QueryFigures::AddPeaks(Section& section, const QueryMaps& maps, size_t row,
 void QueryFigures::AddPreset(Section& section, const ReportPreset& preset) {
   const bool seed = std::string_view(preset.name) == "seed";
   AttentionRequest request = Request();
-  request.layers.resize(blocks_.layers.size());
-  std::iota(request.layers.begin(), request.layers.end(), size_t{0});
-  request.reduction = HeadReduction::kMean;
   request.definition = seed ? Definition::kPatches : Definition::kLogits;
-  const AttentionAnswer answer = rows_.Answer(request, input_.stop_check);
+  const AttentionAnswer answer = MeansOfLayers(request);
   ChooseLayer(answer);
   QueryMaps every = MapsOf(answer, true, pictures_, 1);
   for (const QkLayer& layer : blocks_.layers) {
