@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Writes the folder of a recording: queries and keys as docs/formats.md says, and its pictures."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import shutil
+import struct
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from vggt_attn.errors import Error
+
+Tensor = torch.Tensor
+
+GENERATOR = "vggt_attn.torch"
+_PARTS = ("qk", "images", "predictions.npz")  # what a recording consists of
+_ABOUT = "recording.json"  # of a recording that is not finished: its description and its folder
+
+
+def write_safetensors(path: Path, tensors: dict[str, Tensor]) -> None:
+    """A safetensors file of float16 and float32 tensors that lie on the CPU, row-major."""
+    header, offset = {}, 0
+    for name, tensor in tensors.items():
+        size = tensor.element_size() * tensor.numel()
+        header[name] = {
+            "dtype": "F16" if tensor.dtype == torch.float16 else "F32",
+            "shape": list(tensor.shape),
+            "data_offsets": [offset, offset + size],
+        }
+        offset += size
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    try:
+        with path.open("wb") as file:
+            file.write(struct.pack("<Q", len(text)) + text)
+            for tensor in tensors.values():
+                size = tensor.element_size() * tensor.numel()
+                if size:
+                    file.write((ctypes.c_char * size).from_address(tensor.data_ptr()))
+    except OSError as error:
+        raise cannot_write(path, error) from error
+
+
+def cannot_write(path: Path, error: OSError) -> Error:
+    """What is said where something cannot be written."""
+    return Error(
+        f"cannot be written ({error.strerror or error})", str(path), "Is there room, and the right?"
+    )
+
+
+def check_folder(folder: Path, overwrite: bool) -> None:
+    """Refuses a folder that a recording may not be written to.
+
+    It may not exist yet, or be empty; with ``overwrite`` it may hold an earlier recording, whose
+    parts are replaced, and nothing else of it.
+    """
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise Error("is no folder", str(folder), "Give the recording another name.")
+    if not any(folder.iterdir()):
+        return
+    if not overwrite:
+        raise Error("exists already", str(folder), "Use overwrite=True to replace a recording.")
+    if not (folder / "qk" / "attention.json").exists():
+        raise Error("holds no recording, and is not replaced", str(folder), "Give another folder.")
+    if (folder / "attn_maps").exists():
+        raise Error(
+            "holds attention maps beside queries and keys, whose pictures a recording would replace",
+            str(folder),
+            "Give another folder.",
+        )
+
+
+def stage(folder: Path) -> Path:
+    """A hidden folder beside ``folder``, where the recording is put together."""
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        staging = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+        staging.chmod(0o755)
+        (staging / "qk").mkdir()
+        (staging / "images").mkdir()
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+    return staging
+
+
+def publish(staging: Path, folder: Path, description: dict[str, Any], overwrite: bool) -> None:
+    """Completes a staged recording and puts it in its place.
+
+    Raises:
+        Error: it cannot be put there. The staged folder is then kept, and the error names it and
+            the command that finishes it.
+    """
+    about = {"folder": str(folder), "overwrite": overwrite, "description": description}
+    try:
+        (staging / _ABOUT).write_text(json.dumps(about), encoding="utf-8")
+        text = json.dumps(description, indent=2, ensure_ascii=False) + "\n"
+        (staging / "qk" / "attention.json").write_text(text, encoding="utf-8")
+        check_folder(folder, overwrite)
+        (staging / _ABOUT).unlink()
+        if folder.exists() and any(folder.iterdir()):
+            _replace(staging, folder)
+        else:
+            if folder.exists():
+                folder.rmdir()
+            staging.rename(folder)
+    except (Error, OSError) as error:
+        (staging / _ABOUT).write_text(json.dumps(about), encoding="utf-8")
+        kept = _keep(staging, folder)
+        why = error.what if isinstance(error, Error) else f"cannot be written ({error.strerror})"
+        raise Error(
+            f"{why}. What was recorded is kept in {kept}",
+            str(folder),
+            f"Finish it with: python -m vggt_attn.torch finish {kept} [--output FOLDER]",
+        ) from error
+
+
+def finish(kept: Path, folder: Path | None = None) -> Path:
+    """Puts a recording that could not be finished into its folder, or another; returns it."""
+    try:
+        about = json.loads((kept / _ABOUT).read_text(encoding="utf-8"))
+        to = folder or Path(about["folder"])
+        overwrite, description = bool(about["overwrite"]), dict(about["description"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise Error(
+            "is no unfinished recording",
+            str(kept),
+            "Give the folder that the recorder named.",
+        ) from error
+    publish(kept, to.absolute(), description, overwrite)
+    return to
+
+
+def _keep(staging: Path, folder: Path) -> Path:
+    """Gives a staged recording a name that is seen."""
+    for number in range(1, 1000):
+        kept = folder.with_name(f"{folder.name}.unfinished" + (f"_{number}" if number > 1 else ""))
+        if staging == kept:
+            return kept
+        if not kept.exists():
+            try:
+                return staging.rename(kept)
+            except OSError:
+                break
+    return staging
+
+
+def _replace(staging: Path, folder: Path) -> None:
+    for part in _PARTS:
+        old, new = folder / part, staging / part
+        if old.exists():
+            old.rename(staging / f"replaced_{part}")
+        if new.exists():
+            new.rename(old)
+    shutil.rmtree(staging)

@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Sees what attention is computed from, whoever calls the functions that compute it.
+
+A `TorchFunctionMode` is told of every call of a PyTorch function in the thread that entered it,
+also of functions that a model imported by name, and of nothing in other threads. It sees the fused
+``scaled_dot_product_attention`` and attention that is written out as a product, a softmax and
+another product. Nothing is patched, so that nothing can stay patched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.overrides import TorchFunctionMode
+
+from vggt_attn.errors import Error
+
+Tensor = torch.Tensor
+
+# Logits below this are masked: no trained model has such, and masks add far less than it.
+_MASKED = -1e4
+_SAMPLED = 8  # rows of logits that are compared
+
+
+@dataclass
+class Attended:
+    """What one call of attention received.
+
+    Attributes:
+        q, k, v: [sequences, heads, tokens, channels]; k and v may have more tokens than q.
+        scale: of the logits.
+        mask: given to the fused function; None if there was none.
+        allowed: (rows, [rows, keys] bool) of the logits that were not masked, where attention is
+            written out and something was; else None.
+    """
+
+    q: Tensor
+    k: Tensor
+    v: Tensor
+    scale: float
+    mask: Tensor | None = None
+    allowed: tuple[Tensor, Tensor] | None = None
+
+
+class Call:
+    """One call of an attention module, while it runs."""
+
+    def __init__(self, path: str, heads: int | None) -> None:
+        self.path, self.heads = path, heads
+        self.attended: list[Attended] = []
+        # Tokens, positions and turned tokens of each call of the module's rope.
+        self.rotations: list[tuple[Tensor, Tensor | None, Tensor]] = []
+        self.made: dict[str, Tensor] = {}  # what its layers qkv, q_norm and k_norm gave
+        self._product: tuple[Tensor, Tensor, Any] | None = None  # q, kᵀ, shape of the logits
+        self._softmax: tuple[Tensor, Tensor, Tensor, Any] | None = None  # q, kᵀ, logits, shape
+
+    def see(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> None:
+        """Takes note of a PyTorch function that was called."""
+        if name in ("scaled_dot_product_attention", "_scaled_dot_product_attention"):
+            self._fused(*args, **kwargs)
+        elif name in ("matmul", "bmm", "__matmul__", "__rmatmul__"):
+            a, b = (*args, *kwargs.values())[:2]
+            if name == "__rmatmul__":
+                a, b = b, a
+            self._multiplied(a, b, out)
+        elif name == "softmax" and self._product and isinstance(out, Tensor):
+            q, k, shape = self._product
+            logits = args[0] if args else kwargs["input"]
+            dim = kwargs.get("dim", args[1] if len(args) > 1 else -1)
+            if out.shape == shape and dim in (-1, out.dim() - 1):
+                self._softmax = (q, k, logits, out.shape)
+
+    def _heads(self, x: Tensor) -> Tensor:
+        """[sequences, heads, tokens, channels] of that, or of [sequences · heads, tokens, …]."""
+        if x.dim() == 4:
+            return x
+        if x.dim() == 3 and self.heads and x.shape[0] % self.heads == 0:
+            return x.unflatten(0, (-1, self.heads))
+        raise Error(
+            f"attends with tensors of shape {list(x.shape)}, expected [sequences, heads, tokens, "
+            "channels]",
+            self.path,
+            "Leave this layer out (layers=… or patterns=…).",
+        )
+
+    def _fused(
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        attn_mask: Tensor | None = None,
+        dropout_p: float = 0.0,
+        is_causal: bool = False,
+        scale: float | None = None,
+        enable_gqa: bool = False,
+        **_: Any,
+    ) -> None:
+        q, k, v = self._heads(query), self._heads(key), self._heads(value)
+        out = "Leave this layer out (layers=… or patterns=…): an export cannot say this."
+        if dropout_p > 0:
+            raise Error("drops attention at random (dropout_p)", self.path, "Call model.eval().")
+        if is_causal:
+            raise Error("attends to earlier tokens only (is_causal)", self.path, out)
+        if q.shape[1] != k.shape[1] or enable_gqa:
+            raise Error(
+                f"has {q.shape[1]} heads of queries and {k.shape[1]} of keys", self.path, out
+            )
+        scale = q.shape[-1] ** -0.5 if scale is None else float(scale)
+        self.attended.append(Attended(q, k, v, scale, attn_mask))
+
+    def _multiplied(self, a: Any, b: Any, out: Any) -> None:
+        if not isinstance(a, Tensor) or not isinstance(b, Tensor) or a.dim() < 3 or b.dim() < 3:
+            return
+        if self._softmax and a.shape == self._softmax[3]:
+            q, k, logits, _ = self._softmax
+            self._product = self._softmax = None
+            self._written_out(self._heads(q), self._heads(k).transpose(-2, -1),
+                              self._heads(logits), self._heads(b))
+        else:
+            self._product = (a, b, out.shape)
+
+    @torch.no_grad()
+    def _written_out(self, q: Tensor, k: Tensor, logits: Tensor, v: Tensor) -> None:
+        """Finds out what became of the products of q and k before the softmax, from some rows."""
+        rows = torch.linspace(0, q.shape[2] - 1, min(_SAMPLED, q.shape[2])).round().long()
+        rows = rows.to(q.device)
+        products = q[:, :, rows].float() @ k.float().transpose(-2, -1)
+        given = logits[:, :, rows].float()
+        allowed = given > _MASKED
+        products, kept = products * allowed, torch.where(allowed, given, given.new_zeros(()))
+        # One factor a head: Σ p·l / Σ p².
+        factor = (products * kept).sum((0, 2, 3)) / (products**2).sum((0, 2, 3)).clamp(min=1e-30)
+        left = (products * factor[:, None, None] - kept).abs().max()
+        coarse = min(torch.finfo(logits.dtype).bits, torch.finfo(q.dtype).bits) < 32
+        if left > (4e-2 if coarse else 1e-3) * kept.abs().max().clamp(min=1e-6):
+            raise Error(
+                "adds something to the products of queries and keys, or changes them in a way that "
+                "an export cannot say",
+                self.path,
+                "Leave this layer out (layers=… or patterns=…).",
+            )
+        scale, usual = float(factor.mean()), q.shape[-1] ** -0.5
+        if abs(scale - 1) < 1e-3:  # the scale went into the queries
+            q, scale, factor = q / usual, usual, factor * usual
+        elif abs(scale - usual) < (3e-3 if coarse else 1e-5) * usual:
+            scale = usual
+        if (factor - scale).abs().max() > 1e-3 * abs(scale):  # a temperature for each head
+            q = q * (factor / scale).to(q.dtype)[:, None, None]
+        one = allowed.flatten(0, 1)
+        if not (one == one[0]).all():
+            raise Error("masks other keys in some heads or sequences than in others", self.path)
+        self.attended.append(
+            Attended(q, k, v, scale, None, None if bool(allowed.all()) else (rows, one[0]))
+        )
+
+
+class Watcher(TorchFunctionMode):  # type: ignore[misc]
+    """While entered, tells the current call of the functions that it calls."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.call: Call | None = None
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        kwargs = kwargs or {}
+        out = func(*args, **kwargs)
+        if self.call is not None:
+            self.call.see(getattr(func, "__name__", ""), args, kwargs, out)
+        return out
