@@ -537,7 +537,7 @@ PREDICTIONS = (
     "pose_enc", "depth", "depth_conf", "world_points", "world_points_conf", "extrinsics",
     "intrinsics", "points", "local_points", "camera_poses", "conf",
 )
-_ORDER = ("x_norm", "x_unit_sum", "q", "k", "v_norm", "wov_norm")
+_ORDER = ("q", "k", "x_norm", "x_unit_sum", "v_norm", "wov_norm")
 
 
 class _Place:

@@ -20,8 +20,8 @@ from vggt_attn.errors import Error
 
 Tensor = torch.Tensor
 
-# Logits below this are masked: no trained model has such, and masks add far less than it.
-_MASKED = -1e4
+# Logits below minus this, and far below all products, are masked: masks add -1e9 or less.
+_MASKED = 1e4
 _SAMPLED = 8  # rows of logits that are compared
 
 
@@ -128,8 +128,11 @@ class Call:
         rows = torch.linspace(0, q.shape[2] - 1, min(_SAMPLED, q.shape[2])).round().long()
         rows = rows.to(q.device)
         products = q[:, :, rows].float() @ k.float().transpose(-2, -1)
+        if not bool(torch.isfinite(products).all()):
+            raise Error("queries and keys hold infinite or NaN values", self.path,
+                        "Is the checkpoint this model's?")
         given = logits[:, :, rows].float()
-        allowed = given > _MASKED
+        allowed = given > -max(_MASKED, 100 * float(products.abs().max()))
         products, kept = products * allowed, torch.where(allowed, given, given.new_zeros(()))
         # One factor a head: Σ p·l / Σ p².
         factor = (products * kept).sum((0, 2, 3)) / (products**2).sum((0, 2, 3)).clamp(min=1e-30)
