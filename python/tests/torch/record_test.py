@@ -139,6 +139,52 @@ def test_other_masks_are_refused(how: str, message: str, fused: bool, tmp_path: 
     refused(message, twin, tmp_path / "a")
 
 
+class Changed(common.Attention):
+    """Changes attention where no fused function is called."""
+
+    how = ""
+
+    def attend(self, q: Any, k: Any, v: Any, mask: Any) -> Any:
+        tokens = q.shape[2]
+        logits = (q * self.scale) @ k.transpose(-2, -1)
+        if self.how == "one row":  # which is not among those whose numbers are compared
+            logits[:, :, 1] += torch.linspace(0, 6, tokens)
+        shares = logits.softmax(-1)
+        if self.how == "dropout":
+            shares = torch.nn.functional.dropout(shares, 0.5)
+        elif self.how == "weights":
+            shares = shares * torch.linspace(0.5, 1, tokens)
+        return shares @ v
+
+
+@pytest.mark.parametrize(("how", "message"), [
+    ("one row", "adds something"), ("dropout", "after its softmax.*eval"),
+    ("weights", "after its softmax")])
+def test_attention_that_is_changed_is_refused(how: str, message: str, tmp_path: Path) -> None:
+    twin = vggt.twin(vggt.VGGT(Changed, False), FRAMES)
+    recorded(twin, tmp_path / "fine")
+    twin.model.aggregator.global_blocks[1].attn.how = how
+    refused(message, twin, tmp_path / "a")
+
+
+@pytest.mark.skipif(common.FUSED is None, reason="this PyTorch has no such function")
+def test_a_mask_of_one_row_for_all_is_not_causal(tmp_path: Path) -> None:
+    twin = vggt.make()
+
+    def attend(q: Any, k: Any, v: Any, mask: Any) -> Any:
+        first = torch.arange(k.shape[2]) < k.shape[2] // FRAMES
+        return common.FUSED(q, k, v, attn_mask=first[None])
+
+    twin.model.aggregator.global_blocks[0].attn.attend = attend
+    refused("masks some keys", twin, tmp_path / "a")
+
+
+def test_steps_without_a_cache_are_refused(tmp_path: Path) -> None:
+    twin = vggt.make(1)
+    refused("attends to 9 tokens, which are not those of the 1 pictures before", twin,
+            tmp_path / "a", images=PIXELS, run=lambda: [twin.run() for _ in range(FRAMES)])
+
+
 @pytest.mark.skipif(common.FUSED is None, reason="this PyTorch has no such function")
 @pytest.mark.parametrize(("how", "message"), [
     ({"dropout_p": 0.1}, "drops attention at random"), ({"is_causal": True}, "is_causal")])
@@ -356,6 +402,30 @@ def test_pictures_that_no_browser_shows_become_png(tmp_path: Path) -> None:
 def keep(tmp_path: Path, images: list[Any]) -> list[pictures.Picture]:
     (tmp_path / "kept" / "images").mkdir(parents=True)
     return pictures.keep(pictures.checked(images), tmp_path / "kept")
+
+
+def test_levels_of_pictures_are_not_cut_off(tmp_path: Path) -> None:
+    from PIL import Image
+
+    levels = np.linspace(0, 65535, 96).reshape(8, 12).astype("uint16")
+    Image.fromarray(levels).save(tmp_path / "deep.tiff")
+    twin = vggt.make()
+    recorded(twin, tmp_path / "out", images=[tmp_path / "deep.tiff"] * FRAMES)
+    shown = np.asarray(Image.open(tmp_path / "out" / "images" / "frame_00.png"))
+    assert abs(shown[..., 0] - levels / 257).max() <= 1
+    refused("has values from 0 to 255, expected 0 to 1", twin, tmp_path / "a",
+            images=[PIXELS[0] * 0 + torch.tensor([0, 128, 255.0])[:, None, None]] * FRAMES)
+
+
+def test_a_folder_may_be_a_link(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for name in ("empty", "missing"):
+        link = tmp_path / f"to_{name}"
+        link.symlink_to(tmp_path / name)
+        twin = vggt.make()
+        recorded(twin, link)
+        assert link.is_symlink()
+        assert_exact(twin, tmp_path / name)
 
 
 def test_damaged_and_empty_pictures_are_refused(tmp_path: Path) -> None:

@@ -169,7 +169,10 @@ def _convert(image: Path, to: Path) -> tuple[int, int]:
         ) from None
     try:
         with Image.open(image) as opened:
-            opened.convert("RGB").save(to)
+            whole: Any = opened
+            if opened.mode.startswith("I"):  # 16 bits a pixel, which convert() would cut off
+                whole = opened.convert("I").point(lambda level: level * (1 / 257)).convert("L")
+            whole.convert("RGB").save(to)
             return int(opened.size[0]), int(opened.size[1])
     except (UnidentifiedImageError, OSError, ValueError) as error:
         raise Error("cannot be read as a picture", str(image)) from error
@@ -184,6 +187,12 @@ def _write_pixels(image: Any, number: int, to: Path) -> tuple[int, int]:
         image = image.detach().cpu()
         image = (image.float() if image.is_floating_point() else image).numpy()
     if image.dtype.kind == "f":
+        if not (image.min() >= -1e-3 and image.max() <= 1 + 1e-3):  # NaN is neither
+            raise Error(
+                f"images[{number}] has values from {image.min():.4g} to {image.max():.4g}, expected "
+                "0 to 1",
+                hint="Give it as it was before it was normalised, or as bytes from 0 to 255.",
+            )
         image = (image.clip(0, 1) * 255).round()
     image = (image.transpose(1, 2, 0) if shape[0] == 3 else image).astype("uint8")
     height, width, data = int(image.shape[0]), int(image.shape[1]), image.tobytes()

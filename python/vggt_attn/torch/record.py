@@ -101,7 +101,7 @@ def record(
     """
     if not isinstance(model, torch.nn.Module):
         raise Error(f"model is a {type(model).__name__}, expected a torch.nn.Module")
-    to = Path(folder).expanduser().absolute()
+    to = Path(folder).expanduser().resolve()
     kinds = _kinds(capture)
     listed = pictures.checked(images)
     family, blocks = _blocks(model, patterns, kinds)

@@ -274,6 +274,17 @@ class Recorder:
         layer = self._layers.setdefault(key, _Layer())
         if layer.parts and layer.parts[-1].specials != part.specials:
             raise Error("sees frames with different numbers of tokens", path, _LEAVE_OUT)
+        earlier, keys = layer.frames(), seen.k.shape[2] - part.scene
+        if kind == "global" and keys * part.frames != (seen.q.shape[2] - part.scene) * (
+            earlier + part.frames
+        ):
+            raise Error(
+                f"attends to {seen.k.shape[2]} tokens, which are not those of the {earlier} pictures "
+                f"before and of {part.frames} now",
+                path,
+                "Steps must attend to all earlier pictures: keep the whole cache, give all pictures "
+                "to one pass, or record each pass into a folder of its own.",
+            )
         layer.parts.append(part)
         self._open = key
 
@@ -600,7 +611,7 @@ class _Place:
         self.specials = per_frame - patches
         self.place = wishes.place.get(kind, blocks.place)
         self._check_place(blocks)
-        self._keys = seen.k.shape[2]
+        self._tokens, self._keys = tokens, seen.k.shape[2]
         if seen.k.shape[2] != tokens and (
             kind != "global" or self.scene or seen.k.shape[2] % per_frame
             or seen.k.shape[2] < tokens
@@ -694,8 +705,8 @@ class _Place:
                         "An export cannot say that. " + _LEAVE_OUT)
         if bool(allowed.all()):
             return natural
-        tokens = allowed.shape[-2]
-        rows = torch.arange(tokens, device=mask.device)
+        allowed = allowed.expand(torch.broadcast_shapes(allowed.shape, (self._tokens, self._keys)))
+        rows = torch.arange(self._tokens, device=mask.device)
         if self.kind != "global" or allowed.shape[-1] != self._keys or not bool(
             (allowed == self.causal(rows)).all()
         ):

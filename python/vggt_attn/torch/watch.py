@@ -118,13 +118,19 @@ class Call:
             q, k, logits, _ = self._softmax
             self._product = self._softmax = None
             self._written_out(self._heads(q), self._heads(k).transpose(-2, -1),
-                              self._heads(logits), self._heads(b))
+                              self._heads(logits), self._heads(a), self._heads(b))
         else:
             self._product = (a, b, out.shape)
 
     @torch.no_grad()
-    def _written_out(self, q: Tensor, k: Tensor, logits: Tensor, v: Tensor) -> None:
-        """Finds out what became of the products of q and k before the softmax, from some rows."""
+    def _written_out(
+        self, q: Tensor, k: Tensor, logits: Tensor, attended: Tensor, v: Tensor
+    ) -> None:
+        """Finds out what became of the products of q and k before the softmax, and after it.
+
+        Masks are looked at in all rows, numbers in some; what is added to others shows in a
+        weighted sum of each row.
+        """
         rows = torch.linspace(0, q.shape[2] - 1, min(_SAMPLED, q.shape[2])).round().long()
         rows = rows.to(q.device)
         products = q[:, :, rows].float() @ k.float().transpose(-2, -1)
@@ -132,13 +138,24 @@ class Call:
             raise Error("queries and keys hold infinite or NaN values", self.path,
                         "Is the checkpoint this model's?")
         given = logits[:, :, rows].float()
-        allowed = given > -max(_MASKED, 100 * float(products.abs().max()))
+        every = logits > -max(_MASKED, 100 * float(products.abs().max()))
+        allowed = every[:, :, rows]
         products, kept = products * allowed, torch.where(allowed, given, given.new_zeros(()))
         # One factor a head: Σ p·l / Σ p².
         factor = (products * kept).sum((0, 2, 3)) / (products**2).sum((0, 2, 3)).clamp(min=1e-30)
         left = (products * factor[:, None, None] - kept).abs().max()
         coarse = min(torch.finfo(logits.dtype).bits, torch.finfo(q.dtype).bits) < 32
-        if left > (4e-2 if coarse else 1e-3) * kept.abs().max().clamp(min=1e-6):
+        changed = left > (4e-2 if coarse else 1e-3) * kept.abs().max().clamp(min=1e-6)
+        whole = bool(every.all())
+        if whole:
+            weights = torch.linspace(-1, 1, k.shape[2], device=k.device)[:, None]
+            weights = weights / weights.norm()
+            expected = q.float() @ (k.float().transpose(-2, -1) @ weights) * factor[:, None, None]
+            sums = (logits @ weights.to(logits.dtype)).float()
+            # A sum of weights of length 1 is off by no more than one row's differences together.
+            limit = (4e-2 if coarse else 1e-3) * kept.norm(dim=-1).max().clamp(min=1e-6)
+            changed = changed | ((sums - expected).abs().max() > limit)
+        if changed:
             raise Error(
                 "adds something to the products of queries and keys, or changes them in a way that "
                 "an export cannot say",
@@ -152,11 +169,20 @@ class Call:
             scale = usual
         if (factor - scale).abs().max() > 1e-3 * abs(scale):  # a temperature for each head
             q = q * (factor / scale).to(q.dtype)[:, None, None]
-        one = allowed.flatten(0, 1)
+        shares = given.softmax(-1)
+        difference = (attended[:, :, rows].float() - shares).abs().max()
+        if difference > (1e-2 if coarse else 1e-4) * shares.max():
+            raise Error(
+                "changes attention after its softmax (dropout, or a product of its own)",
+                self.path,
+                "Call model.eval(), or leave this layer out (layers=… or patterns=…).",
+            )
+        one = every.flatten(0, 1)
         if not (one == one[0]).all():
             raise Error("masks other keys in some heads or sequences than in others", self.path)
+        every_row = torch.arange(q.shape[2], device=q.device)
         self.attended.append(
-            Attended(q, k, v, scale, None, None if bool(allowed.all()) else (rows, one[0]))
+            Attended(q, k, v, scale, None, None if whole else (every_row, one[0]))
         )
 
 
