@@ -405,7 +405,7 @@ def keep(tmp_path: Path, images: list[Any]) -> list[pictures.Picture]:
 
 
 def test_levels_of_pictures_are_not_cut_off(tmp_path: Path) -> None:
-    from PIL import Image
+    from PIL import Image  # noqa: PLC0415  # other tests need no Pillow
 
     levels = np.linspace(0, 65535, 96).reshape(8, 12).astype("uint16")
     Image.fromarray(levels).save(tmp_path / "deep.tiff")

@@ -279,11 +279,11 @@ class Recorder:
             earlier + part.frames
         ):
             raise Error(
-                f"attends to {seen.k.shape[2]} tokens, which are not those of the {earlier} pictures "
-                f"before and of {part.frames} now",
+                f"attends to {seen.k.shape[2]} tokens, which are not those of the {earlier} "
+                f"pictures before and of {part.frames} now",
                 path,
-                "Steps must attend to all earlier pictures: keep the whole cache, give all pictures "
-                "to one pass, or record each pass into a folder of its own.",
+                "Steps must attend to all earlier pictures: keep the whole cache, give all "
+                "pictures to one pass, or record each pass into a folder of its own.",
             )
         layer.parts.append(part)
         self._open = key
