@@ -405,16 +405,18 @@ def keep(tmp_path: Path, images: list[Any]) -> list[pictures.Picture]:
 
 
 def test_levels_of_pictures_are_not_cut_off(tmp_path: Path) -> None:
-    from PIL import Image  # noqa: PLC0415  # other tests need no Pillow
-
+    pil = pytest.importorskip("PIL.Image")
     levels = np.linspace(0, 65535, 96).reshape(8, 12).astype("uint16")
-    Image.fromarray(levels).save(tmp_path / "deep.tiff")
-    twin = vggt.make()
-    recorded(twin, tmp_path / "out", images=[tmp_path / "deep.tiff"] * FRAMES)
-    shown = np.asarray(Image.open(tmp_path / "out" / "images" / "frame_00.png"))
+    pil.fromarray(levels).save(tmp_path / "deep.tiff")
+    (kept,) = keep(tmp_path, [tmp_path / "deep.tiff"])
+    shown = np.asarray(pil.open(tmp_path / "kept" / kept.path))
     assert abs(shown[..., 0] - levels / 257).max() <= 1
-    refused("has values from 0 to 255, expected 0 to 1", twin, tmp_path / "a",
-            images=[PIXELS[0] * 0 + torch.tensor([0, 128, 255.0])[:, None, None]] * FRAMES)
+
+
+def test_pixels_beyond_one_are_refused(tmp_path: Path) -> None:
+    pixels = torch.tensor([0, 128, 255.0])[:, None, None].expand(3, 8, 12)
+    refused("has values from 0 to 255, expected 0 to 1", vggt.make(), tmp_path / "a",
+            images=[pixels] * FRAMES)
 
 
 def test_a_folder_may_be_a_link(tmp_path: Path) -> None:
