@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from vggt_attn.reports import Report as Report
     from vggt_attn.reports import Table as Table
     from vggt_attn.reports import write_report as write_report
+    from vggt_attn.torch import Recording as Recording
+    from vggt_attn.torch import record as record
 
 # Each public name and the module that has it.
 _HOMES = {
@@ -37,11 +39,13 @@ _HOMES = {
     "Maps": "vggt_attn.maps",
     "MissingFile": "vggt_attn.errors",
     "OptionError": "vggt_attn.errors",
+    "Recording": "vggt_attn.torch",
     "Report": "vggt_attn.reports",
     "Table": "vggt_attn.reports",
     "definitions": "vggt_attn._core",
     "export": "vggt_attn.exports",
     "open": "vggt_attn.exports",
+    "record": "vggt_attn.torch",
     "set_thread_count": "vggt_attn._core",
     "thread_count": "vggt_attn._core",
     "version": "vggt_attn._core",
@@ -55,11 +59,13 @@ __all__ = [
     "Maps",
     "MissingFile",
     "OptionError",
+    "Recording",
     "Report",
     "Table",
     "definitions",
     "export",
     "open",
+    "record",
     "set_thread_count",
     "thread_count",
     "version",

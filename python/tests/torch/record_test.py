@@ -94,23 +94,35 @@ def test_merged_tokens_are_refused(tmp_path: Path) -> None:
 
 
 def test_pictures_must_be_those_that_the_model_sees(tmp_path: Path) -> None:
-    refused("the model sees 4 pictures, images= names 2", vggt.make(4), tmp_path / "a",
-            images=PIXELS[:2])
-    refused("saw 3 pictures, images= names 4", vggt.make(3), tmp_path / "a",
-            images=PIXELS[:1] * 4)
+    refused(
+        "the model sees 4 pictures, images= names 2",
+        vggt.make(4),
+        tmp_path / "a",
+        images=PIXELS[:2],
+    )
+    refused("saw 3 pictures, images= names 4", vggt.make(3), tmp_path / "a", images=PIXELS[:1] * 4)
 
 
 @pytest.mark.parametrize("grid", [(COLUMNS, ROWS), (1, 3), (3, 3), (1, 6)])
 def test_grids_must_be_what_is_seen(grid: tuple[int, int], tmp_path: Path) -> None:
-    refused(f"makes 2×3 patches.*but grid is {grid[0]}×{grid[1]}", vggt.make(), tmp_path / "a",
-            grid=grid)
+    refused(
+        f"makes 2×3 patches.*but grid is {grid[0]}×{grid[1]}",
+        vggt.make(),
+        tmp_path / "a",
+        grid=grid,
+    )
 
 
 def test_positions_given_to_rope_are_believed(tmp_path: Path) -> None:
     twin = vggt.make()
     pattern = {"global": r"global_blocks\.(\d+)\.attn"}
-    refused("positions given to RoPE are those of 2×3 patches.*but grid is 3×2", twin,
-            tmp_path / "a", patterns=pattern, grid=(3, 2))
+    refused(
+        "positions given to RoPE are those of 2×3 patches.*but grid is 3×2",
+        twin,
+        tmp_path / "a",
+        patterns=pattern,
+        grid=(3, 2),
+    )
     recorded(twin, tmp_path / "a", patterns=pattern)  # the grid is read off them
     assert_exact(twin, tmp_path / "a")
 
@@ -131,8 +143,10 @@ class Masked(common.Attention):
 
 
 @pytest.mark.parametrize("fused", [True, False])
-@pytest.mark.parametrize(("how", "message"), [
-    ("band", "masks (some|other) keys"), ("bias", "adds (a mask of numbers|something)")])
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [("band", "masks (some|other) keys"), ("bias", "adds (a mask of numbers|something)")],
+)
 def test_other_masks_are_refused(how: str, message: str, fused: bool, tmp_path: Path) -> None:
     twin = vggt.twin(vggt.VGGT(Masked, fused), FRAMES)
     twin.model.aggregator.global_blocks[1].attn.how = how
@@ -157,9 +171,14 @@ class Changed(common.Attention):
         return shares @ v
 
 
-@pytest.mark.parametrize(("how", "message"), [
-    ("one row", "adds something"), ("dropout", "after its softmax.*eval"),
-    ("weights", "after its softmax")])
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ("one row", "adds something"),
+        ("dropout", "after its softmax.*eval"),
+        ("weights", "after its softmax"),
+    ],
+)
 def test_attention_that_is_changed_is_refused(how: str, message: str, tmp_path: Path) -> None:
     twin = vggt.twin(vggt.VGGT(Changed, False), FRAMES)
     recorded(twin, tmp_path / "fine")
@@ -181,13 +200,20 @@ def test_a_mask_of_one_row_for_all_is_not_causal(tmp_path: Path) -> None:
 
 def test_steps_without_a_cache_are_refused(tmp_path: Path) -> None:
     twin = vggt.make(1)
-    refused("attends to 9 tokens, which are not those of the 1 pictures before", twin,
-            tmp_path / "a", images=PIXELS, run=lambda: [twin.run() for _ in range(FRAMES)])
+    refused(
+        "attends to 9 tokens, which are not those of the 1 pictures before",
+        twin,
+        tmp_path / "a",
+        images=PIXELS,
+        run=lambda: [twin.run() for _ in range(FRAMES)],
+    )
 
 
 @pytest.mark.skipif(common.FUSED is None, reason="this PyTorch has no such function")
-@pytest.mark.parametrize(("how", "message"), [
-    ({"dropout_p": 0.1}, "drops attention at random"), ({"is_causal": True}, "is_causal")])
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [({"dropout_p": 0.1}, "drops attention at random"), ({"is_causal": True}, "is_causal")],
+)
 def test_what_the_fused_function_may_do_is_refused(how: Any, message: str, tmp_path: Path) -> None:
     twin = vggt.make()
     attention = twin.model.aggregator.global_blocks[0].attn
@@ -276,7 +302,10 @@ def test_other_precisions_are_as_exact_as_float16(dtype: torch.dtype, tmp_path: 
     seen: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
     attend = common.Attention.attend
     for number, block in enumerate(twin.model.aggregator.global_blocks):
-        def keep(q: Any, k: Any, v: Any, mask: Any, number: int = number, at: Any = block.attn) -> Any:
+
+        def keep(
+            q: Any, k: Any, v: Any, mask: Any, number: int = number, at: Any = block.attn
+        ) -> Any:
             seen[number] = q.double(), k.double()
             return attend(at, q, k, v, mask)
 
@@ -294,8 +323,12 @@ def test_other_precisions_are_as_exact_as_float16(dtype: torch.dtype, tmp_path: 
 def test_a_refused_recording_leaves_the_model_as_it_was(tmp_path: Path) -> None:
     twin = vggt.make()
     before = twin.run()["tokens"]
-    refused("no attention modules of global blocks", twin, tmp_path / "a",
-            patterns={"global": r"nothing\.(\d+)"})
+    refused(
+        "no attention modules of global blocks",
+        twin,
+        tmp_path / "a",
+        patterns={"global": r"nothing\.(\d+)"},
+    )
     refused("layers names 9", twin, tmp_path / "a", layers=[1, 9])
     assert twin.run()["tokens"].equal(before)
 
@@ -310,7 +343,9 @@ def test_what_stands_there_is_left_alone(tmp_path: Path) -> None:
     recorded(twin, folder, overwrite=True, layers=[2])
     assert (folder / "notes.txt").read_text() == "mine"
     assert sorted(path.name for path in (folder / "qk").iterdir()) == [
-        "attention.json", "global_02.safetensors"]
+        "attention.json",
+        "global_02.safetensors",
+    ]
     (folder / "attn_maps").mkdir()
     with pytest.raises(Error, match="attention maps"):
         recorded(twin, folder, overwrite=True)
@@ -371,9 +406,15 @@ def test_what_can_be_known_before_is_checked_before(how: Any, message: str, tmp_
 
 def test_names_are_taken_in_any_usual_form(tmp_path: Path) -> None:
     twin = vggt.make()
-    recorded(twin, tmp_path / "out", layers=np.arange(1, 3), grid=np.array(vggt.GRID),
-             special_tokens={"global": ["a", "b", "c"]}, name="a\nb", transforms=[
-                 *vggt_transforms([(12, 8)] * FRAMES)])
+    recorded(
+        twin,
+        tmp_path / "out",
+        layers=np.arange(1, 3),
+        grid=np.array(vggt.GRID),
+        special_tokens={"global": ["a", "b", "c"]},
+        name="a\nb",
+        transforms=[*vggt_transforms([(12, 8)] * FRAMES)],
+    )
     about = read_store.description(tmp_path / "out")
     assert about["blocks"]["global"]["special_tokens"] == ["a", "b", "c"]
     assert about["image_set_name"] == "a?b"
@@ -392,7 +433,9 @@ def test_pictures_that_no_browser_shows_become_png(tmp_path: Path) -> None:
     paths = [tmp_path / "a.bmp", tmp_path / "b.TIFF"]
     for path in paths:
         pil.fromarray(pixels).save(path)
-    kept = keep(tmp_path, [*paths, pixels, pixels.transpose(2, 0, 1) / 255.0, pil.fromarray(pixels)])
+    kept = keep(
+        tmp_path, [*paths, pixels, pixels.transpose(2, 0, 1) / 255.0, pil.fromarray(pixels)]
+    )
     for picture in kept:
         assert picture.path.endswith(".png")
         assert picture.size == (12, 8)
@@ -415,8 +458,12 @@ def test_levels_of_pictures_are_not_cut_off(tmp_path: Path) -> None:
 
 def test_pixels_beyond_one_are_refused(tmp_path: Path) -> None:
     pixels = torch.tensor([0, 128, 255.0])[:, None, None].expand(3, 8, 12)
-    refused("has values from 0 to 255, expected 0 to 1", vggt.make(), tmp_path / "a",
-            images=[pixels] * FRAMES)
+    refused(
+        "has values from 0 to 255, expected 0 to 1",
+        vggt.make(),
+        tmp_path / "a",
+        images=[pixels] * FRAMES,
+    )
 
 
 def test_a_folder_may_be_a_link(tmp_path: Path) -> None:
@@ -433,7 +480,7 @@ def test_a_folder_may_be_a_link(tmp_path: Path) -> None:
 def test_damaged_and_empty_pictures_are_refused(tmp_path: Path) -> None:
     (tmp_path / "empty.png").touch()
     (tmp_path / "zero.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(20))
-    with pytest.raises(Error, match="empty.png: is empty"):
+    with pytest.raises(Error, match=r"empty\.png: is empty"):
         pictures.checked([tmp_path / "empty.png"])
     with pytest.raises(Error, match=r"zero.png: (cannot be read|is no PNG)"):
         keep(tmp_path, [tmp_path / "zero.png"])
@@ -442,8 +489,10 @@ def test_damaged_and_empty_pictures_are_refused(tmp_path: Path) -> None:
 # --- what should work ---------------------------------------------------------------
 
 
-@pytest.mark.skipif(not hasattr(getattr(torch, "compiler", None), "set_stance"),
-                    reason="this PyTorch cannot run compiled models as they were")
+@pytest.mark.skipif(
+    not hasattr(getattr(torch, "compiler", None), "set_stance"),
+    reason="this PyTorch cannot run compiled models as they were",
+)
 @pytest.mark.parametrize("how", ["module", "in place", "blocks"])
 def test_compiled_models_run_uncompiled(how: str, tmp_path: Path) -> None:
     twin, model = vggt.make(), None
@@ -499,16 +548,20 @@ def test_a_rope_that_returns_a_pair_is_recognised(tmp_path: Path) -> None:
     assert_exact(twin, tmp_path / "out")
 
 
-@pytest.mark.skipif(not hasattr(torch._C, "_current_graph_task_id"),
-                    reason="this PyTorch does not say that it goes back")
+@pytest.mark.skipif(
+    not hasattr(torch._C, "_current_graph_task_id"),
+    reason="this PyTorch does not say that it goes back",
+)
 @pytest.mark.parametrize("reentrant", [True, False])
 def test_checkpoints_may_run_blocks_again(reentrant: bool, tmp_path: Path) -> None:
     twin = vggt.make()
     for block in twin.model.aggregator.global_blocks:
         forward = block.forward
-        block.forward = lambda x, forward=forward, **k: checkpoint(
-            forward, x, use_reentrant=reentrant, **k) if not reentrant else checkpoint(
-            lambda y, k=k: forward(y, **k), x, use_reentrant=True)
+        block.forward = lambda x, forward=forward, **k: (
+            checkpoint(forward, x, use_reentrant=reentrant, **k)
+            if not reentrant
+            else checkpoint(lambda y, k=k: forward(y, **k), x, use_reentrant=True)
+        )
     with record(twin.model, tmp_path / "out", images=PIXELS):
         twin.run()["tokens"].sum().backward()
     assert_exact(twin, tmp_path / "out")
@@ -560,6 +613,13 @@ def test_one_of_two_passes_is_chosen(tmp_path: Path) -> None:
         recorded(twin, tmp_path / "a", both)
     recorded(twin, tmp_path / "out", both, forward_pass=1)
     assert_exact(twin, tmp_path / "out")
+
+    def again() -> None:
+        twin.run()
+        twin.model(other)
+
+    recorded(twin, tmp_path / "first", again, forward_pass=0)
+    assert_exact(twin, tmp_path / "first")
     with pytest.raises(Error, match="2 forward passes ran, forward_pass=2"):
         recorded(twin, tmp_path / "b", both, forward_pass=2)
 
@@ -585,6 +645,7 @@ def test_a_pass_that_does_not_run_is_told(tmp_path: Path) -> None:
 def test_exceptions_leave_model_and_folder_as_they_were(tmp_path: Path) -> None:
     twin = vggt.make()
     for raised in (KeyboardInterrupt, ValueError):
+
         def run(raised: Any = raised) -> None:
             twin.run()
             raise raised
@@ -597,14 +658,18 @@ def test_exceptions_leave_model_and_folder_as_they_were(tmp_path: Path) -> None:
 
 def test_folders_that_cannot_be_written_are_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(Error, match="file.*cannot be written"):
+    with pytest.raises(Error, match=r"file.*cannot be written"):
         recorded(vggt.make(), tmp_path / "file" / "out")
 
 
 def test_a_refusal_lists_the_attention_that_there_is(tmp_path: Path) -> None:
     twin = vggt.make()
-    refused(r"aggregator.frame_blocks.\*.attn \(2\)", twin, tmp_path / "a",
-            patterns={"global": r"nothing\.(\d+)"})
+    refused(
+        r"aggregator.frame_blocks.\*.attn \(2\)",
+        twin,
+        tmp_path / "a",
+        patterns={"global": r"nothing\.(\d+)"},
+    )
 
 
 def test_norms_are_those_of_the_model(tmp_path: Path) -> None:
@@ -624,7 +689,12 @@ def test_norms_are_those_of_the_model(tmp_path: Path) -> None:
     np.testing.assert_allclose(stored["x_norm"], norms.ravel(), rtol=1e-5)
     sums = (x / norms[..., None])[:, vggt.SPECIAL :].sum(1)
     np.testing.assert_allclose(stored["x_unit_sum"], sums, atol=1e-5)
-    v = seen["qkv"].double().numpy()[:, 2 * vggt.DIM :].reshape(-1, vggt.HEADS, vggt.DIM // vggt.HEADS)
+    v = (
+        seen["qkv"]
+        .double()
+        .numpy()[:, 2 * vggt.DIM :]
+        .reshape(-1, vggt.HEADS, vggt.DIM // vggt.HEADS)
+    )
     np.testing.assert_allclose(stored["v_norm"], np.linalg.norm(v, axis=-1).T, rtol=1e-3)
     weight = block.attn.proj.weight.detach().double().numpy().reshape(vggt.DIM, vggt.HEADS, -1)
     moved = np.einsum("ohd,thd->hto", weight, v)

@@ -37,7 +37,9 @@ def checked(images: Any) -> list[Any]:
     """The pictures as a list, each a path or what pixels are read from; checked as far as cheap."""
     if isinstance(images, str | os.PathLike):
         if Path(images).expanduser().is_dir():
-            hint = f"Give its pictures in the model's order: sorted(Path({str(images)!r}).iterdir())."
+            hint = (
+                f"Give its pictures in the model's order: sorted(Path({str(images)!r}).iterdir())."
+            )
         else:
             hint = "Give a list, even of one picture."
         raise Error(f"images={str(images)!r} is a path, expected a list of pictures", hint=hint)
@@ -51,8 +53,8 @@ def checked(images: Any) -> list[Any]:
             _check_file(image)
         elif not hasattr(image, "save") and not hasattr(image, "shape"):
             raise Error(
-                f"images[{number}] is a {type(image).__name__}, expected a path, a tensor, an array "
-                "or a PIL picture"
+                f"images[{number}] is a {type(image).__name__}, expected a path, a tensor, an "
+                "array or a PIL picture"
             )
     return listed
 
@@ -189,19 +191,19 @@ def _write_pixels(image: Any, number: int, to: Path) -> tuple[int, int]:
     if image.dtype.kind == "f":
         if not (image.min() >= -1e-3 and image.max() <= 1 + 1e-3):  # NaN is neither
             raise Error(
-                f"images[{number}] has values from {image.min():.4g} to {image.max():.4g}, expected "
-                "0 to 1",
+                f"images[{number}] has values from {image.min():.4g} to {image.max():.4g}, "
+                "expected 0 to 1",
                 hint="Give it as it was before it was normalised, or as bytes from 0 to 255.",
             )
         image = (image.clip(0, 1) * 255).round()
     image = (image.transpose(1, 2, 0) if shape[0] == 3 else image).astype("uint8")
     height, width, data = int(image.shape[0]), int(image.shape[1]), image.tobytes()
-    lines = b"".join(
-        b"\0" + data[3 * width * y : 3 * width * (y + 1)] for y in range(height)
-    )
+    lines = b"".join(b"\0" + data[3 * width * y : 3 * width * (y + 1)] for y in range(height))
 
     def chunk(kind: bytes, body: bytes) -> bytes:
-        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        return (
+            struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        )
 
     head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     to.write_bytes(
@@ -211,4 +213,3 @@ def _write_pixels(image: Any, number: int, to: Path) -> tuple[int, int]:
         + chunk(b"IEND", b"")
     )
     return width, height
-

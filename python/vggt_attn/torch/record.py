@@ -10,7 +10,7 @@ import shutil
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,7 +18,8 @@ import torch
 from vggt_attn.errors import Error
 from vggt_attn.torch import pictures, store
 from vggt_attn.torch.families import Blocks, Family, Kind, recognise
-from vggt_attn.torch.recorder import Recorder, Wishes
+from vggt_attn.torch.place import Wishes
+from vggt_attn.torch.recorder import Recorder
 
 KINDS: tuple[Kind, ...] = ("global", "frame", "encoder")
 _ATTENDS = {"global": ("all", "causal"), "frame": ("frame",), "encoder": ("frame",)}
@@ -64,16 +65,16 @@ def record(
     forward_pass: int | None = None,
     overwrite: bool = False,
 ) -> Iterator[Recording]:
-    """Records the one forward pass of ``model`` that runs inside; ``folder`` appears if it ends well.
+    """Records the one forward pass of ``model`` that runs inside it.
 
-    VGGT, FastVGGT (merging off), StreamVGGT (also a picture at a time), Pi3, Pi3X, Depth Anything 3,
-    VGGT-Omega and MapAnything are recognised by the names of their modules; other models need
-    ``patterns``. What entered attention is what is stored, and where it cannot be stored the pass
-    ends with an error.
+    ``folder`` appears if it ends well. VGGT, FastVGGT (merging off), StreamVGGT (also a picture at
+    a time), Pi3, Pi3X, Depth Anything 3, VGGT-Omega and MapAnything are recognised by the names of
+    their modules; other models need ``patterns``. What entered attention is what is stored, and
+    where it cannot be stored the pass ends with an error.
 
     Args:
         model: a ``torch.nn.Module``, on any device, in eval mode.
-        folder: of the export; `vggt-attn view`, `query` and `report` and ``vggt_attn.open`` read it.
+        folder: of the export, which ``vggt_attn.open`` and the command ``vggt-attn`` read.
         images: the pictures of the model's frames, in its order: paths, tensors [3, H, W] from 0
             to 1, arrays or PIL pictures.
         grid: patches of a picture: rows, columns; None: it is seen.
@@ -115,8 +116,8 @@ def record(
         place=_told("special_tokens_place", special_tokens_place, kinds, _check_place),
         batch=_count("batch", batch),
         forward_pass=_count("forward_pass", forward_pass),
+        names=_told("special_tokens", special_tokens, kinds, _check_names),
     )
-    names = _told("special_tokens", special_tokens, kinds, _check_names)
     turned = _transforms(transforms, len(listed))
     store.check_folder(to, overwrite)
     rec = Recording(to, family.name if family else None)
@@ -133,26 +134,14 @@ def record(
         if recorder.error is not None:  # which the model, or its caller, may have swallowed
             raise recorder.error
         described = recorder.blocks()
-        for kind, told in names.items():
-            if len(told) != len(described[kind]["special_tokens"]):
-                raise Error(
-                    f"special_tokens[{kind!r}] names {len(told)}, but a frame has "
-                    f"{len(described[kind]['special_tokens'])}"
-                )
-            described[kind]["special_tokens"] = list(told)
-        if recorder.predictions:
-            np.savez(
-                staging / "predictions.npz",
-                **{name: value.numpy() for name, value in recorder.predictions.items()},
-            )
     except BaseException:
         shutil.rmtree(staging, ignore_errors=True)
         raise
+    _keep_predictions(recorder.predictions, staging, rec)
     rec.row_error = recorder.row_error
-    if recorder.order is not None and recorder.order != sorted(recorder.order):
-        rec.notes.append(
-            f"The model looked at its pictures in the order {recorder.order}, which is undone."
-        )
+    order = recorder.scene.order
+    if order is not None and order != sorted(order):
+        rec.notes.append(f"The model looked at its pictures in the order {order}, which is undone.")
     grid_seen = recorder.grid()
     description = {
         "format": "vggt-attn-qk",
@@ -171,6 +160,19 @@ def record(
         "blocks": described,
     }
     store.publish(staging, to, description, overwrite)
+
+
+def _keep_predictions(predictions: Mapping[str, Any], folder: Path, rec: Recording) -> None:
+    """Cameras and depth that the model returned; the recording does without, if need be."""
+    if not predictions:
+        return
+    file = folder / "predictions.npz"
+    try:
+        np.savez(file, **{name: value.numpy() for name, value in predictions.items()})
+    except OSError as error:
+        file.unlink(missing_ok=True)
+        rec.notes.append(f"What the model predicts is not kept ({error.strerror or error}).")
+        warnings.warn(rec.notes[-1], stacklevel=4)
 
 
 # --- what is told, before anything is computed -----------------------------------
@@ -258,8 +260,18 @@ def _check_names(what: str, kind: str, told: Any) -> None:
 
 
 _TRANSFORM = frozenset(
-    ("original_width", "original_height", "resized_width", "resized_height", "crop_top",
-     "crop_height", "pad_top", "pad_left", "model_width", "model_height")
+    (
+        "original_width",
+        "original_height",
+        "resized_width",
+        "resized_height",
+        "crop_top",
+        "crop_height",
+        "pad_top",
+        "pad_left",
+        "model_width",
+        "model_height",
+    )
 )
 
 
@@ -272,8 +284,10 @@ def _transforms(transforms: Any, frames: int) -> list[dict[str, int]]:
     for number, one in enumerate(transforms):
         if not isinstance(one, Mapping) or not one.keys() >= _TRANSFORM:
             lacks = sorted(_TRANSFORM - set(one)) if isinstance(one, Mapping) else ["a dictionary"]
-            raise Error(f"transforms[{number}] lacks {', '.join(lacks)}",
-                        hint="docs/formats.md says what they are.")
+            raise Error(
+                f"transforms[{number}] lacks {', '.join(lacks)}",
+                hint="docs/formats.md says what they are.",
+            )
         out.append({key: int(value) for key, value in one.items()})
     if len(out) != frames:
         raise Error(f"transforms has {len(out)} entries, images names {frames} pictures")
@@ -328,8 +342,10 @@ def _matching(model: Any, pattern: str) -> dict[int, str]:
         if not match[1].isdecimal():
             raise Error(f"patterns: {match[1]!r} in {path} is no number of a block")
         if int(match[1]) in found:
-            raise Error(f"patterns: block {match[1]} is both {found[int(match[1])]} and {path}",
-                        hint="Say more of the name.")
+            raise Error(
+                f"patterns: block {match[1]} is both {found[int(match[1])]} and {path}",
+                hint="Say more of the name.",
+            )
         found[int(match[1])] = path
     return found
 
@@ -427,4 +443,4 @@ def vggt_transforms(sizes: Iterable[tuple[int, int]]) -> list[dict[str, int]]:
     Args:
         sizes: (width, height) of each picture.
     """
-    return cast("list[dict[str, int]]", pictures.vggt_transforms(sizes))
+    return pictures.vggt_transforms(sizes)

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-
-Tensor = torch.Tensor
+from torch import Tensor
 
 # How far a row from what is stored may be from the row of what was attended with, as a share of the
 # row's largest value, for queries and keys to be stored as they were before RoPE. Rounding to
@@ -80,8 +79,11 @@ def calls(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) 
     where = [x for x in given if x.dim() == 3 and x.shape[2] == 2]
     if len(tokens) != len(turned) or any(not isinstance(x, Tensor) for x in turned):
         return []
-    return [(x, where[0] if where else None, y) for x, y in zip(tokens, turned, strict=True)
-            if x.shape == y.shape]
+    return [
+        (x, where[0] if where else None, y)
+        for x, y in zip(tokens, turned, strict=True)
+        if x.shape == y.shape
+    ]
 
 
 def times(a: Tensor, b: Tensor) -> float | None:

@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from vggt_attn.errors import Error
-
-Tensor = torch.Tensor
 
 GENERATOR = "vggt_attn.torch"
 _PARTS = ("qk", "images", "predictions.npz")  # what a recording consists of
@@ -71,7 +70,7 @@ def check_folder(folder: Path, overwrite: bool) -> None:
         raise Error("holds no recording, and is not replaced", str(folder), "Give another folder.")
     if (folder / "attn_maps").exists():
         raise Error(
-            "holds attention maps beside queries and keys, whose pictures a recording would replace",
+            "holds attention maps, too, whose pictures a recording would replace",
             str(folder),
             "Give another folder.",
         )

@@ -101,9 +101,7 @@ def _options(given: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--checkpoint", type=Path, required=True, help=".pt or .safetensors")
     parser.add_argument("--output", type=Path, help="[attn_first2all_<name of the folder>]")
     parser.add_argument("--num_images", type=int, default=5, help="how many, evenly spaced [5]")
-    parser.add_argument(
-        "--capture", default="global", help="some of global,frame,encoder [global]"
-    )
+    parser.add_argument("--capture", default="global", help="some of global,frame,encoder [global]")
     parser.add_argument("--layers", help="numbers, such as 1,12,24 [all]")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--overwrite", action="store_true", help="replace an earlier recording")
@@ -159,17 +157,20 @@ def _record(options: argparse.Namespace) -> None:
     transforms = None
     if len(known) == len(sizes):
         transforms = pictures.vggt_transforms(known, int(pixels.shape[-1]))
-    with torch.no_grad(), record(
-        model,
-        output,
-        images=images,
-        capture=options.kinds,
-        layers=options.layers,
-        name=name,
-        model_text=f"VGGT, {checkpoint.name}",
-        transforms=transforms,
-        overwrite=options.overwrite,
-    ) as recording:
+    with (
+        torch.no_grad(),
+        record(
+            model,
+            output,
+            images=images,
+            capture=options.kinds,
+            layers=options.layers,
+            name=name,
+            model_text=f"VGGT, {checkpoint.name}",
+            transforms=transforms,
+            overwrite=options.overwrite,
+        ) as recording,
+    ):
         model.aggregator(pixels[None])
     for note in recording.notes:
         print(note)
@@ -202,8 +203,9 @@ def _refuse_folder(output: Path, overwrite: bool) -> None:
 def _uninitialised() -> Iterator[None]:
     """Models are built without random weights, which would only be overwritten."""
     kept: dict[str, Any] = {
-        name: fill for name, fill in vars(torch.nn.init).items() if name.endswith("_") and
-        callable(fill) and not name.startswith("_")
+        name: fill
+        for name, fill in vars(torch.nn.init).items()
+        if name.endswith("_") and callable(fill) and not name.startswith("_")
     }
     try:
         for name in kept:

@@ -14,11 +14,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from vggt_attn.errors import Error
-
-Tensor = torch.Tensor
 
 # Logits below minus this, and far below all products, are masked: masks add -1e9 or less.
 _MASKED = 1e4
@@ -49,6 +48,7 @@ class Call:
     """One call of an attention module, while it runs."""
 
     def __init__(self, path: str, heads: int | None) -> None:
+        """``path`` of the module, and how many heads it has, where it says so."""
         self.path, self.heads = path, heads
         self.attended: list[Attended] = []
         # Tokens, positions and turned tokens of each call of the module's rope.
@@ -117,8 +117,13 @@ class Call:
         if self._softmax and a.shape == self._softmax[3]:
             q, k, logits, _ = self._softmax
             self._product = self._softmax = None
-            self._written_out(self._heads(q), self._heads(k).transpose(-2, -1),
-                              self._heads(logits), self._heads(a), self._heads(b))
+            self._written_out(
+                self._heads(q),
+                self._heads(k).transpose(-2, -1),
+                self._heads(logits),
+                self._heads(a),
+                self._heads(b),
+            )
         else:
             self._product = (a, b, out.shape)
 
@@ -135,8 +140,11 @@ class Call:
         rows = rows.to(q.device)
         products = q[:, :, rows].float() @ k.float().transpose(-2, -1)
         if not bool(torch.isfinite(products).all()):
-            raise Error("queries and keys hold infinite or NaN values", self.path,
-                        "Is the checkpoint this model's?")
+            raise Error(
+                "queries and keys hold infinite or NaN values",
+                self.path,
+                "Is the checkpoint this model's?",
+            )
         given = logits[:, :, rows].float()
         every = logits > -max(_MASKED, 100 * float(products.abs().max()))
         allowed = every[:, :, rows]
@@ -181,15 +189,14 @@ class Call:
         if not (one == one[0]).all():
             raise Error("masks other keys in some heads or sequences than in others", self.path)
         every_row = torch.arange(q.shape[2], device=q.device)
-        self.attended.append(
-            Attended(q, k, v, scale, None, None if whole else (every_row, one[0]))
-        )
+        self.attended.append(Attended(q, k, v, scale, None, None if whole else (every_row, one[0])))
 
 
 class Watcher(TorchFunctionMode):  # type: ignore[misc]
     """While entered, tells the current call of the functions that it calls."""
 
     def __init__(self) -> None:
+        """There is no call yet."""
         super().__init__()
         self.call: Call | None = None
 
