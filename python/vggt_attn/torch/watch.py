@@ -179,6 +179,7 @@ class Call:
             q = q * (factor / scale).to(q.dtype)[:, None, None]
         shares = given.softmax(-1)
         difference = (attended[:, :, rows].float() - shares).abs().max()
+        coarse = coarse or torch.finfo(attended.dtype).bits < 32
         if difference > (1e-2 if coarse else 1e-4) * shares.max():
             raise Error(
                 "changes attention after its softmax (dropout, or a product of its own)",
