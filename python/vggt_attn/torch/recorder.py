@@ -120,6 +120,8 @@ class Recorder:
 
         def before(*_: Any) -> None:
             self._on_call(key)
+            if self._done:
+                return
             heads = getattr(module, "num_heads", None) or getattr(module, "n_heads", None)
             self._watcher.call = Call(path, heads if isinstance(heads, int) else None)
 
