@@ -293,7 +293,8 @@ CaptureReport CaptureJob::Run() {
   if (!recovered.empty()) progress_.Note(recovered);
   OutputFolder output(options_.output, options_.overwrite, input.places());
   try {
-    CaptureReport report = ExportTo(output.staging(), input);
+    CaptureReport report;
+    WithWholePool([&] { report = ExportTo(output.staging(), input); });
     CheckStop(stop_check_);
     const std::string kept = output.Commit();
     progress_.End();

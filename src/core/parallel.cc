@@ -11,6 +11,7 @@
 #include "core/parallel.h"
 
 #include <omp.h>
+#include <pthread.h>
 
 #include <algorithm>
 #include <atomic>
@@ -24,6 +25,9 @@ namespace {
 
 std::atomic<int> wanted{0};  // 0: OpenMP's own choice
 thread_local bool alone = false;
+// This thread called fork(), and this process is the child.
+thread_local bool pool_lost = false;
+[[maybe_unused]] const int registered = pthread_atfork(nullptr, nullptr, [] { pool_lost = true; });
 
 #ifdef __SANITIZE_THREAD__
 // ThreadSanitizer does not see how the threads of GCC's OpenMP wait for each other, and would
@@ -55,8 +59,10 @@ int MaxThreads() {
 }
 
 void RunTeam(const std::function<void()>& body) {
+  WithWholePool([&] {
 #pragma omp parallel
-  body();
+    body();
+  });
 }
 
 bool InTeam() { return omp_in_parallel() != 0; }
@@ -119,6 +125,27 @@ OneThreadHere::OneThreadHere()
 OneThreadHere::~OneThreadHere() {
   omp_set_num_threads(threads_before_);
   alone = alone_before_;
+}
+
+void WithWholePool(const std::function<void()>& body) {
+  if (!pool_lost) {
+    body();
+    return;
+  }
+  // A new thread makes a pool of its own. How many threads it takes is not handed on by itself.
+  const bool alone_here = alone;
+  const int count = omp_get_max_threads();
+  std::exception_ptr error;
+  std::thread([&] {
+    alone = alone_here;
+    omp_set_num_threads(count);
+    try {
+      body();
+    } catch (...) {
+      error = std::current_exception();
+    }
+  }).join();
+  if (error) std::rethrow_exception(error);
 }
 
 int ThreadIndex() {

@@ -3,9 +3,13 @@
 
 #include <gmock/gmock.h>
 #include <omp.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <functional>
 #include <stdexcept>
 #include <thread>
 #include <vector>
@@ -122,6 +126,59 @@ TEST(Parallel, RethrowsTheFirstExceptionAndSkipsTheRest) {
   }
   EXPECT_LT(calls, 500);
 }
+
+#ifndef __SANITIZE_THREAD__  // ends a child that starts threads
+// The status that a child process of fork() ends with when it has run `body`; SIGALRM's if it
+// hangs.
+int ChildStatus(const std::function<bool()>& body) {
+  const pid_t child = fork();
+  if (child == 0) {
+    alarm(60);
+    _exit(body() ? 0 : 1);
+  }
+  int status = -1;
+  EXPECT_EQ(waitpid(child, &status, 0), child);
+  return status;
+}
+
+TEST(Parallel, ChildrenOfForkHaveThreadsOfTheirOwn) {
+  SetThreadCount(3);
+  const auto all_are_called = [] {
+    std::vector<std::atomic<int>> calls(100);
+    std::atomic<bool> right = true;
+    ParallelFor(calls.size(), 1, [&](size_t i) {
+      ++calls[i];
+      if (ThreadIndex() < 0 || ThreadIndex() >= 3) right = false;
+    });
+    return right && std::ranges::all_of(calls, [](const auto& n) { return n == 1; });
+  };
+  EXPECT_TRUE(all_are_called());  // the pool is there
+  EXPECT_EQ(ChildStatus(all_are_called), 0);
+  // A child's child, whose parent has its pool on another thread.
+  EXPECT_EQ(ChildStatus([&] { return all_are_called() && ChildStatus(all_are_called) == 0; }), 0);
+  EXPECT_TRUE(all_are_called());
+}
+
+TEST(Parallel, WholePoolsAreElsewhereInChildrenOfFork) {
+  SetThreadCount(3);
+  const auto here = std::this_thread::get_id();
+  WithWholePool([&] { EXPECT_EQ(std::this_thread::get_id(), here); });
+  const auto of_openmp_are_elsewhere = [&] {
+    std::atomic<int> threads = 0;
+    WithWholePool([&] {  // as oneDNN does it
+#pragma omp parallel
+      threads += std::this_thread::get_id() == here ? 100 : 1;
+    });
+    try {
+      WithWholePool([] { throw std::runtime_error("stop"); });
+    } catch (const std::runtime_error&) {
+      return threads == 3;
+    }
+    return false;
+  };
+  EXPECT_EQ(ChildStatus(of_openmp_are_elsewhere), 0);
+}
+#endif
 
 }  // namespace
 }  // namespace vggt
