@@ -102,7 +102,10 @@ struct FreeFonts {
 // Keeps nothing if it fails: each figure tries again.
 FcConfig* Load() {
   CheckRoom(kRoomToBegin);
-  std::unique_ptr<FcConfig, FreeFonts> config(FcInitLoadConfig());
+  // Without a configuration, as in small containers, there is still our own font; FcInitLoadConfig
+  // would print an error.
+  const std::unique_ptr<FcChar8, void (*)(FcChar8*)> file(FcConfigFilename(nullptr), &FcStrFree);
+  std::unique_ptr<FcConfig, FreeFonts> config(file ? FcInitLoadConfig() : FcConfigCreate());
   if (config == nullptr) throw Error("cannot load the configuration of the system's fonts");
   FcConfigParseAndLoadFromMemory(
       config.get(), reinterpret_cast<const FcChar8*>(static_cast<const char*>(kWithoutSystemInter)),
