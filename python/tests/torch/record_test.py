@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import threading
 import warnings
@@ -622,6 +623,83 @@ def test_one_of_two_passes_is_chosen(tmp_path: Path) -> None:
     assert_exact(twin, tmp_path / "first")
     with pytest.raises(Error, match="2 forward passes ran, forward_pass=2"):
         recorded(twin, tmp_path / "b", both, forward_pass=2)
+
+
+@pytest.mark.parametrize("chosen", [0, 1])
+def test_a_chosen_pass_keeps_what_it_predicts(chosen: int, tmp_path: Path) -> None:
+    twin, passes = vggt.make(), []
+
+    def returned(module: Any, inputs: Any, out: Any) -> Any:
+        passes.append(module)
+        return {**out, "depth": torch.full((1, FRAMES), float(len(passes)))}
+
+    twin.model.register_forward_hook(returned)
+    other = common.random_pictures(FRAMES, vggt.GRID, vggt.PATCH, 99)
+    runs = [twin.run, lambda: twin.model(other)]
+    recorded(
+        twin,
+        tmp_path / "out",
+        lambda: [run() for run in runs[:: 1 - 2 * chosen]],
+        forward_pass=chosen,
+    )
+    assert_exact(twin, tmp_path / "out")
+    assert (np.load(tmp_path / "out" / "predictions.npz")["depth"] == chosen + 1).all()
+
+
+def test_steps_keep_the_predictions_of_all_pictures(tmp_path: Path) -> None:
+    twin = streamvggt.make(steps=True)
+    pixels = common.random_pictures(twin.frames, vggt.GRID, vggt.PATCH, 4)
+
+    def forward(step: int, cache: list[Any]) -> Any:
+        twin.model.aggregator(pixels[:, step : step + 1], cache, True)
+        return {"depth": torch.full((1, 1, 2, 3), float(step)), "pose_enc": torch.ones(1)}
+
+    def steps() -> None:
+        cache = [None] * len(twin.model.aggregator.global_blocks)
+        for step in range(twin.frames):
+            twin.model(step, cache)
+
+    twin.model.forward = forward
+    recorded(twin, tmp_path / "out", steps)
+    assert_exact(twin, tmp_path / "out")
+    kept = np.load(tmp_path / "out" / "predictions.npz")
+    assert kept.files == ["depth"]  # the other does not say which picture it is of
+    np.testing.assert_array_equal(kept["depth"][0, :, 0, 0], np.arange(twin.frames))
+
+
+def test_names_are_held_against_the_first_layer(tmp_path: Path) -> None:
+    refused(
+        r"global_blocks.0.attn: special_tokens\['global'\] names 1, but a frame has 3",
+        vggt.make(),
+        tmp_path / "a",
+        special_tokens={"global": ["camera"]},
+    )
+
+
+@pytest.mark.parametrize("full", ["predictions", "description"])
+def test_a_full_disk_at_the_end_loses_nothing(full: str, tmp_path: Path, monkeypatch: Any) -> None:
+    twin, folder = vggt.make(), tmp_path / "out"
+    twin.model.register_forward_hook(lambda m, i, out: {**out, "depth": torch.ones(1)})
+
+    def no_room(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    if full == "predictions":
+        monkeypatch.setattr(np, "savez", no_room)
+        with pytest.warns(UserWarning, match="predictions.npz is left out.*No space"):
+            rec = recorded(twin, folder)
+        assert "No space" in rec.notes[0]
+        assert not (folder / "predictions.npz").exists()
+    else:
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "write_text", no_room)
+            with pytest.raises(Error, match=r"No space.*kept in .*out.unfinished"):
+                recorded(twin, folder)
+        store.finish(tmp_path / "out.unfinished")
+        assert (folder / "predictions.npz").exists()
+    assert_exact(twin, folder)
+    assert not (folder / "recording.json").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
 def test_a_model_that_swallows_exceptions_shows_the_cause(tmp_path: Path) -> None:

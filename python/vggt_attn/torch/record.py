@@ -121,7 +121,7 @@ def record(
     turned = _transforms(transforms, len(listed))
     store.check_folder(to, overwrite)
     rec = Recording(to, family.name if family else None)
-    staging = store.stage(to)
+    staging = store.stage(to, len(listed))
     try:
         kept = pictures.keep(listed, staging)
         recorder = Recorder(model, family, wishes, staging)
@@ -137,7 +137,7 @@ def record(
     except BaseException:
         shutil.rmtree(staging, ignore_errors=True)
         raise
-    _keep_predictions(recorder.predictions, staging, rec)
+    _keep_predictions(recorder.predictions(), staging, rec)
     rec.row_error = recorder.row_error
     order = recorder.scene.order
     if order is not None and order != sorted(order):
@@ -171,7 +171,9 @@ def _keep_predictions(predictions: Mapping[str, Any], folder: Path, rec: Recordi
         np.savez(file, **{name: value.numpy() for name, value in predictions.items()})
     except OSError as error:
         file.unlink(missing_ok=True)
-        rec.notes.append(f"What the model predicts is not kept ({error.strerror or error}).")
+        rec.notes.append(
+            f"predictions.npz is left out: it cannot be written ({error.strerror or error})."
+        )
         warnings.warn(rec.notes[-1], stacklevel=4)
 
 

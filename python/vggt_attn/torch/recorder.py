@@ -53,7 +53,7 @@ class Recorder:
         self.scene = Scene(wishes, family, wishes.grid)
         self.error: BaseException | None = None
         self.precision = ""
-        self.predictions: dict[str, Any] = {}
+        self._predicted: dict[str, list[Tensor]] = {}  # of each step, as the model returned it
         self.notes: list[str] = []
         self.row_error: dict[str, float] = {}
         self.facts: dict[Kind, dict[str, Any]] = {}  # of blocks: what their layers share
@@ -194,23 +194,41 @@ class Recorder:
 
     def _on_model(self, module: Any, inputs: Any, output: Any) -> None:
         self._running = False
-        if isinstance(output, dict):
-            self.predictions = {
-                name: value.detach().to("cpu", torch.float32)
-                for name, value in output.items()
-                if isinstance(value, Tensor) and name in PREDICTIONS
-            }
+        if isinstance(output, dict) and self._recording():
+            for name, value in output.items():
+                if isinstance(value, Tensor) and name in PREDICTIONS:
+                    one = value.detach().to("cpu", torch.float32, copy=True)
+                    self._predicted.setdefault(name, []).append(one)
+        if self.wishes.forward_pass is not None and self._whole() and self._recording():
+            self._finish_pass()
+            self._done = True
+
+    def predictions(self) -> dict[str, Tensor]:
+        """What the model returned; of pictures that came one after another, where all are there."""
+        whole = {}
+        for name, values in self._predicted.items():
+            frames = [value.shape[1] if value.dim() > 1 else 0 for value in values]
+            if len(values) == 1:
+                whole[name] = values[0]
+            elif sum(frames) == self.wishes.frames and 0 not in frames:
+                whole[name] = torch.cat(values, dim=1)
+        return whole
+
+    def _whole(self) -> bool:
+        """Whether all blocks that are recorded have seen all pictures."""
+        return all(
+            (kind, number) in self._layers
+            and self._layers[kind, number].frames() >= self.wishes.frames
+            for kind, numbers in self.wishes.numbers.items()
+            for number in numbers
+        )
 
     def _on_call(self, key: tuple[Kind, int]) -> None:
         """Before a block's attention: is this a second pass, or a retry?"""
         layer = self._layers.get(key)
         if layer is None or layer.frames() < self.wishes.frames:
             return
-        wanted = [(k, n) for k, ns in self.wishes.numbers.items() for n in ns]
-        whole = all(
-            one in self._layers and self._layers[one].frames() >= self.wishes.frames
-            for one in wanted
-        )
+        whole = self._whole()
         if whole and self.wishes.forward_pass is None:
             raise Error(
                 "a second forward pass ran inside one recording",
@@ -224,6 +242,7 @@ class Recorder:
         self._begin_again()
 
     def _begin_again(self) -> None:
+        self._predicted = {}
         self._layers, self.written, self.facts = {}, {}, {}
         self._open = self._waiting = None
         self.scene.order = self._before = self.scene.pictures = None

@@ -76,14 +76,18 @@ def check_folder(folder: Path, overwrite: bool) -> None:
         )
 
 
-def stage(folder: Path) -> Path:
-    """A hidden folder beside ``folder``, where the recording is put together."""
+def stage(folder: Path, frames: int) -> Path:
+    """A hidden folder beside ``folder``, where the recording is put together.
+
+    It has room for what an unfinished recording must say, however full the disk becomes.
+    """
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         staging = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
         staging.chmod(0o755)
         (staging / "qk").mkdir()
         (staging / "images").mkdir()
+        (staging / _ABOUT).write_bytes(b" " * (65536 + 2048 * frames))
     except OSError as error:
         raise cannot_write(folder, error) from error
     return staging
@@ -98,19 +102,19 @@ def publish(staging: Path, folder: Path, description: dict[str, Any], overwrite:
     """
     about = {"folder": str(folder), "overwrite": overwrite, "description": description}
     try:
-        (staging / _ABOUT).write_text(json.dumps(about), encoding="utf-8")
+        with (staging / _ABOUT).open("r+b") as file:  # over the room that it has
+            file.write(json.dumps(about).encode().ljust((staging / _ABOUT).stat().st_size))
         text = json.dumps(description, indent=2, ensure_ascii=False) + "\n"
         (staging / "qk" / "attention.json").write_text(text, encoding="utf-8")
         check_folder(folder, overwrite)
-        (staging / _ABOUT).unlink()
         if folder.exists() and any(folder.iterdir()):
             _replace(staging, folder)
         else:
             if folder.exists():
                 folder.rmdir()
             staging.rename(folder)
+            (folder / _ABOUT).unlink()
     except (Error, OSError) as error:
-        (staging / _ABOUT).write_text(json.dumps(about), encoding="utf-8")
         kept = _keep(staging, folder)
         why = error.what if isinstance(error, Error) else f"cannot be written ({error.strerror})"
         raise Error(
