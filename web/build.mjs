@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // Bundles the page into a folder: node build.mjs [outdir]. Silent unless it fails.
 // node build.mjs --viewer [outdir] bundles what other pages can use of it: viewer.js, a module (src/viewer.ts), and
-// viewer.css.
+// viewer.css. node build.mjs --widget [outdir] bundles the viewer in a notebook: widget.js and widget.css (src/widget.ts),
+// with nothing beside them.
 import { copyFile, mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
 const here = dirname(fileURLToPath(import.meta.url));
-const isViewer = process.argv[2] === "--viewer";
-const outdir = resolve(
-  process.argv[isViewer ? 3 : 2] ?? join(here, isViewer ? "dist/viewer" : "dist"),
-);
-const copied = isViewer ? [] : ["index.html", "favicon.svg"];
+const part = /^--(viewer|widget)$/.exec(process.argv[2] ?? "")?.[1];
+const outdir = resolve(process.argv[part ? 3 : 2] ?? join(here, part ? `dist/${part}` : "dist"));
+const copied = part ? [] : ["index.html", "favicon.svg"];
 
 // The packages whose code, styles or font end up in the outputs.
 function bundledPackages(inputs) {
@@ -38,7 +37,7 @@ async function licenses(packages) {
 
 const result = await build({
   absWorkingDir: here,
-  entryPoints: isViewer ? { viewer: "src/viewer.ts" } : { app: "src/main.ts" },
+  entryPoints: part ? { [part]: `src/${part}.ts` } : { app: "src/main.ts" },
   outdir,
   bundle: true,
   minify: true,
@@ -46,7 +45,7 @@ const result = await build({
   target: ["chrome110", "firefox115", "safari16"],
   jsx: "automatic",
   jsxImportSource: "preact",
-  loader: { ".woff2": "file", ".svg": "file" },
+  loader: { ".woff2": part === "widget" ? "dataurl" : "file", ".svg": "file" },
   assetNames: "[name]",
   legalComments: "none",
   logLevel: "warning",

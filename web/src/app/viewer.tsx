@@ -2,10 +2,13 @@
 // A viewer: everything that is shown of one source, in one element. A page can hold several of them.
 import { effect, signal } from "@preact/signals";
 import { render } from "preact";
-import type { Source } from "../core/source/source";
+import type { Recipe, Source } from "../core/source/source";
+import type { Theme } from "../core/state/choices";
 import { foldersOf } from "../core/state/compare";
 import { createSides } from "../core/state/compare_sides";
-import { createState } from "../core/state/state";
+import { linkText } from "../core/state/link";
+import { recipeOf } from "../core/state/recipe";
+import { createState, type State } from "../core/state/state";
 import { followInAddressBar } from "./address_bar";
 import { App } from "./components/App";
 import { ViewerProvider, type Viewer } from "./context";
@@ -28,11 +31,22 @@ export interface ViewerOptions {
   // Whether the whole page belongs to the viewer: keys pressed anywhere, address bar, title and theme. Otherwise the
   // viewer keeps to its element.
   ownsPage?: boolean;
+  // Called with what is shown whenever a choice has changed, once an export is open.
+  onChange?: (now: Shown) => void;
+}
+
+// What a viewer shows: as a link, and as the recipe of a figure of it.
+export interface Shown {
+  link: string;
+  recipe: Recipe | null;
 }
 
 export interface ViewerHandle {
   // Takes the viewer off the page and ends all that it does.
   dispose(): void;
+  // Shows what a link says. Of an export that is open already, nothing is loaded again.
+  open(link: string): void;
+  setTheme(theme: Theme): void;
 }
 
 export function createViewer(
@@ -40,7 +54,7 @@ export function createViewer(
   source: Source,
   options: ViewerOptions = {},
 ): ViewerHandle {
-  const { link = "", ownsPage = false } = options;
+  const { link = "", ownsPage = false, onChange } = options;
   const state = createState(source);
   const sides = createSides(state);
   const viewer: Viewer = {
@@ -57,6 +71,7 @@ export function createViewer(
   element.classList.add("vggt-attn");
   const stops = [followTheme(viewer), listenToKeys(viewer), followPictures(viewer)];
   if (ownsPage) stops.push(followTitle(viewer), followInAddressBar(state));
+  if (onChange) stops.push(tellChanges(state, onChange));
   render(
     <ViewerProvider value={viewer}>
       <App />
@@ -72,7 +87,20 @@ export function createViewer(
       state.dispose();
       element.classList.remove("vggt-attn");
     },
+    open(other: string): void {
+      void state.openLink(other);
+    },
+    setTheme(theme: Theme): void {
+      state.theme.value = theme;
+    },
   };
+}
+
+function tellChanges(state: State, onChange: (now: Shown) => void): () => void {
+  return effect(() => {
+    if (!state.exportInfo.value || state.opening.value) return;
+    onChange({ link: linkText(state), recipe: recipeOf(state) });
+  });
 }
 
 // The export's name comes first, so that tabs can be told apart, then the folder if it has another name; or the names of

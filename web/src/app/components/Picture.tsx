@@ -3,7 +3,10 @@
 // stays in place at any size.
 import { useSignal } from "@preact/signals";
 import type { ComponentChildren, JSX } from "preact";
+import { useEffect } from "preact/hooks";
 import { isOnItsSide, turnOf, type FrameGeometry, type Rect } from "../../core/maps/geometry";
+import type { Source } from "../../core/source/source";
+import type { Frame } from "../../core/source/wire";
 import { frameTitle } from "../../core/state/frame_name";
 import { useViewer } from "../context";
 
@@ -43,11 +46,29 @@ function upright({ orientation, width, height }: FrameGeometry): JSX.CSSProperti
   };
 }
 
+// What the <img> shows; undefined as long as it is on its way.
+function useAddress(source: Source, frame: Frame | undefined, onMissing: () => void) {
+  const found = frame && source.pictureAddress(frame);
+  const arrived = useSignal<string | undefined>(undefined);
+  useEffect(() => {
+    if (!(found instanceof Promise)) return;
+    let gone = false;
+    arrived.value = undefined;
+    found.then(
+      (address) => gone || (arrived.value = address),
+      () => gone || onMissing(),
+    );
+    return () => void (gone = true);
+  }, [found]);
+  return found instanceof Promise ? arrived.value : found;
+}
+
 export function Picture(props: { frame: number; hidden?: boolean; children?: ComponentChildren }) {
   const { state } = useViewer();
   const missing = useSignal(false);
   const frame = state.frames.value[props.frame];
   const geometry = state.geometries.value[props.frame];
+  const address = useAddress(state.source, frame, () => (missing.value = true));
   if (!frame || !geometry) return null;
   const learnSize = (image: HTMLImageElement) => {
     if (frame.width !== null || state.naturalSizes.value.has(props.frame)) return;
@@ -60,7 +81,7 @@ export function Picture(props: { frame: number; hidden?: boolean; children?: Com
         <p class="missing">The picture {frame.name} cannot be read</p>
       ) : (
         <img
-          src={state.source.pictureAddress(frame)}
+          src={address}
           alt={frameTitle(state.frames.value, props.frame)}
           style={upright(geometry)}
           draggable={false}

@@ -94,7 +94,7 @@ describe("the address of maps", () => {
       const there = new HttpSource(base);
       await there.maps(mapsRequest);
       const frame = { url: "/api/frames/0" } as Parameters<HttpSource["pictureAddress"]>[0];
-      seen.urls.push(there.pictureAddress(frame));
+      seen.urls.push(there.pictureAddress(frame) as string);
     }
     expect(seen.urls.map((url) => url.replace(/\?.*/, ""))).toEqual([
       "api/maps.npy",

@@ -112,8 +112,16 @@ function place(spot: Spot): string {
   return `row=${row}&col=${col}`;
 }
 
+// How a request is sent, and its answer received: as fetch() does.
+export type Send = (
+  address: string,
+  init: RequestInit & { signal: AbortSignal },
+) => Promise<Response>;
+
 export interface HttpOptions {
   timeoutMs?: number;
+  lateHint?: string; // what to do if no answer comes in that time; by itself: what fits the request
+  send?: Send; // another way than HTTP
 }
 
 export class HttpSource implements Source {
@@ -121,6 +129,8 @@ export class HttpSource implements Source {
   // Of the exports that were described, by id.
   private readonly versions = new Map<string, string>();
   private readonly timeoutMs: number;
+  private readonly lateHint: string | undefined;
+  private readonly send: Send;
 
   // `base`: the path under which the page's own server passes requests on to `vggt-attn view`, which answers no pages
   // of other origins. If it is "", addresses are relative: the page itself comes from `vggt-attn view`, maybe through a
@@ -128,6 +138,8 @@ export class HttpSource implements Source {
   constructor(base = "", options: HttpOptions = {}) {
     this.base = base === "" ? "" : base.replace(/\/?$/, "/");
     this.timeoutMs = options.timeoutMs ?? kTimeoutMs;
+    this.lateHint = options.lateHint;
+    this.send = options.send ?? ((address, init) => fetch(address, init));
   }
 
   async list(signal?: AbortSignal): Promise<ExportListing> {
@@ -250,7 +262,7 @@ export class HttpSource implements Source {
     return this.request(address, signal, checked);
   }
 
-  pictureAddress(frame: Frame): string {
+  pictureAddress(frame: Frame): string | Promise<string> {
     return this.base + frame.url.replace(/^\//, "");
   }
 
@@ -310,7 +322,7 @@ export class HttpSource implements Source {
     };
     restartTime();
     try {
-      const response = await fetch(address, { ...init, signal: stop.signal });
+      const response = await this.send(address, { ...init, signal: stop.signal });
       if (!response.ok) throw await serverError(response);
       return await read(response, restartTime);
     } catch (error) {
@@ -325,7 +337,7 @@ export class HttpSource implements Source {
             "late",
             `The server has not answered within ${Math.round(this.timeoutMs / 1000)} s.`,
             "",
-            lateHint,
+            this.lateHint ?? lateHint,
           )
         : new WireError(
             "network",

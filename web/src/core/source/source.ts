@@ -77,8 +77,8 @@ export interface Source {
     request: LayerRequest & { head: number },
     signal?: AbortSignal,
   ): Promise<SimilarHeads>;
-  // What an <img> takes as `src` to show a frame's picture.
-  pictureAddress(frame: Frame): string;
+  // What an <img> takes as `src` to show a frame's picture, at once or when the picture has come.
+  pictureAddress(frame: Frame): string | Promise<string>;
   // The figure of a recipe, the numbers in it, and the recipe for `vggt-attn figure`, as files. Nothing but the recipe
   // decides what they hold.
   figure(kind: FigureKind, recipe: Recipe, signal?: AbortSignal): Promise<SavedFile>;
