@@ -14,5 +14,6 @@ void BindErrors(nanobind::module_& module);
 void BindFigure(nanobind::module_& module);
 void BindOpenedExport(nanobind::module_& module);
 void BindReport(nanobind::module_& module);
+void BindViewer(nanobind::module_& module);
 
 }  // namespace vggt::python

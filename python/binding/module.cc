@@ -16,4 +16,5 @@ NB_MODULE(_core, module) {
   BindCapture(module);
   BindFigure(module);
   BindReport(module);
+  BindViewer(module);
 }

@@ -35,7 +35,8 @@ def _spot(spot: Spot) -> str:
     return f"{frame}{place[-2]}.{place[-1]}"
 
 
-def _queries(value: Any) -> str:
+def spots_text(value: Any) -> str:
+    """A place, or several, as recipes and links name them."""
     if isinstance(value, str):
         return value
     spots = list(value)
@@ -45,7 +46,7 @@ def _queries(value: Any) -> str:
 
 def _word(key: str, value: Any) -> str:
     if key == "queries":
-        return _queries(value)
+        return spots_text(value)
     if isinstance(value, str):
         return value
     if isinstance(value, bool):

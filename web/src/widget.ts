@@ -44,6 +44,8 @@ function render({ model, el }: { model: Model; el: HTMLElement }): () => void {
   const resize = () => (root.style.height = `${Number(model.get("height"))}px`);
   resize();
 
+  const page = Math.random().toString(36).slice(2); // Python frees what answers once no page is left
+  model.send({ kind: "opened", id: page });
   const source = new ChannelSource(channelOf(model));
   let link = String(model.get("link"));
   let timer: number | undefined;
@@ -83,6 +85,7 @@ function render({ model, el }: { model: Model; el: HTMLElement }): () => void {
     viewer.dispose();
     source.dispose();
     root.remove();
+    model.send({ kind: "closed", id: page });
   };
 }
 
