@@ -12,8 +12,9 @@ case ${1-} in
 Usage: ./test.sh [--asan]
 
 Installs missing Debian or Ubuntu packages (as root or through sudo), builds everything in build/
-and runs all tests. --asan does the same in build-asan/ with AddressSanitizer and
-UndefinedBehaviorSanitizer.
+and runs all tests; then builds the Python package in build-wheel/ and tests it as users install it.
+--asan builds in build-asan/ with AddressSanitizer and UndefinedBehaviorSanitizer instead, without
+the Python package.
 TEXT
     exit
     ;;
@@ -24,6 +25,7 @@ build=build bench=ON
 [[ $preset == release ]] || build=build-$preset bench=OFF
 
 tools/setup.sh --tests
+. tools/ccache.sh
 
 echo "Building in $build/ (some minutes, the first time) …"
 tools/quietly.sh "$build/configure.log" \
@@ -33,3 +35,4 @@ tools/quietly.sh "$build/build.log" cmake --build --preset "$preset"
 export ASAN_OPTIONS=detect_stack_use_after_return=1:check_initialization_order=1
 export UBSAN_OPTIONS=print_stacktrace=1
 ctest --preset "$preset" --progress
+[[ $preset != release ]] || tools/test_wheel.sh

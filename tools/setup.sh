@@ -48,7 +48,8 @@ for argument in "$@"; do
     --python) with_python=1 ;;
     --tests)
       with_python=1
-      packages+=(libgtest-dev libgmock-dev libbenchmark-dev python3-numpy "${debian_only[@]}")
+      packages+=(ccache libgtest-dev libgmock-dev libbenchmark-dev python3-numpy python3-pytest
+                 "${debian_only[@]}")
       ;;
     # libomp-14-dev: the omp.h that clang-tidy reads in place of GCC's.
     --checks) packages+=(git clang libclang-rt-14-dev clang-format-14 clang-tidy-14 libomp-14-dev valgrind) ;;
@@ -120,29 +121,7 @@ install_node_modules() {
 }
 
 install_onednn() {
-  local folder=$here/../build-onednn list=$here/onednn.txt
-  # A copy of the list says which packages are there, whole.
-  [[ $newer_onednn ]] && ! cmp --silent "$list" "$folder/installed.txt" || return 0
-  echo "Installing oneDNN 3.2, 39 MB, in build-onednn/ …"
-  "$here/quietly.sh" "$logs/pip.log" /usr/bin/python3 -m pip download --quiet --no-deps \
-    --only-binary :all: --require-hashes --requirement "$list" --dest "$logs/wheels"
-  rm -rf "$folder"
-  mkdir "$folder"
-  /usr/bin/python3 - "$logs/wheels" "$folder" <<'PYTHON'
-import pathlib, sys, zipfile
-# The library once (the packages hold it under three names), its headers and its licences.
-wanted = ("data/lib/libdnnl.so.3", "data/include/oneapi/", "data/share/doc/onednn/")
-for wheel in pathlib.Path(sys.argv[1]).glob("*.whl"):
-    with zipfile.ZipFile(wheel) as archive:
-        for name in archive.namelist():
-            inside = name.partition("/")[2]
-            if inside == wanted[0] or inside.startswith(wanted[1:]):
-                to = pathlib.Path(sys.argv[2], *pathlib.PurePosixPath(inside).parts[1:])
-                to.parent.mkdir(parents=True, exist_ok=True)
-                to.write_bytes(archive.read(name))
-PYTHON
-  ln -s libdnnl.so.3 "$folder/lib/libdnnl.so"
-  cp "$list" "$folder/installed.txt"
+  [[ ! $newer_onednn ]] || "$here/get_onednn.sh"
 }
 
 install_python() {
