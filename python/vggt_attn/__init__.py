@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from vggt_attn.reports import write_report as write_report
     from vggt_attn.torch import Recording as Recording
     from vggt_attn.torch import record as record
+    from vggt_attn.views import Served as Served
+    from vggt_attn.views import view as view
 
 # Each public name and the module that has it.
 _HOMES = {
@@ -41,6 +43,7 @@ _HOMES = {
     "OptionError": "vggt_attn.errors",
     "Recording": "vggt_attn.torch",
     "Report": "vggt_attn.reports",
+    "Served": "vggt_attn.views",
     "Table": "vggt_attn.reports",
     "definitions": "vggt_attn._core",
     "export": "vggt_attn.exports",
@@ -49,6 +52,7 @@ _HOMES = {
     "set_thread_count": "vggt_attn._core",
     "thread_count": "vggt_attn._core",
     "version": "vggt_attn._core",
+    "view": "vggt_attn.views",
     "write_report": "vggt_attn.reports",
 }
 __all__ = [
@@ -61,6 +65,7 @@ __all__ = [
     "OptionError",
     "Recording",
     "Report",
+    "Served",
     "Table",
     "definitions",
     "export",
@@ -69,6 +74,7 @@ __all__ = [
     "set_thread_count",
     "thread_count",
     "version",
+    "view",
     "write_report",
 ]
 

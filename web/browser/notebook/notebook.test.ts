@@ -13,16 +13,15 @@ const kept = process.env["VGGT_SCREENSHOTS"]; // a folder for pictures that peop
 const kImages = JSON.stringify(join(repository, "examples/demo/images"));
 const kCells = [
   `import vggt_attn as va
-from vggt_attn.widgets import Viewer
 export = va.export(${kImages}, out="attn_demo", num_images=3, save_qk=True, save_per_head=True, image_size=280)
 print("exported")`,
-  `w = Viewer(export, layer=2, head=1, query=(3, 4), height=640)
+  `w = va.view(export, layer=2, head=1, query=(3, 4), height=640)
 w`,
   `print("query", w.query, "layer", w.layer)`,
   `w.layer = 3
 figure = w.figure("x.png")
 print("figure", figure.recipe["layer"], figure.recipe["queries"])`,
-  `second = Viewer(export, layer=1, query=(1, 1), theme="dark", height=500)
+  `second = va.view(export, layer=1, query=(1, 1), theme="dark", height=500)
 second`,
   `print("free", w._viewer is None, len(w._pages), second._viewer is None)`,
 ];
@@ -149,8 +148,10 @@ it("takes keys for itself, which are the notebook's elsewhere", async () => {
   const cells = await page.locator(".jp-Notebook .jp-CodeCell").count();
   await choice(1, "query").focus();
   await page.keyboard.press("a"); // the atlas; JupyterLab would insert a cell
-  await expect.poll(() => choice(1, "view-atlas").getAttribute("aria-pressed")).toBe("true");
+  await expect.poll(() => choice(1, "atlas").count()).toBe(1);
   expect(await page.locator(".jp-Notebook .jp-CodeCell").count()).toBe(cells);
+  await page.keyboard.press("a");
+  await expect.poll(() => choice(1, "atlas").count()).toBe(0);
 });
 
 it("stands beside another, in a theme of its own", async () => {

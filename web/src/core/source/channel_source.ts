@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The Source in a notebook: asks what HttpSource asks, but through the channel between a widget and the program that
-// it belongs to (docs/http-api.md, "In a notebook").
+// it belongs to.
 import { HttpSource, type Send } from "./http_source";
 import { count, list, object, text, WireError } from "./check";
 import type { Frame } from "./wire";

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The page in the browser. widget_test.py has that of notebooks."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+import webbrowser
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+import vggt_attn as va
+
+
+def ask(url: str, path: str) -> bytes:
+    parts = urlsplit(url)
+    with urllib.request.urlopen(f"{parts.scheme}://{parts.netloc}/{path}", timeout=30) as answer:
+        return bytes(answer.read())
+
+
+def test_the_page_is_served_and_opened(made: va.Export, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr(webbrowser, "open", opened.append)
+    with va.view(made, layer=2, query=(1, 1, 3)) as served:
+        assert opened == [served.url]
+        words = parse_qs(urlsplit(served.url).query)
+        assert (words["layer"], words["query"]) == (["2"], ["1~1.3"])
+        assert json.loads(ask(served.url, "api/export"))["frames"]
+        assert b"<script" in ask(served.url, "")
+        assert served.url in repr(served)
+    with pytest.raises(urllib.error.URLError):
+        ask(served.url, "")
+
+
+def test_the_browser_is_left_alone(made: va.Export, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr(webbrowser, "open", opened.append)
+    served = va.view(made, browser=False)
+    served.close()
+    served.close()
+    assert opened == []
+
+
+def test_what_cannot_be_served_is_said(tmp_path: Path) -> None:
+    with pytest.raises(va.Error, match=r"no such file or folder|is no export"):
+        va.view(tmp_path / "nothing", browser=False)
+
+
+def test_the_server_ends_with_the_program(made: va.Export) -> None:
+    program = "import sys, vggt_attn as va; print(va.view(sys.argv[1], browser=False).url)"
+    command = [sys.executable, "-c", program, str(made.path)]
+    url = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+    with pytest.raises(urllib.error.URLError):
+        ask(url.strip(), "")
+
+
+def test_a_notebook_without_anywidget_says_what_to_install(
+    made: va.Export, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Shell:
+        kernel = object()
+
+    class IPython:
+        get_ipython = staticmethod(Shell)
+
+    monkeypatch.setitem(sys.modules, "IPython", IPython)
+    monkeypatch.delitem(sys.modules, "vggt_attn.widgets", raising=False)
+    monkeypatch.setitem(sys.modules, "anywidget", None)
+    with pytest.raises(va.Error, match="pip install anywidget"):
+        va.view(made)

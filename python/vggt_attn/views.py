@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The page: in a notebook's cell, or else in the browser."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import re
+import subprocess
+import sys
+import threading
+import webbrowser
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import urlencode
+
+from vggt_attn.errors import Error
+from vggt_attn.exports import Export, StrPath
+from vggt_attn.figures import spots_text
+
+if TYPE_CHECKING:
+    from vggt_attn.widgets import Viewer
+
+_ADDRESS = re.compile(r"http://\S+")
+
+
+class Served:
+    """A page that ``vggt-attn view`` serves on this machine, until ``close()`` or the program ends.
+
+    It is a context manager, too.
+    """
+
+    def __init__(self, path: StrPath, root: StrPath | None, link: str) -> None:
+        """Starts the server at a free port. Raises Error with what it says if it does not start."""
+        command = [sys.executable, "-m", "vggt_attn", "view", os.fspath(path), "--server_port", "0"]
+        if root is not None:
+            command += ["--root", os.fspath(root)]
+        # A session of its own, so that Ctrl-C in a terminal ends only the program, which ends it.
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        atexit.register(self.close)
+        said = ""
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            if found := _ADDRESS.search(line):
+                self._url = found[0] + (f"?{link}" if link else "")
+                break
+            said += line
+        else:
+            self.close()
+            said = said.strip().removeprefix("vggt-attn: ")
+            raise Error(said or "ended without a word", "vggt-attn view")
+        # What else it says is read, so that it never waits for a reader.
+        threading.Thread(target=self._process.stdout.read, daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        """Its address."""
+        return self._url
+
+    def wait(self) -> None:
+        """Waits until Ctrl-C: what the last line of a script does."""
+        try:
+            self._process.wait()
+        except KeyboardInterrupt:
+            self.close()
+
+    def close(self) -> None:
+        """Ends the server."""
+        atexit.unregister(self.close)
+        if self._process.poll() is None:
+            self._process.terminate()
+            try:
+                self._process.wait(5)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+
+    def __enter__(self) -> Self:
+        """Gives itself."""
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        """Ends the server."""
+        self.close()
+
+    def __repr__(self) -> str:
+        """Its address."""
+        return f"<vggt-attn view at {self._url}>"
+
+
+def _in_notebook() -> bool:
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    return getattr(shell, "kernel", None) is not None
+
+
+def view(
+    export: Export | StrPath,
+    *,
+    root: StrPath | None = None,
+    browser: bool = True,
+    height: int = 720,
+    theme: str = "auto",
+    **choices: Any,
+) -> Viewer | Served:
+    """Shows an export on the page: in the cell of a notebook, else in the browser.
+
+    Args:
+        export: an export, or its path.
+        root: a folder; the page can open and compare what is in it, and nothing outside. None: the
+            export's folder.
+        browser: False: does not open the browser; the address is ``.url``. Not for notebooks.
+        height: of the cell, in pixels. For notebooks.
+        theme: ``"light"``, ``"dark"``, or ``"auto"``, the notebook's. For notebooks.
+        **choices: what is shown at first: ``layer=12, head=3, query=(10, 20), view="heads"``,
+            ``definition="cosine"``.
+
+    Returns:
+        In a notebook a widget, whose ``layer``, ``head``, ``query``, ``view``, ``definition`` and
+        ``link`` can be read, set and observed; else what has ``.url``, ``.wait()``, ``.close()``.
+    """
+    if _in_notebook():
+        try:
+            from vggt_attn.widgets import Viewer  # noqa: PLC0415
+        except ModuleNotFoundError as error:
+            if error.name not in ("anywidget", "traitlets"):
+                raise
+            raise Error(
+                "the page in a notebook needs anywidget, which is not installed",
+                "",
+                "Run: pip install anywidget, and reload the notebook.",
+            ) from None
+        return Viewer(export, root=root, height=height, theme=theme, **choices)
+    words: dict[str, Any] = {"path": os.path.abspath(export)} if choices else {}
+    for name, value in choices.items():
+        words[name] = spots_text(value) if name == "query" else value
+    served = Served(export, root, urlencode(words))
+    if browser:
+        webbrowser.open(served.url)
+    return served
