@@ -56,18 +56,19 @@ const cell = (number: number): Locator => page.locator(".jp-Notebook .jp-CodeCel
 const viewer = (number: number): Locator => cell(number).locator(".vggt-attn");
 const choice = (number: number, name: string) => viewer(number).locator(`[data-testid=${name}]`);
 
-// JupyterLab forgets a cell that is run while the kernel is being connected, so that it is asked until it begins.
+// JupyterLab forgets a cell that is run while the kernel is being connected, so that it is asked until it has run.
 async function run(number: number): Promise<void> {
   const prompt = cell(number).locator(".jp-InputArea-prompt").first();
   const before = await prompt.innerText();
-  const begins = async () => {
+  const hasRun = async () => {
+    const now = await prompt.innerText();
+    if (now.includes("*")) return false;
+    if (now !== before && /\d/.test(now)) return true;
     await cell(number).locator(".cm-content").click();
     await page.keyboard.press("Control+Enter");
-    await page.waitForTimeout(500);
-    return prompt.innerText();
+    return false;
   };
-  await expect.poll(begins, { interval: 1000 }).not.toBe(before);
-  await expect.poll(() => prompt.innerText()).toMatch(/\d/);
+  await expect.poll(hasRun, { interval: 1000 }).toBe(true);
 }
 
 // What a cell prints, once it does.

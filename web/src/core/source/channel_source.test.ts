@@ -120,11 +120,14 @@ describe("a source that asks through a channel", () => {
     expect(freed).toHaveBeenCalledWith("blob:1");
   });
 
-  it("ends what is on its way when it is disposed", async () => {
+  it("ends what is on its way when it is disposed, and asks nothing more", async () => {
     const listed = source.list();
     source.dispose();
     await expect(listed).rejects.toThrow();
     expect(listeners.size).toBe(0);
+    await expect(source.list()).rejects.toThrow();
+    await expect(source.pictureAddress(kFrame)).rejects.toThrow();
+    expect(sent.length).toBe(1);
   });
 
   it("refuses an answer that is none", async () => {

@@ -28,13 +28,15 @@ export class ChannelSource extends HttpSource {
   private readonly pictures = new Map<string, string | Promise<string>>();
   private readonly stopListening: () => void;
   private readonly sendRequest: Send;
-  private readonly ended = new AbortController();
+  private readonly ended: AbortController;
 
   constructor(channel: Channel) {
     const waiting = new Map<string, Waiting>();
-    const send = sender(channel, waiting);
+    const ended = new AbortController();
+    const send = sender(channel, waiting, ended.signal);
     super("", { timeoutMs: kTimeoutMs, lateHint: kLateHint, send });
     this.waiting = waiting;
+    this.ended = ended;
     this.sendRequest = send;
     this.stopListening = channel.listen((message, buffers) => this.receive(message, buffers));
   }
@@ -94,13 +96,14 @@ export class ChannelSource extends HttpSource {
 }
 
 // Several viewers may share a channel, so that each has names of its own for its requests.
-function sender(channel: Channel, waiting: Map<string, Waiting>): Send {
+function sender(channel: Channel, waiting: Map<string, Waiting>, ended: AbortSignal): Send {
   const own = Math.random().toString(36).slice(2);
   let last = 0;
   return (address, { method = "GET", headers, body, signal }) => {
     const url = new URL(address, kNoServer);
     const id = `${own}-${++last}`;
     return new Promise((resolve, reject) => {
+      ended.throwIfAborted();
       signal.throwIfAborted();
       waiting.set(id, { resolve, reject });
       const onAbort = () => {
