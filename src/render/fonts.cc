@@ -102,11 +102,16 @@ struct FreeFonts {
 // Keeps nothing if it fails: each figure tries again.
 FcConfig* Load() {
   CheckRoom(kRoomToBegin);
-  // Without a configuration, as in small containers, there is still our own font; FcInitLoadConfig
-  // would print an error.
-  const std::unique_ptr<FcChar8, void (*)(FcChar8*)> file(FcConfigFilename(nullptr), &FcStrFree);
-  std::unique_ptr<FcConfig, FreeFonts> config(file ? FcInitLoadConfig() : FcConfigCreate());
+  // Without a configuration, as in small containers, there is still our own font. FcInitLoadConfig
+  // would print an error, and so would Pango, which asks for a current configuration.
+  std::unique_ptr<FcConfig, FreeFonts> config(FcConfigCreate());
+  if (config != nullptr && FcConfigParseAndLoad(config.get(), nullptr, FcFalse) == FcFalse) {
+    config.reset();
+  }
   if (config == nullptr) throw Error("cannot load the configuration of the system's fonts");
+  FcStrList* const files = FcConfigGetConfigFiles(config.get());
+  const bool configured = FcStrListNext(files) != nullptr;
+  FcStrListDone(files);
   FcConfigParseAndLoadFromMemory(
       config.get(), reinterpret_cast<const FcChar8*>(static_cast<const char*>(kWithoutSystemInter)),
       FcFalse);
@@ -115,6 +120,7 @@ FcConfig* Load() {
   FontFile semibold({vggt_font_semibold_begin, vggt_font_semibold_end});
   regular.AddTo(config.get());
   semibold.AddTo(config.get());
+  if (!configured) FcConfigSetCurrent(config.get());
   regular.LeaveOpen();
   semibold.LeaveOpen();
   return config.release();

@@ -27,9 +27,10 @@ std::string Clean(const std::string& text) {
 }  // namespace
 
 Typesetter::Typesetter() {
+  FcConfig* const all = AllFonts();
   PangoFontMap* fonts = pango_cairo_font_map_new_for_font_type(CAIRO_FONT_TYPE_FT);
   fonts_ = {fonts, [](PangoFontMap* each) { g_object_unref(each); }};
-  pango_fc_font_map_set_config(PANGO_FC_FONT_MAP(fonts), AllFonts());
+  pango_fc_font_map_set_config(PANGO_FC_FONT_MAP(fonts), all);
   PangoContext* context = pango_font_map_create_context(fonts);
   context_ = {context, [](PangoContext* each) { g_object_unref(each); }};
   // Letters stand where the font says and not where pixels are, so that text is as wide in every
