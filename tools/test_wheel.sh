@@ -20,6 +20,7 @@ environment() {
 echo "Testing the wheel in a new environment …"
 environment alone
 build-wheel/alone/bin/python -m pytest --quiet --ignore python/tests/torch
+VGGT_PYTHON=$PWD/build-wheel/alone/bin/python npm --prefix web run --silent test:notebook
 
 # With the distribution's NumPy, older than pip's, and its PyTorch, where it has one.
 if /usr/bin/python3 -c 'import importlib.util, sys; sys.exit(not importlib.util.find_spec("torch"))'; then
