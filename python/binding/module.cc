@@ -6,6 +6,8 @@
 
 NB_MODULE(_core, module) {
   using namespace vggt::python;  // NOLINT(google-build-using-namespace)
+  // A notebook's kernel, which keeps what cells have shown, ends with objects alive.
+  nanobind::set_leak_warnings(false);
   module.doc() = "The compiled part of vggt_attn.";
   module.def(
       "version", [] { return std::string(VGGT_VERSION); }, "Version of the library, as '0.1.0'.");
