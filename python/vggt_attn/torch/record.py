@@ -121,6 +121,8 @@ def record(
     turned = _transforms(transforms, len(listed))
     store.check_folder(to, overwrite)
     rec = Recording(to, family.name if family else None)
+    if layers is None:
+        rec.notes += _left_out(blocks)
     staging = store.stage(to, len(listed))
     try:
         kept = pictures.keep(listed, staging)
@@ -405,6 +407,15 @@ def _numbers(
             raise Error(f"{kind} block {refused[0] + 1} {what}", hint=hint)
         out[kind] = chosen
     return out
+
+
+def _left_out(blocks: dict[Kind, Blocks]) -> list[str]:
+    return [
+        f"{kind.capitalize()} blocks {', '.join(str(n + 1) for n in sorted(one.patchless))} are "
+        "left out: they attend among special tokens alone."
+        for kind, one in blocks.items()
+        if one.patchless
+    ]
 
 
 def _model_text(model: Any, family: Family | None) -> str:

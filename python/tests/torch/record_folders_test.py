@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A recording leaves alone what was there, and loses nothing."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import read_store
+import torch
+from recordings import FRAMES, assert_exact, recorded, refused
+from twins import vggt
+
+from vggt_attn.errors import Error
+from vggt_attn.torch import pictures, store, vggt_transforms
+
+
+def test_a_refused_recording_leaves_the_model_as_it_was(tmp_path: Path) -> None:
+    twin = vggt.make()
+    before = twin.run()["tokens"]
+    refused(
+        "no attention modules of global blocks",
+        twin,
+        tmp_path / "a",
+        patterns={"global": r"nothing\.(\d+)"},
+    )
+    refused("layers names 9", twin, tmp_path / "a", layers=[1, 9])
+    assert twin.run()["tokens"].equal(before)
+
+
+def test_what_stands_there_is_left_alone(tmp_path: Path) -> None:
+    twin, folder = vggt.make(), tmp_path / "out"
+    folder.mkdir()
+    recorded(twin, folder)  # an empty folder is as good as none
+    (folder / "notes.txt").write_text("mine")
+    with pytest.raises(Error, match="exists already"):
+        recorded(twin, folder)
+    recorded(twin, folder, overwrite=True, layers=[2])
+    assert (folder / "notes.txt").read_text() == "mine"
+    assert sorted(path.name for path in (folder / "qk").iterdir()) == [
+        "attention.json",
+        "global_02.safetensors",
+    ]
+    (folder / "attn_maps").mkdir()
+    with pytest.raises(Error, match="attention maps"):
+        recorded(twin, folder, overwrite=True)
+    shutil.rmtree(folder / "qk")
+    with pytest.raises(Error, match="holds no recording"):
+        recorded(twin, folder, overwrite=True)
+
+
+def test_what_appears_meanwhile_is_kept_and_so_is_the_recording(tmp_path: Path) -> None:
+    twin, folder = vggt.make(), tmp_path / "out"
+
+    def run() -> None:
+        twin.run()
+        folder.mkdir()
+        (folder / "predictions.pt").write_text("mine")
+
+    with pytest.raises(Error, match=r"kept in .*out.unfinished.*vggt_attn.torch finish"):
+        recorded(twin, folder, run)
+    assert (folder / "predictions.pt").read_text() == "mine"
+    store.finish(tmp_path / "out.unfinished", tmp_path / "elsewhere")
+    assert_exact(twin, tmp_path / "elsewhere")
+    assert not (tmp_path / "elsewhere" / "recording.json").exists()
+    assert not (tmp_path / "out.unfinished").exists()
+
+
+@pytest.mark.parametrize(("how", "message"), [
+    ({"images": "a.png"}, "is a path, expected a list"),
+    ({"images": "."}, "is a path, expected a list.*sorted"),
+    ({"images": []}, "images is empty"),
+    ({"images": [3]}, r"images\[0\] is a int"),
+    ({"images": ["missing.png"]}, "missing.png: does not exist"),
+    ({"images": [torch.rand(2, 8, 12)] * 3}, r"has shape \[2, 8, 12\]"),
+    ({"capture": []}, "capture=.*expected some of"),
+    ({"capture": "globl"}, "capture=.*expected some of"),
+    ({"layers": "1,2"}, "expected a list of numbers"),
+    ({"layers": []}, "layers is empty"),
+    ({"layers": [1.5]}, "expected whole numbers"),
+    ({"layers": [0]}, "layers names 0"),
+    ({"grid": 3}, "expected patches of a picture"),
+    ({"grid": (0, 3)}, "expected patches of a picture"),
+    ({"grid": ("a", "b")}, "expected patches of a picture"),
+    ({"attends": {"global": "casual"}}, "expected 'all' or 'causal'"),
+    ({"rope": {"global": {"type": "2d", "bas": 1}}}, "expected 'none', 'applied'"),
+    ({"patterns": {"global": "("}}, "no regular expression"),
+    ({"patterns": {"global": "blocks"}}, "one group in parentheses"),
+    ({"transforms": {}}, "a list of dictionaries"),
+    ({"transforms": [{}] * 3}, r"transforms\[0\] lacks"),
+    ({"transforms": vggt_transforms([(12, 8)])}, "has 1 entries, images names 3"),
+    ({"batch": -1}, "expected a number from 0"),
+    ({"special_tokens": {"global": "camera"}}, "a list of names"),
+    ({"special_tokens": {"global": ["a", "a", "b"]}}, "a list of names that differ"),
+])  # fmt: skip
+def test_what_can_be_known_before_is_checked_before(how: Any, message: str, tmp_path: Path) -> None:
+    twin = vggt.make()
+    twin.run = lambda: pytest.fail("the pass ran")
+    refused(message, twin, tmp_path / "a", **how)
+
+
+def test_names_are_taken_in_any_usual_form(tmp_path: Path) -> None:
+    twin = vggt.make()
+    recorded(
+        twin,
+        tmp_path / "out",
+        layers=np.arange(1, 3),
+        grid=np.array(vggt.GRID),
+        special_tokens={"global": ["a", "b", "c"]},
+        name="a\nb",
+        transforms=[*vggt_transforms([(12, 8)] * FRAMES)],
+    )
+    about = read_store.description(tmp_path / "out")
+    assert about["blocks"]["global"]["special_tokens"] == ["a", "b", "c"]
+    assert about["image_set_name"] == "a?b"
+
+
+def test_home_folders_and_links_are_followed(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    twin = vggt.make()
+    recorded(twin, "~/out")  # type: ignore[arg-type]
+    assert_exact(twin, tmp_path / "out")
+
+
+def test_pictures_that_no_browser_shows_become_png(tmp_path: Path) -> None:
+    pil = pytest.importorskip("PIL.Image")
+    pixels = np.arange(8 * 12 * 3, dtype=np.uint8).reshape(8, 12, 3)
+    paths = [tmp_path / "a.bmp", tmp_path / "b.TIFF"]
+    for path in paths:
+        pil.fromarray(pixels).save(path)
+    kept = keep(
+        tmp_path, [*paths, pixels, pixels.transpose(2, 0, 1) / 255.0, pil.fromarray(pixels)]
+    )
+    for picture in kept:
+        assert picture.path.endswith(".png")
+        assert picture.size == (12, 8)
+        assert (np.asarray(pil.open(tmp_path / "kept" / picture.path)) == pixels).all()
+
+
+def keep(tmp_path: Path, images: list[Any]) -> list[pictures.Picture]:
+    (tmp_path / "kept" / "images").mkdir(parents=True)
+    return pictures.keep(pictures.checked(images), tmp_path / "kept")
+
+
+def test_levels_of_pictures_are_not_cut_off(tmp_path: Path) -> None:
+    pil = pytest.importorskip("PIL.Image")
+    levels = np.linspace(0, 65535, 96).reshape(8, 12).astype("uint16")
+    pil.fromarray(levels).save(tmp_path / "deep.tiff")
+    (kept,) = keep(tmp_path, [tmp_path / "deep.tiff"])
+    shown = np.asarray(pil.open(tmp_path / "kept" / kept.path))
+    assert abs(shown[..., 0] - levels / 257).max() <= 1
+
+
+def test_pixels_beyond_one_are_refused(tmp_path: Path) -> None:
+    pixels = torch.tensor([0, 128, 255.0])[:, None, None].expand(3, 8, 12)
+    refused(
+        "has values from 0 to 255, expected 0 to 1",
+        vggt.make(),
+        tmp_path / "a",
+        images=[pixels] * FRAMES,
+    )
+
+
+def test_a_folder_may_be_a_link(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for name in ("empty", "missing"):
+        link = tmp_path / f"to_{name}"
+        link.symlink_to(tmp_path / name)
+        twin = vggt.make()
+        recorded(twin, link)
+        assert link.is_symlink()
+        assert_exact(twin, tmp_path / name)
+
+
+def test_damaged_and_empty_pictures_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "empty.png").touch()
+    (tmp_path / "zero.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(20))
+    with pytest.raises(Error, match=r"empty\.png: is empty"):
+        pictures.checked([tmp_path / "empty.png"])
+    with pytest.raises(Error, match=r"zero.png: (cannot be read|is no PNG)"):
+        keep(tmp_path, [tmp_path / "zero.png"])
