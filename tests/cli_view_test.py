@@ -106,6 +106,20 @@ class View(Case):
         self.addCleanup(viewer.__exit__)
         return viewer
 
+    def test_behind_a_proxy(self):
+        folder = self.export("--save_per_head")
+        viewer = self.view(folder, "--base_url", "/user/me/proxy/7860/", "--allow_host",
+                           "hub.example", "--allow_host", "lab")
+        for host in ("hub.example", "lab:8888"):
+            page = viewer.get("user/me/proxy/7860/", Host=host)
+            self.assertIn(b"app.js", page)
+        json.loads(viewer.get("user/me/proxy/7860/api/export", Host="lab",
+                              Origin="https://hub.example"))
+        self.assertEqual(viewer.refused("api/export", Host="evil.example")[0], 403)
+        for flags, said in ((("--base_url", "proxy"), "'proxy' is no path such as /proxy/7860"),
+                            (("--allow_host", "https://hub"), "is no name of a host")):
+            self.assert_refused(2, self.run_program("view", folder, *flags), said)
+
     def test_two_lines_of_python(self):
         folder = self.export("--save_per_head")
         viewer = self.view(folder)

@@ -31,7 +31,8 @@ struct ViewFlags {
   std::string path;  // "": the current folder
   std::string server_name = "127.0.0.1";
   int server_port = 7860;
-  std::string root;
+  std::string root, base_url;
+  std::vector<std::string> allow_host;
   bool open = false;
   uint64_t cache_gb = 8;
 };
@@ -154,6 +155,23 @@ void OpenBrowser(const std::string& address) {
   }).detach();
 }
 
+CLI::Validator BaseUrl() {
+  return {[](std::string& path) {
+            while (path.size() > 1 && path.back() == '/') path.pop_back();
+            const bool fine = path.size() > 1 && path.front() == '/' &&
+                              path.find_first_of("?#% \t\r\n\\") == std::string::npos;
+            return fine ? "" : "'" + path + "' is no path such as /proxy/7860";
+          },
+          "PATH"};
+}
+
+CLI::Validator HostOfProxy() {
+  return {[](std::string& host) {
+            return IsHostName(host) ? "" : "'" + host + "' is no name of a host, without port";
+          },
+          "HOST"};
+}
+
 int RunView(const ViewFlags& options) {
   const std::string path = options.path.empty() ? "." : options.path;
   NoteRecovery(path);
@@ -164,8 +182,8 @@ int RunView(const ViewFlags& options) {
   const auto opened = OpenFirst(catalog, options.path);
 
   HoldInterrupts();
-  const AccessRule access{options.server_name, MachineName()};
-  const Routes routes(catalog, access);
+  const AccessRule access{options.server_name, MachineName(), options.allow_host};
+  const Routes routes(catalog, access, kAnswerTime, options.base_url);
   HttpServer server(options.server_name, options.server_port,
                     [&](const Request& request) { return routes.Handle(request); });
   const std::string address =
@@ -200,6 +218,12 @@ std::function<int()> DeclareView(CLI::App& app) {
   app.add_option("--root", options->root, "nothing outside is opened [the folder shown]")
       ->check(SomeText())
       ->type_name("DIR");
+  app.add_option("--base_url", options->base_url, "where a proxy puts the page: /proxy/7860")
+      ->transform(BaseUrl())
+      ->type_name("PATH");
+  app.add_option("--allow_host", options->allow_host, "name by which a proxy is asked; repeatable")
+      ->check(HostOfProxy())
+      ->type_name("HOST");
   app.add_flag("--open", options->open, "open the page in the desktop's browser");
   app.add_option("--cache_gb", options->cache_gb,
                  "disk space to unpack layers in, in $TMPDIR or /var/tmp")

@@ -41,11 +41,23 @@ bool IsAddress(const std::string& name) {
          inet_pton(AF_INET6, name.c_str(), ignored.data()) == 1;
 }
 
+bool IsAllowedHost(const AccessRule& rule, const std::string& name) {
+  return std::ranges::any_of(rule.allowed_hosts, [&](const std::string& allowed) {
+    return name == Lower(Unbracketed(allowed));
+  });
+}
+
+// "https://lab.example:8443" -> "lab.example"; "" of anything else.
+std::string OriginName(const std::string& origin) {
+  const size_t scheme = origin.starts_with("http://") ? 7 : origin.starts_with("https://") ? 8 : 0;
+  return scheme > 0 ? HostName(origin.substr(scheme)) : "";
+}
+
 bool NamesThisServer(const AccessRule& rule, const std::string& host) {
   const std::string name = HostName(host);
   if (name.empty()) return false;
   if (name == "localhost" || name == "127.0.0.1" || name == "::1") return true;
-  if (name == Lower(Unbracketed(rule.server_name))) return true;
+  if (name == Lower(Unbracketed(rule.server_name)) || IsAllowedHost(rule, name)) return true;
   if (!IsAnyAddress(rule.server_name)) return false;
   const std::string machine = Lower(rule.machine_name);
   return IsAddress(name) || (!machine.empty() && (name == machine || name == machine + ".local"));
@@ -63,14 +75,20 @@ bool IsLoopback(const std::string& server_name) {
   return name == "localhost" || name == "::1" || (name.starts_with("127.") && IsAddress(name));
 }
 
+bool IsHostName(const std::string& name) {
+  return !name.empty() && HostName(name) == Lower(Unbracketed(name)) &&
+         name.find_first_of("/@*? \t") == std::string::npos;
+}
+
 void CheckAccess(const AccessRule& rule, const Request& request, bool is_page) {
   if (!NamesThisServer(rule, request.host)) {
     throw Refusal(403, "the Host header does not name this server", request.host,
-                  "Open the address that 'vggt-attn view' printed, or give the name you use as "
-                  "--server_name.");
+                  "Open the address that 'vggt-attn view' printed, give the name you use as "
+                  "--server_name, or a proxy's name as --allow_host.");
   }
   const std::string origin = Lower(request.origin), host = Lower(request.host);
-  if (!origin.empty() && origin != "http://" + host && origin != "https://" + host) {
+  const bool own = origin.empty() || origin == "http://" + host || origin == "https://" + host;
+  if (!own && !IsAllowedHost(rule, OriginName(origin))) {
     throw Refusal(403, "a page of another site asks", request.origin);
   }
   const std::string& site = request.fetch_site;

@@ -49,6 +49,38 @@ TEST(Access, TheNameThatWasGiven) {
   EXPECT_TRUE(HostAllowed("[fe80::1]", "[fe80::1]:7860"));
 }
 
+TEST(Access, NamesOfProxiesThatWereGiven) {
+  const AccessRule rule{"127.0.0.1", "", {"Hub.Example", "[fe80::1]"}};
+  Request request;
+  for (const char* host : {"hub.example", "HUB.example:8443", "[fe80::1]:80", "localhost:7860"}) {
+    request.host = host;
+    EXPECT_TRUE(Allowed(rule, request)) << host;
+  }
+  for (const char* host : {"evil.example", "hub.example.evil.example", "a.hub.example"}) {
+    request.host = host;
+    EXPECT_FALSE(Allowed(rule, request)) << host;
+  }
+  // A proxy that puts this server's own name in Host leaves the page's Origin.
+  request.host = "localhost:7860";
+  for (const char* origin : {"https://hub.example", "http://HUB.example:8443"}) {
+    request.origin = origin;
+    EXPECT_TRUE(Allowed(rule, request)) << origin;
+  }
+  for (const char* origin : {"https://evil.example", "hub.example", "ftp://hub.example", "null"}) {
+    request.origin = origin;
+    EXPECT_FALSE(Allowed(rule, request)) << origin;
+  }
+}
+
+TEST(Access, WhatCanBeANameOfAHost) {
+  for (const char* name : {"hub", "Hub.example", "192.168.0.7", "[::1]"}) {
+    EXPECT_TRUE(IsHostName(name)) << name;
+  }
+  for (const char* name : {"", "https://hub", "hub:80", "hub/", "*", "a b", "a@b"}) {
+    EXPECT_FALSE(IsHostName(name)) << name;
+  }
+}
+
 TEST(Access, OnAllAddressesAnyAddressAndTheMachinesName) {
   for (const char* all : {"0.0.0.0", "::", "[::]"}) {
     EXPECT_TRUE(IsAnyAddress(all));

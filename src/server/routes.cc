@@ -277,7 +277,16 @@ Response Routes::Answer(const Request& request) const {
 }
 
 Response Routes::Handle(const Request& request) const {
-  return Guarded([&] { return Answer(request); });
+  return Guarded([&] {
+    if (base_url_.empty() || !request.path.starts_with(base_url_)) return Answer(request);
+    Request inside = request;
+    inside.path.erase(0, base_url_.size());
+    if (inside.path.starts_with("/")) return Answer(inside);
+    if (!inside.path.empty()) return Answer(request);  // "/proxy/78601"
+    CheckAccess(access_, request, true);
+    // The page's relative addresses count from a folder.
+    return Response{308, "text/plain", "", {{"Location", base_url_ + "/"}}};
+  });
 }
 
 }  // namespace vggt

@@ -18,9 +18,14 @@ class Routes {
  public:
   // Called where loops use all threads that there are for answers (ThreadCount). An answer that is
   // not computed within `answer_time` is given up.
+  // `base_url`, "" or as "/proxy/7860": where a proxy puts the page. Addresses are answered with
+  // and without it.
   Routes(ExportCatalog& catalog, AccessRule access,
-         std::chrono::milliseconds answer_time = kAnswerTime)
-      : catalog_(catalog), access_(std::move(access)), answer_time_(answer_time) {}
+         std::chrono::milliseconds answer_time = kAnswerTime, std::string base_url = "")
+      : catalog_(catalog),
+        access_(std::move(access)),
+        answer_time_(answer_time),
+        base_url_(std::move(base_url)) {}
 
   // Answers about an export name it in the header X-Export, percent-encoded. Whatever goes wrong
   // becomes an answer with a status of 400 or more and {"error": {"what", "where", "hint"}}; only
@@ -39,6 +44,7 @@ class Routes {
   ExportCatalog& catalog_;
   AccessRule access_;
   std::chrono::milliseconds answer_time_;
+  std::string base_url_;
   // Of the lanes. Threads that answer clients work alone, so that ThreadCount() is 1 there.
   const int threads_ = ThreadCount();
   mutable ComputeLanes lanes_;

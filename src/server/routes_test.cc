@@ -331,6 +331,29 @@ TEST_F(RoutesTest, NothingOpenYet) {
   EXPECT_EQ(WhatOf(response), "no export is open");
 }
 
+TEST_F(RoutesTest, AreBelowTheAddressOfAProxy) {
+  const Routes routes(*catalog_, AccessRule{"127.0.0.1", "", {"hub.example"}}, kAnswerTime,
+                      "/proxy/7860");
+  Request request;
+  request.method = "GET";
+  request.host = "hub.example";
+  const auto status = [&](const std::string& path) {
+    request.path = path;
+    return routes.Handle(request).status;
+  };
+  // A proxy may hand on the whole address, or what stands behind its own part.
+  for (const char* path : {"/proxy/7860/", "/proxy/7860/app.js", "/proxy/7860/api/export", "/",
+                           "/app.js", "/api/export"}) {
+    EXPECT_EQ(status(path), 200) << path;
+  }
+  EXPECT_EQ(status("/proxy/78601/"), 404);
+  EXPECT_EQ(status("/proxy/7860"), 308);
+  EXPECT_EQ(HeaderOf(routes.Handle(request), "Location"), "/proxy/7860/");
+  request.host = "evil.example";
+  EXPECT_EQ(status("/proxy/7860"), 403);
+  EXPECT_EQ(status("/proxy/7860/api/export"), 403);
+}
+
 TEST_F(StoreRoutesTest, AnExportSaysWhatItsStoreHolds) {
   const Json store = BodyOf(Get("/api/export"))["store"];
   ASSERT_EQ(store["blocks"].size(), 3U);
