@@ -50,7 +50,8 @@ KeptTokens LargestAnchors(const TokenGrid& grid, std::span<const double> scores,
       return score_a != score_b ? score_a > score_b : a < b;
     };
     if (last != patches.end()) std::nth_element(patches.begin(), last, patches.end(), is_before);
-    for (auto patch = patches.begin(); patch != last; ++patch) keep[static_cast<size_t>(*patch)] = 1;
+    for (auto patch = patches.begin(); patch != last; ++patch)
+      keep[static_cast<size_t>(*patch)] = 1;
   };
   if (together) {
     take(KeyTokens({0, grid.frames}, Definition::kPatches, grid));

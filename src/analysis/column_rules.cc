@@ -65,7 +65,9 @@ class ColumnRules {
     }
     AddOwnPicture();
     const size_t shares = options_.anchors.size();
-    const auto setting = [&](size_t a) { return fmt::format("{:.3g} %", 100 * options_.anchors[a]); };
+    const auto setting = [&](size_t a) {
+      return fmt::format("{:.3g} %", 100 * options_.anchors[a]);
+    };
     for (size_t a = 0; a < shares; ++a) {
       AddMeanOfDraws(setting(a), first_random + a * static_cast<size_t>(options_.draws));
     }
@@ -101,8 +103,7 @@ class ColumnRules {
       }
       for (const FrameRange& frames : attended_) {
         const auto first = kept.begin() + grid_.first_token(frames.first);
-        counts[half].push_back(
-            std::accumulate(first, first + KeyCount(frames, grid_), int64_t{0}));
+        counts[half].push_back(std::accumulate(first, first + KeyCount(frames, grid_), int64_t{0}));
       }
     }
     for (const int64_t query : in_.column_rows) {
@@ -154,8 +155,8 @@ class ColumnRules {
         const bool together = rule == SparsityRule::kColumnAnchors;
         std::vector<KeptTokens> keep;
         for (const std::vector<double>& each : scores) {
-          keep.push_back(LargestAnchors(grid_, each, together ? count * grid_.frames : count,
-                                        together));
+          keep.push_back(
+              LargestAnchors(grid_, each, together ? count * grid_.frames : count, together));
         }
         if (rule == SparsityRule::kEvenAnchors) keep = {EvenAnchors(grid_, count)};
         sets_.push_back(Fixed(keep));
@@ -212,7 +213,7 @@ class ColumnRules {
       for (size_t s = 0; s < sets_.size(); ++s) {
         const FixedKeys& keys = sets_[s];
         KeptMass& measured = measured_[s];
-        measured.mass[head] = keys.all                 ? 1
+        measured.mass[head] = keys.all                    ? 1
                               : in_.statistics != nullptr ? OfStatistics(head, keys)
                                                           : OfSample(plain, keys);
         if (weighted()) {
@@ -259,8 +260,8 @@ class ColumnRules {
     double sum = 0, squares = 0;
     for (size_t draw = 0; draw < draws; ++draw) {
       SparsityOutcome one = Outcome(SparsityRule::kRandomAnchors, setting, first + draw);
-      const double mass = std::accumulate(one.mass.begin(), one.mass.end(), 0.0) /
-                          static_cast<double>(heads_);
+      const double mass =
+          std::accumulate(one.mass.begin(), one.mass.end(), 0.0) / static_cast<double>(heads_);
       // Welford's way: squares are those of the distances from the mean so far.
       const auto number = static_cast<double>(draw);
       const double before = mass - sum / std::max(1.0, number);

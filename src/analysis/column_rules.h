@@ -35,8 +35,8 @@ struct ColumnRulesInput {
   const TokenGrid& grid;
   Attends attends;
   const SparsityOptions& options;
-  int64_t rows;                           // how many queries the tallies add up
-  std::vector<const ColumnTally*> plain;  // [heads]
+  int64_t rows;                              // how many queries the tallies add up
+  std::vector<const ColumnTally*> plain;     // [heads]
   std::vector<const ColumnTally*> weighted;  // [heads], or empty: the lengths are not known
   std::span<const uint8_t> half_of;          // [tokens]: which half of the sample a query is in
   bool split;                                // whether there are two halves

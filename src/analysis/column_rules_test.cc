@@ -42,8 +42,8 @@ class ColumnRulesTest : public ::testing::TestWithParam<Attends> {
   }
 
   std::vector<SparsityOutcome> Outcomes() const {
-    ColumnRulesInput input{grid_, GetParam(), options_, std::ssize(rows_), {},     {},
-                           half_of_, true,     rows_,    nullptr,           {}};
+    ColumnRulesInput input{grid_,    GetParam(), options_, std::ssize(rows_), {}, {},
+                           half_of_, true,       rows_,    nullptr,           {}};
     for (const ColumnTally& tally : tallies_) {
       input.plain.push_back(&tally);
       input.weighted.push_back(&tallies_[1 - (&tally - tallies_)]);
@@ -121,7 +121,8 @@ TEST_P(ColumnRulesTest, EqualPlainLoops) {
           std::vector<double> scores(static_cast<size_t>(grid_.tokens()), 0);
           for (const ColumnTally& tally : tallies_) {
             const ColumnSums& other = tally.halves[1 - half];
-            for (size_t j = 0; j < scores.size(); ++j) scores[j] += (own ? other.intra : other.all)[j];
+            for (size_t j = 0; j < scores.size(); ++j)
+              scores[j] += (own ? other.intra : other.all)[j];
           }
           keep[half] = LargestAnchors(grid_, scores, own ? count : 3 * count, !own);
         }

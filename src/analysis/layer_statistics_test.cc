@@ -213,9 +213,10 @@ TEST_F(LayerStatisticsTest, Identity) {
 }
 
 TEST_F(LayerStatisticsTest, UniformAttentionGivesItsBaselines) {
-  for (const auto& [attends, scene] :
-       {std::pair{Attends::kAll, 0}, {Attends::kAll, 2}, {Attends::kFrame, 0},
-        {Attends::kCausal, 0}}) {
+  for (const auto& [attends, scene] : {std::pair{Attends::kAll, 0},
+                                       {Attends::kAll, 2},
+                                       {Attends::kFrame, 0},
+                                       {Attends::kCausal, 0}}) {
     for (const bool all : {true, false}) {
       const TestDir dir;
       QkDescription d = Description({3, 4, 5, 3, 16}, attends);

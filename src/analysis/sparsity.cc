@@ -265,8 +265,8 @@ class SparsityPass {
       if (counts) counts->top_kept[s] += static_cast<double>(tops[s]) / static_cast<double>(keys);
     }
     if (counts) {
-      counts->keys_for_90 +=
-          static_cast<double>(largest.CountToReach(0.9 * largest.total())) / static_cast<double>(keys);
+      counts->keys_for_90 += static_cast<double>(largest.CountToReach(0.9 * largest.total())) /
+                             static_cast<double>(keys);
     }
     AddBlocks(row, masks, tally, counts);
     AddColumns(row, tally.columns);
@@ -389,9 +389,9 @@ class SparsityPass {
 
   // Those whose keys are the same for all queries, or nearly so.
   void AddColumnRules(std::span<const double> own_scores) {
-    ColumnRulesInput input{grid_,          blocks_.attends, options_,    std::ssize(rows_),
-                           {},             {},              half_of_,    split_,
-                           column_rows_,   statistics_,     own_scores};
+    ColumnRulesInput input{grid_,     blocks_.attends, options_, std::ssize(rows_), {},
+                           {},        half_of_,        split_,   column_rows_,      statistics_,
+                           own_scores};
     for (const HeadTally& head : tallies_) {
       input.plain.push_back(&head.plain.columns);
       if (weighted()) input.weighted.push_back(&head.weighted.columns);

@@ -46,9 +46,9 @@ LayerStatistics Statistics(const QkDescription& d) {
 // Group sizes counted key by key.
 TEST(TokenFlow, UniformFlowCountsKeys) {
   for (const Attends attends : kAttends) {
-    for (const TokenGrid grid : {TokenGrid{3, 3, 2, 2}, TokenGrid{1, 2, 2, 3},
-                                 TokenGrid{4, 1, 1, 2}, TokenGrid{2, 0, 2, 2},
-                                 TokenGrid{2, 1, 1, 2, 5}}) {
+    for (const TokenGrid grid :
+         {TokenGrid{3, 3, 2, 2}, TokenGrid{1, 2, 2, 3}, TokenGrid{4, 1, 1, 2},
+          TokenGrid{2, 0, 2, 2}, TokenGrid{2, 1, 1, 2, 5}}) {
       if (grid.scene_tokens > 0 && attends != Attends::kAll) continue;
       SCOPED_TRACE(::testing::Message() << AttendsName(attends) << " " << grid.frames);
       GroupFlow expected = {};
@@ -68,11 +68,11 @@ TEST(TokenFlow, UniformFlowCountsKeys) {
         for (int64_t j = 0; j < grid.tokens(); ++j) {
           const int64_t g = j / grid.tokens_per_frame(), at = j % grid.tokens_per_frame();
           if (attends == Attends::kFrame ? g != f : attends == Attends::kCausal && g > f) continue;
-          const TokenGroup to = grid.is_scene_token(j)   ? TokenGroup::kRegisters
+          const TokenGroup to = grid.is_scene_token(j)     ? TokenGroup::kRegisters
                                 : at < grid.special_tokens ? special_group(g, at)
-                                : g == f                 ? TokenGroup::kOwnPatches
-                                : g == 0                 ? TokenGroup::kFirstPatches
-                                                         : TokenGroup::kOtherPatches;
+                                : g == f                   ? TokenGroup::kOwnPatches
+                                : g == 0                   ? TokenGroup::kFirstPatches
+                                                           : TokenGroup::kOtherPatches;
           ++counts[static_cast<size_t>(to)];
           ++all;
         }

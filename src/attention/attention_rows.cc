@@ -227,9 +227,8 @@ double AttentionRows::State::Products(const AttentionRequest& asked) const {
   if (!NeedsNormalizers(request)) return products;
   const bool one_frame =
       blocks.attends == Attends::kFrame || request.definition == Definition::kFrame;
-  const double of_head =
-      static_cast<double>(grid.tokens()) *
-      static_cast<double>(one_frame ? grid.tokens_per_frame() : grid.tokens());
+  const double of_head = static_cast<double>(grid.tokens()) *
+                         static_cast<double>(one_frame ? grid.tokens_per_frame() : grid.tokens());
   return products + static_cast<double>(MissingNormalizers(request, blocks)) * of_head;
 }
 

@@ -50,8 +50,8 @@ std::string SpecialTokensText(const QkBlocks& blocks) {
                          ? "These blocks have none"
                          : fmt::format("There are {}", fmt::join(blocks.special_tokens, ", "));
   if (!blocks.scene_tokens.empty()) {
-    text += fmt::format("; {}, of no picture, can only be a key",
-                        fmt::join(blocks.scene_tokens, ", "));
+    text +=
+        fmt::format("; {}, of no picture, can only be a key", fmt::join(blocks.scene_tokens, ", "));
   }
   return Printable(text + ".", 300);
 }

@@ -141,9 +141,9 @@ std::vector<int64_t> ParseCells(const std::string& text, const TokenGrid& grid) 
 int64_t ParseToken(const std::string& name, const QkBlocks& blocks) {
   const int64_t token = FindSpecialToken(blocks, name);
   if (token >= 0) return token;
-  throw RequestError(
-      Kind::kNotThere, "token", fmt::format("there is no special token '{}'", Printable(name)),
-      SpecialTokensText(blocks));
+  throw RequestError(Kind::kNotThere, "token",
+                     fmt::format("there is no special token '{}'", Printable(name)),
+                     SpecialTokensText(blocks));
 }
 
 std::vector<int64_t> ParseTokens(const RequestWords& words, const QkBlocks& blocks,

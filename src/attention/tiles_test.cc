@@ -43,8 +43,8 @@ Matrix Collect(const HeadTiles& tiles, const TokenGrid& grid) {
     EXPECT_GE(block.slot, 0);
     EXPECT_LT(block.slot, ThreadCount());
     EXPECT_LE(std::ssize(block.rows), kMostBlockRows);
-    const auto scene = std::ranges::count_if(
-        block.keys, [&](int64_t key) { return grid.is_scene_token(key); });
+    const auto scene =
+        std::ranges::count_if(block.keys, [&](int64_t key) { return grid.is_scene_token(key); });
     EXPECT_EQ((std::ssize(block.keys) - scene) % block.key_frames.count(), 0);
     for (size_t i = 0; i < block.rows.size(); ++i) {
       for (size_t j = 0; j < block.keys.size(); ++j) {

@@ -42,10 +42,10 @@ class OneThreadHere {
   const int threads_before_;
 };
 
-// Calls body() here, or, where this thread's pool is lost, on a thread of its own, and rethrows what
-// it throws. A child process of fork() has only the thread that called fork(): the others of its
-// pool are gone, which OpenMP does not notice and waits for them forever. For work in which oneDNN
-// is called; loops see to it themselves.
+// Calls body() here, or, where this thread's pool is lost, on a thread of its own, and rethrows
+// what it throws. A child process of fork() has only the thread that called fork(): the others of
+// its pool are gone, which OpenMP does not notice and waits for them forever. For work in which
+// oneDNN is called; loops see to it themselves.
 void WithWholePool(const std::function<void()>& body);
 
 // Inside the body of a loop: the index of the thread that runs it, in [0, ThreadCount()). Outside

@@ -128,8 +128,9 @@ TEST(CheckpointReport, AKeyChoosesAmongSeveralModels) {
   const Checkpoint checkpoint = Make(dir, tensors);
   EXPECT_THAT(ErrorOf([&] { ReadModelPlan(checkpoint); }),
               HasSubstr("holds several models. Choose one with `weights_key`: ema.module, model"));
-  EXPECT_THAT(ErrorOf([&] { ReadModelPlan(checkpoint, "ema.modul"); }),
-              HasSubstr("holds no model 'ema.modul'. Choose one with `weights_key`: ema.module, model"));
+  EXPECT_THAT(
+      ErrorOf([&] { ReadModelPlan(checkpoint, "ema.modul"); }),
+      HasSubstr("holds no model 'ema.modul'. Choose one with `weights_key`: ema.module, model"));
   EXPECT_EQ(ReadModelPlan(checkpoint, "model").text, TinyConv().text);
   const CheckpointReport report = InspectCheckpoint(checkpoint, "ema.module");
   EXPECT_EQ(report.plan.prefix, "ema.module.aggregator.");

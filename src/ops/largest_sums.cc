@@ -76,7 +76,8 @@ constexpr int64_t kFew = 32;  // values that are sorted
 void LargestSums::Take(std::span<const float> values) {
   values_.assign(values.begin(), values.end());
   smaller_.resize(values.size());
-  parts_.assign({{0, 0, false}, {std::ssize(values_), SumOf(values_.data(), std::ssize(values_)), true}});
+  parts_.assign(
+      {{0, 0, false}, {std::ssize(values_), SumOf(values_.data(), std::ssize(values_)), true}});
 }
 
 void LargestSums::Divide(size_t part, int64_t n) {

@@ -141,7 +141,8 @@ void AddTo(const float* x, int64_t count, double* sums) {
   const auto lanes = static_cast<int64_t>(hn::Lanes(dd));
   int64_t i = 0;
   for (; i + lanes <= count; i += lanes) {
-    hn::StoreU(hn::Add(hn::LoadU(dd, sums + i), hn::PromoteTo(dd, hn::LoadU(df, x + i))), dd, sums + i);
+    hn::StoreU(hn::Add(hn::LoadU(dd, sums + i), hn::PromoteTo(dd, hn::LoadU(df, x + i))), dd,
+               sums + i);
   }
   for (; i < count; ++i) sums[i] += x[i];
 }

@@ -43,7 +43,7 @@ class SparsityMaking {
     options_.seed = input.seed;
     const QkDescription& description = input.store.description();
     const TokenGrid grid = description.token_grid(blocks_);
-    const RowSample sample = !input.rows       ? SparsitySample(description)
+    const RowSample sample = !input.rows        ? SparsitySample(description)
                              : *input.rows == 0 ? AllRows(grid)
                                                 : SampledRows(grid, *input.rows);
     const size_t count = blocks_.layers.size();

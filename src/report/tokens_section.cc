@@ -304,8 +304,8 @@ class TokensMaking {
       }
     }
     if (kind.grid.all_specials() > 0) {
-      const double uniform = static_cast<double>(kind.grid.all_specials()) /
-                             static_cast<double>(kind.grid.tokens());
+      const double uniform =
+          static_cast<double>(kind.grid.all_specials()) / static_cast<double>(kind.grid.tokens());
       section_.findings.push_back(fmt::format(
           "Patches give special tokens most in {} layer {}: {} of their mass, {:.1f} times that of "
           "uniform attention.",

@@ -109,9 +109,9 @@ std::vector<std::string> ParseTokenNames(const Json& json, const char* key,
   }
   for (const std::string& name : names) {
     if (name.empty() || !seen.insert(name).second) {
-      throw Error(fmt::format("'{}' names the token '{}' twice, or not at all", key,
-                              Printable(name)),
-                  source);
+      throw Error(
+          fmt::format("'{}' names the token '{}' twice, or not at all", key, Printable(name)),
+          source);
     }
   }
   return names;

@@ -23,7 +23,7 @@ inline constexpr int kQkFormatVersion = 2;
 // Bounds on what is read, far beyond any model.
 inline constexpr int64_t kMostHeadDim = 1024;
 inline constexpr int64_t kMostSpecialTokens = 256;  // of a frame, and of no frame
-inline constexpr int64_t kMostTokens = 1 << 24;  // of all frames
+inline constexpr int64_t kMostTokens = 1 << 24;     // of all frames
 inline constexpr int64_t kMostChannels = 1 << 16;
 
 using QkRope = RopeSpec;
@@ -65,8 +65,8 @@ struct QkLayer {
   bool has(QkExtra extra) const;
 };
 
-// Where the model itself has a frame's special tokens, before or after its patches. Stores have them
-// first whatever the model does.
+// Where the model itself has a frame's special tokens, before or after its patches. Stores have
+// them first whatever the model does.
 enum class SpecialTokensPlace { kFirst, kLast };
 inline constexpr std::array kSpecialTokensPlaces = {SpecialTokensPlace::kFirst,
                                                     SpecialTokensPlace::kLast};

@@ -216,7 +216,8 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{"/grid/H_p", 1'000'001, "'H_p' is 1000001"},
         Wrong{"/blocks", Json::object(), "none of global, frame, encoder"},
         Wrong{"/blocks/global/special_tokens_place", "middle", "expected one of first, last"},
-        Wrong{"/blocks/global/scene_tokens", {"a", "a"}, "'scene_tokens' names the token 'a' twice"},
+        Wrong{
+            "/blocks/global/scene_tokens", {"a", "a"}, "'scene_tokens' names the token 'a' twice"},
         Wrong{"/blocks/global/scene_tokens", {"camera"}, "names the token 'camera' twice"},
         Wrong{"/blocks/global/scene_tokens", "scale", "'scene_tokens'"},
         Wrong{"/blocks/encoder/scene_tokens", {"scale"}, "that attend to 'frame' cannot have"},
