@@ -16,6 +16,7 @@
 #include "capture/capture_job.h"
 #include "cli/command.h"
 #include "cli/flag_names.h"
+#include "cli/interrupt.h"
 #include "core/error.h"
 #include "image/capabilities.h"
 
@@ -195,6 +196,7 @@ void OccupyStandardStreams() {
 
 int RunCommandLine(const std::vector<std::string>& arguments) {
   OccupyStandardStreams();
+  const SignalsAsBefore signals;
   // A reader that goes away ("| head") and a limit on the size of files are errors of one write,
   // not the end of the process.
   std::signal(SIGPIPE, SIG_IGN);

@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include <array>
 #include <atomic>
 #include <csignal>
 
@@ -19,6 +20,8 @@ void Note(int signal) {
   if (interrupted != 0) _exit(128 + signal);
   interrupted = 1;
 }
+
+constexpr std::array kChanged = {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGXFSZ};
 
 bool IsIgnored(int signal) {
   struct sigaction now = {};
@@ -37,7 +40,16 @@ sigset_t Interrupts() {
 
 }  // namespace
 
+SignalsAsBefore::SignalsAsBefore() : before_(kChanged.size()) {
+  for (size_t i = 0; i < kChanged.size(); ++i) sigaction(kChanged[i], nullptr, &before_[i]);
+}
+
+SignalsAsBefore::~SignalsAsBefore() {
+  for (size_t i = 0; i < kChanged.size(); ++i) sigaction(kChanged[i], &before_[i], nullptr);
+}
+
 void CatchInterrupts() {
+  interrupted = 0;
   struct sigaction action = {};
   action.sa_handler = Note;
   for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {

@@ -2,10 +2,26 @@
 // Ctrl-C, taken so that nothing half-written is left.
 #pragma once
 
+#include <csignal>
+#include <vector>
+
 namespace vggt {
 
-// From now on SIGINT, SIGTERM and SIGHUP are noted, unless they were ignored before (nohup); a
-// second one ends the process at once.
+// When it ends, all signals that a command changes do what they did when it began: a command may
+// run inside another program, whose other work they must end.
+class SignalsAsBefore {
+ public:
+  SignalsAsBefore();
+  ~SignalsAsBefore();
+  SignalsAsBefore(const SignalsAsBefore&) = delete;
+  SignalsAsBefore& operator=(const SignalsAsBefore&) = delete;
+
+ private:
+  std::vector<struct sigaction> before_;
+};
+
+// From now on SIGINT, SIGTERM and SIGHUP are noted (what was noted before is forgotten), unless
+// they were ignored before (nohup); a second one ends the process at once.
 void CatchInterrupts();
 
 // Throws Interrupted if one has been noted. Called wherever work can be given up.

@@ -41,6 +41,25 @@ TEST(InterruptDeathTest, WhatWasIgnoredStaysIgnored) {
       ::testing::ExitedWithCode(7), "");
 }
 
+TEST(InterruptDeathTest, AfterwardsSignalsDoWhatTheyDid) {
+  EXPECT_EXIT(
+      {
+        std::signal(SIGINT, [](int) { std::_Exit(7); });
+        {
+          const SignalsAsBefore signals;
+          CatchInterrupts();
+          std::signal(SIGPIPE, SIG_IGN);
+          std::raise(SIGINT);
+        }
+        CatchInterrupts();
+        ThrowIfInterrupted();  // what was noted then is forgotten
+        { const SignalsAsBefore ignored; }
+        std::signal(SIGINT, [](int) { std::_Exit(7); });
+        std::raise(SIGINT);
+      },
+      ::testing::ExitedWithCode(7), "");
+}
+
 TEST(InterruptDeathTest, TheSecondEndsTheProcess) {
   EXPECT_EXIT(
       {
