@@ -314,7 +314,7 @@ def test_control_c_ends_an_export_and_leaves_nothing(tmp_path: Path) -> None:
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     took = time.monotonic() - begin
-    assert errors.strip().endswith("KeyboardInterrupt")
+    assert "KeyboardInterrupt" in errors
     assert process.returncode == -signal.SIGINT
     assert list(tmp_path.iterdir()) == []
     assert took < 2  # a second, and the interpreter's own end, on a busy machine

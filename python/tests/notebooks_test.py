@@ -23,7 +23,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_matching_heads(folder: Path) -> None:
-    notebook = nbformat.read(NOTEBOOKS / "matching_heads.ipynb", as_version=4)
+    notebook = nbformat.read(NOTEBOOKS / "matching_heads.ipynb", as_version=4)  # type: ignore[no-untyped-call]
     client = nbclient.NotebookClient(
         notebook, timeout=120, resources={"metadata": {"path": str(folder)}}
     )
@@ -41,6 +41,7 @@ def test_matching_heads(folder: Path) -> None:
 
 @pytest.mark.parametrize("path", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda path: path.stem)
 def test_notebooks_are_kept_without_outputs(path: Path) -> None:
-    for cell in nbformat.read(path, as_version=4).cells:
+    notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
+    for cell in notebook.cells:
         assert not cell.get("outputs")
         assert cell.get("execution_count") is None

@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 import webbrowser
@@ -25,7 +27,7 @@ def ask(url: str, path: str) -> bytes:
 
 def test_the_page_is_served_and_opened(made: va.Export, monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[str] = []
-    monkeypatch.setattr(webbrowser, "open", opened.append)
+    monkeypatch.setattr(webbrowser, "open", lambda url: opened.append(url) or True)
     with va.view(made, layer=2, query=(1, 1, 3)) as served:
         assert opened == [served.url]
         words = parse_qs(urlsplit(served.url).query)
@@ -57,6 +59,46 @@ def test_the_server_ends_with_the_program(made: va.Export) -> None:
     url = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
     with pytest.raises(urllib.error.URLError):
         ask(url.strip(), "")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+def test_the_server_ends_with_a_program_that_is_killed(
+    number: signal.Signals, made: va.Export
+) -> None:
+    program = (
+        "import sys, time, vggt_attn as va; print(va.view(sys.argv[1], browser=False).url, "
+        "flush=True); time.sleep(60)"
+    )
+    command = [sys.executable, "-c", program, str(made.path)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    url = process.stdout.readline().strip()
+    assert ask(url, "api/export")
+    process.send_signal(number)
+    process.wait(60)
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            ask(url, "")
+        except (urllib.error.URLError, ConnectionError):
+            break
+        assert time.monotonic() < deadline
+
+
+def test_choices_are_those_of_the_page(made: va.Export) -> None:
+    for wrong in ({"layers": 3}, {"layer": 0}):
+        with pytest.raises(va.OptionError, match="is no choice of the page|is 0"):
+            va.view(made, browser=False, **wrong)
+    with va.view(made, browser=False, link="?layer=2&view=heads") as served:
+        assert served.url.endswith("/?layer=2&view=heads")
+
+
+def test_without_a_browser_the_address_is_printed(
+    made: va.Export, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(webbrowser, "open", lambda url: False)
+    with va.view(made) as served:
+        assert served.url in capsys.readouterr().out
 
 
 def test_a_notebook_without_anywidget_says_what_to_install(

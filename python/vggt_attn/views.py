@@ -13,7 +13,7 @@ import webbrowser
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlencode
 
-from vggt_attn.errors import Error
+from vggt_attn.errors import Error, OptionError
 from vggt_attn.exports import Export, StrPath
 from vggt_attn.figures import spots_text
 
@@ -21,6 +21,18 @@ if TYPE_CHECKING:
     from vggt_attn.widgets import Viewer
 
 _ADDRESS = re.compile(r"http://\S+")
+_CHOICES = ("layer", "head", "query", "view", "definition", "link")
+
+# The server ends when its standard input does: with this program, however that ends.
+_SERVE = """
+import os, sys, threading
+def await_end():
+    sys.stdin.buffer.read()
+    os._exit(0)
+threading.Thread(target=await_end, daemon=True).start()
+from vggt_attn.__main__ import main
+sys.exit(main(sys.argv[1:]))
+"""
 
 
 class Served:
@@ -31,13 +43,14 @@ class Served:
 
     def __init__(self, path: StrPath, root: StrPath | None, link: str) -> None:
         """Starts the server at a free port. Raises Error with what it says if it does not start."""
-        command = [sys.executable, "-m", "vggt_attn", "view", os.fspath(path), "--server_port", "0"]
+        command = [sys.executable, "-P", "-c", _SERVE, "view", os.path.abspath(path)]
+        command += ["--server_port", "0"]
         if root is not None:
-            command += ["--root", os.fspath(root)]
+            command += ["--root", os.path.abspath(root)]
         # A session of its own, so that Ctrl-C in a terminal ends only the program, which ends it.
         self._process = subprocess.Popen(
             command,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -136,10 +149,24 @@ def view(
                 "Run: pip install anywidget, and reload the notebook.",
             ) from None
         return Viewer(export, root=root, height=height, theme=theme, **choices)
+    served = Served(export, root, _link(export, choices))
+    if browser and not webbrowser.open(served.url):
+        print(f"No browser could be opened. The page is at {served.url}")
+    return served
+
+
+def _link(export: Export | StrPath, choices: dict[str, Any]) -> str:
+    """The part of an address that says what is shown."""
+    for name, value in choices.items():
+        if name not in _CHOICES:
+            raise OptionError(
+                "is no choice of the page", f"`{name}`", f"There are {', '.join(_CHOICES)}."
+            )
+        if name in ("layer", "head") and isinstance(value, int) and value < 1:
+            raise OptionError(f"is {value}", f"`{name}`", "They count from 1.")
+    if "link" in choices:
+        return str(choices["link"]).removeprefix("?")
     words: dict[str, Any] = {"path": os.path.abspath(export)} if choices else {}
     for name, value in choices.items():
         words[name] = spots_text(value) if name == "query" else value
-    served = Served(export, root, urlencode(words))
-    if browser:
-        webbrowser.open(served.url)
-    return served
+    return urlencode(words)
