@@ -251,6 +251,16 @@ class Capture(Case):
             self.assertIn(message, told)
             self.assertEqual(told.count("\n"), 1, told)
             self.assertFalse((self.dir / "part").exists())
+        for flags, message in ((("--layers", "1,,2"), "--layers: expected numbers from 1"),
+                               (("--layers", "0"), "--layers: expected numbers from 1"),
+                               (("--device", "nowhere"), "--device: "),
+                               (("--num_images", "0"), "--num_images: expected 1 or more"),
+                               (("--capture", "all"), "--capture: expected some of")):
+            told = io.StringIO()
+            with contextlib.redirect_stderr(told), self.assertRaises(SystemExit) as ended:
+                vggt_command.main(["--image_dir", "seen", "--checkpoint", "model.pt", *flags])
+            self.assertEqual(ended.exception.code, 2)
+            self.assertIn(message, told.getvalue())
         status, _, told = self.command("--image_dir", "seen", "--checkpoint", "model.pt")
         self.assertEqual(status, 1)
         self.assertIn("attn_first2all_seen: exists already. Use --overwrite", told)
@@ -260,6 +270,16 @@ class Capture(Case):
         self.assertEqual(done.returncode, 1)
         self.assertIn("is now: python -m vggt_attn.torch", done.stderr)
         self.assertIn("the package vggt cannot be imported", done.stderr)
+
+    def test_models_are_built_without_random_weights(self):
+        from torch.nn.init import trunc_normal_
+        with vggt_command._uninitialised():
+            weight = torch.zeros(4)
+            trunc_normal_(weight, std=1.0)
+            torch.nn.init.normal_(weight)
+            self.assertTrue((weight == 0).all())
+        trunc_normal_(weight, std=1.0)
+        self.assertFalse((weight == 0).any())
 
     def test_the_program_chooses_among_the_models_of_a_training_state(self):
         state = vggt_command.read_safetensors(self.weights)

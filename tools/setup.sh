@@ -48,7 +48,7 @@ for argument in "$@"; do
     --python) with_python=1 ;;
     --tests)
       with_python=1
-      packages+=(ccache libgtest-dev libgmock-dev libbenchmark-dev python3-numpy python3-pytest
+      packages+=(ccache libgtest-dev libgmock-dev libbenchmark-dev python3-numpy python3-pil python3-pytest
                  "${debian_only[@]}")
       ;;
     # libomp-14-dev: the omp.h that clang-tidy reads in place of GCC's.

@@ -136,7 +136,18 @@ def finish(kept: Path, folder: Path | None = None) -> Path:
             str(kept),
             "Give the folder that the recorder named.",
         ) from error
-    publish(kept, to.absolute(), description, overwrite)
+    to = to.expanduser().absolute()
+    check_folder(to, overwrite)
+    # A copy beside the target: it may be on another disk, and this one may be full.
+    staging = stage(to, int(description.get("frames", 0)))
+    try:
+        shutil.copytree(kept, staging, dirs_exist_ok=True)
+        (staging / _ABOUT).write_bytes(b" " * (65536 + 2 * (kept / _ABOUT).stat().st_size))
+    except OSError as error:
+        shutil.rmtree(staging, ignore_errors=True)
+        raise cannot_write(to, error) from error
+    publish(staging, to, description, overwrite)
+    shutil.rmtree(kept)
     return to
 
 

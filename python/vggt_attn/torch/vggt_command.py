@@ -111,13 +111,16 @@ def _options(given: Sequence[str]) -> argparse.Namespace:
     options.kinds = options.capture.split(",")
     if set(options.kinds) - set(KINDS):
         parser.error(f"--capture: expected some of {', '.join(KINDS)}")
+    if options.layers is not None:
+        words = options.layers.split(",")
+        if not all(word.strip().isdecimal() and int(word) > 0 for word in words):
+            parser.error("--layers: expected numbers from 1, such as 1,12,24")
+        options.layers = sorted({int(word) for word in words})
     try:
-        options.layers = (
-            sorted({int(n) for n in options.layers.split(",")}) if options.layers else None
-        )
         options.device = torch.device(options.device)
-    except (ValueError, RuntimeError) as error:
-        parser.error(str(error).splitlines()[0])
+        torch.empty(1, device=options.device)
+    except (RuntimeError, AssertionError) as error:
+        parser.error(f"--device: {str(error).splitlines()[0]}")
     return options
 
 
@@ -202,10 +205,12 @@ def _refuse_folder(output: Path, overwrite: bool) -> None:
 @contextlib.contextmanager
 def _uninitialised() -> Iterator[None]:
     """Models are built without random weights, which would only be overwritten."""
+    # Models import some by name, which call others of the module.
     kept: dict[str, Any] = {
         name: fill
         for name, fill in vars(torch.nn.init).items()
-        if name.endswith("_") and callable(fill) and not name.startswith("_")
+        if callable(fill)
+        and (name.startswith("_no_grad_") or (name.endswith("_") and not name.startswith("_")))
     }
     try:
         for name in kept:
