@@ -27,7 +27,12 @@ def ask(url: str, path: str) -> bytes:
 
 def test_the_page_is_served_and_opened(made: va.Export, monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[str] = []
-    monkeypatch.setattr(webbrowser, "open", lambda url: opened.append(url) or True)
+
+    def remember(url: str) -> bool:
+        opened.append(url)
+        return True
+
+    monkeypatch.setattr(webbrowser, "open", remember)
     with va.view(made, layer=2, query=(1, 1, 3)) as served:
         assert opened == [served.url]
         words = parse_qs(urlsplit(served.url).query)
