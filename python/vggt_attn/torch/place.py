@@ -95,7 +95,7 @@ class Place:
             raise Error(f"batch={wishes.batch}, but the model sees a batch of {self.batches}", path)
         self.positions_given = False
         self.layout: rope.Layout | None = None
-        self._look_at_positions(call, len(blocks.scene))
+        self._look_at_positions(call)
         if scene.grid is None:
             raise Error(
                 "the grid of patches cannot be seen",
@@ -148,7 +148,7 @@ class Place:
                 "Only a cache of earlier frames can be recorded. " + LEAVE_OUT,
             )
 
-    def _look_at_positions(self, call: Call, scene: int) -> None:
+    def _look_at_positions(self, call: Call) -> None:
         given = [where for _, where, _ in call.rotations if where is not None]
         self.positions_given = bool(given)
         if not given:
@@ -189,7 +189,7 @@ class Place:
                 f"Say it: special_tokens_place={{{self.kind!r}: 'first'}} (or 'last').",
             )
 
-    def frames_first(self, x: Tensor, which: str) -> Tensor:
+    def frames_first(self, x: Tensor) -> Tensor:
         """[heads, tokens, d] of the chosen scene, as the store has them.
 
         Frames in the order of the pictures, special tokens before patches, tokens of no frame last.

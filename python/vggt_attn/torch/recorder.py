@@ -288,9 +288,7 @@ class Recorder:
 
     def _part(self, kind: Kind, path: str, module: Any, call: Call, seen: Attended) -> _Part:
         at = Place(self.scene, kind, path, call, seen)
-        q, k, v = (
-            at.frames_first(x, which) for x, which in ((seen.q, "q"), (seen.k, "k"), (seen.v, "k"))
-        )
+        q, k, v = (at.frames_first(x) for x in (seen.q, seen.k, seen.v))
         attends = self._attends(kind, path, at, seen)
         spec, stored_q, stored_k, error = self._stored(kind, path, module, at, call, seen, q, k)
         self.precision = PRECISIONS.get(seen.q.dtype, str(seen.q.dtype).removeprefix("torch."))
@@ -334,9 +332,7 @@ class Recorder:
         natural = "all" if kind == "global" else "frame"
         step = kind == "global" and at.frames < self.wishes.frames
         if step or seen.k.shape[2] > seen.q.shape[2]:
-            natural = (
-                "causal"  # keys of earlier steps: each frame is a query before later ones come
-            )
+            natural = "causal"  # each frame asks before later ones come
         found = natural
         if seen.mask is not None:
             found = at.mask_kind(seen.mask, natural)
@@ -371,9 +367,9 @@ class Recorder:
 
         def compared(one_q: Tensor, one_k: Tensor, turn: Any) -> Tensor:
             errors = []
+            hq, hk = turn(one_q.half().float()), turn(one_k.half().float())
             for group_rows, begin, end in groups(rows):
                 exact = rope.sampled_rows(q, k[:, begin:end], group_rows, seen.scale)
-                hq, hk = turn(one_q.half().float()), turn(one_k.half().float())
                 found = rope.sampled_rows(hq, hk[:, begin:end], group_rows, seen.scale)
                 errors.append(rope.row_error(found, exact))
             return torch.stack(errors).max()
@@ -410,7 +406,7 @@ class Recorder:
             )
             return rope.rotate_2d(x, whole.to(x.device), base)
 
-        own_q, own_k = at.frames_first(turn_q, "q"), at.frames_first(turn_k, "k")
+        own_q, own_k = at.frames_first(turn_q), at.frames_first(turn_k)
         plain_error = compared(own_q, own_k, turn)
         known = self.facts.get(kind)
         wanted = (
