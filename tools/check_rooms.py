@@ -89,6 +89,10 @@ def problems(rooms):
             test = name.endswith("_test.cc")
             if room != "cli" and not test and PRINTS.search(line.split("//")[0]):
                 yield f"{name}:{number}: a library room neither prints nor exits"
+        if path.suffix == ".cc" and path.with_suffix(".h").exists():
+            first = next(line for line in lines if line.startswith("#include"))
+            if first != f'#include "{name[:-3]}.h"':
+                yield f"{name}: its own header is not the first include, which shows that it compiles by itself"
         if name.endswith(".cc") and not name.endswith("_test.cc") and room != "cli":
             if not path.with_name(path.stem + "_test.cc").exists():
                 yield f"{name}: no {path.stem}_test.cc beside it"

@@ -13,7 +13,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+constexpr double kNotKnown = std::numeric_limits<double>::quiet_NaN();
 
 // Five heads; metric m of head h is 100 · (layer + 1) + m + h / 10.
 LayerStatistics Made(BlockKind kind, int64_t layer) {
@@ -51,7 +51,7 @@ class StatisticsTables : public ::testing::Test {
         table.rows.at(row).at(static_cast<size_t>(found - table.columns.begin()));
     if (const auto* whole = std::get_if<int64_t>(&cell)) return static_cast<double>(*whole);
     const auto* number = std::get_if<double>(&cell);
-    return number == nullptr ? kNan : *number;
+    return number == nullptr ? kNotKnown : *number;
   }
   static void ExpectWhole(const ReportTable& table) {
     for (const auto& row : table.rows) EXPECT_EQ(row.size(), table.columns.size());
@@ -66,7 +66,7 @@ class StatisticsTables : public ::testing::Test {
 };
 
 TEST_F(StatisticsTables, HeadsHaveTheNamesThatScriptsRelyOn) {
-  layers_[1].mean[2 * 5 + 3] = kNan;
+  layers_[1].mean[2 * 5 + 3] = kNotKnown;
   const ReportTable table = HeadsTable(pointers_);
   ExpectWhole(table);
   ASSERT_EQ(table.rows.size(), 15U);
@@ -93,8 +93,8 @@ TEST_F(StatisticsTables, HeadsHaveTheNamesThatScriptsRelyOn) {
 }
 
 TEST_F(StatisticsTables, LayersHaveMeanAndPercentilesOfHeads) {
-  layers_[2].mean[3] = layers_[2].mean[4] = kNan;
-  for (int h = 0; h < 5; ++h) layers_[2].mean[5 + h] = kNan;
+  layers_[2].mean[3] = layers_[2].mean[4] = kNotKnown;
+  for (int h = 0; h < 5; ++h) layers_[2].mean[5 + h] = kNotKnown;
   const ReportTable table = LayersTable(pointers_);
   ExpectWhole(table);
   ASSERT_EQ(table.rows.size(), 3U);

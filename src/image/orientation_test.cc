@@ -62,7 +62,7 @@ std::string Webp(const std::string& exif) {
 
 constexpr std::string (*kContainers[])(const std::string&) = {Jpeg, Png, Webp};
 
-int OrientationOf(const std::string& file) { return ExifOrientation(AsBytes(file)); }
+int StoredOrientation(const std::string& file) { return ExifOrientation(AsBytes(file)); }
 
 TEST(ExifOrientation, IsReadFromEachFormatInBothByteOrders) {
   for (const auto container : kContainers) {
@@ -70,35 +70,36 @@ TEST(ExifOrientation, IsReadFromEachFormatInBothByteOrders) {
       for (uint32_t i = 1; i <= 8; ++i) {
         const std::string exif =
             Tiff(big_endian, {{.id = 0x010F, .type = 2}, {.value = i}, {.id = 0x0131}});
-        EXPECT_EQ(OrientationOf(container(exif)), static_cast<int>(i));
+        EXPECT_EQ(StoredOrientation(container(exif)), static_cast<int>(i));
       }
     }
   }
   // Some programs write WebP so.
-  EXPECT_EQ(OrientationOf(Webp("Exif\0\0"s + Tiff(true, {{}}))), 6);
+  EXPECT_EQ(StoredOrientation(Webp("Exif\0\0"s + Tiff(true, {{}}))), 6);
 }
 
 TEST(ExifOrientation, NumbersMayBeWiderButOnlyOne) {
-  EXPECT_EQ(OrientationOf(Jpeg(Tiff(true, {{.type = 4, .value = 8}}))), 8);
-  EXPECT_EQ(OrientationOf(Jpeg(Tiff(false, {{.type = 1, .value = 3}}))), 3);
+  EXPECT_EQ(StoredOrientation(Jpeg(Tiff(true, {{.type = 4, .value = 8}}))), 8);
+  EXPECT_EQ(StoredOrientation(Jpeg(Tiff(false, {{.type = 1, .value = 3}}))), 3);
   for (const Tag tag : {Tag{.type = 5}, Tag{.type = 0}, Tag{.count = 2}, Tag{.count = 0}}) {
-    EXPECT_EQ(OrientationOf(Jpeg(Tiff(true, {tag}))), 1);
+    EXPECT_EQ(StoredOrientation(Jpeg(Tiff(true, {tag}))), 1);
   }
 }
 
 TEST(ExifOrientation, WhatIsBrokenMeansUpright) {
   for (const uint32_t value : {0U, 9U, 65535U}) {
-    EXPECT_EQ(OrientationOf(Png(Tiff(true, {{.value = value}}))), 1);
+    EXPECT_EQ(StoredOrientation(Png(Tiff(true, {{.value = value}}))), 1);
   }
   for (const uint32_t directory : {0U, 9U, 1000U, 0xFFFFFFFFU}) {
-    EXPECT_EQ(OrientationOf(Png(Tiff(false, {{}}, directory))), 1);
+    EXPECT_EQ(StoredOrientation(Png(Tiff(false, {{}}, directory))), 1);
   }
   std::string other = Tiff(true, {{}});
   other[3] = '+';
-  EXPECT_EQ(OrientationOf(Webp(other)), 1);
-  EXPECT_EQ(OrientationOf(Webp("")), 1);
-  EXPECT_EQ(OrientationOf(""), 1);
-  EXPECT_EQ(OrientationOf(Tiff(true, {{}})), 1);  // a TIFF itself comes upright from its decoder
+  EXPECT_EQ(StoredOrientation(Webp(other)), 1);
+  EXPECT_EQ(StoredOrientation(Webp("")), 1);
+  EXPECT_EQ(StoredOrientation(""), 1);
+  EXPECT_EQ(StoredOrientation(Tiff(true, {{}})),
+            1);  // a TIFF itself comes upright from its decoder
 }
 
 // A file that is cut or changed anywhere gives a valid orientation, and 6 while the tag is whole.
@@ -114,7 +115,7 @@ TEST(ExifOrientation, AnyBytesAreSafe) {
       for (const char byte : {'\0', '\x7F', '\xFF'}) {
         std::string changed = file;
         changed[i] = byte;
-        const int got = OrientationOf(changed);
+        const int got = StoredOrientation(changed);
         EXPECT_TRUE(got >= 1 && got <= 8) << i;
       }
     }

@@ -14,7 +14,7 @@
 namespace vggt {
 namespace {
 
-std::vector<float> Random(size_t count, float size, uint32_t seed) {
+std::vector<float> RandomValues(size_t count, float size, uint32_t seed) {
   std::mt19937 engine(seed);
   std::uniform_real_distribution<float> value(-size, size);
   std::vector<float> out(count);
@@ -41,8 +41,9 @@ TEST(HalfRowsTest, DotHalvesEqualsItsFormula) {
       for (const int64_t stride : {int64_t{0}, second}) {
         SCOPED_TRACE(testing::Message() << first << "+" << second << ", " << count << " keys");
         const int64_t dim = first + second;
-        const std::vector<float> a = Random(first, 3, 1), b = Random((count + 1) * second, 3, 2);
-        const std::vector<uint16_t> keys = AsHalf(Random(count * dim, 3, 3));
+        const std::vector<float> a = RandomValues(first, 3, 1),
+                                 b = RandomValues((count + 1) * second, 3, 2);
+        const std::vector<uint16_t> keys = AsHalf(RandomValues(count * dim, 3, 3));
         std::vector<double> expected(count, 0.0);
         for (int64_t i = 0; i < count; ++i) {
           for (int64_t c = 0; c < dim; ++c) {
@@ -79,7 +80,7 @@ TEST(HalfRowsTest, FromHalvesIsExact) {
 TEST(HalfRowsTest, SquaredNormsEqualTheirFormula) {
   for (const int64_t dim : {1, 8, 16, 20, 64, 128}) {
     for (const int64_t count : kCounts) {
-      const std::vector<uint16_t> keys = AsHalf(Random(count * dim, 3, 4));
+      const std::vector<uint16_t> keys = AsHalf(RandomValues(count * dim, 3, 4));
       ForEachTarget([&] {
         std::vector<float> out(count);
         SquaredNorms(keys.data(), count, dim, out.data());
@@ -95,7 +96,7 @@ TEST(HalfRowsTest, SquaredNormsEqualTheirFormula) {
 
 TEST(HalfRowsTest, ExponentialsAndTheirSums) {
   for (const int64_t count : {1, 15, 16, 33, 5000}) {
-    const std::vector<float> x = Random(count, 40, 5), shifts = Random(count, 40, 6);
+    const std::vector<float> x = RandomValues(count, 40, 5), shifts = RandomValues(count, 40, 6);
     ForEachTarget([&] {
       const float max = LargestOf(x.data(), count, -1e30F);
       EXPECT_EQ(max, *std::max_element(x.begin(), x.end()));
@@ -133,7 +134,7 @@ TEST(HalfRowsTest, FarBelowTheShiftIsNearlyZero) {
 TEST(HalfRowsTest, OneValueThatIsNotFiniteIsSeen) {
   for (const int64_t count : {1, 16, 21}) {
     ForEachTarget([&] {
-      std::vector<float> x = Random(count, 1e30F, 9);
+      std::vector<float> x = RandomValues(count, 1e30F, 9);
       EXPECT_TRUE(RowIsFinite(x.data(), count));
       for (const float bad : {NAN, INFINITY, -INFINITY}) {
         for (const int64_t i : {int64_t{0}, count - 1}) {
@@ -148,7 +149,7 @@ TEST(HalfRowsTest, OneValueThatIsNotFiniteIsSeen) {
 
 TEST(HalfRowsTest, SumsAndMaxima) {
   for (const int64_t count : {0, 1, 16, 21}) {
-    const std::vector<float> x = Random(count, 1, 7), start = Random(count, 1, 8);
+    const std::vector<float> x = RandomValues(count, 1, 7), start = RandomValues(count, 1, 8);
     ForEachTarget([&] {
       std::vector<float> sum = start, larger = start;
       AddScaled(x.data(), count, 0.25F, sum.data());

@@ -31,7 +31,7 @@ StridedValues Plain(const std::vector<float>& values) {
 
 double Of(const std::vector<float>& values, double q) { return Quantile(Plain(values), q); }
 
-double AddTo(GroupQuantiles& quantiles, const StridedValues& group) {
+double AddGroup(GroupQuantiles& quantiles, const StridedValues& group) {
   return quantiles.Add({&group, 1})[0];
 }
 
@@ -71,8 +71,8 @@ TEST(Quantile, GroupsAndAllEqualSorting) {
           const auto values = [&](int64_t group) {
             return StridedValues{&data[group * length], runs, length, groups * length};
           };
-          EXPECT_EQ(AddTo(up, values(g)), Sorted(each[g], q));
-          AddTo(down, values(groups - 1 - g));
+          EXPECT_EQ(AddGroup(up, values(g)), Sorted(each[g], q));
+          AddGroup(down, values(groups - 1 - g));
         }
         EXPECT_EQ(up.OfAll(), Sorted(data, q));
         EXPECT_EQ(down.OfAll(), Sorted(data, q));
@@ -113,7 +113,7 @@ TEST(Quantile, ASampleOfAllGroupsSavesTimeOrIsRefused) {
     GroupQuantiles quantiles(2 * half, 0.9, mislead ? misleading : sample);
     for (const int64_t first : {int64_t{0}, half}) {
       const std::vector<float> group(data.begin() + first, data.begin() + first + half);
-      EXPECT_EQ(AddTo(quantiles, Plain(group)), Sorted(group, 0.9));
+      EXPECT_EQ(AddGroup(quantiles, Plain(group)), Sorted(group, 0.9));
     }
     const std::optional<double> all = quantiles.OfAll();
     EXPECT_EQ(all.has_value(), !mislead);
@@ -126,9 +126,10 @@ TEST(Quantile, ASampleOfAllGroupsSavesTimeOrIsRefused) {
 TEST(Quantile, OtherGroupsThanAnnouncedAreAnError) {
   const std::vector<float> two = {1, 2};
   GroupQuantiles quantiles(3, 0.5);
-  AddTo(quantiles, Plain(two));
+  AddGroup(quantiles, Plain(two));
   EXPECT_THAT(testing::ErrorOf([&] { quantiles.OfAll(); }), ::testing::HasSubstr("announced"));
-  EXPECT_THAT(testing::ErrorOf([&] { AddTo(quantiles, {}); }), ::testing::HasSubstr("no values"));
+  EXPECT_THAT(testing::ErrorOf([&] { AddGroup(quantiles, {}); }),
+              ::testing::HasSubstr("no values"));
 }
 
 // Printed by numpy 1.24: numpy.quantile(numpy.array(values, numpy.float32), 0.99).

@@ -15,9 +15,9 @@ namespace {
 
 // One value, less than a vector, whole vectors, one more and one less, more than are added in
 // float32.
-constexpr int64_t kCounts[] = {1, 3, 9, 10, 11, 15, 16, 17, 64, 925, 2048, 2049, 5000};
+constexpr int64_t kLengths[] = {1, 3, 9, 10, 11, 15, 16, 17, 64, 925, 2048, 2049, 5000};
 
-std::vector<float> Random(int64_t count, float spread, uint32_t seed = 5) {
+std::vector<float> RandomRow(int64_t count, float spread, uint32_t seed = 5) {
   std::mt19937 engine(seed);
   std::normal_distribution<float> normal(0, spread);
   std::vector<float> x(static_cast<size_t>(count));
@@ -27,9 +27,9 @@ std::vector<float> Random(int64_t count, float spread, uint32_t seed = 5) {
 
 // Floats are exact where the twin begins, so only the exponential and sums round.
 TEST(ExponentiatePartTest, EqualsItsFormula) {
-  for (const int64_t count : kCounts) {
+  for (const int64_t count : kLengths) {
     for (const float spread : {0.0F, 1.0F, 12.0F}) {
-      const std::vector<float> x = Random(count, spread);
+      const std::vector<float> x = RandomRow(count, spread);
       const double largest = *std::max_element(x.begin(), x.end());
       double sum = 0, squares = 0, weighted = 0;
       for (const float value : x) {
@@ -77,7 +77,7 @@ TEST(ExponentiatePartTest, FarFromZero) {
 }
 
 TEST(FirstPlaceOfTest, FindsTheFirst) {
-  for (const int64_t count : kCounts) {
+  for (const int64_t count : kLengths) {
     std::vector<float> x(count, 1);
     ForEachTarget([&] {
       EXPECT_EQ(FirstPlaceOf(2, x.data(), count), count);
@@ -92,11 +92,11 @@ TEST(FirstPlaceOfTest, FindsTheFirst) {
 }
 
 TEST(TopValuesTest, AreTheFirstOfAllSorted) {
-  for (const int64_t count : kCounts) {
+  for (const int64_t count : kLengths) {
     // Random ones; few different ones; all alike; ascending; all largest in one sixteenth.
-    std::vector<std::vector<float>> rows = {Random(count, 1), Random(count, 1),
-                                            std::vector<float>(count, -3), Random(count, 1),
-                                            Random(count, 1)};
+    std::vector<std::vector<float>> rows = {RandomRow(count, 1), RandomRow(count, 1),
+                                            std::vector<float>(count, -3), RandomRow(count, 1),
+                                            RandomRow(count, 1)};
     for (float& value : rows[1]) value = std::round(value);
     std::sort(rows[3].begin(), rows[3].end());
     for (int64_t i = 0; i < count; i += 16) rows[4][i] += 100;
@@ -116,7 +116,7 @@ TEST(TopValuesTest, AreTheFirstOfAllSorted) {
 
 TEST(SumOfDifferencesTest, EqualsItsFormula) {
   for (const int64_t count : {16, 32, 928, 2048, 2064, 5008}) {
-    const std::vector<float> x = Random(count, 1, 1), y = Random(count, 1, 2);
+    const std::vector<float> x = RandomRow(count, 1, 1), y = RandomRow(count, 1, 2);
     double expected = 0;
     for (int64_t i = 0; i < count; ++i) expected += std::abs(0.3 * x[i] - 0.7 * y[i]);
     ForEachTarget([&] {
@@ -128,9 +128,9 @@ TEST(SumOfDifferencesTest, EqualsItsFormula) {
 }
 
 TEST(AddToTwoTest, EqualsItsFormula) {
-  const std::vector<float> x = Random(48, 1);
+  const std::vector<float> x = RandomRow(48, 1);
   ForEachTarget([&] {
-    std::vector<float> first = Random(48, 1, 8), second = Random(48, 1, 9);
+    std::vector<float> first = RandomRow(48, 1, 8), second = RandomRow(48, 1, 9);
     const std::vector<float> before = first, other = second;
     AddToTwo(x.data(), 48, 0.5F, first.data(), -2, second.data());
     for (int64_t i = 0; i < 48; ++i) {
@@ -160,8 +160,8 @@ TEST(SumOfTest, AndAddToAreDoubleSums) {
 }
 
 TEST(MoveToSumsTest, AddsWholeNumbersOfItsUnit) {
-  for (const int64_t count : kCounts) {
-    const std::vector<float> x = Random(count, 4);
+  for (const int64_t count : kLengths) {
+    const std::vector<float> x = RandomRow(count, 4);
     ForEachTarget([&] {
       std::vector<float> moved = x;
       std::vector<int64_t> sums(count, 1000);
@@ -184,7 +184,7 @@ TEST(SumOfDistancesTest, EqualsItsFormula) {
   for (const auto& size :
        {std::pair<int64_t, int64_t>{1, 1}, {3, 1}, {1, 19}, {5, 7}, {4, 16}, {25, 37}, {70, 33}}) {
     const int64_t height = size.first, width = size.second;
-    std::vector<float> x = Random(height * width + kPartPadding, 1);
+    std::vector<float> x = RandomRow(height * width + kPartPadding, 1);
     for (float& value : x) value = std::abs(value);
     const FloatBuffer table = DistanceTable(height, width);
     for (const int64_t from : {int64_t{0}, height * width / 2, height * width - 1}) {

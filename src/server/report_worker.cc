@@ -15,7 +15,7 @@ namespace {
 
 // Two for two exports that are compared. Those of 50 pictures through VGGT-1B take 150 MB.
 constexpr size_t kMostJobs = 2;
-constexpr std::chrono::milliseconds kBetweenChecks{20}, kBetweenLooks{200};
+constexpr std::chrono::milliseconds kBetweenStopChecks{20}, kBetweenLooks{200};
 // Of nice(1): a tenth of a processor that quick answers want, too, and less than long ones get. At
 // 19 it would stand still wherever others are at work.
 constexpr int kWorkerPriority = 10;
@@ -213,7 +213,7 @@ void ReportWorker::Wait(std::unique_lock<std::mutex>& lock, const JobPtr& job,
     throw Refusal(503, "the export was replaced, or others were asked for, before it was computed",
                   "", "Ask again.");
   }
-  computed_.wait_for(lock, kBetweenChecks);
+  computed_.wait_for(lock, kBetweenStopChecks);
   lock.unlock();
   CheckStop(stop_check);
   lock.lock();
