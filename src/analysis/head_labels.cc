@@ -23,7 +23,7 @@ constexpr double kMatcherCrossMass = 0.3, kMatcherSameCell = 0.25;
 constexpr double kMatcherMutual = 0.3, kMatcherTop10Mass = 0.25;
 constexpr double kFirstMass = 0.2, kFirstTimes = 2;
 constexpr double kUniformKeys = 0.5;
-constexpr double kHubTimes = 10, kHubQueries = 3, kHubMass = 0.1, kHubPatches = 0.02;
+constexpr double kHubMass = 0.1, kHubPatches = 0.02;
 
 // What the rules ask of one head.
 class Head {
@@ -67,7 +67,7 @@ class Head {
     const double mean = s_.Mean(metric, head_);
     return std::isfinite(mean) ? mean : std::numeric_limits<double>::quiet_NaN();
   }
-  double Uniform(HeadMetric metric) const { return s_.uniform[static_cast<size_t>(metric)]; }
+  double Uniform(HeadMetric metric) const { return s_.Uniform(metric); }
   bool Exceeds(HeadMetric metric, double least, double times) const {
     return Mean(metric) >= least && Mean(metric) >= times * Uniform(metric);
   }
@@ -115,7 +115,7 @@ class Head {
     for (int64_t f = 0; f < s_.grid.frames; ++f) {
       // Of few sampled queries each has a large share, and so has its own patch in many heads.
       const double least =
-          std::max(kHubTimes * uniform[static_cast<size_t>(f)], kHubQueries / queries);
+          std::max(kHubFactor * uniform[static_cast<size_t>(f)], kHubQueries / queries);
       for (const float key : KeysOf(f).subspan(static_cast<size_t>(s_.grid.special_tokens))) {
         if (!(key >= least)) continue;
         ++count;
@@ -164,7 +164,7 @@ std::array<HeadLabelInfo, kHeadLabels> MakeInfos() {
        fmt::format("Patches that get at least {:g} times the uniform mass, and as much as {:g} "
                    "queries give, are at most {:g} % of all patches and hold together at least "
                    "{:g} of the mass.",
-                   kHubTimes, kHubQueries, 100 * kHubPatches, kHubMass)},
+                   kHubFactor, kHubQueries, 100 * kHubPatches, kHubMass)},
   }};
 }
 

@@ -73,6 +73,7 @@ struct LayerStatistics {
     return standard_error[static_cast<size_t>(metric) * static_cast<size_t>(heads) +
                           static_cast<size_t>(head)];
   }
+  double Uniform(HeadMetric metric) const { return uniform[static_cast<size_t>(metric)]; }
 };
 
 // One pass over the rows of the sample and those of all special tokens, on all threads. `layer` is

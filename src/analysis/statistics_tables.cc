@@ -185,7 +185,7 @@ ReportTable PairsTable(Layers layers) {
     const int64_t frames = s->grid.frames, cells = frames * (frames + 1);
     const auto tokens = static_cast<double>(s->grid.tokens());
     // In causal blocks each picture has other keys.
-    const double own = s->uniform[static_cast<size_t>(HeadMetric::kOwnMass)];
+    const double own = s->Uniform(HeadMetric::kOwnMass);
     const bool all = std::abs(own * tokens / static_cast<double>(s->grid.patches()) - 1) < 1e-6;
     for (int64_t cell = 0; cell < cells; ++cell) {
       const int64_t key = cell % (frames + 1);

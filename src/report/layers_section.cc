@@ -43,10 +43,6 @@ const char* UnitText(const HeadMetricInfo& info) {
   return std::string_view(info.unit) == "share" ? "share of 1" : info.unit;
 }
 
-double UniformOf(const LayerStatistics& layer, HeadMetric metric) {
-  return layer.uniform[static_cast<size_t>(metric)];
-}
-
 bool AnyKnown(Layers layers, HeadMetric metric) {
   return std::ranges::any_of(layers, [metric](const LayerStatistics* layer) {
     return std::isfinite(SpreadOf(*layer, metric).mean);
@@ -74,7 +70,7 @@ LinePanel CurvesOf(Layers layers, const Curve& curve) {
       line.low.push_back(spread.p25);
       line.high.push_back(spread.p75);
       uniform.x.push_back(number);
-      uniform.y.push_back(UniformOf(*layer, curve.metric));
+      uniform.y.push_back(layer->Uniform(curve.metric));
     }
     // What cannot be otherwise: blocks that see one picture give none to others.
     const auto is_zero = [](double value) { return value == 0; };
@@ -146,7 +142,7 @@ Chart HeadsChart(Layers layers, const std::string& name) {
   for (const HeadMetric metric : kHeadPanels) {
     // Blocks that see one picture give none to others.
     const bool can_be = std::ranges::any_of(
-        layers, [&](const LayerStatistics* layer) { return UniformOf(*layer, metric) != 0; });
+        layers, [&](const LayerStatistics* layer) { return layer->Uniform(metric) != 0; });
     if (can_be && AnyKnown(layers, metric)) {
       chart.panels.emplace_back(HeadsPanel(layers, metric));
     }
@@ -180,7 +176,7 @@ void AddSharpness(Layers layers, const std::string& kind, std::vector<std::strin
       "{} attention is sharpest in layer {} ({} effective keys of {} on average) and broadest in "
       "layer {} ({}).",
       Capital(kind), sharp->layer_index + 1, keys(sharp),
-      ShortNumber(UniformOf(*sharp, HeadMetric::kEffectiveKeys)), broad->layer_index + 1,
+      ShortNumber(sharp->Uniform(HeadMetric::kEffectiveKeys)), broad->layer_index + 1,
       keys(broad)));
 }
 
@@ -189,7 +185,7 @@ void AddShare(Layers layers, HeadMetric metric, const std::string& kind, const c
   const LayerStatistics* most = Extreme(layers, metric, true);
   const LayerStatistics* least = Extreme(layers, metric, false);
   if (most == nullptr) return;
-  const double uniform = UniformOf(*most, metric);
+  const double uniform = most->Uniform(metric);
   findings.push_back(
       fmt::format("In {} blocks {} from {} (layer {}) to {} (layer {}) of a patch's attention{}.",
                   kind, what, PercentText(SpreadOf(*least, metric).mean), least->layer_index + 1,
@@ -239,7 +235,7 @@ void AddMatcher(Layers layers, std::vector<std::string>& findings) {
       "Head {} of {} layer {} has the most mutual matches between pictures: {} of patches and "
       "their best keys choose each other ({} by chance).",
       best_head + 1, BlockKindName(best->kind), best->layer_index + 1, PercentText(most),
-      PercentText(UniformOf(*best, HeadMetric::kMutualShare))));
+      PercentText(best->Uniform(HeadMetric::kMutualShare))));
 }
 
 std::vector<std::string> FindingsOf(Layers all) {

@@ -52,17 +52,13 @@ MeanAndSpread Over(const std::vector<double>& values) {
   return {sum / count, std::sqrt(squares / (count - 1))};
 }
 
-double UniformOf(const LayerStatistics& layer, HeadMetric metric) {
-  return layer.uniform[static_cast<size_t>(metric)];
-}
-
 // A head's number in each scene: itself, or as a multiple of what uniform attention gives.
 std::vector<double> ValuesOf(const std::vector<Scene>& scenes, size_t layer, int64_t head,
                              HeadMetric metric, bool over_uniform) {
   std::vector<double> values;
   for (const Scene& scene : scenes) {
     const LayerStatistics& of = *scene.layers[layer];
-    values.push_back(of.Mean(metric, head) / (over_uniform ? UniformOf(of, metric) : 1));
+    values.push_back(of.Mean(metric, head) / (over_uniform ? of.Uniform(metric) : 1));
   }
   return values;
 }
@@ -70,9 +66,9 @@ std::vector<double> ValuesOf(const std::vector<Scene>& scenes, size_t layer, int
 // Scenes of other numbers of pictures or patches have other uniform attention: their numbers can
 // be compared only as multiples of it.
 bool UniformDiffers(const std::vector<Scene>& scenes, size_t layer, HeadMetric metric) {
-  const double first = UniformOf(*scenes[0].layers[layer], metric);
+  const double first = scenes[0].layers[layer]->Uniform(metric);
   return std::ranges::any_of(scenes, [&](const Scene& scene) {
-    return std::abs(UniformOf(*scene.layers[layer], metric) - first) > 1e-9 * std::abs(first);
+    return std::abs(scene.layers[layer]->Uniform(metric) - first) > 1e-9 * std::abs(first);
   });
 }
 
@@ -151,7 +147,7 @@ LinePanel ScenePanel(const std::vector<Scene>& scenes, BlockKind kind, HeadMetri
     series.colour = static_cast<int>(i);
     for (const LayerStatistics* layer : scenes[i].layers) {
       if (layer->kind != kind) continue;
-      const double of_uniform = UniformOf(*layer, metric);
+      const double of_uniform = layer->Uniform(metric);
       series.x.push_back(static_cast<double>(layer->layer_index + 1));
       series.y.push_back(SpreadOf(*layer, metric).mean / (ratio ? of_uniform : 1));
       if (i == 0) uniform.y.push_back(ratio ? 1 : of_uniform);

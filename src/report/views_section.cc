@@ -94,7 +94,7 @@ class ViewsMaker {
       means_[m].push_back(sum / static_cast<double>(statistics.heads));
       lows_[m].push_back(Quantile(all, 0.25));
       highs_[m].push_back(Quantile(all, 0.75));
-      uniform_[m].push_back(statistics.uniform[static_cast<size_t>(kViewMetrics[m].metric)]);
+      uniform_[m].push_back(statistics.Uniform(kViewMetrics[m].metric));
     }
   }
 
