@@ -15,7 +15,7 @@ namespace vggt {
 const QkBlocks& SparsityBlocks(const QkDescription& description);
 // Their rows where nobody chooses: 64 of each picture, or of many pictures fewer, but at least two,
 // so that all layers take no more than `products` multiply-adds.
-inline constexpr double kSparsityProducts = 3e11;
+inline constexpr double kSparsityProducts = 2e11;
 RowSample SparsitySample(const QkDescription& description, double products = kSparsityProducts);
 // Whether all their layers know ‖W_O v‖: lengths help only then.
 bool KnowsLengths(const QkBlocks& blocks);
