@@ -425,8 +425,10 @@ MatchBoard ScoreHeads(const QkStore& store, const SceneMatches& matches,
   if (!rows) {
     const double share =
         kUsualAnswerProducts / AnswerProducts(board.matches, blocks, grid.patches());
-    const auto fit = static_cast<int64_t>(share * static_cast<double>(grid.patches()));
-    rows = share >= 1 ? 0 : std::max(fit, kLeastMatchRows);
+    // Infinite where there is no match.
+    rows = share >= 1 ? 0
+                      : std::max(static_cast<int64_t>(share * static_cast<double>(grid.patches())),
+                                 kLeastMatchRows);
   }
   if (*rows > 0) {
     board.matches = SampledMatches(board.matches, SampledRows(grid, *rows), grid.patches());
