@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/compute_lanes.h"
 
-#include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::chrono::milliseconds kBetweenChecks{20};
 // Of nice(1): a quarter of a processor that others want, too.
-constexpr int kLowPriority = 5;
+constexpr int kNicer = 5;
 
 }  // namespace
 
@@ -28,7 +28,7 @@ ComputeLanes::ComputeLanes() {
 void ComputeLanes::Work(Queue& queue, Lane lane, const std::stop_token& stop) {
   // On Linux of this thread alone, and of OpenMP's, which it begins. Without it answers are the
   // same.
-  if (lane == Lane::kLong) setpriority(PRIO_PROCESS, 0, kLowPriority);
+  if (lane == Lane::kLong) (void)nice(kNicer);
   std::unique_lock lock(queue.mutex);
   while (queue.filled.wait(lock, stop, [&] { return !queue.tasks.empty(); })) {
     Task& task = *queue.tasks.front();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/report_worker.h"
 
-#include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -18,7 +18,7 @@ constexpr size_t kMostJobs = 2;
 constexpr std::chrono::milliseconds kBetweenStopChecks{20}, kBetweenLooks{200};
 // Of nice(1): a tenth of a processor that quick answers want, too, and less than long ones get. At
 // 19 it would stand still wherever others are at work.
-constexpr int kWorkerPriority = 10;
+constexpr int kWorkerNicer = 10;
 
 // Ends a computation that nobody has a use for.
 struct GivenUp {};
@@ -141,7 +141,7 @@ ReportWorker::JobPtr ReportWorker::JobOf(const std::shared_ptr<const OpenedExpor
 
 void ReportWorker::Run(const std::stop_token& stop) {
   // On Linux of this thread alone, and of OpenMP's, which it begins.
-  setpriority(PRIO_PROCESS, 0, kWorkerPriority);
+  (void)nice(kWorkerNicer);
   std::unique_lock lock(mutex_);
   while (true) {
     JobPtr job;
