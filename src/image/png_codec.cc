@@ -175,13 +175,13 @@ void WriteText(PngWriter& writer, const char* keyword, const std::string& value)
 }
 
 // Returns false if libpng jumped out. So the function must hold nothing that needs a destructor.
-bool WritesPng(PngWriter& writer, int width, int height, std::span<const uint8_t> rgb,
-               const PngNotes& notes) {
+bool WritesPng(PngWriter& writer, int width, int height, int bits, int colour,
+               std::span<const uint8_t> pixels, const PngNotes& notes) {
   if (setjmp(png_jmpbuf(writer.png)) != 0) return false;
   png_set_write_fn(writer.png, &writer, OnWrite, OnFlush);
   png_set_user_limits(writer.png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
   png_set_IHDR(writer.png, writer.info, static_cast<png_uint_32>(width),
-               static_cast<png_uint_32>(height), 8, PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE,
+               static_cast<png_uint_32>(height), bits, colour, PNG_INTERLACE_NONE,
                PNG_COMPRESSION_TYPE_BASE, PNG_FILTER_TYPE_BASE);
   if (notes.dpi > 0) {
     const auto per_metre = static_cast<png_uint_32>(notes.dpi / 0.0254 + 0.5);
@@ -194,11 +194,30 @@ bool WritesPng(PngWriter& writer, int width, int height, std::span<const uint8_t
   png_set_filter(writer.png, PNG_FILTER_TYPE_BASE, PNG_FILTER_PAETH);
   png_set_compression_level(writer.png, 2);
   png_write_info(writer.png, writer.info);
-  for (size_t row = 0; row < rgb.size(); row += size_t{3} * static_cast<size_t>(width)) {
-    png_write_row(writer.png, rgb.data() + row);
+  const size_t row_bytes = pixels.size() / static_cast<size_t>(height);
+  for (size_t row = 0; row < pixels.size(); row += row_bytes) {
+    png_write_row(writer.png, pixels.data() + row);
   }
   png_write_end(writer.png, writer.info);
   return true;
+}
+
+// `pixels` [height, width, …] as PNG has them.
+std::vector<uint8_t> Encode(int width, int height, int bits, int colour,
+                            std::span<const uint8_t> pixels, const std::string& name,
+                            const PngNotes& notes) {
+  PngWriter writer;
+  // Deflate adds at most 5 bytes to each 16 KB of rows, and chunks add 12 bytes to each 8 KB.
+  const size_t noted = notes.title.size() + notes.software.size() + notes.description.size();
+  writer.file.resize(pixels.size() + static_cast<size_t>(height) + pixels.size() / 64 + 4096 +
+                     noted);
+  writer.png = png_create_write_struct(PNG_LIBPNG_VER_STRING, &writer, OnWriteError, OnWarning);
+  if (writer.png != nullptr) writer.info = png_create_info_struct(writer.png);
+  if (writer.info == nullptr || !WritesPng(writer, width, height, bits, colour, pixels, notes)) {
+    throw Error(fmt::format("cannot make a PNG: {}", Printable(writer.problem)), name);
+  }
+  writer.file.resize(writer.size);
+  return std::move(writer.file);
 }
 
 }  // namespace
@@ -239,23 +258,28 @@ Grey16 DecodeGrey16Png(Bytes file, const std::string& name) {
   return out;
 }
 
+std::vector<uint8_t> EncodeGrey16Png(const Grey16& grey, const std::string& name) {
+  if (grey.width < 1 || grey.height < 1 ||
+      grey.values.size() != static_cast<size_t>(grey.width) * static_cast<size_t>(grey.height)) {
+    throw Error(fmt::format("{} values are not {} x {} pixels", grey.values.size(), grey.width,
+                            grey.height),
+                name);
+  }
+  std::vector<uint8_t> big_endian;
+  for (const uint16_t value : grey.values) {
+    big_endian.push_back(static_cast<uint8_t>(value >> 8));
+    big_endian.push_back(static_cast<uint8_t>(value & 0xFF));
+  }
+  return Encode(grey.width, grey.height, 16, PNG_COLOR_TYPE_GRAY, big_endian, name, {});
+}
+
 std::vector<uint8_t> EncodePng(int width, int height, std::span<const uint8_t> rgb,
                                const std::string& name, const PngNotes& notes) {
   if (width < 1 || height < 1 || rgb.size() != size_t{3} * width * height) {
     throw Error(fmt::format("{} bytes are not {} x {} RGB pixels", rgb.size(), width, height),
                 name);
   }
-  PngWriter writer;
-  // Deflate adds at most 5 bytes to each 16 KB of rows, and chunks add 12 bytes to each 8 KB.
-  const size_t noted = notes.title.size() + notes.software.size() + notes.description.size();
-  writer.file.resize(rgb.size() + static_cast<size_t>(height) + rgb.size() / 64 + 4096 + noted);
-  writer.png = png_create_write_struct(PNG_LIBPNG_VER_STRING, &writer, OnWriteError, OnWarning);
-  if (writer.png != nullptr) writer.info = png_create_info_struct(writer.png);
-  if (writer.info == nullptr || !WritesPng(writer, width, height, rgb, notes)) {
-    throw Error(fmt::format("cannot make a PNG: {}", Printable(writer.problem)), name);
-  }
-  writer.file.resize(writer.size);
-  return std::move(writer.file);
+  return Encode(width, height, 8, PNG_COLOR_TYPE_RGB, rgb, name, notes);
 }
 
 void WritePng(const std::filesystem::path& path, int width, int height,

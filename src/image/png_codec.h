@@ -29,6 +29,8 @@ struct Grey16 {
 // The values of a PNG of 16-bit grey as they are stored. Throws Error like DecodePng, and if it is
 // of another type.
 Grey16 DecodeGrey16Png(Bytes file, const std::string& name);
+// The bytes of a PNG file of 16-bit grey. Throws Error naming `name`.
+std::vector<uint8_t> EncodeGrey16Png(const Grey16& grey, const std::string& name);
 
 // What a PNG file says about itself: its resolution (pHYs; 0: nothing) and texts in UTF-8 (iTXt;
 // empty ones are left out).

@@ -69,6 +69,17 @@ TEST(PngCodec, Grey16KeepsItsValues) {
               HasSubstr("damaged PNG"));
 }
 
+TEST(PngCodec, Grey16IsWrittenAsItIsRead) {
+  Grey16 grey{3, 2, {0, 1, 255, 256, 0x1234, 65535}};
+  const Grey16 back = DecodeGrey16Png(EncodeGrey16Png(grey, "depth.png"), "depth.png");
+  EXPECT_EQ(back.width, 3);
+  EXPECT_EQ(back.height, 2);
+  EXPECT_EQ(back.values, grey.values);
+  grey.values.pop_back();
+  EXPECT_THAT(ErrorOf([&] { EncodeGrey16Png(grey, "depth.png"); }),
+              HasSubstr("depth.png: 5 values are not 3 x 2 pixels"));
+}
+
 TEST(PngCodec, Grey16IsDividedBy257) {
   std::string rows(1, '\0');
   for (unsigned v = 0; v < 65536; ++v) rows += {static_cast<char>(v >> 8), static_cast<char>(v)};
