@@ -74,6 +74,7 @@ Vector3 Lift(const Camera& camera, Point pixel, double z) {
   Point at = seen;
   for (int i = 0; i < 100; ++i) {
     const Point moved = Distorted(camera, at);
+    if (moved.x == seen.x && moved.y == seen.y) break;
     at = {at.x + seen.x - moved.x, at.y + seen.y - moved.y};
   }
   return {at.x * z, at.y * z, z};

@@ -6,6 +6,7 @@
 #include "core/error.h"
 #include "core/file.h"
 #include "formats/json.h"
+#include "geometry/camera_json.h"
 #include "geometry/picture_names.h"
 #include "image/png_codec.h"
 
@@ -15,46 +16,9 @@ namespace {
 constexpr double kMillimetre = 1e-3;
 constexpr uint64_t kMostDepthBytes = 1 << 28;
 
-std::vector<double> Numbers(const Json& json, const char* key, size_t count,
-                            const std::string& source) {
-  std::vector<double> out = GetJson<std::vector<double>>(json, key, source);
-  if (out.size() == count) return out;
-  throw Error(fmt::format("'{}' has {} numbers, expected {}", key, out.size(), count), source);
-}
-
-Matrix3 Matrix(const Json& json, const char* key, const std::string& source) {
-  const std::vector<Json> rows = GetJson<std::vector<Json>>(json, key, source);
-  Matrix3 out{};
-  if (rows.size() != 3) {
-    throw Error(fmt::format("'{}' has {} rows, expected 3", key, rows.size()), source);
-  }
-  for (size_t i = 0; i < 3; ++i) {
-    const std::vector<double> row = Numbers(Json{{key, rows[i]}}, key, 3, source);
-    std::copy(row.begin(), row.end(), out[i].begin());
-  }
-  return out;
-}
-
 // A value that stands in the view or, for all views, beside them.
 const Json& Holder(const Json& view, const Json& file, const char* key) {
   return HasJson(view, key) ? view : file;
-}
-
-Camera ReadCamera(const Json& view, const Json& file, const std::string& source) {
-  const Matrix3 k = Matrix(Holder(view, file, "K"), "K", source);
-  if (k[0][1] != 0 || k[1][0] != 0 || k[2] != Vector3{0, 0, 1}) {
-    throw Error("'K' is not [[fx, 0, cx], [0, fy, cy], [0, 0, 1]]", source);
-  }
-  Camera camera;
-  camera.fx = k[0][0];
-  camera.fy = k[1][1];
-  camera.cx = k[0][2] + 0.5;  // the file has pixel centres at whole numbers
-  camera.cy = k[1][2] + 0.5;
-  camera.rotation = Matrix(view, "R", source);
-  const std::vector<double> t = Numbers(view, "t", 3, source);
-  std::copy(t.begin(), t.end(), camera.translation.begin());
-  CheckCamera(camera, source);
-  return camera;
 }
 
 DepthMap ReadDepth(const std::filesystem::path& folder, const std::string& name) {
@@ -109,7 +73,7 @@ SceneGeometry ReadGeometryFile(const std::filesystem::path& file, const FrameLis
     CheckPictureIs(frames, *found[i], width, height, where);
     FrameView made;
     made.transform = frames.transforms[static_cast<size_t>(*found[i])];
-    made.camera = ReadCamera(view, json, where);
+    made.camera = ParseCamera(view, json, where);
     if (HasJson(view, "depth")) {
       made.depth = ReadDepth(folder, GetJson<std::string>(view, "depth", where));
       CheckStep(json, made.depth, width, height, where);

@@ -32,7 +32,8 @@ struct FrameView {
 
 struct SceneGeometry {
   std::vector<std::optional<FrameView>> views;  // one for each frame of an export; none: not known
-  std::string text;                             // where it is from: "cameras.json"
+  std::string text;        // where it is from: "cameras.json"; if predicted, the model: "VGGT-1B"
+  bool predicted = false;  // by a model, of the pictures alone
 };
 
 // The depth at a place of the picture that `view` concerns; 0 outside and where it is not known.

@@ -20,6 +20,9 @@ inline constexpr const char* kImagesFolderName = "images";
 // The folder of stored queries and keys, and the description in it.
 inline constexpr const char* kQkFolderName = "qk";
 inline constexpr const char* kQkDescriptionName = "attention.json";
+// The folder of cameras, depth and points, and the description in it.
+inline constexpr const char* kGeometryFolderName = "geometry";
+inline constexpr const char* kCamerasName = "cameras.json";
 // Before the name of a layer's queries and keys: the files of what was computed of them, of the
 // usual rows and of others, which are kept in the same folder (analysis/statistics_cache.h).
 inline constexpr std::string_view kStatisticsPrefix = "statistics_";
