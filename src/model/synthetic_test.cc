@@ -41,6 +41,11 @@ TEST(Synthetic, EqualsTheSpecificationBitForBit) {
        {64},
        18446744073709551615U,
        {-0.0584104173F, 0.0709601194F, 0.0471864939F}},
+      {"camera_head.pose_branch.fc2.weight",
+       {9, 16},
+       1,
+       {0.0416783504F, -0.019731503F, -0.0191197284F}},
+      {"camera_head.pose_branch.fc2.bias", {9}, 1, {0.197662637F, 0.219578922F, 0.264756799F}},
   };
   for (const auto& c : cases) {
     const FloatBuffer tensor = SyntheticTensor(c.name, c.shape, c.seed);
