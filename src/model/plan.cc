@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "model/tensor_list.h"
 
 namespace vggt {
 namespace {
@@ -12,59 +13,23 @@ double Weights(const LinearSpec& layer) {
   return static_cast<double>(layer.in) * static_cast<double>(layer.out);
 }
 
-// Collects the tensors of a plan's parts.
-class TensorList {
- public:
-  void Add(std::string name, Shape shape) { all_.push_back({std::move(name), std::move(shape)}); }
-
-  void Add(const LinearSpec& layer) {
-    Add(layer.name + ".weight", {layer.out, layer.in});
-    Add(layer.name + ".bias", {layer.out});
-    if (!layer.scale.empty()) Add(layer.scale, {layer.out});
-  }
-
-  void Add(const std::optional<NormSpec>& norm) {
-    if (!norm) return;
-    Add(norm->name + ".weight", {norm->width});
-    Add(norm->name + ".bias", {norm->width});
-  }
-
-  void Add(const BlockSpec& block) {
-    Add(block.norm1);
-    Add(block.qkv);
-    if (block.rest) {
-      Add(block.rest->proj);
-      Add(block.rest->norm2);
-      Add(block.rest->fc1);
-      Add(block.rest->fc2);
+// What precedes the blocks of a stage. The position embedding stands where DINOv2 has it, after the
+// token that it is added to.
+void AddTokens(const StageSpec& stage, int64_t dim, TensorList& list) {
+  for (const TokenSpec& token : stage.tokens) {
+    list.Add(token.tensor, token.shape);
+    if (&token == &stage.tokens.front() && stage.positions) {
+      const int64_t grid = stage.positions->grid;
+      list.Add(stage.positions->tensor, {1, grid * grid + 1, dim});
     }
-    Add(block.q_norm);
-    Add(block.k_norm);
   }
+  list.Add(stage.unused);
+}
 
-  // What precedes the blocks of a stage. The position embedding stands where DINOv2 has it, after
-  // the token that it is added to.
-  void AddTokens(const StageSpec& stage, int64_t dim) {
-    for (const TokenSpec& token : stage.tokens) {
-      Add(token.tensor, token.shape);
-      if (&token == &stage.tokens.front() && stage.positions) {
-        const int64_t grid = stage.positions->grid;
-        Add(stage.positions->tensor, {1, grid * grid + 1, dim});
-      }
-    }
-    all_.insert(all_.end(), stage.unused.begin(), stage.unused.end());
-  }
-
-  void AddBlocks(const StageSpec& stage) {
-    Add(stage.norm);
-    for (const BlockSpec& block : stage.blocks) Add(block);
-  }
-
-  std::vector<WantedTensor> Take() { return std::move(all_); }
-
- private:
-  std::vector<WantedTensor> all_;
-};
+void AddBlocks(const StageSpec& stage, TensorList& list) {
+  list.Add(stage.norm);
+  for (const BlockSpec& block : stage.blocks) list.Add(block);
+}
 
 }  // namespace
 
@@ -149,16 +114,16 @@ ModelPlan TruncatePlan(ModelPlan plan, const std::function<bool(BlockId)>& wante
 std::vector<WantedTensor> PlanTensors(const ModelPlan& plan) {
   TensorList list;
   const StageSpec& last = plan.stages.back();
-  list.AddTokens(last, plan.dim());
+  AddTokens(last, plan.dim(), list);
   for (const StageSpec& stage : plan.stages) {
     if (&stage == &last) break;
-    list.AddTokens(stage, plan.dim());
-    list.AddBlocks(stage);
+    AddTokens(stage, plan.dim(), list);
+    AddBlocks(stage, list);
   }
   const LinearSpec& projection = plan.projection;
   list.Add(projection.name + ".weight", {projection.out, 3, plan.patch_size, plan.patch_size});
   list.Add(projection.name + ".bias", {projection.out});
-  list.AddBlocks(last);
+  AddBlocks(last, list);
   return list.Take();
 }
 

@@ -4,16 +4,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 
 #include "core/error.h"
+#include "model/extents.h"
 
 namespace vggt {
 namespace {
 
-// Beyond any published model; keeps the arithmetic on hostile shapes in range.
-constexpr int64_t kMostChannels = 1 << 16;
 // DINOv2's heads have 64 channels, whatever its width.
 constexpr int64_t kEncoderHeadDim = 64;
 // DINOv2 is built with LayerNorm(eps=1e-6). VGGT's own blocks and its norms of queries and keys
@@ -74,29 +72,6 @@ StageSpec FrameAndGlobalBlocks(const VggtExtents& e) {
     stage.blocks.push_back(Block(e, {BlockKind::kGlobal, i}, fmt::format("global_blocks.{}.", i)));
   }
   return stage;
-}
-
-// 1 + the highest N in names "<prefix>N.…"; 0 if there is none.
-int64_t CountBlocks(const Checkpoint& checkpoint, const std::string& prefix) {
-  int64_t count = 0;
-  const auto& tensors = checkpoint.tensors();
-  for (auto it = tensors.lower_bound(prefix); it != tensors.end() && it->first.starts_with(prefix);
-       ++it) {
-    int64_t index = 0;
-    const char* begin = it->first.data() + prefix.size();
-    const auto [end, error] = std::from_chars(begin, it->first.data() + it->first.size(), index);
-    if (error == std::errc() && *end == '.' && index >= 0 && index < 1000) {
-      count = std::max(count, index + 1);
-    }
-  }
-  return count;
-}
-
-// The extent `dim` of the named tensor; 0 if it is missing or has other dimensions.
-int64_t Extent(const Checkpoint& checkpoint, const std::string& name, size_t rank, size_t dim) {
-  const TensorView* tensor = checkpoint.Find(name);
-  if (tensor == nullptr || tensor->shape.size() != rank) return 0;
-  return tensor->shape[dim] <= kMostChannels ? tensor->shape[dim] : 0;
 }
 
 }  // namespace
