@@ -9,21 +9,11 @@
 #include <cerrno>
 
 #include "core/error.h"
+#include "core/spill_file.h"
 
 namespace vggt {
 namespace fs = std::filesystem;
 namespace {
-
-int OpenUnlinked(const fs::path& folder) {
-  const int fd = open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-  if (fd >= 0) return fd;
-  // Some file systems cannot create files without a name.
-  std::string name = (folder / "vggt-attn-XXXXXX").string();
-  const int named = mkostemp(name.data(), O_CLOEXEC);
-  if (named < 0) ThrowSystemError(errno, "cannot create a temporary file", folder.string());
-  unlink(name.c_str());
-  return named;
-}
 
 // Takes the space now. A write through a mapping has no way to report a full disk but to crash.
 void Reserve(int fd, uint64_t size, const fs::path& folder) {
@@ -61,7 +51,7 @@ class Mapping {
 
 File MakeScratchFile(const fs::path& folder, uint64_t size,
                      const std::function<void(std::span<uint8_t>)>& fill) {
-  const int fd = OpenUnlinked(folder);
+  const int fd = OpenUnnamed(folder);
   try {
     Reserve(fd, size, folder);
     Mapping mapping(fd, size, folder);
