@@ -2,6 +2,7 @@
 #include "backend/cpu/workspace.h"
 
 #include <algorithm>
+#include <vector>
 
 namespace vggt {
 namespace {
@@ -14,19 +15,29 @@ int64_t MlpRows(int64_t tokens) {
   return (tokens + pieces - 1) / pieces;
 }
 
+std::vector<BlockSpec> AllBlocks(const ModelPlan& plan) {
+  std::vector<BlockSpec> blocks;
+  for (const StageSpec& stage : plan.stages) {
+    blocks.insert(blocks.end(), stage.blocks.begin(), stage.blocks.end());
+  }
+  return blocks;
+}
+
 }  // namespace
 
 Workspace::Workspace(const ModelPlan& plan, int64_t tokens, Precision precision)
+    : Workspace(AllBlocks(plan), plan.dim(), tokens, precision) {}
+
+Workspace::Workspace(std::span<const BlockSpec> blocks, int64_t dim, int64_t tokens,
+                     Precision precision)
     : mlp_rows(MlpRows(tokens)) {
   int64_t widest_qkv = 0, widest_hidden = 0;
-  for (const StageSpec& stage : plan.stages) {
-    for (const BlockSpec& block : stage.blocks) {
-      widest_qkv = std::max(widest_qkv, block.qkv.out);
-      if (block.rest) widest_hidden = std::max(widest_hidden, block.rest->fc1.out);
-    }
+  for (const BlockSpec& block : blocks) {
+    widest_qkv = std::max(widest_qkv, block.qkv.out);
+    if (block.rest) widest_hidden = std::max(widest_hidden, block.rest->fc1.out);
   }
   qkv = FloatBuffer(tokens * widest_qkv);
-  const size_t normed = tokens * plan.dim(), hidden = mlp_rows * widest_hidden;
+  const size_t normed = tokens * dim, hidden = mlp_rows * widest_hidden;
   if (precision == Precision::kBf16) {
     between = BlockBuffers<uint16_t>{Bf16Buffer(normed), Bf16Buffer(hidden)};
   } else {

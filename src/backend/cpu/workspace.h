@@ -3,6 +3,7 @@
 // same time have one each.
 #pragma once
 
+#include <span>
 #include <variant>
 
 #include "backend/cpu/linear.h"
@@ -22,6 +23,8 @@ struct BlockBuffers {
 // For all blocks of a plan, on up to `tokens` tokens of all frames together.
 struct Workspace {
   Workspace(const ModelPlan& plan, int64_t tokens, Precision precision);
+  // The same for some blocks, of tokens of `dim` channels.
+  Workspace(std::span<const BlockSpec> blocks, int64_t dim, int64_t tokens, Precision precision);
 
   // Rows that pass through an MLP at a time: bounds its hidden layer, whatever the sequence.
   int64_t mlp_rows;

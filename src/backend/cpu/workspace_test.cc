@@ -31,6 +31,13 @@ TEST(Workspace, Bf16BuffersTakeHalfTheMemory) {
   EXPECT_EQ(buffers.hidden.size(), 930 * 32);
 }
 
+TEST(Workspace, OfSomeBlocksHasTheirExtents) {
+  const ModelPlan plan = SmallPlan();
+  const Workspace workspace(plan.stages.back().blocks, 8, 3, Precision::kF32);
+  EXPECT_EQ(workspace.qkv.size(), 3 * 24);
+  EXPECT_EQ(std::get<BlockBuffers<float>>(workspace.between).hidden.size(), 3 * 32);
+}
+
 TEST(Workspace, HoldsWhatThePlansBlocksNeedAndNoMore) {
   // One block, which ends at its queries and keys.
   const ModelPlan plan = TruncatePlan(SmallPlan(), {BlockKind::kFrame, 0});
