@@ -57,11 +57,18 @@ void PrintModel(const Checkpoint& checkpoint, const std::string& key) {
     fmt::print("  prefix    '{}' before every name\n", Printable(plan.prefix));
   }
   fmt::print("  wanted    {} tensors, {} found\n", report.wanted, report.found);
+  for (const HeadReport& head : report.heads) {
+    fmt::print("  head      {}: {} tensors, {}\n", head.name, head.wanted,
+               head.problems.empty() ? "all found" : fmt::format("{} found", head.found));
+  }
   if (report.ignored > 0) {
     fmt::print("  ignored   {} others: {}\n", report.ignored,
                fmt::join(report.ignored_groups, ", "));
   }
   for (const std::string& problem : report.problems) fmt::print("  problem   {}\n", problem);
+  for (const HeadReport& head : report.heads) {
+    for (const std::string& problem : head.problems) fmt::print("  problem   {}\n", problem);
+  }
 }
 
 void PrintCheckpoint(const Checkpoint& checkpoint, const std::string& key) {

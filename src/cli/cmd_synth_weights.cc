@@ -16,7 +16,7 @@ namespace {
 struct SynthFlags {
   std::string preset = "vggt-1b", dtype = "F32", output;
   uint64_t seed = 0;
-  bool overwrite = false;
+  bool heads = false, overwrite = false;
 };
 
 std::string UpperCase(std::string text) {
@@ -37,12 +37,13 @@ int RunSynth(const SynthFlags& options) {
     ProgressDisplay display(false);
     display.Begin("writing");
     const Existing existing = options.overwrite ? Existing::kReplace : Existing::kRefuse;
-    WriteSyntheticCheckpoint(options.output, preset.plan, dtypes.at(options.dtype), options.seed,
-                             [&](double share) {
-                               ThrowIfInterrupted();
-                               display.Update(share, "");
-                             },
-                             {.existing = existing});
+    WriteSyntheticCheckpoint(
+        options.output, preset.plan, dtypes.at(options.dtype), options.seed,
+        [&](double share) {
+          ThrowIfInterrupted();
+          display.Update(share, "");
+        },
+        {.existing = existing}, options.heads ? SyntheticHeads(preset.plan) : HeadsPlan());
     display.End();
     fmt::print("wrote {}: {}, {}, seed {}, {}\n", Printable(options.output, 1000), preset.about,
                options.dtype, options.seed,
@@ -78,6 +79,7 @@ std::function<int()> DeclareSynthWeights(CLI::App& app) {
       ->check(SomeText())
       ->type_name("FILE")
       ->required();
+  app.add_flag("--heads", options->heads, "also the heads that predict cameras, depth and points");
   app.add_flag("--overwrite", options->overwrite, "replace an existing file");
   app.footer(
       "Presets:" + about +

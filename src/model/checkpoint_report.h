@@ -5,10 +5,18 @@
 #include <string>
 #include <vector>
 
+#include "model/heads_plan.h"
 #include "model/plan.h"
 #include "weights/checkpoint.h"
 
 namespace vggt {
+
+// What a checkpoint holds of a prediction head.
+struct HeadReport {
+  std::string name;                   // "camera_head"
+  std::vector<std::string> problems;  // as below
+  size_t found = 0, wanted = 0;
+};
 
 // What a checkpoint holds, measured against the model that its names announce.
 struct CheckpointReport {
@@ -16,8 +24,9 @@ struct CheckpointReport {
   std::vector<std::string> problems;  // a line for each missing or mis-shaped tensor
   size_t found = 0;                   // wanted tensors that are there as they should be
   size_t wanted = 0;
-  size_t ignored = 0;                       // others, such as the prediction heads
-  std::vector<std::string> ignored_groups;  // "camera_head (69)"
+  std::vector<HeadReport> heads;            // of those that are there, wholly or in part
+  size_t ignored = 0;                       // others
+  std::vector<std::string> ignored_groups;  // "track_head (394)"
   std::vector<std::string> dtypes;          // of the wanted tensors: "F32", or several
 };
 
@@ -28,5 +37,12 @@ CheckpointReport InspectCheckpoint(const Checkpoint& checkpoint, const std::stri
 // The plan of a model that is whole. Otherwise throws one Error that names what is missing or
 // mis-shaped: the first twenty and their count.
 ModelPlan ReadModelPlan(const Checkpoint& checkpoint, const std::string& key = "");
+
+// The same of heads: those that are wanted must be whole. `model` is what ReadModelPlan returned.
+struct WantedHeads {
+  bool camera = false, depth = false, points = false;
+};
+HeadsPlan ReadHeadsPlan(const Checkpoint& checkpoint, const ModelPlan& model,
+                        const WantedHeads& wanted, const HeadsOptions& options = {});
 
 }  // namespace vggt

@@ -63,7 +63,45 @@ TEST(CheckpointReport, AnyPrefixIsFound) {
   }
 }
 
-TEST(CheckpointReport, HeadsAreIgnoredAndCounted) {
+TEST(CheckpointReport, HeadsAreReported) {
+  const Checkpoint golden = Checkpoint::Open(testing::Golden("heads/tiny.safetensors"));
+  const CheckpointReport report = InspectCheckpoint(golden);
+  ASSERT_EQ(report.heads.size(), 3U);
+  EXPECT_EQ(report.heads[0].name, "camera_head");
+  EXPECT_EQ(report.heads[2].name, "point_head");
+  for (const HeadReport& head : report.heads) {
+    EXPECT_EQ(head.found, head.wanted) << head.name;
+    EXPECT_TRUE(head.problems.empty()) << head.name;
+  }
+  EXPECT_EQ(report.ignored, 0U);
+}
+
+TEST(CheckpointReport, WantedHeadsMustBeWhole) {
+  const TestDir dir;
+  Tensors tensors = Whole(TinyConv(), "m.aggregator.");
+  const DptSpec depth = VggtDptHead(
+      {.width = 128, .channels = {8, 8, 8, 8}, .features = 8, .half = 4, .last = 4, .outputs = 2},
+      "depth_head");
+  for (const WantedTensor& t : HeadTensors(depth)) {
+    if (t.name == "depth_head.norm.bias") continue;
+    const bool wrong = t.name == "depth_head.resize_layers.3.bias";
+    tensors.push_back({"m." + t.name, DType::kF16, wrong ? Shape{9} : t.shape});
+  }
+  const Checkpoint checkpoint = Make(dir, tensors);
+  const ModelPlan model = ReadModelPlan(checkpoint);
+  EXPECT_THAT(ErrorOf([&] { ReadHeadsPlan(checkpoint, model, {.camera = true}); }),
+              HasSubstr("has no camera_head: no tensor is named m.camera_head.…"));
+  EXPECT_THAT(ErrorOf([&] { ReadHeadsPlan(checkpoint, model, {.depth = true}); }),
+              AllOf(HasSubstr("2 of 62 tensors of the depth_head are missing or wrong"),
+                    HasSubstr("m.depth_head.norm.bias is missing"),
+                    HasSubstr("m.depth_head.resize_layers.3.bias has shape [9], expected [8]")));
+  const HeadsPlan none = ReadHeadsPlan(checkpoint, model, {});
+  EXPECT_FALSE(none.depth.has_value());
+  ASSERT_EQ(InspectCheckpoint(checkpoint).heads.size(), 1U);
+  EXPECT_EQ(InspectCheckpoint(checkpoint).heads[0].found, 60U);
+}
+
+TEST(CheckpointReport, OthersAreIgnoredAndCounted) {
   const TestDir dir;
   Tensors tensors = Whole(TinyConv());
   tensors.push_back({"camera_head.token", DType::kF32, {3}});

@@ -1,7 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/flops.h"
 
+#include <iterator>
+
 namespace vggt {
+namespace {
+
+// For each pixel of the map that is made.
+double PixelFlops(const ConvSpec& conv) {
+  return 2 * static_cast<double>(conv.in * conv.out * conv.kernel * conv.kernel);
+}
+
+double PixelFlops(const ResidualUnitSpec& unit) {
+  return PixelFlops(unit.conv1) + PixelFlops(unit.conv2);
+}
+
+double Weights(const LinearSpec& layer) {
+  return static_cast<double>(layer.in) * static_cast<double>(layer.out);
+}
+
+}  // namespace
 
 double BlockFlops(const BlockSpec& block, const TokenGrid& grid) {
   const auto tokens = static_cast<double>(grid.tokens());
@@ -21,6 +39,36 @@ double ForwardFlops(const ModelPlan& plan, int64_t frames, int64_t grid_height,
     for (const BlockSpec& block : stage.blocks) flops += BlockFlops(block, grid);
   }
   return flops;
+}
+
+double HeadFlops(const DptSpec& head, int64_t grid_height, int64_t grid_width, int64_t patch_size) {
+  const auto patches = static_cast<double>(grid_height * grid_width);
+  const auto halved = static_cast<double>((grid_height + 1) / 2 * ((grid_width + 1) / 2));
+  const double pixels[] = {16 * patches, 4 * patches, patches, halved};  // of the levels' maps
+  double flops = 0;
+  for (size_t k = 0; k < head.levels.size(); ++k) {
+    const DptSpec::Level& level = head.levels[k];
+    flops += patches * PixelFlops(level.project);
+    if (level.enlarge) {
+      flops += pixels[k] * 2 * static_cast<double>(level.enlarge->in * level.enlarge->out);
+    }
+    if (level.shrink) flops += pixels[k] * PixelFlops(*level.shrink);
+    flops += pixels[k] * (PixelFlops(level.side) + PixelFlops(level.unit) + PixelFlops(level.out));
+    if (level.side_unit) flops += pixels[k] * PixelFlops(*level.side_unit);
+  }
+  return flops + 64 * patches * PixelFlops(head.output1) +
+         static_cast<double>(patch_size * patch_size) * patches *
+             (PixelFlops(head.output2) + PixelFlops(head.output3));
+}
+
+double HeadFlops(const CameraHeadSpec& head, int64_t frames) {
+  double weights =
+      Weights(head.embed_pose) + Weights(head.modulation) + Weights(head.fc1) + Weights(head.fc2);
+  for (const BlockSpec& block : head.trunk) weights += block.weights();
+  const auto rows = static_cast<double>(frames);
+  const double attention =
+      4 * rows * rows * static_cast<double>(head.width * std::ssize(head.trunk));
+  return static_cast<double>(head.iterations) * (2 * rows * weights + attention);
 }
 
 }  // namespace vggt

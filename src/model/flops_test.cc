@@ -37,5 +37,13 @@ TEST(Flops, LaterLayersCostMore) {
               1e-12);
 }
 
+TEST(Flops, OfVggt1bsHeads) {
+  const DptSpec depth = VggtDptHead({}, "depth_head");
+  EXPECT_NEAR(HeadFlops(depth, 25, 37, 14), 194e9, 0.5e9);
+  EXPECT_NEAR(HeadFlops(depth, 37, 37, 14), 287e9, 0.5e9);
+  const CameraHeadSpec camera = VggtCameraHead({}, "camera_head");
+  EXPECT_NEAR(HeadFlops(camera, 1), 1.7e9, 0.05e9);
+}
+
 }  // namespace
 }  // namespace vggt

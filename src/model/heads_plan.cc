@@ -197,6 +197,14 @@ std::vector<WantedTensor> HeadTensors(const DptSpec& head) {
   return list.Take();
 }
 
+std::vector<WantedTensor> HeadTensors(const HeadsPlan& heads) {
+  TensorList list;
+  if (heads.camera) list.Add(HeadTensors(*heads.camera));
+  if (heads.depth) list.Add(HeadTensors(*heads.depth));
+  if (heads.points) list.Add(HeadTensors(*heads.points));
+  return list.Take();
+}
+
 std::vector<int64_t> TapLayers(const HeadsPlan& heads, int64_t depth) {
   std::vector<int64_t> layers;
   if (heads.camera) layers.push_back(depth - 1);

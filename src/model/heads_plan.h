@@ -124,6 +124,7 @@ inline constexpr const char* kPointHeadName = "point_head";
 // Every tensor of a head, without the plan's prefix.
 std::vector<WantedTensor> HeadTensors(const CameraHeadSpec& head);
 std::vector<WantedTensor> HeadTensors(const DptSpec& head);
+std::vector<WantedTensor> HeadTensors(const HeadsPlan& heads);  // of all that there are
 
 // The layers whose taps are read, ascending, each once: of depth and points, and the last.
 std::vector<int64_t> TapLayers(const HeadsPlan& heads, int64_t depth);

@@ -43,10 +43,7 @@ TEST(HeadsPlan, AllTensorsOfTheGoldenHeadsAreNamedWithTheirShapes) {
   const Checkpoint checkpoint = GoldenHeads();
   const HeadsPlan heads = ReadHeads(checkpoint, ReadModelPlan(checkpoint), {.camera_heads = 4});
   ASSERT_TRUE(heads.camera && heads.depth && heads.points);
-  std::vector<WantedTensor> wanted = HeadTensors(*heads.camera);
-  for (const DptSpec* head : {&*heads.depth, &*heads.points}) {
-    for (const WantedTensor& tensor : HeadTensors(*head)) wanted.push_back(tensor);
-  }
+  const std::vector<WantedTensor> wanted = HeadTensors(heads);
   std::set<std::string> names;
   for (const WantedTensor& tensor : wanted) {
     names.insert(tensor.name);

@@ -101,12 +101,34 @@ FloatBuffer SyntheticTensor(const std::string& name, const Shape& shape, uint64_
   return values;
 }
 
+HeadsPlan SyntheticHeads(const ModelPlan& plan) {
+  const int64_t width = 2 * plan.dim(), quarter = plan.dim() / 4;
+  const CameraHeadExtents camera{
+      .width = width, .blocks = 4, .hidden = 4 * width, .pose_hidden = width / 2, .heads = 16};
+  DptExtents dense{.width = width,
+                   .channels = {quarter, 2 * quarter, 4 * quarter, 4 * quarter},
+                   .features = quarter,
+                   .half = quarter / 2,
+                   .last = 32,
+                   .outputs = 2};
+  HeadsPlan heads;
+  heads.camera = VggtCameraHead(camera, kCameraHeadName);
+  heads.depth = VggtDptHead(dense, kDepthHeadName);
+  dense.outputs = 4;
+  heads.points = VggtDptHead(dense, kPointHeadName);
+  heads.layers = DefaultTapLayers(plan.count(BlockKind::kGlobal));
+  return heads;
+}
+
 void WriteSyntheticCheckpoint(const std::filesystem::path& path, const ModelPlan& plan, DType dtype,
                               uint64_t seed, const std::function<void(double)>& progress,
-                              AtomicOptions options) {
+                              AtomicOptions options, const HeadsPlan& heads) {
   std::vector<SafetensorsWriter::Entry> entries;
   for (const WantedTensor& tensor : PlanTensors(plan)) {
     entries.push_back({plan.prefix + tensor.name, dtype, tensor.shape});
+  }
+  for (const WantedTensor& tensor : HeadTensors(heads)) {
+    entries.push_back({heads.prefix + tensor.name, dtype, tensor.shape});
   }
   SafetensorsWriter writer(path, entries, {{"format", "pt"}}, options);
   int64_t done = 0, all = 0;

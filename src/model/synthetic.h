@@ -10,6 +10,7 @@
 
 #include "core/file.h"
 #include "core/tensor.h"
+#include "model/heads_plan.h"
 #include "model/plan.h"
 
 namespace vggt {
@@ -28,10 +29,14 @@ const std::vector<SyntheticPreset>& SyntheticPresets();
 // synthetic_tensor().
 FloatBuffer SyntheticTensor(const std::string& name, const Shape& shape, uint64_t seed);
 
-// Writes a safetensors file of all the tensors of a whole plan, as F32, F16 or BF16. `progress` is
-// called with the share done, in (0, 1], and may throw to stop: then nothing is left behind.
+// Camera, depth and point head of a model, with VGGT-1B's proportions: its own for 1024 channels.
+HeadsPlan SyntheticHeads(const ModelPlan& plan);
+
+// Writes a safetensors file of all the tensors of a whole plan, as F32, F16 or BF16, and of its
+// heads if there are any. `progress` is called with the share done, in (0, 1], and may throw to
+// stop: then nothing is left behind.
 void WriteSyntheticCheckpoint(const std::filesystem::path& path, const ModelPlan& plan, DType dtype,
                               uint64_t seed, const std::function<void(double)>& progress = {},
-                              AtomicOptions options = {});
+                              AtomicOptions options = {}, const HeadsPlan& heads = {});
 
 }  // namespace vggt

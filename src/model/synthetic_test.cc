@@ -53,6 +53,25 @@ TEST(Synthetic, EqualsTheSpecificationBitForBit) {
   }
 }
 
+TEST(Synthetic, HeadsHaveVggt1bsProportions) {
+  const HeadsPlan heads = SyntheticHeads(SyntheticPresets()[0].plan);
+  const auto shapes = [](const std::vector<WantedTensor>& tensors) {
+    std::vector<std::string> texts;
+    for (const WantedTensor& t : tensors) texts.push_back(t.name + ShapeText(t.shape));
+    return texts;
+  };
+  EXPECT_EQ(shapes(HeadTensors(*heads.camera)),
+            shapes(HeadTensors(VggtCameraHead({}, "camera_head"))));
+  EXPECT_EQ(shapes(HeadTensors(*heads.depth)), shapes(HeadTensors(VggtDptHead({}, "depth_head"))));
+
+  const TestDir dir;
+  const ModelPlan& tiny = SyntheticPresets()[3].plan;
+  WriteSyntheticCheckpoint(dir / "w", tiny, DType::kF16, 1, {}, {}, SyntheticHeads(tiny));
+  const CheckpointReport report = InspectCheckpoint(Checkpoint::Open(dir / "w"));
+  ASSERT_EQ(report.heads.size(), 3U);
+  for (const HeadReport& head : report.heads) EXPECT_EQ(head.found, head.wanted) << head.name;
+}
+
 TEST(Synthetic, CheckpointIsWholeInEveryNumberType) {
   const TestDir dir;
   for (const DType dtype : {DType::kF32, DType::kF16, DType::kBF16}) {
