@@ -90,6 +90,20 @@ std::optional<Camera> PictureCamera(const Camera& camera, const FrameTransform& 
   return Moved(camera, AxesOf([&](Point p) { return OriginalFromModel(transform, p); }));
 }
 
+std::vector<std::optional<Camera>> FrameCameras(const SceneGeometry& scene,
+                                                const FrameList& frames) {
+  std::vector<std::optional<Camera>> out;
+  for (size_t i = 0; i < scene.views.size(); ++i) {
+    auto& camera = out.emplace_back();
+    const auto& view = scene.views[i];
+    if (!view) continue;
+    camera = ConcernsFrame(*view) ? std::optional(view->camera)
+                                  : FrameCamera(view->camera, frames.transforms[i]);
+    if (camera && !IsCamera(*camera)) camera.reset();
+  }
+  return out;
+}
+
 std::optional<FrameView> AtFrame(const FrameView& view, const FrameTransform& transform) {
   const bool concerns_frame = ConcernsFrame(view);
   const auto camera =

@@ -3,10 +3,12 @@
 #pragma once
 
 #include <optional>
+#include <vector>
 
 #include "core/frame_transform.h"
 #include "geometry/camera.h"
 #include "geometry/scene_geometry.h"
+#include "store/common/frame_list.h"
 
 namespace vggt {
 
@@ -19,6 +21,11 @@ bool ConcernsFrame(const FrameView& view);
 // transform mirrors the picture (EXIF orientations 2, 4, 5 and 7), which no camera does.
 std::optional<Camera> FrameCamera(const Camera& camera, const FrameTransform& transform);
 std::optional<Camera> PictureCamera(const Camera& camera, const FrameTransform& transform);
+
+// The cameras that see the frames; none where no camera is known or FrameCamera gives none.
+// `frames` has transforms.
+std::vector<std::optional<Camera>> FrameCameras(const SceneGeometry& scene,
+                                                const FrameList& frames);
 
 // A view of the frame itself, whose depth, if there is any, has a sample for each pixel of it: what
 // `view` has at the pixel's centre. 0, also in confidence, where depth is not known or no positive

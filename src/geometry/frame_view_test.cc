@@ -99,6 +99,23 @@ TEST(FrameView, OfTheFrameItselfStaysButForPaddingAndWhatIsNoDepth) {
   EXPECT_EQ(got->depth.confidence, (std::vector<float>{0, 0, 3, 0, 0, 0, 0, 0}));
 }
 
+TEST(FrameView, ListsTheCamerasOfFrames) {
+  FrameList frames;
+  frames.frames = 4;
+  frames.transforms = {Awkward(1), Awkward(1), Awkward(4), Awkward(1)};
+  SceneGeometry scene;
+  scene.views.resize(4);
+  scene.views[0] = FrameView{Awkward(1), DistortedCamera(), {}};
+  scene.views[1] = FrameView{FrameItself(120, 84), DistortedCamera(), {}};
+  scene.views[2] = FrameView{Awkward(4), DistortedCamera(), {}};  // mirrored
+  const auto cameras = FrameCameras(scene, frames);
+  ASSERT_EQ(cameras.size(), 4U);
+  ASSERT_TRUE(cameras[0] && cameras[1]);
+  EXPECT_EQ(cameras[0]->cx, FrameCamera(DistortedCamera(), Awkward(1))->cx);
+  EXPECT_EQ(cameras[1]->cx, 210);
+  EXPECT_FALSE(cameras[2] || cameras[3]);
+}
+
 TEST(FrameView, HasNoCameraOfNumbersThatAreNone) {
   FrameView view;
   view.transform = FrameItself(14, 14);

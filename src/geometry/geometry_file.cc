@@ -21,18 +21,6 @@ const Json& Holder(const Json& view, const Json& file, const char* key) {
   return HasJson(view, key) ? view : file;
 }
 
-DepthMap ReadDepth(const std::filesystem::path& folder, const std::string& name) {
-  const std::filesystem::path path = folder / name;
-  CheckInside(path, folder);
-  const std::string bytes = ReadFile(path, kMostDepthBytes);
-  const Grey16 levels = DecodeGrey16Png(BytesOf(bytes), path.string());
-  DepthMap depth{levels.width, levels.height, {}, {}};
-  for (const uint16_t level : levels.values) {
-    depth.z.push_back(static_cast<float>(level * kMillimetre));
-  }
-  return depth;
-}
-
 // The depth's own rule of where samples lie must be that of DepthMap.
 void CheckStep(const Json& file, const DepthMap& depth, int64_t width, int64_t height,
                const std::string& source) {
@@ -51,6 +39,17 @@ void CheckStep(const Json& file, const DepthMap& depth, int64_t width, int64_t h
 }
 
 }  // namespace
+
+DepthMap ReadDepthPng(const std::filesystem::path& file, const std::filesystem::path& root) {
+  CheckInside(file, root);
+  const std::string bytes = ReadFile(file, kMostDepthBytes);
+  const Grey16 levels = DecodeGrey16Png(BytesOf(bytes), file.string());
+  DepthMap depth{levels.width, levels.height, {}, {}};
+  for (const uint16_t level : levels.values) {
+    depth.z.push_back(static_cast<float>(level * kMillimetre));
+  }
+  return depth;
+}
 
 SceneGeometry ReadGeometryFile(const std::filesystem::path& file, const FrameList& frames) {
   const Json json = ReadJsonFile(file);
@@ -75,7 +74,7 @@ SceneGeometry ReadGeometryFile(const std::filesystem::path& file, const FrameLis
     made.transform = frames.transforms[static_cast<size_t>(*found[i])];
     made.camera = ParseCamera(view, json, where);
     if (HasJson(view, "depth")) {
-      made.depth = ReadDepth(folder, GetJson<std::string>(view, "depth", where));
+      made.depth = ReadDepthPng(folder / GetJson<std::string>(view, "depth", where), folder);
       CheckStep(json, made.depth, width, height, where);
     }
     out.views[static_cast<size_t>(*found[i])] = std::move(made);

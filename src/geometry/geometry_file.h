@@ -16,4 +16,8 @@ namespace vggt {
 // A depth map outside the folder is OutsideRoot. `frames` has transforms.
 SceneGeometry ReadGeometryFile(const std::filesystem::path& file, const FrameList& frames);
 
+// The depths of a 16-bit grey PNG in millimetres, 0 where there is none, in metres. Throws Error
+// naming the file if it is damaged, larger than 256 MB, or lies outside of `root`.
+DepthMap ReadDepthPng(const std::filesystem::path& file, const std::filesystem::path& root);
+
 }  // namespace vggt

@@ -18,10 +18,12 @@
 #include "formats/zip.h"
 #include "formats/zip_writer.h"
 #include "geometry/camera_json.h"
+#include "geometry/colmap_text.h"
 #include "geometry/frame_view.h"
 #include "geometry/picture_names.h"
 #include "geometry/ply_file.h"
 #include "geometry/point_cloud.h"
+#include "geometry/scene_glb.h"
 #include "image/png_codec.h"
 #include "store/common/export_folder.h"
 #include "store/common/frame_list_json.h"
@@ -209,6 +211,9 @@ GeometrySummary WriteGeometryFolder(const fs::path& folder, const SceneGeometry&
       MakePointCloud(scene, frames, rgb, points.percentile, points.most_points);
   summary.points = std::ssize(cloud.points);
   WritePly(folder / "points.ply", cloud.points, kSyncedLater);
+  WriteSceneGlb(folder / "scene.glb", scene, frames, cloud.points, kSyncedLater);
+  WriteColmapText(folder / "colmap", scene, frames,
+                  SomePoints(cloud.points, points.most_colmap_points), kSyncedLater);
 
   OrderedJson json = {
       {"format", kGeometryFormat},

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "geometry/scene_geometry.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace vggt {
@@ -16,6 +17,11 @@ double SampleAt(const FrameView& view, const std::vector<float>& samples, Point 
 }
 
 }  // namespace
+
+bool HasDepth(const SceneGeometry& geometry) {
+  return std::any_of(geometry.views.begin(), geometry.views.end(),
+                     [](const auto& view) { return view && !view->depth.z.empty(); });
+}
 
 double DepthAt(const FrameView& view, Point place) { return SampleAt(view, view.depth.z, place); }
 

@@ -36,6 +36,8 @@ struct SceneGeometry {
   bool predicted = false;  // by a model, of the pictures alone
 };
 
+// Whether there is a depth map.
+bool HasDepth(const SceneGeometry& geometry);
 // The depth at a place of the picture that `view` concerns; 0 outside and where it is not known.
 double DepthAt(const FrameView& view, Point place);
 // The confidence there; 0 outside. Depth has a confidence.

@@ -27,6 +27,15 @@ TEST(SceneGeometry, SamplesCoverThePictureEvenly) {
   EXPECT_FLOAT_EQ(ConfidenceAt(view, {8, 5}), .6F);
 }
 
+TEST(SceneGeometry, MayHaveCamerasAlone) {
+  SceneGeometry scene;
+  EXPECT_FALSE(HasDepth(scene));
+  scene.views = {std::nullopt, FrameView{}};
+  EXPECT_FALSE(HasDepth(scene));
+  scene.views.emplace_back(SmallView());
+  EXPECT_TRUE(HasDepth(scene));
+}
+
 TEST(SceneGeometry, NothingIsKnownOutside) {
   const FrameView view = SmallView();
   for (const Point place : {Point{-0.01, 1}, Point{1, -0.01}, Point{12, 1}, Point{1, 10},

@@ -10,8 +10,9 @@
 
 #include "core/error.h"
 #include "geometry/frame_cells.h"
-#include "geometry/geometry_file.h"
+#include "geometry/given_geometry.h"
 #include "geometry/picture_names.h"
+#include "store/common/export_folder.h"
 
 namespace vggt {
 namespace {
@@ -59,10 +60,15 @@ std::vector<std::optional<Vector3>> LiftPatches(const FrameView& view, const Fra
   std::vector<std::optional<Vector3>> out(static_cast<size_t>(cells.patches()));
   double least_confidence = -1;
   if (trusted && !view.depth.confidence.empty()) {
-    std::vector<float> sorted = view.depth.confidence;
-    const auto middle = sorted.begin() + static_cast<std::ptrdiff_t>(sorted.size() / 2);
-    std::nth_element(sorted.begin(), middle, sorted.end());
-    least_confidence = *middle;
+    std::vector<float> sorted;
+    for (size_t i = 0; i < view.depth.z.size(); ++i) {
+      if (view.depth.z[i] > 0) sorted.push_back(view.depth.confidence[i]);
+    }
+    if (!sorted.empty()) {
+      const auto middle = sorted.begin() + static_cast<std::ptrdiff_t>(sorted.size() / 2);
+      std::nth_element(sorted.begin(), middle, sorted.end());
+      least_confidence = *middle;
+    }
   }
   for (int64_t patch = 0; patch < cells.patches(); ++patch) {
     const Point centre = cells.Centre(patch);
@@ -84,6 +90,18 @@ std::optional<Point> SeenAt(const FrameView& view, const Vector3& world, double 
   const double surface = DepthAt(view, *place), z = in_camera[2];
   if (!(surface > 0 && std::abs(surface - z) < tolerance * z)) return std::nullopt;
   return InFrame(view.transform, *place);
+}
+
+PatchSight SightOf(const FrameView& view, const Vector3& world, const VisibilityRule& rule) {
+  const Vector3 in_camera = CameraFromWorld(view.camera, world);
+  const std::optional<Point> place = Project(view.camera, in_camera);
+  if (!place || !IsInside(view.transform, *place) || !InFrame(view.transform, *place)) {
+    return PatchSight::kOutside;
+  }
+  const double surface = DepthAt(view, *place), z = in_camera[2];
+  if (!(surface > 0)) return PatchSight::kUnknown;
+  if (std::abs(surface - z) < rule.depth_tolerance * z) return PatchSight::kVisible;
+  return surface < z ? PatchSight::kHidden : PatchSight::kUnknown;
 }
 
 // |surface − z| / z where `view` shows a point of the world; none if it does not, or knows no
@@ -120,9 +138,10 @@ SceneMatches MatchesOf(const SceneGeometry& geometry, const FrameList& frames,
   SceneMatches out;
   out.text = fmt::format(
       "the centres of patches, lifted and projected with the cameras and depths "
-      "of {}, visible where depths agree to {}; pairs of pictures with at least "
+      "{} {}, visible where depths agree to {}; pairs of pictures with at least "
       "{} of the patches visible",
-      geometry.text, Percent(rule.depth_tolerance), Percent(rule.least_share));
+      geometry.predicted ? "predicted by" : "of", geometry.text, Percent(rule.depth_tolerance),
+      Percent(rule.least_share));
   const auto known = [&](size_t frame) {
     return geometry.views[frame] && !geometry.views[frame]->depth.z.empty();
   };
@@ -158,6 +177,25 @@ SceneMatches MatchesOf(const SceneGeometry& geometry, const FrameList& frames,
         fmt::format("{} ordered pairs of pictures share less than {} of their "
                     "patches and are left out.",
                     left_out, Percent(rule.least_share)));
+  }
+  return out;
+}
+
+std::vector<std::vector<PatchSight>> SightsOf(const SceneGeometry& geometry,
+                                              const FrameList& frames, size_t a,
+                                              const VisibilityRule& rule) {
+  CheckFrames(frames, geometry.text);
+  const FrameCells cells(frames);
+  std::vector<std::vector<PatchSight>> out(
+      geometry.views.size(),
+      std::vector<PatchSight>(static_cast<size_t>(cells.patches()), PatchSight::kUnknown));
+  if (!geometry.views[a] || geometry.views[a]->depth.z.empty()) return out;
+  const auto lifted = LiftPatches(*geometry.views[a], cells);
+  for (size_t b = 0; b < geometry.views.size(); ++b) {
+    if (b == a || !geometry.views[b] || geometry.views[b]->depth.z.empty()) continue;
+    for (size_t patch = 0; patch < lifted.size(); ++patch) {
+      if (lifted[patch]) out[b][patch] = SightOf(*geometry.views[b], *lifted[patch], rule);
+    }
   }
   return out;
 }
@@ -281,26 +319,20 @@ SceneMatches ReadMatches(const std::filesystem::path& file, const FrameList& fra
 
 std::optional<SceneGeometry> ReadSceneGeometry(const std::filesystem::path& geometry,
                                                const FrameList& frames) {
-  std::error_code ignored;
-  if (!std::filesystem::is_directory(geometry, ignored)) return ReadGeometryFile(geometry, frames);
-  if (!std::filesystem::exists(geometry / "cameras.json", ignored)) return std::nullopt;
-  return ReadGeometryFile(geometry / "cameras.json", frames);
+  SceneGeometry scene = ReadGivenGeometry(geometry, frames);
+  if (!HasDepth(scene)) return std::nullopt;
+  return scene;
 }
 
 SceneMatches ReadSceneMatches(const std::filesystem::path& geometry, const FrameList& frames) {
   const std::string source = geometry.string();
   CheckFrames(frames, source);
-  if (const std::optional<SceneGeometry> scene = ReadSceneGeometry(geometry, frames)) {
-    return Found(MatchesOf(*scene, frames), source);
+  std::error_code ignored;
+  const bool has_cameras = std::filesystem::exists(geometry / kCamerasName, ignored);
+  if (const auto model = ColmapFolder(geometry); model && !has_cameras) {
+    return Found(MatchesOf(ReadColmapModel(*model), frames, model->string()), source);
   }
-  for (const char* below : {"", "sparse/0", "sparse", "0"}) {
-    const std::filesystem::path folder = *below == 0 ? geometry : geometry / below;
-    if (!HoldsColmapModel(folder)) continue;
-    return Found(MatchesOf(ReadColmapModel(folder), frames, folder.string()), source);
-  }
-  throw Error(
-      "holds no geometry", source,
-      "Give a cameras.json or a folder with a model of COLMAP (cameras, images, points3D).");
+  return Found(MatchesOf(ReadGivenGeometry(geometry, frames), frames), source);
 }
 
 }  // namespace vggt

@@ -40,14 +40,23 @@ struct SceneMatches {
 // Of cameras and depth: the centre of each patch of a is lifted by a's depth and projected into b.
 // It is visible there if it lies inside what b shows of its picture, before the camera, and b's
 // depth there differs from its own by less than `depth_tolerance` of it (poincar3 uses 0.05). Where
-// depth has a confidence, only patches above the median of a count. Pairs with fewer visible
-// patches than `least_share` of a frame's are left out.
+// depth has a confidence, only patches above the median of what is known count. Pairs with fewer
+// visible patches than `least_share` of a frame's are left out.
 struct VisibilityRule {
   double depth_tolerance = 0.05;
   double least_share = 0.1;
 };
 SceneMatches MatchesOf(const SceneGeometry& geometry, const FrameList& frames,
                        const VisibilityRule& rule = {});
+
+// What of a patch of frame `a` another frame shows, by the same rule: the place it is lifted to, or
+// something before it there, which hides it; or the place lies outside of what that frame shows.
+// Unknown where no trusted depth tells, or where that frame sees through the place.
+enum class PatchSight : uint8_t { kUnknown, kVisible, kHidden, kOutside };
+// [frames, patches]; unknown for `a` itself.
+std::vector<std::vector<PatchSight>> SightsOf(const SceneGeometry& geometry,
+                                              const FrameList& frames, size_t a,
+                                              const VisibilityRule& rule = {});
 
 // [frames, patches]: how far the depths of other frames contradict that of a patch: the centre is
 // lifted and projected as above, whatever the confidence, and the error is the median of
@@ -67,13 +76,13 @@ SceneMatches MatchesOf(std::span<const PointPair> pairs, const FrameList& frames
 SceneMatches MatchesOf(const ColmapModel& model, const FrameList& frames,
                        const std::string& source);
 
-// The same of files: a match file (match_file.h), and the geometry of a scene, which is a file of
-// cameras and depth (geometry_file.h), a folder with a cameras.json, or one with a model of COLMAP,
-// also in its sparse/0, sparse or 0. Throws Error as they do; if the export has one frame alone or
-// does not tell how pictures became frames; and if there is no match at all.
+// The same of files: a match file (match_file.h), and the geometry of a scene (given_geometry.h).
+// Throws Error as they do; if the export has one frame alone or does not tell how pictures became
+// frames; and if there is no match at all.
 SceneMatches ReadMatches(const std::filesystem::path& file, const FrameList& frames);
 SceneMatches ReadSceneMatches(const std::filesystem::path& geometry, const FrameList& frames);
-// The cameras and depths themselves; none of a model of COLMAP, which has no depth maps.
+
+// The cameras and depths themselves; none if it has no depth maps, as a model of COLMAP.
 std::optional<SceneGeometry> ReadSceneGeometry(const std::filesystem::path& geometry,
                                                const FrameList& frames);
 

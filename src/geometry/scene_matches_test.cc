@@ -66,6 +66,32 @@ TEST(SceneMatches, WhatIsHiddenIsNoMatch) {
   EXPECT_EQ(MatchesOf(scene, frames, {0.3, 0.1}).pairs[0].matches.size(), 16U);
 }
 
+TEST(PatchSights, TellWhatIsHiddenAndWhatLiesOutside) {
+  const FrameList frames = PlainFrames(3, 4, 5);
+  SceneGeometry scene = PlaneScene(frames);
+  // In picture 1 something stands before the plane's left half, and the right column is a hole.
+  for (size_t i = 0; i < 35; ++i) {
+    scene.views[1]->depth.z[i] = i % 7 < 3 ? 1.5F : i % 7 == 3 ? 2 : i % 7 == 4 ? 0 : 3;
+  }
+  const auto sights = SightsOf(scene, frames, 0);
+  ASSERT_EQ(sights.size(), 3U);
+  EXPECT_THAT(sights[0], ::testing::Each(PatchSight::kUnknown));
+  using enum PatchSight;
+  // A cell to the left in picture 1: 42 of 70 pixels are hidden.
+  for (size_t row = 0; row < 4; ++row) {
+    const auto of_row = [&](size_t frame) {
+      const auto first = sights[frame].begin() + static_cast<std::ptrdiff_t>(5 * row);
+      return std::vector<PatchSight>(first, first + 5);
+    };
+    EXPECT_THAT(of_row(1), ElementsAre(kOutside, kHidden, kHidden, kVisible, kUnknown));
+    EXPECT_THAT(of_row(2), ElementsAre(kOutside, kOutside, kVisible, kVisible, kVisible));
+  }
+  scene.views[0]->depth = {};
+  for (const auto& of_frame : SightsOf(scene, frames, 0)) {
+    EXPECT_THAT(of_frame, ::testing::Each(kUnknown));
+  }
+}
+
 TEST(DepthErrors, AreTheMedianOverFramesThatShowThePlace) {
   const FrameList frames = PlainFrames(3, 4, 5);
   SceneGeometry scene = PlaneScene(frames);
