@@ -16,6 +16,8 @@
 #include "capture/qk_capture.h"
 #include "capture/recovery.h"
 #include "core/memory_limit.h"
+#include "geometry/geometry_folder.h"
+#include "geometry/given_geometry.h"
 #include "model/checkpoint_report.h"
 #include "model/flops.h"
 #include "model/memory.h"
@@ -291,7 +293,9 @@ CaptureReport CaptureJob::Run() {
   CaptureInput input(options_, progress_, stop_check_);
   const std::string recovered = RecoverExports(options_.output);
   if (!recovered.empty()) progress_.Note(recovered);
-  OutputFolder output(options_.output, options_.overwrite, input.places());
+  std::vector<fs::path> read = input.places();
+  if (!options_.geometry_from.empty()) read.push_back(options_.geometry_from);
+  OutputFolder output(options_.output, options_.overwrite, read);
   try {
     CaptureReport report;
     WithWholePool([&] { report = ExportTo(output.staging(), input); });
@@ -325,6 +329,10 @@ CaptureReport CaptureJob::ExportTo(const fs::path& folder, CaptureInput& input) 
   const LayerMetadata metadata =
       CommonMetadata(options_, pictures, grid, plan, model.MakeProvenance(batch));
   const QkDescription store = DescribeStore(options_, metadata, model.StoredBlocks());
+  std::optional<SceneGeometry> geometry;
+  if (!options_.geometry_from.empty()) {
+    geometry = ReadGivenGeometry(options_.geometry_from, metadata);
+  }
   // Of the store two blocks are in memory, one that is recorded and one that is written.
   CheckMemory(
       model.MemoryBytes(batch),
@@ -356,6 +364,14 @@ CaptureReport CaptureJob::ExportTo(const fs::path& folder, CaptureInput& input) 
   report.seconds.global_blocks = seconds.global_blocks;
   report.seconds.capture = seconds.capture;
   recording.Finish(report);
+  if (geometry) {
+    const GeometrySummary summary =
+        WriteGeometryFolder(folder / kGeometryFolderName, *geometry, metadata, frames.rgb);
+    report.cameras = summary.cameras;
+    report.depth_maps = summary.depth_maps;
+    report.points = summary.points;
+    for (const std::string& note : summary.notes) progress_.Note(note);
+  }
   report.bytes_written = FolderBytes(folder);
 
   report.model = model.text();

@@ -33,6 +33,8 @@ struct CaptureReport {
   // Of the store of queries and keys; 0 and empty if there is none.
   uint64_t qk_bytes = 0;
   std::vector<std::pair<BlockKind, int64_t>> qk_blocks;  // how many of each kind
+  // Of the export's geometry/; 0 if there is none.
+  int64_t cameras = 0, depth_maps = 0, points = 0;
   double flops = 0;  // of the pass, as ForwardFlops counts them (model/flops.h)
   struct {           // of wall time
     double total = 0, pictures = 0, load_weights = 0;

@@ -11,6 +11,8 @@
 #include <thread>
 
 #include "formats/json.h"
+#include "geometry/geometry_folder.h"
+#include "image/codec.h"
 #include "model/synthetic.h"
 #include "store/export/export_reader.h"
 #include "store/qk/qk_schema.h"
@@ -359,6 +361,42 @@ TEST(CaptureJob, StoppedAnywhereItLeavesNothing) {
   }
   run(all);
   EXPECT_TRUE(fs::exists(dir / "new/out"));
+}
+
+// A scene of nothing but a camera for each picture of a golden export.
+std::string CamerasFor(const std::vector<std::string>& files, int width, int height) {
+  OrderedJson json = {{"K", {{500, 0, 10}, {0, 500, 20}, {0, 0, 1}}},
+                      {"width", width},
+                      {"height", height},
+                      {"views", OrderedJson::array()}};
+  for (const std::string& file : files) {
+    json["views"].push_back(
+        {{"file", file}, {"R", {{1, 0, 0}, {0, 1, 0}, {0, 0, 1}}}, {"t", {0, 0, 1}}});
+  }
+  return DumpJson(json);
+}
+
+TEST(CaptureJob, KeepsGivenGeometry) {
+  const TestDir dir;
+  CaptureOptions options = CaseOptions(dir, "conv_single_image");
+  options.geometry_from = dir.Write("scene.json", CamerasFor({"000.png"}, 5, 5));
+  EXPECT_THAT(ErrorOf([&] { DoExport(options); }), HasSubstr("its picture of frame 0 has 5 x 5"));
+  EXPECT_FALSE(fs::exists(options.output));
+  const Picture picture = ReadPicture(Golden("export/conv_single_image/input/000.png"));
+  WriteFileAtomic(options.geometry_from, CamerasFor({"000.png"}, picture.width, picture.height));
+  const CaptureReport report = DoExport(options);
+  EXPECT_EQ(report.cameras, 1);
+  EXPECT_EQ(report.depth_maps, 0);
+  const SceneGeometry got =
+      ReadGeometryFolder(options.output / "geometry", OpenExport(options.output).frames);
+  EXPECT_EQ(got.text, "scene.json");
+  ASSERT_TRUE(got.views[0]);
+  EXPECT_EQ(got.views[0]->camera.translation[2], 1);
+  // Replaced with the export, not kept as somebody's.
+  options.geometry_from.clear();
+  options.overwrite = true;
+  EXPECT_EQ(DoExport(options).cameras, 0);
+  EXPECT_FALSE(fs::exists(options.output / "geometry"));
 }
 
 }  // namespace

@@ -52,6 +52,10 @@ struct CaptureOptions {
   bool compress = true;                 // deflated.
   std::vector<BlockKind> capture = {};  // write queries and keys of these; empty: none
 
+  // Cameras and depth of the pictures (geometry/given_geometry.h), for the export's geometry/;
+  // empty: none.
+  std::filesystem::path geometry_from = {};
+
   std::string image_set_name = "pictures";  // how the export calls what it shows
   std::filesystem::path output = {};        // the folder of the export; must be given
   bool overwrite = false;                   // replace the export that is there

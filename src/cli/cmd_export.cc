@@ -39,6 +39,7 @@ struct ExportFlags {
   int64_t stride_h = 1, stride_w = 1;
   bool save_per_head = false, save_qk = false, no_heatmaps = false;
   std::string capture = "global";
+  std::string geometry_from;
   std::string weights, weights_key;
   std::string layers;  // empty: all
   int image_size = 518;
@@ -77,6 +78,11 @@ OrderedJson ToJson(const CaptureReport& report) {
     for (const auto& [kind, count] : report.qk_blocks) blocks[BlockKindName(kind)] = count;
     json["qk"] = {{"blocks", blocks}, {"bytes", report.qk_bytes}};
   }
+  json["geometry"] = nullptr;
+  if (report.cameras > 0) {
+    json["geometry"] = {
+        {"cameras", report.cameras}, {"depth_maps", report.depth_maps}, {"points", report.points}};
+  }
   json["image_size"] = {report.image_width, report.image_height};
   json["patch_grid"] = {report.grid_width, report.grid_height};
   json["threads"] = ThreadCount();
@@ -114,10 +120,18 @@ std::string StoreText(const CaptureReport& report) {
                      HumanBytes(static_cast<double>(report.qk_bytes)));
 }
 
+// "geometry: 6 cameras, 6 depth maps, 543900 points\n", or nothing.
+std::string GeometryText(const CaptureReport& report) {
+  if (report.cameras == 0) return "";
+  return fmt::format("geometry: {} camera{}, {} depth map{}, {} points\n", report.cameras,
+                     report.cameras == 1 ? "" : "s", report.depth_maps,
+                     report.depth_maps == 1 ? "" : "s", report.points);
+}
+
 std::string ToText(const CaptureReport& report) {
   return fmt::format(
       "wrote {}: {} layer{}{}, {} picture{} of {}×{} patches ({}×{} pixels), {}\n"
-      "{}{}"
+      "{}{}{}"
       "model: {}, computed in {} ({}; {})\n"
       "took {}, {:.3g} GFLOP, at most {} of memory\n",
       Printable(report.output.string(), kLongestPath), report.layers, report.layers == 1 ? "" : "s",
@@ -125,8 +139,8 @@ std::string ToText(const CaptureReport& report) {
       report.grid_height, report.image_width, report.image_height,
       HumanBytes(static_cast<double>(report.bytes_written)),
       report.video.empty() ? "" : "pictures: " + report.video + "\n", StoreText(report),
-      report.model, PrecisionName(report.precision), report.instructions, report.precision_reason,
-      HumanSeconds(report.seconds.total), report.flops / 1e9,
+      GeometryText(report), report.model, PrecisionName(report.precision), report.instructions,
+      report.precision_reason, HumanSeconds(report.seconds.total), report.flops / 1e9,
       HumanBytes(static_cast<double>(PeakResidentBytes())));
 }
 
@@ -189,6 +203,7 @@ CaptureOptions ToOptions(const ExportFlags& flags, const std::vector<LayerItem>&
   options.save_per_head = flags.save_per_head;
   options.compress = !flags.no_compress;
   if (flags.save_qk) options.capture = ParseBlockKinds(flags.capture);
+  options.geometry_from = flags.geometry_from;
   options.image_set_name = flags.image_set_name;
   options.output = flags.output_dir_prefix + flags.image_set_name;
   options.overwrite = flags.overwrite;
@@ -291,6 +306,11 @@ std::function<int()> DeclareExport(CLI::App& app) {
       ->needs(save_qk)
       ->check(BlockKindList())
       ->capture_default_str();
+  app.add_option("--geometry_from", flags->geometry_from,
+                 "cameras and depth of these pictures, kept in geometry/: a\ncameras.json, or a "
+                 "folder with one, a COLMAP model or a scan\n(pose/, depth/, intrinsic/)")
+      ->type_name("PATH")
+      ->check(SomeText());
   CLI::Option* weights = app.add_option("--weights", flags->weights,
                                         "checkpoint: a .safetensors or .pt file, an index.json\n"
                                         "or a folder [the bundled demonstration model]")

@@ -18,6 +18,7 @@ constexpr std::pair<std::string_view, std::string_view> kFlags[] = {
     {"first_image_idx", "--first_image_idx"},
     {"fps", "--fps"},
     {"geometry", "--geometry"},
+    {"geometry_from", "--geometry_from"},
     {"image_extension", "--image_extension"},
     {"image_size", "--image_size"},
     {"layers", "--layers"},

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "formats/json.h"
 #include "store/common/export_folder.h"
 #include "store/export/export_reader.h"
 #include "store/qk/qk_store.h"
@@ -41,6 +42,17 @@ bool IsNameOfAnExport(const fs::path& relative) {
                                            BlockKindName(kind) + std::string("_"));
                        });
     return layer || name == kQkDescriptionName;
+  }
+  if (parts.size() == 2 && parts[0] == kGeometryFolderName) {
+    if (name == "predictions.npz") return true;  // what a model's heads gave
+    for (const std::string_view ending : {"_depth.png", "_confidence.png", ".npz"}) {
+      if (!name.ends_with(ending)) continue;
+      return IsNumbered(std::string_view(name).substr(0, name.size() - ending.size()), "frame_");
+    }
+    return name == kCamerasName || name == "points.ply" || name == "scene.glb";
+  }
+  if (parts.size() == 3 && parts[0] == kGeometryFolderName && parts[1] == "colmap") {
+    return name == "cameras.txt" || name == "images.txt" || name == "points3D.txt";
   }
   if (parts.size() == 2 && parts[0] == kMapsFolderName) {
     const bool metadata =
@@ -108,6 +120,17 @@ void AddPictures(const Export& e, FileSet& files) {
   }
 }
 
+// A cameras.json without a format is somebody's own.
+void AddGeometry(const fs::path& folder, FileSet& files) {
+  const fs::path description = folder / kCamerasName;
+  std::error_code ignored;
+  if (!fs::exists(description, ignored) || !HasJson(ReadJsonFile(description), "format")) return;
+  for (const fs::path& part : {folder, folder / "colmap"}) {
+    if (!fs::is_directory(part, ignored)) continue;
+    for (const fs::directory_entry& entry : fs::directory_iterator(part)) files.Add(entry.path());
+  }
+}
+
 }  // namespace
 
 std::set<fs::path> ListExportFiles(const fs::path& folder) {
@@ -121,6 +144,7 @@ std::set<fs::path> ListExportFiles(const fs::path& folder) {
     if (!e.maps.empty()) AddMaps(e, files);
     if (e.store) AddStore(e.store->file, folder, files);
     AddPictures(e, files);
+    AddGeometry(folder / kGeometryFolderName, files);
     std::set<fs::path> own = std::move(files).Take();
     if (own.empty()) throw Error("its files have other names than those that exports have");
     return own;

@@ -8,11 +8,11 @@
 namespace vggt {
 
 // Lists the files of the export in `folder`, as paths relative to it: its manifest, its layers'
-// metadata, its description of queries and keys, the files that these name, and what was computed
-// of queries and keys and is kept beside them. A manifest may name anything, so only files inside
-// the folder count that have names as exports give them (docs/formats.md). Whatever else lies in
-// the folder belongs to somebody. An empty folder has no such files. Throws Error if `folder` holds
-// no export, or one that cannot be read wholly.
+// metadata, its description of queries and keys, the files that these name, what was computed of
+// queries and keys and is kept beside them, and its geometry. A manifest may name anything, so only
+// files inside the folder count that have names as exports give them (docs/formats.md). Whatever
+// else lies in the folder belongs to somebody. An empty folder has no such files. Throws Error if
+// `folder` holds no export, or one that cannot be read wholly.
 std::set<std::filesystem::path> ListExportFiles(const std::filesystem::path& folder);
 
 }  // namespace vggt

@@ -47,6 +47,22 @@ TEST_F(ExportFiles, AreThoseThatTheManifestNames) {
   EXPECT_EQ(ListExportFiles(dir_ / "out"), own_);
 }
 
+TEST_F(ExportFiles, AreAlsoItsGeometry) {
+  fs::create_directories(dir_ / "out/geometry/colmap");
+  const auto write = [&](const char* name) { WriteFileAtomic(dir_ / "out/geometry" / name, "{}"); };
+  for (const char* name : {"cameras.json", "frame_00.npz", "frame_00_depth.png", "points.ply",
+                           "scene.glb", "colmap/images.txt", "colmap/notes.txt", "thesis.npz"}) {
+    write(name);
+  }
+  EXPECT_EQ(ListExportFiles(dir_ / "out"), own_);  // somebody's cameras.json
+  WriteFileAtomic(dir_ / "out/geometry/cameras.json", R"({"format": "vggt-attn-geometry"})");
+  for (const char* name : {"cameras.json", "frame_00.npz", "frame_00_depth.png", "points.ply",
+                           "scene.glb", "colmap/images.txt"}) {
+    own_.insert(fs::path("geometry") / name);
+  }
+  EXPECT_EQ(ListExportFiles(dir_ / "out"), own_);
+}
+
 // Whatever the metadata say.
 TEST_F(ExportFiles, HaveTheNamesOfExports) {
   const fs::path metadata = dir_ / "out/attn_maps/layer_01_metadata.json";

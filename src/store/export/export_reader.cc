@@ -72,6 +72,16 @@ void ReadStore(Export& out) {
 
 }  // namespace
 
+std::optional<std::filesystem::path> Export::GeometryFolder() const {
+  std::filesystem::path geometry =
+      std::filesystem::absolute(folder).lexically_normal().parent_path();
+  if (folder.filename().empty()) geometry = geometry.parent_path();
+  geometry /= kGeometryFolderName;
+  std::error_code ignored;
+  if (!std::filesystem::exists(geometry / kCamerasName, ignored)) return std::nullopt;
+  return geometry;
+}
+
 fs::path Export::ImagePath(size_t frame) const {
   return FindImage(folder, frames.image_paths.at(frame), root);
 }

@@ -41,6 +41,9 @@ struct Export {
 
   // The copied picture of a frame, from 0 to frames.frames - 1. Throws MissingFile or OutsideRoot.
   std::filesystem::path ImagePath(size_t frame) const;
+
+  // The folder of its cameras, depth and points (docs/formats.md), if there is one; it is not read.
+  std::optional<std::filesystem::path> GeometryFolder() const;
 };
 
 // Whether `path` is something that OpenExport takes. Only names are looked at.

@@ -41,6 +41,17 @@ TEST(ExportReader, OpensAnExportByAnyOfItsPaths) {
   EXPECT_EQ(one.maps[0].index, 1);
 }
 
+TEST(ExportReader, FindsItsGeometry) {
+  const TestDir dir;
+  const fs::path root = CopyExport(dir, "conv_average", "e");
+  EXPECT_FALSE(OpenExport(root).GeometryFolder());
+  fs::create_directory(root / "geometry");
+  WriteFileAtomic(root / "geometry/cameras.json", "{}");
+  for (const char* part : {"", "attn_maps", "attn_maps/", "attn_maps/layers_manifest.json"}) {
+    EXPECT_EQ(OpenExport(root / part).GeometryFolder(), root / "geometry") << part;
+  }
+}
+
 TEST(ExportReader, SaysWhatIsWrong) {
   const TestDir dir;
   EXPECT_THAT(ErrorOf([&] { OpenExport(dir / "missing"); }), HasSubstr("no such file or folder"));
