@@ -11,10 +11,12 @@
 #include "backend/cpu/model_executor.h"
 #include "backend/cpu/precision_choice.h"
 #include "capture/capture_input.h"
+#include "capture/head_taps.h"
 #include "capture/heatmap_recorder.h"
 #include "capture/output_folder.h"
 #include "capture/qk_capture.h"
 #include "capture/recovery.h"
+#include "capture/scene_prediction.h"
 #include "core/memory_limit.h"
 #include "geometry/geometry_folder.h"
 #include "geometry/given_geometry.h"
@@ -38,6 +40,10 @@ void CheckOptions(const CaptureOptions& options) {
   if (!options.heatmaps && options.capture.empty()) {
     throw OptionError("heatmaps", "nothing would be written",
                       "Export these or queries and keys (`capture`).");
+  }
+  if (options.geometry && !options.geometry_from.empty()) {
+    throw OptionError("geometry_from", "cameras and depth are either given or predicted",
+                      "Leave out `geometry` or this.");
   }
   for (const auto& [option, stride] :
        {std::pair{"stride_h", options.stride_h}, {"stride_w", options.stride_w}}) {
@@ -96,12 +102,46 @@ std::string BlockOfText(BlockId block, const ModelPlan& plan) {
                      plan.count(encoder ? BlockKind::kEncoder : BlockKind::kGlobal));
 }
 
-// The plan with taps at these blocks: of what is stored, the output is recorded, too.
-ModelPlan Tapped(ModelPlan plan, const WantedBlocks& stored) {
+// The heads that are asked for, of which nothing is loaded yet.
+std::optional<HeadsPlan> ChooseHeads(const std::optional<PredictionOptions>& wanted,
+                                     const Checkpoint& checkpoint, const ModelPlan& plan) {
+  if (!wanted) return std::nullopt;
+  HeadsOptions options{.camera_heads = wanted->camera_heads};
+  if (wanted->layers) {
+    options.layers = wanted->layers;
+    const int64_t depth = plan.count(BlockKind::kGlobal);
+    for (int64_t& layer : *options.layers) {
+      if (layer < 1 || layer > depth) {
+        throw OptionError(
+            "geometry_layers",
+            fmt::format("there is no layer {} in this model, which has 1 to {}", layer, depth));
+      }
+      --layer;
+    }
+  }
+  try {
+    return ReadHeadsPlan(checkpoint, plan,
+                         {.camera = true, .depth = true, .points = wanted->points}, options);
+  } catch (const Error& error) {
+    throw Error(error.problem(), error.where(),
+                "Cameras and depth (`geometry`) are predicted by these. Leave it out, or give a "
+                "checkpoint that has them.");
+  }
+}
+
+// The plan with taps at these blocks: of what is stored, the output is recorded, too, and the
+// prediction heads read the last block of a layer to its end.
+ModelPlan Tapped(ModelPlan plan, const WantedBlocks& stored,
+                 const std::optional<HeadsPlan>& heads) {
   for (const StageSpec& stage : plan.stages) {
     for (const BlockSpec& block : stage.blocks) {
       if (stored.Has(block.id) && !plan.tapped(block.id)) plan.taps.push_back(block.id);
     }
+  }
+  if (!heads) return plan;
+  for (const int64_t layer : TapLayers(*heads, plan.count(BlockKind::kGlobal))) {
+    const BlockId block{BlockKind::kGlobal, layer};
+    if (!plan.tapped(block)) plan.taps.push_back(block);
   }
   return plan;
 }
@@ -120,23 +160,30 @@ class JobModel {
         layers_(ChooseLayers(options.layers, plan_.count(BlockKind::kGlobal))),
         kinds_(Ordered(options.capture)),
         blocks_(ChooseBlocks(kinds_, plan_, layers_)),
+        heads_(ChooseHeads(options.geometry, checkpoint_, plan_)),
+        // The original computes its heads in float32, whatever the rest is computed in.
+        heads_precision_(options.precision.value_or(Precision::kF32)),
         // Nothing beyond the last block that is recorded is loaded or computed.
-        needed_(TruncatePlan(Tapped(plan_, blocks_), [&](BlockId block) {
+        needed_(TruncatePlan(Tapped(plan_, blocks_, heads_), [&](BlockId block) {
           const bool mapped = options.heatmaps && block.kind == BlockKind::kGlobal;
           return (mapped && layers_[block.index]) || blocks_.Has(block);
         })) {}
 
   Precision precision() const { return precision_; }
   const std::string& precision_reason() const { return precision_reason_; }
-  int64_t heads() const { return plan_.first(BlockKind::kGlobal)->heads; }
+  int64_t attention_heads() const { return plan_.first(BlockKind::kGlobal)->heads; }
   const std::vector<bool>& layers() const { return layers_; }
   const WantedBlocks& blocks() const { return blocks_; }
   std::string text() const { return plan_.family + ", " + plan_.text; }
 
   TokenGrid Grid(const FrameBatch& batch) const { return plan_.grid(batch); }
+  // Of the pass or of the heads, which follow when its memory is given back.
   double MemoryBytes(const FrameBatch& batch) const {
     const TokenGrid grid = Grid(batch);
-    return ForwardMemoryBytes(needed_, batch.count, grid.height, grid.width, precision_);
+    const double pass =
+        ForwardMemoryBytes(needed_, batch.count, grid.height, grid.width, precision_);
+    if (!heads_) return pass;
+    return std::max(pass, PredictionMemoryBytes(*heads_, grid, plan_.patch_size, heads_precision_));
   }
   double Flops(const FrameBatch& batch) const {
     const TokenGrid grid = Grid(batch);
@@ -149,11 +196,20 @@ class JobModel {
             .model_text = plan_.text,
             .depth = plan_.count(BlockKind::kGlobal),
             .dim = plan_.dim(),
-            .num_heads = heads(),
+            .num_heads = attention_heads(),
             .precision = std::string(PrecisionName(precision_)),
             .image_width = batch.width,
             .image_height = batch.height,
             .weights_key = weights_key_};
+  }
+  const std::optional<HeadsPlan>& heads() const { return heads_; }
+  std::vector<int64_t> tap_layers() const {
+    return TapLayers(*heads_, plan_.count(BlockKind::kGlobal));
+  }
+  int64_t channels() const { return plan_.dim(); }
+  const std::string& family() const { return plan_.family; }
+  double PredictionFlopsOf(const TokenGrid& grid) const {
+    return PredictionFlops(*heads_, grid, plan_.patch_size);
   }
   // What the store will say of each kind of block, without layers.
   std::vector<QkBlocks> StoredBlocks() const { return DescribeBlocks(kinds_, plan_); }
@@ -177,6 +233,14 @@ class JobModel {
       progress(now.share, BlockOfText(now.block, plan_));
     });
   }
+  // After the pass: gives the weights of the model back, and runs the heads.
+  ScenePrediction Predict(const TokenGrid& grid, HeadTaps& taps,
+                          const std::function<void(double share)>& progress,
+                          const StopCheck& stop_check) {
+    executor_.reset();
+    return PredictScene({checkpoint_, *heads_, grid, plan_.patch_size, heads_precision_}, taps,
+                        progress, stop_check);
+  }
 
  private:
   Precision precision_;
@@ -187,7 +251,9 @@ class JobModel {
   std::vector<bool> layers_;      // of the global and frame blocks
   std::vector<BlockKind> kinds_;  // whose queries and keys are stored
   WantedBlocks blocks_;           // of these kinds
-  ModelPlan needed_;              // the plan up to the last block that is recorded
+  std::optional<HeadsPlan> heads_;
+  Precision heads_precision_;
+  ModelPlan needed_;  // the plan up to the last block that is recorded
   std::optional<ModelExecutor> executor_;
 };
 
@@ -252,10 +318,17 @@ class Recording {
     observers_.push_back(&*qk_);
   }
 
+  void AddTaps(const fs::path& folder, std::vector<int64_t> layers, const TokenGrid& grid,
+               int64_t channels) {
+    taps_.emplace(std::move(layers), grid, channels, folder);
+    observers_.push_back(&*taps_);
+  }
+  HeadTaps& taps() { return *taps_; }
+
   // What the model is shown to; valid until the next call.
   AttentionObserver& observer() {
     if (observers_.size() == 1) return *observers_.front();
-    return both_.emplace(observers_);
+    return all_.emplace(observers_);
   }
 
   // Waits for the threads and ends the files.
@@ -276,9 +349,39 @@ class Recording {
   std::optional<QkWriter> qk_writer_;
   std::optional<HeatmapRecorder> maps_;
   std::optional<QkRecorder> qk_;
+  std::optional<HeadTaps> taps_;
   std::vector<AttentionObserver*> observers_;
-  std::optional<ObserverGroup> both_;
+  std::optional<ObserverGroup> all_;
 };
+
+// Runs the prediction heads and writes what they predict.
+void PredictInto(const fs::path& folder, JobModel& model, HeadTaps& taps, const FrameList& frames,
+                 const FrameBatch& batch, CaptureProgress& progress, const StopCheck& stop_check,
+                 CaptureReport& report) {
+  const auto start = std::chrono::steady_clock::now();
+  progress.Begin("predicting cameras and depth");
+  const TokenGrid grid = model.Grid(batch);
+  const ScenePrediction prediction = model.Predict(
+      grid, taps,
+      [&](double share) {
+        CheckStop(stop_check);
+        progress.Update(share, "");
+      },
+      stop_check);
+  for (const std::string& note : PredictionNotes(prediction)) progress.Note(note);
+  const size_t pixels = static_cast<size_t>(batch.count * batch.height * batch.width);
+  const GeometrySummary written = WriteGeometryFolder(folder, SceneOf(prediction, model.family()),
+                                                      frames, {batch.rgb, 3 * pixels});
+  if (written.cameras < prediction.cameras()) {
+    for (const std::string& note : written.notes) progress.Note(note);
+  }
+  WritePrediction(folder / kPredictionName, prediction);
+  report.cameras = written.cameras;
+  report.depth_maps = written.depth_maps;
+  report.points = written.points;
+  report.prediction_flops = model.PredictionFlopsOf(grid);
+  report.seconds.predict = SecondsSince(start);
+}
 
 }  // namespace
 
@@ -325,7 +428,7 @@ CaptureReport CaptureJob::ExportTo(const fs::path& folder, CaptureInput& input) 
   const FrameBatch batch{frames.frames, frames.height, frames.width, frames.rgb.data()};
   const TokenGrid grid = model.Grid(batch);
   const MapPlan plan = MakeMapPlan(grid, options_.stride_h, options_.stride_w);
-  const MapExtents extents = plan.extents(model.heads(), batch.count);
+  const MapExtents extents = plan.extents(model.attention_heads(), batch.count);
   const LayerMetadata metadata =
       CommonMetadata(options_, pictures, grid, plan, model.MakeProvenance(batch));
   const QkDescription store = DescribeStore(options_, metadata, model.StoredBlocks());
@@ -353,6 +456,8 @@ CaptureReport CaptureJob::ExportTo(const fs::path& folder, CaptureInput& input) 
   }
   if (!options_.capture.empty()) recording.AddStore(folder, store, model.blocks());
 
+  if (model.heads()) recording.AddTaps(folder, model.tap_layers(), grid, model.channels());
+
   progress_.Begin("running the model");
   const ForwardSeconds seconds =
       model.Run(batch, recording.observer(), [&](double share, const std::string& where) {
@@ -372,6 +477,10 @@ CaptureReport CaptureJob::ExportTo(const fs::path& folder, CaptureInput& input) 
     report.points = summary.points;
     for (const std::string& note : summary.notes) progress_.Note(note);
   }
+  if (model.heads()) {
+    PredictInto(folder / kGeometryFolderName, model, recording.taps(), metadata, batch, progress_,
+                stop_check_, report);
+  }
   report.bytes_written = FolderBytes(folder);
 
   report.model = model.text();
@@ -381,7 +490,7 @@ CaptureReport CaptureJob::ExportTo(const fs::path& folder, CaptureInput& input) 
   report.grid_width = grid.width;
   report.grid_height = grid.height;
   report.layers = std::ranges::count(model.layers(), true);
-  report.heads = model.heads();
+  report.heads = model.attention_heads();
   report.per_head = options_.save_per_head;
   report.heatmaps = options_.heatmaps;
   report.precision = model.precision();

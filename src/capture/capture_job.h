@@ -35,11 +35,13 @@ struct CaptureReport {
   std::vector<std::pair<BlockKind, int64_t>> qk_blocks;  // how many of each kind
   // Of the export's geometry/; 0 if there is none.
   int64_t cameras = 0, depth_maps = 0, points = 0;
-  double flops = 0;  // of the pass, as ForwardFlops counts them (model/flops.h)
-  struct {           // of wall time
+  double flops = 0;             // of the pass, as ForwardFlops counts them (model/flops.h)
+  double prediction_flops = 0;  // of the prediction heads
+  struct {                      // of wall time
     double total = 0, pictures = 0, load_weights = 0;
     double encoder = 0, frame_blocks = 0, global_blocks = 0;
     double capture = 0;  // of queries and keys, by the thread that runs the model
+    double predict = 0;  // by the prediction heads, with reading their weights
     double write = 0;    // quantising and writing: of maps, a part of `capture`
   } seconds;
 };

@@ -2,6 +2,7 @@
 // What a job exports, from which pictures, with which model, and where to.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
@@ -35,6 +36,14 @@ struct VideoFrames {
   VideoChoice choice = {};
 };
 
+// Cameras and depth of the pictures, by the model's prediction heads.
+struct PredictionOptions {
+  bool points = false;  // also the points that the model's point head predicts
+  // Whose tokens depth and points are made of, from 1, ascending; none: model/heads_plan.h.
+  std::optional<std::array<int64_t, 4>> layers = {};
+  int64_t camera_heads = 16;  // of attention in the camera head, which shows in no tensor
+};
+
 struct CaptureOptions {
   std::variant<PictureFolder, PictureList, VideoFrames> input = {};
   int64_t first_image_idx = 0;  // which of the chosen pictures is the query frame, from 0
@@ -51,9 +60,10 @@ struct CaptureOptions {
   bool save_per_head = false;           // of each head, or of their mean,
   bool compress = true;                 // deflated.
   std::vector<BlockKind> capture = {};  // write queries and keys of these; empty: none
+  std::optional<PredictionOptions> geometry = {};  // none: nothing is predicted
 
-  // Cameras and depth of the pictures (geometry/given_geometry.h), for the export's geometry/;
-  // empty: none.
+  // Cameras and depth of the pictures (geometry/given_geometry.h), for the export's geometry/, in
+  // place of predicted ones; empty: none.
   std::filesystem::path geometry_from = {};
 
   std::string image_set_name = "pictures";  // how the export calls what it shows

@@ -40,6 +40,8 @@ struct ExportFlags {
   bool save_per_head = false, save_qk = false, no_heatmaps = false;
   std::string capture = "global";
   std::string geometry_from;
+  bool geometry = false, geometry_points = false;
+  std::string geometry_layers;  // empty: as the model has them
   std::string weights, weights_key;
   std::string layers;  // empty: all
   int image_size = 518;
@@ -90,16 +92,13 @@ OrderedJson ToJson(const CaptureReport& report) {
   json["precision_reason"] = report.precision_reason;
   json["instructions"] = report.instructions;
   json["flops"] = static_cast<uint64_t>(report.flops);
+  json["prediction_flops"] = static_cast<uint64_t>(report.prediction_flops);
   json["bytes_written"] = report.bytes_written;
   json["peak_rss_bytes"] = PeakResidentBytes();
-  json["seconds"] = {{"total", s.total},
-                     {"pictures", s.pictures},
-                     {"load_weights", s.load_weights},
-                     {"encoder", s.encoder},
-                     {"frame_blocks", s.frame_blocks},
-                     {"global_blocks", s.global_blocks},
-                     {"capture", s.capture},
-                     {"write", s.write}};
+  json["seconds"] = {
+      {"total", s.total},     {"pictures", s.pictures},         {"load_weights", s.load_weights},
+      {"encoder", s.encoder}, {"frame_blocks", s.frame_blocks}, {"global_blocks", s.global_blocks},
+      {"capture", s.capture}, {"predict", s.predict},           {"write", s.write}};
   return json;
 }
 
@@ -140,7 +139,8 @@ std::string ToText(const CaptureReport& report) {
       HumanBytes(static_cast<double>(report.bytes_written)),
       report.video.empty() ? "" : "pictures: " + report.video + "\n", StoreText(report),
       GeometryText(report), report.model, PrecisionName(report.precision), report.instructions,
-      report.precision_reason, HumanSeconds(report.seconds.total), report.flops / 1e9,
+      report.precision_reason, HumanSeconds(report.seconds.total),
+      (report.flops + report.prediction_flops) / 1e9,
       HumanBytes(static_cast<double>(PeakResidentBytes())));
 }
 
@@ -176,6 +176,21 @@ fs::path FindImageDir(const ExportFlags& flags) {
                           fmt::join(others, " and ")));
 }
 
+PredictionOptions ToPrediction(const ExportFlags& flags) {
+  PredictionOptions options{.points = flags.geometry_points};
+  if (flags.geometry_layers.empty()) return options;
+  std::vector<int64_t> layers;
+  for (const LayerItem& item : ParseLayerList(flags.geometry_layers)) {
+    layers.insert(layers.end(), item.layers.begin(), item.layers.end());
+  }
+  if (layers.size() != 4) {
+    throw WrongUsage(fmt::format("names {} layers where four are needed", layers.size()),
+                     "--geometry_layers", "Write four layers, such as 5,12,18,24.");
+  }
+  std::ranges::copy(layers, options.layers.emplace().begin());
+  return options;
+}
+
 CaptureOptions ToOptions(const ExportFlags& flags, const std::vector<LayerItem>& layers) {
   CaptureOptions options;
   if (flags.video.video.empty()) {
@@ -204,6 +219,7 @@ CaptureOptions ToOptions(const ExportFlags& flags, const std::vector<LayerItem>&
   options.compress = !flags.no_compress;
   if (flags.save_qk) options.capture = ParseBlockKinds(flags.capture);
   options.geometry_from = flags.geometry_from;
+  if (flags.geometry) options.geometry = ToPrediction(flags);
   options.image_set_name = flags.image_set_name;
   options.output = flags.output_dir_prefix + flags.image_set_name;
   options.overwrite = flags.overwrite;
@@ -306,10 +322,22 @@ std::function<int()> DeclareExport(CLI::App& app) {
       ->needs(save_qk)
       ->check(BlockKindList())
       ->capture_default_str();
+  CLI::Option* geometry = app.add_flag("--geometry", flags->geometry,
+                                       "also predict cameras and depth, by the checkpoint's heads");
+  app.add_flag("--geometry_points", flags->geometry_points,
+               "also the points that its point head predicts (with --geometry)")
+      ->needs(geometry);
+  app.add_option("--geometry_layers", flags->geometry_layers,
+                 "whose tokens depth and points are made of: four layers\n"
+                 "[5,12,18,24 of 24 layers, else the last of each quarter]")
+      ->type_name("LIST")
+      ->needs(geometry)
+      ->check(SomeText());
   app.add_option("--geometry_from", flags->geometry_from,
                  "cameras and depth of these pictures, kept in geometry/: a\ncameras.json, or a "
                  "folder with one, a COLMAP model or a scan\n(pose/, depth/, intrinsic/)")
       ->type_name("PATH")
+      ->excludes(geometry)
       ->check(SomeText());
   CLI::Option* weights = app.add_option("--weights", flags->weights,
                                         "checkpoint: a .safetensors or .pt file, an index.json\n"

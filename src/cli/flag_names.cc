@@ -19,6 +19,7 @@ constexpr std::pair<std::string_view, std::string_view> kFlags[] = {
     {"fps", "--fps"},
     {"geometry", "--geometry"},
     {"geometry_from", "--geometry_from"},
+    {"geometry_layers", "--geometry_layers"},
     {"image_extension", "--image_extension"},
     {"image_size", "--image_size"},
     {"layers", "--layers"},

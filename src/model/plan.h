@@ -124,9 +124,9 @@ struct ModelPlan {
 
   std::vector<StageSpec> stages;  // in the order in which they run, at least one
 
-  // The blocks whose output somebody reads, a prediction head or an observer. No head is run yet,
-  // so that no family names any. TruncatePlan keeps them whole, and their parameters have what
-  // tells how long their projected values are.
+  // The blocks whose output somebody reads: prediction heads (model/heads_plan.h) or an observer.
+  // No family names any. TruncatePlan keeps them whole, and their parameters have what tells how
+  // long their projected values are.
   std::vector<BlockId> taps;
 
   bool tapped(BlockId block) const;

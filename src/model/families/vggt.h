@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// VGGT (Wang et al., CVPR 2025), without its prediction heads: a picture encoder, DINOv2 with
-// registers or a bare patch convolution, then frame and global blocks by turns.
+// VGGT (Wang et al., CVPR 2025), without its prediction heads (model/heads_plan.h): a picture
+// encoder, DINOv2 with registers or a bare patch convolution, then frame and global blocks by
+// turns.
 #pragma once
 
 #include <string>
