@@ -392,6 +392,9 @@ TEST(CaptureJob, KeepsGivenGeometry) {
   EXPECT_EQ(got.text, "scene.json");
   ASSERT_TRUE(got.views[0]);
   EXPECT_EQ(got.views[0]->camera.translation[2], 1);
+  options.geometry.emplace();
+  EXPECT_THAT(ErrorOf([&] { DoExport(options); }), HasSubstr("either given or predicted"));
+  options.geometry.reset();
   // Replaced with the export, not kept as somebody's.
   options.geometry_from.clear();
   options.overwrite = true;
