@@ -7,6 +7,7 @@
 #include <random>
 
 #include "geometry_testing.h"
+#include "made_store_testing.h"
 #include "qk_testing.h"
 
 namespace vggt {
@@ -17,6 +18,8 @@ using ::testing::HasSubstr;
 using testing::PlainFrames;
 using testing::SmallQkDescription;
 using testing::TestDir;
+using testing::WithFrames;
+using testing::WriteMadeStore;
 
 double NumberOf(const MatchNumbers& numbers, MatchMetric metric) { return numbers.of(metric); }
 
@@ -51,38 +54,6 @@ SceneMatches SameCellMatches(const FrameList& frames) {
     for (int64_t i = 0; i < cells.patches(); ++i) pair.matches.push_back({i, cells.Centre(i)});
   }
   return out;
-}
-
-QkDescription WithFrames(QkDescription d, const FrameList& frames) {
-  static_cast<FrameList&>(d) = frames;
-  return d;
-}
-
-// A store of one global layer with one head of eight channels, without rotary embedding and special
-// tokens; q and k are given by functions of (frame, patch, channel).
-template <typename Q, typename K>
-std::filesystem::path WriteMadeStore(const TestDir& dir, const FrameList& frames, Q q, K k) {
-  QkDescription d =
-      WithFrames(SmallQkDescription(frames.frames, frames.H_p, frames.W_p, 8), frames);
-  d.blocks.resize(1);
-  QkBlocks& blocks = d.blocks[0];
-  blocks.heads = 1;
-  blocks.rope.type = RopeType::kNone;
-  blocks.special_tokens.clear();
-  blocks.layers.resize(1);
-  const int64_t patches = frames.H_p * frames.W_p;
-  std::vector<float> queries, keys;
-  for (int64_t i = 0; i < frames.frames * patches; ++i) {
-    for (int c = 0; c < 8; ++c) {
-      queries.push_back(static_cast<float>(q(i / patches, i % patches, c)));
-      keys.push_back(static_cast<float>(k(i / patches, i % patches, c)));
-    }
-  }
-  std::filesystem::create_directories(dir / kQkFolderName);
-  testing::WriteQkLayer(dir / kQkFolderName / blocks.layers[0].file, d.shape(blocks), queries,
-                        keys);
-  WriteFileAtomic(dir / kQkFolderName / kQkDescriptionName, QkDescriptionText(d));
-  return dir / kQkFolderName / kQkDescriptionName;
 }
 
 HitScores ScoreOf(const QkStore& store, const SceneMatches& matches) {
