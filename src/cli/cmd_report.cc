@@ -109,11 +109,6 @@ void CheckReportFlags(const ReportFlags& flags) {
   if (!flags.matches.empty() && !flags.geometry.empty()) {
     throw WrongUsage("cannot be given together with --geometry", "--matches", "Give one of them.");
   }
-  const std::vector<std::string> only = SplitAtCommas(flags.only);
-  if (std::ranges::count(only, "matches") > 0 && flags.matches.empty() && flags.geometry.empty()) {
-    throw WrongUsage("the section matches needs known matches", "--only",
-                     "Give --matches FILE or --geometry PATH.");
-  }
 }
 
 int RunReport(const ReportFlags& flags) {

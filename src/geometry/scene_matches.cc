@@ -317,13 +317,6 @@ SceneMatches ReadMatches(const std::filesystem::path& file, const FrameList& fra
                file.string());
 }
 
-std::optional<SceneGeometry> ReadSceneGeometry(const std::filesystem::path& geometry,
-                                               const FrameList& frames) {
-  SceneGeometry scene = ReadGivenGeometry(geometry, frames);
-  if (!HasDepth(scene)) return std::nullopt;
-  return scene;
-}
-
 SceneMatches ReadSceneMatches(const std::filesystem::path& geometry, const FrameList& frames) {
   const std::string source = geometry.string();
   CheckFrames(frames, source);

@@ -82,8 +82,4 @@ SceneMatches MatchesOf(const ColmapModel& model, const FrameList& frames,
 SceneMatches ReadMatches(const std::filesystem::path& file, const FrameList& frames);
 SceneMatches ReadSceneMatches(const std::filesystem::path& geometry, const FrameList& frames);
 
-// The cameras and depths themselves; none if it has no depth maps, as a model of COLMAP.
-std::optional<SceneGeometry> ReadSceneGeometry(const std::filesystem::path& geometry,
-                                               const FrameList& frames);
-
 }  // namespace vggt

@@ -222,12 +222,13 @@ class DynamicMaker {
 
   // From cameras and depth alone, whatever attention says.
   void AddDepthErrors() {
-    if (input_.geometry == nullptr) return;
+    if (input_.geometry == nullptr || !HasDepth(*input_.geometry)) return;
     const std::vector<float> errors = DepthErrors(*input_.geometry, description_);
     const std::string text = fmt::format(
-        "From {} alone: each patch's centre is lifted by its depth and projected into the other "
+        "From {}{} alone: each patch's centre is lifted by its depth and projected into the other "
         "pictures; the median over those that show the place of |depth seen there − depth of the "
         "point| / depth of the point. What moves disagrees, and so does what others hide.",
+        input_.geometry->predicted ? "the geometry predicted by " : "",
         PrintableText(input_.geometry->text));
     Chart chart;
     chart.name = "depth_errors";

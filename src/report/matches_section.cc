@@ -198,9 +198,10 @@ LinksPanel MatchLinks(const SectionInput& input, const MatchBoard& board, size_t
 }
 
 // One row a head.
-ReportTable MatchHeadsTable(const MatchBoard& board, const std::vector<size_t>& order) {
+ReportTable MatchHeadsTable(const MatchBoard& board, const std::vector<size_t>& order,
+                            const char* name) {
   ReportTable table;
-  table.name = "matches";
+  table.name = name;
   table.title = "How often each head finds the same point in another picture";
   table.definition = fmt::format("{} Matches: {}.", kMatchDefinition, board.matches.text);
   table.sample = board.sample;
@@ -277,6 +278,37 @@ ReportTable MatchPairsTable(const MatchBoard& board, const std::vector<size_t>& 
   return table;
 }
 
+// The same heads held against the export's own geometry, beside what is given.
+void AddOwnMatches(const SectionInput& input, const MatchBoard& given, Section& section) {
+  const auto progress = [&](double done) {
+    if (input.progress) input.progress(0.5 + done / 2);
+  };
+  const MatchBoard own =
+      ScoreHeads(input.store, *input.own_matches, input.rows, input.stop_check, progress);
+  const std::vector<size_t> order = BestHeads(own, own.scores.size());
+  const size_t best = BestHeads(given, 1)[0];
+  section.findings.push_back(fmt::format(
+      "Against {} the best is {} with {}; {}, the best above, has {} there.", own.matches.text,
+      MatchHeadText(own, order[0]), PercentText(HitOf(own.scores[order[0]])),
+      MatchHeadText(given, best), PercentText(HitOf(own.scores[best]))));
+  section.notes.insert(section.notes.end(), own.matches.notes.begin(), own.matches.notes.end());
+  Chart chart;
+  chart.name = "matches_own";
+  chart.title = "Held against what is given, and against the export's own geometry";
+  chart.columns = 2;
+  chart.caption =
+      fmt::format("{} Left: {}; {}. Right: {}; {}. One scale for both.", kMatchDefinition,
+                  given.matches.text, given.sample, own.matches.text, own.sample);
+  HeatPanel left = MatchHeat(given, MatchMetric::kHit1, {best});
+  HeatPanel right = MatchHeat(own, MatchMetric::kHit1, {order[0]});
+  left.title = "given";
+  right.title = "the export's own";
+  left.range = right.range = ColourRange{0, std::max(left.range->high, right.range->high), false};
+  chart.panels = {std::move(left), std::move(right)};
+  section.charts.push_back(std::move(chart));
+  section.tables.push_back(MatchHeadsTable(own, order, "matches_own"));
+}
+
 }  // namespace
 
 Section MatchesSection(const SectionInput& input) {
@@ -289,8 +321,11 @@ Section MatchesSection(const SectionInput& input) {
         "(a file of point pairs) or `geometry` (cameras and depth, or a model of COLMAP).");
     return section;
   }
+  const double share = input.own_matches == nullptr ? 1 : 0.5;
   const MatchBoard board =
-      ScoreHeads(input.store, *input.matches, input.rows, input.stop_check, input.progress);
+      ScoreHeads(input.store, *input.matches, input.rows, input.stop_check, [&](double done) {
+        if (input.progress) input.progress(share * done);
+      });
   const std::vector<size_t> order = BestHeads(board, board.scores.size());
   const std::vector<size_t> best(order.begin(), order.begin() + std::min(order.size(), kBestHeads));
   section.findings = MatchFindings(board, best);
@@ -326,7 +361,8 @@ Section MatchesSection(const SectionInput& input) {
   links.panels = {MatchLinks(input, board, best[0])};
   section.charts.push_back(std::move(links));
 
-  section.tables = {MatchHeadsTable(board, order), MatchPairsTable(board, order)};
+  section.tables = {MatchHeadsTable(board, order, "matches"), MatchPairsTable(board, order)};
+  if (input.own_matches != nullptr) AddOwnMatches(input, board, section);
   return section;
 }
 

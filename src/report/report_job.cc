@@ -14,6 +14,8 @@
 #include "core/error.h"
 #include "core/file.h"
 #include "core/staged_directory.h"
+#include "geometry/geometry_folder.h"
+#include "geometry/given_geometry.h"
 #include "image/png_codec.h"
 #include "render/typeset.h"
 #include "report/chart_pictures.h"
@@ -35,18 +37,23 @@ constexpr AtomicOptions kInStaging = {.existing = Existing::kRefuse, .sync = Syn
 
 // What is held against known matches needs them, and what is given must be there: told whatever the
 // sections, before hours of computing.
-void CheckTruth(const ReportOptions& options) {
+void CheckTruth(const ReportOptions& options, bool all_have_geometry) {
   CheckMatchInput(options.matches, options.geometry);
-  if (options.matches.empty() && options.geometry.empty() &&
-      std::ranges::count(options.only, "matches") > 0) {
+  if (all_have_geometry || !options.geometry.empty()) return;
+  if (options.matches.empty() && std::ranges::count(options.only, "matches") > 0) {
     throw Error("the section matches needs known matches", "`only`",
                 "Give `matches` (a file of point pairs) or `geometry` (cameras and depth, or a "
                 "model of COLMAP).");
   }
+  if (std::ranges::count(options.only, "epipolar") > 0) {
+    throw Error("the section epipolar needs cameras", "`only`",
+                "Give `geometry` (cameras and depth, or a model of COLMAP).");
+  }
 }
 
-// Which sections are made: those asked for, or the preset's, or the usual ones.
-std::vector<const SectionInfo*> ChosenSections(const ReportOptions& options) {
+// Which sections are made: those asked for, or the preset's, or the usual ones and those that
+// matches and cameras allow. `has_geometry`: of an export.
+std::vector<const SectionInfo*> ChosenSections(const ReportOptions& options, bool has_geometry) {
   const ReportPreset* preset = nullptr;
   if (!options.preset.empty()) {
     preset = FindReportPreset(options.preset);
@@ -77,8 +84,11 @@ std::vector<const SectionInfo*> ChosenSections(const ReportOptions& options) {
   }
   std::vector<const SectionInfo*> chosen;
   for (const SectionInfo& each : ReportSections()) {
-    const bool given = std::string_view(each.name) == "matches" &&
-                       (!options.matches.empty() || !options.geometry.empty());
+    const bool cameras = has_geometry || !options.geometry.empty(),
+               matches = !options.matches.empty();
+    const std::string_view name = each.name;
+    const bool given =
+        (name == "matches" && (cameras || matches)) || (name == "epipolar" && cameras);
     if (wanted.empty() ? each.usual || given : wanted.contains(each.name)) chosen.push_back(&each);
   }
   return chosen;
@@ -134,8 +144,9 @@ struct ReportScene {
   Export source;
   std::unique_ptr<QkStore> store;
   RowSample sample;
-  std::optional<SceneMatches> matches;  // none if nothing is known of the scene
-  std::optional<SceneGeometry> geometry;
+  // What was given, and what the export has of its own; none if nothing is known of the scene.
+  std::optional<SceneMatches> matches, own_matches;
+  std::optional<SceneGeometry> geometry, own_geometry;
   std::map<std::pair<BlockKind, size_t>, std::unique_ptr<const LayerStatistics>> statistics;
   std::map<size_t, ChartPicture> pictures;
   std::vector<Section> sections;
@@ -158,17 +169,14 @@ SectionInput ReportScene::Input(const ReportOptions& options, const StopCheck& s
     if (is_new) known->second = PictureOf(source, frame);
     return known->second;
   };
-  return {source,
-          *store,
-          options.rows,
-          options.seed,
-          options.preset,
-          matches ? &*matches : nullptr,
-          statistics_of,
-          picture_of,
-          stop_check,
-          {},
-          geometry ? &*geometry : nullptr};
+  SectionInput input{source,  *store,        options.rows, options.seed, options.preset,
+                     nullptr, statistics_of, picture_of,   stop_check,   {}};
+  // The export's own stands beside what is given, or in its place.
+  if (own_matches) (matches ? input.own_matches : input.matches) = &*own_matches;
+  if (own_geometry) (geometry ? input.own_geometry : input.geometry) = &*own_geometry;
+  if (matches) input.matches = &*matches;
+  if (geometry) input.geometry = &*geometry;
+  return input;
 }
 
 std::vector<ReportScene> OpenScenes(const ReportOptions& options) {
@@ -369,6 +377,7 @@ class ReportMaker {
   void Say(const std::string& stage, double share) const {
     if (progress_) progress_(stage, share);
   }
+  void ReadOwnGeometry(ReportScene& scene);
   void MakeSections(ReportScene& scene, const std::vector<const SectionInfo*>& chosen);
   void WriteAll(const std::vector<ReportScene>& scenes, const fs::path& staging);
 
@@ -378,6 +387,23 @@ class ReportMaker {
   std::vector<Section> together_;  // of all scenes
   ReportSummary summary_;
 };
+
+// What an export says of its own scene may be damaged: that is a note.
+void ReportMaker::ReadOwnGeometry(ReportScene& scene) {
+  const auto folder = scene.source.GeometryFolder();
+  if (!folder) return;
+  try {
+    if (!HoldsGeometryFolder(*folder)) return;  // somebody's own cameras.json
+    const FrameList& frames = scene.store->description();
+    scene.own_geometry = ReadGeometryFolder(*folder, frames);
+    if (frames.frames < 2) return;
+    SceneMatches matches = MatchesOf(*scene.own_geometry, frames);
+    if (!matches.pairs.empty()) scene.own_matches = std::move(matches);
+  } catch (const Error& error) {
+    summary_.notes.push_back(
+        fmt::format("the export's own geometry was not used: {}", error.what()));
+  }
+}
 
 void ReportMaker::MakeSections(ReportScene& scene, const std::vector<const SectionInfo*>& chosen) {
   SectionInput input = scene.Input(options_, stop_check_);
@@ -389,7 +415,8 @@ void ReportMaker::MakeSections(ReportScene& scene, const std::vector<const Secti
     input.progress = [&](double share) { Say(stage, std::clamp(share, 0.0, 1.0)); };
     const bool asked = std::ranges::count(options_.only, info->name) > 0 ||
                        !options_.preset.empty() || std::string_view(info->name) == "layers" ||
-                       (std::string_view(info->name) == "matches" && scene.matches);
+                       (std::string_view(info->name) == "matches" && scene.matches) ||
+                       (std::string_view(info->name) == "epipolar" && scene.geometry);
     Section section;
     try {
       section = info->make(input);
@@ -462,24 +489,29 @@ void ReportMaker::WriteAll(const std::vector<ReportScene>& scenes, const fs::pat
 
 ReportSummary ReportMaker::Make() {
   const auto begin = std::chrono::steady_clock::now();
-  const std::vector<const SectionInfo*> chosen = ChosenSections(options_);
-  CheckTruth(options_);
+  ChosenSections(options_, false);  // refuses what it must before anything is opened
+  CheckMatchInput(options_.matches, options_.geometry);
   const Typesetter typesetter;  // where nothing can be drawn, that is told before the long work
   std::vector<ReportScene> scenes = OpenScenes(options_);
   if (scenes.size() > 1) CheckFit(scenes);
+  for (ReportScene& scene : scenes) ReadOwnGeometry(scene);
+  const auto has_geometry = [](const ReportScene& scene) { return scene.own_geometry.has_value(); };
+  CheckTruth(options_, std::ranges::all_of(scenes, has_geometry));
+  const std::vector<const SectionInfo*> chosen =
+      ChosenSections(options_, std::ranges::any_of(scenes, has_geometry));
   const auto is_chosen = [&](const char* name) {
     return std::ranges::find(chosen, FindReportSection(name)) != chosen.end();
   };
-  if (!options_.geometry.empty() && is_chosen("dynamic")) {
+  if (!options_.geometry.empty() && (is_chosen("dynamic") || is_chosen("epipolar"))) {
     for (ReportScene& scene : scenes) {
-      scene.geometry = ReadSceneGeometry(options_.geometry, scene.store->description());
+      scene.geometry = ReadGivenGeometry(options_.geometry, scene.store->description());
     }
   }
   if (!options_.matches.empty() || !options_.geometry.empty()) {
     const bool used = std::ranges::any_of(
         scenes, [](const ReportScene& scene) { return scene.geometry.has_value(); });
     if (!is_chosen("matches") && used) {
-      // The depths are enough.
+      // Cameras and depths are enough.
     } else if (!is_chosen("matches")) {
       summary_.notes.push_back(fmt::format(
           "{} was not used: the section matches is not among those asked for",

@@ -8,6 +8,8 @@
 
 #include "core/parallel.h"
 #include "formats/json.h"
+#include "geometry/geometry_folder.h"
+#include "geometry_testing.h"
 #include "qk_store_testing.h"
 #include "report/sections.h"
 
@@ -15,6 +17,7 @@ namespace vggt {
 namespace {
 
 namespace fs = std::filesystem;
+using ::testing::AllOf;
 using testing::ErrorOf;
 using ::testing::HasSubstr;
 using ::testing::IsSupersetOf;
@@ -277,6 +280,80 @@ TEST_F(ReportJob, OnePictureAloneHasAReport) {
   options.exports = {dir_ / "one"};
   MakeReport(options);
   EXPECT_THAT(ReadFile(dir_ / "report" / "index.html"), HasSubstr("The export has one picture"));
+}
+
+// An export of three pictures with its own geometry, predicted by a model.
+class ReportOfGeometry : public ReportJob {
+ protected:
+  ReportOfGeometry() {
+    frames_ = testing::PlainFrames(3, 3, 4);
+    QkDescription d = SmallQkDescription(3);
+    static_cast<FrameList&>(d) = frames_;
+    testing::WriteQkStore(dir_ / "scene", d);
+    for (int i = 0; i < 3; ++i) {
+      FrameView view;
+      view.transform = frames_.transforms[0];
+      view.camera = testing::PlaneCamera(0.3 * i, 0, 2, 60, frames_);
+      view.depth = {4, 3, std::vector<float>(12, 2), {}};
+      scene_.views.emplace_back(view);
+    }
+    WriteGeometryFolder(dir_ / "scene" / "geometry", scene_, frames_,
+                        std::vector<uint8_t>(size_t{3} * 56 * 42 * 3));
+  }
+
+  ReportOptions Usual() const {
+    ReportOptions options = Options();
+    options.only.clear();
+    return options;
+  }
+
+  FrameList frames_;
+  SceneGeometry scene_{{}, "VGGT-1B", true};
+};
+
+TEST_F(ReportOfGeometry, UsesTheExportsOwn) {
+  const ReportSummary summary = MakeReport(Usual());
+  EXPECT_THAT(FilesBelow(dir_ / "report"),
+              IsSupersetOf({"data/matches.csv", "data/epipolar.csv", "data/epipolar_pairs.npz",
+                            "figures/epipolar.svg", "figures/epipolar_pose.pdf"}));
+  EXPECT_FALSE(fs::exists(dir_ / "report/data/matches_own.csv"));
+  EXPECT_THAT(ReadFile(dir_ / "report/report.json"),
+              AllOf(HasSubstr("cameras and depths predicted by VGGT-1B"),
+                    HasSubstr("cameras predicted by VGGT-1B")));
+}
+
+TEST_F(ReportOfGeometry, SetsTheGivenBesideIt) {
+  scene_.text = "truth.json";
+  scene_.predicted = false;
+  WriteGeometryFolder(dir_ / "given", scene_, frames_,
+                      std::vector<uint8_t>(size_t{3} * 56 * 42 * 3));
+  ReportOptions options = Usual();
+  options.only = {"matches", "epipolar", "dynamic"};
+  options.geometry = dir_ / "given";
+  MakeReport(options);
+  EXPECT_THAT(FilesBelow(dir_ / "report"),
+              IsSupersetOf({"data/matches.csv", "data/matches_own.csv", "figures/matches_own.svg",
+                            "data/epipolar_own.csv", "figures/epipolar_pose_own.svg",
+                            "data/depth_errors.npz"}));
+  const Json json = ReadJsonFile(dir_ / "report/report.json");
+  for (const Json& section : json["sections"]) {
+    for (const Json& table : section["tables"]) {
+      const std::string name = table["name"], definition = table["definition"];
+      if (!name.starts_with("matches") && !name.starts_with("epipolar")) continue;
+      EXPECT_THAT(definition, HasSubstr(name.ends_with("_own") ? "VGGT-1B" : "truth.json")) << name;
+    }
+  }
+}
+
+TEST_F(ReportOfGeometry, DoesWithoutOneThatIsDamaged) {
+  WriteFileAtomic(dir_ / "scene/geometry/frame_01.npz", "PK");
+  EXPECT_THAT(MakeReport(Usual()).notes,
+              ::testing::Contains(HasSubstr("the export's own geometry was not used")));
+  EXPECT_FALSE(fs::exists(dir_ / "report/data/matches.csv"));
+  ReportOptions options = Usual();
+  options.out = dir_ / "again";
+  options.only = {"epipolar"};
+  EXPECT_THAT(Problem(options), HasSubstr("the section epipolar needs cameras"));
 }
 
 }  // namespace

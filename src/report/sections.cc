@@ -5,6 +5,7 @@
 
 #include "report/anchors_section.h"
 #include "report/dynamic_section.h"
+#include "report/epipolar_section.h"
 #include "report/layer_match_section.h"
 #include "report/layers_section.h"
 #include "report/matches_section.h"
@@ -23,6 +24,7 @@ constexpr SectionInfo kReportSections[] = {
     {"views", "pictures × pictures and scores of pictures", ViewsSection},
     {"tokens", "special tokens, hubs and the first picture", TokensSection},
     {"matches", "heads held against known matches", MatchesSection, false},
+    {"epipolar", "attention along epipolar lines", EpipolarSection, false},
     {"sparsity", "what sparse attention would keep", SparsitySection},
     {"similarity", "how alike tokens are", SimilaritySection},
     {"dynamic", "what moves (video)", DynamicSection, false},

@@ -39,8 +39,12 @@ struct SectionInput {
   // A frame's picture; without pixels if its file cannot be read.
   std::function<ChartPicture(size_t frame)> picture;
   StopCheck stop_check;
-  std::function<void(double)> progress;     // from 0 to 1; may be empty
-  const SceneGeometry* geometry = nullptr;  // cameras and depth of `matches`; null: not known
+  std::function<void(double)> progress;  // from 0 to 1; may be empty
+  // Cameras, and depth where it is known, also if `matches` are of points alone; null: not known.
+  const SceneGeometry* geometry = nullptr;
+  // If these were given beside an export that has its own: the export's, to stand beside them.
+  const SceneMatches* own_matches = nullptr;
+  const SceneGeometry* own_geometry = nullptr;
 };
 
 // A picture among the data, made when it is written.
