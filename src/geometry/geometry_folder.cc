@@ -219,14 +219,13 @@ GeometrySummary WriteGeometryFolder(const fs::path& folder, const SceneGeometry&
       {"format", kGeometryFormat},
       {"format_version", kGeometryVersion},
       {"source", fmt::format("{}{}", scene.predicted ? kPredictedBy : kGiven, scene.text)},
-      {"depth_png_unit", units.depth},
-      {"confidence_png_unit", units.confidence},
-      {"points",
-       {{"count", summary.points},
-        {"of", cloud.known},
-        {"percentile", points.percentile},
-        {"least_confidence", cloud.least_confidence}}},
-      {"frames", OrderedJson::array()}};
+      {"depth_png_unit", units.depth}};
+  if (cloud.least_confidence > 0) json["confidence_png_unit"] = units.confidence;
+  json["points"] = {{"count", summary.points},
+                    {"of", cloud.known},
+                    {"percentile", points.percentile},
+                    {"least_confidence", cloud.least_confidence}};
+  json["frames"] = OrderedJson::array();
   const std::vector<std::string> names = PictureNames(frames);
   for (size_t i = 0; i < scene.views.size(); ++i) {
     const auto& view = scene.views[i];

@@ -178,6 +178,7 @@ TEST(GeometryFolder, HasPicturesOfDepthAndTheirUnits) {
   WriteGeometryFolder(dir / "g", p.scene, p.frames, p.rgb);
   const std::string text = ReadFile(dir / "g" / "cameras.json");
   EXPECT_THAT(text, HasSubstr("\"depth_png_unit\": 0.001"));
+  EXPECT_THAT(text, HasSubstr("\"confidence_png_unit\": 0.001"));
   EXPECT_THAT(text, HasSubstr("\"source\": \"predicted by VGGT-1B\""));
   const std::string png = ReadFile(dir / "g" / "frame_01_depth.png");
   const Grey16 levels = DecodeGrey16Png(BytesOf(png), "depth");
