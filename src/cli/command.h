@@ -20,6 +20,7 @@ using DeclareCommand = std::function<int()> (*)(CLI::App& app);
 
 std::function<int()> DeclareExport(CLI::App& app);
 std::function<int()> DeclareFigure(CLI::App& app);
+std::function<int()> DeclareGeometry(CLI::App& app);
 std::function<int()> DeclareInspect(CLI::App& app);
 std::function<int()> DeclarePreprocess(CLI::App& app);
 std::function<int()> DeclareQuery(CLI::App& app);

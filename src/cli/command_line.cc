@@ -37,6 +37,7 @@ constexpr Command kCommands[] = {
     {"query", "compute exact attention of any token, for scripts and figures", DeclareQuery},
     {"figure", "draw a figure, or write its numbers, from a recipe", DeclareFigure},
     {"report", "write a report on a whole model: figures, tables, a page", DeclareReport},
+    {"geometry", "give an export cameras and depth of its pictures", DeclareGeometry},
     {"inspect", "say what a checkpoint or an export holds", DeclareInspect},
     {"preprocess", "write pictures as the model will see them", DeclarePreprocess},
     {"synth-weights", "write synthetic weights, for tests and benchmarks", DeclareSynthWeights},

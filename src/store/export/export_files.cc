@@ -154,4 +154,14 @@ std::set<fs::path> ListExportFiles(const fs::path& folder) {
   }
 }
 
+std::set<fs::path> ListGeometryFiles(const fs::path& geometry) {
+  FileSet files(geometry.parent_path());
+  AddGeometry(geometry, files);
+  std::set<fs::path> own;
+  for (const fs::path& file : std::move(files).Take()) {
+    own.insert(file.lexically_relative(kGeometryFolderName));
+  }
+  return own;
+}
+
 }  // namespace vggt

@@ -15,4 +15,8 @@ namespace vggt {
 // `folder` holds no export, or one that cannot be read wholly.
 std::set<std::filesystem::path> ListExportFiles(const std::filesystem::path& folder);
 
+// The same of the folder geometry/ of an export alone, as paths relative to it. Throws Error if its
+// description cannot be read.
+std::set<std::filesystem::path> ListGeometryFiles(const std::filesystem::path& geometry);
+
 }  // namespace vggt

@@ -61,6 +61,9 @@ TEST_F(ExportFiles, AreAlsoItsGeometry) {
     own_.insert(fs::path("geometry") / name);
   }
   EXPECT_EQ(ListExportFiles(dir_ / "out"), own_);
+  EXPECT_EQ(ListGeometryFiles(dir_ / "out/geometry"),
+            (std::set<fs::path>{"cameras.json", "frame_00.npz", "frame_00_depth.png", "points.ply",
+                                "scene.glb", "colmap/images.txt"}));
 }
 
 // Whatever the metadata say.
