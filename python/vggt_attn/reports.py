@@ -196,7 +196,7 @@ def write_report(
         rows: patches of each picture that numbers are taken of, or ``"all"``; None: the usual ones.
         seed: of whatever is drawn at random.
         matches: a file of known point pairs, .npz or .csv.
-        geometry: known cameras and depth: a ``cameras.json``, its folder, or a COLMAP model.
+        geometry: known cameras and depth: a ``cameras.json``, its folder, a COLMAP model or a scan.
         overwrite: replace the report that is there.
         progress: True: one line; a function: called with (stage, share, detail).
 

@@ -187,8 +187,8 @@ std::function<int()> DeclareReport(CLI::App& app) {
       ->type_name("FILE")
       ->check(SomeText());
   app.add_option("--geometry", flags->geometry,
-                 "known cameras and depth: a cameras.json, its folder, or a\n"
-                 "COLMAP model")
+                 "known cameras and depth: a cameras.json, its folder, a COLMAP\n"
+                 "model or a scan (pose/, depth/, intrinsic/) [the export's own]")
       ->type_name("PATH")
       ->check(SomeText());
   app.add_option("--seed", flags->seed, "of whatever is drawn at random")
