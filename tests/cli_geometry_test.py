@@ -56,6 +56,14 @@ class Geometry(Case):
             for name, values in usual.items():
                 np.testing.assert_array_equal(other[name], values)
 
+    def test_the_lens_ends_at_what_is_predicted(self):
+        folder = self.predict("--layers_lens", "1-3") / "geometry"
+        usual = np.load(folder / "predictions.npz")
+        lens = [np.load(folder / f"lens_layer_{layer:02}.npz") for layer in (1, 2, 3)]
+        for name, values in usual.items():
+            np.testing.assert_array_equal(lens[2][name], values)
+        self.assertFalse(np.array_equal(lens[0]["depth"], lens[1]["depth"]))
+
     def test_threads_do_not_matter(self):
         one, two = (np.load(self.predict("--threads", n, out=f"threads{n}") / "geometry" / "predictions.npz")
                     for n in (1, 2))
@@ -85,6 +93,7 @@ class Geometry(Case):
         self.refuse(1, [*export, "--weights", self.tiny, "--geometry"],
                     "the checkpoint has no camera_head: no tensor is named camera_head.")
         self.refuse(2, [*export, "--geometry_points"], "--geometry_points requires --geometry")
+        self.refuse(2, [*export, "--layers_lens", "1"], "--layers_lens requires --geometry")
         heads = [*export, "--weights", "heads", "--geometry", "--geometry_layers"]
         self.refuse(2, [*heads, "1,2,3"], "names 3 layers where four are needed")
         self.refuse(1, [*heads, "1-4"],

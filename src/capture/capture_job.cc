@@ -11,12 +11,12 @@
 #include "backend/cpu/model_executor.h"
 #include "backend/cpu/precision_choice.h"
 #include "capture/capture_input.h"
+#include "capture/geometry_capture.h"
 #include "capture/head_taps.h"
 #include "capture/heatmap_recorder.h"
 #include "capture/output_folder.h"
 #include "capture/qk_capture.h"
 #include "capture/recovery.h"
-#include "capture/scene_prediction.h"
 #include "core/memory_limit.h"
 #include "geometry/geometry_folder.h"
 #include "geometry/given_geometry.h"
@@ -102,44 +102,25 @@ std::string BlockOfText(BlockId block, const ModelPlan& plan) {
                      plan.count(encoder ? BlockKind::kEncoder : BlockKind::kGlobal));
 }
 
-// The heads that are asked for, of which nothing is loaded yet.
-std::optional<HeadsPlan> ChooseHeads(const std::optional<PredictionOptions>& wanted,
-                                     const Checkpoint& checkpoint, const ModelPlan& plan) {
-  if (!wanted) return std::nullopt;
-  HeadsOptions options{.camera_heads = wanted->camera_heads};
-  if (wanted->layers) {
-    options.layers = wanted->layers;
-    const int64_t depth = plan.count(BlockKind::kGlobal);
-    for (int64_t& layer : *options.layers) {
-      if (layer < 1 || layer > depth) {
-        throw OptionError(
-            "geometry_layers",
-            fmt::format("there is no layer {} in this model, which has 1 to {}", layer, depth));
-      }
-      --layer;
-    }
-  }
-  try {
-    return ReadHeadsPlan(checkpoint, plan,
-                         {.camera = true, .depth = true, .points = wanted->points}, options);
-  } catch (const Error& error) {
-    throw Error(error.problem(), error.where(),
-                "Cameras and depth (`geometry`) are predicted by these. Leave it out, or give a "
-                "checkpoint that has them.");
-  }
+std::optional<GeometryCapture> ChooseGeometry(const CaptureOptions& options,
+                                              const Checkpoint& checkpoint, const ModelPlan& plan) {
+  if (!options.geometry) return std::nullopt;
+  // The original computes its heads in float32, whatever the rest is computed in.
+  return std::optional<GeometryCapture>(std::in_place, *options.geometry, checkpoint, plan,
+                                        options.precision.value_or(Precision::kF32));
 }
 
 // The plan with taps at these blocks: of what is stored, the output is recorded, too, and the
 // prediction heads read the last block of a layer to its end.
 ModelPlan Tapped(ModelPlan plan, const WantedBlocks& stored,
-                 const std::optional<HeadsPlan>& heads) {
+                 const std::optional<GeometryCapture>& geometry) {
   for (const StageSpec& stage : plan.stages) {
     for (const BlockSpec& block : stage.blocks) {
       if (stored.Has(block.id) && !plan.tapped(block.id)) plan.taps.push_back(block.id);
     }
   }
-  if (!heads) return plan;
-  for (const int64_t layer : TapLayers(*heads, plan.count(BlockKind::kGlobal))) {
+  if (!geometry) return plan;
+  for (const int64_t layer : geometry->layers()) {
     const BlockId block{BlockKind::kGlobal, layer};
     if (!plan.tapped(block)) plan.taps.push_back(block);
   }
@@ -160,11 +141,9 @@ class JobModel {
         layers_(ChooseLayers(options.layers, plan_.count(BlockKind::kGlobal))),
         kinds_(Ordered(options.capture)),
         blocks_(ChooseBlocks(kinds_, plan_, layers_)),
-        heads_(ChooseHeads(options.geometry, checkpoint_, plan_)),
-        // The original computes its heads in float32, whatever the rest is computed in.
-        heads_precision_(options.precision.value_or(Precision::kF32)),
+        geometry_(ChooseGeometry(options, checkpoint_, plan_)),
         // Nothing beyond the last block that is recorded is loaded or computed.
-        needed_(TruncatePlan(Tapped(plan_, blocks_, heads_), [&](BlockId block) {
+        needed_(TruncatePlan(Tapped(plan_, blocks_, geometry_), [&](BlockId block) {
           const bool mapped = options.heatmaps && block.kind == BlockKind::kGlobal;
           return (mapped && layers_[block.index]) || blocks_.Has(block);
         })) {}
@@ -182,8 +161,7 @@ class JobModel {
     const TokenGrid grid = Grid(batch);
     const double pass =
         ForwardMemoryBytes(needed_, batch.count, grid.height, grid.width, precision_);
-    if (!heads_) return pass;
-    return std::max(pass, PredictionMemoryBytes(*heads_, grid, plan_.patch_size, heads_precision_));
+    return geometry_ ? std::max(pass, geometry_->MemoryBytes(grid)) : pass;
   }
   double Flops(const FrameBatch& batch) const {
     const TokenGrid grid = Grid(batch);
@@ -202,15 +180,8 @@ class JobModel {
             .image_height = batch.height,
             .weights_key = weights_key_};
   }
-  const std::optional<HeadsPlan>& heads() const { return heads_; }
-  std::vector<int64_t> tap_layers() const {
-    return TapLayers(*heads_, plan_.count(BlockKind::kGlobal));
-  }
+  const std::optional<GeometryCapture>& geometry() const { return geometry_; }
   int64_t channels() const { return plan_.dim(); }
-  const std::string& family() const { return plan_.family; }
-  double PredictionFlopsOf(const TokenGrid& grid) const {
-    return PredictionFlops(*heads_, grid, plan_.patch_size);
-  }
   // What the store will say of each kind of block, without layers.
   std::vector<QkBlocks> StoredBlocks() const { return DescribeBlocks(kinds_, plan_); }
   // How many blocks of each kind are stored.
@@ -223,7 +194,8 @@ class JobModel {
     return counts;
   }
 
-  void Load(const std::function<void(double share)>& progress) {
+  void Load(const std::function<void(double share)>& progress, const StopCheck& stop_check) {
+    if (geometry_) geometry_->CheckWeights(stop_check);
     executor_.emplace(LoadParameters(checkpoint_, needed_, precision_, progress));
   }
   // After Load.
@@ -233,14 +205,8 @@ class JobModel {
       progress(now.share, BlockOfText(now.block, plan_));
     });
   }
-  // After the pass: gives the weights of the model back, and runs the heads.
-  ScenePrediction Predict(const TokenGrid& grid, HeadTaps& taps,
-                          const std::function<void(double share)>& progress,
-                          const StopCheck& stop_check) {
-    executor_.reset();
-    return PredictScene({checkpoint_, *heads_, grid, plan_.patch_size, heads_precision_}, taps,
-                        progress, stop_check);
-  }
+  // After the pass: gives the memory of the weights back.
+  void Unload() { executor_.reset(); }
 
  private:
   Precision precision_;
@@ -251,8 +217,7 @@ class JobModel {
   std::vector<bool> layers_;      // of the global and frame blocks
   std::vector<BlockKind> kinds_;  // whose queries and keys are stored
   WantedBlocks blocks_;           // of these kinds
-  std::optional<HeadsPlan> heads_;
-  Precision heads_precision_;
+  std::optional<GeometryCapture> geometry_;
   ModelPlan needed_;  // the plan up to the last block that is recorded
   std::optional<ModelExecutor> executor_;
 };
@@ -354,35 +319,6 @@ class Recording {
   std::optional<ObserverGroup> all_;
 };
 
-// Runs the prediction heads and writes what they predict.
-void PredictInto(const fs::path& folder, JobModel& model, HeadTaps& taps, const FrameList& frames,
-                 const FrameBatch& batch, CaptureProgress& progress, const StopCheck& stop_check,
-                 CaptureReport& report) {
-  const auto start = std::chrono::steady_clock::now();
-  progress.Begin("predicting cameras and depth");
-  const TokenGrid grid = model.Grid(batch);
-  const ScenePrediction prediction = model.Predict(
-      grid, taps,
-      [&](double share) {
-        CheckStop(stop_check);
-        progress.Update(share, "");
-      },
-      stop_check);
-  for (const std::string& note : PredictionNotes(prediction)) progress.Note(note);
-  const size_t pixels = static_cast<size_t>(batch.count * batch.height * batch.width);
-  const GeometrySummary written = WriteGeometryFolder(folder, SceneOf(prediction, model.family()),
-                                                      frames, {batch.rgb, 3 * pixels});
-  if (written.cameras < prediction.cameras()) {
-    for (const std::string& note : written.notes) progress.Note(note);
-  }
-  WritePrediction(folder / kPredictionName, prediction);
-  report.cameras = written.cameras;
-  report.depth_maps = written.depth_maps;
-  report.points = written.points;
-  report.prediction_flops = model.PredictionFlopsOf(grid);
-  report.seconds.predict = SecondsSince(start);
-}
-
 }  // namespace
 
 CaptureJob::CaptureJob(CaptureOptions options, CaptureProgress* progress, StopCheck stop_check)
@@ -444,10 +380,12 @@ CaptureReport CaptureJob::ExportTo(const fs::path& folder, CaptureInput& input) 
 
   progress_.Begin("loading weights");
   start = std::chrono::steady_clock::now();
-  model.Load([&](double share) {
-    CheckStop(stop_check_);
-    progress_.Update(share, "");
-  });
+  model.Load(
+      [&](double share) {
+        CheckStop(stop_check_);
+        progress_.Update(share, "");
+      },
+      stop_check_);
   report.seconds.load_weights = SecondsSince(start);
 
   Recording recording;
@@ -456,7 +394,9 @@ CaptureReport CaptureJob::ExportTo(const fs::path& folder, CaptureInput& input) 
   }
   if (!options_.capture.empty()) recording.AddStore(folder, store, model.blocks());
 
-  if (model.heads()) recording.AddTaps(folder, model.tap_layers(), grid, model.channels());
+  if (model.geometry()) {
+    recording.AddTaps(folder, model.geometry()->layers(), grid, model.channels());
+  }
 
   progress_.Begin("running the model");
   const ForwardSeconds seconds =
@@ -477,9 +417,16 @@ CaptureReport CaptureJob::ExportTo(const fs::path& folder, CaptureInput& input) 
     report.points = summary.points;
     for (const std::string& note : summary.notes) progress_.Note(note);
   }
-  if (model.heads()) {
-    PredictInto(folder / kGeometryFolderName, model, recording.taps(), metadata, batch, progress_,
-                stop_check_, report);
+  if (model.geometry()) {
+    start = std::chrono::steady_clock::now();
+    model.Unload();
+    const GeometryCounts counts = model.geometry()->Run(
+        folder / kGeometryFolderName, recording.taps(), metadata, batch, progress_, stop_check_);
+    report.cameras = counts.cameras;
+    report.depth_maps = counts.depth_maps;
+    report.points = counts.points;
+    report.prediction_flops = model.geometry()->Flops(grid);
+    report.seconds.predict = SecondsSince(start);
   }
   report.bytes_written = FolderBytes(folder);
 

@@ -42,6 +42,9 @@ struct PredictionOptions {
   // Whose tokens depth and points are made of, from 1, ascending; none: model/heads_plan.h.
   std::optional<std::array<int64_t, 4>> layers = {};
   int64_t camera_heads = 16;  // of attention in the camera head, which shows in no tensor
+  // Layers, from 1, after each of which cameras and depth are predicted as if the model ended there
+  // (a "logit lens"): taps of later layers are replaced by that layer's. Empty: none.
+  std::vector<int64_t> lens = {};
 };
 
 struct CaptureOptions {

@@ -20,7 +20,7 @@ HeadTaps::HeadTaps(std::vector<int64_t> layers, const TokenGrid& grid, int64_t c
       grid_(grid),
       channels_(channels),
       file_(folder),
-      camera_tokens_(grid.frames * 2 * channels),
+      camera_tokens_(std::ssize(layers_) * grid.frames * 2 * channels),
       half_(grid.patches() * channels) {}
 
 bool HeadTaps::WantsOutput(BlockId block) const {
@@ -34,9 +34,9 @@ void HeadTaps::OnOutput(BlockId block, const BlockOutput& output) {
     const float* patches = output.x + grid_.first_patch(f) * channels_;
     file_.Write(Offset(block.index, f, block.kind),
                 {reinterpret_cast<const uint8_t*>(patches), bytes});
-    if (block.index != layers_.back()) continue;
     const float* camera = output.x + grid_.first_token(f) * channels_;
-    std::copy_n(camera, channels_, camera_tokens_.data() + (2 * f + half) * channels_);
+    const int64_t place = 2 * (Slot(block.index) * grid_.frames + f) + half;
+    std::copy_n(camera, channels_, camera_tokens_.data() + place * channels_);
   }
 }
 
@@ -50,9 +50,17 @@ void HeadTaps::ReadPatches(int64_t layer, int64_t frame, float* tokens) {
   }
 }
 
+const float* HeadTaps::camera_tokens(int64_t layer) const {
+  return camera_tokens_.data() + Slot(layer) * grid_.frames * 2 * channels_;
+}
+
+int64_t HeadTaps::Slot(int64_t layer) const {
+  return std::ranges::find(layers_, layer) - layers_.begin();
+}
+
 uint64_t HeadTaps::Offset(int64_t layer, int64_t frame, BlockKind kind) const {
-  const auto slot = std::ranges::find(layers_, layer) - layers_.begin();
-  const int64_t index = (slot * grid_.frames + frame) * 2 + (kind == BlockKind::kFrame ? 0 : 1);
+  const int64_t index =
+      2 * (Slot(layer) * grid_.frames + frame) + (kind == BlockKind::kFrame ? 0 : 1);
   return static_cast<uint64_t>(index) * half_.size() * sizeof(float);
 }
 

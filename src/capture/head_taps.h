@@ -14,8 +14,7 @@
 namespace vggt {
 
 // Patch tokens, 7.6 MB for each layer and picture of 37 × 25 patches in VGGT-1B, go to a file
-// without a name, so that no number of pictures takes more memory; the last layer's camera tokens
-// stay in memory.
+// without a name, so that no number of pictures takes more memory; camera tokens stay in memory.
 class HeadTaps : public AttentionObserver {
  public:
   // `layers` from 0, ascending. `channels`: of a token; a tap has twice as many. `folder`: where
@@ -29,10 +28,11 @@ class HeadTaps : public AttentionObserver {
 
   // After the pass. Of one of the layers and a frame, from 0: tokens [patches, 2 · channels].
   void ReadPatches(int64_t layer, int64_t frame, float* tokens);
-  // Of the last of the layers, [frames, 2 · channels].
-  const FloatBuffer& camera_tokens() const { return camera_tokens_; }
+  // Of one of the layers, [frames, 2 · channels].
+  const float* camera_tokens(int64_t layer) const;
 
  private:
+  int64_t Slot(int64_t layer) const;  // its place among the layers
   // Where the outputs [patches, channels] of a frame's or global block begin in the file.
   uint64_t Offset(int64_t layer, int64_t frame, BlockKind kind) const;
 
@@ -40,7 +40,8 @@ class HeadTaps : public AttentionObserver {
   const TokenGrid grid_;
   const int64_t channels_;
   SpillFile file_;
-  FloatBuffer camera_tokens_, half_;
+  FloatBuffer camera_tokens_;  // [layers, frames, 2 · channels]
+  FloatBuffer half_;           // of a tap of one frame
 };
 
 }  // namespace vggt

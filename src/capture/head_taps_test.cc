@@ -44,9 +44,10 @@ TEST(HeadTaps, GiveBackEachLayersBlocksSideBySide) {
   EXPECT_THAT(tokens, ::testing::ElementsAre(110, 111, 1110, 1111, 120, 121, 1120, 1121));
   taps.ReadPatches(3, 1, tokens.data());
   EXPECT_THAT(tokens, ::testing::ElementsAre(340, 341, 1340, 1341, 350, 351, 1350, 1351));
-  const auto& camera = taps.camera_tokens().span();
-  EXPECT_THAT(std::vector<float>(camera.begin(), camera.end()),
+  const float* camera = taps.camera_tokens(3);
+  EXPECT_THAT(std::vector<float>(camera, camera + 8),
               ::testing::ElementsAre(300, 301, 1300, 1301, 330, 331, 1330, 1331));
+  EXPECT_EQ(taps.camera_tokens(1)[2], 1100);
 }
 
 }  // namespace

@@ -15,6 +15,7 @@
 #include "geometry/frame_view.h"
 #include "geometry/pose_encoding.h"
 #include "model/flops.h"
+#include "store/common/export_folder.h"
 
 namespace vggt {
 namespace {
@@ -32,7 +33,7 @@ void RunDense(const PredictionInput& input, const DptSpec& spec, HeadTaps& taps,
   FloatBuffer raw(head.pixels().pixels() * spec.outputs);
   for (int64_t frame = 0; frame < input.grid.frames; ++frame) {
     const auto read = [&](size_t level, float* tokens) {
-      taps.ReadPatches(input.heads.layers[level], frame, tokens);
+      taps.ReadPatches(std::min(input.heads.layers[level], input.last_layer), frame, tokens);
     };
     head.Run(read, raw.data(), stop_check);
     activate(frame, raw.data());
@@ -114,7 +115,7 @@ ScenePrediction PredictScene(const PredictionInput& input, HeadTaps& taps,
   if (heads.camera) {
     const CameraHead head(input.checkpoint, heads.prefix, *heads.camera, input.precision,
                           stop_check);
-    out.poses = head.Run(grid.frames, taps.camera_tokens().data(), stop_check);
+    out.poses = head.Run(grid.frames, taps.camera_tokens(input.last_layer), stop_check);
     add(HeadFlops(*heads.camera, grid.frames));
   }
   if (heads.depth) {
@@ -178,7 +179,7 @@ std::vector<std::string> PredictionNotes(const ScenePrediction& p) {
   for (int64_t f = 0; f < p.frames; ++f) {
     const std::string problem = p.poses.empty() ? "" : PoseProblem(PoseOf(p, f));
     const std::string frame = fmt::format("frame {}", f);
-    if (!problem.empty()) notes.push_back(frame + " has no camera: " + problem);
+    if (!problem.empty()) notes.push_back(fmt::format("{} has no camera: {}", frame, problem));
     for (const auto& [name, values] : arrays) {
       const int64_t count = CountNotFinite(*values, f, p.frames);
       if (count == 0) continue;
@@ -212,6 +213,8 @@ SceneGeometry SceneOf(const ScenePrediction& p, const std::string& model) {
   }
   return scene;
 }
+
+std::string LensName(int64_t layer) { return "lens_" + LayerName(layer) + ".npz"; }
 
 void WritePrediction(const std::filesystem::path& path, const ScenePrediction& p) {
   NpzEntries out;

@@ -35,6 +35,9 @@ struct PredictionInput {
   TokenGrid grid;
   int64_t patch_size = 0;
   Precision precision = Precision::kF32;
+  // Whose camera tokens are read. Taps of later layers are replaced by those of this one: what the
+  // heads see if the model ends there. The model's last is what they were trained on.
+  int64_t last_layer = 0;
 };
 
 // Loads one head after the other and runs it. `progress` is called with the share done, in (0, 1],
@@ -58,6 +61,8 @@ std::vector<std::string> PredictionNotes(const ScenePrediction& prediction);
 SceneGeometry SceneOf(const ScenePrediction& prediction, const std::string& model);
 
 inline constexpr const char* kPredictionName = "predictions.npz";
+// Of what the heads make of the tokens after a layer, from 0: "lens_layer_01.npz".
+std::string LensName(int64_t layer);
 // An .npz of all that was predicted, by its names in the original: pose_enc, pose_enc_list,
 // extrinsic, intrinsic (of the frame's pixels, whose centres lie at whole numbers), depth,
 // depth_conf, world_points and world_points_conf.

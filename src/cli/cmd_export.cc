@@ -42,6 +42,7 @@ struct ExportFlags {
   std::string geometry_from;
   bool geometry = false, geometry_points = false;
   std::string geometry_layers;  // empty: as the model has them
+  std::string layers_lens;      // empty: none
   std::string weights, weights_key;
   std::string layers;  // empty: all
   int image_size = 518;
@@ -176,13 +177,18 @@ fs::path FindImageDir(const ExportFlags& flags) {
                           fmt::join(others, " and ")));
 }
 
-PredictionOptions ToPrediction(const ExportFlags& flags) {
-  PredictionOptions options{.points = flags.geometry_points};
-  if (flags.geometry_layers.empty()) return options;
+std::vector<int64_t> LayersOf(const std::string& list) {
   std::vector<int64_t> layers;
-  for (const LayerItem& item : ParseLayerList(flags.geometry_layers)) {
+  for (const LayerItem& item : ParseLayerList(list)) {
     layers.insert(layers.end(), item.layers.begin(), item.layers.end());
   }
+  return layers;
+}
+
+PredictionOptions ToPrediction(const ExportFlags& flags) {
+  PredictionOptions options{.points = flags.geometry_points, .lens = LayersOf(flags.layers_lens)};
+  if (flags.geometry_layers.empty()) return options;
+  const std::vector<int64_t> layers = LayersOf(flags.geometry_layers);
   if (layers.size() != 4) {
     throw WrongUsage(fmt::format("names {} layers where four are needed", layers.size()),
                      "--geometry_layers", "Write four layers, such as 5,12,18,24.");
@@ -330,6 +336,12 @@ std::function<int()> DeclareExport(CLI::App& app) {
   app.add_option("--geometry_layers", flags->geometry_layers,
                  "whose tokens depth and points are made of: four layers\n"
                  "[5,12,18,24 of 24 layers, else the last of each quarter]")
+      ->type_name("LIST")
+      ->needs(geometry)
+      ->check(SomeText());
+  app.add_option("--layers_lens", flags->layers_lens,
+                 "predict them after each of these layers, too, as if the model\n"
+                 "ended there (with --geometry)")
       ->type_name("LIST")
       ->needs(geometry)
       ->check(SomeText());

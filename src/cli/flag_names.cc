@@ -23,6 +23,7 @@ constexpr std::pair<std::string_view, std::string_view> kFlags[] = {
     {"image_extension", "--image_extension"},
     {"image_size", "--image_size"},
     {"layers", "--layers"},
+    {"layers_lens", "--layers_lens"},
     {"matches", "--matches"},
     {"num_images", "--num_images"},
     {"only", "--only"},
