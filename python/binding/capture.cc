@@ -2,14 +2,19 @@
 // Exports: pictures through a model.
 #include "capture/capture_job.h"
 
+#include <nanobind/stl/array.h>
 #include <nanobind/stl/filesystem.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/string_view.h>
 #include <nanobind/stl/vector.h>
 
+#include <array>
 #include <chrono>
+#include <cstdint>
+#include <optional>
 #include <utility>
+#include <vector>
 
 #include "backend/cpu/precision_choice.h"
 #include "binding/arrays.h"
@@ -110,6 +115,7 @@ nb::dict FactsOf(const CaptureReport& report) {
   facts["precision_reason"] = report.precision_reason;
   facts["instructions"] = report.instructions;
   facts["flops"] = report.flops;
+  facts["prediction_flops"] = report.prediction_flops;
   facts["bytes_written"] = report.bytes_written;
   seconds["total"] = s.total;
   seconds["pictures"] = s.pictures;
@@ -118,6 +124,7 @@ nb::dict FactsOf(const CaptureReport& report) {
   seconds["frame_blocks"] = s.frame_blocks;
   seconds["global_blocks"] = s.global_blocks;
   seconds["capture"] = s.capture;
+  seconds["predict"] = s.predict;
   seconds["write"] = s.write;
   facts["seconds"] = seconds;
   return facts;
@@ -171,6 +178,14 @@ void BindCapture(nb::module_& module) {
       .def_rw("save_per_head", &CaptureOptions::save_per_head)
       .def_rw("compress", &CaptureOptions::compress)
       .def("set_capture", SetCapture, "kinds"_a)
+      .def(
+          "set_geometry",
+          [](CaptureOptions& options, bool points,
+             const std::optional<std::array<int64_t, 4>>& layers,
+             const std::vector<int64_t>& lens) {
+            options.geometry = PredictionOptions{.points = points, .layers = layers, .lens = lens};
+          },
+          "points"_a, "layers"_a.none(), "lens"_a)
       .def_rw("image_set_name", &CaptureOptions::image_set_name)
       .def_rw("output", &CaptureOptions::output)
       .def_rw("overwrite", &CaptureOptions::overwrite);

@@ -153,6 +153,28 @@ def test_options_do_what_the_command_line_does(pictures: Path, tmp_path: Path) -
     assert list(export.blocks) == ["global", "encoder"]
 
 
+def test_geometry_is_predicted_if_asked(golden: Path, tmp_path: Path) -> None:
+    made = va.export(
+        [noise(), noise()],
+        out=tmp_path / "out",
+        weights=golden.parents[1] / "heads" / "tiny.safetensors",
+        geometry=True,
+        geometry_points=True,
+        geometry_layers=[1, 3, 4, 5],
+        layers_lens=5,
+        **SMALL,
+    )
+    folder = made.path / "geometry"
+    predictions = np.load(folder / "predictions.npz")
+    frames, height, width = predictions["depth"].shape
+    assert (frames, width) == (2, 70)
+    assert predictions["world_points"].shape == (2, height, width, 3)
+    lens = np.load(folder / "lens_layer_05.npz")
+    np.testing.assert_array_equal(lens["pose_enc"], predictions["pose_enc"])
+    assert (folder / "cameras.json").exists()
+    assert made.made["prediction_flops"] > 0
+
+
 def test_equals_the_golden_export(golden: Path, tmp_path: Path) -> None:
     # Made by the reference implementation in PyTorch; the arguments are those of args.json.
     weights = tmp_path / "tiny.safetensors"
@@ -200,6 +222,12 @@ def test_what_stands_there_is_replaced_only_if_told(tmp_path: Path) -> None:
         ({"precision": "f16"}, ValueError, "`precision`: 'f16' is none of auto, bf16, f32"),
         ({"capture": "all", "save_qk": True}, ValueError, "`capture`: 'all' is none of global"),
         ({"capture": "frame"}, ValueError, "`capture`: is for queries and keys. Give save_qk=True"),
+        ({"layers_lens": [1]}, ValueError, "`geometry`: is not asked for. Give geometry=True"),
+        (
+            {"geometry": True, "geometry_layers": [1, 2]},
+            ValueError,
+            "`geometry_layers`: names 2 layers, four are needed",
+        ),
         ({"layers": [99]}, ValueError, "`layers`: there is no layer 99 in this model"),
         ({"image_size": 71}, va.Error, "image size 71 does not fit patches of 14 pixels"),
         ({"image_size": 70.0}, TypeError, "image_size must be a whole number, not 70.0"),

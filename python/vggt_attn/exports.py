@@ -398,6 +398,10 @@ def export(
     weights_key: str = "",
     save_qk: bool = False,
     capture: str | Iterable[str] = "global",
+    geometry: bool = False,
+    geometry_points: bool = False,
+    geometry_layers: Iterable[SupportsIndex] | None = None,
+    layers_lens: SupportsIndex | Iterable[SupportsIndex] | None = None,
     heatmaps: bool = True,
     save_per_head: bool = False,
     layers: SupportsIndex | Iterable[SupportsIndex] | None = None,
@@ -432,6 +436,11 @@ def export(
         save_qk: also keep queries and keys, from which every row of attention follows exactly, for
             ``attention`` and ``report``.
         capture: whose: some of ``"global"``, ``"frame"`` and ``"encoder"``.
+        geometry: also predict cameras and depth, by the checkpoint's heads, into ``geometry/``.
+        geometry_points: also the points that its point head predicts.
+        geometry_layers: whose tokens depth and points are made of: four layers, from 1; None: as
+            the model was trained.
+        layers_lens: predict them after each of these layers, too, as if the model ended there.
         heatmaps: write the classic maps.
         save_per_head: those of each head, not their mean.
         layers: only these, from 1; None: all.
@@ -467,6 +476,14 @@ def export(
         options.set_capture([kind for each in kinds for kind in each.split(",")])
     elif kinds != ["global"]:
         raise OptionError("is for queries and keys", "`capture`", "Give save_qk=True, too.")
+    if geometry:
+        four = None if geometry_layers is None else integers("geometry_layers", geometry_layers)
+        if four is not None and len(four) != 4:
+            raise OptionError(f"names {len(four)} layers, four are needed", "`geometry_layers`")
+        lens = [] if layers_lens is None else integers("layers_lens", layers_lens)
+        options.set_geometry(bool(geometry_points), four, lens)
+    elif geometry_points or geometry_layers is not None or layers_lens is not None:
+        raise OptionError("is not asked for", "`geometry`", "Give geometry=True, too.")
     options.heatmaps = bool(heatmaps)
     options.save_per_head = bool(save_per_head)
     options.layers = integers("layers", layers) if layers is not None else []
