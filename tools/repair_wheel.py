@@ -19,5 +19,5 @@ DESKTOP = {"libatomic.so.1", "libX11.so.6", "libXext.so.6", "libXrender.so.1", "
 names_of = policy._fixup_musl_libc_soname
 policy._fixup_musl_libc_soname = lambda *arguments: frozenset(names_of(*arguments)) - DESKTOP
 wheel, folder = sys.argv[1:]
-sys.argv[1:] = ["repair", "--strip", "--zip-compression-level", "9", "--wheel-dir", folder, wheel]
+sys.argv[1:] = ["repair", "--strip", "--wheel-dir", folder, wheel]
 sys.exit(main.main())

@@ -6,25 +6,24 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 tools/build_wheel.sh
 
-# environment NAME FLAG…: a new one in build-wheel/NAME with the wheel in it.
-environment() {
-  /usr/bin/python3 -m venv --clear "${@:2}" "build-wheel/$1"
-  if (($# == 1)); then
-    tools/quietly.sh build-wheel/pip.log "build-wheel/$1/bin/python" -m pip install --quiet \
-      --disable-pip-version-check --only-binary :all: --require-hashes --requirement tools/python.txt
-  fi
-  tools/quietly.sh build-wheel/pip.log "build-wheel/$1/bin/python" -m pip install --quiet \
-    --disable-pip-version-check --no-deps --no-index build-wheel/dist/*.whl
+# install NAME: the wheel, into the environment build-wheel/NAME.
+install() {
+  tools/quietly.sh build-wheel/pip.log build-python/bin/python -m pip --python "build-wheel/$1/bin/python" \
+    install --quiet --disable-pip-version-check --no-deps --no-index build-wheel/dist/*.whl
 }
 
+# What tools/setup.sh has installed, which is nothing of ours, in a place of its own.
 echo "Testing the wheel in a new environment …"
-environment alone
+rm -rf build-wheel/alone
+cp --archive build-python/. build-wheel/alone
+install alone
 build-wheel/alone/bin/python -m pytest --quiet --ignore python/tests/torch
 VGGT_PYTHON=$PWD/build-wheel/alone/bin/python npm --prefix web run --silent test:notebook
 
 # With the distribution's NumPy, older than pip's, and its PyTorch, where it has one.
 if /usr/bin/python3 -c 'import importlib.util, sys; sys.exit(not importlib.util.find_spec("torch"))'; then
   echo "Testing the wheel beside PyTorch …"
-  environment torch --system-site-packages
+  /usr/bin/python3 -m venv --clear --without-pip --system-site-packages build-wheel/torch
+  install torch
   build-wheel/torch/bin/python -m pytest --quiet python/tests/torch
 fi
