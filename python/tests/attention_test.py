@@ -213,7 +213,12 @@ def test_threads_get_equal_answers(made: Export) -> None:
     ("asked", "said"),
     [
         ({"layer": 99}, "`layer`: the store has no layer 99. Its layers are 1"),
-        ({"layer": -1}, "`layer`: '-1' is no whole number"),
+        ({"layer": -1}, "`layer`: is negative. Nothing counts from the end."),
+        ({"layer": 10**5000}, "`layer`: is too large"),
+        ({"row": -1}, "`row`: is negative"),
+        ({"row": [0, -1]}, "`row`: is negative"),
+        ({"col": 10**30}, "`col`: is too large"),
+        ({"row": None, "col": None, "cells": []}, "`cells`: names none"),
         ({"head": 0}, "`head`: there is no head 0. They run from 1 to "),
         ({"frame": 3}, "`frame`: there is no frame 3. They run from 0 to 2"),
         ({"row": 4}, "`row`: there is no row 4. They run from 0 to 3"),
@@ -233,10 +238,30 @@ def test_what_cannot_be_is_refused(made: Export, asked: dict[str, Any], said: st
     assert isinstance(refused.value, ValueError)
 
 
-@pytest.mark.parametrize("asked", [{"layer": 1.5}, {"row": 0.5}, {"frame": "0"}, {"head": True}])
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"layer": 1.5},
+        {"row": 0.5},
+        {"frame": "0"},
+        {"head": True},
+        {"definition": 1},
+        {"block": 1},
+        {"rope": True},
+        {"row": None, "col": None, "token": 0},
+    ],
+)
 def test_other_types_are_refused(made: Export, asked: dict[str, Any]) -> None:
-    with pytest.raises(TypeError, match=next(iter(asked))):
+    with pytest.raises(TypeError, match=f"{list(asked)[-1]} must be "):
         made.attention(**({"layer": 1, "row": 0, "col": 0} | asked))
+
+
+def test_defaults_and_definitions_may_be_given(made: Export) -> None:
+    for definition in va.definitions():
+        np.testing.assert_array_equal(
+            made.attention(1, 1, row=0, col=0, frame=None, definition=definition),
+            made.attention(1, 1, row=0, col=0, definition=definition.name),
+        )
 
 
 def test_an_export_without_a_store_says_how_to_have_one(tmp_path: Path) -> None:

@@ -99,6 +99,25 @@ def test_pictures_come_in_many_forms(pictures: Path, tmp_path: Path) -> None:
     assert pixels(one) == pixels(three)
 
 
+def test_paths_are_those_of_python(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    folder = pictures.rename(tmp_path / "Bücher_本")
+    files = [bytes(folder / "0.png"), str(folder / "1.png"), folder / "2.png"]
+    first = va.export(files, out=bytes(tmp_path / "ausgänge/первый"), **SMALL)
+    second = va.export(bytes(folder), out="~/ausgänge/второй", **SMALL)
+    assert (first.frames, second.frames) == (3, 3)
+    assert second.path == tmp_path / "ausgänge/второй"
+    for path in ("~/ausgänge/второй", os.fsencode(second), second.path, second):
+        np.testing.assert_array_equal(va.open(path).maps[1], first.maps[1])
+    for wrong in ("a\0b", b"a\0b"):
+        with pytest.raises(va.OptionError, match="`path`: holds a null character"):
+            va.open(wrong)
+    with pytest.raises(TypeError, match="expected str, bytes or os"):
+        va.open(3)  # type: ignore[arg-type]
+
+
 class _Pillow:
     """What exports ask of a picture of Pillow."""
 
@@ -231,7 +250,14 @@ def test_what_stands_there_is_replaced_only_if_told(tmp_path: Path) -> None:
         ({"layers": [99]}, ValueError, "`layers`: there is no layer 99 in this model"),
         ({"image_size": 71}, va.Error, "image size 71 does not fit patches of 14 pixels"),
         ({"image_size": 70.0}, TypeError, "image_size must be a whole number, not 70.0"),
+        ({"image_size": 10**30}, ValueError, "`image_size`: is too large"),
         ({"layers": "1-4"}, TypeError, "layers must be a whole number"),
+        ({"layers": []}, ValueError, "`layers`: names none. Leave it out for all."),
+        ({"layers": -1}, ValueError, "`layers`: is negative"),
+        ({"capture": (), "save_qk": True}, ValueError, "`capture`: names none"),
+        ({"precision": None}, TypeError, "precision must be text, not None"),
+        ({"image_set_name": 3}, TypeError, "image_set_name must be text, not 3"),
+        ({"weights": 3}, TypeError, "expected str, bytes or os.PathLike object"),
         ({"num_images": 2}, ValueError, "`num_images`: is for folders and videos"),
         ({"sort": "natural"}, ValueError, "`sort`: is for folders"),
         ({"fps": 2}, ValueError, "`fps`: is for videos"),
@@ -266,6 +292,8 @@ def test_options_that_cannot_be_are_refused(
         ([np.full((4, 4, 3), 2.0)], ValueError, "picture 0 has values outside 0 to 1"),
         ([np.full((4, 4, 3), np.nan)], ValueError, "picture 0 has values outside 0 to 1"),
         ([np.zeros((0, 4, 3), np.uint8)], ValueError, "picture 0 has the shape [0, 4, 3]"),
+        ([None], ValueError, "picture 0 is of NoneType. Give paths, arrays"),
+        (3, ValueError, "picture 0 is of int. Give paths, arrays"),
     ],
 )
 def test_pictures_that_are_none_are_refused(

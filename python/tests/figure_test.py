@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -86,6 +87,10 @@ def test_two_exports_are_compared(made: Export, tmp_path: Path) -> None:
         ({"queries": [(1, 2, 3, 4)]}, "`queries`: (1, 2, 3, 4) is no place"),
         ({"queries": [(1, 2)], "layer": 99}, "`layer`"),
         ({"queries": [(1, 2)], "gamma": 9}, "`gamma`: '9' is no number from 0.2 to 3"),
+        ({"queries": (-1, 2)}, "`queries`: is negative"),
+        ({"queries": (1, 2), "width": math.nan}, "`width`: 'nan' is no number from 40 to 400"),
+        ({"queries": (1, 2), "width": math.inf}, "`width`: 'inf' is no number from 40 to 400"),
+        ({"queries": (1, 2), "width": 10**400}, "`width`: '1000"),
     ],
 )
 def test_recipes_that_cannot_be_are_refused(made: Export, keys: dict[str, Any], said: str) -> None:
@@ -106,3 +111,18 @@ def test_files_that_cannot_be_are_refused(made: Export, tmp_path: Path) -> None:
         figure.data("gif")
     with pytest.raises(TypeError, match="layer must be"):
         made.figure(queries=[(1, 2)], layer=[1])
+    for wrong in (5, ("camera", 0)):
+        with pytest.raises(TypeError, match="queries must be"):
+            made.figure(queries=wrong)
+    with pytest.raises(TypeError, match="file_format must be text"):
+        figure.data(3)  # type: ignore[arg-type]
+    with pytest.raises(va.MissingFile, match=r"nothing\.json: no such file"):
+        made.figure(recipe=tmp_path / "nothing.json")
+    (tmp_path / "picture.json").write_bytes(b"\x89PNG")
+    with pytest.raises(va.Error, match=r"picture\.json: is no text"):
+        made.figure(recipe=tmp_path / "picture.json")
+
+
+def test_definitions_may_be_given(made: Export) -> None:
+    figure = made.figure(queries=(1, 2), definition=va.definitions()[1])
+    assert figure.recipe["definition"] == va.definitions()[1].name

@@ -2,14 +2,18 @@
 """Exports in child processes: OpenMP's threads are gone there, and nothing may wait for them."""
 
 import multiprocessing
+import operator
 import os
+import pickle
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+import vggt_attn as va
 from vggt_attn.__main__ import main
 
 SECONDS = 120
@@ -58,6 +62,19 @@ def test_children_of_fork_export_the_same(tmp_path: Path) -> None:
     assert len(parent) == 6
     for name in ("before", "after", "again"):
         assert maps(tmp_path / name) == parent
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_exports_go_to_other_processes(
+    method: str, made: va.Export, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(made.path.parent)
+    given = va.open(made.path.name)  # a path that means something else elsewhere
+    ask = operator.methodcaller("attention", 1, 1, row=0, col=0)
+    with multiprocessing.get_context(method).Pool(1, os.chdir, ("/",)) as pool:
+        np.testing.assert_array_equal(pool.apply_async(ask, (given,)).get(SECONDS), ask(made))
+    copied = pickle.loads(pickle.dumps(made))
+    assert (copied.path, copied.made) == (made.path, made.made)
 
 
 @pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])

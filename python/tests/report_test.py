@@ -94,8 +94,10 @@ def test_tables_say_what_they_are(report: va.Report, made: Export) -> None:
 def test_rows_are_a_sample(made: Export) -> None:
     assert "2 of 20 patches" in made.report(rows=2).heads.sample
     assert "all 60 patches" in made.report(rows="all").layers.sample
-    with pytest.raises(ValueError, match="rows must be at least 1"):
+    with pytest.raises(va.OptionError, match=r"`rows`: is 0\. Give at least 1"):
         made.report(rows=0)
+    with pytest.raises(va.OptionError, match="`rows`: is too large"):
+        made.report(rows=10**30)
     with pytest.raises(TypeError, match="rows"):
         made.report(rows="some")
 
@@ -129,6 +131,8 @@ def test_saves_the_whole_report(made: Export, saved: Path, tmp_path: Path) -> No
         made.report().save(tmp_path / "x", only=["x"])
     with pytest.raises(va.OptionError, match="Give `matches`"):
         made.report().save(tmp_path / "x", only="matches")
+    with pytest.raises(TypeError, match="preset must be text"):
+        made.report().save(tmp_path / "x", preset=3)  # type: ignore[arg-type]
     assert not (tmp_path / "x").exists()
 
 

@@ -22,9 +22,16 @@ from vggt_attn.pictures import Picture, files_of
 from vggt_attn.progress import Progress, ProgressLine
 from vggt_attn.queries import each_query, request_words
 from vggt_attn.reports import Report
-from vggt_attn.words import Numbers, integer, integers
-
-StrPath = str | os.PathLike[str]
+from vggt_attn.words import (
+    AnyPath,
+    DefinitionName,
+    Numbers,
+    definition_name,
+    integer,
+    integers,
+    path_of,
+    text,
+)
 
 _USUAL_NUMBER = 5  # of pictures of a folder, or frames of a video
 
@@ -37,9 +44,9 @@ class Export:
     gone.
     """
 
-    def __init__(self, path: StrPath, made: Mapping[str, object] | None = None) -> None:
+    def __init__(self, path: AnyPath, made: Mapping[str, object] | None = None) -> None:
         """Use :func:`vggt_attn.open`."""
-        self._path = Path(path)
+        self._path = path_of("path", path)
         note = _core.recover(self._path)
         if note:
             warnings.warn(note, stacklevel=3)
@@ -53,6 +60,10 @@ class Export:
     def path(self) -> Path:
         """What was opened."""
         return self._path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Another process opens it again: for pickle, and with it for `multiprocessing`."""
+        return Export, (self._path.absolute(), self._made)
 
     def __fspath__(self) -> str:
         """So that an export may stand wherever its path may."""
@@ -161,11 +172,11 @@ class Export:
         row; scene tokens, of no frame, come last. They are before the rotary embedding if
         ``blocks[…].rope`` is ``"2d"``.
         """
-        return self._opened.q(block, integer("layer", layer))
+        return self._opened.q(_block(block), integer("layer", layer))
 
     def k(self, layer: SupportsIndex, block: str | None = None) -> NDArray[np.float16]:
         """Keys of a layer, as ``q``."""
-        return self._opened.k(block, integer("layer", layer))
+        return self._opened.k(_block(block), integer("layer", layer))
 
     def extras(
         self, layer: SupportsIndex, block: str | None = None
@@ -177,7 +188,7 @@ class Export:
         ``wov_norm`` ``[heads, tokens]``: of values, and of what the output projection makes of
         them. Empty if nothing is stored.
         """
-        return self._opened.extras(block, integer("layer", layer))
+        return self._opened.extras(_block(block), integer("layer", layer))
 
     # Places.
 
@@ -202,7 +213,7 @@ class Export:
         self,
         layer: Numbers | None = None,
         head: Numbers | None = None,
-        frame: ArrayLike = 0,
+        frame: ArrayLike | None = 0,
         row: ArrayLike | None = None,
         col: ArrayLike | None = None,
         *,
@@ -213,7 +224,7 @@ class Export:
         cells: Iterable[Sequence[SupportsIndex]] | str | None = None,
         token: str | None = None,
         block: str | None = None,
-        definition: str | None = None,
+        definition: DefinitionName | None = None,
         rope: str | None = None,
         incoming: bool = False,
         tokens: bool = False,
@@ -228,7 +239,7 @@ class Export:
             layer: a number from 1; several, or ``"all"``, make an axis of layers; None: the last.
             head: a number from 1; several, or ``"all"``, make an axis of heads; ``"mean"`` (as is
                 None) and ``"max"`` reduce all heads to one.
-            frame: the query's frame, from 0.
+            frame: the query's frame, from 0 (as is None).
             row: the query's row of patches, from 0.
             col: its column. Arrays of rows, columns and frames are broadcast and make leading axes:
                 a batch of queries.
@@ -239,7 +250,7 @@ class Export:
             cells: the mean over some patches: ``[(3, 4), (5, 6)]``.
             token: a special token as the query: ``"camera"``.
             block: ``"global"``, ``"frame"`` or ``"encoder"``; None: the first that is stored.
-            definition: one of :func:`definitions`; None: ``"model"``, its own probabilities.
+            definition: one of :func:`definitions`, or a name; None: ``"model"``, its own.
             rope: ``"after"`` (as is None) or ``"before"`` the rotary embedding.
             incoming: who looks at the query, not where it looks.
             tokens: all tokens, special tokens first: ``[frames, tokens]``.
@@ -256,7 +267,7 @@ class Export:
             {"rows": rows, "cols": cols, "cells": cells},
             {
                 "block": block,
-                "definition": definition,
+                "definition": None if definition is None else definition_name(definition),
                 "rope": rope,
                 "token": token,
                 "reduce": reduce,
@@ -268,7 +279,7 @@ class Export:
         def ask(place: dict[str, str]) -> NDArray[np.float32]:
             return _core.attention(self._opened, words | place)[pick]
 
-        places = {"frame": frame, "row": row, "col": col, "x": x, "y": y}
+        places = {"frame": 0 if frame is None else frame, "row": row, "col": col, "x": x, "y": y}
         return each_query(ask, places, self.patch_at)
 
     def report(
@@ -285,10 +296,10 @@ class Export:
 
     def figure(
         self,
-        file: StrPath | None = None,
-        recipe: Mapping[str, Any] | StrPath | None = None,
+        file: AnyPath | None = None,
+        recipe: Mapping[str, Any] | AnyPath | None = None,
         *,
-        other: Export | StrPath | None = None,
+        other: Export | AnyPath | None = None,
         overwrite: bool = False,
         **keys: Any,
     ) -> Figure:
@@ -343,7 +354,11 @@ class Export:
         return f"<table><caption>{title}</caption>{rows}</table>"
 
 
-def open(path: StrPath) -> Export:
+def _block(name: str | None) -> str | None:
+    return None if name is None else text("block", name)
+
+
+def open(path: AnyPath) -> Export:
     """Opens an export: its folder, or anything in it that leads there.
 
     Reads only its description. What killed exports left beside it is tidied up.
@@ -359,7 +374,7 @@ def _refuse(chosen: Mapping[str, Any], names: Iterable[str], why: str) -> None:
 
 def _take_images(
     options: _core.CaptureOptions,
-    images: StrPath | Picture | Iterable[Picture],
+    images: AnyPath | Picture | Iterable[Picture],
     scratch: Path,
     chosen: Mapping[str, Any],
 ) -> None:
@@ -367,7 +382,7 @@ def _take_images(
     number = None if chosen["num_images"] is None else integer("num_images", chosen["num_images"])
     if number is not None and number < 1:
         raise OptionError("must be at least 1", "`num_images`")
-    path = Path(images) if isinstance(images, str | os.PathLike) else None
+    path = path_of("images", images) if isinstance(images, str | bytes | os.PathLike) else None
     if path is not None and _core.has_video_extension(path) and not path.is_dir():
         _refuse(chosen, ("image_extension", "sort"), "is for folders, not for videos")
         fps = None if chosen["fps"] is None else float(chosen["fps"])
@@ -378,7 +393,8 @@ def _take_images(
         return
     _refuse(chosen, ("fps", "every"), "is for videos")
     if path is not None and not path.is_file():
-        extension, sort = chosen["image_extension"] or "", chosen["sort"] or "name"
+        extension = text("image_extension", chosen["image_extension"] or "")
+        sort = text("sort", chosen["sort"] or "name")
         options.take_folder(path, number or _USUAL_NUMBER, extension, sort)
         return
     _refuse(chosen, ("image_extension", "sort"), "is for folders, not for lists of pictures")
@@ -390,11 +406,21 @@ def _take_images(
     options.take_pictures(files)
 
 
+def _layers(layers: SupportsIndex | Iterable[SupportsIndex] | str | None) -> list[int]:
+    """Their numbers; none: all."""
+    if layers is None or layers == "all":
+        return []
+    named = integers("layers", layers)  # type: ignore[arg-type]
+    if not named:
+        raise OptionError("names none", "`layers`", "Leave it out for all.")
+    return named
+
+
 def export(
-    images: StrPath | Picture | Iterable[Picture],
+    images: AnyPath | Picture | Iterable[Picture],
     *,
-    out: StrPath,
-    weights: StrPath | None = None,
+    out: AnyPath,
+    weights: AnyPath | None = None,
     weights_key: str = "",
     save_qk: bool = False,
     capture: str | Iterable[str] = "global",
@@ -404,7 +430,7 @@ def export(
     layers_lens: SupportsIndex | Iterable[SupportsIndex] | None = None,
     heatmaps: bool = True,
     save_per_head: bool = False,
-    layers: SupportsIndex | Iterable[SupportsIndex] | None = None,
+    layers: SupportsIndex | Iterable[SupportsIndex] | str | None = None,
     num_images: SupportsIndex | None = None,
     first_image_idx: SupportsIndex = 0,
     image_extension: str | None = None,
@@ -443,7 +469,7 @@ def export(
         layers_lens: predict them after each of these layers, too, as if the model ended there.
         heatmaps: write the classic maps.
         save_per_head: those of each head, not their mean.
-        layers: only these, from 1; None: all.
+        layers: only these, from 1; None or ``"all"``: all.
         num_images: of a folder or video: how many to take, evenly spaced; None: 5.
         first_image_idx: which of the pictures is the query frame, from 0.
         image_extension: of a folder: only these, such as ``"png"``.
@@ -463,15 +489,17 @@ def export(
     Returns:
         The export, opened. Its ``made`` tells seconds and precision.
     """
-    folder = Path(out)
+    folder = path_of("out", out)
     options = _core.CaptureOptions()
     options.output = folder
     if weights is not None:
         if not os.fspath(weights):
             raise OptionError("is empty", "`weights`", "Leave it out for the bundled model.")
-        options.weights = Path(weights)
-    options.weights_key = weights_key
+        options.weights = path_of("weights", weights)
+    options.weights_key = text("weights_key", weights_key)
     kinds = [capture] if isinstance(capture, str) else list(capture)
+    if not kinds:
+        raise OptionError("names none", "`capture`")
     if save_qk:
         options.set_capture([kind for each in kinds for kind in each.split(",")])
     elif kinds != ["global"]:
@@ -486,15 +514,17 @@ def export(
         raise OptionError("is not asked for", "`geometry`", "Give geometry=True, too.")
     options.heatmaps = bool(heatmaps)
     options.save_per_head = bool(save_per_head)
-    options.layers = integers("layers", layers) if layers is not None else []
+    options.layers = _layers(layers)
     options.first_image_idx = integer("first_image_idx", first_image_idx)
     options.exif_transpose = bool(exif_transpose)
     options.image_size = integer("image_size", image_size)
     options.stride_h = integer("stride_h", stride_h)
     options.stride_w = integer("stride_w", stride_w)
     options.compress = bool(compress)
-    options.set_precision(precision)
-    name = image_set_name or folder.name.removeprefix("attn_first2all_").removeprefix("attn_")
+    options.set_precision(text("precision", precision))
+    name = text("image_set_name", image_set_name or "") or folder.name.removeprefix(
+        "attn_first2all_"
+    ).removeprefix("attn_")
     options.image_set_name = name or "pictures"
     options.overwrite = bool(overwrite)
     chosen = {

@@ -4,15 +4,14 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vggt_attn import _core
-from vggt_attn.errors import OptionError
+from vggt_attn.errors import Error, MissingFile, OptionError
 from vggt_attn.progress import ProgressLine
-from vggt_attn.words import integers
+from vggt_attn.words import AnyPath, integers, path_of, text
 
 if TYPE_CHECKING:
     from vggt_attn.exports import Export
@@ -24,6 +23,8 @@ Spot = Any
 def _spot(spot: Spot) -> str:
     if isinstance(spot, str):
         return spot
+    if not hasattr(spot, "__len__"):
+        raise TypeError(f"queries must be (row, col), or a list of such, not {spot!r}")
     if len(spot) == 2 and isinstance(spot[1], str):
         return f"{integers('queries', spot[0])[0]}~0.0@{spot[1]}"
     place = integers("queries", spot)
@@ -39,6 +40,8 @@ def spots_text(value: Any) -> str:
     """A place, or several, as recipes and links name them."""
     if isinstance(value, str):
         return value
+    if not hasattr(value, "__iter__"):
+        raise TypeError(f"queries must be (row, col), or a list of such, not {value!r}")
     spots = list(value)
     single = bool(spots) and not hasattr(spots[0], "__len__")
     return "_".join(_spot(each) for each in ([spots] if single else spots))
@@ -49,15 +52,26 @@ def _word(key: str, value: Any) -> str:
         return spots_text(value)
     if isinstance(value, str):
         return value
-    if isinstance(value, bool):
-        return str(int(value))
+    if isinstance(value, _core.Definition):
+        return value.name
     if key == "frames":
         return ",".join(str(each) for each in integers(key, value))
     if hasattr(value, "item"):  # NumPy's
         value = value.item()
-    if not isinstance(value, int | float):
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() else repr(value)
+    if not isinstance(value, int):
         raise TypeError(f"{key} must be a number, text or flag, not {value!r}")
-    return str(int(value)) if value == int(value) else repr(value)
+    return str(int(value))
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise MissingFile("no such file", str(path)) from None
+    except UnicodeDecodeError:
+        raise Error("is no text, and no recipe", str(path)) from None
 
 
 class Figure:
@@ -66,15 +80,15 @@ class Figure:
     def __init__(
         self,
         export: Export,
-        recipe: Mapping[str, Any] | str | os.PathLike[str] | None,
+        recipe: Mapping[str, Any] | AnyPath | None,
         other: Export | None,
         keys: Mapping[str, Any],
     ) -> None:
         """Checks the recipe against the exports; draws nothing yet."""
         words: dict[str, str] = {}
-        if isinstance(recipe, str | os.PathLike):
-            path = Path(recipe)
-            words = dict(_core.recipe_words(path.read_text(encoding="utf-8"), str(path)))
+        if recipe is not None and not isinstance(recipe, Mapping):
+            path = path_of("recipe", recipe)
+            words = dict(_core.recipe_words(_text_of(path), str(path)))
             if other is None and "other" in words:
                 other = type(export)(path.parent / words["other"])
         elif recipe is not None:
@@ -96,15 +110,16 @@ class Figure:
     def data(self, file_format: str = "png") -> bytes:
         """The bytes of a file: ``"png"``, ``"svg"`` or ``"pdf"``."""
         other = self._other.opened if self._other else None
-        return _core.draw_recipe(self._export.opened, other, self._words, file_format)
+        wanted = text("file_format", file_format)
+        return _core.draw_recipe(self._export.opened, other, self._words, wanted)
 
-    def save(self, file: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
+    def save(self, file: AnyPath, *, overwrite: bool = False) -> Path:
         """Writes what the name ends in, and returns the path.
 
         ``.png``, ``.svg`` and ``.pdf`` are the figure, ``.csv`` and ``.npy`` its numbers, ``.json``
         is the recipe.
         """
-        path = Path(file)
+        path = path_of("file", file)
         if path.suffix == ".json":
             with path.open("w" if overwrite else "x", encoding="utf-8") as out:
                 out.write(json.dumps(self.recipe, indent=2) + "\n")

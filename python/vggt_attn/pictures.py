@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 
 from vggt_attn import _core
 from vggt_attn.errors import OptionError
+from vggt_attn.words import path_of
 
 # What a picture may be: a file, an array, a tensor, or a picture of Pillow.
 Picture = Any
+_HINT = "Give paths, arrays, tensors or pictures of Pillow."
 _SAVED_AS_THEY_ARE = {"1", "L", "LA", "P", "RGB", "RGBA"}  # modes of Pillow
 
 
@@ -33,6 +35,8 @@ def rgb_of(picture: Picture, number: int) -> NDArray[np.uint8]:
         picture = picture.detach().cpu()
         picture = picture.float() if picture.is_floating_point() else picture
     array = np.asarray(picture)
+    if array.dtype == object or array.ndim == 0:
+        raise _wrong(number, f"is of {type(picture).__name__}", _HINT)
     if array.ndim == 3 and array.shape[2] not in (1, 3) and array.shape[0] in (1, 3):
         array = np.moveaxis(array, 0, 2)
     if array.ndim == 2:
@@ -61,8 +65,8 @@ def files_of(pictures: Iterable[Picture], folder: Path) -> list[Path]:
     """The pictures as files; those in memory are written below `folder`, as PNG."""
     files = []
     for number, picture in enumerate(pictures):
-        if isinstance(picture, str | os.PathLike):
-            files.append(Path(picture))
+        if isinstance(picture, str | bytes | os.PathLike):
+            files.append(path_of("images", picture))
         else:
             files.append(folder / f"picture_{number:03}.png")
             _save(picture, number, files[-1])

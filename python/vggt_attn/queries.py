@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from vggt_attn.errors import OptionError
-from vggt_attn.words import cells, numbers, span
+from vggt_attn.words import cells, integers, numbers, span, text
 
 # In the words of a request, which may name several of them.
 _WORDS = {"layer": "layers", "head": "heads", "frames": "frames"}
@@ -26,7 +26,7 @@ def request_words(
         patches: ``rows``, ``cols`` and ``cells``, several patches as one query.
         rest: words that are as they are.
     """
-    words = {name: text for name, text in rest.items() if text is not None}
+    words = {name: text(name, word) for name, word in rest.items() if word is not None}
     keep = {"layer": False, "head": False, "frames": True}
     for name, value in axes.items():
         if value is not None:
@@ -50,8 +50,9 @@ def _checked(places: Mapping[str, ArrayLike | None]) -> dict[str, NDArray[Any]]:
     for name, value in given.items():
         if value.size == 0:
             raise OptionError("no query is given", f"`{name}`", "Give at least one.")
-        kind = np.number if name in pixels else np.integer
-        if not np.issubdtype(value.dtype, kind):
+        if name not in pixels and (value.dtype.kind not in "iu" or value.min() < 0):
+            integers(name, value.ravel().tolist())  # says what is wrong
+        if not np.issubdtype(value.dtype, np.number):
             word = "numbers" if name in pixels else "whole numbers"
             raise TypeError(f"{name} must be {word}, not {places[name]!r}")
     arrays = np.broadcast_arrays(*given.values())

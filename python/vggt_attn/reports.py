@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vggt_attn import _core
+from vggt_attn.errors import OptionError
 from vggt_attn.progress import Progress, ProgressLine
-from vggt_attn.words import integer
+from vggt_attn.words import AnyPath, integer, path_of, text
 
 if TYPE_CHECKING:
     import pandas
@@ -130,13 +131,13 @@ class Report(Mapping[str, Table]):
 
     def save(
         self,
-        out: str | os.PathLike[str],
+        out: AnyPath,
         *,
         only: str | Iterable[str] = (),
         preset: str = "",
         seed: SupportsIndex = 1,
-        matches: str | os.PathLike[str] | None = None,
-        geometry: str | os.PathLike[str] | None = None,
+        matches: AnyPath | None = None,
+        geometry: AnyPath | None = None,
         overwrite: bool = False,
         progress: Progress | None = None,
     ) -> Path:
@@ -169,20 +170,20 @@ def rows_of(rows: SupportsIndex | str | None) -> int | None:
         raise TypeError(f"rows must be a whole number or 'all', not {rows!r}")
     number = integer("rows", rows)
     if number < 1:
-        raise ValueError(f"rows must be at least 1, or 'all', not {number}")
+        raise OptionError("is 0", "`rows`", "Give at least 1, or 'all'.")
     return number
 
 
 def write_report(
-    exports: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
-    out: str | os.PathLike[str],
+    exports: AnyPath | Iterable[AnyPath],
+    out: AnyPath,
     *,
     only: str | Iterable[str] = (),
     preset: str = "",
     rows: SupportsIndex | str | None = None,
     seed: SupportsIndex = 1,
-    matches: str | os.PathLike[str] | None = None,
-    geometry: str | os.PathLike[str] | None = None,
+    matches: AnyPath | None = None,
+    geometry: AnyPath | None = None,
     overwrite: bool = False,
     progress: Progress = False,
 ) -> Path:
@@ -203,21 +204,22 @@ def write_report(
     Returns:
         The folder.
     """
-    paths = [exports] if isinstance(exports, str | os.PathLike) else list(exports)
+    paths = [exports] if isinstance(exports, str | bytes | os.PathLike) else list(exports)
+    folder = path_of("out", out)
     with ProgressLine(progress) as line:
         facts = _core.save_report(
-            [Path(path) for path in paths],
-            Path(out),
+            [path_of("exports", path) for path in paths],
+            folder,
             overwrite=bool(overwrite),
             only=[only] if isinstance(only, str) else list(only),
-            preset=preset,
+            preset=text("preset", preset),
             rows=rows_of(rows),
             seed=integer("seed", seed),
-            matches=Path(matches) if matches is not None else None,
-            geometry=Path(geometry) if geometry is not None else None,
+            matches=path_of("matches", matches) if matches is not None else None,
+            geometry=path_of("geometry", geometry) if geometry is not None else None,
             update=line.update,
         )
         for note in facts["notes"]:  # type: ignore[attr-defined]
             line.note(note)
-        line.done(f"wrote {out}: {facts['figures']} figures and {facts['tables']} tables")
-    return Path(out)
+        line.done(f"wrote {folder}: {facts['figures']} figures and {facts['tables']} tables")
+    return folder

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlencode
 
 from vggt_attn.errors import Error, OptionError
-from vggt_attn.exports import Export, StrPath
+from vggt_attn.exports import Export
 from vggt_attn.figures import spots_text
+from vggt_attn.words import AnyPath, path_of
 
 if TYPE_CHECKING:
     from vggt_attn.widgets import Viewer
@@ -27,7 +28,8 @@ _CHOICES = ("layer", "head", "query", "view", "definition", "link")
 _SERVE = """
 import os, sys, threading
 def await_end():
-    sys.stdin.buffer.read()
+    while os.read(0, 1024):
+        pass
     os._exit(0)
 threading.Thread(target=await_end, daemon=True).start()
 from vggt_attn.__main__ import main
@@ -41,12 +43,19 @@ class Served:
     It is a context manager, too.
     """
 
-    def __init__(self, path: StrPath, root: StrPath | None, link: str) -> None:
+    def __init__(self, path: AnyPath, root: AnyPath | None, link: str) -> None:
         """Starts the server at a free port. Raises Error with what it says if it does not start."""
-        command = [sys.executable, "-P", "-c", _SERVE, "view", os.path.abspath(path)]
+        command = [
+            sys.executable,
+            "-P",
+            "-c",
+            _SERVE,
+            "view",
+            os.path.abspath(path_of("export", path)),
+        ]
         command += ["--server_port", "0"]
         if root is not None:
-            command += ["--root", os.path.abspath(root)]
+            command += ["--root", os.path.abspath(path_of("root", root))]
         # A session of its own, so that Ctrl-C in a terminal ends only the program, which ends it.
         self._process = subprocess.Popen(
             command,
@@ -113,9 +122,9 @@ def _in_notebook() -> bool:
 
 
 def view(
-    export: Export | StrPath,
+    export: Export | AnyPath,
     *,
-    root: StrPath | None = None,
+    root: AnyPath | None = None,
     browser: bool = True,
     height: int = 720,
     theme: str = "auto",
@@ -155,7 +164,7 @@ def view(
     return served
 
 
-def _link(export: Export | StrPath, choices: dict[str, Any]) -> str:
+def _link(export: Export | AnyPath, choices: dict[str, Any]) -> str:
     """The part of an address that says what is shown."""
     for name, value in choices.items():
         if name not in _CHOICES:
@@ -166,7 +175,7 @@ def _link(export: Export | StrPath, choices: dict[str, Any]) -> str:
             raise OptionError(f"is {value}", f"`{name}`", "They count from 1.")
     if "link" in choices:
         return str(choices["link"]).removeprefix("?")
-    words: dict[str, Any] = {"path": os.path.abspath(export)} if choices else {}
+    words: dict[str, Any] = {"path": os.path.abspath(path_of("export", export))} if choices else {}
     for name, value in choices.items():
         words[name] = spots_text(value) if name == "query" else value
     return urlencode(words)

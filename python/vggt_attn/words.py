@@ -4,23 +4,57 @@
 from __future__ import annotations
 
 import operator
+import os
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import SupportsIndex
 
+from vggt_attn import _core
 from vggt_attn.errors import OptionError
 
+# What Python's own functions take as a path.
+AnyPath = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 # A number, several, or a word such as "all".
 Numbers = SupportsIndex | Sequence[SupportsIndex] | str
+# What names a definition of attention.
+DefinitionName = str | _core.Definition
+
+_MOST = 2**63 - 1  # that the library counts to
 
 
 def integer(name: str, value: SupportsIndex) -> int:
-    """A whole number of any kind that Python or NumPy has; TypeError for anything else."""
+    """A whole number of any kind that Python or NumPy has, from 0 on; TypeError for others."""
     if isinstance(value, bool):
         raise TypeError(f"{name} must be a whole number, not {value}")
     try:
-        return operator.index(value)
+        number = operator.index(value)
     except TypeError:
         raise TypeError(f"{name} must be a whole number, not {value!r}") from None
+    if number < 0:
+        raise OptionError("is negative", f"`{name}`", "Nothing counts from the end.")
+    if number > _MOST:
+        raise OptionError("is too large", f"`{name}`")
+    return number
+
+
+def text(name: str, value: str) -> str:
+    """The text itself; TypeError for anything else."""
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be text, not {value!r}")
+    return value
+
+
+def path_of(name: str, value: AnyPath) -> Path:
+    """A path of any kind that Python has, with ``~`` as the home; TypeError for anything else."""
+    path = os.path.expanduser(os.fsdecode(value))
+    if "\0" in path:
+        raise OptionError("holds a null character, which no path may", f"`{name}`")
+    return Path(path)
+
+
+def definition_name(value: DefinitionName) -> str:
+    """The name of a definition, which may itself be given."""
+    return value.name if isinstance(value, _core.Definition) else text("definition", value)
 
 
 def integers(name: str, values: SupportsIndex | Iterable[SupportsIndex]) -> list[int]:
@@ -56,6 +90,8 @@ def cells(name: str, value: Iterable[Sequence[SupportsIndex]] | str) -> str:
     if isinstance(value, str):
         return value
     pairs = [integers(name, cell) for cell in value]
+    if not pairs:
+        raise OptionError("names none", f"`{name}`")
     if any(len(pair) != 2 for pair in pairs):
         raise OptionError("are no pairs of row and column", f"`{name}`", "Write [(3, 4), (5, 6)].")
     return ",".join(f"{row}:{col}" for row, col in pairs)
