@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import queue
+import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -29,8 +30,13 @@ class Page:
         self.viewer = viewer
         self.heard: queue.Queue[Answer] = queue.Queue()
 
-        def hear(content: dict[str, Any], buffers: list[bytes]) -> None:
-            self.heard.put((content, buffers[0]))
+        self.called = 0  # how often it was asked who is there
+
+        def hear(content: dict[str, Any], buffers: list[bytes] | None = None) -> None:
+            if content == {"kind": "who"}:
+                self.called += 1
+            else:
+                self.heard.put((content, buffers[0] if buffers else b""))
 
         monkeypatch.setattr(viewer, "send", hear)
 
@@ -90,6 +96,51 @@ def test_errors_are_answers(page: Page) -> None:
     assert page.answer()[0]["id"] == "4"
 
 
+def refused(answer: Answer) -> tuple[str, int, str]:
+    told, body = answer
+    return told["id"], told["status"], json.loads(body)["error"]["what"]
+
+
+def test_questions_that_are_none_are_refused_at_once(page: Page) -> None:
+    whole = {"method": "GET", "path": "/api/export", "content_type": "", "body": ""}
+    text = "a question lacks parts, or they are of other types"
+    wrong: list[dict[str, Any]] = [
+        {},
+        whole,
+        whole | {"params": 3},
+        whole | {"params": [["export"]]},
+        whole | {"params": [], "path": None},
+        whole | {"params": [], "path": "\ud800"},
+    ]
+    for parts in wrong:
+        page.say("ask", "1", **parts)
+        assert refused(page.answer()) == ("1", 400, text)
+    assert page.viewer._questions == {}
+
+
+def test_what_cannot_be_answered_is_said(
+    page: Page, made: va.Export, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = shutil.copytree(made.path, tmp_path / "attn_gone")
+    viewer = Viewer(gone)
+    other = Page(viewer, monkeypatch)
+    other.say("opened", "a")
+    other.say("closed", "a")  # frees what has the export open
+    shutil.rmtree(gone)
+    other.ask("1", "/api/export")
+    name, status, what = refused(other.answer())
+    assert (name, status) == ("1", 500)
+    assert what == "is no folder"
+    viewer.close()
+
+    def fail(_viewer: object, _question: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(page.viewer, "_viewer", type("Poor", (), {"ask": fail})())
+    page.ask("2", "/api/export")
+    assert refused(page.answer()) == ("2", 500, "MemoryError()")
+
+
 def test_nothing_is_said_to_who_does_not_wait(page: Page) -> None:
     for number in range(20):
         page.ask(str(number), "/api/exports")
@@ -134,6 +185,21 @@ def test_what_answers_is_freed_with_the_last_page(page: Page) -> None:
     assert page.viewer._viewer is None
     page.ask("1", "/api/export")
     assert page.answer()[0]["status"] == 200
+
+
+def test_pages_of_tabs_that_have_ended_do_not_count(page: Page) -> None:
+    page.say("opened", "a")
+    page.say("opened", "b")  # a tab beside it
+    page.say("here", "a")
+    page.say("here", "b")
+    page.say("opened", "c")  # "a", loaded again
+    page.say("here", "b")
+    page.say("here", "c")
+    assert page.called == 3
+    page.say("closed", "b")
+    assert page.viewer._viewer is not None
+    page.say("closed", "c")
+    assert page.viewer._viewer is None
 
 
 def test_choices_and_link_are_one(viewer: Viewer) -> None:

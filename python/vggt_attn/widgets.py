@@ -8,7 +8,7 @@ choice are read from it and written to it.
 
 from __future__ import annotations
 
-import os
+import json
 import re
 import threading
 from collections.abc import Iterator, Mapping
@@ -22,9 +22,10 @@ import anywidget
 import traitlets
 
 from vggt_attn import _core
-from vggt_attn.errors import OptionError
+from vggt_attn.errors import Error, OptionError
 from vggt_attn.exports import Export
 from vggt_attn.figures import Figure, spots_text
+from vggt_attn.words import AnyPath, path_of
 
 _PAGE = Path(__file__).parent / "page"
 _THREADS = 4  # that answer a page; what is long is computed on two of the library's own
@@ -33,6 +34,15 @@ _PATCH = re.compile(r"(?:(\d+)~)?(\d+)\.(\d+)")
 _TOKEN = re.compile(r"(?:(\d+)~)?0\.0@(.+)")
 # What `figure` is told of a choice, and in which views (recipes have no more).
 _OF_VIEWS = {"layer": ("frames", "heads"), "head": ("frames", "layers")}
+
+_PARTS = ("method", "path", "params", "content_type", "body")  # of a question
+Answer = tuple[int, list[tuple[str, str]], bytes]
+
+
+def _refusal(status: int, what: str, where: str = "", hint: str = "") -> Answer:
+    error = {"what": what, "where": where, "hint": hint}
+    body = json.dumps({"error": error}).encode()
+    return status, [("Content-Type", "application/json")], body
 
 
 def _place(text: str) -> Any:
@@ -86,9 +96,9 @@ class Viewer(anywidget.AnyWidget):
 
     def __init__(
         self,
-        export: Export | str | os.PathLike[str],
+        export: Export | AnyPath,
         *,
-        root: str | os.PathLike[str] | None = None,
+        root: AnyPath | None = None,
         **choices: Any,
     ) -> None:
         """Opens the export for the page; reads nothing but its description.
@@ -116,7 +126,7 @@ class Viewer(anywidget.AnyWidget):
             folder = folder.parent
         if folder.name in ("attn_maps", "qk"):
             folder = folder.parent
-        self._root = Path(root) if root is not None else folder
+        self._root = path_of("root", root) if root is not None else folder
         self._viewer = viewer = _core.Viewer(self._root, self._export.path)
         super().__init__(link=urlencode({"path": viewer.path}))
         self.observe(self._read_link, "link")
@@ -185,7 +195,7 @@ class Viewer(anywidget.AnyWidget):
     # Figures of what is shown.
 
     def figure(
-        self, file: str | os.PathLike[str] | None = None, *, overwrite: bool = False, **keys: Any
+        self, file: AnyPath | None = None, *, overwrite: bool = False, **keys: Any
     ) -> Figure:
         """A figure for print of what the page shows, as ``Export.figure``.
 
@@ -220,6 +230,10 @@ class Viewer(anywidget.AnyWidget):
         if not isinstance(name, str):
             return
         if message.get("kind") == "opened":
+            # Pages whose tabs have ended do not answer.
+            self._pages = {name}
+            self.send({"kind": "who"})
+        elif message.get("kind") == "here":
             self._pages.add(name)
         elif message.get("kind") == "closed":
             self._pages.discard(name)
@@ -231,21 +245,38 @@ class Viewer(anywidget.AnyWidget):
             if question:
                 question.abandon()
         elif message.get("kind") == "ask":
-            parts = [message[key] for key in ("method", "path", "params", "content_type", "body")]
-            question = _core.Question(*parts)
+            try:
+                question = _core.Question(*(message[part] for part in _PARTS))
+            except (KeyError, TypeError):
+                self._say(name, _refusal(400, "a question lacks parts, or they are of other types"))
+                return
             with self._lock:
+                self._questions[name] = question
+                self._threads.submit(self._answer, name, question)
+
+    def _answer(self, name: str, question: _core.Question) -> None:
+        try:
+            with self._lock:
+                if name not in self._questions:
+                    return
                 if self._viewer is None:
                     self._viewer = _core.Viewer(self._root, self._export.path)
-                self._questions[name] = question
-                self._threads.submit(self._answer, name, question, self._viewer)
-
-    def _answer(self, name: str, question: _core.Question, viewer: _core.Viewer) -> None:
-        status, headers, body = viewer.ask(question)
+                viewer = self._viewer
+            answer = viewer.ask(question)
+        except Error as error:
+            answer = _refusal(500, error.what, error.where, error.hint)
+        except Exception as error:  # of which the page would not hear else
+            answer = _refusal(500, repr(error))
         with self._lock:
             wanted = self._questions.pop(name, None) is not None
-        if wanted and self.comm is not None:
-            answer = {"kind": "answer", "id": name, "status": status, "headers": headers}
-            self.send(answer, buffers=[body])
+        if wanted:
+            self._say(name, answer)
+
+    def _say(self, name: str, answer: Answer) -> None:
+        if self.comm is not None:
+            status, headers, body = answer
+            told = {"kind": "answer", "id": name, "status": status, "headers": headers}
+            self.send(told, buffers=[body])
 
     def _rest(self) -> None:
         """Gives up and frees what answers the page, until a page asks again."""

@@ -3,6 +3,7 @@
 // widget's traits `link` and `shown`, which Python reads and sets (python/vggt_attn/widgets.py).
 import { createViewer, type Shown } from "./app/viewer";
 import { ChannelSource, type Channel } from "./core/source/channel_source";
+import { announcePage } from "./core/source/presence";
 
 // The part of anywidget's model that is used.
 interface Model {
@@ -44,9 +45,10 @@ function render({ model, el }: { model: Model; el: HTMLElement }): () => void {
   const resize = () => (root.style.height = `${Number(model.get("height"))}px`);
   resize();
 
-  const page = Math.random().toString(36).slice(2); // Python frees what answers once no page is left
-  model.send({ kind: "opened", id: page });
-  const source = new ChannelSource(channelOf(model));
+  const channel = channelOf(model);
+  const leave = announcePage(channel);
+  window.addEventListener("pagehide", leave); // with the tab this function's end is not called
+  const source = new ChannelSource(channel);
   let link = String(model.get("link"));
   let timer: number | undefined;
   const tell = (now: Shown) => {
@@ -85,7 +87,8 @@ function render({ model, el }: { model: Model; el: HTMLElement }): () => void {
     viewer.dispose();
     source.dispose();
     root.remove();
-    model.send({ kind: "closed", id: page });
+    window.removeEventListener("pagehide", leave);
+    leave();
   };
 }
 

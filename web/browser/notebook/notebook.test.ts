@@ -24,6 +24,7 @@ print("figure", figure.recipe["layer"], figure.recipe["queries"])`,
   `second = va.view(export, layer=1, query=(1, 1), theme="dark", height=500)
 second`,
   `print("free", w._viewer is None, len(w._pages), second._viewer is None)`,
+  `print("pages", len(second._pages))`,
 ];
 
 let browser: Browser;
@@ -177,5 +178,15 @@ it("frees what answered it when its cell is run again", async () => {
   await viewer(1).waitFor({ state: "detached" });
   await run(5);
   expect(await printed(5, /free/)).toContain("free True 0 False");
+});
+
+it("counts a page once when its tab is loaded again", async () => {
+  await page.keyboard.press("Control+s");
+  await page.locator(".jp-Notebook").waitFor();
+  await page.reload();
+  await viewer(4).waitFor();
+  await expect.poll(() => painted(4)).toBeGreaterThan(1);
+  await run(6);
+  expect(await printed(6, /pages/)).toContain("pages 1");
   expect(problems).toEqual([]);
 });

@@ -121,13 +121,49 @@ describe("a source that asks through a channel", () => {
   });
 
   it("ends what is on its way when it is disposed, and asks nothing more", async () => {
+    const [listed, picture] = [source.list(), source.pictureAddress(kFrame)];
+    source.dispose();
+    await expect(listed).rejects.toThrow();
+    await expect(picture).rejects.toThrow();
+    expect(listeners.size).toBe(0);
+    const [first, second] = sent.slice(0, 2).map(({ id }) => id);
+    const cancelled = sent.slice(2).sort((a, b) => a.id.localeCompare(b.id));
+    expect(cancelled).toEqual([
+      { kind: "cancel", id: first },
+      { kind: "cancel", id: second },
+    ]);
+    await expect(source.list()).rejects.toThrow();
+    await expect(source.pictureAddress(kFrame)).rejects.toThrow();
+    expect(sent.length).toBe(4);
+  });
+
+  it("ends when the other side is gone, too", async () => {
     const listed = source.list();
+    channel.send = () => {
+      throw new Error("closed");
+    };
     source.dispose();
     await expect(listed).rejects.toThrow();
     expect(listeners.size).toBe(0);
-    await expect(source.list()).rejects.toThrow();
-    await expect(source.pictureAddress(kFrame)).rejects.toThrow();
-    expect(sent.length).toBe(1);
+  });
+
+  it("leaves no listener at the signals of requests that have ended", async () => {
+    const added = vi.spyOn(AbortSignal.prototype, "addEventListener");
+    const removed = vi.spyOn(AbortSignal.prototype, "removeEventListener");
+    vi.spyOn(URL, "createObjectURL").mockReturnValue("blob:1");
+    const [picture, listed, failing] = [
+      source.pictureAddress(kFrame),
+      source.list(new AbortController().signal),
+      source.pictureAddress({ ...kFrame, url: "api/frames/4" }),
+    ];
+    answer(sent[0]!.id, 200, "JPEG");
+    answer(sent[1]!.id, 200, kList);
+    answer(sent[2]!.id, -1, "");
+    await Promise.all([picture, listed, expect(failing).rejects.toThrow()]);
+    const pairs = ({ mock }: typeof added | typeof removed) =>
+      new Set(mock.calls.map(([, listener]) => listener));
+    expect(pairs(added).size).toBe(4);
+    expect(pairs(removed)).toEqual(pairs(added));
   });
 
   it("refuses an answer that is none", async () => {

@@ -18,9 +18,11 @@ const kLateHint = "The kernel may be busy with a cell, or gone: run the cell of 
 // So that addresses without a server can be read.
 const kNoServer = "http://localhost/";
 
+// A request that is not answered. Whichever is called ends it.
 interface Waiting {
   resolve: (answer: Response) => void;
   reject: (error: unknown) => void;
+  giveUp: (reason: unknown) => void; // tells the other side, too
 }
 
 export class ChannelSource extends HttpSource {
@@ -57,8 +59,7 @@ export class ChannelSource extends HttpSource {
   dispose(): void {
     this.ended.abort();
     this.stopListening();
-    for (const { reject } of this.waiting.values()) reject(this.ended.signal.reason);
-    this.waiting.clear();
+    for (const { giveUp } of [...this.waiting.values()]) giveUp(this.ended.signal.reason);
     for (const address of this.pictures.values()) {
       if (typeof address === "string") URL.revokeObjectURL(address);
     }
@@ -80,7 +81,6 @@ export class ChannelSource extends HttpSource {
     const id = text(answer.id, "id");
     const waiting = this.waiting.get(id);
     if (!waiting) return; // given up, or another viewer's
-    this.waiting.delete(id);
     try {
       const headers = list(list(text))(answer.headers, "headers") as [string, string][];
       const [view] = buffers;
@@ -105,13 +105,24 @@ function sender(channel: Channel, waiting: Map<string, Waiting>, ended: AbortSig
     return new Promise((resolve, reject) => {
       ended.throwIfAborted();
       signal.throwIfAborted();
-      waiting.set(id, { resolve, reject });
-      const onAbort = () => {
-        if (!waiting.delete(id)) return;
-        channel.send({ kind: "cancel", id });
-        reject(signal.reason);
-      };
-      signal.addEventListener("abort", onAbort, { once: true });
+      const onAbort = () => giveUp(signal.reason);
+      const ending =
+        <T>(end: (value: T) => void) =>
+        (value: T) => {
+          waiting.delete(id);
+          signal.removeEventListener("abort", onAbort);
+          end(value);
+        };
+      const giveUp = ending((reason: unknown) => {
+        reject(reason);
+        try {
+          channel.send({ kind: "cancel", id });
+        } catch {
+          // The other side is gone, and what it computed with it.
+        }
+      });
+      waiting.set(id, { resolve: ending(resolve), reject: ending(reject), giveUp });
+      signal.addEventListener("abort", onAbort);
       channel.send({
         kind: "ask",
         id,
