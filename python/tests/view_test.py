@@ -96,7 +96,9 @@ def test_choices_are_those_of_the_page(made: va.Export) -> None:
         va.view(made, browser=False, layers=3)
     with pytest.raises(va.OptionError, match="`layer`: is 0"):
         va.view(made, browser=False, layer=0)
-    with va.view(made, browser=False, link="?layer=2&view=heads") as served:
+    with pytest.raises(va.OptionError, match=r"`view`: is 'layer'\. There are frames, layers"):
+        va.view(made, browser=False, view="layer")
+    with va.view(made, browser=False, link="http://localhost:1/?layer=2&view=heads") as served:
         assert served.url.endswith("/?layer=2&view=heads")
 
 

@@ -187,6 +187,15 @@ def test_what_answers_is_freed_with_the_last_page(page: Page) -> None:
     assert page.answer()[0]["status"] == 200
 
 
+def test_a_closed_widget_hears_nothing(page: Page) -> None:
+    page.viewer.close()
+    page.ask("1", "/api/export")
+    page.say("opened", "a")
+    assert page.viewer._questions == {}
+    assert page.viewer._pages == set()
+    assert page.heard.empty()
+
+
 def test_pages_of_tabs_that_have_ended_do_not_count(page: Page) -> None:
     page.say("opened", "a")
     page.say("opened", "b")  # a tab beside it
@@ -224,6 +233,9 @@ def test_choices_and_link_are_one(viewer: Viewer) -> None:
     assert viewer.query == "1.0-2.3"
     viewer.query = None
     assert viewer.link == path
+    viewer.link = f"http://127.0.0.1:7860/?{path}&layer=2&view=strange"  # as it is copied
+    assert viewer.link == f"{path}&layer=2&view=strange"
+    assert (viewer.layer, viewer.view) == (2, "frames")
 
 
 def test_wrong_choices_are_refused(viewer: Viewer, made: va.Export) -> None:
@@ -232,6 +244,8 @@ def test_wrong_choices_are_refused(viewer: Viewer, made: va.Export) -> None:
         viewer.head = "most"
     with pytest.raises(traitlets.TraitError):
         viewer.layer = 0
+    with pytest.raises(traitlets.TraitError, match="frames, layers, heads, matrix, atlas"):
+        viewer.view = "layer"
     with pytest.raises(va.OptionError, match="is no place"):
         viewer.query = (1, 2, 3, 4)
     assert viewer.link == before

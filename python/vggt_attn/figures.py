@@ -74,6 +74,15 @@ def _text_of(path: Path) -> str:
         raise Error("is no text, and no recipe", str(path)) from None
 
 
+# What the page can show; figures have all but the last.
+VIEWS = ("frames", "layers", "heads", "matrix", "atlas")
+
+
+def link_of(text: str) -> str:
+    """The part of a pasted address that says what is shown."""
+    return text.rpartition("?")[2]
+
+
 class Figure:
     """A figure of an export. Jupyter shows it; ``save`` writes it, or its numbers."""
 

@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 
 from vggt_attn.errors import Error, OptionError
 from vggt_attn.exports import Export
-from vggt_attn.figures import spots_text
+from vggt_attn.figures import VIEWS, link_of, spots_text
 from vggt_attn.words import AnyPath, path_of
 
 if TYPE_CHECKING:
@@ -173,8 +173,10 @@ def _link(export: Export | AnyPath, choices: dict[str, Any]) -> str:
             )
         if name in ("layer", "head") and isinstance(value, int) and value < 1:
             raise OptionError(f"is {value}", f"`{name}`", "They count from 1.")
+        if name == "view" and value not in VIEWS:
+            raise OptionError(f"is {value!r}", "`view`", f"There are {', '.join(VIEWS)}.")
     if "link" in choices:
-        return str(choices["link"]).removeprefix("?")
+        return link_of(str(choices["link"]))
     words: dict[str, Any] = {"path": os.path.abspath(path_of("export", export))} if choices else {}
     for name, value in choices.items():
         words[name] = spots_text(value) if name == "query" else value

@@ -24,7 +24,7 @@ import traitlets
 from vggt_attn import _core
 from vggt_attn.errors import Error, OptionError
 from vggt_attn.exports import Export
-from vggt_attn.figures import Figure, spots_text
+from vggt_attn.figures import VIEWS, Figure, link_of, spots_text
 from vggt_attn.words import AnyPath, path_of
 
 _PAGE = Path(__file__).parent / "page"
@@ -161,7 +161,7 @@ class Viewer(anywidget.AnyWidget):
             self.layer = _number(words.get("layer"))
             self.head = _number(head) if _number(head) is not None else head
             self.query = _query_in(words)
-            self.view = words.get("view", _USUAL["view"])
+            self.view = words["view"] if words.get("view") in VIEWS else _USUAL["view"]
             self.definition = words.get("definition", _USUAL["definition"])
 
     @traitlets.validate("head")  # type: ignore[untyped-decorator,unused-ignore]
@@ -171,6 +171,17 @@ class Viewer(anywidget.AnyWidget):
         if head is None or head == "mean" or number:
             return head
         raise traitlets.TraitError(f"`head` is {head!r}. Give a number from 1 on, or 'mean'.")
+
+    @traitlets.validate("view")  # type: ignore[untyped-decorator,unused-ignore]
+    def _check_view(self, proposal: Mapping[str, Any]) -> str:
+        view = str(proposal["value"])
+        if view not in VIEWS:
+            raise traitlets.TraitError(f"`view` is {view!r}. There are {', '.join(VIEWS)}.")
+        return view
+
+    @traitlets.validate("link")  # type: ignore[untyped-decorator,unused-ignore]
+    def _check_link(self, proposal: Mapping[str, Any]) -> str:
+        return link_of(str(proposal["value"]))
 
     @traitlets.validate("query")  # type: ignore[untyped-decorator,unused-ignore]
     def _check_query(self, proposal: Mapping[str, Any]) -> Any:
@@ -224,7 +235,7 @@ class Viewer(anywidget.AnyWidget):
     # The channel.
 
     def _receive(self, _widget: object, message: Any, _buffers: object) -> None:
-        if not isinstance(message, dict):
+        if not isinstance(message, dict) or self.comm is None:
             return
         name = message.get("id")
         if not isinstance(name, str):
