@@ -223,11 +223,34 @@ class Report(Case):
         for flag in ["--matches", "--geometry"]:
             self.refuse(1, ["report", self.folder, *out, "--only", "layers", flag, "nope"], "nope",
                         "does not exist")
-        self.refuse(2, ["report", self.folder, *out, "--only", "matches"], "--only",
-                    "--matches FILE or --geometry PATH")
+        self.refuse(1, ["report", self.folder, *out, "--only", "matches"], "--only", "--matches",
+                    "--geometry")
+        self.refuse(1, ["report", self.folder, *out, "--only", "epipolar"], "--only", "--geometry")
         self.refuse(2, ["report", self.folder, *out, "--matches", "a", "--geometry", "b"],
                     "--matches", "--geometry")
         self.assertFalse((self.dir / "new").exists())
+
+    def test_an_exports_own_geometry(self):
+        """Given when it is made or afterwards, it is the same, and reports use it."""
+        views = [{"file": f"{i}.png", "R": np.eye(3).tolist(), "t": [-0.2 * i, 0, 2]}
+                 for i in range(4)]
+        scene = self.write("scene.json", json.dumps(
+            {"K": [[60, 0, 34.5], [0, 60, 27.5], [0, 0, 1]], "width": 70, "height": 56,
+             "views": views}))
+        done = self.succeed("geometry", self.folder, "--from", scene)
+        self.assertIn("4 cameras, 0 depth maps, 0 points", done.stdout)
+        self.refuse(1, ["geometry", self.folder, "--from", scene], "exists already", "--overwrite")
+        self.refuse(1, ["geometry", self.folder, "--from", "pictures", "--overwrite"],
+                    "holds no geometry")
+        cameras = (self.folder / "geometry" / "cameras.json").read_bytes()
+        other = self.export("--geometry_from", scene, out="other")
+        self.assertEqual((other / "geometry" / "cameras.json").read_bytes(), cameras)
+        heads = self.table(self.report("--only", "epipolar") / "data" / "epipolar.csv")
+        self.assertEqual(len(heads), len({(row["layer"], row["head"]) for row in heads}))
+        for row in heads:
+            self.assertTrue(0 < float(row["epipolar_mass"]) < 1)
+            self.assertTrue(0 <= float(row["sampson"]) < 70)
+            self.assertEqual(row["epipolar_mass_visible"], "")  # without depth
 
     def test_a_report_is_replaced_only_if_asked(self):
         out = self.report("--only", "layers")

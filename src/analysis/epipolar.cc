@@ -430,9 +430,8 @@ void Describe(const EpipolarPlan& plan, EpipolarBoard& board) {
     board.pairs.push_back({plan.pairs[p].a, plan.pairs[p].b, empty.pairs[p].rows,
                            empty.pairs[p].Mean(empty.pairs[p].area)});
   }
-  board.sample =
-      fmt::format("{} of them in {} ordered pairs of pictures, the queries being {}", board.rows,
-                  board.pairs.size(), SampleText(plan.sample(), plan.grid()));
+  board.sample = fmt::format("{} rows in {} ordered pairs of pictures; queries are {}", board.rows,
+                             board.pairs.size(), SampleText(plan.sample(), plan.grid()));
   const int64_t all = plan.grid().frames * (plan.grid().frames - 1);
   if (plan.close > 0) {
     board.notes.push_back(fmt::format(

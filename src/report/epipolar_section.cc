@@ -133,7 +133,8 @@ std::vector<std::string> EpipolarFindings(const EpipolarBoard& board,
   std::vector<std::string> out;
   const EpipolarNumbers& first = board.scores[order[0]].value;
   out.push_back(fmt::format(
-      "Of {}, {} has the most mass along epipolar lines: {:.1f} ± {:.1f} % where the band's area "
+      "Against {}, {} has the most mass along epipolar lines: {:.1f} ± {:.1f} % where the band's "
+      "area "
       "is "
       "{:.1f} % ({:.1f} times as much). Its median Sampson error is {:.1f} pixels of the frame.",
       board.text, EpipolarHeadText(board, order[0]), 100 * first.of(EpipolarMetric::kMass),

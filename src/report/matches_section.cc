@@ -278,6 +278,11 @@ ReportTable MatchPairsTable(const MatchBoard& board, const std::vector<size_t>& 
   return table;
 }
 
+std::string OwnGeometryText(const SceneGeometry* own) {
+  if (own != nullptr && own->predicted) return "the geometry predicted by " + own->text;
+  return "the export's own geometry";
+}
+
 // The same heads held against the export's own geometry, beside what is given.
 void AddOwnMatches(const SectionInput& input, const MatchBoard& given, Section& section) {
   const auto progress = [&](double done) {
@@ -287,10 +292,11 @@ void AddOwnMatches(const SectionInput& input, const MatchBoard& given, Section& 
       ScoreHeads(input.store, *input.own_matches, input.rows, input.stop_check, progress);
   const std::vector<size_t> order = BestHeads(own, own.scores.size());
   const size_t best = BestHeads(given, 1)[0];
-  section.findings.push_back(fmt::format(
-      "Against {} the best is {} with {}; {}, the best above, has {} there.", own.matches.text,
-      MatchHeadText(own, order[0]), PercentText(HitOf(own.scores[order[0]])),
-      MatchHeadText(given, best), PercentText(HitOf(own.scores[best]))));
+  section.findings.push_back(
+      fmt::format("Against {} the best is {} with {}; {}, the best above, has {} there.",
+                  OwnGeometryText(input.own_geometry), MatchHeadText(own, order[0]),
+                  PercentText(HitOf(own.scores[order[0]])), MatchHeadText(given, best),
+                  PercentText(HitOf(own.scores[best]))));
   section.notes.insert(section.notes.end(), own.matches.notes.begin(), own.matches.notes.end());
   Chart chart;
   chart.name = "matches_own";
