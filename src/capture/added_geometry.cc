@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "core/error.h"
@@ -39,7 +40,7 @@ std::vector<uint8_t> PixelsOf(const Export& e, const StopCheck& stop_check) {
 AddedGeometry AddGeometry(const fs::path& path, const fs::path& from, bool overwrite,
                           const StopCheck& stop_check) {
   const Export e = OpenExport(path);
-  const SceneGeometry scene = ReadGivenGeometry(from, e.frames);
+  SceneGeometry scene = ReadGivenGeometry(from, e.frames);
   for (const FrameTransform& t : e.frames.transforms) {
     const FrameTransform& first = e.frames.transforms[0];
     if (t.model_width == first.model_width && t.model_height == first.model_height) continue;
@@ -55,7 +56,7 @@ AddedGeometry AddGeometry(const fs::path& path, const fs::path& from, bool overw
   RecoverAbandoned(added.folder.parent_path());
   StagedDirectory staged(added.folder, overwrite ? ListOwnFiles(ListGeometryFiles) : nullptr);
   try {
-    added.summary = WriteGeometryFolder(staged.staging(), scene, e.frames, rgb);
+    added.summary = WriteGeometryFolder(staged.staging(), std::move(scene), e.frames, rgb);
     CheckStop(stop_check);
     staged.Commit();
   } catch (const Error& error) {

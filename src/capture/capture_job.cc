@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <chrono>
 #include <numeric>
+#include <utility>
 
 #include "backend/cpu/bf16_support.h"
 #include "backend/cpu/model_executor.h"
@@ -410,8 +411,8 @@ CaptureReport CaptureJob::ExportTo(const fs::path& folder, CaptureInput& input) 
   report.seconds.capture = seconds.capture;
   recording.Finish(report);
   if (geometry) {
-    const GeometrySummary summary =
-        WriteGeometryFolder(folder / kGeometryFolderName, *geometry, metadata, frames.rgb);
+    const GeometrySummary summary = WriteGeometryFolder(folder / kGeometryFolderName,
+                                                        *std::move(geometry), metadata, frames.rgb);
     report.cameras = summary.cameras;
     report.depth_maps = summary.depth_maps;
     report.points = summary.points;

@@ -61,23 +61,19 @@ std::vector<std::string> PictureNames(const FrameList& frames) {
   return std::ssize(different) == frames.frames ? taken : copied;
 }
 
-// Views of the frames themselves; none, and a note, where there is no camera.
-SceneGeometry AtFrames(const SceneGeometry& scene, const FrameList& frames,
-                       std::vector<std::string>& notes) {
-  SceneGeometry out{{}, scene.text, scene.predicted};
+// Makes all views such of the frames themselves; none, and a note, where there is no camera.
+void ToFrames(SceneGeometry& scene, const FrameList& frames, std::vector<std::string>& notes) {
   for (size_t i = 0; i < scene.views.size(); ++i) {
     const FrameTransform& transform = frames.transforms[i];
-    std::optional<FrameView> view;
-    if (scene.views[i]) view = AtFrame(*scene.views[i], transform);
+    auto& view = scene.views[i];
+    const bool known = view.has_value();
+    if (view) view = AtFrame(*view, transform);
     if (view && !PictureCamera(view->camera, transform)) view.reset();
-    if (!view) {
-      notes.push_back(fmt::format(
-          "Frame {} has no camera: {}.", i,
-          scene.views[i] ? "its values are none, or its picture is mirrored" : "none is known"));
-    }
-    out.views.push_back(std::move(view));
+    if (view) continue;
+    notes.push_back(
+        fmt::format("Frame {} has no camera: {}.", i,
+                    known ? "its values are none, or its picture is mirrored" : "none is known"));
   }
-  return out;
 }
 
 // The power of ten in which all values fit 16 bits.
@@ -195,13 +191,13 @@ void ReadSource(const Json& json, const std::string& source, SceneGeometry& scen
 
 }  // namespace
 
-GeometrySummary WriteGeometryFolder(const fs::path& folder, const SceneGeometry& given,
+GeometrySummary WriteGeometryFolder(const fs::path& folder, SceneGeometry scene,
                                     const FrameList& frames, std::span<const uint8_t> rgb,
                                     const GeometryPoints& points) {
   CheckTransforms(frames, folder.string());
   CreateDirectory(folder);
   GeometrySummary summary;
-  const SceneGeometry scene = AtFrames(given, frames, summary.notes);
+  ToFrames(scene, frames, summary.notes);
   const Units units = {UnitOf(scene, &DepthMap::z), UnitOf(scene, &DepthMap::confidence)};
   ParallelFor(scene.views.size(), 1, [&](size_t i) {
     if (scene.views[i]) WriteDepth(folder, scene.views[i]->depth, frames, i, units);
