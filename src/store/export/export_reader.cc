@@ -79,6 +79,7 @@ std::optional<std::filesystem::path> Export::GeometryFolder() const {
   geometry /= kGeometryFolderName;
   std::error_code ignored;
   if (!std::filesystem::exists(geometry / kCamerasName, ignored)) return std::nullopt;
+  CheckInside(geometry / kCamerasName, root);
   return geometry;
 }
 

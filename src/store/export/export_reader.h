@@ -43,6 +43,7 @@ struct Export {
   std::filesystem::path ImagePath(size_t frame) const;
 
   // The folder of its cameras, depth and points (docs/formats.md), if there is one; it is not read.
+  // Throws OutsideRoot.
   std::optional<std::filesystem::path> GeometryFolder() const;
 };
 

@@ -50,6 +50,13 @@ TEST(ExportReader, FindsItsGeometry) {
   for (const char* part : {"", "attn_maps", "attn_maps/", "attn_maps/layers_manifest.json"}) {
     EXPECT_EQ(OpenExport(root / part).GeometryFolder(), root / "geometry") << part;
   }
+  EXPECT_EQ(OpenExport(root, dir.path()).GeometryFolder(), root / "geometry");
+  fs::create_directory(dir / "elsewhere");
+  fs::rename(root / "geometry/cameras.json", dir / "elsewhere/cameras.json");
+  fs::remove(root / "geometry");
+  fs::create_symlink(dir / "elsewhere", root / "geometry");
+  EXPECT_EQ(OpenExport(root).GeometryFolder(), root / "geometry");
+  EXPECT_THROW(OpenExport(root, root).GeometryFolder(), OutsideRoot);
 }
 
 TEST(ExportReader, SaysWhatIsWrong) {
