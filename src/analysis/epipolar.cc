@@ -220,9 +220,9 @@ class EpipolarPlan {
 RowResult HoldAgainst(std::span<const float> logits, const std::vector<int32_t>& band) {
   const auto largest = std::max_element(logits.begin(), logits.end());
   double all = 0, inside = 0;
-  for (const float logit : logits) all += std::exp(static_cast<double>(logit - *largest));
+  for (const float logit : logits) all += static_cast<double>(std::exp(logit - *largest));
   for (const int32_t patch : band) {
-    inside += std::exp(static_cast<double>(logits[static_cast<size_t>(patch)] - *largest));
+    inside += static_cast<double>(std::exp(logits[static_cast<size_t>(patch)] - *largest));
   }
   return {static_cast<float>(inside / all), static_cast<int32_t>(largest - logits.begin())};
 }
