@@ -44,12 +44,14 @@ bool IsNameOfAnExport(const fs::path& relative) {
     return layer || name == kQkDescriptionName;
   }
   if (parts.size() == 2 && parts[0] == kGeometryFolderName) {
-    if (name == "predictions.npz") return true;  // what a model's heads gave
     for (const std::string_view ending : {"_depth.png", "_confidence.png", ".npz"}) {
       if (!name.ends_with(ending)) continue;
-      return IsNumbered(std::string_view(name).substr(0, name.size() - ending.size()), "frame_");
+      const auto begin = std::string_view(name).substr(0, name.size() - ending.size());
+      if (IsNumbered(begin, "frame_")) return true;
     }
-    return name == kCamerasName || name == "points.ply" || name == "scene.glb";
+    return name == kCamerasName || name == "points.ply" || name == "scene.glb" ||
+           name == "predictions.npz" ||
+           (relative.extension() == ".npz" && IsNumbered(stem, "lens_layer_"));
   }
   if (parts.size() == 3 && parts[0] == kGeometryFolderName && parts[1] == "colmap") {
     return name == "cameras.txt" || name == "images.txt" || name == "points3D.txt";

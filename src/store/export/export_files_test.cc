@@ -51,19 +51,22 @@ TEST_F(ExportFiles, AreAlsoItsGeometry) {
   fs::create_directories(dir_ / "out/geometry/colmap");
   const auto write = [&](const char* name) { WriteFileAtomic(dir_ / "out/geometry" / name, "{}"); };
   for (const char* name : {"cameras.json", "frame_00.npz", "frame_00_depth.png", "points.ply",
-                           "scene.glb", "colmap/images.txt", "colmap/notes.txt", "thesis.npz"}) {
+                           "scene.glb", "predictions.npz", "lens_layer_05.npz", "colmap/images.txt",
+                           "colmap/notes.txt", "thesis.npz", "lens_layer_05.png"}) {
     write(name);
   }
   EXPECT_EQ(ListExportFiles(dir_ / "out"), own_);  // somebody's cameras.json
   WriteFileAtomic(dir_ / "out/geometry/cameras.json", R"({"format": "vggt-attn-geometry"})");
-  for (const char* name : {"cameras.json", "frame_00.npz", "frame_00_depth.png", "points.ply",
-                           "scene.glb", "colmap/images.txt"}) {
+  for (const char* name :
+       {"cameras.json", "frame_00.npz", "frame_00_depth.png", "points.ply", "scene.glb",
+        "predictions.npz", "lens_layer_05.npz", "colmap/images.txt"}) {
     own_.insert(fs::path("geometry") / name);
   }
   EXPECT_EQ(ListExportFiles(dir_ / "out"), own_);
   EXPECT_EQ(ListGeometryFiles(dir_ / "out/geometry"),
             (std::set<fs::path>{"cameras.json", "frame_00.npz", "frame_00_depth.png", "points.ply",
-                                "scene.glb", "colmap/images.txt"}));
+                                "scene.glb", "predictions.npz", "lens_layer_05.npz",
+                                "colmap/images.txt"}));
 }
 
 // Whatever the metadata say.
