@@ -321,6 +321,13 @@ Section MatchesSection(const SectionInput& input) {
   Section section;
   section.name = "matches";
   section.title = "Which heads find the same point in other pictures";
+  if (input.matches == nullptr && input.geometry != nullptr) {
+    section.notes.push_back(fmt::format(
+        "Whether heads find the same point is not told: {} has no depth, or no two pictures that "
+        "share enough of what they show.",
+        OwnGeometryText(input.geometry)));
+    return section;
+  }
   if (input.matches == nullptr) {
     section.notes.push_back(
         "Whether heads find the same point is not told: that needs known matches. Give `matches` "

@@ -56,6 +56,16 @@ class MatchesSectionTest : public ::testing::Test {
   std::filesystem::path matches_;
 };
 
+TEST_F(MatchesSectionTest, SaysThatGeometryMayNotSuffice) {
+  const SceneGeometry cameras{{}, "VGGT-1B", true};
+  SectionInput input{source_, *store_, {}, 1, "", nullptr, {}, {}, {}, {}};
+  input.geometry = &cameras;
+  const Section section = MatchesSection(input);
+  EXPECT_TRUE(section.tables.empty());
+  ASSERT_EQ(section.notes.size(), 1U);
+  EXPECT_THAT(section.notes[0], HasSubstr("the geometry predicted by VGGT-1B has no depth, or no"));
+}
+
 TEST_F(MatchesSectionTest, HasAHeatMapCurvesAndTables) {
   const Section section = Make(matches_, {});
   const MatchBoard board = ScoreHeads(*store_, ReadMatches(matches_, store_->description()), {});
