@@ -61,7 +61,7 @@ CameraHeadExtents ReadCamera(const Checkpoint& checkpoint, const std::string& p,
                 checkpoint.name());
   }
   return {.width = width,
-          .blocks = CountBlocks(checkpoint, p + "trunk."),
+          .blocks = std::max<int64_t>(CountBlocks(checkpoint, p + "trunk."), 1),
           .hidden = Extent(checkpoint, p + "trunk.0.mlp.fc1.weight", 2, 0),
           .pose_hidden = Extent(checkpoint, p + "pose_branch.fc1.weight", 2, 0),
           .heads = heads};

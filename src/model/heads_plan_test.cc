@@ -99,6 +99,16 @@ TEST(HeadsPlan, HeadsStandBesideTheAggregatorWhateverItsPrefix) {
   }
 }
 
+// So that its tensors are missed.
+TEST(HeadsPlan, ACameraHeadHasATrunk) {
+  const TestDir dir;
+  SafetensorsWriter writer(dir / "w", {{"camera_head.embed_pose.bias", DType::kF32, {128}}}, {});
+  writer.Append(std::vector<uint8_t>(512));
+  writer.Commit();
+  const HeadsPlan heads = ReadHeads(Checkpoint::Open(dir / "w"), SyntheticPresets()[3].plan);
+  EXPECT_EQ(heads.camera->trunk.size(), 1U);
+}
+
 TEST(HeadsPlan, WhatCannotBeIsRefused) {
   const Checkpoint checkpoint = GoldenHeads();
   const ModelPlan plan = ReadModelPlan(checkpoint);
