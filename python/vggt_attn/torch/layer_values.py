@@ -23,9 +23,10 @@ class Copies:
         """Starts copying, and returns what waits for each copy."""
         return {name: self._one(x) for name, x in tensors.items()}
 
-    def start_small(self, values: dict[str, Tensor]) -> dict[str, Any]:
-        """Numbers that are asked for a layer later: float() of them waits."""
-        return dict(values)
+    def start_small(self, values: dict[str, Tensor]) -> Callable[[], dict[str, float]]:
+        """The same of single numbers, all at once."""
+        names, wait = list(values), self._one(torch.stack([x.float() for x in values.values()]))
+        return lambda: dict(zip(names, wait().tolist(), strict=True))
 
     def _one(self, x: Tensor) -> Callable[[], Tensor]:
         if not x.is_cuda:

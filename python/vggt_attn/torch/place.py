@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -34,6 +35,29 @@ class Wishes:
     names: dict[str, Sequence[str]]
 
 
+class Reads:
+    """What was read of tensors that layer after layer is given, such as positions and masks.
+
+    Reading a tensor of a GPU waits for all that it has to do.
+    """
+
+    def __init__(self) -> None:
+        """Nothing was read yet."""
+        self._known: dict[Any, tuple[Callable[[], Tensor | None], Any, Any]] = {}
+
+    def of(self, what: Any, x: Tensor, read: Callable[[], Any]) -> Any:
+        """The answer of ``read`` about x, or what it was of the same x when last asked ``what``."""
+        version = None if x.is_inference() else x._version
+        now = (x.data_ptr(), x.shape, x.stride(), x.dtype, version)
+        held, seen, answer = self._known.get(what, (lambda: None, None, None))
+        if held() is None or seen != now:
+            answer = read()
+            # It must live, lest another take its place; but large masks are not kept for that.
+            held = weakref.ref(x) if x.numel() > 2**20 else lambda: x
+            self._known[what] = (held, now, answer)
+        return answer
+
+
 @dataclass
 class Scene:
     """What is known of the pictures of a pass, some of it only when it runs."""
@@ -43,6 +67,7 @@ class Scene:
     grid: tuple[int, int] | None = None  # rows and columns of a picture's patches
     pictures: int | None = None  # that the patch embedding has seen of this step
     order: list[int] | None = None  # place in the model → the caller's picture
+    reads: Reads = field(default_factory=Reads)
 
     def take_grid(self, seen: tuple[int, int], who: str) -> None:
         """Holds what is seen of the grid against what was told or seen before."""
@@ -61,7 +86,7 @@ class Scene:
         if self.order is None or len(frames) != len(self.order):
             return frames
         back = sorted(range(len(self.order)), key=self.order.__getitem__)
-        return frames[torch.tensor(back, device=frames.device)]
+        return frames[torch.tensor(back).to(frames.device, non_blocking=True)]
 
 
 class Place:
@@ -153,12 +178,16 @@ class Place:
         self.positions_given = bool(given)
         if not given:
             return
-        one = given[0].reshape(-1, given[0].shape[-2], 2)[0]
+        frames = 1
         if self.kind == "global":  # the first frame's are enough
             pictures = self._of.pictures
             frames = self._of.wishes.frames if pictures is None else pictures // self.batches
-            one = one[: max(len(one) // frames, 1)]
-        self.layout = rope.layout(one)
+
+        def read() -> rope.Layout | None:
+            one = given[0].reshape(-1, given[0].shape[-2], 2)[0]
+            return rope.layout(one[: max(len(one) // frames, 1)])
+
+        self.layout = self._of.reads.of(("positions", self.kind), given[0], read)
         if self.layout is not None:
             self._of.take_grid(
                 (self.layout.rows, self.layout.columns), "the positions given to RoPE are those of"
@@ -209,29 +238,58 @@ class Place:
         frames = self._of.undone(frames.transpose(0, 1)).transpose(0, 1)
         return torch.cat([frames.flatten(1, 2), one[:, tokens:]], 1)
 
-    def groups(self, kind: Kind) -> Callable[[Tensor], list[tuple[Tensor, int, int]]]:
-        """Of rows: those that share keys, and where these begin and end."""
+    def sampled_rows(self, most: int, device: Any) -> list[tuple[Tensor, int, int]]:
+        """Some rows, evenly spaced: those that share keys, and where these begin and end."""
         per_frame = self.specials + self.patches
+        tokens = self.frames * per_frame + self.scene
+        count = min(most, tokens)
+        groups: dict[int, list[int]] = {}
+        for i in range(count):
+            row = round(i * (tokens - 1) / max(count - 1, 1))
+            groups.setdefault(0 if self.kind == "global" else row // per_frame, []).append(row)
+        keys = self._keys if self.kind == "global" else per_frame
+        return [
+            (torch.tensor(rows).to(device, non_blocking=True), group * keys, (group + 1) * keys)
+            for group, rows in groups.items()
+        ]
 
-        def of(rows: Tensor) -> list[tuple[Tensor, int, int]]:
-            if kind == "global":
-                return [(rows, 0, self._keys)]  # a mask leaves out the same keys of both
-            frames = rows // per_frame
-            return [
-                (rows[frames == f], int(f) * per_frame, (int(f) + 1) * per_frame)
-                for f in frames.unique()
-            ]
+    def attends(self, seen: Attended) -> str:
+        """Which keys a token attends to: what was told, held against what is seen."""
+        told = self._of.wishes.attends.get(self.kind)
+        natural = "all" if self.kind == "global" else "frame"
+        step = self.kind == "global" and self.frames < self._of.wishes.frames
+        if step or self._keys > self._tokens:
+            natural = "causal"  # each frame asks before later ones come
+        found, mask = natural, seen.mask
+        if mask is not None:
+            what = ("mask", self.kind, natural)
+            found = self._of.reads.of(what, mask, lambda: self._mask_kind(mask, natural))
+        elif seen.allowed is not None:
+            rows, allowed = seen.allowed
+            if self.kind != "global" or not allowed.equal(self._causal(rows)):
+                raise self._other_mask()
+            found = "causal"
+        if told is not None and told != found:
+            raise Error(
+                f"attends={{{self.kind!r}: {told!r}}} was told, but it attends {found!r}", self.path
+            )
+        return found
 
-        return of
+    def _other_mask(self) -> Error:
+        return Error(
+            "masks some keys, and not those of later pictures",
+            self.path,
+            "An export can say 'all', 'frame' and 'causal'. " + LEAVE_OUT,
+        )
 
-    def causal(self, rows: Tensor) -> Tensor:
+    def _causal(self, rows: Tensor) -> Tensor:
         """[rows, keys]: whether a key belongs to no later picture than the row's."""
         per_frame = self.specials + self.patches
         earlier = self._keys // per_frame - self.frames
         keys = torch.arange(self._keys, device=rows.device) // per_frame
         return (rows // per_frame + earlier)[:, None] >= keys
 
-    def mask_kind(self, mask: Tensor, natural: str) -> str:
+    def _mask_kind(self, mask: Tensor, natural: str) -> str:
         """What a mask given to the fused function leaves."""
         allowed = mask if mask.dtype == torch.bool else mask > -1e4
         if mask.dtype != torch.bool and bool((mask[allowed] != 0).any()):
@@ -247,28 +305,27 @@ class Place:
         if (
             self.kind != "global"
             or allowed.shape[-1] != self._keys
-            or not bool((allowed == self.causal(rows)).all())
+            or not bool((allowed == self._causal(rows)).all())
         ):
-            raise Error(
-                "masks some keys, and not those of later pictures",
-                self.path,
-                "An export can say 'all', 'frame' and 'causal'. " + LEAVE_OUT,
-            )
+            raise self._other_mask()
         return "causal"
 
     def before_rope(
-        self, call: Call, seen: Attended, module: Any
+        self, call: Call, seen: Attended, module: Any, sure: bool
     ) -> tuple[Tensor, Tensor, rope.Layout, float] | None:
-        """Queries and keys as they enter VGGT's RoPE; None if it is none of it."""
+        """Queries and keys as they enter VGGT's RoPE; None if it is none of it.
+
+        ``sure``: as for `rope.times`.
+        """
         if self.layout is None or seen.q.shape[-1] % 4:
             return None
         out = []
-        for attended in (seen.q, seen.k):
-            # The same tensor needs no look at its values, which would wait for a GPU.
+        for attended in seen.given:
+            # The same tensor needs no look at its values.
             same = [r for r in call.rotations if r[2] is attended] or call.rotations
             found = None
             for before, _, after in same:
-                factor = rope.times(call_shape(after, attended), attended)
+                factor = rope.times(call_shape(after, attended), attended, sure)
                 if factor is not None:
                     found = call_shape(before, attended)
                     found = found if factor == 1.0 else found * factor

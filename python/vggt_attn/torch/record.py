@@ -12,7 +12,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from vggt_attn.errors import Error
@@ -84,8 +83,9 @@ def record(
         patterns: {"global": regular expression with one group, the block's number} … of attention
             modules, for models that are not recognised.
         attends: {"global": "causal"} or "all": what is expected; anything else is then refused.
-        rope: {"frame": "applied"} stores queries and keys as they were turned, where they would be
-            stored as they were before; "none" or {"type": "2d", …}: what is expected.
+        rope: {"frame": "applied"} stores queries and keys as they were turned, {"frame": {"type":
+            "2d"}} as they were before VGGT's embedding; left out, that is chosen by how exact
+            rows then are. "none": what is expected.
         special_tokens: {"global": ["camera", …]}: their names.
         special_tokens_place: {"global": "last"}: that they stand behind a frame's patches, where
             it cannot be seen.
@@ -139,7 +139,10 @@ def record(
     except BaseException:
         shutil.rmtree(staging, ignore_errors=True)
         raise
-    _keep_predictions(recorder.predictions(), staging, rec)
+    left_out = recorder.predictions.save(staging / "predictions.npz", len(listed))
+    if left_out:
+        rec.notes.append(left_out)
+        warnings.warn(left_out, stacklevel=3)
     rec.row_error = recorder.row_error
     order = recorder.scene.order
     if order is not None and order != sorted(order):
@@ -151,7 +154,7 @@ def record(
         "generator": store.GENERATOR,
         "image_set_name": pictures.printable(name or to.name),
         "model": {"text": model_text or _model_text(model, family)},
-        "precision": recorder.precision,
+        "precision": recorder.parts.precision,
         "frames": len(listed),
         "grid": {"H_p": grid_seen[0], "W_p": grid_seen[1]},
         "image_paths": [f"../{picture.path}" for picture in kept],
@@ -162,21 +165,6 @@ def record(
         "blocks": described,
     }
     store.publish(staging, to, description, overwrite)
-
-
-def _keep_predictions(predictions: Mapping[str, Any], folder: Path, rec: Recording) -> None:
-    """Cameras and depth that the model returned; the recording does without, if need be."""
-    if not predictions:
-        return
-    file = folder / "predictions.npz"
-    try:
-        np.savez(file, **{name: value.numpy() for name, value in predictions.items()})
-    except OSError as error:
-        file.unlink(missing_ok=True)
-        rec.notes.append(
-            f"predictions.npz is left out: it cannot be written ({error.strerror or error})."
-        )
-        warnings.warn(rec.notes[-1], stacklevel=4)
 
 
 # --- what is told, before anything is computed -----------------------------------

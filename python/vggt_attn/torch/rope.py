@@ -15,18 +15,23 @@ from torch import Tensor
 ROW_TOLERANCE = 2e-3
 
 
-def rotate_2d(x: Tensor, positions: Tensor, base: float) -> Tensor:
-    """VGGT's rotary embedding of x [..., tokens, d] at positions [tokens, 2] (row, column)."""
-    quarter = x.shape[-1] // 4
-    steps = torch.arange(quarter, dtype=torch.float64) / quarter
-    frequencies = (base**-steps).to(x.device)
-    out = []
-    for axis, half in enumerate(x.split(2 * quarter, dim=-1)):
-        angles = positions[:, axis, None].to(frequencies) * frequencies
-        cos, sin = angles.cos().to(x.dtype), angles.sin().to(x.dtype)
-        a, b = half.split(quarter, dim=-1)
-        out += [a * cos - b * sin, b * cos + a * sin]
-    return torch.cat(out, dim=-1)
+class Turn:
+    """VGGT's rotary embedding at positions [tokens, 2] (row, column), which lie on the CPU."""
+
+    def __init__(self, positions: Tensor, base: float, channels: int, device: Any) -> None:
+        """For float32 on ``device``."""
+        quarter = channels // 4
+        frequencies = base ** -(torch.arange(quarter, dtype=torch.float64) / quarter)
+        angles = positions[:, :, None] * frequencies
+        self._cos, self._sin = (
+            x.float().to(device, non_blocking=True) for x in (angles.cos(), angles.sin())
+        )
+
+    def __call__(self, x: Tensor, rows: Tensor | slice = slice(None)) -> Tensor:
+        """Turns x [..., tokens, channels]. ``rows``: which of the tokens these are."""
+        cos, sin = self._cos[rows], self._sin[rows]
+        a, b = x.unflatten(-1, (2, 2, -1)).unbind(-2)  # of each axis the halves of its channels
+        return torch.stack([a * cos - b * sin, b * cos + a * sin], dim=-2).flatten(-3)
 
 
 @dataclass(frozen=True)
@@ -86,11 +91,16 @@ def calls(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) 
     ]
 
 
-def times(a: Tensor, b: Tensor) -> float | None:
-    """The number by which a must be multiplied to give b, up to rounding; None if there is none."""
+def times(a: Tensor, b: Tensor, sure: bool) -> float | None:
+    """The number by which a must be multiplied to give b, up to rounding; None if there is none.
+
+    With ``sure`` what lies in the same memory is taken to be the same: looking at values waits for
+    a GPU.
+    """
     if a.shape != b.shape:
         return None
-    if a is b:
+    here = a.data_ptr() == b.data_ptr() and a.stride() == b.stride() and a.dtype == b.dtype
+    if a is b or (sure and here):
         return 1.0
     x, y = a.float(), b.float()
     factor = float((x * y).sum() / (x * x).sum().clamp(min=1e-30))
@@ -101,9 +111,9 @@ def times(a: Tensor, b: Tensor) -> float | None:
     return 1.0 if abs(factor - 1) < (1e-2 if coarse else 1e-5) else factor
 
 
-def sampled_rows(q: Tensor, k: Tensor, rows: Tensor, scale: float) -> Tensor:
-    """Attention [heads, rows, keys] of some queries of q, k [heads, tokens, d]."""
-    return (q[:, rows].float() @ k.float().transpose(1, 2) * scale).softmax(dim=-1)
+def attention(q: Tensor, k: Tensor, scale: float) -> Tensor:
+    """Rows of attention [heads, queries, keys] of q, k [heads, tokens, d]."""
+    return (q.float() @ k.float().transpose(1, 2) * scale).softmax(dim=-1)
 
 
 def row_error(found: Tensor, exact: Tensor) -> Tensor:

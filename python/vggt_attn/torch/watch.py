@@ -9,7 +9,8 @@ another product. Nothing is patched, so that nothing can stay patched.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,12 +25,25 @@ _MASKED = 1e4
 _SAMPLED = 8  # rows of logits that are compared
 
 
+@contextlib.contextmanager
+def exactly(device: Any) -> Iterator[None]:
+    """Around what is computed for a recording: no gradients, no autocast, which would round it."""
+    try:
+        plain: Any = torch.autocast(device.type, enabled=False)
+    except RuntimeError:  # there is none for this device
+        plain = contextlib.nullcontext()
+    with torch.no_grad(), plain:
+        yield
+
+
 @dataclass
 class Attended:
     """What one call of attention received.
 
     Attributes:
-        q, k, v: [sequences, heads, tokens, channels]; k and v may have more tokens than q.
+        q, k, v: [sequences, heads, tokens, channels]; k and v may have more tokens than q. Of the
+            type in which they were multiplied: autocast rounds what it is given.
+        given: q and k as they were given.
         scale: of the logits.
         mask: given to the fused function; None if there was none.
         allowed: (rows, [rows, keys] bool) of the logits that were not masked, where attention is
@@ -39,6 +53,7 @@ class Attended:
     q: Tensor
     k: Tensor
     v: Tensor
+    given: tuple[Tensor, Tensor]
     scale: float
     mask: Tensor | None = None
     allowed: tuple[Tensor, Tensor] | None = None
@@ -60,7 +75,7 @@ class Call:
     def see(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> None:
         """Takes note of a PyTorch function that was called."""
         if name in ("scaled_dot_product_attention", "_scaled_dot_product_attention"):
-            self._fused(*args, **kwargs)
+            self._fused(out, *args, **kwargs)
         elif name in ("matmul", "bmm", "__matmul__", "__rmatmul__"):
             a, b = (*args, *kwargs.values())[:2]
             if name == "__rmatmul__":
@@ -88,6 +103,7 @@ class Call:
 
     def _fused(
         self,
+        out: Any,
         query: Tensor,
         key: Tensor,
         value: Tensor,
@@ -99,17 +115,20 @@ class Call:
         **_: Any,
     ) -> None:
         q, k, v = self._heads(query), self._heads(key), self._heads(value)
-        out = "Leave this layer out (layers=… or patterns=…): an export cannot say this."
+        cannot = "Leave this layer out (layers=… or patterns=…): an export cannot say this."
         if dropout_p > 0:
             raise Error("drops attention at random (dropout_p)", self.path, "Call model.eval().")
         if is_causal:
-            raise Error("attends to earlier tokens only (is_causal)", self.path, out)
+            raise Error("attends to earlier tokens only (is_causal)", self.path, cannot)
         if q.shape[1] != k.shape[1] or enable_gqa:
             raise Error(
-                f"has {q.shape[1]} heads of queries and {k.shape[1]} of keys", self.path, out
+                f"has {q.shape[1]} heads of queries and {k.shape[1]} of keys", self.path, cannot
             )
         scale = q.shape[-1] ** -0.5 if scale is None else float(scale)
-        self.attended.append(Attended(q, k, v, scale, attn_mask))
+        dtype = out.dtype if isinstance(out, Tensor) else q.dtype
+        self.attended.append(
+            Attended(q.to(dtype), k.to(dtype), v.to(dtype), (q, k), scale, attn_mask)
+        )
 
     def _multiplied(self, a: Any, b: Any, out: Any) -> None:
         if not isinstance(a, Tensor) or not isinstance(b, Tensor) or a.dim() < 3 or b.dim() < 3:
@@ -117,17 +136,18 @@ class Call:
         if self._softmax and a.shape == self._softmax[3]:
             q, k, logits, _ = self._softmax
             self._product = self._softmax = None
-            self._written_out(
-                self._heads(q),
-                self._heads(k).transpose(-2, -1),
-                self._heads(logits),
-                self._heads(a),
-                self._heads(b),
-            )
+            with exactly(q.device):
+                self._written_out(
+                    self._heads(q),
+                    self._heads(k).transpose(-2, -1),
+                    self._heads(logits),
+                    self._heads(a),
+                    self._heads(b),
+                )
         else:
-            self._product = (a, b, out.shape)
+            # Autocast rounds what it multiplies.
+            self._product = (a.to(out.dtype), b.to(out.dtype), out.shape)
 
-    @torch.no_grad()
     def _written_out(
         self, q: Tensor, k: Tensor, logits: Tensor, attended: Tensor, v: Tensor
     ) -> None:
@@ -190,7 +210,8 @@ class Call:
         if not (one == one[0]).all():
             raise Error("masks other keys in some heads or sequences than in others", self.path)
         every_row = torch.arange(q.shape[2], device=q.device)
-        self.attended.append(Attended(q, k, v, scale, None, None if whole else (every_row, one[0])))
+        allowed = None if whole else (every_row, one[0])
+        self.attended.append(Attended(q, k, v, (q, k), scale, None, allowed))
 
 
 class Watcher(TorchFunctionMode):  # type: ignore[misc]

@@ -163,7 +163,7 @@ def patch_positions(sequences: int, grid: tuple[int, int], special: int) -> torc
     rows, columns = grid
     patches = torch.cartesian_prod(torch.arange(rows), torch.arange(columns)) + 1
     one = torch.cat([torch.zeros(special, 2, dtype=patches.dtype), patches])
-    return one.expand(sequences, -1, -1)
+    return one.repeat(sequences, 1, 1)
 
 
 def seed(model: nn.Module, number: int) -> nn.Module:
