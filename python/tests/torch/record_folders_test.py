@@ -44,7 +44,9 @@ def test_what_stands_there_is_left_alone(tmp_path: Path) -> None:
         "attention.json",
         "global_02.safetensors",
     ]
-    (folder / "attn_maps").mkdir()
+    (folder / "attn_maps").mkdir()  # of an export, then
+    about = folder / "qk" / "attention.json"
+    about.write_text(about.read_text().replace(store.GENERATOR, "vggt-attn 1.0"))
     with pytest.raises(Error, match="attention maps"):
         recorded(twin, folder, overwrite=True)
     shutil.rmtree(folder / "qk")

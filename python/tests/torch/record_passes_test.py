@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import warnings
 from pathlib import Path
 from typing import Any
@@ -342,11 +343,14 @@ def test_one_scene_of_a_batch_is_chosen(tmp_path: Path) -> None:
 
 
 def test_eight_recordings_leave_nothing_behind(tmp_path: Path) -> None:
-    twin = vggt.make()
+    twin, alive = vggt.make(), []
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for number in range(8):
             recorded(twin, tmp_path / str(number))
+            gc.collect()
+            alive.append(sum(issubclass(type(x), torch.Tensor) for x in gc.get_objects()))
+    assert alive[1:] == [alive[0]] * 7
     assert_untouched(twin.model)
     first = (tmp_path / "0" / "qk" / "global_01.safetensors").read_bytes()
     assert (tmp_path / "7" / "qk" / "global_01.safetensors").read_bytes() == first
