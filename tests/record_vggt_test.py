@@ -271,6 +271,18 @@ class Capture(Case):
         self.assertIn("is now: python -m vggt_attn.torch", done.stderr)
         self.assertIn("the package vggt cannot be imported", done.stderr)
 
+    def test_too_little_memory_is_told_in_one_line(self):
+        for error in (torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 9 GiB.\nSee"),
+                      RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"),
+                      MemoryError()):
+            with mock.patch.object(tiny_vggt.Aggregator, "forward", side_effect=error):
+                status, _, told = self.command("--image_dir", "seen", "--checkpoint", self.weights,
+                                               "--device", "cpu", "--output", "full")
+            self.assertEqual((status, told), (1, (
+                "vggt_attn.torch: cpu: memory does not suffice. Take fewer pictures "
+                "(--num_images), or another --device.\n")))
+        self.assertEqual(list(self.dir.glob("*full*")), [])
+
     def test_models_are_built_without_random_weights(self):
         from torch.nn.init import trunc_normal_
         with vggt_command._uninitialised():

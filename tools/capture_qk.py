@@ -10,7 +10,10 @@ try:
 except ImportError:
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "python"))
 
-from vggt_attn.torch.vggt_command import main  # noqa: E402
+try:
+    from vggt_attn.torch.vggt_command import main
+except ImportError as error:
+    sys.exit(f"tools/capture_qk.py: {error}")
 
 print("tools/capture_qk.py is now: python -m vggt_attn.torch (docs/python.md)", file=sys.stderr)
 sys.exit(main())

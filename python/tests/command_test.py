@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """``python -m vggt_attn``: the command, and the demo."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -83,3 +84,20 @@ def test_ctrl_c_ends_the_command_and_leaves_nothing(tmp_path: Path) -> None:
     assert process.returncode == 130
     assert said.endswith("vggt-attn: interrupted; nothing was written\n")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_recording_without_pytorch_ends_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "torch.py").write_text("raise ImportError('not here')\n")
+    path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
+    done = subprocess.run(
+        [sys.executable, "-m", "vggt_attn.torch", "--help"],
+        env={**os.environ, "PYTHONPATH": path},
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        "vggt_attn.torch: recording needs PyTorch, which cannot be imported. "
+        "Install it: pip install torch\n"
+    )

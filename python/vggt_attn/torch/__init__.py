@@ -4,9 +4,12 @@
 try:
     import torch as _torch  # noqa: F401
 except ImportError as error:
-    raise ImportError(
-        "recording needs PyTorch, which cannot be imported. Install it: pip install torch"
-    ) from error
+    import sys
+
+    text = "recording needs PyTorch, which cannot be imported. Install it: pip install torch"
+    if sys.argv[:1] == ["-m"]:  # python -m vggt_attn.torch, which is still being found
+        sys.exit(f"vggt_attn.torch: {text}")
+    raise ImportError(text) from error
 
 from vggt_attn.torch.record import Recording as Recording
 from vggt_attn.torch.record import record as record

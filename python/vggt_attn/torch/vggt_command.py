@@ -36,13 +36,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
             options = parser.parse_args(given[1:])
             print(f"wrote {store.finish(options.folder, options.output)}")
         else:
-            _record(_options(given))
+            options = _options(given)
+            try:
+                _record(options)
+            except (MemoryError, RuntimeError) as error:
+                if not _out_of_memory(error):
+                    raise
+                raise Error(
+                    "memory does not suffice",
+                    str(options.device),
+                    "Take fewer pictures (--num_images), or another --device.",
+                ) from error
     except (Error, OSError) as error:
         print(f"vggt_attn.torch: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
     return 0
+
+
+def _out_of_memory(error: Exception) -> bool:
+    """Whether PyTorch says so, which has a class for it on GPUs alone."""
+    text = str(error)
+    return isinstance(error, MemoryError) or "out of memory" in text or "can't allocate" in text
 
 
 def read_safetensors(path: Path) -> dict[str, torch.Tensor]:
