@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -124,3 +125,22 @@ def test_a_notebook_without_anywidget_says_what_to_install(
     monkeypatch.setitem(sys.modules, "anywidget", None)
     with pytest.raises(va.Error, match="pip install anywidget"):
         va.view(made)
+
+
+def test_a_console_of_ipython_is_no_notebook(made: va.Export, tmp_path: Path) -> None:
+    (tmp_path / "show.py").write_text(
+        "import webbrowser, vggt_attn as va\n"
+        "webbrowser.open = lambda url: print('opened', url)\n"
+        f"va.view({str(made.path)!r}).close()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "IPython", "--no-banner", "--simple-prompt", "show.py"],
+        cwd=tmp_path,
+        env={**os.environ, "IPYTHONDIR": str(tmp_path / "ipython")},
+        stdin=subprocess.DEVNULL,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert "opened http://127.0.0.1:" in done.stdout, done.stdout + done.stderr

@@ -117,6 +117,7 @@ class Served:
 
 
 def _in_notebook() -> bool:
+    """Whether what a cell ends with is shown as a widget: in a kernel, not in IPython's console."""
     shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
     return getattr(shell, "kernel", None) is not None
 
