@@ -11,8 +11,8 @@ except ImportError as error:
         sys.exit(f"vggt_attn.torch: {text}")
     raise ImportError(text) from error
 
-from vggt_attn.torch.record import Recording as Recording
-from vggt_attn.torch.record import record as record
-from vggt_attn.torch.record import vggt_transforms as vggt_transforms
+from vggt_attn.torch.recording import Recording as Recording
+from vggt_attn.torch.recording import record as record
+from vggt_attn.torch.recording import vggt_transforms as vggt_transforms
 
 __all__ = ["Recording", "record", "vggt_transforms"]

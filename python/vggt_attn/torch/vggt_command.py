@@ -16,7 +16,7 @@ import torch
 
 from vggt_attn.errors import Error, MissingFile
 from vggt_attn.torch import pictures, store
-from vggt_attn.torch.record import KINDS, record
+from vggt_attn.torch.recording import KINDS, record
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 _TYPES = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
