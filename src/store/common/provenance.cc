@@ -6,18 +6,17 @@
 namespace vggt {
 namespace {
 
-// A key and the member that it stands for, a text or a number.
+// A key and the member that it stands for, a text or a number. What says nothing is not written.
 struct Field {
   const char* key;
   std::string Provenance::*text = nullptr;
   int64_t Provenance::*number = nullptr;
-  bool usual = true;  // false: only written if it says something
 };
 
 // In the order in which they are written.
 constexpr Field kModelFields[] = {
     {.key = "weights", .text = &Provenance::weights},
-    {.key = "weights_key", .text = &Provenance::weights_key, .usual = false},
+    {.key = "weights_key", .text = &Provenance::weights_key},
     {.key = "family", .text = &Provenance::family},
     {.key = "text", .text = &Provenance::model_text},
     {.key = "depth", .number = &Provenance::depth},
@@ -29,24 +28,22 @@ constexpr Field kModelFields[] = {
 constexpr Field kOtherFields[] = {
     {.key = kGeneratorKey, .text = &Provenance::generator},
     {.key = kPrecisionKey, .text = &Provenance::precision},
-    {.key = kDefinitionKey, .text = &Provenance::definition, .usual = false},
-    {.key = kDefinitionTextKey, .text = &Provenance::definition_text, .usual = false},
+    {.key = kDefinitionKey, .text = &Provenance::definition},
+    {.key = kDefinitionTextKey, .text = &Provenance::definition_text},
 };
 
 void Write(const Provenance& p, const Field& field, OrderedJson& json) {
   if (field.number != nullptr) {
-    json[field.key] = p.*field.number;
-  } else if (field.usual || !(p.*field.text).empty()) {
+    if (p.*field.number != 0) json[field.key] = p.*field.number;
+  } else if (!(p.*field.text).empty()) {
     json[field.key] = p.*field.text;
   }
 }
 
-void Read(const Json& json, const Field& field, const std::string& source, Origin origin,
-          Provenance& p) {
-  const bool needed = origin == Origin::kOurs && field.usual;
-  if (!needed && !HasJson(json, field.key)) return;
+void Read(const Json& json, const Field& field, const std::string& source, Provenance& p) {
+  if (!HasJson(json, field.key)) return;
   if (field.number != nullptr) {
-    p.*field.number = GetExtent(json, field.key, source, needed ? 1 : 0);
+    p.*field.number = GetExtent(json, field.key, source, 0);
   } else {
     p.*field.text = GetJson<std::string>(json, field.key, source);
   }
@@ -63,12 +60,12 @@ void AddProvenance(const Provenance& p, OrderedJson& json) {
   for (const Field* field : {&precision, &definition, &definition_text}) Write(p, *field, json);
 }
 
-Provenance ParseProvenance(const Json& json, const std::string& source, Origin origin) {
+Provenance ParseProvenance(const Json& json, const std::string& source) {
   Provenance p;
-  for (const Field& field : kOtherFields) Read(json, field, source, origin, p);
-  if (origin == Origin::kAnyone && !HasJson(json, kModelKey)) return p;
+  for (const Field& field : kOtherFields) Read(json, field, source, p);
+  if (!HasJson(json, kModelKey)) return p;
   const Json model = GetJson<Json>(json, kModelKey, source);
-  for (const Field& field : kModelFields) Read(model, field, source + ", model", origin, p);
+  for (const Field& field : kModelFields) Read(model, field, source + ", model", p);
   return p;
 }
 

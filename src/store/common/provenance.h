@@ -7,7 +7,7 @@
 
 namespace vggt {
 
-// Texts are empty and numbers 0 where others' files do not say.
+// Texts are empty and numbers 0 where a file does not say.
 struct Provenance {
   std::string generator;   // "vggt-attn 0.1.0"
   std::string weights;     // file or name of the checkpoint

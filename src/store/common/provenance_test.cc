@@ -46,35 +46,26 @@ TEST(Provenance, IsWrittenInOneOrder) {
             R"("weights_key":"ema.module","family":"VGGT-1B","text":"24 global blocks","depth":24,)"
             R"("dim":1024,"num_heads":16,"image_width":518,"image_height":350},"precision":"f32",)"
             R"("definition":"patches","definition_text":"in words"})");
-  EXPECT_EQ(Written(ParseProvenance(Written(p), "m.json", Origin::kOurs)), Written(p));
+  EXPECT_EQ(Written(ParseProvenance(Written(p), "m.json")), Written(p));
 }
 
-TEST(Provenance, OursIsComplete) {
-  for (const char* key : {"generator", "model", "precision"}) {
-    Json bad = Written(Example());
-    bad.erase(key);
-    EXPECT_EQ(ErrorOf([&] { return ParseProvenance(bad, "m.json", Origin::kOurs); }),
-              "m.json: '" + std::string(key) + "' is missing");
-  }
-  Json bad = Written(Example());
-  bad["model"].erase("dim");
-  EXPECT_EQ(ErrorOf([&] { return ParseProvenance(bad, "m.json", Origin::kOurs); }),
-            "m.json, model: 'dim' is missing");
-  bad["model"]["dim"] = 0;
-  EXPECT_THAT(ErrorOf([&] { return ParseProvenance(bad, "m.json", Origin::kOurs); }),
-              HasSubstr("'dim' is 0, expected 1"));
-}
-
-TEST(Provenance, OthersMaySayLess) {
-  EXPECT_EQ(ParseProvenance(Json::object(), "a", Origin::kAnyone).family, "");
-  const Provenance p =
-      ParseProvenance({{"model", {{"text", "another model"}, {"depth", 0}}}}, "a", Origin::kAnyone);
-  EXPECT_EQ(p.model_text, "another model");
+TEST(Provenance, MaySayLess) {
+  EXPECT_EQ(ParseProvenance(Json::object(), "a").family, "");
+  const Provenance p = ParseProvenance({{"model", {{"text", "another"}, {"depth", 0}}}}, "a");
+  EXPECT_EQ(p.model_text, "another");
   EXPECT_EQ(p.depth, 0);
+  EXPECT_EQ(Written(p).dump(), R"({"model":{"text":"another"}})");
+}
+
+TEST(Provenance, WrongTypesAreRefused) {
   EXPECT_THAT(ErrorOf([] {
-                return ParseProvenance({{"generator", 1}}, "a", Origin::kAnyone);
+                return ParseProvenance({{"generator", 1}}, "a");
               }),
               HasSubstr("'generator' is 1, expected a text"));
+  EXPECT_THAT(ErrorOf([] {
+                return ParseProvenance({{"model", {{"dim", -1}}}}, "a");
+              }),
+              HasSubstr("a, model: 'dim' is -1, expected 0"));
 }
 
 }  // namespace

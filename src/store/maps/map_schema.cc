@@ -156,7 +156,7 @@ LayerMetadata ParseLayerMetadata(std::string_view text, const std::string& sourc
   }
   if (HasJson(json, "format_version")) {
     CheckVersion(json, source);
-    m.provenance = ParseProvenance(json, source, Origin::kOurs);
+    m.provenance = ParseProvenance(json, source);
   }
   return m;
 }

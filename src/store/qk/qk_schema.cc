@@ -326,7 +326,7 @@ QkDescription ParseQkDescription(std::string_view text, const std::string& sourc
   if (HasJson(json, "image_set_name")) {
     d.image_set_name = GetJson<std::string>(json, "image_set_name", source);
   }
-  d.provenance = ParseProvenance(json, source, Origin::kAnyone);
+  d.provenance = ParseProvenance(json, source);
   d.frames = GetExtent(json, "frames", source, 1);
   const Json grid = GetJson<Json>(json, "grid", source);
   d.H_p = GetExtent(grid, "H_p", source + ", grid", 1);
