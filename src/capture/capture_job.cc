@@ -46,11 +46,7 @@ void CheckOptions(const CaptureOptions& options) {
     throw OptionError("geometry_from", "cameras and depth are either given or predicted",
                       "Leave out `geometry` or this.");
   }
-  for (const auto& [option, stride] :
-       {std::pair{"stride_h", options.stride_h}, {"stride_w", options.stride_w}}) {
-    if (stride < 1)
-      throw OptionError(option, fmt::format("{} is no stride", stride), "Give 1 or more.");
-  }
+  CheckStrides(options.stride_h, options.stride_w);
 }
 
 Precision WantedOrFaster(const std::optional<Precision>& wanted, CaptureProgress& progress) {

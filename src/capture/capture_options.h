@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -89,6 +90,15 @@ class OptionError : public Error {
  private:
   std::string option_;
 };
+
+// Throws OptionError for strides that there cannot be.
+inline void CheckStrides(int64_t stride_h, int64_t stride_w) {
+  constexpr int64_t kMost = 1'000'000;  // that readers take (formats/json.h)
+  for (const auto& [option, stride] : {std::pair{"stride_h", stride_h}, {"stride_w", stride_w}}) {
+    if (stride >= 1 && stride <= kMost) continue;
+    throw OptionError(option, std::to_string(stride) + " is no stride", "Give 1 or more.");
+  }
+}
 
 // Of options.layers, one that the model has not.
 class LayerError : public OptionError {
