@@ -20,6 +20,7 @@
 #include "binding/arrays.h"
 #include "binding/binding.h"
 #include "binding/unlocked.h"
+#include "capture/maps_from_store.h"
 #include "image/png_codec.h"
 #include "image/video.h"
 
@@ -194,6 +195,16 @@ void BindCapture(nb::module_& module) {
                      "note: collections.abc.Callable[[str], object] | None, "
                      "update: collections.abc.Callable[[str, float, str], object] | None) -> "
                      "dict[str, object]"));
+  module.def(
+      "write_maps",
+      [](const fs::path& folder, int64_t stride_h, int64_t stride_w, bool save_per_head,
+         bool compress) {
+        const MapOptions options{stride_h, stride_w, save_per_head, compress};
+        Unlocked(
+            [&](const StopCheck& stop_check) { WriteMapsFromStore(folder, options, stop_check); });
+      },
+      "folder"_a, "stride_h"_a, "stride_w"_a, "save_per_head"_a, "compress"_a,
+      "Writes the classic maps of an export that has queries and keys alone.");
   module.def(
       "has_video_extension", [](const fs::path& path) { return HasVideoExtension(path); },
       "path"_a);

@@ -8,13 +8,14 @@ import os
 import re
 import shutil
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from vggt_attn.errors import Error
+from vggt_attn.torch import heatmaps as maps
 from vggt_attn.torch import pictures, store
 from vggt_attn.torch.families import Blocks, Family, Kind, recognise
 from vggt_attn.torch.place import Wishes
@@ -62,6 +63,11 @@ def record(
     transforms: Sequence[Mapping[str, Any]] | None = None,
     batch: int | None = None,
     forward_pass: int | None = None,
+    heatmaps: bool = False,
+    save_per_head: bool = False,
+    stride_h: int = 1,
+    stride_w: int = 1,
+    compress: bool = True,
     overwrite: bool = False,
 ) -> Iterator[Recording]:
     """Records the one forward pass of ``model`` that runs inside it.
@@ -93,6 +99,13 @@ def record(
         transforms: how pictures became what the model saw (docs/formats.md), one a picture.
         batch: which scene of a batch is recorded, from 0.
         forward_pass: which of several passes is recorded, from 0; None: there is one.
+        heatmaps: also write the classic maps of the global blocks, as ``vggt_attn.export`` does.
+            They are computed on the CPU after the pass. If that fails, they are left out, with a
+            warning.
+        save_per_head: those of each head, not their mean.
+        stride_h: maps of every N-th row of patches,
+        stride_w: and every N-th column.
+        compress: deflate the maps.
         overwrite: replaces an earlier recording.
 
     Raises:
@@ -119,6 +132,15 @@ def record(
         names=_told("special_tokens", special_tokens, kinds, _check_names),
     )
     turned = _transforms(transforms, len(listed))
+    write_maps = None
+    if heatmaps:
+        write_maps = maps.writer(
+            blocks,
+            stride_h=stride_h,
+            stride_w=stride_w,
+            save_per_head=save_per_head,
+            compress=compress,
+        )
     store.check_folder(to, overwrite)
     rec = Recording(to, family.name if family else None)
     if layers is None:
@@ -164,7 +186,26 @@ def record(
         "order": list(range(len(listed))),
         "blocks": described,
     }
+    if write_maps is not None:
+        _add_maps(write_maps, staging, description, rec)
     store.publish(staging, to, description, overwrite)
+
+
+def _add_maps(
+    write: Callable[[Path], None], staging: Path, description: Mapping[str, Any], rec: Recording
+) -> None:
+    """The classic maps of what is staged; the recording does without, if need be."""
+    try:
+        store.describe(staging, description)
+        write(staging)
+    except (Error, OSError, MemoryError) as error:
+        shutil.rmtree(staging / "attn_maps", ignore_errors=True)
+        why = str(error).replace(str(staging), str(rec.folder)) or "memory does not suffice"
+        rec.notes.append(f"Maps are left out: {why}")
+        warnings.warn(rec.notes[-1], stacklevel=4)
+    except BaseException:
+        shutil.rmtree(staging, ignore_errors=True)
+        raise
 
 
 # --- what is told, before anything is computed -----------------------------------

@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
+import re
 import shutil
 import struct
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +20,13 @@ from torch import Tensor
 from vggt_attn.errors import Error
 
 GENERATOR = "vggt_attn.torch"
-_PARTS = ("qk", "images", "predictions.npz")  # what a recording consists of
+# The files that a recording consists of, and what is computed of it and kept beside it.
+_OWN = re.compile(
+    r"predictions\.npz|images/frame_\d+\.\w+|qk/attention\.json|"
+    r"qk/(statistics_(rows_)?)?(global|frame|encoder)_\d+\.safetensors|"
+    r"attn_maps/(layers_manifest|layer_\d+_metadata)\.json|"
+    r"attn_maps/layer_\d+/heatmaps_uint8\.npz"
+)
 _ABOUT = "recording.json"  # of a recording that is not finished: its description and its folder
 
 
@@ -56,7 +65,7 @@ def check_folder(folder: Path, overwrite: bool) -> None:
     """Refuses a folder that a recording may not be written to.
 
     It may not exist yet, or be empty; with ``overwrite`` it may hold an earlier recording, whose
-    parts are replaced, and nothing else of it.
+    files are replaced, and no others.
     """
     if not folder.exists():
         return
@@ -68,12 +77,21 @@ def check_folder(folder: Path, overwrite: bool) -> None:
         raise Error("exists already", str(folder), "Use overwrite=True to replace a recording.")
     if not (folder / "qk" / "attention.json").exists():
         raise Error("holds no recording, and is not replaced", str(folder), "Give another folder.")
-    if (folder / "attn_maps").exists():
+    if (folder / "attn_maps").exists() and not _is_recording(folder):
         raise Error(
             "holds attention maps, too, whose pictures a recording would replace",
             str(folder),
             "Give another folder.",
         )
+
+
+def _is_recording(folder: Path) -> bool:
+    """Whether what is exported there was recorded."""
+    try:
+        about = json.loads((folder / "qk" / "attention.json").read_text(encoding="utf-8"))
+        return bool(about["generator"] == GENERATOR)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def stage(folder: Path, frames: int) -> Path:
@@ -93,19 +111,24 @@ def stage(folder: Path, frames: int) -> Path:
     return staging
 
 
-def publish(staging: Path, folder: Path, description: dict[str, Any], overwrite: bool) -> None:
+def describe(staging: Path, description: Mapping[str, Any]) -> None:
+    """Writes what a staged recording says of itself."""
+    text = json.dumps(description, indent=2, ensure_ascii=False) + "\n"
+    (staging / "qk" / "attention.json").write_text(text, encoding="utf-8")
+
+
+def publish(staging: Path, folder: Path, description: Mapping[str, Any], overwrite: bool) -> None:
     """Completes a staged recording and puts it in its place.
 
     Raises:
         Error: it cannot be put there. The staged folder is then kept, and the error names it and
             the command that finishes it.
     """
-    about = {"folder": str(folder), "overwrite": overwrite, "description": description}
+    about = {"folder": str(folder), "overwrite": overwrite, "description": dict(description)}
     try:
         with (staging / _ABOUT).open("r+b") as file:  # over the room that it has
             file.write(json.dumps(about).encode().ljust((staging / _ABOUT).stat().st_size))
-        text = json.dumps(description, indent=2, ensure_ascii=False) + "\n"
-        (staging / "qk" / "attention.json").write_text(text, encoding="utf-8")
+        describe(staging, description)
         check_folder(folder, overwrite)
         if folder.exists() and any(folder.iterdir()):
             _replace(staging, folder)
@@ -166,10 +189,19 @@ def _keep(staging: Path, folder: Path) -> Path:
 
 
 def _replace(staging: Path, folder: Path) -> None:
-    for part in _PARTS:
-        old, new = folder / part, staging / part
-        if old.exists():
-            old.rename(staging / f"replaced_{part}")
-        if new.exists():
-            new.rename(old)
+    """Puts the staged files where an earlier recording's are; what is not its own stays."""
+    for old in _own_files(folder):
+        aside = staging / "replaced" / old
+        aside.parent.mkdir(parents=True, exist_ok=True)
+        (folder / old).rename(aside)
+        with contextlib.suppress(OSError):  # a layer's folder, unless something else is in it
+            (folder / old).parent.rmdir()
+    for new in _own_files(staging):
+        (folder / new).parent.mkdir(parents=True, exist_ok=True)
+        (staging / new).rename(folder / new)
     shutil.rmtree(staging)
+
+
+def _own_files(folder: Path) -> list[Path]:
+    files = [path.relative_to(folder) for path in folder.rglob("*") if path.is_file()]
+    return [path for path in files if _OWN.fullmatch(path.as_posix())]

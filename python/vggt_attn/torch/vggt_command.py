@@ -120,6 +120,8 @@ def _options(given: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--capture", default="global", help="some of global,frame,encoder [global]")
     parser.add_argument("--layers", help="numbers, such as 1,12,24 [all]")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--heatmaps", action="store_true", help="write the classic maps, too")
+    parser.add_argument("--save_per_head", action="store_true", help="maps of each head")
     parser.add_argument("--overwrite", action="store_true", help="replace an earlier recording")
     options = parser.parse_args(given)
     if options.num_images < 1:
@@ -187,6 +189,8 @@ def _record(options: argparse.Namespace) -> None:
             name=name,
             model_text=f"VGGT, {checkpoint.name}",
             transforms=transforms,
+            heatmaps=options.heatmaps,
+            save_per_head=options.save_per_head,
             overwrite=options.overwrite,
         ) as recording,
     ):
