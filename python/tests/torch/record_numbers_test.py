@@ -27,6 +27,15 @@ def test_it_says_how_exact_it_is(tmp_path: Path) -> None:
     assert {kind: block["row_error"] for kind, block in told.items()} == rec.row_error
 
 
+def test_rows_that_float16_cannot_hold_are_a_warning(tmp_path: Path) -> None:
+    twin = vggt.make()
+    twin.model.aggregator.global_blocks[0].attn.k_norm.bias.data += 300
+    with pytest.warns(UserWarning, match=r"up to \d+\.\d% of their largest value off"):
+        rec = recorded(twin, tmp_path / "out")
+    assert len(rec.notes) == 1
+    assert rec.row_error["global"] > 0.02
+
+
 @pytest.mark.parametrize(
     "make", [vggt.doubled_query, vggt.learned_temperature, vggt.unfused, fastvggt.make]
 )

@@ -22,6 +22,7 @@ from vggt_attn.torch.place import Wishes
 from vggt_attn.torch.recorder import Recorder
 
 KINDS: tuple[Kind, ...] = ("global", "frame", "encoder")
+_MUCH = 0.02  # row error that is worth a warning
 _ATTENDS = {"global": ("all", "causal"), "frame": ("frame",), "encoder": ("frame",)}
 
 
@@ -166,6 +167,13 @@ def record(
         rec.notes.append(left_out)
         warnings.warn(left_out, stacklevel=3)
     rec.row_error = recorder.row_error
+    worst = max(rec.row_error.values())
+    if worst > _MUCH:
+        rec.notes.append(
+            f"Rows of attention from this recording are up to {worst:.1%} of their largest value "
+            "off: its queries and keys are too large for float16 to hold them more exactly."
+        )
+        warnings.warn(rec.notes[-1], stacklevel=3)
     order = recorder.scene.order
     if order is not None and order != sorted(order):
         rec.notes.append(f"The model looked at its pictures in the order {order}, which is undone.")
