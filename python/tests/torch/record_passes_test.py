@@ -134,17 +134,20 @@ def test_a_failed_pass_may_be_tried_again(tmp_path: Path) -> None:
 
 
 def test_one_of_two_passes_is_chosen(tmp_path: Path) -> None:
-    twin = vggt.make()
+    twin, kept = vggt.make(), []
     other = common.random_pictures(FRAMES, vggt.GRID, vggt.PATCH, 99)
 
     def both() -> None:
         twin.model(other)
+        tensors = [x for x in gc.get_objects() if issubclass(type(x), torch.Tensor)]
+        kept.append(sum(x.dtype == torch.float16 for x in tensors))
         twin.run()
 
     with pytest.raises(Error, match="second forward pass"):
         recorded(twin, tmp_path / "a", both)
     recorded(twin, tmp_path / "out", both, forward_pass=1)
     assert_exact(twin, tmp_path / "out")
+    assert kept[-1] == 4  # of the last layer of a pass that is not recorded, q, k and norms
 
     def again() -> None:
         twin.run()

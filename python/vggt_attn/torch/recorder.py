@@ -265,9 +265,13 @@ class Recorder:
         if self._waiting is None:
             return
         (kind, number), self._waiting = self._waiting, None
-        if not self._recording():
-            return
         parts = self._layers[kind, number].parts
+        if self._recording():
+            self._write(kind, number, parts)
+        for part in parts:  # its frames are still counted, its values are on the disk
+            part.tensors, part.checks = {}, []
+
+    def _write(self, kind: Kind, number: int, parts: list[Part]) -> None:
         for part in parts:
             peaks = {name: peak for wait in part.checks for name, peak in wait().items()}
             for name, peak in peaks.items():
@@ -283,8 +287,6 @@ class Recorder:
             "file": file,
             "extras": [name for name in names if name not in ("q", "k")],
         }
-        for part in parts:  # its frames are still counted, its values are on the disk
-            part.tensors, part.checks = {}, []
 
     def grid(self) -> tuple[int, int]:
         """Rows and columns of a picture's patches, once something was recorded."""
