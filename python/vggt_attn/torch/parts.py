@@ -105,7 +105,7 @@ class Parts:
                     f"{name} is {value}, in the layers before {known[name]}", path, LEAVE_OUT
                 )
         tensors = {"q": half(stored_q), "k": half(stored_k)} | value_norms(module, v)
-        checks = {name: x.float().abs().amax() for name, x in tensors.items()}
+        checks = {name: _largest(x) for name, x in tensors.items()}
         checks[ROW_ERROR] = error
         return Part(
             at.frames,
@@ -214,6 +214,12 @@ class Parts:
             where = torch.cat([frame.repeat(frames, 1), frame.new_zeros(scene, 2)])
             self._turns[key] = rope.Turn(where, base, channels, k.device)
         return self._turns[key]
+
+
+def _largest(x: Tensor) -> Tensor:
+    """The largest absolute value; NaN if there is one."""
+    least, most = x.float().aminmax()
+    return torch.maximum(-least, most)
 
 
 def _untouched(call: Call, seen: Attended, sure: bool) -> bool:

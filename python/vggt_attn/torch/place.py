@@ -236,7 +236,8 @@ class Place:
         if self.place == "last":
             frames = frames.roll(self.specials, 2)
         frames = self._of.undone(frames.transpose(0, 1)).transpose(0, 1)
-        return torch.cat([frames.flatten(1, 2), one[:, tokens:]], 1)
+        whole = frames.flatten(1, 2)  # without a copy, where the model's order is kept
+        return torch.cat([whole, one[:, tokens:]], 1) if self.scene else whole
 
     def sampled_rows(self, most: int, device: Any) -> list[tuple[Tensor, int, int]]:
         """Some rows, evenly spaced: those that share keys, and where these begin and end."""

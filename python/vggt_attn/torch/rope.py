@@ -31,7 +31,8 @@ class Turn:
         """Turns x [..., tokens, channels]. ``rows``: which of the tokens these are."""
         cos, sin = self._cos[rows], self._sin[rows]
         a, b = x.unflatten(-1, (2, 2, -1)).unbind(-2)  # of each axis the halves of its channels
-        return torch.stack([a * cos - b * sin, b * cos + a * sin], dim=-2).flatten(-3)
+        turned = [torch.addcmul(a * cos, b, sin, value=-1), torch.addcmul(b * cos, a, sin)]
+        return torch.stack(turned, dim=-2).flatten(-3)
 
 
 @dataclass(frozen=True)

@@ -27,12 +27,15 @@ _SAMPLED = 8  # rows of logits that are compared
 
 @contextlib.contextmanager
 def exactly(device: Any) -> Iterator[None]:
-    """Around what is computed for a recording: no gradients, no autocast, which would round it."""
+    """Around what is computed for a recording.
+
+    There are no gradients then, no autocast, which would round it, and no watching.
+    """
     try:
         plain: Any = torch.autocast(device.type, enabled=False)
     except RuntimeError:  # there is none for this device
         plain = contextlib.nullcontext()
-    with torch.no_grad(), plain:
+    with torch._C.DisableTorchFunction(), torch.no_grad(), plain:
         yield
 
 
