@@ -213,6 +213,7 @@ def test_threads_get_equal_answers(made: Export) -> None:
     ("asked", "said"),
     [
         ({"layer": 99}, "`layer`: the store has no layer 99. Its layers are 1"),
+        ({"layer": 0}, "`layer`: there is no layer 0. They count from 1."),
         ({"layer": -1}, "`layer`: is negative. Nothing counts from the end."),
         ({"layer": 10**5000}, "`layer`: is too large"),
         ({"row": -1}, "`row`: is negative"),

@@ -88,6 +88,7 @@ def test_two_exports_are_compared(made: Export, tmp_path: Path) -> None:
         ({"queries": [(1, 2)], "layer": 99}, "`layer`"),
         ({"queries": [(1, 2)], "gamma": 9}, "`gamma`: '9' is no number from 0.2 to 3"),
         ({"queries": (-1, 2)}, "`queries`: is negative"),
+        ({"queries": (1, 2), "layer": 0}, "`layer`: there is no layer 0. They count from 1."),
         ({"queries": (1, 2), "width": math.nan}, "`width`: 'nan' is no number from 40 to 400"),
         ({"queries": (1, 2), "width": math.inf}, "`width`: 'inf' is no number from 40 to 400"),
         ({"queries": (1, 2), "width": 10**400}, "`width`: '1000"),

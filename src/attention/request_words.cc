@@ -30,8 +30,6 @@ constexpr std::array kFields = {
     RequestField{"tokens", &RequestWords::tokens},
 };
 
-constexpr int64_t kMostLayerNumber = 999'999'999;
-
 std::vector<std::string> SplitAtCommas(const std::string& text) {
   std::vector<std::string> parts;
   for (size_t begin = 0; begin <= text.size();) {
@@ -209,11 +207,13 @@ int64_t ParseNumber(const std::string& text, const NumberRange& range, const std
                        text.empty() ? "a number is missing"
                                     : fmt::format("'{}' is no whole number", Printable(text)));
   }
-  const int64_t number = text.size() <= kMostDigits ? std::stoll(text) : kMostLayerNumber + 1;
+  const int64_t number = text.size() <= kMostDigits ? std::stoll(text) : kMostNumber + 1;
   if (number < range.first || number > range.last) {
     throw RequestError(Kind::kMalformed, field,
                        fmt::format("there is no {} {}", range.noun, Printable(text)),
-                       fmt::format("They run from {} to {}.", range.first, range.last));
+                       number < range.first && range.last == kMostNumber
+                           ? fmt::format("They count from {}.", range.first)
+                           : fmt::format("They run from {} to {}.", range.first, range.last));
   }
   return number;
 }
@@ -236,7 +236,7 @@ std::vector<size_t> ParseLayers(const std::string& text, const std::vector<int64
                                 const std::string& owner) {
   if (text == "all") return Range<size_t>(0, numbers.size());
   std::vector<size_t> places;
-  for (const int64_t number : ParseNumbers(text, {"layer", 1, kMostLayerNumber}, "layers")) {
+  for (const int64_t number : ParseNumbers(text, {"layer", 1, kMostNumber}, "layers")) {
     const auto found = std::find(numbers.begin(), numbers.end(), number);
     if (found == numbers.end()) {
       throw RequestError(Kind::kNotThere, "layers",

@@ -54,6 +54,9 @@ AttentionRequest ParseRequest(const RequestWords& words, const QkDescription& de
 
 // The parts that requests for stored maps share:
 
+// The largest number that is read: the end of ranges whose own is not known yet.
+inline constexpr int64_t kMostNumber = 999'999'999;
+
 // What a number counts, for errors: "there is no row 9. They run from 0 to 2."
 struct NumberRange {
   const char* noun;

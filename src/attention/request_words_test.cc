@@ -260,7 +260,9 @@ TEST(RequestParts, LayersAreKnownByTheirNumbers) {
   const RequestError none = Refused([&] { parse("2"); });
   EXPECT_STREQ(none.what(), "layers: the store has no layer 2. Its layers are 1, 5.");
   EXPECT_EQ(none.kind(), Kind::kNotThere);
-  EXPECT_EQ(Refused([&] { parse("0"); }).kind(), Kind::kMalformed);
+  const RequestError zero = Refused([&] { parse("0"); });
+  EXPECT_STREQ(zero.what(), "layers: there is no layer 0. They count from 1.");
+  EXPECT_EQ(zero.kind(), Kind::kMalformed);
   EXPECT_STREQ(Refused([&] { parse("foo"); }).what(), "layers: 'foo' is no whole number");
 }
 

@@ -18,7 +18,6 @@ namespace {
 using Kind = RequestError::Kind;
 
 constexpr size_t kLongestValue = 16'384;
-constexpr int64_t kMostNumber = 999'999'999;
 constexpr const char* kStored = "stored";
 
 constexpr std::array<std::string_view, 4> kViews = {"frames", "layers", "heads", "matrix"};
