@@ -131,6 +131,8 @@ def test_saves_the_whole_report(made: Export, saved: Path, tmp_path: Path) -> No
         made.report().save(tmp_path / "x", only=["x"])
     with pytest.raises(va.OptionError, match="Give `matches`"):
         made.report().save(tmp_path / "x", only="matches")
+    with pytest.raises(va.MissingFile, match=r"nothing\.csv: does not exist"):
+        made.report().save(tmp_path / "x", matches=tmp_path / "nothing.csv")
     with pytest.raises(TypeError, match="preset must be text"):
         made.report().save(tmp_path / "x", preset=3)  # type: ignore[arg-type]
     assert not (tmp_path / "x").exists()

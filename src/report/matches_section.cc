@@ -386,7 +386,7 @@ void CheckMatchInput(const std::filesystem::path& matches, const std::filesystem
   for (const std::filesystem::path& path : {matches, geometry}) {
     std::error_code unknown;
     if (!path.empty() && !std::filesystem::exists(path, unknown)) {
-      throw Error("does not exist", path.string());
+      throw MissingFile("does not exist", path.string());
     }
   }
 }

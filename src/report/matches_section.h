@@ -11,7 +11,7 @@ namespace vggt {
 // Throws Error like ScoreHeads.
 Section MatchesSection(const SectionInput& input);
 
-// Throws Error if both are given, or if what is given does not exist.
+// Throws Error if both are given, MissingFile if what is given does not exist.
 void CheckMatchInput(const std::filesystem::path& matches, const std::filesystem::path& geometry);
 
 // The matches of that one of the two which is not empty. Throws Error like ReadMatches and
