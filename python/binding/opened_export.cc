@@ -40,6 +40,7 @@ std::vector<int64_t> MapLayers(const OpenedExport& e) {
 }
 
 const MapLayer& MapLayerOf(const OpenedExport& e, int64_t number) {
+  e.CheckCurrent();
   if (e.described().maps.empty()) {
     throw Error("has no maps", e.path().string(),
                 "Export with `heatmaps`, or ask for attention().");
@@ -231,6 +232,18 @@ void BindProvenance(nb::module_& module) {
 
 }  // namespace
 
+void OpenedExport::CheckCurrent() const {
+  if (AreReplaced(files_)) {
+    throw Error("another export has taken its place since it was opened", path_.string(),
+                "Open it again.");
+  }
+}
+
+RecipeSource OpenedExport::source() const {
+  CheckCurrent();
+  return opened_.source();
+}
+
 const AttentionRows& OpenedExport::rows() const {
   const RecipeSource opened = source();
   if (opened.rows != nullptr) return *opened.rows;
@@ -262,13 +275,16 @@ void BindOpenedExport(nb::module_& module) {
   };
   nb::class_<OpenedExport>(module, "OpenedExport", "An export's files, opened.")
       .def(nb::init<const fs::path&>(), "path"_a, nb::call_guard<nb::gil_scoped_release>())
-      .def_prop_ro("image_set_name", [](const OpenedExport& e) { return e.source().name; })
+      .def_prop_ro("image_set_name", [](const OpenedExport& e) { return e.name(); })
       .def_prop_ro("frames", [=](const OpenedExport& e) { return frames(e).frames; })
       .def_prop_ro("grid",
                    [=](const OpenedExport& e) { return std::pair(frames(e).H_p, frames(e).W_p); })
       .def(
           "image_path",
-          [](const OpenedExport& e, size_t frame) { return e.described().ImagePath(frame); },
+          [](const OpenedExport& e, size_t frame) {
+            e.CheckCurrent();
+            return e.described().ImagePath(frame);
+          },
           "frame"_a)
       .def_prop_ro("image_sizes",
                    [=](const OpenedExport& e) {

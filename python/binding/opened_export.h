@@ -5,9 +5,11 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "attention/attention_rows.h"
 #include "figure/recipe_plan.h"
+#include "store/export/export_version.h"
 
 namespace vggt::python {
 
@@ -18,9 +20,13 @@ class OpenedExport {
   explicit OpenedExport(const std::filesystem::path& path) : path_(path), opened_(path) {}
 
   const std::filesystem::path& path() const { return path_; }
-  RecipeSource source() const { return opened_.source(); }
+  std::string name() const { return opened_.source().name; }
   const Export& described() const { return opened_.source().described; }
-  // Throws Error saying why there are none.
+  // Throws Error if another export has taken the place of this one, so that no answer is of both.
+  void CheckCurrent() const;
+  // Throw Error like CheckCurrent.
+  RecipeSource source() const;
+  // Throws Error saying why there are none, too.
   const AttentionRows& rows() const;
   const QkStore& store() const { return rows().store(); }
 
@@ -36,6 +42,7 @@ class OpenedExport {
  private:
   std::filesystem::path path_;
   RecipeExport opened_;
+  std::vector<DescribingFile> files_ = DescribingFiles(described());
 };
 
 }  // namespace vggt::python

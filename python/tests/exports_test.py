@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -234,6 +235,32 @@ def test_what_stands_there_is_replaced_only_if_told(tmp_path: Path) -> None:
     with pytest.warns(UserWarning, match=r"notes\.txt"):
         va.export(picture, out=tmp_path / "out", overwrite=True, **SMALL)
     assert (tmp_path / "out" / "notes.txt").read_text() == "mine"
+
+
+def test_what_has_been_replaced_answers_no_more(tmp_path: Path) -> None:
+    def make(seed: int) -> Export:
+        path = tmp_path / "out"
+        return va.export(noise(seed=seed), out=path, save_qk=True, overwrite=True, **SMALL)
+
+    first = make(0)
+    maps, queries, report = first.maps[1].copy(), first.q(1), first.report()
+    kept = queries.copy()
+    second = make(1)
+    asked: list[Callable[[], object]] = [
+        lambda: first.attention(1, row=0, col=0),
+        lambda: first.q(1),
+        lambda: first.maps[2],
+        lambda: first.image_paths,
+        lambda: first.figure(queries=(0, 0)),
+        lambda: report.heads,
+    ]
+    for ask in asked:
+        with pytest.raises(va.Error, match=r"another export has taken its place .* Open it again"):
+            ask()
+    np.testing.assert_array_equal(queries, kept)
+    assert (first.name, first.frames) == ("out", 1)
+    assert (np.asarray(second.maps[1]) != maps).any()
+    assert (va.open(first).q(1) == second.q(1)).all()
 
 
 @pytest.mark.parametrize(

@@ -44,19 +44,6 @@ std::string NameOf(const Export& described, const fs::path& folder) {
   return described.image_set_name.empty() ? folder.filename().string() : described.image_set_name;
 }
 
-// The files that tell what an export is. Of many layers the first stands for all: an export is
-// replaced as a whole.
-std::vector<DescribingFile> DescribingFiles(const Export& described) {
-  std::vector<fs::path> paths = {described.folder / kManifestName};
-  if (!described.maps.empty() && !IdentityOf(paths[0])) paths[0] = described.maps[0].metadata_file;
-  if (described.store) paths.push_back(described.store->file);
-  std::vector<DescribingFile> files;
-  for (const fs::path& path : paths) {
-    if (const auto identity = IdentityOf(path)) files.push_back({path, *identity});
-  }
-  return files;
-}
-
 std::string VersionOf(const std::vector<DescribingFile>& files) {
   std::string said;
   for (const auto& [path, is] : files) {
@@ -140,12 +127,7 @@ class Walk {
 
 }  // namespace
 
-bool IsReplaced(const OpenedExport& opened) {
-  return std::ranges::any_of(opened.files, [](const DescribingFile& file) {
-    const auto now = IdentityOf(file.path);
-    return now && *now != file.identity;
-  });
-}
+bool IsReplaced(const OpenedExport& opened) { return AreReplaced(opened.files); }
 
 fs::path ResolveBelow(const fs::path& root, const std::string& path) {
   if (path.empty() || path.size() > kLongestPath || path.find('\0') != std::string::npos) {

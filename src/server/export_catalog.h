@@ -11,16 +11,11 @@
 #include <vector>
 
 #include "attention/attention_rows.h"
-#include "core/file.h"
 #include "store/export/export_reader.h"
+#include "store/export/export_version.h"
 #include "store/maps/map_reader.h"
 
 namespace vggt {
-
-struct DescribingFile {
-  std::filesystem::path path;
-  FileIdentity identity;  // when it was read
-};
 
 // An open export. Whoever holds it can go on reading when the catalog has dropped it.
 struct OpenedExport {
@@ -34,8 +29,7 @@ struct OpenedExport {
   std::unique_ptr<AttentionRows> rows;  // null if it has no store that can be read
 };
 
-// Whether other files have taken the place of those that tell what it is. What has gone has not: it
-// is answered from what is open.
+// Whether another export has taken its place (store/export/export_version.h).
 bool IsReplaced(const OpenedExport& opened);
 
 // An export as listed: id, path and name as above.
