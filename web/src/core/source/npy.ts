@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// NumPy's .npy files: versions 1 to 3; |u1, <f4 and <f8 in C order.
+// NumPy's .npy files: versions 1 to 3; |u1, <u4, <f4 and <f8 in C order.
 
-export type NpyData = Uint8Array | Float32Array | Float64Array;
+export type NpyData = Uint8Array | Uint32Array | Float32Array | Float64Array;
 
 export interface NpyArray<T extends NpyData = NpyData> {
   shape: number[];
@@ -46,6 +46,7 @@ function parseShape(text: string): number[] {
 function measure(bytes: Uint8Array): {
   shape: number[];
   size: number;
+  whole: boolean; // numbers without a fraction
   count: number;
   begin: number;
   end: number;
@@ -55,15 +56,15 @@ function measure(bytes: Uint8Array): {
   const order = /'fortran_order':\s*(True|False)/.exec(text)?.[1];
   if (descr === undefined || order === undefined) throw new NpyError("the .npy header is damaged");
   if (order === "True") throw new NpyError("the .npy array is in Fortran order");
-  const size = { "|u1": 1, "<f4": 4, "<f8": 8 }[descr];
-  if (size === undefined) throw new NpyError(`.npy type ${descr}: expected |u1, <f4 or <f8`);
+  const size = { "|u1": 1, "<u4": 4, "<f4": 4, "<f8": 8 }[descr];
+  if (size === undefined) throw new NpyError(`.npy type ${descr}: expected |u1, <u4, <f4 or <f8`);
   const shape = parseShape(text);
   const count = shape.reduce((product, extent) => product * extent, 1);
-  return { shape, size, count, begin, end: begin + count * size };
+  return { shape, size, whole: /u/.test(descr), count, begin, end: begin + count * size };
 }
 
 export function parseNpy(bytes: Uint8Array): NpyArray {
-  const { shape, size, count, begin, end } = measure(bytes);
+  const { shape, size, whole, count, begin, end } = measure(bytes);
   if (end !== bytes.length) {
     throw new NpyError(
       `the .npy array [${shape.join(", ")}] needs ${count * size} bytes and has ${bytes.length - begin}`,
@@ -73,10 +74,10 @@ export function parseNpy(bytes: Uint8Array): NpyArray {
   // As headers should be long, but need not be.
   const aligned = (bytes.byteOffset + begin) % size === 0;
   const { buffer, byteOffset } = aligned ? bytes.subarray(begin) : bytes.slice(begin);
-  const data =
-    size === 4
-      ? new Float32Array(buffer, byteOffset, count)
-      : new Float64Array(buffer, byteOffset, count);
+  if (size === 8) return { shape, data: new Float64Array(buffer, byteOffset, count) };
+  const data = whole
+    ? new Uint32Array(buffer, byteOffset, count)
+    : new Float32Array(buffer, byteOffset, count);
   return { shape, data };
 }
 
