@@ -184,6 +184,7 @@ OrderedJson ExportJson(const OpenedExport& opened) {
   }
   json.update(ProvenanceJson(described.provenance));
   json["store"] = StoreJson(opened.rows.get());
+  json["geometry"] = described.GeometryFolder().has_value();
   json["notices"] = Notices(described);
   return json;
 }

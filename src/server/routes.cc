@@ -13,6 +13,7 @@
 #include "server/answer_form.h"
 #include "server/assets.h"
 #include "server/export_json.h"
+#include "server/geometry_answer.h"
 #include "server/map_answer.h"
 #include "server/message.h"
 #include "server/numbers_answer.h"
@@ -213,6 +214,16 @@ Response Routes::Made(const Request& request, const OpenedExport& opened) const 
   return response;
 }
 
+// Pictures and depth maps are read for it, so that it never lets quick answers wait.
+Response Routes::Geometry(const Request& request,
+                          const std::shared_ptr<const OpenedExport>& opened) const {
+  const StopCheck stop_check = StopCheckOf(request, answer_time_);
+  Response response;
+  const auto answer = [&] { response = geometry_.Answer(request, opened, stop_check); };
+  lanes_.Run(Lane::kLong, answer, stop_check);
+  return response;
+}
+
 std::shared_ptr<const OpenedExport> Routes::Open(const Request& request) const {
   if (!request.content_type.starts_with("application/json")) {
     throw Refusal(415, "the body must be of the type application/json");
@@ -241,12 +252,12 @@ Response Routes::AnswerAbout(const Request& request, const OpenedExport& opened)
 Response Routes::AnswerApi(const Request& request) const {
   const std::string& path = request.path;
   const std::string wanted = path == "/api/open" ? "POST" : "GET";
-  const bool known = path == "/api/open" || path == "/api/export" || path == "/api/exports" ||
-                     path == "/api/maps.npy" || path == "/api/maps.json" ||
-                     path == "/api/figure.png" || path == "/api/figure.svg" ||
-                     path == "/api/figure.pdf" || path == "/api/numbers.csv" ||
-                     path == "/api/numbers.npy" || path == kRecipe || path.starts_with(kFrames) ||
-                     path.starts_with(ReportRoutes::kBegin);
+  const bool known =
+      path == "/api/open" || path == "/api/export" || path == "/api/exports" ||
+      path == "/api/maps.npy" || path == "/api/maps.json" || path == "/api/figure.png" ||
+      path == "/api/figure.svg" || path == "/api/figure.pdf" || path == "/api/numbers.csv" ||
+      path == "/api/numbers.npy" || path == kRecipe || path.starts_with(kFrames) ||
+      path.starts_with(ReportRoutes::kBegin) || path.starts_with(GeometryAnswers::kBegin);
   if (!known) throw Refusal(404, "there is no such address", path);
   if (request.method != wanted) {
     throw Refusal(405, fmt::format("only {} is answered here", wanted), path);
@@ -258,6 +269,7 @@ Response Routes::AnswerApi(const Request& request) const {
                           ? Open(request)
                           : catalog_.Get(ParamValue(request.params, "export").value_or(""));
   Response response = Guarded([&] {
+    if (path.starts_with(GeometryAnswers::kBegin)) return Geometry(request, opened);
     if (!path.starts_with(ReportRoutes::kBegin)) return AnswerAbout(request, *opened);
     return reports_.Answer(request, opened, StopCheckOf(request, answer_time_));
   });

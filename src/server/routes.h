@@ -8,6 +8,7 @@
 #include "server/access.h"
 #include "server/compute_lanes.h"
 #include "server/export_catalog.h"
+#include "server/geometry_answer.h"
 #include "server/message.h"
 #include "server/report_routes.h"
 
@@ -39,6 +40,8 @@ class Routes {
   Response Maps(const Request& request, const OpenedExport& opened, bool as_json) const;
   Response Rows(const Request& request, const OpenedExport& opened, bool as_json) const;
   Response Made(const Request& request, const OpenedExport& opened) const;
+  Response Geometry(const Request& request,
+                    const std::shared_ptr<const OpenedExport>& opened) const;
   std::shared_ptr<const OpenedExport> Open(const Request& request) const;
 
   ExportCatalog& catalog_;
@@ -49,6 +52,7 @@ class Routes {
   const int threads_ = ThreadCount();
   mutable ComputeLanes lanes_;
   mutable ReportRoutes reports_{lanes_};
+  mutable GeometryAnswers geometry_;
 };
 
 }  // namespace vggt

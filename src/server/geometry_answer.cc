@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/geometry_answer.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <cstring>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "attention/request_words.h"
+#include "core/error.h"
+#include "formats/json.h"
+#include "formats/npy.h"
+#include "geometry/frame_cells.h"
+#include "geometry/frame_pixels.h"
+#include "geometry/geometry_folder.h"
+#include "geometry/point_cloud.h"
+#include "image/codec.h"
+#include "server/answer_form.h"
+#include "store/common/export_folder.h"
+
+namespace vggt {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int64_t kMostPoints = 2'000'000;
+constexpr int64_t kUsualPoints = 500'000;
+// Samples of depth along each side of a patch. Odd numbers, so that one lies in its middle.
+constexpr std::array<int64_t, 3> kDepthSamples = {5, 3, 1};
+
+OrderedJson CameraJson(const Camera& c) {
+  return {{"fx", c.fx},
+          {"fy", c.fy},
+          {"cx", c.cx},
+          {"cy", c.cy},
+          {"distortion", {c.k1, c.k2, c.p1, c.p2}},
+          {"rotation", c.rotation},
+          {"translation", c.translation}};
+}
+
+Response Described(const SceneGeometry& scene, const OpenedExport& opened) {
+  const FrameCells cells(opened.described.frames);
+  OrderedJson json = {{"export", opened.id},           {"source", PrintableText(scene.text)},
+                      {"predicted", scene.predicted},  {"width", cells.width},
+                      {"height", cells.height},        {"points", int64_t{0}},
+                      {"frames", OrderedJson::array()}};
+  int64_t points = 0;
+  for (const auto& view : scene.views) {
+    if (!view) {
+      json["frames"].push_back(nullptr);
+      continue;
+    }
+    OrderedJson one = CameraJson(view->camera);
+    one["depth"] = !view->depth.z.empty();
+    for (const float z : view->depth.z) points += z > 0 ? 1 : 0;
+    json["frames"].push_back(std::move(one));
+  }
+  json["points"] = points;
+  return JsonResponse(json);
+}
+
+// [frames, height, width, 3]
+std::vector<uint8_t> PixelsOf(const Export& e, const StopCheck& stop_check) {
+  const FrameTransform& first = e.frames.transforms[0];
+  const auto bytes =
+      size_t{3} * static_cast<size_t>(first.model_width) * static_cast<size_t>(first.model_height);
+  std::vector<uint8_t> rgb(bytes * e.frames.transforms.size());
+  ParallelFor(e.frames.transforms.size(), 1, [&](size_t frame) {
+    CheckStop(stop_check);
+    const fs::path file = e.ImagePath(frame);
+    FillFramePixels(ReadPicture(file), e.frames.transforms[frame], file.string(),
+                    std::span(rgb).subspan(frame * bytes, bytes));
+  });
+  return rgb;
+}
+
+template <typename T>
+void Append(const std::string& type, const Shape& shape, const std::vector<T>& values,
+            std::string& body) {
+  body += NpyHeader(type, shape);
+  body.append(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(T));
+}
+
+Response Points(const SceneGeometry& scene, const Export& e, int64_t most,
+                const StopCheck& stop_check) {
+  const std::vector<CloudPoint> points =
+      MakePointCloud(scene, e.frames, PixelsOf(e, stop_check), 0, most).points;
+  std::vector<float> positions, confidence;
+  std::vector<uint8_t> colours;
+  std::vector<uint32_t> cells;
+  for (const CloudPoint& point : points) {
+    positions.insert(positions.end(), point.position.begin(), point.position.end());
+    colours.insert(colours.end(), point.colour.begin(), point.colour.end());
+    cells.push_back(static_cast<uint32_t>(point.frame));
+    cells.push_back(static_cast<uint32_t>(point.patch));
+    confidence.push_back(point.confidence);
+  }
+  const int64_t count = std::ssize(points);
+  std::string body;
+  Append("<f4", {count, 3}, positions, body);
+  Append("|u1", {count, 3}, colours, body);
+  Append("<u4", {count, 2}, cells, body);
+  Append("<f4", {count}, confidence, body);
+  return NpyResponse(std::move(body));
+}
+
+Response Depth(const SceneGeometry& scene, const FrameList& frames) {
+  const FrameCells cells(frames);
+  size_t at = 0;
+  const auto shape_at = [&](int64_t samples) {
+    return Shape{frames.frames, cells.rows * samples, cells.cols * samples};
+  };
+  while (static_cast<size_t>(NumElements(shape_at(kDepthSamples[at]))) * sizeof(float) >
+         kMostAnswerBytes) {
+    if (++at == kDepthSamples.size()) {
+      throw Refusal(422, "has too many frames for their depth to be shown");
+    }
+  }
+  const Shape shape = shape_at(kDepthSamples[at]);
+  std::vector<float> out;
+  out.reserve(static_cast<size_t>(NumElements(shape)));
+  for (const auto& view : scene.views) {
+    for (int64_t row = 0; row < shape[1]; ++row) {
+      for (int64_t col = 0; col < shape[2]; ++col) {
+        const Point place = {
+            (static_cast<double>(col) + 0.5) * cells.width / static_cast<double>(shape[2]),
+            (static_cast<double>(row) + 0.5) * cells.height / static_cast<double>(shape[1])};
+        out.push_back(view ? static_cast<float>(DepthAt(*view, place)) : 0.0F);
+      }
+    }
+  }
+  std::string body;
+  Append("<f4", shape, out, body);
+  return NpyResponse(std::move(body));
+}
+
+void CheckFrames(const FrameList& frames, const std::string& source) {
+  for (const FrameTransform& t : frames.transforms) {
+    const FrameTransform& first = frames.transforms[0];
+    if (t.model_width == first.model_width && t.model_height == first.model_height) continue;
+    throw Error("frames of the export have different sizes", source);
+  }
+}
+
+int64_t PointsAsked(const RequestParams& params) {
+  const auto text = ParamValue(params, "points");
+  return text ? ParseNumber(*text, {"number", 1, kMostPoints}, "points") : kUsualPoints;
+}
+
+}  // namespace
+
+GeometryAnswers::Scene GeometryAnswers::SceneOf(const std::shared_ptr<const OpenedExport>& opened) {
+  const std::optional<fs::path> folder = opened->described.GeometryFolder();
+  if (!folder) {
+    throw Refusal(404, "this export has no geometry", opened->id,
+                  "Export with --geometry or --geometry_from to have cameras and depth.");
+  }
+  const auto identity = IdentityOf(*folder / kCamerasName);
+  // Whoever asks meanwhile waits: it would read the same.
+  const std::scoped_lock lock(mutex_);
+  if (scene_ && identity_ == identity && of_.lock() == opened) return scene_;
+  scene_ = nullptr;
+  auto read =
+      std::make_shared<SceneGeometry>(ReadGeometryFolder(*folder, opened->described.frames));
+  CheckFrames(opened->described.frames, folder->string());
+  scene_ = std::move(read);
+  identity_ = identity;
+  of_ = opened;
+  return scene_;
+}
+
+Response GeometryAnswers::Answer(const Request& request,
+                                 const std::shared_ptr<const OpenedExport>& opened,
+                                 const StopCheck& stop_check) {
+  constexpr std::array<std::string_view, 2> kNames = {"export", "points"};
+  const std::string& path = request.path;
+  const bool points = path == "/api/geometry/points.npy";
+  const bool depth = path == "/api/geometry/depth.npy";
+  if (!points && !depth && path != "/api/geometry.json") {
+    throw Refusal(404, "there is no such address", path);
+  }
+  CheckNames(request.params, std::span(kNames).first(points ? 2 : 1));
+  const int64_t most = PointsAsked(request.params);
+  const Scene scene = SceneOf(opened);
+  if (points) return Points(*scene, opened->described, most, stop_check);
+  if (depth) return Depth(*scene, opened->described.frames);
+  return Described(*scene, *opened);
+}
+
+}  // namespace vggt
