@@ -40,6 +40,8 @@ const result = await build({
   entryPoints: part ? { [part]: `src/${part}.ts` } : { app: "src/main.ts" },
   outdir,
   bundle: true,
+  // What is imported when it is needed stands in files of its own; a notebook takes one file alone.
+  splitting: part !== "widget",
   minify: true,
   format: "esm",
   target: ["chrome110", "firefox115", "safari16"],

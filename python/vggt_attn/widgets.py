@@ -72,7 +72,7 @@ class Viewer(anywidget.AnyWidget):
     What is shown can be read, set and observed, before the page is there, too. ``layer`` counts
     from 1. ``head`` counts from 1, or is ``"mean"``. ``query`` is ``(row, col)`` in picture 0,
     ``(frame, row, col)`` or ``(frame, "camera")``, counted from 0. ``view`` is ``"frames"``,
-    ``"layers"``, ``"heads"``, ``"matrix"`` or ``"atlas"``. ``definition`` is one of
+    ``"layers"``, ``"heads"``, ``"matrix"``, ``"atlas"`` or ``"scene"``. ``definition`` is one of
     ``va.definitions()``. ``link`` holds all of these and every other choice of the page.
     """
 

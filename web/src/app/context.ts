@@ -18,6 +18,12 @@ export interface ReadoutText {
 // The map of one frame, in the layer and head that are chosen, for one of the queries; or the query picture.
 export type Enlarged = { slot: number; frame: number } | "query";
 
+// What can be saved of the 3D view as it is seen.
+export interface SceneFiles {
+  png(): Promise<Blob>;
+  glb(): Promise<Blob>;
+}
+
 export interface Viewer {
   state: State; // of the side whose maps are shown
   sides: Sides;
@@ -27,6 +33,7 @@ export interface Viewer {
   readout: Signal<ReadoutText | null>; // the value under the pointer
   helpOpen: Signal<boolean>;
   controlsOpen: Signal<boolean>; // where they are hidden until asked for, because there is little room
+  sceneFiles: Signal<SceneFiles | null>; // null while there is no 3D view
   enlarged: Signal<Enlarged | null>; // the picture that has the panel to itself
 }
 

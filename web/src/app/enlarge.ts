@@ -51,7 +51,7 @@ export function toggleEnlarged(viewer: Viewer): void {
     root.querySelector<HTMLElement>(`${kPictures}:hover`) ??
     (focused && root.contains(focused) ? focused : null);
   if (found) enlarge(viewer, placeOf(found));
-  else if (state.view.value !== "atlas") {
+  else if (state.view.value !== "atlas" && state.view.value !== "scene") {
     const [slot, frame] = [state.activePin.value, state.target.value];
     enlarge(viewer, { slot, frame, layer: state.layer.value, head: state.head.value });
   }

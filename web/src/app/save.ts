@@ -4,8 +4,9 @@ import type { FigureKind, NumberKind, SavedFile } from "../core/source/source";
 import { linkText } from "../core/state/link";
 import { recipeOf } from "../core/state/recipe";
 import type { State } from "../core/state/state";
+import type { SceneFiles } from "./context";
 
-export type SaveKind = FigureKind | NumberKind | "recipe" | "heads" | "link";
+export type SaveKind = FigureKind | NumberKind | "recipe" | "heads" | "link" | "view" | "glb";
 
 function download({ name, content, leftOut }: SavedFile): readonly number[] {
   const url = URL.createObjectURL(content);
@@ -19,7 +20,11 @@ function download({ name, content, leftOut }: SavedFile): readonly number[] {
 
 // The choices are read at once, so that the file holds what was asked for when the menu was clicked. Tells which layers
 // the file lacks.
-export async function save(state: State, kind: SaveKind): Promise<readonly number[]> {
+export async function save(
+  state: State,
+  kind: SaveKind,
+  scene: SceneFiles | null,
+): Promise<readonly number[]> {
   const recipe = recipeOf(state);
   if (!recipe) throw new Error("There is no export.");
   switch (kind) {
@@ -34,6 +39,14 @@ export async function save(state: State, kind: SaveKind): Promise<readonly numbe
       return download(await state.source.recipe(recipe));
     case "heads":
       return download(await state.source.headsTable(recipe.export!));
+    case "view":
+    case "glb": {
+      if (!scene) throw new Error("There is no 3D view to save.");
+      const content = await (kind === "view" ? scene.png() : scene.glb());
+      const stem = `${state.exportInfo.value?.name || "scene"}_layer_${state.layer.value}`;
+      const name = `${stem}.${kind === "view" ? "png" : "glb"}`;
+      return download({ name, content, leftOut: [] });
+    }
     case "link": {
       const { origin, pathname } = window.location;
       await navigator.clipboard.writeText(`${origin}${pathname}?${linkText(state)}`);

@@ -21,6 +21,7 @@ import "./style/views.css";
 import "./style/query.css";
 import "./style/exact.css";
 import "./style/atlas.css";
+import "./style/scene.css";
 import "./style/state.css";
 import "./style/compare.css";
 
@@ -66,6 +67,7 @@ export function createViewer(
     readout: signal(null),
     helpOpen: signal(false),
     controlsOpen: signal(false),
+    sceneFiles: signal(null),
     enlarged: signal(null),
   };
   element.classList.add("vggt-attn");

@@ -15,7 +15,7 @@ export function App() {
   const { state, enlarged } = useViewer();
   const { exportInfo, loading } = state;
   const open = exportInfo.value !== null;
-  const atlas = state.view.value === "atlas";
+  const small = state.view.value === "atlas" || state.view.value === "scene";
   const large = enlarged.value === "query"; // the query picture has all the room
   return (
     <>
@@ -23,7 +23,7 @@ export function App() {
       {open && <Controls />}
       <FailureBanner />
       {open ? (
-        <main class={large ? "stage query-large" : atlas ? "stage beside-atlas" : "stage"}>
+        <main class={large ? "stage query-large" : small ? "stage beside-atlas" : "stage"}>
           <QueryPanel />
           {!large && <MainView />}
           <MatchLines />

@@ -118,6 +118,7 @@ function Views() {
       {check("heads", "all-heads", "Show all heads at once", averaged)}
       {check("matrix", "matrix", "Matrix")}
       {check("atlas", "atlas-view", "Atlas")}
+      {check("scene", "scene-view", "3D")}
     </div>
   );
 }
@@ -261,6 +262,15 @@ function Marks() {
           title="A line from the query to the best match in each frame"
           checked={state.showLines.value}
           onChange={toggle(state.showLines)}
+        />
+      )}
+      {state.view.value === "frames" && state.scene.known.value && (
+        <Check
+          label="Geometry"
+          testId="truth"
+          title="What cameras and depth say: the query’s point (circle), its epipolar line, and how far the best match is off, in patches"
+          checked={state.showTruth.value}
+          onChange={toggle(state.showTruth)}
         />
       )}
     </div>

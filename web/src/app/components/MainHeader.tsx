@@ -43,6 +43,8 @@ function heading(state: State, alone: number | null): string {
       return state.numHeads.value > 0 ? "All layers × all heads" : "All layers";
     case "atlas":
       return "Atlas of all heads";
+    case "scene":
+      return `3D · ${layer} · ${head}`;
   }
 }
 

@@ -18,6 +18,7 @@ import { FrameSheet, frameSize } from "./FrameSheet";
 import { MainHeader } from "./MainHeader";
 import { Matrix, matrixSize } from "./Matrix";
 import { useRoom, type MeasuredRoom } from "./room";
+import { Scene } from "./Scene";
 import { Strips } from "./Strips";
 
 function QueryTitle(props: { slot: number }) {
@@ -94,6 +95,15 @@ function arrangement(
 
 export function MainView() {
   const { state } = useViewer();
+  if (state.view.value === "scene") {
+    return (
+      <section class="main-view" aria-label="The scene in 3D">
+        <MainHeader />
+        <ExactControls />
+        <Scene />
+      </section>
+    );
+  }
   return state.view.value === "atlas" ? (
     <section class="main-view" aria-label="Atlas of all heads">
       <MainHeader />

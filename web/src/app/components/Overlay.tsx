@@ -16,6 +16,7 @@ import { Hit, onShow, type OverlayProps } from "./Hit";
 import { kTargetMeaning, kTargetSign } from "./MainHeader";
 import { Picture, place, within } from "./Picture";
 import { SourceName } from "./SourceName";
+import { Truth, TruthError } from "./Truth";
 import { Tokens } from "./Tokens";
 
 function scaleOnShow(state: State, props: OverlayProps) {
@@ -184,6 +185,7 @@ export function Overlay(props: OverlayProps) {
               style={place(within(mapFraction, clipFraction))}
             />
           </div>
+          {props.captioned && <Truth {...props} />}
           <Match {...props} />
           <CompareQuery frame={props.frame} slot={props.slot} captioned={props.captioned} />
         </Picture>
@@ -195,6 +197,7 @@ export function Overlay(props: OverlayProps) {
             {isTarget && <TargetMark />}
             <Share {...props} />
             <Ends {...props} />
+            <TruthError {...props} />
             <EnlargeButton {...props} />
           </div>
           <SourceName frame={props.frame} />

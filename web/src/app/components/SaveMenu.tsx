@@ -27,6 +27,13 @@ const kAtlasItems: typeof kItems = [
   ...kItems.filter(({ kind }) => kind === "link"),
 ];
 
+// Of the 3D view.
+const kSceneItems: typeof kItems = [
+  { kind: "view", name: "Picture as PNG", about: "as it is seen now" },
+  { kind: "glb", name: "Scene as GLB", about: "points in the colours shown, and cameras" },
+  ...kItems.filter(({ kind }) => kind === "link"),
+];
+
 // How figures look on the page of a paper.
 function FigureOptions(props: { act: (kind: SaveKind) => void; leave: () => void }) {
   const { state } = useViewer();
@@ -101,9 +108,11 @@ function FigureOptions(props: { act: (kind: SaveKind) => void; leave: () => void
 }
 
 export function SaveMenu() {
-  const { state, ownsPage } = useViewer();
+  const { state, ownsPage, sceneFiles } = useViewer();
   const atlas = state.view.value === "atlas";
-  const all = atlas ? kAtlasItems : kItems;
+  const scene = state.view.value === "scene";
+  const ofScene = sceneFiles.value ? kSceneItems : kSceneItems.slice(2);
+  const all = atlas ? kAtlasItems : scene ? ofScene : kItems;
   // A link restores the view only where the address bar is the viewer's.
   const items = ownsPage ? all : all.filter(({ kind }) => kind !== "link");
   const open = useSignal(false);
@@ -138,7 +147,7 @@ export function SaveMenu() {
     said.value = "Saving…";
     let done = "Not saved";
     try {
-      const leftOut = await save(state, kind);
+      const leftOut = await save(state, kind, sceneFiles.value);
       done = kind === "link" ? "Copied" : savedText(leftOut);
     } catch (error) {
       failure.value = toWireError(error);
@@ -181,7 +190,7 @@ export function SaveMenu() {
             <p class="hint atlas-hint">
               Figures of all heads, as PNG, SVG and PDF, are drawn by <code>vggt-attn report</code>.
             </p>
-          ) : (
+          ) : scene ? null : (
             <FigureOptions act={(kind) => void act(kind)} leave={leave} />
           )}
           {items.map(({ kind, name, about }) => (

@@ -204,6 +204,11 @@ export class FrameGeometry {
     };
   }
 
+  // Where a pixel of the frame that the model sees lies on the picture.
+  fromModel({ x, y }: Point): Point {
+    return { x: toOriginal(this.across, x), y: toOriginal(this.down, y) };
+  }
+
   // Lines of the patch grid within the clip: x of the vertical ones, y of the horizontal ones, edges included.
   gridLines(): { xs: number[]; ys: number[] } {
     return { xs: lines(this.across), ys: lines(this.down) };

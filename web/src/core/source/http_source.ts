@@ -25,6 +25,14 @@ import {
   type Rows,
 } from "./wire";
 import {
+  checkDepth,
+  checkGeometry,
+  checkPoints,
+  type GeometryDepth,
+  type GeometryInfo,
+  type GeometryPoints,
+} from "./wire_geometry";
+import {
   checkFrameMass,
   checkHeadReport,
   checkSimilarHeads,
@@ -246,6 +254,27 @@ export class HttpSource implements Source {
     const address = `api/report/similar.json?${ofLayer(request)}&head=${request.head}`;
     return this.report(address, request.exportId, signal, async (answer) =>
       checkSimilarHeads(await json(answer)),
+    );
+  }
+
+  geometry(exportId: string, signal?: AbortSignal): Promise<GeometryInfo> {
+    const address = `api/geometry.json?export=${encodeURIComponent(exportId)}`;
+    return this.report(address, exportId, signal, async (answer) =>
+      checkGeometry(await json(answer)),
+    );
+  }
+
+  points(exportId: string, most: number, signal?: AbortSignal): Promise<GeometryPoints> {
+    const address = `api/geometry/points.npy?export=${encodeURIComponent(exportId)}&points=${most}`;
+    return this.report(address, exportId, signal, async (answer) =>
+      checkPoints(await bytes(answer)),
+    );
+  }
+
+  depth(exportId: string, signal?: AbortSignal): Promise<GeometryDepth> {
+    const address = `api/geometry/depth.npy?export=${encodeURIComponent(exportId)}`;
+    return this.report(address, exportId, signal, async (answer) =>
+      checkDepth(await bytes(answer)),
     );
   }
 

@@ -3,6 +3,7 @@
 // matter whether a server, a notebook or the page itself answers.
 import type { Spot } from "./spot";
 import type { ExportInfo, ExportListing, Frame, Maps, Rows } from "./wire";
+import type { GeometryDepth, GeometryInfo, GeometryPoints } from "./wire_geometry";
 import type { FrameMass, HeadReport, SimilarHeads } from "./wire_report";
 
 // Which of the export's maps: those of one patch of frame 0.
@@ -77,6 +78,10 @@ export interface Source {
     request: LayerRequest & { head: number },
     signal?: AbortSignal,
   ): Promise<SimilarHeads>;
+  // Of an export with geometry: the cameras; at most so many of its points, evenly thinned; the depth of all frames.
+  geometry(exportId: string, signal?: AbortSignal): Promise<GeometryInfo>;
+  points(exportId: string, most: number, signal?: AbortSignal): Promise<GeometryPoints>;
+  depth(exportId: string, signal?: AbortSignal): Promise<GeometryDepth>;
   // What an <img> takes as `src` to show a frame's picture, at once or when the picture has come.
   pictureAddress(frame: Frame): string | Promise<string>;
   // The figure of a recipe, the numbers in it, and the recipe for `vggt-attn figure`, as files. Nothing but the recipe

@@ -68,6 +68,7 @@ function answer(): Record<string, unknown> {
     model: { family: "VGGT", depth: 24 },
     precision: "f32",
     generator: null,
+    geometry: true,
     notices: [],
     store: null,
   };
@@ -103,7 +104,7 @@ describe("checkExport", () => {
           at[path.at(-1)!] = null;
           const mayBeNull =
             optional.has(String(path.at(-1))) ||
-            /^(definition|precision|generator|notices|model|store)/.test(String(path[0]));
+            /^(definition|precision|generator|geometry|notices|model|store)/.test(String(path[0]));
           if (!mayBeNull) expect(call, `${path.join(".")} = null`).toThrow(WireError);
         }
       }

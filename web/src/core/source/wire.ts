@@ -107,6 +107,7 @@ export interface ExportInfo {
   model: Record<string, unknown> | null;
   precision: string | null;
   generator: string | null;
+  geometry: boolean; // whether it has cameras and depth
   notices: string[];
   store: StoreInfo | null;
 }
@@ -276,6 +277,7 @@ export function checkExport(value: unknown): ExportInfo {
     model: orNull(object)(o.model, "model"),
     precision: orNull(text)(o.precision, "precision"),
     generator: orNull(text)(o.generator, "generator"),
+    geometry: orNull(flag)(o.geometry, "geometry") ?? false,
     notices: orNull(list(text))(o.notices, "notices") ?? [],
     store: orNull(storeInfo)(o.store, "store"),
   };

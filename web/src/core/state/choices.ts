@@ -11,11 +11,14 @@ import type { ExportInfo, WireError } from "../source/wire";
 // Where colours may end by a number: probabilities. Recipes and links take no others.
 export const kFixedScale = { least: 1e-9, most: 1 };
 
+export const kPointSizes = { least: 0.25, most: 4 };
+export const kMostLeftOut = 0.95; // of the points in 3D
+
 // Heads count from 1; this stands for their average.
 export const kAverage = 0;
 export const kMostPins = 4;
 
-export const kViews = ["frames", "layers", "heads", "matrix", "atlas"] as const;
+export const kViews = ["frames", "layers", "heads", "matrix", "atlas", "scene"] as const;
 export type View = (typeof kViews)[number];
 // What a colour scale reaches over (display.ts).
 export const kScales = ["view", "head", "layer", "map", "max", "fixed"] as const;
@@ -106,6 +109,10 @@ export function createChoices() {
     showMatches: signal(true),
     showLines: signal(false),
     showGrid: signal(true),
+    // Of exports with geometry: the marks of what it says on the frames; the cloud of points in 3D.
+    showTruth: signal(true),
+    pointSize: signal(1), // of the distance between points
+    leastConfidence: signal(0), // so much of the points, those trusted least, is left out
     // CSS pixels of a column in the layer and head views. 0 makes columns so wide that all are in view, if they can be.
     columnWidth: signal(0),
     theme: signal<Theme>("auto"),

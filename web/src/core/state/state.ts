@@ -9,6 +9,7 @@ import { createChoices, createOpened } from "./choices";
 import { derive } from "./derived";
 import { createFeeds } from "./feeds";
 import { followFrames } from "./frame_order";
+import { createScene } from "./scene";
 import { linkPlaces, notKept, notKeptOfReport, readChoices } from "./link";
 
 export function createState(source: Source) {
@@ -18,9 +19,10 @@ export function createState(source: Source) {
   const feeds = createFeeds(source, shown);
   const pointing = createPointing();
   const atlas = createAtlas(source, shown, pointing);
+  const scene = createScene(source, shown);
   // The link of the export on show, until a report tells what of it there is.
   const unreported = signal<{ query: string; of: ExportInfo | null } | null>(null);
-  const stops = [feeds.follow(), atlas.follow(), effect(hearReport)];
+  const stops = [feeds.follow(), atlas.follow(), scene.follow(), effect(hearReport)];
   const openings = signal(0);
 
   function hearReport(): void {
@@ -80,6 +82,7 @@ export function createState(source: Source) {
     feeds,
     pointing,
     atlas,
+    scene,
     // The frames of the view of frames: those that are large, and those that are small below.
     framesOnShow: followFrames(shown, feeds.main),
     // Ends all that goes on: requests are aborted, and nothing follows the choices any more.
