@@ -12,6 +12,7 @@ import {
   LineBasicMaterial,
   LineSegments,
   Matrix4,
+  MeshBasicMaterial,
   NearestFilter,
   OneFactor,
   OneMinusSrcAlphaFactor,
@@ -498,7 +499,9 @@ export class SceneView {
     const out = new Scene();
     if (this.cloud) out.add(this.plainCloud(this.cloud.geometry));
     for (const each of [...this.cameras.children, ...this.query.children]) {
-      if (each instanceof LineSegments) out.add(each.clone());
+      if (!(each instanceof LineSegments)) continue;
+      const { color } = each.material as LineBasicMaterial;
+      out.add(new LineSegments(each.geometry, new MeshBasicMaterial({ color })));
     }
     const bytes = (await new GLTFExporter().parseAsync(out, { binary: true })) as ArrayBuffer;
     return new Blob([bytes], { type: "model/gltf-binary" });
@@ -527,7 +530,7 @@ export class SceneView {
     const geometry = new BufferGeometry();
     geometry.setAttribute("position", new BufferAttribute(place, 3));
     geometry.setAttribute("color", new BufferAttribute(seen, 3));
-    return new Points(geometry, new PointsMaterial({ vertexColors: true }));
+    return new Points(geometry, new MeshBasicMaterial({ vertexColors: true }));
   }
 
   dispose(): void {
