@@ -159,7 +159,7 @@ GeometryAnswers::Scene GeometryAnswers::SceneOf(const std::shared_ptr<const Open
   const std::optional<fs::path> folder = opened->described.GeometryFolder();
   if (!folder) {
     throw Refusal(404, "this export has no geometry", opened->id,
-                  "Export with --geometry or --geometry_from to have cameras and depth.");
+                  "Export with --geometry, or add cameras with vggt-attn geometry.");
   }
   const auto identity = IdentityOf(*folder / kCamerasName);
   // Whoever asks meanwhile waits: it would read the same.

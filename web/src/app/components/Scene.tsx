@@ -106,7 +106,8 @@ function Lacking() {
       </p>
       <p>
         Predicted by the model itself: <code>vggt-attn export --geometry</code>. From cameras that
-        you have: <code>--geometry_from FILE</code>, also for an export that exists.
+        you have: <code>--geometry_from FILE</code>, or for an export that exists{" "}
+        <code>vggt-attn geometry EXPORT --from FILE</code>.
       </p>
     </div>
   );
