@@ -187,6 +187,7 @@ void BindCapture(nb::module_& module) {
             options.geometry = PredictionOptions{.points = points, .layers = layers, .lens = lens};
           },
           "points"_a, "layers"_a.none(), "lens"_a)
+      .def_rw("geometry_from", &CaptureOptions::geometry_from)
       .def_rw("image_set_name", &CaptureOptions::image_set_name)
       .def_rw("output", &CaptureOptions::output)
       .def_rw("overwrite", &CaptureOptions::overwrite);

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
 import signal
@@ -196,6 +197,22 @@ def test_geometry_is_predicted_if_asked(golden: Path, tmp_path: Path) -> None:
     assert made.made["prediction_flops"] != 0
 
 
+def test_geometry_may_be_given(golden: Path, tmp_path: Path) -> None:
+    demo = golden.parents[3] / "examples/demo"
+    made = va.export(
+        demo / "images",
+        out=tmp_path / "out",
+        num_images=2,
+        geometry_from=demo / "cameras.json",
+        **SMALL,
+    )
+    told = json.loads((made.path / "geometry/cameras.json").read_text())
+    assert told["source"] == "given: cameras.json"
+    depth = np.load(made.path / "geometry/frame_00.npz")["depth"]
+    assert depth.shape[1] == 70
+    assert (depth > 0).any()
+
+
 def test_equals_the_golden_export(golden: Path, tmp_path: Path) -> None:
     # Made by the reference implementation in PyTorch; the arguments are those of args.json.
     weights = tmp_path / "tiny.safetensors"
@@ -274,6 +291,11 @@ def test_what_has_been_replaced_answers_no_more(tmp_path: Path) -> None:
             {"geometry": True, "geometry_layers": [1, 2]},
             ValueError,
             "`geometry_layers`: names 2 layers, four are needed",
+        ),
+        (
+            {"geometry": True, "geometry_from": "cameras.json"},
+            ValueError,
+            "`geometry_from`: cameras and depth are either given or predicted",
         ),
         ({"layers": [99]}, ValueError, "`layers`: there is no layer 99 in this model"),
         ({"image_size": 71}, va.Error, "image size 71 does not fit patches of 14 pixels"),

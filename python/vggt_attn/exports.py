@@ -428,6 +428,7 @@ def export(
     geometry_points: bool = False,
     geometry_layers: Iterable[SupportsIndex] | None = None,
     layers_lens: SupportsIndex | Iterable[SupportsIndex] | None = None,
+    geometry_from: AnyPath | None = None,
     heatmaps: bool = True,
     save_per_head: bool = False,
     layers: SupportsIndex | Iterable[SupportsIndex] | str | None = None,
@@ -467,6 +468,8 @@ def export(
         geometry_layers: whose tokens depth and points are made of: four layers, from 1; None: as
             the model was trained.
         layers_lens: predict them after each of these layers, too, as if the model ended there.
+        geometry_from: cameras and depth that are known, in place of predicted ones: a cameras.json,
+            or a folder with one, a COLMAP model or a scan.
         heatmaps: write the classic maps.
         save_per_head: those of each head, not their mean.
         layers: only these, from 1; None or ``"all"``: all.
@@ -512,6 +515,8 @@ def export(
         options.set_geometry(bool(geometry_points), four, lens)
     elif geometry_points or geometry_layers is not None or layers_lens is not None:
         raise OptionError("is not asked for", "`geometry`", "Give geometry=True, too.")
+    if geometry_from is not None:
+        options.geometry_from = path_of("geometry_from", geometry_from)
     options.heatmaps = bool(heatmaps)
     options.save_per_head = bool(save_per_head)
     options.layers = _layers(layers)
