@@ -28,6 +28,7 @@ export default function setup(project: TestProject) {
     ["own_", "--num_images 2 --save_per_head"],
     ["store_", `--num_images 3 --save_per_head --stride_h 2 --stride_w 2 ${save}`],
     ["bare_", "--num_images 2 --save_qk --no_heatmaps"],
+    ["scene_", "--num_images 3 --save_qk --geometry_from examples/demo/cameras.json"],
   ];
   for (const [prefix, flags] of kinds) {
     const all = `export --image_set_name demo --image_size 112 --quiet ${flags}`.split(" ");

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+// What cameras and depth add to an export: marks on its frames, and the scene in 3D, drawn by WebGL without a graphics
+// processor.
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Browser } from "playwright-core";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import type { Point } from "../src/core/maps/geometry";
+import { repository } from "./exports";
+import { Server } from "./server";
+import { cellPixel, openBrowser, Viewer } from "./viewer";
+
+type Triple = [number, number, number];
+interface Scene {
+  K: [Triple, Triple, Triple];
+  views: { file: string; R: [Triple, Triple, Triple]; t: Triple }[];
+}
+const truth = JSON.parse(
+  readFileSync(join(repository, "examples/demo/cameras.json"), "utf8"),
+) as Scene;
+
+const kScene = "?path=scene_demo&layer=6&row=3&col=4";
+
+let browser: Browser;
+let server: Server;
+let viewer: Viewer;
+
+beforeAll(async () => {
+  browser = await openBrowser(["--use-angle=swiftshader", "--enable-unsafe-swiftshader"]);
+  server = await Server.start("scene_demo");
+});
+afterAll(async () => {
+  await browser.close();
+  await server.stop();
+});
+afterEach(() => viewer.close());
+
+const dot = (a: Triple, b: Triple) => a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
+const times = (m: [Triple, Triple, Triple], x: Triple) => m.map((row) => dot(row, x)) as Triple;
+const turned = (m: [Triple, Triple, Triple], x: Triple) =>
+  [0, 1, 2].map((j) => m[0][j]! * x[0] + m[1][j]! * x[1] + m[2][j]! * x[2]) as Triple;
+const plus = (a: Triple, b: Triple, factor = 1) =>
+  a.map((value, i) => value + factor * b[i]!) as Triple;
+
+// Where view b shows what lies on the ray of a pixel of view a, `depth` metres before the camera. Centres of pixels are
+// whole numbers in the scene's file, and half ones on the page.
+function seen(a: number, pixel: Point, depth: number, b: number): Point {
+  const [fx, cx, fy, cy] = [truth.K[0][0], truth.K[0][2], truth.K[1][1], truth.K[1][2]];
+  const from = truth.views[a]!;
+  const to = truth.views[b]!;
+  const ray: Triple = [(pixel.x - 0.5 - cx) / fx, (pixel.y - 0.5 - cy) / fy, 1];
+  const world = turned(from.R, plus(ray.map((value) => value * depth) as Triple, from.t, -1));
+  const at = plus(times(to.R, world), to.t);
+  return { x: (fx * at[0]) / at[2] + cx + 0.5, y: (fy * at[1]) / at[2] + cy + 0.5 };
+}
+
+describe("marks on frames", () => {
+  it("lie on the epipolar lines of the true cameras", async () => {
+    viewer = await Viewer.open(browser, server, kScene);
+    await expect.poll(() => viewer.id("truth-mark").count()).toBeGreaterThan(0);
+    const info = await viewer.info();
+    const query = cellPixel(info, 3, 4);
+    const views = info.frames.map(({ source }) =>
+      truth.views.findIndex(({ file }) => file === `images/${source!.file}`),
+    );
+    const marks = await viewer.page.evaluate(() =>
+      [...document.querySelectorAll<HTMLElement>("[data-testid=truth-mark]")].map((mark) => ({
+        frame: Number(mark.closest<HTMLElement>("[data-testid=overlay]")!.dataset["frame"]),
+        left: parseFloat(mark.style.left) / 100,
+        top: parseFloat(mark.style.top) / 100,
+      })),
+    );
+    for (const { frame, left, top } of marks) {
+      const { width, height } = info.frames[frame]!;
+      const at = { x: left * width!, y: top * height! };
+      const [near, far] = [0.5, 5].map((depth) => seen(views[0]!, query, depth, views[frame]!)) as [
+        Point,
+        Point,
+      ];
+      const along = { x: far.x - near.x, y: far.y - near.y };
+      const across = (at.x - near.x) * along.y - (at.y - near.y) * along.x;
+      expect(Math.abs(across) / Math.hypot(along.x, along.y)).toBeLessThan(0.5);
+    }
+    const said = await viewer.id("truth-error").allInnerTexts();
+    expect(said.length).toBeGreaterThan(0);
+    for (const text of said) expect(text).toMatch(/^(off by \d+\.\d|hidden)$/);
+  });
+
+  it("are not there without geometry, or when they are not wanted", async () => {
+    viewer = await Viewer.open(browser, server, `${kScene}&truth=0`);
+    await expect.poll(() => viewer.id("overlay").count()).toBe(3);
+    expect(await viewer.id("epipolar").count()).toBe(0);
+    await viewer.load("store_demo");
+    expect(await viewer.id("epipolar").count()).toBe(0);
+  });
+});
+
+describe("the scene in 3D", () => {
+  // Colours that many pixels of the canvas have.
+  const colours = async () => {
+    const png = await viewer.id("scene-canvas").screenshot();
+    return viewer.page.evaluate(async (base64) => {
+      const bytes = Uint8Array.from(atob(base64), (each) => each.charCodeAt(0));
+      const picture = await createImageBitmap(new Blob([bytes]));
+      const context = new OffscreenCanvas(picture.width, picture.height).getContext("2d")!;
+      context.drawImage(picture, 0, 0);
+      const { data } = context.getImageData(0, 0, picture.width, picture.height);
+      const found = new Set<number>();
+      for (let i = 0; i < data.length; i += 4) {
+        found.add(((data[i]! >> 4) << 8) | ((data[i + 1]! >> 4) << 4) | (data[i + 2]! >> 4));
+      }
+      return found.size;
+    }, png.toString("base64"));
+  };
+
+  it("shows the points, and asks what is clicked", async () => {
+    viewer = await Viewer.open(browser, server, kScene);
+    viewer.allow(/GPU stall due to ReadPixels/); // by the pictures that this test takes
+    await viewer.page.keyboard.press("3");
+    await expect.poll(() => viewer.text("scene-source")).toMatch(/points, from cameras\.json/);
+    await expect.poll(colours).toBeGreaterThan(100);
+    expect(viewer.page.url()).toContain("view=scene");
+    const before = viewer.page.url();
+    const box = (await viewer.id("scene-canvas").boundingBox())!;
+    await viewer.page.mouse.click(box.x + box.width / 2, box.y + box.height / 2);
+    await expect.poll(() => viewer.page.url()).not.toBe(before);
+    expect(new URL(viewer.page.url()).searchParams.get("view")).toBe("scene");
+    expect(await viewer.violations()).toEqual([]);
+  });
+
+  it("says what geometry would add where there is none", async () => {
+    viewer = await Viewer.open(browser, server, "?path=store_demo&view=scene");
+    await expect.poll(() => viewer.text("scene-none")).toContain("--geometry_from");
+  });
+});
