@@ -187,7 +187,7 @@ class Refusals(Case):
         self.refuse_export(2, ["more"], "unknown argument 'more'. " + export)
         self.refuse_export(2, ["--\x1b[31m"], "unknown flag '--?[31m'")
         self.refuse(2, [],
-                    "no command: give one of export, view, query, figure, report, inspect, preprocess, "
+                    "no command: give one of export, view, query, figure, report, geometry, inspect, preprocess, "
                     "synth-weights. See 'vggt-attn --help'.")
         self.refuse(2, ["exprot"], "unknown command 'exprot'; did you mean export?")
         self.refuse(2, ["frobnicate"], "unknown command 'frobnicate'. See 'vggt-attn --help'.")
