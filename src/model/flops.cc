@@ -15,10 +15,6 @@ double PixelFlops(const ResidualUnitSpec& unit) {
   return PixelFlops(unit.conv1) + PixelFlops(unit.conv2);
 }
 
-double Weights(const LinearSpec& layer) {
-  return static_cast<double>(layer.in) * static_cast<double>(layer.out);
-}
-
 }  // namespace
 
 double BlockFlops(const BlockSpec& block, const TokenGrid& grid) {
@@ -62,8 +58,8 @@ double HeadFlops(const DptSpec& head, int64_t grid_height, int64_t grid_width, i
 }
 
 double HeadFlops(const CameraHeadSpec& head, int64_t frames) {
-  double weights =
-      Weights(head.embed_pose) + Weights(head.modulation) + Weights(head.fc1) + Weights(head.fc2);
+  double weights = head.embed_pose.weights() + head.modulation.weights() + head.fc1.weights() +
+                   head.fc2.weights();
   for (const BlockSpec& block : head.trunk) weights += block.weights();
   const auto rows = static_cast<double>(frames);
   const double attention =

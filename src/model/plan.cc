@@ -9,10 +9,6 @@
 namespace vggt {
 namespace {
 
-double Weights(const LinearSpec& layer) {
-  return static_cast<double>(layer.in) * static_cast<double>(layer.out);
-}
-
 // What precedes the blocks of a stage. The position embedding stands where DINOv2 has it, after the
 // token that it is added to.
 void AddTokens(const StageSpec& stage, int64_t dim, TensorList& list) {
@@ -48,7 +44,8 @@ double BlockSpec::keys_per_query(const TokenGrid& grid) const {
 }
 
 double BlockSpec::weights() const {
-  return Weights(qkv) + (rest ? Weights(rest->proj) + Weights(rest->fc1) + Weights(rest->fc2) : 0);
+  return qkv.weights() +
+         (rest ? rest->proj.weights() + rest->fc1.weights() + rest->fc2.weights() : 0);
 }
 
 std::vector<std::string> StageSpec::token_names() const {

@@ -33,6 +33,8 @@ struct LinearSpec {
   // LayerScale: the tensor [out] by which y is multiplied, channel by channel. Empty: there is
   // none.
   std::string scale;
+
+  double weights() const { return static_cast<double>(in) * static_cast<double>(out); }
 };
 
 // LayerNorm over `width` channels. Its tensors are NAME.weight and NAME.bias, both [width].

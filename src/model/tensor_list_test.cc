@@ -8,7 +8,7 @@ namespace {
 
 using ::testing::ElementsAre;
 
-std::vector<std::string> Texts(TensorList list) {
+std::vector<std::string> TextsOf(TensorList list) {
   std::vector<std::string> texts;
   for (const WantedTensor& tensor : list.Take()) {
     texts.push_back(tensor.name + ' ' + ShapeText(tensor.shape));
@@ -24,7 +24,7 @@ TEST(TensorList, NamesWhatLayersAndNormsHave) {
   list.Add(std::optional<NormSpec>());
   list.Add("t", {1, 7});
   list.Add(std::vector<WantedTensor>{{"u", {8}, false}});
-  EXPECT_THAT(Texts(list),
+  EXPECT_THAT(TextsOf(list),
               ElementsAre("a.weight [3, 2]", "a.bias [3]", "b.weight [5, 4]", "b.bias [5]",
                           "b_scale [5]", "n.weight [6]", "n.bias [6]", "t [1, 7]", "u [8]"));
 }
@@ -36,8 +36,8 @@ TEST(TensorList, ABlockWithoutRestEndsAtItsQueriesAndKeys) {
   block.q_norm = {"q_norm", 2, 1e-5F};
   TensorList list;
   list.Add(block);
-  EXPECT_THAT(Texts(list), ElementsAre("norm1.weight [4]", "norm1.bias [4]", "qkv.weight [8, 4]",
-                                       "qkv.bias [8]", "q_norm.weight [2]", "q_norm.bias [2]"));
+  EXPECT_THAT(TextsOf(list), ElementsAre("norm1.weight [4]", "norm1.bias [4]", "qkv.weight [8, 4]",
+                                         "qkv.bias [8]", "q_norm.weight [2]", "q_norm.bias [2]"));
 }
 
 }  // namespace
