@@ -28,6 +28,8 @@ using testing::AsBytes;
 using testing::BodyOf;
 using testing::WhatOf;
 
+// Views into the response, which has to stay.
+std::vector<NpyArray> ArraysIn(Response&&) = delete;
 std::vector<NpyArray> ArraysIn(const Response& response) {
   std::vector<NpyArray> arrays;
   for (Bytes rest = AsBytes(response.body); !rest.empty();) {
@@ -129,7 +131,8 @@ TEST_F(GeometryAnswerTest, PointsLieOnTheWalls) {
 }
 
 TEST_F(GeometryAnswerTest, DepthHasASampleInTheMiddleOfEachPatch) {
-  const std::vector<NpyArray> arrays = ArraysIn(Ask("/api/geometry/depth.npy"));
+  const Response response = Ask("/api/geometry/depth.npy");
+  const std::vector<NpyArray> arrays = ArraysIn(response);
   ASSERT_EQ(arrays.size(), 1U);
   EXPECT_EQ(arrays[0].shape, (Shape{3, 10, 15}));
   const auto depth = NumbersOf<float>(arrays[0]);
