@@ -80,7 +80,7 @@ endfunction()
 function(vggt_discover_tests TARGET PREFIX)
   if(VGGT_SANITIZE MATCHES address)
     add_test(NAME ${PREFIX} COMMAND ${TARGET} --gtest_brief=1)
-    set_tests_properties(${PREFIX} PROPERTIES TIMEOUT 900)
+    set_tests_properties(${PREFIX} PROPERTIES TIMEOUT 1800)
     return()
   endif()
   gtest_discover_tests(${TARGET} TEST_PREFIX ${PREFIX}/ DISCOVERY_MODE PRE_TEST
