@@ -54,7 +54,7 @@ struct Workspace {
   // Laid out by LayerPass::PatchesAt and SpecialsAt: e of both rows, sums of columns of
   // probabilities and of rows of length 1.
   FloatBuffer e, e_before, column, unit;
-  FloatBuffer specials, top;
+  FloatBuffer specials, top, factors;
   std::vector<int64_t> column_sums, unit_sums;
 };
 
@@ -92,6 +92,7 @@ class LayerPass {
       }
       w.specials = FloatBuffer(static_cast<size_t>(grid_.all_specials() + kPartPadding));
       w.top = FloatBuffer(static_cast<size_t>(grid_.tokens() + kPartPadding));
+      w.factors = FloatBuffer(w.parts.size() + kPartPadding);
       w.column_sums.assign(size, 0);
       w.unit_sums.assign(size, 0);
     }
@@ -115,9 +116,11 @@ class LayerPass {
     s.uniform = Uniform();
     for (int64_t head = 0; head < s.heads; ++head) {
       AddHead(head, s);
-      AddMeans(head, s);
-      AddFrames(head, s);
-      AddFlow(head, s);
+      ParallelFor(3, 1, [&](size_t part) {
+        if (part == 0) AddMeans(head, s);
+        if (part == 1) AddFrames(head, s);
+        if (part == 2) AddFlow(head, s);
+      });
     }
     s.layer_index = blocks_.layers[layer_].index;  // tiles have refused a layer that is not there
     return s;
@@ -245,9 +248,9 @@ class LayerPass {
     }
   }
 
-  // Reads a row of logits. Returns its largest logit and the sum of exp(logit - largest).
-  std::pair<double, double> ReadRow(const float* row, const FrameRange& frames, Workspace& w,
-                                    std::vector<Part>& parts, float* e) const {
+  // Reads a row of logits. Returns the sum of exp(logit - largest logit).
+  double ReadRow(const float* row, const FrameRange& frames, PartMoments moments, Workspace& w,
+                 std::vector<Part>& parts, float* e) const {
     for (int64_t f = 0; f < frames.count(); ++f) {
       std::copy_n(row + grid_.first_token(f), specials_, w.specials.data() + f * specials_);
     }
@@ -257,15 +260,19 @@ class LayerPass {
     ForEachPart(frames, parts, [&](Part& part, int64_t at, int64_t keys) {
       const bool special = at >= SpecialsAt(0);
       static_cast<PartSums&>(part) =
-          ExponentiatePart(special ? w.specials.data() : patches, keys, e + at);
+          ExponentiatePart(special ? w.specials.data() : patches, keys, e + at, moments);
       patches += grid_.tokens_per_frame();
     });
-    double largest = -std::numeric_limits<double>::infinity(), total = 0;
-    ForEachPart(frames, parts, [&](Part& part, int64_t, int64_t) {
-      largest = std::max<double>(largest, part.largest);
+    int64_t count = 0;
+    ForEachPart(frames, parts, [&](const Part& part, int64_t, int64_t) {
+      w.factors[static_cast<size_t>(count++)] = part.largest;
     });
+    const double largest =
+        ExponentiatePart(w.factors.data(), count, w.factors.data(), PartMoments::kNo).largest;
+    double total = 0;
+    const float* factor = w.factors.data();
     ForEachPart(frames, parts, [&](Part& part, int64_t, int64_t) {
-      part.factor = std::exp(part.largest - largest);
+      part.factor = *factor++;
       total += part.sum * part.factor;
     });
     const double log_normalizer = largest + std::log(total);
@@ -273,7 +280,7 @@ class LayerPass {
       part.log_factor = part.largest - log_normalizer;
       part.factor /= total;
     });
-    return {largest, total};
+    return total;
   }
 
   void AddFrameMasses(const FrameRange& frames, const std::vector<Part>& parts, float* out) const {
@@ -291,7 +298,7 @@ class LayerPass {
     const int64_t patch = token % grid_.tokens_per_frame() - specials_;
     const size_t query = QueryAt(
         frame, patch < 0 ? patch + specials_ : specials_ + rank_[static_cast<size_t>(patch)]);
-    const auto [largest, total] = ReadRow(row, frames, w, w.parts, w.e.data());
+    const double total = ReadRow(row, frames, PartMoments::kYes, w, w.parts, w.e.data());
     AddFlowOf(query, frame, frames, w);
     if (patch < 0) return;
 
@@ -324,11 +331,9 @@ class LayerPass {
     set(HeadMetric::kEffectiveKeys, std::exp(entropy));
     set(HeadMetric::kParticipation, 1 / squares);
     set(HeadMetric::kTop1Mass, 1 / total);
-    float top[kTopValues];
+    float top[PaddedPart(kTopValues)];
     const int64_t tops = TopValues(row, std::llround(keys), w.top.data(), top);
-    double top_sum = 0;
-    for (int64_t i = 0; i < tops; ++i) top_sum += std::exp(top[i] - largest);
-    set(HeadMetric::kTop10Mass, top_sum / total);
+    set(HeadMetric::kTop10Mass, ExponentiatePart(top, tops, top, PartMoments::kNo).sum / total);
     set(HeadMetric::kSpecialMass, special_mass);
     set(HeadMetric::kOwnMass, own.mass());
     set(HeadMetric::kCrossMass, patch_mass);
@@ -362,7 +367,7 @@ class LayerPass {
   double RopeShare(const float* before, const float* row, const FrameRange& frames,
                    Workspace& w) const {
     if (before == row) return 0;
-    ReadRow(before, frames, w, w.before, w.e_before.data());
+    ReadRow(before, frames, PartMoments::kNo, w, w.before, w.e_before.data());
     double sum = 0;
     const Part* other = w.before.data();
     ForEachPart(frames, w.parts, [&](const Part& part, int64_t at, int64_t count) {
@@ -420,19 +425,21 @@ class LayerPass {
   }
 
   void AddMeans(int64_t head, LayerStatistics& s) const {
+    std::array<double, kRowMetrics> counts = {}, sums = {};
+    for (int64_t f = 0; f < grid_.frames; ++f) {
+      ForEachPatchQuery(f, [&](size_t query) {
+        const auto& values = results_.metrics[query];
+        for (size_t m = 0; m < kRowMetrics; ++m) {
+          const bool known = !std::isnan(values[m]);
+          counts[m] += known ? 1 : 0;
+          sums[m] += known ? values[m] : 0;
+        }
+      });
+    }
     for (size_t m = 0; m < kRowMetrics; ++m) {
-      double count = 0, sum = 0;
-      for (int64_t f = 0; f < grid_.frames; ++f) {
-        ForEachPatchQuery(f, [&](size_t query) {
-          const double value = results_.metrics[query][m];
-          if (std::isnan(value)) return;
-          ++count;
-          sum += value;
-        });
-      }
-      if (count == 0) continue;
+      if (counts[m] == 0) continue;
       const size_t place = At(static_cast<HeadMetric>(m), head, s);
-      s.mean[place] = sum / count;
+      s.mean[place] = sums[m] / counts[m];
       s.standard_error[place] = sample_.all ? 0 : StandardError(m);
     }
     if (!mutual_) return;

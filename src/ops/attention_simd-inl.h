@@ -150,12 +150,16 @@ void PackKeys(const float* keys, int64_t stride, int64_t count, int64_t head_dim
   }
 }
 
-// Splits x = whole + rest for -125 ≤ x ≤ 0, |rest| ≤ 1/2. The float x + 1.5 · 2^23 has no
-// fractional bits: the addition rounds x to a whole number and leaves it in the lowest bits.
+// Splits x · factor = whole + rest for -125 ≤ x · factor ≤ 0, |rest| ≤ 1/2; the factor is 1 if none
+// is given. The float x + 1.5 · 2^23 has no fractional bits: the addition rounds x to a whole
+// number and leaves it in the lowest bits.
 struct Split {
   explicit HWY_INLINE Split(V x)
       : shifted(hn::Add(x, hn::Set(d, 0x1.8p23F))),
         rest(hn::Sub(x, hn::Sub(shifted, hn::Set(d, 0x1.8p23F)))) {}
+  HWY_INLINE Split(V x, V factor)
+      : shifted(hn::MulAdd(x, factor, hn::Set(d, 0x1.8p23F))),
+        rest(hn::MulSub(x, factor, hn::Sub(shifted, hn::Set(d, 0x1.8p23F)))) {}
   // p · 2^whole for p in [1/2, 2): `whole` is added to the exponent bits of p.
   HWY_INLINE V TimesPower(V p) const {
     const hn::RebindToUnsigned<D> du;
@@ -168,8 +172,7 @@ struct Split {
 // 2^x for x ≤ 0, and 2^-125 for x below -125. The relative error is below 2e-7. A polynomial of
 // degree 6 on [-1/2, 1/2], fitted for the least relative error (3e-9, before float32 rounds), times
 // a power of two.
-HWY_INLINE V Exp2(V x) {
-  const Split split(hn::Max(x, hn::Set(d, -125.0F)));
+HWY_INLINE V Exp2(const Split& split) {
   const V f = split.rest;
   V p = hn::Set(d, 1.5345811796e-4F);
   p = hn::MulAdd(p, f, hn::Set(d, 1.33999312168e-3F));
@@ -179,6 +182,14 @@ HWY_INLINE V Exp2(V x) {
   p = hn::MulAdd(p, f, hn::Set(d, 6.93147205737e-1F));
   p = hn::MulAdd(p, f, hn::Set(d, 1.0F));
   return split.TimesPower(p);
+}
+
+HWY_INLINE V Exp2(V x) { return Exp2(Split(hn::Max(x, hn::Set(d, -125.0F)))); }
+
+// e^x for x ≤ 0, and 2^-125 for x below ln 2^-125.
+HWY_INLINE V Exp(V x) {
+  constexpr float kLog2E = 1.44269504F, kLeast = -86.6433976F;
+  return Exp2(Split(hn::Max(x, hn::Set(d, kLeast)), hn::Set(d, kLog2E)));
 }
 
 // The largest of x[0 … count) and `start`.

@@ -27,12 +27,18 @@ HWY_INLINE float NthLargest(float* x, int64_t count, int64_t n) {
   V nth = infinity;
   for (int64_t i = 0; i < count; i += kLanes) {
     const V values = hn::LoadU(d, x + i);
-    V larger = hn::Zero(d);
-    for (int64_t j = 0; j < count; ++j) {
-      const auto is_larger = hn::Gt(hn::Set(d, x[j]), values);
-      larger = hn::Add(larger, hn::IfThenElseZero(is_larger, hn::Set(d, 1)));
+    // Two counts, since each step of one waits for the step before.
+    V larger = hn::Zero(d), other = larger;
+    const auto one_if_larger = [&](float value) {
+      return hn::IfThenElseZero(hn::Gt(hn::Set(d, value), values), hn::Set(d, 1));
+    };
+    int64_t j = 0;
+    for (; j + 2 <= count; j += 2) {
+      larger = hn::Add(larger, one_if_larger(x[j]));
+      other = hn::Add(other, one_if_larger(x[j + 1]));
     }
-    const auto among = hn::Lt(larger, hn::Set(d, static_cast<float>(n)));
+    if (j < count) larger = hn::Add(larger, one_if_larger(x[j]));
+    const auto among = hn::Lt(hn::Add(larger, other), hn::Set(d, static_cast<float>(n)));
     nth = hn::Min(nth, hn::IfThenElse(among, values, infinity));
   }
   return hn::GetLane(hn::MinOfLanes(d, nth));

@@ -23,41 +23,47 @@ static_assert(kPartPadding % kLanes == 0);
 
 constexpr int64_t kSumTogether = 128;  // values a lane that are added in float32, before double
 
-PartSums ExponentiatePart(const float* x, int64_t count, float* out) {
-  constexpr float kLog2E = 1.44269504F;
+template <bool kWithMoments>
+PartSums Exponentiate(const float* x, int64_t count, float* out) {
   PartSums result;
   result.largest = MaxOf(x, count, x[0]);
-  const V shift = hn::Set(d, result.largest), to_log2 = hn::Set(d, kLog2E);
+  const V shift = hn::Set(d, result.largest);
   for (int64_t i = 0; i < count;) {
     const int64_t end = std::min(count, i + kSumTogether * kLanes);
     V sum = hn::Zero(d), squares = hn::Zero(d), weighted = hn::Zero(d);
     const auto add = [&](V e, V difference) {
+      hn::StoreU(e, d, out + i);
       sum = hn::Add(sum, e);
-      squares = hn::MulAdd(e, e, squares);
-      weighted = hn::MulAdd(e, difference, weighted);
+      if constexpr (kWithMoments) {
+        squares = hn::MulAdd(e, e, squares);
+        weighted = hn::MulAdd(e, difference, weighted);
+      }
+      i += kLanes;
     };
-    for (; i + kLanes <= end; i += kLanes) {
+    while (i + kLanes <= end) {
       // The difference first: large logits keep their digits.
       const V difference = hn::Sub(hn::LoadU(d, x + i), shift);
-      const V e = Exp2(hn::Mul(difference, to_log2));
-      hn::StoreU(e, d, out + i);
-      add(e, difference);
+      add(Exp(difference), difference);
     }
     if (i < end) {
       const auto exists = hn::FirstN(d, static_cast<size_t>(end - i));
       const V difference = hn::IfThenElseZero(exists, hn::Sub(LoadPart(x + i, end - i), shift));
-      const V e = hn::IfThenElseZero(exists, Exp2(hn::Mul(difference, to_log2)));
-      hn::StoreU(e, d, out + i);
-      add(e, difference);
-      i += kLanes;
+      add(hn::IfThenElseZero(exists, Exp(difference)), difference);
     }
     result.sum += hn::GetLane(hn::SumOfLanes(d, sum));
-    result.squares += hn::GetLane(hn::SumOfLanes(d, squares));
-    result.weighted += hn::GetLane(hn::SumOfLanes(d, weighted));
+    if constexpr (kWithMoments) {
+      result.squares += hn::GetLane(hn::SumOfLanes(d, squares));
+      result.weighted += hn::GetLane(hn::SumOfLanes(d, weighted));
+    }
   }
   const int64_t written = (count + kLanes - 1) / kLanes * kLanes;
   std::fill(out + written, out + PaddedPart(count), 0.0F);
   return result;
+}
+
+PartSums ExponentiatePart(const float* x, int64_t count, float* out, PartMoments moments) {
+  return moments == PartMoments::kYes ? Exponentiate<true>(x, count, out)
+                                      : Exponentiate<false>(x, count, out);
 }
 
 int64_t FirstPlaceOf(float value, const float* x, int64_t count) {
@@ -77,29 +83,42 @@ int64_t FirstPlaceOf(float value, const float* x, int64_t count) {
 // tenth of them is a bound that at least ten values reach, and on average few more: these are
 // gathered.
 int64_t TopValues(const float* x, int64_t count, float* scratch, float* out) {
-  constexpr int64_t kVectorsOfStep = kPartPadding / kLanes, kFew = 64;
+  constexpr int64_t kVectors = kPartPadding / kLanes, kSteps = 4, kStep = kSteps * kPartPadding;
+  constexpr int64_t kFew = 64;
   float largest[kPartPadding];
-  V best[kVectorsOfStep];
+  V best[kSteps * kVectors];
   for (V& b : best) b = hn::Set(d, -std::numeric_limits<float>::infinity());
   int64_t i = 0;
-  for (; i + kPartPadding <= count; i += kPartPadding) {
-#pragma GCC unroll 16
-    for (int64_t v = 0; v < kVectorsOfStep; ++v) {
+  for (; i + kStep <= count; i += kStep) {
+#pragma GCC unroll 64
+    for (int64_t v = 0; v < kSteps * kVectors; ++v) {
       best[v] = hn::Max(best[v], hn::LoadU(d, x + i + v * kLanes));
     }
   }
-  for (int64_t v = 0; v < kVectorsOfStep; ++v) hn::StoreU(best[v], d, largest + v * kLanes);
+  for (int64_t v = 0; v < kVectors; ++v) {
+    const V four = hn::Max(hn::Max(best[v], best[v + kVectors]),
+                           hn::Max(best[v + 2 * kVectors], best[v + 3 * kVectors]));
+    hn::StoreU(four, d, largest + v * kLanes);
+  }
   for (; i < count; ++i) largest[i % kPartPadding] = std::max(largest[i % kPartPadding], x[i]);
   const float bound = NthLargest(largest, kPartPadding, kTopValues);
 
   const V bounds = hn::Set(d, bound);
   int64_t gathered = 0;
-  for (i = 0; i + kLanes <= count; i += kLanes) {
-    const V values = hn::LoadU(d, x + i);
+  const auto gather = [&](const float* from) {
+    const V values = hn::LoadU(d, from);
     const auto reach = hn::Ge(values, bounds);
-    if (hn::AllFalse(d, reach)) continue;
     hn::StoreU(hn::Compress(values, reach), d, scratch + gathered);
     gathered += static_cast<int64_t>(hn::CountTrue(d, reach));
+  };
+  // Most steps have none: one look at four vectors tells.
+  constexpr int64_t kLook = 4 * kLanes;
+  for (i = 0; i + kLook <= count; i += kLook) {
+    const V most =
+        hn::Max(hn::Max(hn::LoadU(d, x + i), hn::LoadU(d, x + i + kLanes)),
+                hn::Max(hn::LoadU(d, x + i + 2 * kLanes), hn::LoadU(d, x + i + 3 * kLanes)));
+    if (hn::AllFalse(d, hn::Ge(most, bounds))) continue;
+    for (int64_t v = 0; v < 4; ++v) gather(x + i + v * kLanes);
   }
   for (; i < count; ++i) {
     if (x[i] >= bound) scratch[gathered++] = x[i];
@@ -114,7 +133,8 @@ int64_t TopValues(const float* x, int64_t count, float* scratch, float* out) {
   const float tenth = NthLargest(scratch, gathered, kTopValues);
   int64_t written = 0;
   for (i = 0; i < gathered; ++i) {
-    if (scratch[i] > tenth) out[written++] = scratch[i];
+    out[written] = scratch[i];
+    written += scratch[i] > tenth ? 1 : 0;
   }
   std::fill(out + written, out + taken, tenth);
   return taken;
@@ -225,8 +245,8 @@ HWY_EXPORT(SumOfDistances);
 
 }  // namespace
 
-PartSums ExponentiatePart(const float* x, int64_t count, float* out) {
-  return HWY_DYNAMIC_DISPATCH(ExponentiatePart)(x, count, out);
+PartSums ExponentiatePart(const float* x, int64_t count, float* out, PartMoments moments) {
+  return HWY_DYNAMIC_DISPATCH(ExponentiatePart)(x, count, out, moments);
 }
 
 int64_t FirstPlaceOf(float value, const float* x, int64_t count) {

@@ -24,10 +24,14 @@ struct PartSums {
   double weighted = 0;  // Σ e_i · (x_i - largest), at most 0
 };
 
+// Whether `squares` and `weighted` are wanted, too; otherwise they are 0.
+enum class PartMoments { kNo, kYes };
+
 // out[i] = e_i, and zeros up to PaddedPart(count); count is at least 1, logits are finite. The
 // relative error of each is below 2e-7 + 1e-7 · (largest - x_i); differences below -86 give about
 // 2e-38. `out` may be x.
-PartSums ExponentiatePart(const float* x, int64_t count, float* out);
+PartSums ExponentiatePart(const float* x, int64_t count, float* out,
+                          PartMoments moments = PartMoments::kYes);
 
 // The first place of x[0 … count) that holds `value`, or `count`.
 int64_t FirstPlaceOf(float value, const float* x, int64_t count);
