@@ -194,13 +194,19 @@ HWY_INLINE V Exp(V x) {
 
 // The largest of x[0 … count) and `start`.
 HWY_INLINE float MaxOf(const float* x, int64_t count, float start) {
-  V max = hn::Set(d, start), other = max;
+  constexpr int64_t kTogether = 4;  // since each maximum waits for the one before
+  V max[kTogether];
+  for (V& each : max) each = hn::Set(d, start);
   int64_t i = 0;
-  for (; i + 2 * kLanes <= count; i += 2 * kLanes) {
-    max = hn::Max(max, hn::LoadU(d, x + i));
-    other = hn::Max(other, hn::LoadU(d, x + i + kLanes));
+  for (; i + kTogether * kLanes <= count; i += kTogether * kLanes) {
+#pragma GCC unroll 4
+    for (int64_t v = 0; v < kTogether; ++v) {
+      max[v] = hn::Max(max[v], hn::LoadU(d, x + i + v * kLanes));
+    }
   }
-  float result = hn::GetLane(hn::MaxOfLanes(d, hn::Max(max, other)));
+  for (; i + kLanes <= count; i += kLanes) max[0] = hn::Max(max[0], hn::LoadU(d, x + i));
+  float result =
+      hn::GetLane(hn::MaxOfLanes(d, hn::Max(hn::Max(max[0], max[1]), hn::Max(max[2], max[3]))));
   for (; i < count; ++i) result = std::max(result, x[i]);
   return result;
 }

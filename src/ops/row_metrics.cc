@@ -68,7 +68,13 @@ PartSums ExponentiatePart(const float* x, int64_t count, float* out, PartMoments
 
 int64_t FirstPlaceOf(float value, const float* x, int64_t count) {
   const V wanted = hn::Set(d, value);
+  const auto is_here = [&](int64_t at) { return hn::Eq(hn::LoadU(d, x + at), wanted); };
   int64_t i = 0;
+  for (; i + 4 * kLanes <= count; i += 4 * kLanes) {
+    const auto first = hn::Or(is_here(i), is_here(i + kLanes));
+    const auto second = hn::Or(is_here(i + 2 * kLanes), is_here(i + 3 * kLanes));
+    if (!hn::AllFalse(d, hn::Or(first, second))) break;
+  }
   for (; i + kLanes <= count; i += kLanes) {
     const auto found = hn::FindFirstTrue(d, hn::Eq(hn::LoadU(d, x + i), wanted));
     if (found >= 0) return i + static_cast<int64_t>(found);
