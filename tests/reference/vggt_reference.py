@@ -134,12 +134,19 @@ class Block:
 
     def finish(self, x, q, k, v):
         w, (B, N, C) = self.w, x.shape
-        a = softmax(q @ k.swapaxes(-1, -2) / math.sqrt(self.d)) @ v
+        a = softmax(self.logits(q, k)) @ v
         a = a.transpose(0, 2, 1, 3).reshape(B, N, C)
         x = x + w["ls1.gamma"] * (a @ w["attn.proj.weight"].T + w["attn.proj.bias"])
         y = layer_norm(x, w["norm2.weight"], w["norm2.bias"], self.eps)
+        return x + w["ls2.gamma"] * self.mlp(y)
+
+    def logits(self, q, k):
+        return q @ k.swapaxes(-1, -2) / math.sqrt(self.d)
+
+    def mlp(self, y):
+        w = self.w
         y = gelu(y @ w["mlp.fc1.weight"].T + w["mlp.fc1.bias"])
-        return x + w["ls2.gamma"] * (y @ w["mlp.fc2.weight"].T + w["mlp.fc2.bias"])
+        return y @ w["mlp.fc2.weight"].T + w["mlp.fc2.bias"]
 
     def extras(self, v, out, frames, special):
         """What a store holds beside q and k: v as above, out [B, N, C] what finish() returned.
@@ -167,6 +174,44 @@ def count_blocks(weights, prefix):
 
 # --- the model ---------------------------------------------------------------
 
+def patch_rows(pixels, kernel, bias):
+    """The patch convolution: pixels [S, 3, H, W], mean and deviation removed -> [S, Hp*Wp, C]."""
+    S, _, H, W = pixels.shape
+    n = kernel.shape[2]
+    cols = pixels.reshape(S, 3, H // n, n, W // n, n).transpose(0, 2, 4, 1, 3, 5)
+    return cols.reshape(S, (H // n) * (W // n), -1) @ kernel.reshape(kernel.shape[0], -1).T + bias
+
+
+def dinov2(w, pixels, run=lambda i, block, t: block(t)):
+    """The encoder's patch tokens of pixels [S, 3, H, W]: [S, Hp*Wp, C].
+
+    `w`: its weights without a prefix; `run` runs its i-th block.
+    """
+    S, _, H, W = pixels.shape
+    hp, wp = H // PATCH, W // PATCH
+    t = patch_rows(pixels, w["patch_embed.proj.weight"], w["patch_embed.proj.bias"])
+    pos = w["pos_embed"][0]
+    grid = int(math.isqrt(pos.shape[0] - 1))
+    if hp * wp != grid * grid or H != W:
+        cell = pos[1:].reshape(grid, grid, -1).astype(np.float64)
+        cell = np.einsum("yi,ijc->yjc", bicubic_antialias_weights(grid, hp), cell)
+        cell = np.einsum("xj,yjc->yxc", bicubic_antialias_weights(grid, wp), cell)
+        pos = np.concatenate([pos[:1], cell.reshape(hp * wp, -1).astype(pixels.dtype)])
+    cls = np.broadcast_to(w["cls_token"][0] + pos[:1], (S, 1, t.shape[-1]))
+    reg = np.broadcast_to(w["register_tokens"][0], (S,) + w["register_tokens"].shape[1:])
+    t = np.concatenate([cls, reg, t + pos[1:]], 1)
+    for i in range(count_blocks(w, "blocks.")):
+        t = run(i, Block(w, f"blocks.{i}.", 64, 1e-6), t)  # heads of 64, no RoPE, no q/k norm
+    t = layer_norm(t, w["norm.weight"], w["norm.bias"], 1e-6)
+    return t[:, 1 + reg.shape[1]:]
+
+
+def patch_places(special, hp, wp):
+    """Positions [special + hp*wp, 2] of a frame's tokens, for rope_2d."""
+    rows, cols = np.divmod(np.arange(hp * wp), wp)
+    return np.concatenate([np.zeros((special, 2)), np.stack([rows + 1, cols + 1], 1)])
+
+
 class Aggregator:
     """`weights`: {state-dict name: array}, names as in the checkpoint, 'aggregator.' included.
 
@@ -181,32 +226,21 @@ class Aggregator:
         self.head_dim = self.w["global_blocks.0.attn.q_norm.weight"].shape[0]
         self.special = 1 + self.w["register_token"].shape[2]
 
-    def patch_tokens(self, x):
-        """x [S, 3, H, W], mean and deviation removed -> [S, Hp*Wp, C]."""
-        S, _, H, W = x.shape
-        hp, wp = H // PATCH, W // PATCH
-        dino = "patch_embed.patch_embed.proj.weight" in self.w
-        name = "patch_embed.patch_embed.proj." if dino else "patch_embed.proj."
-        kernel = self.w[name + "weight"]
-        cols = x.reshape(S, 3, hp, PATCH, wp, PATCH).transpose(0, 2, 4, 1, 3, 5).reshape(S, hp * wp, -1)
-        t = cols @ kernel.reshape(kernel.shape[0], -1).T + self.w[name + "bias"]
-        if not dino:
-            return t
+    def patch_tokens(self, x, run=lambda i, block, t: block(t)):
+        """x [S, 3, H, W], mean and deviation removed -> [S, Hp*Wp, C]; `run` as dinov2()'s."""
+        if "patch_embed.proj.weight" in self.w:  # a bare convolution
+            return patch_rows(x, self.w["patch_embed.proj.weight"], self.w["patch_embed.proj.bias"])
         w = {k[len("patch_embed."):]: v for k, v in self.w.items() if k.startswith("patch_embed.")}
-        pos = w["pos_embed"][0]
-        grid = int(math.isqrt(pos.shape[0] - 1))
-        if hp * wp != grid * grid or H != W:
-            cell = pos[1:].reshape(grid, grid, -1).astype(np.float64)
-            cell = np.einsum("yi,ijc->yjc", bicubic_antialias_weights(grid, hp), cell)
-            cell = np.einsum("xj,yjc->yxc", bicubic_antialias_weights(grid, wp), cell)
-            pos = np.concatenate([pos[:1], cell.reshape(hp * wp, -1).astype(self.dtype)])
-        cls = np.broadcast_to(w["cls_token"][0] + pos[:1], (S, 1, t.shape[-1]))
-        reg = np.broadcast_to(w["register_tokens"][0], (S,) + w["register_tokens"].shape[1:])
-        t = np.concatenate([cls, reg, t + pos[1:]], 1)
-        for i in range(count_blocks(w, "blocks.")):
-            t = Block(w, f"blocks.{i}.", 64, 1e-6)(t)  # DINOv2: heads of 64, no RoPE, no q/k norm
-        t = layer_norm(t, w["norm.weight"], w["norm.bias"], 1e-6)
-        return t[:, 1 + reg.shape[1]:]
+        return dinov2(w, x, run)
+
+    def first_tokens(self, frames, run=lambda i, block, t: block(t)):
+        """frames uint8 [S, H, W, 3] -> tokens [S, P, C] as the first frame block gets them."""
+        x = (frames / 255.0 - MEAN) / STD
+        patches = self.patch_tokens(x.transpose(0, 3, 1, 2).astype(self.dtype), run)
+        # slot 0 of the camera and register tokens is the first frame's, slot 1 every other's
+        slot = np.minimum(np.arange(len(frames)), 1)
+        special = np.concatenate([self.w["camera_token"][0], self.w["register_token"][0]], 1)[slot]
+        return np.concatenate([special, patches], 1)
 
     def global_qk(self, frames, taps=()):
         """frames uint8 [S, H, W, 3] -> yields (q, k), each [h, S*P, d], a global block at a time.
@@ -215,15 +249,8 @@ class Aggregator:
         block's output beside the global block's, both after the whole block.
         """
         S, H, W, _ = frames.shape
-        hp, wp = H // PATCH, W // PATCH
-        x = (frames / 255.0 - MEAN) / STD
-        patches = self.patch_tokens(x.transpose(0, 3, 1, 2).astype(self.dtype))
-        # slot 0 of the camera and register tokens is the first frame's, slot 1 every other's
-        slot = np.minimum(np.arange(S), 1)
-        special = np.concatenate([self.w["camera_token"][0], self.w["register_token"][0]], 1)[slot]
-        t = np.concatenate([special, patches], 1)
-        rows, cols = np.divmod(np.arange(hp * wp), wp)
-        yx = np.concatenate([np.zeros((self.special, 2)), np.stack([rows + 1, cols + 1], 1)])
+        t = self.first_tokens(frames)
+        yx = patch_places(self.special, H // PATCH, W // PATCH)
         P, C = t.shape[1:]
         for i in range(self.depth):
             t = Block(self.w, f"frame_blocks.{i}.", self.head_dim, 1e-5)(t, yx)
@@ -303,40 +330,46 @@ def synthetic_scale(name, shape):
     return 0.0, 0.5  # tokens and position embeddings
 
 
+def block_shapes(prefix, dim, head_dim=None):
+    """Those of a Block; with norms of q and k if `head_dim` is given."""
+    shapes = {
+        "norm1.weight": (dim,), "norm1.bias": (dim,),
+        "attn.qkv.weight": (3 * dim, dim), "attn.qkv.bias": (3 * dim,),
+        "attn.proj.weight": (dim, dim), "attn.proj.bias": (dim,),
+        "ls1.gamma": (dim,),
+        "norm2.weight": (dim,), "norm2.bias": (dim,),
+        "mlp.fc1.weight": (4 * dim, dim), "mlp.fc1.bias": (4 * dim,),
+        "mlp.fc2.weight": (dim, 4 * dim), "mlp.fc2.bias": (dim,),
+        "ls2.gamma": (dim,)}
+    if head_dim:
+        for t in ("q_norm", "k_norm"):
+            shapes |= {f"attn.{t}.weight": (head_dim,), f"attn.{t}.bias": (head_dim,)}
+    return {prefix + k: v for k, v in shapes.items()}
+
+
+def dinov2_shapes(prefix, dim, depth, registers, grid):
+    shapes = {"cls_token": (1, 1, dim), "pos_embed": (1, grid * grid + 1, dim),
+              "register_tokens": (1, registers, dim), "mask_token": (1, dim),
+              "norm.weight": (dim,), "norm.bias": (dim,)}
+    for i in range(depth):
+        shapes |= block_shapes(f"blocks.{i}.", dim)
+    shapes |= {"patch_embed.proj.weight": (dim, 3, PATCH, PATCH), "patch_embed.proj.bias": (dim,)}
+    return {prefix + k: v for k, v in shapes.items()}
+
+
 def synthetic_shapes(dim, depth, head_dim, dino_depth=0, registers=4, grid=37):
     """State-dict shapes of an aggregator; dino_depth 0 means a bare convolution for patches.
 
     VGGT-1B is synthetic_shapes(1024, 24, 64, dino_depth=24).
     """
     shapes = {"camera_token": (1, 2, 1, dim), "register_token": (1, 2, registers, dim)}
-
-    def block(prefix, qk_norm):
-        shapes.update({
-            prefix + "norm1.weight": (dim,), prefix + "norm1.bias": (dim,),
-            prefix + "attn.qkv.weight": (3 * dim, dim), prefix + "attn.qkv.bias": (3 * dim,),
-            prefix + "attn.proj.weight": (dim, dim), prefix + "attn.proj.bias": (dim,),
-            prefix + "ls1.gamma": (dim,),
-            prefix + "norm2.weight": (dim,), prefix + "norm2.bias": (dim,),
-            prefix + "mlp.fc1.weight": (4 * dim, dim), prefix + "mlp.fc1.bias": (4 * dim,),
-            prefix + "mlp.fc2.weight": (dim, 4 * dim), prefix + "mlp.fc2.bias": (dim,),
-            prefix + "ls2.gamma": (dim,)})
-        if qk_norm:
-            for t in ("q_norm", "k_norm"):
-                shapes[prefix + f"attn.{t}.weight"] = (head_dim,)
-                shapes[prefix + f"attn.{t}.bias"] = (head_dim,)
-
-    p = "patch_embed."
     if dino_depth:
-        shapes.update({p + "cls_token": (1, 1, dim), p + "pos_embed": (1, grid * grid + 1, dim),
-                       p + "register_tokens": (1, registers, dim), p + "mask_token": (1, dim),
-                       p + "norm.weight": (dim,), p + "norm.bias": (dim,)})
-        for i in range(dino_depth):
-            block(f"{p}blocks.{i}.", False)
-        p += "patch_embed."
-    shapes.update({p + "proj.weight": (dim, 3, PATCH, PATCH), p + "proj.bias": (dim,)})
+        shapes |= dinov2_shapes("patch_embed.", dim, dino_depth, registers, grid)
+    else:
+        shapes |= {"patch_embed.proj.weight": (dim, 3, PATCH, PATCH), "patch_embed.proj.bias": (dim,)}
     for i in range(depth):
-        block(f"frame_blocks.{i}.", True)
-        block(f"global_blocks.{i}.", True)
+        shapes |= block_shapes(f"frame_blocks.{i}.", dim, head_dim)
+        shapes |= block_shapes(f"global_blocks.{i}.", dim, head_dim)
     return {"aggregator." + k: v for k, v in shapes.items()}
 
 
