@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Writes golden cases for VGGT's relatives: tiny models of each family, and their passes through small pictures.
+
+    python3 make_families_golden.py OUT                     writes them
+    python3 make_families_golden.py OUT --check             runs the specifications in float32, prints the errors
+    python3 make_families_golden.py OUT --checkpoints DIR   writes the models as DIR/FAMILY.MODEL.safetensors
+
+OUT/FAMILY/MODEL.json       {name: shape} of a model's tensors; their values are family_reference.py's
+                            synthetic_tensor() of seed 1
+OUT/FAMILY/CASE/args.json   `model`, a file; what else tells how to run it
+OUT/FAMILY/CASE/trace.npz   frames_u8, what run() notes (family_reference.py), and the final tokens
+
+Everything is computed in float64 and stored in float32. An array KIND_i_q_unrotated that equals KIND_i_q, where
+nothing is turned, is left out; so is k's.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+
+import family_reference as family
+import streamvggt_reference
+import vggt_reference as ref
+from make_golden import picture
+from make_heads_golden import save
+
+SEED = 1
+FAMILIES = {"streamvggt": streamvggt_reference}
+MODELS = {
+    "streamvggt/tiny": dict(dim=32, depth=2, head_dim=16),
+}
+# FAMILY/CASE: model, frames, rows and columns of patches, and what else run() is told
+CASES = {
+    "streamvggt/three": ("tiny", 3, 2, 3, {}),
+    "streamvggt/one": ("tiny", 1, 3, 2, {}),
+}
+
+
+def shapes_of(model):
+    return FAMILIES[model.split("/")[0]].synthetic_shapes(**MODELS[model])
+
+
+def pictures(case):
+    _, count, rows, columns, _ = CASES[case]
+    patch = getattr(FAMILIES[case.split("/")[0]], "PATCH", ref.PATCH)
+    return np.stack([np.asarray(picture(columns * patch, rows * patch, i + 1)) for i in range(count)])
+
+
+def run(case, frames, dtype):
+    """The pass that a case asks for: what is in its trace.npz."""
+    name = case.split("/")[0]
+    model, _, _, _, options = CASES[case]
+    trace = {"frames_u8": frames}
+    weights = family.synthetic_weights(shapes_of(f"{name}/{model}"), SEED)
+    trace["tokens"] = FAMILIES[name].run(weights, frames, dtype, trace.__setitem__, **options)
+    return {k: v for k, v in trace.items()
+            if not (k.endswith("_unrotated") and np.array_equal(v, trace[k.removesuffix("_unrotated")]))}
+
+
+def write(out):
+    for model in MODELS:
+        path = out / f"{model}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(shapes_of(model), indent=1).replace("\n  ", " ").replace("\n ]", " ]"))
+    for case, (model, _, _, _, options) in CASES.items():
+        (out / case).mkdir(exist_ok=True)
+        (out / case / "args.json").write_text(json.dumps({"model": f"../{model}.json"} | options, indent=2))
+        arrays = run(case, pictures(case), np.float64)
+        save(out / case / "trace.npz", arrays)
+
+
+def check(out):
+    for case in CASES:
+        wanted = np.load(out / case / "trace.npz")
+        got = run(case, wanted["frames_u8"], np.float32)
+        assert got.keys() == set(wanted), case
+        errors = {k: np.abs(got[k] - wanted[k]).max() / np.abs(wanted[k]).max() for k in wanted if k != "frames_u8"}
+        worst = max(errors, key=errors.get)
+        print(f"{case:24}{len(wanted):4} arrays, largest error / largest value {errors[worst]:.1e} in {worst}")
+
+
+def main():
+    args = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    args.add_argument("out", type=Path)
+    args.add_argument("--check", action="store_true")
+    args.add_argument("--checkpoints", type=Path, metavar="DIR")
+    a = args.parse_args()
+    if a.check:
+        return check(a.out)
+    if a.checkpoints:
+        a.checkpoints.mkdir(parents=True, exist_ok=True)
+        for model in MODELS:
+            path = a.checkpoints / f"{model.replace('/', '.')}.safetensors"
+            ref.write_safetensors(path, family.synthetic_weights(shapes_of(model), SEED))
+        return
+    write(a.out)
+
+
+if __name__ == "__main__":
+    main()
