@@ -47,6 +47,11 @@ class Block(ref.Block):
         a, b = np.split(y @ w["mlp.w12.weight"].T + w["mlp.w12.bias"], 2, -1)
         return (a / (1 + np.exp(-a)) * b) @ w["mlp.w3.weight"].T + w["mlp.w3.bias"]
 
+    @classmethod
+    def of(cls, block):
+        """A block of vggt_reference.py's."""
+        return cls(block.w, "", block.d, block.eps)
+
     def pass_through(self, x, name, note, joined=False):
         """x [S, P, C] -> the same after this block; `joined`: all frames are one sequence."""
         rows = x.reshape(1, -1, x.shape[-1]) if joined else x

@@ -10,8 +10,8 @@ OUT/FAMILY/MODEL.json       {name: shape} of a model's tensors; their values are
 OUT/FAMILY/CASE/args.json   `model`, a file; what else tells how to run it
 OUT/FAMILY/CASE/trace.npz   frames_u8, what run() notes (family_reference.py), and the final tokens
 
-Everything is computed in float64 and stored in float32. An array KIND_i_q_unrotated that equals KIND_i_q, where
-nothing is turned, is left out; so is k's.
+Everything is computed in float64 and stored in float32. Of each block q and k are stored; of the last one of a kind
+also its output, and q and k before RoPE where RoPE turns them.
 """
 
 import argparse
@@ -21,20 +21,24 @@ from pathlib import Path
 import numpy as np
 
 import family_reference as family
+import pi3_reference
 import streamvggt_reference
 import vggt_reference as ref
 from make_golden import picture
 from make_heads_golden import save
 
 SEED = 1
-FAMILIES = {"streamvggt": streamvggt_reference}
+FAMILIES = {"streamvggt": streamvggt_reference, "pi3": pi3_reference}
 MODELS = {
     "streamvggt/tiny": dict(dim=32, depth=2, head_dim=16),
+    "pi3/tiny": dict(dim=64, depth=4, head_dim=16, dino_depth=2, grid=4),
 }
 # FAMILY/CASE: model, frames, rows and columns of patches, and what else run() is told
 CASES = {
     "streamvggt/three": ("tiny", 3, 2, 3, {}),
     "streamvggt/one": ("tiny", 1, 3, 2, {}),
+    "pi3/three": ("tiny", 3, 2, 3, {}),
+    "pi3/one": ("tiny", 1, 3, 2, {}),
 }
 
 
@@ -55,8 +59,16 @@ def run(case, frames, dtype):
     trace = {"frames_u8": frames}
     weights = family.synthetic_weights(shapes_of(f"{name}/{model}"), SEED)
     trace["tokens"] = FAMILIES[name].run(weights, frames, dtype, trace.__setitem__, **options)
-    return {k: v for k, v in trace.items()
-            if not (k.endswith("_unrotated") and np.array_equal(v, trace[k.removesuffix("_unrotated")]))}
+    return {k: v for k, v in trace.items() if stored(k, trace)}
+
+
+def stored(name, trace):
+    kind, _, rest = name.partition("_")
+    index, _, what = rest.partition("_")
+    if what in ("q", "k") or not index.isdigit():
+        return True
+    turned = not what.endswith("_unrotated") or not np.array_equal(trace[name], trace[name.removesuffix("_unrotated")])
+    return turned and f"{kind}_{int(index) + 1}_q" not in trace
 
 
 def write(out):

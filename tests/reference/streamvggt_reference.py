@@ -24,8 +24,7 @@ def run(weights, frames, dtype=np.float32, note=family.silent):
     earlier = frame_of[None, :] <= frame_of[:, None]  # [query, key]
 
     def encoder(i, block, t):
-        block = family.Block(block.w, "", block.d, block.eps)
-        return block.pass_through(t, f"encoder_{i}", note)
+        return family.Block.of(block).pass_through(t, f"encoder_{i}", note)
 
     def block(kind, i, **how):
         return family.Block(model.w, f"{kind}_blocks.{i}.", model.head_dim, 1e-5, **how)
