@@ -12,9 +12,9 @@ A specification NAME_reference.py has
     KIND_i_q, KIND_i_k                       the same, after RoPE
     KIND_i_x                                 [S, P, C], the block's output
 
-of every block: KIND is encoder, frame, global or register, and blocks of a kind count from 0 in the
-order in which they run. P are the tokens of a frame in that block. Frames always stand in the
-caller's order, whatever the model does with them.
+of every block: KIND is encoder, frame, global or register, and i its number from 0 as the model
+counts: in models whose blocks are one list, its place there. P are the tokens of a frame in that
+block. Frames always stand in the caller's order, whatever the model does with them.
 """
 
 import numpy as np

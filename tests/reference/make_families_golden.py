@@ -7,7 +7,7 @@
 
 OUT/FAMILY/MODEL.json       {name: shape} of a model's tensors; their values are family_reference.py's
                             synthetic_tensor() of seed 1
-OUT/FAMILY/CASE/args.json   `model`, a file; what else tells how to run it
+OUT/FAMILY/CASE/args.json   `model`, a file; `reference`, of Depth Anything 3, where the model does not choose
 OUT/FAMILY/CASE/trace.npz   frames_u8, what run() notes (family_reference.py), and the final tokens
 
 Everything is computed in float64 and stored in float32. Of each block q and k are stored; of the last one of a kind
@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 
 import family_reference as family
+import da3_reference
 import pi3_reference
 import streamvggt_reference
 import vggt_reference as ref
@@ -28,10 +29,13 @@ from make_golden import picture
 from make_heads_golden import save
 
 SEED = 1
-FAMILIES = {"streamvggt": streamvggt_reference, "pi3": pi3_reference}
+FAMILIES = {"streamvggt": streamvggt_reference, "pi3": pi3_reference, "da3": da3_reference}
 MODELS = {
     "streamvggt/tiny": dict(dim=32, depth=2, head_dim=16),
     "pi3/tiny": dict(dim=64, depth=4, head_dim=16, dino_depth=2, grid=4),
+    "da3/tiny": dict(dim=32, depth=6, head_dim=16, start=2, grid=3),
+    "da3/swiglu": dict(dim=32, depth=6, head_dim=16, start=3, swiglu=True, grid=4),
+    "da3/mono": dict(dim=64, depth=2, grid=5),
 }
 # FAMILY/CASE: model, frames, rows and columns of patches, and what else run() is told
 CASES = {
@@ -39,6 +43,12 @@ CASES = {
     "streamvggt/one": ("tiny", 1, 3, 2, {}),
     "pi3/three": ("tiny", 3, 2, 3, {}),
     "pi3/one": ("tiny", 1, 3, 2, {}),
+    "da3/three": ("tiny", 3, 2, 3, {}),
+    "da3/three_kept": ("tiny", 3, 2, 3, {"reference": 0}),
+    "da3/two": ("tiny", 2, 3, 2, {}),
+    "da3/one": ("tiny", 1, 3, 3, {}),
+    "da3/swiglu_four": ("swiglu", 4, 3, 2, {}),
+    "da3/mono_two": ("mono", 2, 2, 3, {}),
 }
 
 
@@ -49,7 +59,7 @@ def shapes_of(model):
 def pictures(case):
     _, count, rows, columns, _ = CASES[case]
     patch = getattr(FAMILIES[case.split("/")[0]], "PATCH", ref.PATCH)
-    return np.stack([np.asarray(picture(columns * patch, rows * patch, i + 1)) for i in range(count)])
+    return np.stack([np.asarray(picture(columns * patch, rows * patch, count - i)) for i in range(count)])
 
 
 def run(case, frames, dtype):
@@ -68,7 +78,8 @@ def stored(name, trace):
     if what in ("q", "k") or not index.isdigit():
         return True
     turned = not what.endswith("_unrotated") or not np.array_equal(trace[name], trace[name.removesuffix("_unrotated")])
-    return turned and f"{kind}_{int(index) + 1}_q" not in trace
+    blocks = [int(k.split("_")[1]) for k in trace if k.startswith(kind) and k.endswith("_x")]
+    return turned and int(index) == max(blocks)
 
 
 def write(out):
@@ -88,7 +99,9 @@ def check(out):
         wanted = np.load(out / case / "trace.npz")
         got = run(case, wanted["frames_u8"], np.float32)
         assert got.keys() == set(wanted), case
-        errors = {k: np.abs(got[k] - wanted[k]).max() / np.abs(wanted[k]).max() for k in wanted if k != "frames_u8"}
+        whole = [k for k in wanted if wanted[k].dtype.kind != "f"]
+        assert all(np.array_equal(got[k], wanted[k]) for k in whole), case
+        errors = {k: np.abs(got[k] - wanted[k]).max() / np.abs(wanted[k]).max() for k in wanted if k not in whole}
         worst = max(errors, key=errors.get)
         print(f"{case:24}{len(wanted):4} arrays, largest error / largest value {errors[worst]:.1e} in {worst}")
 

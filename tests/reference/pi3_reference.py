@@ -42,5 +42,5 @@ def run(weights, frames, dtype=np.float32, note=family.silent):
         joined = i % 2 == 1
         turn = family.rope(np.tile(places, (S, 1)) if joined else places)
         block, before = family.Block(w, f"decoder.{i}.", head_dim, EPS, turn), t
-        t = block.pass_through(t, f"{'global' if joined else 'frame'}_{i // 2}", note, joined)
+        t = block.pass_through(t, f"{'global' if joined else 'frame'}_{i}", note, joined)
     return np.concatenate([before, t], -1)
