@@ -22,6 +22,7 @@ import numpy as np
 
 import family_reference as family
 import da3_reference
+import omega_reference
 import pi3_reference
 import streamvggt_reference
 import vggt_reference as ref
@@ -29,13 +30,15 @@ from make_golden import picture
 from make_heads_golden import save
 
 SEED = 1
-FAMILIES = {"streamvggt": streamvggt_reference, "pi3": pi3_reference, "da3": da3_reference}
+FAMILIES = {"streamvggt": streamvggt_reference, "pi3": pi3_reference, "da3": da3_reference, "omega": omega_reference}
 MODELS = {
     "streamvggt/tiny": dict(dim=32, depth=2, head_dim=16),
     "pi3/tiny": dict(dim=64, depth=4, head_dim=16, dino_depth=2, grid=4),
     "da3/tiny": dict(dim=32, depth=6, head_dim=16, start=2, grid=3),
     "da3/swiglu": dict(dim=32, depth=6, head_dim=16, start=3, swiglu=True, grid=4),
     "da3/mono": dict(dim=64, depth=2, grid=5),
+    "omega/tiny": dict(dim=32, depth=4, head_dim=16, dino_depth=2, registers=3),
+    "omega/unmasked": dict(dim=32, depth=3, head_dim=16, dino_depth=1, masks=False),
 }
 # FAMILY/CASE: model, frames, rows and columns of patches, and what else run() is told
 CASES = {
@@ -49,6 +52,9 @@ CASES = {
     "da3/one": ("tiny", 1, 3, 3, {}),
     "da3/swiglu_four": ("swiglu", 4, 3, 2, {}),
     "da3/mono_two": ("mono", 2, 2, 3, {}),
+    "omega/three": ("tiny", 3, 2, 3, {}),
+    "omega/one": ("tiny", 1, 3, 2, {}),
+    "omega/unmasked_two": ("unmasked", 2, 3, 2, {}),
 }
 
 
