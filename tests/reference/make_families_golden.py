@@ -2,7 +2,8 @@
 """Writes golden cases for VGGT's relatives: tiny models of each family, and their passes through small pictures.
 
     python3 make_families_golden.py OUT                     writes them
-    python3 make_families_golden.py OUT --check             runs the specifications in float32, prints the errors
+    python3 make_families_golden.py OUT --check             runs the specifications in float32, prints the errors;
+                                                            fails if one is above 1e-5 of the largest value
     python3 make_families_golden.py OUT --checkpoints DIR   writes the models as DIR/FAMILY.MODEL.safetensors
 
 OUT/FAMILY/MODEL.json       {name: shape} of a model's tensors; their values are family_reference.py's
@@ -110,6 +111,7 @@ def check(out):
         errors = {k: np.abs(got[k] - wanted[k]).max() / np.abs(wanted[k]).max() for k in wanted if k not in whole}
         worst = max(errors, key=errors.get)
         print(f"{case:24}{len(wanted):4} arrays, largest error / largest value {errors[worst]:.1e} in {worst}")
+        assert all(error < 1e-5 for error in errors.values()), case
 
 
 def main():
