@@ -8,7 +8,8 @@
 
 OUT/FAMILY/MODEL.json       {name: shape} of a model's tensors; their values are family_reference.py's
                             synthetic_tensor() of seed 1
-OUT/FAMILY/CASE/args.json   `model`, a file; `reference`, of Depth Anything 3, where the model does not choose
+OUT/FAMILY/CASE/args.json   `model`, a file; `times`, numbers by which the values of some tensors are multiplied;
+                            `reference`, of Depth Anything 3, where the model does not choose
 OUT/FAMILY/CASE/trace.npz   frames_u8, what run() notes (family_reference.py), and the final tokens
 
 Everything is computed in float64 and stored in float32. Of each block q and k are stored; of the last one of a kind
@@ -41,20 +42,28 @@ MODELS = {
     "omega/tiny": dict(dim=32, depth=4, head_dim=16, dino_depth=2, registers=3),
     "omega/unmasked": dict(dim=32, depth=3, head_dim=16, dino_depth=1, masks=False),
 }
-# FAMILY/CASE: model, frames, rows and columns of patches, and what else run() is told
+# Of tokens so small the epsilon of the first norm is most of the variance: another one is seen at once.
+QUIET = 2.0 ** -9
+# FAMILY/CASE: model, frames, rows and columns of patches, and what else args.json says
 CASES = {
     "streamvggt/three": ("tiny", 3, 2, 3, {}),
     "streamvggt/one": ("tiny", 1, 3, 2, {}),
     "pi3/three": ("tiny", 3, 2, 3, {}),
     "pi3/one": ("tiny", 1, 3, 2, {}),
+    "pi3/quiet": ("tiny", 1, 2, 1, {"times": {
+        "encoder.register_tokens": QUIET, "register_token": QUIET}}),
     "da3/three": ("tiny", 3, 2, 3, {}),
     "da3/three_kept": ("tiny", 3, 2, 3, {"reference": 0}),
     "da3/two": ("tiny", 2, 3, 2, {}),
     "da3/one": ("tiny", 1, 3, 3, {}),
+    "da3/quiet": ("tiny", 1, 2, 3, {"times": {
+        da3_reference.PREFIX + name: QUIET for name in ("cls_token", "pos_embed", "camera_token")}}),
     "da3/swiglu_four": ("swiglu", 4, 3, 2, {}),
     "da3/mono_two": ("mono", 2, 2, 3, {}),
     "omega/three": ("tiny", 3, 2, 3, {}),
     "omega/one": ("tiny", 1, 3, 2, {}),
+    "omega/quiet": ("tiny", 1, 2, 3, {"times": {
+        "aggregator.patch_embed.storage_tokens": QUIET, "aggregator.register_token": QUIET}}),
     "omega/unmasked_two": ("unmasked", 2, 3, 2, {}),
 }
 
@@ -69,13 +78,17 @@ def pictures(case):
     return np.stack([np.asarray(picture(columns * patch, rows * patch, count - i)) for i in range(count)])
 
 
+def weights_of(case):
+    model, options = CASES[case][0], CASES[case][-1]
+    weights = family.synthetic_weights(shapes_of(f"{case.split('/')[0]}/{model}"), SEED)
+    return weights | {k: (weights[k] * factor).astype(np.float32) for k, factor in options.get("times", {}).items()}
+
+
 def run(case, frames, dtype):
     """The pass that a case asks for: what is in its trace.npz."""
-    name = case.split("/")[0]
-    model, _, _, _, options = CASES[case]
+    options = {k: v for k, v in CASES[case][-1].items() if k != "times"}
     trace = {"frames_u8": frames}
-    weights = family.synthetic_weights(shapes_of(f"{name}/{model}"), SEED)
-    trace["tokens"] = FAMILIES[name].run(weights, frames, dtype, trace.__setitem__, **options)
+    trace["tokens"] = FAMILIES[case.split("/")[0]].run(weights_of(case), frames, dtype, trace.__setitem__, **options)
     return {k: v for k, v in trace.items() if stored(k, trace)}
 
 

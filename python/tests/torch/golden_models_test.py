@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import family_reference
 import golden_models
 import make_families_golden as golden
 import numpy as np
@@ -30,10 +29,8 @@ class Case:
         self.trace = dict(np.load(FOLDER / name / "trace.npz"))
         self.patches = rows * columns
         self.model: nn.Module = golden_models.FAMILIES[family](**golden.MODELS[f"{family}/{model}"])
-        weights = family_reference.synthetic_weights(
-            golden.shapes_of(f"{family}/{model}"), golden.SEED
-        )
-        self.model.load_state_dict({k: torch.from_numpy(v.copy()) for k, v in weights.items()})
+        weights = {k: torch.from_numpy(v.copy()) for k, v in golden.weights_of(name).items()}
+        self.model.load_state_dict(weights)
         self.images = torch.from_numpy(self.trace["frames_u8"]).permute(0, 3, 1, 2) / 255
         self.order = self.trace.get("order", np.arange(self.frames))
 
