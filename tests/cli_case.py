@@ -3,6 +3,7 @@
 
 import json
 import os
+import signal
 import struct
 import subprocess
 import sys
@@ -12,6 +13,10 @@ import zlib
 from pathlib import Path
 
 import numpy as np
+
+# Shells ignore interrupts for what they run in the background, and programs inherit that.
+for number in (signal.SIGINT, signal.SIGHUP):
+    signal.signal(number, signal.SIG_DFL)
 
 PROGRAM = Path(sys.argv.pop(1)).resolve()
 ROOT = Path(__file__).resolve().parent.parent

@@ -250,8 +250,7 @@ class Interrupted(Case):
             process = subprocess.Popen(
                 [PROGRAM, "export", "--image_dir", DEMO[0].parent, "--num_images", "6",
                  "--output_dir_prefix", "new/deep/"],
-                cwd=self.dir, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-                preexec_fn=lambda number=number: signal.signal(number, signal.SIG_DFL))
+                cwd=self.dir, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
             with process:
                 for line in process.stderr:
                     if line.startswith("running the model"):
