@@ -36,14 +36,13 @@ constexpr std::chrono::milliseconds kBetweenUpdates{50};
 // Passes on what a job says. The job runs without Python's lock.
 class PythonProgress : public CaptureProgress {
  public:
-  // `note` (text) and `update` (stage, share, detail) are Python's; either may be None.
+  // `note` (text, whether it is a remark) and `update` (stage, share, detail) are Python's; either
+  // may be None.
   PythonProgress(nb::object note, nb::object update)
       : note_(std::move(note)), update_(std::move(update)) {}
 
-  void Note(const std::string& text) override {
-    const nb::gil_scoped_acquire held;
-    if (!note_.is_none()) note_(text);
-  }
+  void Note(const std::string& text) override { Tell(text, false); }
+  void Remark(const std::string& text) override { Tell(text, true); }
   void Begin(const std::string& stage) override {
     stage_ = stage;
     Say(0, "");
@@ -54,6 +53,10 @@ class PythonProgress : public CaptureProgress {
   }
 
  private:
+  void Tell(const std::string& text, bool remark) {
+    const nb::gil_scoped_acquire held;
+    if (!note_.is_none()) note_(text, remark);
+  }
   void Say(double share, const std::string& detail) {
     next_ = std::chrono::steady_clock::now() + kBetweenUpdates;
     const nb::gil_scoped_acquire held;
@@ -193,7 +196,7 @@ void BindCapture(nb::module_& module) {
       .def_rw("overwrite", &CaptureOptions::overwrite);
   module.def("run_capture", RunCapture, "options"_a, "note"_a.none(), "update"_a.none(),
              nb::sig("def run_capture(options: CaptureOptions, "
-                     "note: collections.abc.Callable[[str], object] | None, "
+                     "note: collections.abc.Callable[[str, bool], object] | None, "
                      "update: collections.abc.Callable[[str, float, str], object] | None) -> "
                      "dict[str, object]"));
   module.def(

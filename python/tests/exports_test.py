@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -393,6 +394,13 @@ def test_notes_are_warnings(tmp_path: Path) -> None:
         save_noise(tmp_path / "in" / f"{name}.png")
     with pytest.warns(UserWarning, match="`sort`"):
         va.export(tmp_path / "in", out=tmp_path / "out", **SMALL)
+
+
+def test_that_nothing_is_lost_is_no_warning(pictures: Path, tmp_path: Path) -> None:
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        va.export(pictures, out=tmp_path / "out", image_size=70)
+    assert not [each for each in said if "precision f32:" in str(each.message)]
 
 
 LONG = """

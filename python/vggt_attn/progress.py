@@ -55,11 +55,11 @@ class ProgressLine:
             sys.stderr.flush()
             self._width = 0
 
-    def note(self, text: str) -> None:
-        """Something that the user should know: a line that stays, or else a warning."""
+    def note(self, text: str, remark: bool = False) -> None:
+        """A line that stays, or else a warning if it is more than a remark."""
         if self._progress is True:
             self.done(text)
-        else:
+        elif not remark:
             warnings.warn(text, stacklevel=3)
 
     def _rewrite(self, text: str) -> None:

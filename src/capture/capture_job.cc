@@ -52,10 +52,13 @@ void CheckOptions(const CaptureOptions& options) {
 Precision WantedOrFaster(const std::optional<Precision>& wanted, CaptureProgress& progress) {
   if (!wanted) {
     const PrecisionChoice& faster = FasterPrecision();
-    progress.Note(fmt::format("precision {}: {}{}", PrecisionName(faster.precision), faster.reason,
-                              faster.precision == Precision::kBf16
-                                  ? "; `precision` f32 is closer to the original model"
-                                  : ""));
+    const std::string choice =
+        fmt::format("precision {}: {}", PrecisionName(faster.precision), faster.reason);
+    if (faster.precision == Precision::kBf16) {
+      progress.Note(choice + "; `precision` f32 is closer to the original model");
+    } else {
+      progress.Remark(choice);
+    }
     return faster.precision;
   }
   if (*wanted == Precision::kF32) return Precision::kF32;

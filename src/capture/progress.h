@@ -14,6 +14,8 @@ class CaptureProgress {
 
   // Something that the user should know, without a full stop. Options are named as in errors.
   virtual void Note(const std::string& /*text*/) {}
+  // How something was chosen that was left open: nobody needs to know it.
+  virtual void Remark(const std::string& text) { Note(text); }
   // A stage begins, and the one before has ended: "loading weights".
   virtual void Begin(const std::string& /*stage*/) {}
   // `share` of the stage is done, in [0, 1]. `detail` says where it is, "layer 3 of 24", or
