@@ -4,9 +4,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstddef>
 
 #include "core/error.h"
+#include "image/codec.h"
 
 namespace vggt {
 
@@ -30,6 +30,30 @@ void FillFramePixels(const Picture& picture, const FrameTransform& transform,
                   out);
     }
   }
+}
+
+void CheckEqualSizes(const FrameList& frames, const std::string& source) {
+  for (const FrameTransform& t : frames.transforms) {
+    const FrameTransform& first = frames.transforms[0];
+    if (t.model_width == first.model_width && t.model_height == first.model_height) continue;
+    throw Error("frames of the export have different sizes", source);
+  }
+}
+
+std::vector<uint8_t> ReadFramePixels(
+    const FrameList& frames, const std::function<std::filesystem::path(size_t frame)>& picture_of,
+    const StopCheck& stop_check) {
+  const FrameTransform& first = frames.transforms.at(0);
+  const auto bytes =
+      size_t{3} * static_cast<size_t>(first.model_width) * static_cast<size_t>(first.model_height);
+  std::vector<uint8_t> rgb(bytes * frames.transforms.size());
+  ParallelFor(frames.transforms.size(), 1, [&](size_t frame) {
+    CheckStop(stop_check);
+    const std::filesystem::path file = picture_of(frame);
+    FillFramePixels(ReadPicture(file), frames.transforms[frame], file.string(),
+                    std::span(rgb).subspan(frame * bytes, bytes));
+  });
+  return rgb;
 }
 
 }  // namespace vggt

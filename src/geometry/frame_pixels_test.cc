@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "geometry/frame_pixels.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
+#include "core/error.h"
+#include "image/png_codec.h"
 #include "testing.h"
 
 namespace vggt {
@@ -35,6 +38,28 @@ TEST(FramePixels, NeedThePictureItself) {
                 FirstChannel(TwoPixels(), {3, 1, 4, 2, 0, 2, 1, 1, 5, 3});
               }),
               HasSubstr("picture: has 2 x 1 pixels, but its export says 3 x 1"));
+}
+
+TEST(FramePixels, AreReadForAllFramesOfOneSize) {
+  const testing::TestDir dir;
+  for (const uint8_t grey : {uint8_t{10}, uint8_t{20}}) {
+    const std::vector<uint8_t> rgb(6, grey);
+    WritePng(dir.path() / fmt::format("{}.png", grey), 2, 1, rgb);
+  }
+  FrameList frames;
+  frames.transforms.assign(2, {2, 1, 2, 1, 0, 1, 0, 0, 2, 1});
+  const auto picture_of = [&](size_t frame) {
+    return dir.path() / fmt::format("{}.png", 10 * (frame + 1));
+  };
+  EXPECT_EQ(ReadFramePixels(frames, picture_of),
+            (std::vector<uint8_t>{10, 10, 10, 10, 10, 10, 20, 20, 20, 20, 20, 20}));
+  const auto stop = [] { throw Error("stopped"); };
+  EXPECT_EQ(ErrorOf([&] { ReadFramePixels(frames, picture_of, stop); }), "stopped");
+
+  EXPECT_NO_THROW(CheckEqualSizes(frames, "export"));
+  frames.transforms[1].model_width = 3;
+  EXPECT_EQ(ErrorOf([&] { CheckEqualSizes(frames, "export"); }),
+            "export: frames of the export have different sizes");
 }
 
 }  // namespace

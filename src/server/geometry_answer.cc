@@ -20,7 +20,6 @@
 #include "geometry/frame_pixels.h"
 #include "geometry/geometry_folder.h"
 #include "geometry/point_cloud.h"
-#include "image/codec.h"
 #include "server/answer_form.h"
 #include "store/common/export_folder.h"
 
@@ -65,21 +64,6 @@ Response Described(const SceneGeometry& scene, const OpenedExport& opened) {
   return JsonResponse(json);
 }
 
-// [frames, height, width, 3]
-std::vector<uint8_t> PixelsOf(const Export& e, const StopCheck& stop_check) {
-  const FrameTransform& first = e.frames.transforms[0];
-  const auto bytes =
-      size_t{3} * static_cast<size_t>(first.model_width) * static_cast<size_t>(first.model_height);
-  std::vector<uint8_t> rgb(bytes * e.frames.transforms.size());
-  ParallelFor(e.frames.transforms.size(), 1, [&](size_t frame) {
-    CheckStop(stop_check);
-    const fs::path file = e.ImagePath(frame);
-    FillFramePixels(ReadPicture(file), e.frames.transforms[frame], file.string(),
-                    std::span(rgb).subspan(frame * bytes, bytes));
-  });
-  return rgb;
-}
-
 template <typename T>
 void Append(const std::string& type, const Shape& shape, const std::vector<T>& values,
             std::string& body) {
@@ -89,8 +73,9 @@ void Append(const std::string& type, const Shape& shape, const std::vector<T>& v
 
 Response Points(const SceneGeometry& scene, const Export& e, int64_t most,
                 const StopCheck& stop_check) {
-  const std::vector<CloudPoint> points =
-      MakePointCloud(scene, e.frames, PixelsOf(e, stop_check), 0, most).points;
+  const std::vector<uint8_t> rgb = ReadFramePixels(
+      e.frames, [&](size_t frame) { return e.ImagePath(frame); }, stop_check);
+  const std::vector<CloudPoint> points = MakePointCloud(scene, e.frames, rgb, 0, most).points;
   std::vector<float> positions, confidence;
   std::vector<uint8_t> colours;
   std::vector<uint32_t> cells;
@@ -140,14 +125,6 @@ Response Depth(const SceneGeometry& scene, const FrameList& frames) {
   return NpyResponse(std::move(body));
 }
 
-void CheckFrames(const FrameList& frames, const std::string& source) {
-  for (const FrameTransform& t : frames.transforms) {
-    const FrameTransform& first = frames.transforms[0];
-    if (t.model_width == first.model_width && t.model_height == first.model_height) continue;
-    throw Error("frames of the export have different sizes", source);
-  }
-}
-
 int64_t PointsAsked(const RequestParams& params) {
   const auto text = ParamValue(params, "points");
   return text ? ParseNumber(*text, {"number", 1, kMostPoints}, "points") : kUsualPoints;
@@ -168,7 +145,7 @@ GeometryAnswers::Scene GeometryAnswers::SceneOf(const std::shared_ptr<const Open
   scene_ = nullptr;
   auto read =
       std::make_shared<SceneGeometry>(ReadGeometryFolder(*folder, opened->described.frames));
-  CheckFrames(opened->described.frames, folder->string());
+  CheckEqualSizes(opened->described.frames, folder->string());
   scene_ = std::move(read);
   identity_ = identity;
   of_ = opened;
