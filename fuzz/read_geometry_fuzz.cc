@@ -13,6 +13,7 @@
 #include "core/error.h"
 #include "geometry/frame_view.h"
 #include "geometry/given_geometry.h"
+#include "geometry/prediction_file.h"
 
 namespace {
 
@@ -49,18 +50,10 @@ void WriteFilePart(const fs::path& path, std::string_view& rest) {
   rest.remove_prefix(std::min(end + kMark.size(), rest.size()));
 }
 
-}  // namespace
-
-extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  static const Folder made;
-  static const vggt::FrameList frames = Frames();
-  std::string_view rest(reinterpret_cast<const char*>(data), size);
-  for (const char* name :
-       {"cameras.json", "frame_00.npz", "depth.png", "intrinsics.txt", "pose/a.txt"}) {
-    WriteFilePart(made.path / name, rest);
-  }
+template <typename Read>
+void Check(const Read& read, const vggt::FrameList& frames) {
   try {
-    const vggt::SceneGeometry scene = vggt::ReadGivenGeometry(made.path, frames);
+    const vggt::SceneGeometry scene = read();
     if (scene.views.size() != 2) std::abort();
     for (const auto& view : scene.views) {
       if (!view) continue;
@@ -72,5 +65,19 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     }
   } catch (const vggt::Error&) {
   }
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  static const Folder made;
+  static const vggt::FrameList frames = Frames();
+  std::string_view rest(reinterpret_cast<const char*>(data), size);
+  for (const char* name : {"cameras.json", "frame_00.npz", "depth.png", "intrinsics.txt",
+                           "pose/a.txt", "lens_layer_01.npz"}) {
+    WriteFilePart(made.path / name, rest);
+  }
+  Check([&] { return vggt::ReadGivenGeometry(made.path, frames); }, frames);
+  Check([&] { return vggt::ReadPrediction(made.path, vggt::LensName(0), frames); }, frames);
   return 0;
 }

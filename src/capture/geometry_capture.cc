@@ -8,6 +8,7 @@
 
 #include "backend/cpu/weight_loader.h"
 #include "geometry/geometry_folder.h"
+#include "geometry/prediction_file.h"
 #include "model/checkpoint_report.h"
 
 namespace vggt {

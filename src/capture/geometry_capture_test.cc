@@ -19,6 +19,7 @@
 #include "formats/safetensors.h"
 #include "formats/zip.h"
 #include "geometry/geometry_folder.h"
+#include "geometry/prediction_file.h"
 #include "heads_testing.h"
 #include "model/synthetic.h"
 #include "store/common/export_folder.h"

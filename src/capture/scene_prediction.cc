@@ -15,7 +15,6 @@
 #include "geometry/frame_view.h"
 #include "geometry/pose_encoding.h"
 #include "model/flops.h"
-#include "store/common/export_folder.h"
 
 namespace vggt {
 namespace {
@@ -213,8 +212,6 @@ SceneGeometry SceneOf(const ScenePrediction& p, const std::string& model) {
   }
   return scene;
 }
-
-std::string LensName(int64_t layer) { return "lens_" + LayerName(layer) + ".npz"; }
 
 void WritePrediction(const std::filesystem::path& path, const ScenePrediction& p) {
   NpzEntries out;

@@ -60,12 +60,9 @@ std::vector<std::string> PredictionNotes(const ScenePrediction& prediction);
 // predicted. `model`: "VGGT-1B".
 SceneGeometry SceneOf(const ScenePrediction& prediction, const std::string& model);
 
-inline constexpr const char* kPredictionName = "predictions.npz";
-// Of what the heads make of the tokens after a layer, from 0: "lens_layer_01.npz".
-std::string LensName(int64_t layer);
 // An .npz of all that was predicted, by its names in the original: pose_enc, pose_enc_list,
 // extrinsic, intrinsic (of the frame's pixels, whose centres lie at whole numbers), depth,
-// depth_conf, world_points and world_points_conf.
+// depth_conf, world_points and world_points_conf (geometry/prediction_file.h reads it).
 void WritePrediction(const std::filesystem::path& path, const ScenePrediction& prediction);
 
 }  // namespace vggt

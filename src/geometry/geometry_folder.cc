@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
-#include <cstring>
 #include <optional>
 #include <utility>
 
@@ -15,6 +14,7 @@
 #include "core/parallel.h"
 #include "formats/json.h"
 #include "formats/npy.h"
+#include "formats/npz_floats.h"
 #include "formats/zip.h"
 #include "formats/zip_writer.h"
 #include "geometry/camera_json.h"
@@ -139,25 +139,13 @@ void WriteDepth(const fs::path& folder, const DepthMap& depth, const FrameList& 
               units.confidence);
 }
 
-// The values of an array of the frame's size.
+// Values of the frame's size.
 std::vector<float> ReadFloats(const ZipReader& zip, const char* name, const FrameTransform& frame) {
-  const std::string where = fmt::format("{}, {}", zip.file().path().string(), name);
-  const ZipEntry* entry = zip.Find(name);
-  if (entry == nullptr) throw Error("is not there", where);
-  const Shape shape = {frame.model_height, frame.model_width};
-  const auto count = static_cast<size_t>(NumElements(shape));
-  const std::vector<uint8_t> bytes =
-      zip.Read(*entry, kLongestNpyHeader + sizeof(float) * uint64_t{count});
-  const NpyArray array = ParseNpy(bytes, where);
-  if (array.descr != "<f4" || array.fortran_order || array.shape != shape) {
-    throw Error(fmt::format("is no row-major float32 array of {}", ShapeText(shape)), where,
-                "Depth has a sample for each pixel of the frame as the model sees it.");
-  }
-  std::vector<float> values(count);
-  std::memcpy(values.data(), array.data.data(), array.data.size());
+  std::vector<float> values = ReadNpzFloats(zip, name, {frame.model_height, frame.model_width});
   for (const float value : values) {
     if (!(value >= 0 && std::isfinite(value))) {
-      throw Error(fmt::format("holds {}, which is no finite number from 0 on", value), where);
+      throw Error(fmt::format("holds {}, which is no finite number from 0 on", value),
+                  fmt::format("{}, {}", zip.file().path().string(), name));
     }
   }
   return values;
