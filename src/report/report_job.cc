@@ -52,8 +52,9 @@ void CheckTruth(const ReportOptions& options, bool all_have_geometry) {
 }
 
 // Which sections are made: those asked for, or the preset's, or the usual ones and those that
-// matches and cameras allow. `has_geometry`: of an export.
-std::vector<const SectionInfo*> ChosenSections(const ReportOptions& options, bool has_geometry) {
+// matches and cameras allow. `has_geometry`, `has_predictions`: of an export.
+std::vector<const SectionInfo*> ChosenSections(const ReportOptions& options, bool has_geometry,
+                                               bool has_predictions) {
   const ReportPreset* preset = nullptr;
   if (!options.preset.empty()) {
     preset = FindReportPreset(options.preset);
@@ -87,8 +88,8 @@ std::vector<const SectionInfo*> ChosenSections(const ReportOptions& options, boo
     const bool cameras = has_geometry || !options.geometry.empty(),
                matches = !options.matches.empty();
     const std::string_view name = each.name;
-    const bool given =
-        (name == "matches" && (cameras || matches)) || (name == "epipolar" && cameras);
+    const bool given = (name == "matches" && (cameras || matches)) ||
+                       (name == "epipolar" && cameras) || (name == "lens" && has_predictions);
     if (wanted.empty() ? each.usual || given : wanted.contains(each.name)) chosen.push_back(&each);
   }
   return chosen;
@@ -489,20 +490,25 @@ void ReportMaker::WriteAll(const std::vector<ReportScene>& scenes, const fs::pat
 
 ReportSummary ReportMaker::Make() {
   const auto begin = std::chrono::steady_clock::now();
-  ChosenSections(options_, false);  // refuses what it must before anything is opened
+  ChosenSections(options_, false, false);  // refuses what it must before anything is opened
   CheckMatchInput(options_.matches, options_.geometry);
   const Typesetter typesetter;  // where nothing can be drawn, that is told before the long work
   std::vector<ReportScene> scenes = OpenScenes(options_);
   if (scenes.size() > 1) CheckFit(scenes);
   for (ReportScene& scene : scenes) ReadOwnGeometry(scene);
   const auto has_geometry = [](const ReportScene& scene) { return scene.own_geometry.has_value(); };
+  const auto has_predictions = [](const ReportScene& scene) {
+    return scene.own_geometry && scene.own_geometry->predicted;
+  };
   CheckTruth(options_, std::ranges::all_of(scenes, has_geometry));
   const std::vector<const SectionInfo*> chosen =
-      ChosenSections(options_, std::ranges::any_of(scenes, has_geometry));
+      ChosenSections(options_, std::ranges::any_of(scenes, has_geometry),
+                     std::ranges::any_of(scenes, has_predictions));
   const auto is_chosen = [&](const char* name) {
     return std::ranges::find(chosen, FindReportSection(name)) != chosen.end();
   };
-  if (!options_.geometry.empty() && (is_chosen("dynamic") || is_chosen("epipolar"))) {
+  if (!options_.geometry.empty() &&
+      (is_chosen("dynamic") || is_chosen("epipolar") || is_chosen("lens"))) {
     for (ReportScene& scene : scenes) {
       scene.geometry = ReadGivenGeometry(options_.geometry, scene.store->description());
     }

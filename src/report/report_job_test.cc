@@ -9,7 +9,9 @@
 #include "core/parallel.h"
 #include "formats/json.h"
 #include "geometry/geometry_folder.h"
+#include "geometry/prediction_file.h"
 #include "geometry_testing.h"
+#include "prediction_testing.h"
 #include "qk_store_testing.h"
 #include "report/sections.h"
 
@@ -320,6 +322,24 @@ TEST_F(ReportOfGeometry, UsesTheExportsOwn) {
   EXPECT_THAT(ReadFile(dir_ / "report/report.json"),
               AllOf(HasSubstr("cameras and depths predicted by VGGT-1B"),
                     HasSubstr("cameras predicted by VGGT-1B")));
+  EXPECT_THAT(summary.notes, ::testing::Contains(HasSubstr("`layers_lens`")));
+}
+
+TEST_F(ReportOfGeometry, LooksThroughTheLayerLens) {
+  const fs::path folder = dir_ / "scene" / "geometry";
+  testing::WritePredictedWall(folder / kPredictionName, frames_, 0.1, 1, 1);
+  testing::WritePredictedWall(folder / LensName(1), frames_, 0.2, 2, 0);
+  MakeReport(Usual());
+  EXPECT_THAT(FilesBelow(dir_ / "report"), IsSupersetOf({"data/lens.csv", "data/lens_pictures.npz",
+                                                         "figures/lens.svg", "figures/lens.pdf"}));
+  // One that is damaged is no more than a note, unless it is asked for.
+  WriteFileAtomic(folder / LensName(1), "PK");
+  ReportOptions options = Usual();
+  options.out = dir_ / "again";
+  EXPECT_THAT(MakeReport(options).notes, ::testing::Contains(HasSubstr("lens_layer_02.npz")));
+  options.out = dir_ / "third";
+  options.only = {"lens"};
+  EXPECT_THAT(Problem(options), HasSubstr("lens_layer_02.npz"));
 }
 
 TEST_F(ReportOfGeometry, SetsTheGivenBesideIt) {

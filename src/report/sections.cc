@@ -8,6 +8,7 @@
 #include "report/epipolar_section.h"
 #include "report/layer_match_section.h"
 #include "report/layers_section.h"
+#include "report/lens_section.h"
 #include "report/matches_section.h"
 #include "report/query_section.h"
 #include "report/similarity_section.h"
@@ -25,6 +26,7 @@ constexpr SectionInfo kReportSections[] = {
     {"tokens", "special tokens, hubs and the first picture", TokensSection},
     {"matches", "heads held against known matches", MatchesSection, false},
     {"epipolar", "attention along epipolar lines", EpipolarSection, false},
+    {"lens", "cameras and depth after each layer", LensSection, false},
     {"sparsity", "what sparse attention would keep", SparsitySection},
     {"similarity", "how alike tokens are", SimilaritySection},
     {"dynamic", "what moves (video)", DynamicSection, false},
