@@ -13,14 +13,15 @@ namespace vggt {
 namespace {
 
 constexpr LensMetricInfo kLensMetricInfos[] = {
-    {LensMetric::kRotation, "rotation_error", "rotation", "degrees",
+    {LensMetric::kRotation, "rotation_error", "rotation error", "degrees",
      "Angle between the turns from the first frame's camera to this one's; empty of that frame."},
-    {LensMetric::kTranslation, "translation_error", "direction of the translation", "degrees",
+    {LensMetric::kTranslation, "translation_error", "error of the translation's direction",
+     "degrees",
      "Angle between the directions in which, seen from this camera, the first frame's stands; "
      "empty of that frame and where both stand at one place."},
     {LensMetric::kFocal, "focal_ratio", "focal length", "ratio",
      "√(fx fy) divided by that of the camera it is held against."},
-    {LensMetric::kDepth, "depth_error", "depth (AbsRel)", "share",
+    {LensMetric::kDepth, "depth_error", "depth error (AbsRel)", "share",
      "Mean of |s d − d'| / d' over the pixels where both depths are above 0.0001. s is one factor "
      "for all frames, the median of each frame's Σ d d' / Σ d²."},
     {LensMetric::kCorrelation, "depth_correlation", "correlation of depth", "",

@@ -22,7 +22,7 @@ inline constexpr size_t kLensMetrics = 5;
 struct LensMetricInfo {
   LensMetric metric;
   const char* name;   // in tables: "rotation_error"
-  const char* label;  // "rotation"
+  const char* label;  // "rotation error"
   const char* unit;
   const char* definition;
 };

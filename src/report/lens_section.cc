@@ -110,13 +110,13 @@ class LensMaker {
     section_.findings.push_back(fmt::format(
         "Against {}, cameras are turned and depths off by: {} (medians of the pictures).",
         board.text, fmt::join(parts, ", ")));
-    // The first layer from which on all are near.
+    // The first layer from which on all are near; the last one is no news against itself.
     size_t first = layers_.size();
     while (first > 0 && of(first - 1, LensMetric::kRotation) <= kNearDegrees &&
            of(first - 1, LensMetric::kTranslation) <= kNearDegrees) {
       --first;
     }
-    if (first < layers_.size()) {
+    if (first < layers_.size() && of(first, LensMetric::kRotation) > 0) {
       section_.findings.push_back(
           fmt::format("From layer {} on cameras are within {:g}° of them, in rotation and in the "
                       "direction of the translation.",
@@ -135,7 +135,7 @@ class LensMaker {
     LinePanel panel;
     panel.title = info.label;
     panel.x_label = "after global layer";
-    panel.y_label = *info.unit == '\0' ? info.label : fmt::format("{} ({})", info.label, info.unit);
+    panel.y_label = *info.unit == '\0' ? info.label : info.unit;
     if (info.metric != LensMetric::kFocal && info.metric != LensMetric::kCorrelation) {
       panel.y_low = 0;
     }
