@@ -129,6 +129,16 @@ class Walk {
 
 bool IsReplaced(const OpenedExport& opened) { return AreReplaced(opened.files); }
 
+std::string GeometryVersion(const Export& described) {
+  try {
+    const auto folder = described.GeometryFolder();
+    const auto identity = folder ? IdentityOf(*folder / kCamerasName) : std::nullopt;
+    return identity ? VersionOf({{*folder / kCamerasName, *identity}}) : "";
+  } catch (const OutsideRoot&) {
+    return "";
+  }
+}
+
 fs::path ResolveBelow(const fs::path& root, const std::string& path) {
   if (path.empty() || path.size() > kLongestPath || path.find('\0') != std::string::npos) {
     throw Refusal(400, "is no path", path);

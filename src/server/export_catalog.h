@@ -32,6 +32,9 @@ struct OpenedExport {
 // Whether another export has taken its place (store/export/export_version.h).
 bool IsReplaced(const OpenedExport& opened);
 
+// Which geometry/ an export has now: another once its cameras are others; "" if it has none.
+std::string GeometryVersion(const Export& described);
+
 // An export as listed: id, path and name as above.
 struct ListedExport {
   std::string id, path, name;

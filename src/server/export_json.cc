@@ -184,7 +184,10 @@ OrderedJson ExportJson(const OpenedExport& opened) {
   }
   json.update(ProvenanceJson(described.provenance));
   json["store"] = StoreJson(opened.rows.get());
-  json["geometry"] = described.GeometryFolder().has_value();
+  const std::string geometry = GeometryVersion(described);
+  json["geometry"] = !geometry.empty();
+  json["geometry_version"] = nullptr;
+  if (!geometry.empty()) json["geometry_version"] = geometry;
   json["notices"] = Notices(described);
   return json;
 }

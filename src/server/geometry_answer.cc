@@ -6,6 +6,7 @@
 #include <array>
 #include <cstring>
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -20,6 +21,8 @@
 #include "geometry/frame_pixels.h"
 #include "geometry/geometry_folder.h"
 #include "geometry/point_cloud.h"
+#include "geometry/prediction_file.h"
+#include "geometry/scene_alignment.h"
 #include "server/answer_form.h"
 #include "store/common/export_folder.h"
 
@@ -30,6 +33,7 @@ namespace fs = std::filesystem;
 
 constexpr int64_t kMostPoints = 2'000'000;
 constexpr int64_t kUsualPoints = 500'000;
+constexpr int64_t kMostLayers = 10'000;
 // Samples of depth along each side of a patch. Odd numbers, so that one lies in its middle.
 constexpr std::array<int64_t, 3> kDepthSamples = {5, 3, 1};
 
@@ -43,12 +47,18 @@ OrderedJson CameraJson(const Camera& c) {
           {"translation", c.translation}};
 }
 
-Response Described(const SceneGeometry& scene, const OpenedExport& opened) {
+Response Described(const SceneGeometry& scene, const OpenedExport& opened,
+                   std::optional<int64_t> layer) {
   const FrameCells cells(opened.described.frames);
   OrderedJson json = {{"export", opened.id},           {"source", PrintableText(scene.text)},
                       {"predicted", scene.predicted},  {"width", cells.width},
                       {"height", cells.height},        {"points", int64_t{0}},
+                      {"lens", OrderedJson::array()},  {"layer", nullptr},
                       {"frames", OrderedJson::array()}};
+  if (layer) json["layer"] = *layer + 1;
+  for (const int64_t known : LensLayers(*opened.described.GeometryFolder())) {
+    json["lens"].push_back(known + 1);
+  }
   int64_t points = 0;
   for (const auto& view : scene.views) {
     if (!view) {
@@ -125,6 +135,12 @@ Response Depth(const SceneGeometry& scene, const FrameList& frames) {
   return NpyResponse(std::move(body));
 }
 
+std::optional<int64_t> LayerAsked(const RequestParams& params) {
+  const auto text = ParamValue(params, "lens");
+  if (!text) return std::nullopt;
+  return ParseNumber(*text, {"layer", 1, kMostLayers}, "lens") - 1;
+}
+
 int64_t PointsAsked(const RequestParams& params) {
   const auto text = ParamValue(params, "points");
   return text ? ParseNumber(*text, {"number", 1, kMostPoints}, "points") : kUsualPoints;
@@ -132,42 +148,65 @@ int64_t PointsAsked(const RequestParams& params) {
 
 }  // namespace
 
-GeometryAnswers::Scene GeometryAnswers::SceneOf(const std::shared_ptr<const OpenedExport>& opened) {
-  const std::optional<fs::path> folder = opened->described.GeometryFolder();
-  if (!folder) {
-    throw Refusal(404, "this export has no geometry", opened->id,
-                  "Export with --geometry, or add cameras with vggt-attn geometry.");
-  }
-  const auto identity = IdentityOf(*folder / kCamerasName);
-  // Whoever asks meanwhile waits: it would read the same.
-  const std::scoped_lock lock(mutex_);
+GeometryAnswers::Scene GeometryAnswers::ReadScene(const std::shared_ptr<const OpenedExport>& opened,
+                                                  const fs::path& folder) {
+  const auto identity = IdentityOf(folder / kCamerasName);
   if (scene_ && identity_ == identity && of_.lock() == opened) return scene_;
   scene_ = nullptr;
-  auto read =
-      std::make_shared<SceneGeometry>(ReadGeometryFolder(*folder, opened->described.frames));
-  CheckEqualSizes(opened->described.frames, folder->string());
+  auto read = std::make_shared<SceneGeometry>(ReadGeometryFolder(folder, opened->described.frames));
+  CheckEqualSizes(opened->described.frames, folder.string());
   scene_ = std::move(read);
+  lens_ = nullptr;
   identity_ = identity;
   of_ = opened;
   return scene_;
 }
 
+GeometryAnswers::Scene GeometryAnswers::SceneOf(const std::shared_ptr<const OpenedExport>& opened,
+                                                std::optional<int64_t> layer) {
+  const std::optional<fs::path> folder = opened->described.GeometryFolder();
+  if (!folder) {
+    throw Refusal(404, "this export has no geometry", opened->id,
+                  "Export with --geometry, or add cameras with vggt-attn geometry.");
+  }
+  // Whoever asks meanwhile waits: it would read the same.
+  const std::scoped_lock lock(mutex_);
+  Scene scene = ReadScene(opened, *folder);
+  if (!layer) return scene;
+  const auto identity = IdentityOf(*folder / LensName(*layer));
+  if (!identity) {
+    throw Refusal(
+        404, fmt::format("what the heads make of layer {} is not among this geometry", *layer + 1),
+        opened->id, fmt::format("Export with --geometry --layers_lens {}.", *layer + 1));
+  }
+  if (lens_ && lens_identity_ == identity && lens_layer_ == layer) return lens_;
+  lens_ = nullptr;
+  SceneGeometry read =
+      AlignScene(ReadPrediction(*folder, LensName(*layer), opened->described.frames), *scene);
+  read.text = scene->text;
+  lens_ = std::make_shared<SceneGeometry>(std::move(read));
+  lens_identity_ = identity;
+  lens_layer_ = layer;
+  return lens_;
+}
+
 Response GeometryAnswers::Answer(const Request& request,
                                  const std::shared_ptr<const OpenedExport>& opened,
                                  const StopCheck& stop_check) {
-  constexpr std::array<std::string_view, 2> kNames = {"export", "points"};
+  constexpr std::array<std::string_view, 3> kNames = {"export", "lens", "points"};
   const std::string& path = request.path;
   const bool points = path == "/api/geometry/points.npy";
   const bool depth = path == "/api/geometry/depth.npy";
   if (!points && !depth && path != "/api/geometry.json") {
     throw Refusal(404, "there is no such address", path);
   }
-  CheckNames(request.params, std::span(kNames).first(points ? 2 : 1));
+  CheckNames(request.params, std::span(kNames).first(points ? 3 : 2));
   const int64_t most = PointsAsked(request.params);
-  const Scene scene = SceneOf(opened);
+  const std::optional<int64_t> layer = LayerAsked(request.params);
+  const Scene scene = SceneOf(opened, layer);
   if (points) return Points(*scene, opened->described, most, stop_check);
   if (depth) return Depth(*scene, opened->described.frames);
-  return Described(*scene, *opened);
+  return Described(*scene, *opened, layer);
 }
 
 }  // namespace vggt

@@ -15,8 +15,10 @@
 #include "formats/npy.h"
 #include "geometry/frame_view.h"
 #include "geometry/geometry_folder.h"
+#include "geometry/prediction_file.h"
 #include "geometry_testing.h"
 #include "image/png_codec.h"
+#include "prediction_testing.h"
 #include "qk_store_testing.h"
 #include "routes_testing.h"
 #include "store/export/export_reader.h"
@@ -26,6 +28,7 @@ namespace {
 
 using testing::AsBytes;
 using testing::BodyOf;
+using testing::HeaderOf;
 using testing::WhatOf;
 
 // Views into the response, which has to stay.
@@ -149,6 +152,60 @@ TEST_F(GeometryAnswerTest, IsReadAnewWhenItIsAnother) {
   const Response damaged = Ask("/api/geometry.json");
   EXPECT_EQ(damaged.status, 404);
   EXPECT_THAT(damaged.body, ::testing::HasSubstr("frame_01.npz"));
+}
+
+// Twice as large and in a world of its own: both are undone.
+TEST_F(GeometryAnswerTest, AnswersWhatTheHeadsMakeOfALayer) {
+  EXPECT_TRUE(BodyOf(Ask("/api/geometry.json"))["lens"].empty());
+  const FrameList frames = OpenExport(root_).frames;
+  testing::WritePredictedWall(root_ / "geometry" / LensName(3), frames, 0.1, 2, 0);
+  testing::WritePredictedWall(root_ / "geometry" / LensName(10), frames, 0.2, 1, 0);
+  const Json last = BodyOf(Ask("/api/geometry.json"));
+  EXPECT_EQ(last["lens"], Json({4, 11}));
+  EXPECT_TRUE(last["layer"].is_null());
+  const Json lens = BodyOf(Ask("/api/geometry.json", {{"lens", "4"}}));
+  EXPECT_EQ(lens["layer"], 4);
+  EXPECT_EQ(lens["lens"], Json({4, 11}));
+  EXPECT_EQ(lens["source"], "VGGT-1B");
+  EXPECT_EQ(lens["points"], 3 * kPixels);
+  for (const char* key : {"rotation", "translation"}) {
+    EXPECT_EQ(lens["frames"][0][key], last["frames"][0][key]);
+  }
+  // The walls at 2 and 3 are both at 4 here: by (0.5 + 0.75) / 2 nearer.
+  EXPECT_NEAR(lens["frames"][1]["translation"][0].get<double>(), -0.6 * 0.625, 1e-6);
+  const Response answer = Ask("/api/geometry/depth.npy", {{"lens", "4"}});
+  EXPECT_NEAR(NumbersOf<float>(ArraysIn(answer)[0])[0], 4 * 0.625, 1e-6);
+  const Response points = Ask("/api/geometry/points.npy", {{"lens", "4"}, {"points", "50"}});
+  EXPECT_EQ(ArraysIn(points)[0].shape, (Shape{50, 3}));
+
+  // Each layer is its own, and another once its file is another.
+  EXPECT_NE(Ask("/api/geometry.json", {{"lens", "11"}}).body,
+            Ask("/api/geometry.json", {{"lens", "4"}}).body);
+  testing::WritePredictedWall(root_ / "geometry" / LensName(3), frames, 0.3, 2, 0);
+  EXPECT_NE(BodyOf(Ask("/api/geometry.json", {{"lens", "4"}}))["frames"][1], lens["frames"][1]);
+  const Response none = Ask("/api/geometry/depth.npy", {{"lens", "5"}});
+  EXPECT_EQ(none.status, 404);
+  EXPECT_EQ(WhatOf(none), "what the heads make of layer 5 is not among this geometry");
+  for (const char* wrong : {"", "0", "x", "10001"}) {
+    EXPECT_EQ(Ask("/api/geometry.json", {{"lens", wrong}}).status, 400) << wrong;
+  }
+}
+
+TEST_F(GeometryAnswerTest, EveryAnswerTellsWhichGeometryThereIs) {
+  const std::string before = HeaderOf(Ask("/api/geometry.json"), "X-Geometry-Version");
+  EXPECT_NE(before, "");
+  const Response described = Ask("/api/export");
+  EXPECT_EQ(BodyOf(described)["geometry_version"], before);
+  const std::string version = HeaderOf(described, "X-Export-Version");
+  std::filesystem::rename(root_ / "geometry", root_ / "away");
+  const Response without = Ask("/api/export");
+  EXPECT_EQ(HeaderOf(without, "X-Geometry-Version"), "");
+  EXPECT_TRUE(BodyOf(without)["geometry_version"].is_null());
+  EXPECT_EQ(HeaderOf(without, "X-Export-Version"), version);  // the export itself is the same
+  std::filesystem::rename(root_ / "away", root_ / "geometry");
+  EXPECT_EQ(HeaderOf(Ask("/api/export"), "X-Geometry-Version"), before);
+  testing::ReplaceInFile(root_ / "geometry" / "cameras.json", "VGGT-1B", "VGGT-tiny");
+  EXPECT_NE(HeaderOf(Ask("/api/export"), "X-Geometry-Version"), before);
 }
 
 TEST_F(GeometryAnswerTest, Refuses) {

@@ -275,6 +275,7 @@ Response Routes::AnswerApi(const Request& request) const {
   });
   response.headers.emplace_back("X-Export", PercentEncoded(opened->id));
   response.headers.emplace_back("X-Export-Version", opened->version);
+  response.headers.emplace_back("X-Geometry-Version", GeometryVersion(opened->described));
   return response;
 }
 
