@@ -185,7 +185,6 @@ OrderedJson ExportJson(const OpenedExport& opened) {
   json.update(ProvenanceJson(described.provenance));
   json["store"] = StoreJson(opened.rows.get());
   const std::string geometry = GeometryVersion(described);
-  json["geometry"] = !geometry.empty();
   json["geometry_version"] = nullptr;
   if (!geometry.empty()) json["geometry_version"] = geometry;
   json["notices"] = Notices(described);

@@ -275,7 +275,8 @@ Response Routes::AnswerApi(const Request& request) const {
   });
   response.headers.emplace_back("X-Export", PercentEncoded(opened->id));
   response.headers.emplace_back("X-Export-Version", opened->version);
-  response.headers.emplace_back("X-Geometry-Version", GeometryVersion(opened->described));
+  const std::string geometry = GeometryVersion(opened->described);
+  response.headers.emplace_back("X-Geometry-Version", geometry.empty() ? "none" : geometry);
   return response;
 }
 
