@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // What cameras and depth add to an export: marks on its frames, and the scene in 3D, drawn by WebGL without a graphics
 // processor.
-import { readFileSync } from "node:fs";
+import { cpSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { Browser } from "playwright-core";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from "vitest";
 import type { Point } from "../src/core/maps/geometry";
-import { repository } from "./exports";
+import { addGeometry, repository } from "./exports";
 import { Server } from "./server";
 import { cellPixel, openBrowser, Viewer } from "./viewer";
 
@@ -35,6 +35,12 @@ afterAll(async () => {
 });
 afterEach(() => viewer.close());
 
+// The page, which waits for its pictures where a processor draws them.
+async function open(path: string) {
+  viewer = await Viewer.open(browser, server, path);
+  viewer.allow(/GPU stall due to ReadPixels/);
+}
+
 const dot = (a: Triple, b: Triple) => a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
 const times = (m: [Triple, Triple, Triple], x: Triple) => m.map((row) => dot(row, x)) as Triple;
 const turned = (m: [Triple, Triple, Triple], x: Triple) =>
@@ -56,7 +62,7 @@ function seen(a: number, pixel: Point, depth: number, b: number): Point {
 
 describe("marks on frames", () => {
   it("lie on the epipolar lines of the true cameras", async () => {
-    viewer = await Viewer.open(browser, server, kScene);
+    await open(kScene);
     await expect.poll(() => viewer.id("truth-mark").count()).toBeGreaterThan(0);
     const info = await viewer.info();
     const query = cellPixel(info, 3, 4);
@@ -87,7 +93,7 @@ describe("marks on frames", () => {
   });
 
   it("are not there without geometry, or when they are not wanted", async () => {
-    viewer = await Viewer.open(browser, server, `${kScene}&truth=0`);
+    await open(`${kScene}&truth=0`);
     await expect.poll(() => viewer.id("overlay").count()).toBe(3);
     expect(await viewer.id("epipolar").count()).toBe(0);
     await viewer.load("store_demo");
@@ -114,8 +120,7 @@ describe("the scene in 3D", () => {
   };
 
   it("shows the points, and asks what is clicked", async () => {
-    viewer = await Viewer.open(browser, server, kScene);
-    viewer.allow(/GPU stall due to ReadPixels/); // by the pictures that this test takes
+    await open(kScene);
     await viewer.page.keyboard.press("3");
     await expect.poll(() => viewer.text("scene-source")).toMatch(/points, from cameras\.json/);
     await expect.poll(colours).toBeGreaterThan(100);
@@ -129,7 +134,79 @@ describe("the scene in 3D", () => {
   });
 
   it("says what geometry would add where there is none", async () => {
-    viewer = await Viewer.open(browser, server, "?path=store_demo&view=scene");
+    await open("?path=store_demo&view=scene");
     await expect.poll(() => viewer.text("scene-none")).toContain("--geometry_from");
+  });
+
+  it("notices geometry that is added while it is open", async () => {
+    const added = join(inject("exports"), "added_demo");
+    cpSync(join(inject("exports"), "store_demo"), added, { recursive: true });
+    try {
+      await open("?path=added_demo&view=scene");
+      await expect.poll(() => viewer.text("scene-none")).toContain("vggt-attn geometry");
+      addGeometry(added);
+      await expect.poll(() => viewer.text("scene-source")).toMatch(/points, from cameras\.json/);
+      rmSync(join(added, "geometry"), { recursive: true });
+      await viewer.page.keyboard.press("ArrowLeft"); // any answer tells
+      await expect.poll(() => viewer.id("scene-none").count()).toBe(1);
+    } finally {
+      rmSync(added, { recursive: true });
+    }
+  });
+
+  it("stands beside that of the export that is compared", async () => {
+    await open(`${kScene}&other=lens_demo&view=scene`);
+    await expect
+      .poll(() => viewer.id("scene-source").allInnerTexts())
+      .toEqual([
+        expect.stringMatching(/points, from cameras\.json/),
+        expect.stringMatching(/points, predicted by/),
+      ]);
+    expect(await viewer.id("scene-canvas").count()).toBe(2);
+    expect(await viewer.id("side-b").innerText()).toMatch(/^B\s+lens_demo/);
+    expect(await viewer.violations()).toEqual([]);
+  });
+});
+
+describe("the layer lens", () => {
+  const url = () => new URL(viewer.page.url()).searchParams;
+
+  it("shows the scene after the chosen layer, from where one looks", async () => {
+    await open("?path=lens_demo&layer=5&view=scene&row=3&col=4");
+    await expect.poll(() => viewer.text("scene-source")).toMatch(/predicted by [^,]*$/);
+    const picture = () => viewer.id("scene-canvas").screenshot();
+    const whole = await picture();
+    await viewer.page.keyboard.press("g");
+    await expect.poll(() => viewer.text("scene-source")).toContain("after layer 4");
+    await expect.poll(() => url().get("lens")).toBe("1");
+    expect((await picture()).equals(whole)).toBe(false);
+    await viewer.page.keyboard.press("[");
+    await viewer.page.keyboard.press("[");
+    await expect.poll(() => viewer.text("scene-source")).toContain("after layer 2");
+    // After the last layer it is the whole again: the same points, seen from the same place.
+    for (let i = 0; i < 3; i++) await viewer.page.keyboard.press("]");
+    await expect.poll(() => viewer.text("scene-source")).toContain("after layer 6");
+    await expect.poll(() => viewer.page.url()).toContain("layer=6");
+    await viewer.page.keyboard.press("g");
+    await expect.poll(() => viewer.text("scene-source")).not.toContain("after");
+    await expect.poll(() => url().get("lens")).toBeNull();
+  });
+
+  it("plays, and is where a link says", async () => {
+    await open("?path=lens_demo&layer=2&view=scene&lens=1");
+    await expect.poll(() => viewer.text("scene-source")).toContain("after layer 2");
+    await viewer.page.keyboard.press("k");
+    expect(await viewer.id("play").getAttribute("aria-pressed")).toBe("true");
+    await expect.poll(() => viewer.text("scene-source")).toContain("after layer 4");
+    await expect.poll(() => viewer.text("scene-source")).toContain("after layer 6");
+    await viewer.page.keyboard.press("k");
+    expect(await viewer.id("play").getAttribute("aria-pressed")).toBe("false");
+    expect(await viewer.violations()).toEqual([]);
+  });
+
+  it("is not offered where nothing was predicted", async () => {
+    await open(`${kScene}&view=scene&lens=1`);
+    await expect.poll(() => viewer.text("scene-source")).toContain("from cameras.json");
+    expect(await viewer.id("lens").count()).toBe(0);
   });
 });

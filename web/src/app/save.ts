@@ -43,7 +43,8 @@ export async function save(
     case "glb": {
       if (!scene) throw new Error("There is no 3D view to save.");
       const content = await (kind === "view" ? scene.png() : scene.glb());
-      const stem = `${state.exportInfo.value?.name || "scene"}_layer_${state.layer.value}`;
+      const lens = state.scene.lensLayer.value === null ? "" : "_lens";
+      const stem = `${state.exportInfo.value?.name || "scene"}${lens}_layer_${state.layer.value}`;
       const name = `${stem}.${kind === "view" ? "png" : "glb"}`;
       return download({ name, content, leftOut: [] });
     }

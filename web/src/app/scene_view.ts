@@ -200,7 +200,9 @@ export class SceneView {
     return texture;
   }
 
-  setPoints(info: GeometryInfo, points: GeometryPoints, patches: number): void {
+  // `stays`: whether one goes on looking from where one looks now.
+  setPoints(info: GeometryInfo, points: GeometryPoints, patches: number, stays: boolean): void {
+    const framed = this.home !== null && stays;
     if (this.cloud) {
       this.scene.remove(this.cloud);
       this.cloud.geometry.dispose();
@@ -225,7 +227,7 @@ export class SceneView {
     this.cloud.frustumCulled = false;
     this.scene.add(this.cloud);
     this.budget = { drawn: Math.min(count, 500_000), all: count, milliseconds: 0 };
-    this.frameAll(info, positions);
+    if (!framed) this.frameAll(info, positions);
     this.drawCameras();
     this.draw();
   }

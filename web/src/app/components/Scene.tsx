@@ -2,10 +2,12 @@
 // The scene in 3D: all points in the colours of the pictures, with the attention of the query over them.
 import { useComputed, useSignal, useSignalEffect } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import { formatValue } from "../../core/maps/number";
+import { counted, formatValue } from "../../core/maps/number";
 import { cellName, frameOf, inFrame, spotName, type Spot } from "../../core/source/spot";
+import type { GeometryInfo } from "../../core/source/wire_geometry";
 import { kMostLeftOut, kPointSizes } from "../../core/state/choices";
 import { colourScale } from "../../core/state/colour_scale";
+import { numberRanges } from "../../core/state/compare";
 import { paintMap, valueIn } from "../../core/state/display";
 import { headOn, layerOn, meetsOn, spotOn } from "../../core/state/on_screen";
 import type { State } from "../../core/state/state";
@@ -13,8 +15,9 @@ import { useViewer, type Viewer } from "../context";
 import type { Budget } from "../point_budget";
 import type { MapColours, Pick, SceneView } from "../scene_view";
 import { useVoice } from "../voice";
+import { CompareSide } from "./CompareSide";
 import { FailureText } from "./FailureBanner";
-import { Field } from "./Fields";
+import { Check, Field } from "./Fields";
 import { useRoom } from "./room";
 
 // What attention is shown, and where it is from.
@@ -149,6 +152,40 @@ function Sliders(props: { trusted: boolean }) {
   );
 }
 
+// What the layer lens shows, where the heads' predictions are known after layers.
+function Lens() {
+  const { state } = useViewer();
+  const { lens, playing, scene } = state;
+  const layers = scene.lensLayers.value;
+  const lacks = layers.length === 0;
+  if (lacks && !scene.whole.value?.predicted) return null;
+  const hint = lacks
+    ? "This export has none: export with --geometry --layers_lens 4,11,17,24 for the scene after each of these layers"
+    : `Cameras and points as the prediction heads see them after the chosen layer, as if the model ended there (G). Known after ${counted(layers.length, "layer")}: ${numberRanges(layers)}`;
+  return (
+    <div class="group">
+      <Check
+        label="Layer lens"
+        testId="lens"
+        title={hint}
+        disabled={lacks}
+        checked={lens.value && !lacks}
+        onChange={scene.toggleLens}
+      />
+      {layers.length > 1 && (
+        <button
+          data-testid="play"
+          title="Through the layers, again and again (K)"
+          aria-pressed={playing.value}
+          onClick={scene.togglePlaying}
+        >
+          {playing.value ? "Stop" : "Play"}
+        </button>
+      )}
+    </div>
+  );
+}
+
 function Canvas() {
   const viewer = useViewer();
   const { state, root } = viewer;
@@ -160,6 +197,7 @@ function Canvas() {
   const voice = useVoice();
   const pressed = useRef<{ x: number; y: number } | null>(null);
   const looked = useRef(0);
+  const lookedAt = useRef<GeometryInfo | null>(null);
 
   useEffect(() => {
     let gone = false;
@@ -184,13 +222,14 @@ function Canvas() {
         }
         view.value = made;
         const files = made;
+        if (viewer.side !== "a") return;
         viewer.sceneFiles.value = { png: () => files.png(), glb: () => files.glb() };
       },
       () => (problem.value = "The 3D view could not be loaded: reload the page."),
     );
     return () => {
       gone = true;
-      viewer.sceneFiles.value = null;
+      if (viewer.side === "a") viewer.sceneFiles.value = null;
       state.hover.value = null;
       made?.dispose();
     };
@@ -203,7 +242,10 @@ function Canvas() {
   useSignalEffect(() => {
     const [cameras, points, grid] = [scene.info.value, scene.points.value, state.grid.value];
     if (!view.value || !cameras || !points || !grid) return;
-    view.value.setPoints(cameras, points, grid.H_p * grid.W_p);
+    // Layers of the lens are in one world: one looks at them from the same place.
+    const whole = scene.whole.value;
+    view.value.setPoints(cameras, points, grid.H_p * grid.W_p, whole === lookedAt.current);
+    lookedAt.current = whole;
   });
   useSignalEffect(() => {
     if (view.value && state.grid.value) view.value.setMaps(mapColours(state));
@@ -309,14 +351,18 @@ function Canvas() {
   );
 }
 
-export function Scene() {
+// What one export's points are, in words.
+function sourceText({ scene }: State): string {
+  const [info, points] = [scene.info.value, scene.points.value];
+  if (!info || !points) return "Reading cameras and points…";
+  const from = `${info.predicted ? "predicted by" : "from"} ${info.source}`;
+  const layer = info.layer === null ? "" : `, after layer ${info.layer}`;
+  return `${info.points.toLocaleString("en")} points, ${from}${layer}`;
+}
+
+function SceneOfSide() {
   const { state } = useViewer();
   const { scene } = state;
-  const info = scene.info.value;
-  const trusted = useComputed(() => {
-    const confidence = scene.points.value?.confidence;
-    return confidence !== undefined && confidence.some((each) => each !== confidence[0]);
-  });
   if (!scene.known.value) return <Lacking />;
   const error = scene.failure.value;
   if (error) {
@@ -327,19 +373,42 @@ export function Scene() {
     );
   }
   return (
-    <div class="scene" data-testid="scene">
-      <div class="exact">
-        <Sliders trusted={trusted.value} />
-        <p class="quiet small" data-testid="scene-source">
-          {!info || !scene.points.value
-            ? "Reading cameras and points…"
-            : `${info.points.toLocaleString("en")} points, ${info.predicted ? "predicted by" : "from"} ${info.source}`}
-          <span class="scene-help">
-            drag turns · wheel goes nearer · right drag shifts · W A S D Q E fly · a click asks
-          </span>
-        </p>
-      </div>
+    <>
+      <p class="quiet small" data-testid="scene-source">
+        {sourceText(state)}
+      </p>
       <Canvas />
+    </>
+  );
+}
+
+export function Scene() {
+  const { state, sides } = useViewer();
+  const { scene } = state;
+  const trusted = useComputed(() => {
+    const confidence = scene.points.value?.confidence;
+    return confidence !== undefined && confidence.some((each) => each !== confidence[0]);
+  });
+  // In 3D nothing can be subtracted.
+  const shown = useComputed(() => sides.shown.value.filter((side) => side !== "difference"));
+  return (
+    <div class="scene" data-testid="scene">
+      {scene.known.value && (
+        <div class="exact scene-choices">
+          <Sliders trusted={trusted.value} />
+          <Lens />
+          <p class="quiet small scene-help">
+            drag turns · wheel goes nearer · right drag shifts · W A S D Q E fly · a click asks
+          </p>
+        </div>
+      )}
+      <div class="scene-sides">
+        {shown.value.map((side) => (
+          <CompareSide key={side} side={side} slot={state.activePin.value}>
+            <SceneOfSide />
+          </CompareSide>
+        ))}
+      </div>
     </div>
   );
 }

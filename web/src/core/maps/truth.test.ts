@@ -26,6 +26,8 @@ function scene(change: (z: Float32Array) => void = () => {}): [GeometryInfo, Geo
       predicted: false,
       width: 40,
       height: 30,
+      lens: [],
+      layer: null,
       points: 2400,
       frames: [{ ...camera, translation: [0, 0, 0] }, { ...camera, translation: [-1, 0, 0] }, null],
     },

@@ -299,12 +299,12 @@ describe("the report", () => {
   it("is not taken for that of an export that was replaced", async () => {
     const headers = { "X-Export-Version": "another" };
     serve((url) =>
-      url.startsWith("api/export")
+      url === "api/open"
         ? Response.json({ ...answer(), id: "kitchen" })
         : Response.json({ state: "none", progress: 0 }, { headers }),
     );
     const own = new HttpSource();
-    await own.describe("kitchen");
+    await own.open("kitchen");
     expect((await failure(own.heads("kitchen"))).what).toMatch(/replaced on disk/);
   });
 
@@ -320,16 +320,53 @@ describe("an export that is replaced on disk", () => {
   it("is not shown under the words of the one before", async () => {
     const headers = { "X-Export-Version": "another" };
     serve((url) =>
-      url.startsWith("api/export")
+      url === "api/open"
         ? Response.json({ ...answer(), id: "kitchen" })
         : new Response("", { headers }),
     );
     const own = new HttpSource();
-    await own.describe("kitchen");
+    await own.open("kitchen");
+    expect((await failure(own.describe("kitchen"))).what).toMatch(/replaced on disk/);
     const seen = await failure(own.maps(mapsRequest));
     expect(seen.what).toMatch(/replaced on disk/);
     const recipe = { export: "kitchen", queries: "1.2" };
     expect((await failure(own.figure("png", recipe))).what).toMatch(/replaced on disk/);
+  });
+});
+
+describe("geometry", () => {
+  it("is asked for as a whole, or of a layer of the lens", async () => {
+    const seen = serve(() => new Response("", { status: 500 }));
+    const [whole, layer] = [null, 11].map((lens) => ({ exportId: "a b", lens }));
+    await failure(source.geometry(whole!));
+    await failure(source.points(layer!, 50));
+    await failure(source.depth(layer!));
+    expect(seen.urls).toEqual([
+      "api/geometry.json?export=a%20b",
+      "api/geometry/points.npy?export=a%20b&lens=11&points=50",
+      "api/geometry/depth.npy?export=a%20b&lens=11",
+    ]);
+  });
+
+  it("may come and go: every answer tells", async () => {
+    const own = new HttpSource();
+    let version = "51c0";
+    let id = "a%20b";
+    serve(() => {
+      const headers = { "X-Export": id, "X-Geometry-Version": version };
+      return Response.json({ error: {} }, { status: 404, headers });
+    });
+    await failure(own.maps(mapsRequest));
+    expect(own.geometries.value.get("a b")).toBe("51c0");
+    const before = own.geometries.value;
+    await failure(own.maps(mapsRequest));
+    expect(own.geometries.value).toBe(before);
+    version = "none";
+    await failure(own.heads("a b"));
+    expect(own.geometries.value.get("a b")).toBe("");
+    id = "%FF"; // no text
+    await failure(own.heads("a b"));
+    expect(own.geometries.value.size).toBe(1);
   });
 });
 

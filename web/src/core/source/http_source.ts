@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The Source that asks `vggt-attn view` over HTTP (docs/http-api.md). No other module fetches anything.
+import { signal } from "@preact/signals";
 import { object, WireError } from "./check";
 import { NpyError } from "./npy";
 import type {
@@ -10,6 +11,7 @@ import type {
   Recipe,
   RowsRequest,
   SavedFile,
+  SceneRequest,
   Source,
 } from "./source";
 import { frameOf, type Spot } from "./spot";
@@ -98,16 +100,20 @@ function serverTime(response: Response): number | null {
   return timing === undefined ? null : Number(timing);
 }
 
+// Null of what cannot be decoded.
+function decoded(coded: string | null | undefined): string | null {
+  if (coded === null || coded === undefined) return null;
+  try {
+    return decodeURIComponent(coded);
+  } catch {
+    return null;
+  }
+}
+
 // The name that the server gives a file (RFC 6266).
 export function fileName(disposition: string | null): string | null {
-  const coded = /filename\*=UTF-8''([^;\s]+)/i.exec(disposition ?? "")?.[1];
-  if (coded !== undefined) {
-    try {
-      return decodeURIComponent(coded);
-    } catch {
-      // The plain name stands beside it.
-    }
-  }
+  const coded = decoded(/filename\*=UTF-8''([^;\s]+)/i.exec(disposition ?? "")?.[1]);
+  if (coded !== null) return coded; // else the plain name stands beside it
   const plain = /filename=(?:"((?:[^"\\]|\\.)*)"|([^;\s]+))/i.exec(disposition ?? "");
   return plain?.[1]?.replace(/\\(.)/g, "$1") ?? plain?.[2] ?? null;
 }
@@ -133,6 +139,7 @@ export interface HttpOptions {
 }
 
 export class HttpSource implements Source {
+  readonly geometries = signal<ReadonlyMap<string, string>>(new Map());
   private readonly base: string;
   // Of the exports that were described, by id.
   private readonly versions = new Map<string, string>();
@@ -172,9 +179,22 @@ export class HttpSource implements Source {
     return this.known(checkExport(await this.request("api/open", signal, json, { init })));
   }
 
-  async describe(exportId: string, signal?: AbortSignal): Promise<ExportInfo> {
+  describe(exportId: string, signal?: AbortSignal): Promise<ExportInfo> {
     const address = `api/export?export=${encodeURIComponent(exportId)}`;
-    return this.known(checkExport(await this.request(address, signal, json)));
+    return this.report(address, exportId, signal, async (answer) =>
+      checkExport(await json(answer)),
+    );
+  }
+
+  // Of whichever export an answer is about.
+  private hearGeometry(headers: Headers): void {
+    const id = decoded(headers.get("X-Export"));
+    const said = headers.get("X-Geometry-Version");
+    const version = said === "none" ? "" : said;
+    const known = this.geometries.peek();
+    if (id !== null && version !== null && known.get(id) !== version) {
+      this.geometries.value = new Map(known).set(id, version);
+    }
   }
 
   private known(info: ExportInfo): ExportInfo {
@@ -257,23 +277,23 @@ export class HttpSource implements Source {
     );
   }
 
-  geometry(exportId: string, signal?: AbortSignal): Promise<GeometryInfo> {
-    const address = `api/geometry.json?export=${encodeURIComponent(exportId)}`;
-    return this.report(address, exportId, signal, async (answer) =>
+  geometry(of: SceneRequest, signal?: AbortSignal): Promise<GeometryInfo> {
+    const address = `api/geometry.json?${ofScene(of)}`;
+    return this.report(address, of.exportId, signal, async (answer) =>
       checkGeometry(await json(answer)),
     );
   }
 
-  points(exportId: string, most: number, signal?: AbortSignal): Promise<GeometryPoints> {
-    const address = `api/geometry/points.npy?export=${encodeURIComponent(exportId)}&points=${most}`;
-    return this.report(address, exportId, signal, async (answer) =>
+  points(of: SceneRequest, most: number, signal?: AbortSignal): Promise<GeometryPoints> {
+    const address = `api/geometry/points.npy?${ofScene(of)}&points=${most}`;
+    return this.report(address, of.exportId, signal, async (answer) =>
       checkPoints(await bytes(answer)),
     );
   }
 
-  depth(exportId: string, signal?: AbortSignal): Promise<GeometryDepth> {
-    const address = `api/geometry/depth.npy?export=${encodeURIComponent(exportId)}`;
-    return this.report(address, exportId, signal, async (answer) =>
+  depth(of: SceneRequest, signal?: AbortSignal): Promise<GeometryDepth> {
+    const address = `api/geometry/depth.npy?${ofScene(of)}`;
+    return this.report(address, of.exportId, signal, async (answer) =>
       checkDepth(await bytes(answer)),
     );
   }
@@ -352,6 +372,7 @@ export class HttpSource implements Source {
     restartTime();
     try {
       const response = await this.send(address, { ...init, signal: stop.signal });
+      this.hearGeometry(response.headers);
       if (!response.ok) throw await serverError(response);
       return await read(response, restartTime);
     } catch (error) {
@@ -383,6 +404,9 @@ export class HttpSource implements Source {
 
 const mapsAddress = (parts: readonly string[], exportId: string): string =>
   `api/maps.npy?${[...parts, `export=${encodeURIComponent(exportId)}`].join("&")}`;
+
+const ofScene = ({ exportId, lens }: SceneRequest): string =>
+  `export=${encodeURIComponent(exportId)}${lens === null ? "" : `&lens=${lens}`}`;
 
 const ofLayer = ({ exportId, block, layer }: LayerRequest): string =>
   `export=${encodeURIComponent(exportId)}&block=${encodeURIComponent(block)}&layer=${layer}`;

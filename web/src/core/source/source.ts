@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a viewer needs of the world outside. A viewer asks for everything through one Source, so that it does not
 // matter whether a server, a notebook or the page itself answers.
+import type { ReadonlySignal } from "@preact/signals";
 import type { Spot } from "./spot";
 import type { ExportInfo, ExportListing, Frame, Maps, Rows } from "./wire";
 import type { GeometryDepth, GeometryInfo, GeometryPoints } from "./wire_geometry";
@@ -43,6 +44,12 @@ export interface LayerRequest {
   layer: number;
 }
 
+// Which scene: the export's own, or what prediction heads make of a layer of it (the layer lens).
+export interface SceneRequest {
+  exportId: string;
+  lens: number | null; // from 1
+}
+
 // Everything that says what a saved file holds, by the names that `vggt-attn figure` reads (core/state/recipe.ts).
 export type Recipe = Readonly<Record<string, string>>;
 
@@ -65,7 +72,7 @@ export interface Source {
   first(signal?: AbortSignal): Promise<ExportInfo | null>;
   // Opens the export at a path that a person has typed or a link holds.
   open(path: string, signal?: AbortSignal): Promise<ExportInfo>;
-  // Describes an export that is open.
+  // Describes an export that is open. Fails if another has taken its place since it was opened.
   describe(exportId: string, signal?: AbortSignal): Promise<ExportInfo>;
   maps(request: MapsRequest, signal?: AbortSignal): Promise<Maps>;
   rows(request: RowsRequest, signal?: AbortSignal): Promise<Rows>;
@@ -78,10 +85,12 @@ export interface Source {
     request: LayerRequest & { head: number },
     signal?: AbortSignal,
   ): Promise<SimilarHeads>;
+  // Which geometry exports have, by their ids: a version, "" for none. Any answer may bring news of it.
+  readonly geometries: ReadonlySignal<ReadonlyMap<string, string>>;
   // Of an export with geometry: the cameras; at most so many of its points, evenly thinned; the depth of all frames.
-  geometry(exportId: string, signal?: AbortSignal): Promise<GeometryInfo>;
-  points(exportId: string, most: number, signal?: AbortSignal): Promise<GeometryPoints>;
-  depth(exportId: string, signal?: AbortSignal): Promise<GeometryDepth>;
+  geometry(of: SceneRequest, signal?: AbortSignal): Promise<GeometryInfo>;
+  points(of: SceneRequest, most: number, signal?: AbortSignal): Promise<GeometryPoints>;
+  depth(of: SceneRequest, signal?: AbortSignal): Promise<GeometryDepth>;
   // What an <img> takes as `src` to show a frame's picture, at once or when the picture has come.
   pictureAddress(frame: Frame): string | Promise<string>;
   // The figure of a recipe, the numbers in it, and the recipe for `vggt-attn figure`, as files. Nothing but the recipe

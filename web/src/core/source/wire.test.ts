@@ -68,7 +68,7 @@ function answer(): Record<string, unknown> {
     model: { family: "VGGT", depth: 24 },
     precision: "f32",
     generator: null,
-    geometry: true,
+    geometry_version: "51c0",
     notices: [],
     store: null,
   };

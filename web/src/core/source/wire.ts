@@ -107,7 +107,7 @@ export interface ExportInfo {
   model: Record<string, unknown> | null;
   precision: string | null;
   generator: string | null;
-  geometry: boolean; // whether it has cameras and depth
+  geometry_version: string | null; // when this was answered; null: it has no cameras and depth
   notices: string[];
   store: StoreInfo | null;
 }
@@ -277,7 +277,7 @@ export function checkExport(value: unknown): ExportInfo {
     model: orNull(object)(o.model, "model"),
     precision: orNull(text)(o.precision, "precision"),
     generator: orNull(text)(o.generator, "generator"),
-    geometry: orNull(flag)(o.geometry, "geometry") ?? false,
+    geometry_version: orNull(text)(o.geometry_version, "geometry_version"),
     notices: orNull(list(text))(o.notices, "notices") ?? [],
     store: orNull(storeInfo)(o.store, "store"),
   };

@@ -12,6 +12,8 @@ const answer = () => ({
   width: 518,
   height: 350,
   points: 1000,
+  lens: [4, 11],
+  layer: null,
   frames: [
     {
       fx: 430,
@@ -35,6 +37,8 @@ describe("checkGeometry", () => {
   it("keeps everything that is told of the scene", () => {
     const { export: _, ...told } = answer();
     expect(checkGeometry(answer())).toEqual(told);
+    expect(checkGeometry({ ...answer(), layer: 11 }).layer).toBe(11);
+    expect(() => checkGeometry({ ...answer(), lens: [0] })).toThrow(WireError);
   });
 
   it("refuses what is no camera", () => {

@@ -23,6 +23,8 @@ export interface GeometryInfo {
   width: number; // of the frames, in pixels
   height: number;
   points: number; // pixels whose depth is known
+  lens: readonly number[]; // the layers of which it is known what the heads make, from 1, ascending
+  layer: number | null; // of these the one that this is about; null: what they make of all
   frames: readonly (FrameCamera | null)[];
 }
 
@@ -79,6 +81,8 @@ export function checkGeometry(value: unknown): GeometryInfo {
     width: positive(found.width, "width"),
     height: positive(found.height, "height"),
     points: count(found.points, "points"),
+    lens: list(positive)(found.lens ?? [], "lens"),
+    layer: orNull(positive)(found.layer, "layer"),
     frames: list(orNull(camera))(found.frames, "frames"),
   };
 }

@@ -112,6 +112,9 @@ export function createChoices() {
     // Of exports with geometry: the marks of what it says on the frames; the cloud of points in 3D.
     showTruth: signal(true),
     pointSize: signal(1), // of the distance between points
+    // In 3D: the scene as prediction heads see it after the chosen layer; whether it plays through the layers.
+    lens: signal(false),
+    playing: signal(false),
     leastConfidence: signal(0), // so much of the points, those trusted least, is left out
     // CSS pixels of a column in the layer and head views. 0 makes columns so wide that all are in view, if they can be.
     columnWidth: signal(0),

@@ -55,6 +55,14 @@ describe("what B lacks", () => {
     expect(lack(exampleExport())).toBeNull();
   });
 
+  it("in 3D is what it is on frames; nothing can be subtracted there", () => {
+    state.show(storeExport());
+    state.view.value = "scene";
+    expect(lack(changed({}))).toBeNull();
+    expect(lack(changed({ layers: [1, 5] }))).toMatch(/^has no layer 3/);
+    expect(whyNoDifference(state, changed({}))).toMatch(/side by side/);
+  });
+
   it("is the layer, in the views of one layer", () => {
     state.show(storeExport());
     const b = changed({ layers: [1, 2, 5] });

@@ -80,7 +80,7 @@ export function lackOf(a: Shown, b: ExportInfo, slot: number): string | null {
   if (!extents || !spot) return null;
   const view = a.view.value;
   const { layers, heads } = extents;
-  if ((view === "frames" || view === "heads") && !layers.includes(a.layer.value)) {
+  if (["frames", "heads", "scene"].includes(view) && !layers.includes(a.layer.value)) {
     const damaged = a.exact.value
       ? undefined
       : b.layers.find((each) => each.number === a.layer.value);
@@ -88,7 +88,7 @@ export function lackOf(a: Shown, b: ExportInfo, slot: number): string | null {
     const all = counted(layers.length, "layer");
     return `has no layer ${a.layer.value}; it has ${all}: ${numberRanges(layers)}`;
   }
-  const head = view === "frames" || view === "layers" ? a.head.value : kAverage;
+  const head = ["frames", "layers", "scene"].includes(view) ? a.head.value : kAverage;
   const none = heads === 0 ? "; it holds the mean of the heads only" : `; it has ${heads}`;
   if (head > heads) return `has no head ${head}${none}`;
   if (view === "heads" && heads === 0) return "holds the mean of the heads only";
@@ -153,6 +153,7 @@ export function whyNoDifference(a: Shown, b: ExportInfo): string | null {
   }
   const kind = a.attention.value?.kind ?? null;
   const info = a.exportInfo.value;
+  if (a.view.value === "scene") return "In 3D, A and B stand side by side.";
   if (a.view.value === "atlas") return whyNoHeadDifference(a, b);
   const own = info && extentsOf(info, kind);
   const extents = extentsOf(b, kind);

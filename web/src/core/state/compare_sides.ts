@@ -10,6 +10,7 @@ import { DifferenceFeed } from "./compare_difference";
 import { derive } from "./derived";
 import { createFeeds, type Feeds } from "./feeds";
 import { followFrames } from "./frame_order";
+import { createScene } from "./scene";
 import type { State } from "./state";
 
 const kSides = ["a", "b", "difference"] as const;
@@ -52,6 +53,7 @@ function createOther(a: State, lacking: (slot: number) => boolean): State {
     feeds,
     framesOnShow: followFrames(shown, feeds.main),
     atlas: createAtlas(a.source, shown, a.pointing, { beside: false }),
+    scene: createScene(a.source, shown, { leads: false }),
   };
 }
 
@@ -88,6 +90,7 @@ export function createSides(a: State): Sides {
   const stops = [
     b.feeds.follow(),
     b.atlas.follow(),
+    b.scene.follow(),
     effect(() => {
       a.other.value;
       b.naturalSizes.value = new Map();

@@ -113,6 +113,7 @@ const displayFields = (s: Choices): Field[] => [
   flag("truth", s.showTruth, true),
   number("points", s.pointSize, kPointSizes.least, kPointSizes.most, 1),
   number("confidence", s.leastConfidence, 0, kMostLeftOut, 0),
+  flag("lens", s.lens, false),
   flag("live", s.liveHover, true),
   number("width", s.columnWidth, 0, 480, 0),
   flag("log", s.logScale, false),

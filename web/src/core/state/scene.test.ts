@@ -27,6 +27,8 @@ function answer(address: string, frames: number): Response {
     return Response.json({
       source: "wall",
       predicted: false,
+      lens: lens,
+      layer: layerIn(address),
       width: 56,
       height: 42,
       points: 10,
@@ -34,41 +36,65 @@ function answer(address: string, frames: number): Response {
     });
   }
   if (address.includes("depth.npy")) {
-    const data = new Float32Array(frames * 9 * 12).fill(4);
+    const data = new Float32Array(frames * 9 * 12).fill(4 + (layerIn(address) ?? 0));
     return new Response(writeNpy({ shape: [frames, 9, 12], data }));
   }
-  return new Response("{}", { status: 503 });
+  if (pointsFail) return new Response("{}", { status: 503 });
+  const points = [
+    writeNpy({ shape: [1, 3], data: new Float32Array([layerIn(address) ?? 0, 0, 4]) }),
+    writeNpy({ shape: [1, 3], data: new Uint8Array(3) }),
+    writeNpy({ shape: [1, 2], data: new Uint32Array(2) }),
+    writeNpy({ shape: [1], data: new Float32Array(1) }),
+  ];
+  return new Response(new Blob(points));
 }
+
+const layerIn = (address: string): number | null => {
+  const found = /lens=(\d+)/.exec(address);
+  return found && Number(found[1]);
+};
 
 let state: State;
 let asked: string[];
+let lens: number[];
+let version: string | null; // of the geometry, by the newest answer
+let pointsFail: boolean;
 
 async function open(geometry: boolean) {
-  const info = exampleExport({ geometry });
+  version = geometry ? "1" : null;
+  const info = exampleExport({ geometry_version: version });
   asked = [];
   vi.stubGlobal("fetch", async (address: string) => {
-    if (address === "api/open") return Response.json(info);
-    asked.push(address.replace(/\?.*/, ""));
-    return answer(address, info.frames.length);
+    const headers = { "X-Export": info.id, "X-Geometry-Version": version ?? "none" };
+    if (/^api\/(open|export)/.test(address)) return Response.json(info, { headers });
+    asked.push(address.replace(/\?export=\w+&?/, "?").replace(/\?$|&?points=\d+/, ""));
+    const { status, body } = answer(address, info.frames.length);
+    return new Response(body, { status, headers });
   });
   await state.load("x");
 }
 
 const geometryAsked = () => asked.filter((address) => address.includes("geometry")).sort();
 
-beforeEach(() => (state = createState(new HttpSource())));
+beforeEach(() => {
+  state = createState(new HttpSource());
+  lens = [];
+  pointsFail = false;
+});
 afterEach(() => {
+  vi.useRealTimers();
   state.dispose();
   vi.unstubAllGlobals();
 });
 
 describe("the geometry of an export", () => {
   it("is asked for where there is some, points for the 3D view alone", async () => {
+    pointsFail = true;
     await open(true);
     await vi.waitFor(() => expect(state.scene.depth.value).not.toBeNull());
     expect(geometryAsked()).toEqual(["api/geometry.json", "api/geometry/depth.npy"]);
     state.view.value = "scene";
-    await vi.waitFor(() => expect(geometryAsked()).toContain("api/geometry/points.npy"));
+    await vi.waitFor(() => expect(geometryAsked()).toContain("api/geometry/points.npy?"));
     await vi.waitFor(() => expect(state.scene.failure.value?.kind).toBe("server"));
     const before = geometryAsked().length;
     state.scene.again();
@@ -111,5 +137,108 @@ describe("the geometry of an export", () => {
     expect(state.scene.truth({ ...ask.spot, token: "camera" }, block, 1, 0, 1)).toBeNull();
     state.showTruth.value = false;
     expect(state.scene.truth(ask.spot, block, 1, 0, 1)).toBeNull();
+  });
+});
+
+describe("geometry that is added, replaced or taken away", () => {
+  it("is noticed by any answer", async () => {
+    await open(true);
+    await vi.waitFor(() => expect(state.scene.depth.value).not.toBeNull());
+    version = "2";
+    const before = geometryAsked().length;
+    await state.source.depth({ exportId: "kitchen", lens: null });
+    await vi.waitFor(() => expect(geometryAsked().length).toBe(before + 3));
+    version = null;
+    await state.source.depth({ exportId: "kitchen", lens: null });
+    await vi.waitFor(() => expect(state.scene.known.value).toBe(false));
+    expect(state.scene.whole.value).toBeNull();
+  });
+
+  it("is looked for while the 3D view has none", async () => {
+    vi.useFakeTimers();
+    await open(false);
+    state.view.value = "scene";
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(state.scene.known.value).toBe(false);
+    version = "1";
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(state.scene.known.value).toBe(true);
+    expect(state.scene.points.value).not.toBeNull();
+  });
+});
+
+describe("the layer lens", () => {
+  // Layers 1 to 4, of which the lens knows two.
+  async function look() {
+    lens = [2, 4];
+    await open(true);
+    state.view.value = "scene";
+    await vi.waitFor(() => expect(state.scene.points.value).not.toBeNull());
+  }
+  const x = () => state.scene.points.value?.positions[0];
+
+  it("shows the chosen layer, or the nearest before it", async () => {
+    await look();
+    expect(x()).toBe(0);
+    state.scene.toggleLens();
+    for (const [layer, shown] of [
+      [4, 4],
+      [3, 2],
+      [1, 2],
+    ] as const) {
+      state.layer.value = layer;
+      await vi.waitFor(() => expect(x()).toBe(shown));
+      expect(state.scene.lensLayer.value).toBe(shown);
+      expect(state.scene.info.value!.layer).toBe(shown);
+      expect(state.scene.worldOf(0, { row: 1, col: 2 })![2]).toBe(4 + shown);
+    }
+    // Marks on frames stay those of the whole.
+    expect(state.scene.whole.value!.layer).toBeNull();
+    state.scene.toggleLens();
+    await vi.waitFor(() => expect(x()).toBe(0));
+    const { length } = geometryAsked();
+    state.scene.toggleLens();
+    await vi.waitFor(() => expect(x()).toBe(2));
+    expect(geometryAsked().length).toBe(length); // kept
+  });
+
+  it("does not ask for the whole's points before it is known what there is", async () => {
+    state.lens.value = true;
+    state.layer.value = 4;
+    await look();
+    expect(geometryAsked()).toContain("api/geometry/points.npy?lens=4");
+    expect(geometryAsked()).not.toContain("api/geometry/points.npy?");
+    lens = [];
+    await open(true);
+    await vi.waitFor(() => expect(x()).toBe(0));
+  });
+
+  it("plays through the layers until it is stopped", async () => {
+    await look();
+    vi.useFakeTimers();
+    state.layer.value = 4;
+    state.scene.togglePlaying();
+    const seen: number[] = [];
+    for (let i = 0; i < 4; i++) {
+      await vi.advanceTimersByTimeAsync(950);
+      seen.push(state.layer.value);
+    }
+    expect(seen).toEqual([2, 4, 2, 4]);
+    state.scene.togglePlaying();
+    await vi.advanceTimersByTimeAsync(3_000);
+    expect(state.layer.value).toBe(4);
+    expect(state.lens.value).toBe(true);
+    state.scene.togglePlaying();
+    state.view.value = "frames";
+    expect(state.playing.value).toBe(false);
+  });
+
+  it("is nothing where there is none", async () => {
+    await open(true);
+    state.view.value = "scene";
+    await vi.waitFor(() => expect(state.scene.points.value).not.toBeNull());
+    state.scene.toggleLens();
+    state.scene.togglePlaying();
+    expect([state.lens.value, state.playing.value]).toEqual([false, false]);
   });
 });
