@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Attention() runs two parallel loops: one copies keys and values into packed arrays, the other
 // computes the result. A task of the second loop is one block of kRows (96) queries of one head of
-// one batch entry. It walks over all keys in ascending order, kKeys (256) at a time. For each step
+// one batch entry. It walks over their keys in ascending order, kKeys (256) at a time. For each
+// step
 //   1. ComputeLogits() multiplies queries and keys: logits [96, 256];
 //   2. TakeGroup() turns logits into probabilities that are not normalised yet, in place;
 //   3. AddProduct() adds probabilities · values to the sums [96, head_dim].
@@ -74,12 +75,11 @@ struct Scratch {
   float* total;    // [kRows]: running sum of 2^(logit - max)
 };
 
-void LoadQueries(const at::Plan& plan, int64_t batch, int64_t head, int64_t row_begin,
-                 int64_t padded_rows, float* queries) {
+void LoadQueries(const at::Plan& plan, const at::Task& task, int64_t padded_rows, float* queries) {
   const float scale = at::LogitScale(plan.head_dim);
   for (int64_t r = 0; r < padded_rows; ++r, queries += plan.head_dim) {
-    const int64_t token = std::min(row_begin + r, plan.tokens - 1);
-    const float* from = plan.Token(plan.q, batch, token, head);
+    const int64_t token = std::min(task.row_begin + r, task.row_end - 1);
+    const float* from = plan.Token(plan.q, task.batch, token, task.head);
     for (int64_t c = 0; c < plan.head_dim; ++c) queries[c] = from[c] * scale;
   }
 }
@@ -115,18 +115,18 @@ void TakeGroup(const at::Plan& plan, int64_t row, int64_t count, const Scratch& 
   }
 }
 
-void RunTask(const at::Plan& plan, int64_t batch, int64_t head, int64_t row_begin, float* memory) {
+void RunTask(const at::Plan& plan, const at::Task& task, float* memory) {
   const Scratch scratch(plan, memory);
-  const int64_t rows = std::min(at::kRows, plan.tokens - row_begin);
+  const int64_t rows = task.row_end - task.row_begin;
   const int64_t padded_rows = (rows + kRowGroup - 1) / kRowGroup * kRowGroup;
-  LoadQueries(plan, batch, head, row_begin, padded_rows, scratch.queries);
+  LoadQueries(plan, task, padded_rows, scratch.queries);
   std::fill_n(scratch.max, padded_rows, -1e30F);
   std::fill_n(scratch.total, padded_rows, 0.0F);
   std::fill_n(scratch.sums, padded_rows * plan.padded_dim, 0.0F);
-  const float* keys = plan.PackedKeys(batch, head);
-  const float* values = plan.PackedValues(batch, head);
-  for (int64_t first = 0; first < plan.tokens; first += at::kKeys) {
-    const int64_t count = std::min(at::kKeys, plan.tokens - first);
+  const float* keys = plan.PackedKeys(task.batch, task.head);
+  const float* values = plan.PackedValues(task.batch, task.head);
+  for (int64_t first = 0; first < task.keys; first += at::kKeys) {
+    const int64_t count = std::min(at::kKeys, task.keys - first);
     for (int64_t r = 0; r < padded_rows; r += kRowGroup) {
       ComputeLogits(plan, keys, first, count, r, scratch);
       TakeGroup(plan, r, count, scratch);
@@ -135,8 +135,8 @@ void RunTask(const at::Plan& plan, int64_t batch, int64_t head, int64_t row_begi
                        values + first * plan.padded_dim, scratch.sums);
   }
   for (int64_t r = 0; r < rows; ++r) {
-    const int64_t token = batch * plan.tokens + row_begin + r;
-    float* out = plan.out + (token * plan.heads + head) * plan.head_dim;
+    const int64_t token = task.batch * plan.tokens + task.row_begin + r;
+    float* out = plan.out + (token * plan.heads + task.head) * plan.head_dim;
     const float* sums = scratch.sums + r * plan.padded_dim;
     for (int64_t c = 0; c < plan.head_dim; ++c) out[c] = sums[c] / scratch.total[r];
   }
@@ -193,15 +193,12 @@ void Attention(const AttentionShape& shape, const float* q, const float* k, cons
     (plan, tile / tiles, tile % tiles * attention_tile::kKeyPadding);
   });
 
-  // The tasks of a head are neighbours, so that its keys and values stay in the cache.
-  const int64_t blocks = RoundUp(shape.tokens, attention_tile::kRows) / attention_tile::kRows;
+  const attention_tile::TaskList tasks(shape, attention_tile::kRows);
   const int64_t scratch_size = RoundUp(attention_tile::ScratchSize(plan), 16);
   float* scratch = workspace.Scratch(scratch_size * ThreadCount());
-  ParallelFor(matrices * blocks, 1, [&](size_t i) {
-    const int64_t matrix = static_cast<int64_t>(i) / blocks;
-    const int64_t row = static_cast<int64_t>(i) % blocks * attention_tile::kRows;
+  ParallelFor(tasks.count(), 1, [&](size_t i) {
     HWY_DYNAMIC_DISPATCH(RunTask)
-    (plan, matrix / shape.heads, matrix % shape.heads, row, scratch + scratch_size * ThreadIndex());
+    (plan, tasks[static_cast<int64_t>(i)], scratch + scratch_size * ThreadIndex());
   });
 }
 

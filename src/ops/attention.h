@@ -18,6 +18,9 @@ struct AttentionShape {
   int64_t heads = 0;
   int64_t head_dim = 0;
   int64_t token_stride = 0;  // at least heads · head_dim; the same for q, k and v
+  // If not 0, attention is causal by groups of so many tokens, of which `tokens` is a multiple: a
+  // query sees the keys of its own group and of those before it.
+  int64_t causal_group = 0;
 };
 
 // Working memory of the attention kernels. It grows to what the largest call so far needed, so that
@@ -33,10 +36,10 @@ class AttentionWorkspace {
   FloatBuffer packed_, scratch_;
 };
 
-// out = softmax(q kᵀ / √head_dim) v for each batch entry and head. `out` is
-// [batch, tokens, heads, head_dim], contiguous. Runs on all threads; the result does not depend on
-// their number. Tiling and running maximum: Dao et al., FlashAttention (arXiv:2205.14135),
-// algorithm 1.
+// out = softmax(q kᵀ / √head_dim) v for each batch entry and head, over the keys that a query sees;
+// the others are not read for it. `out` is [batch, tokens, heads, head_dim], contiguous. Runs on
+// all threads; the result does not depend on their number. Tiling and running maximum: Dao et al.,
+// FlashAttention (arXiv:2205.14135), algorithm 1.
 void Attention(const AttentionShape& shape, const float* q, const float* k, const float* v,
                float* out, AttentionWorkspace& workspace);
 

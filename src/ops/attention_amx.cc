@@ -132,15 +132,13 @@ struct UnitMemory {
 template <class Factors, class Tiles>
 class TileTask {
  public:
-  TileTask(const at::TilePlan& plan, int64_t batch, int64_t head, int64_t row_begin, float* memory)
+  TileTask(const at::TilePlan& plan, const at::Task& task, float* memory)
       : plan_(plan),
-        batch_(batch),
-        head_(head),
-        row_begin_(row_begin),
-        rows_(std::min(plan.task_rows, plan.tokens - row_begin)),
+        task_(task),
+        rows_(task.row_end - task.row_begin),
         groups_((rows_ + kUnitQueries - 1) / kUnitQueries),
-        keys_(plan.PackedKeys(batch, head)),
-        values_(plan.PackedValues(batch, head)),
+        keys_(plan.PackedKeys(task.batch, task.head)),
+        values_(plan.PackedValues(task.batch, task.head)),
         query_size_(plan.depth_tiles * kTileSize),
         sum_size_(plan.value_tiles * kTileSize) {
     const auto take = [&](int64_t size) {
@@ -161,17 +159,17 @@ class TileTask {
 
   void Run() {
     for (int64_t i = 0; i < groups_ * kHalves; ++i) {
-      const int64_t row = row_begin_ + i * kSharers;
-      PackKeys<Factors, kSharers>(plan_.Token(plan_.q, batch_, row, head_), plan_.token_stride,
-                                  plan_.tokens - row, plan_.head_dim, plan_.depth_tiles * kSide,
-                                  queries_ + i * query_size_);
+      const int64_t row = task_.row_begin + i * kSharers;
+      PackKeys<Factors, kSharers>(plan_.Token(plan_.q, task_.batch, row, task_.head),
+                                  plan_.token_stride, task_.row_end - row, plan_.head_dim,
+                                  plan_.depth_tiles * kSide, queries_ + i * query_size_);
     }
     std::fill_n(sums_, groups_ * kHalves * sum_size_, 0.0F);
     std::fill_n(max_, groups_ * kUnitQueries, -1e30F);
     std::fill_n(total_, groups_ * kUnitQueries, 0.0F);
     tiles_.Configure(kConfig);
-    for (int64_t step = 0; step < plan_.tokens; step += at::kKeys) {
-      const int64_t end = std::min(step + at::kKeys, plan_.tokens);
+    for (int64_t step = 0; step < task_.keys; step += at::kKeys) {
+      const int64_t end = std::min(step + at::kKeys, task_.keys);
       for (int64_t group = 0; group < groups_; ++group) {
         for (int64_t key = step; key < end; key += kUnitKeys) Advance({group, key});
       }
@@ -243,7 +241,7 @@ class TileTask {
   // One of the kParts parts of the current unit's softmax.
   HWY_NOINLINE void SoftmaxPart(int64_t part) {
     const int64_t half = part / kPartsOfHalf, first = part % kPartsOfHalf * kPartKeys;
-    const int64_t count = std::min(kUnitKeys, plan_.tokens - current_.key);
+    const int64_t count = std::min(kUnitKeys, task_.keys - current_.key);
     if (first == 0) TakeMaxima(half, count);
     if (count - first >= kPartKeys) {
       Exponentiate<true>(half, first, kPartKeys);
@@ -374,9 +372,9 @@ class TileTask {
       const int64_t rows = std::min(kLanes, rows_ - row);
       if (rows <= 0) return;
       const V factor = hn::Div(hn::Set(d, 1.0F), hn::LoadU(d, total_ + row));
-      const int64_t token = batch_ * plan_.tokens + row_begin_ + row;
+      const int64_t token = task_.batch * plan_.tokens + task_.row_begin + row;
       const int64_t stride = plan_.heads * plan_.head_dim;
-      uint16_t* out = plan_.out + (token * plan_.heads + head_) * plan_.head_dim;
+      uint16_t* out = plan_.out + (token * plan_.heads + task_.head) * plan_.head_dim;
       for (int64_t c = 0; c < plan_.head_dim; c += 8) {
         VU pairs[4];
         for (int64_t p = 0; p < 4; ++p) {
@@ -395,7 +393,8 @@ class TileTask {
   }
 
   const at::TilePlan& plan_;
-  const int64_t batch_, head_, row_begin_, rows_, groups_;
+  const at::Task task_;
+  const int64_t rows_, groups_;
   const uint32_t *keys_, *values_;
   const int64_t query_size_, sum_size_;  // elements of 16 queries, and of their sums
   uint32_t* queries_;  // [groups, kHalves, depth_tiles · 16, kSharers]: pairs of channels
@@ -423,19 +422,17 @@ constexpr bool kHasTiles = false;
 bool TargetHasTiles() { return kHasTiles; }
 
 template <class Factors, class Tiles>
-void RunOnTiles(const at::TilePlan& plan, int64_t batch, int64_t head, int64_t row_begin,
-                float* memory) {
-  TileTask<Factors, Tiles>(plan, batch, head, row_begin, memory).Run();
+void RunOnTiles(const at::TilePlan& plan, const at::Task& task, float* memory) {
+  TileTask<Factors, Tiles>(plan, task, memory).Run();
 }
 
-void RunTileTask(const at::TilePlan& plan, int64_t batch, int64_t head, int64_t row_begin,
-                 float* memory) {
+void RunTileTask(const at::TilePlan& plan, const at::Task& task, float* memory) {
   if (plan.tiles == TileUnit::kModel) {
     (plan.native ? RunOnTiles<BestFactors, ModelTiles>
-                 : RunOnTiles<Emulated, ModelTiles>)(plan, batch, head, row_begin, memory);
+                 : RunOnTiles<Emulated, ModelTiles>)(plan, task, memory);
   } else {
 #if defined(__x86_64__) && HWY_TARGET <= HWY_AVX3
-    RunOnTiles<Native, ProcessorTiles>(plan, batch, head, row_begin, memory);
+    RunOnTiles<Native, ProcessorTiles>(plan, task, memory);
 #endif
   }
 }
@@ -472,8 +469,9 @@ void AttentionAmx(const AttentionShape& shape, const float* q, const float* k, c
   plan.value_tiles = RoundUp(shape.head_dim, kTileRows) / kTileRows;
   // Tasks of equal size, but for what whole units of queries allow.
   const int64_t most = attention_tile::kMostTaskRows;
-  const int64_t blocks = RoundUp(shape.tokens, most) / most;
-  plan.task_rows = RoundUp((shape.tokens + blocks - 1) / blocks, attention_tile::kUnitQueries);
+  const int64_t group = shape.causal_group > 0 ? shape.causal_group : shape.tokens;
+  const int64_t blocks = RoundUp(group, most) / most;
+  plan.task_rows = RoundUp((group + blocks - 1) / blocks, attention_tile::kUnitQueries);
   plan.scale = attention_tile::LogitScale(shape.head_dim);
   plan.native = ProcessorMultipliesBf16();
   plan.tiles = unit;
@@ -492,15 +490,12 @@ void AttentionAmx(const AttentionShape& shape, const float* q, const float* k, c
     HWY_DYNAMIC_DISPATCH(PackTileTokens)(plan, part / parts, part % parts * kKeyPadding);
   });
 
-  // The tasks of a head are neighbours, so that its keys and values stay in the cache.
+  const attention_tile::TaskList tasks(shape, plan.task_rows);
   const int64_t scratch_size = RoundUp(attention_tile::ScratchSize(plan), 16);
   float* scratch = workspace.Scratch(scratch_size * ThreadCount());
-  ParallelFor(matrices * blocks, 1, [&](size_t i) {
-    const int64_t matrix = static_cast<int64_t>(i) / blocks;
-    const int64_t row = static_cast<int64_t>(i) % blocks * plan.task_rows;
-    if (row >= plan.tokens) return;
+  ParallelFor(tasks.count(), 1, [&](size_t i) {
     HWY_DYNAMIC_DISPATCH(RunTileTask)
-    (plan, matrix / shape.heads, matrix % shape.heads, row, scratch + scratch_size * ThreadIndex());
+    (plan, tasks[static_cast<int64_t>(i)], scratch + scratch_size * ThreadIndex());
   });
 }
 

@@ -50,6 +50,14 @@ TEST(AttentionAmxTest, EqualsItsSlowTwinInSeveralTasks) {
   CompareBf16WithTwin(Rounded(MakeInput(1, 1025, 1, 64, 1)), RunTiles);
 }
 
+TEST(AttentionAmxTest, IsCausalByGroups) {
+  for (const Input& input : CausalInputs()) {
+    SCOPED_TRACE(testing::Message() << "groups of " << input.shape.causal_group);
+    CompareBf16WithTwin(Rounded(input), RunTiles);
+  }
+  ForEachTarget([] { ExpectLaterGroupsUnseen(RunTiles); });
+}
+
 TEST(AttentionAmxTest, RoundsItsInputsToNearest) {
   ForEachTarget([] {
     for (const int64_t head_dim : {15, 64}) {

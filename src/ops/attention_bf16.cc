@@ -17,8 +17,8 @@
 // since its result is rounded to 8 significant bits. The totals are sums of the exponentials before
 // this rounding, kept in as many parts as a vector has lanes and joined after the last key.
 //
-// Keys beyond the last token get the logit -1e30. Their probability, 2^-125, meets values that are
-// zeros, and is too small to change a total.
+// Keys beyond the last that a query sees get the logit -1e30. Their probability, 2^-125, meets
+// values that are zeros, and is too small to change a total.
 #include "ops/attention_bf16.h"
 
 #include <algorithm>
@@ -144,31 +144,30 @@ void Step(const at::Bf16Plan& plan, const uint32_t* keys, const uint32_t* values
 }
 
 template <class Factors>
-void RunTask(const at::Bf16Plan& plan, int64_t batch, int64_t head, int64_t row_begin,
-             float* memory) {
+void RunTask(const at::Bf16Plan& plan, const at::Task& task, float* memory) {
   const Bf16Scratch scratch(plan, memory);
-  const int64_t rows = std::min(at::kRows, plan.tokens - row_begin);
+  const int64_t rows = task.row_end - task.row_begin;
   const int64_t padded_rows = (rows + kRowGroup - 1) / kRowGroup * kRowGroup;
   uint32_t* queries = scratch.queries;
   for (int64_t r = 0; r < padded_rows; ++r, queries += plan.head_pairs) {
     queries[plan.head_pairs - 1] = 0;  // an odd head_dim leaves half of the last pair unwritten
-    const int64_t token = std::min(row_begin + r, plan.tokens - 1);
-    RoundRow<Factors>(plan.Token(plan.q, batch, token, head), plan.head_dim, 1, queries);
+    const int64_t token = std::min(task.row_begin + r, task.row_end - 1);
+    RoundRow<Factors>(plan.Token(plan.q, task.batch, token, task.head), plan.head_dim, 1, queries);
   }
   std::fill_n(scratch.max, padded_rows, -1e30F);
   std::fill_n(scratch.total, padded_rows * kLanes, 0.0F);
   std::fill_n(scratch.sums, padded_rows * plan.padded_dim, 0.0F);
-  const uint32_t* keys = plan.PackedKeys(batch, head);
-  const uint32_t* values = plan.PackedValues(batch, head);
-  for (int64_t first = 0; first < plan.tokens; first += at::kKeys) {
+  const uint32_t* keys = plan.PackedKeys(task.batch, task.head);
+  const uint32_t* values = plan.PackedValues(task.batch, task.head);
+  for (int64_t first = 0; first < task.keys; first += at::kKeys) {
     Step<Factors>(plan, keys + first * plan.head_pairs, values + first / 2 * plan.padded_dim,
-                  std::min(at::kKeys, plan.tokens - first), padded_rows, scratch);
+                  std::min(at::kKeys, task.keys - first), padded_rows, scratch);
   }
   for (int64_t r = 0; r < rows; ++r) {
-    const int64_t token = batch * plan.tokens + row_begin + r;
+    const int64_t token = task.batch * plan.tokens + task.row_begin + r;
     const float total = hn::GetLane(hn::SumOfLanes(d, hn::LoadU(d, scratch.total + r * kLanes)));
     RoundRow<Factors>(scratch.sums + r * plan.padded_dim, plan.head_dim, 1 / total,
-                      plan.out + (token * plan.heads + head) * plan.head_dim);
+                      plan.out + (token * plan.heads + task.head) * plan.head_dim);
   }
 }
 
@@ -176,9 +175,8 @@ void PackBf16Tokens(const at::Bf16Plan& plan, int64_t batch, int64_t first) {
   (plan.native ? PackTokens<BestFactors> : PackTokens<Emulated>)(plan, batch, first);
 }
 
-void RunBf16Task(const at::Bf16Plan& plan, int64_t batch, int64_t head, int64_t row_begin,
-                 float* memory) {
-  (plan.native ? RunTask<BestFactors> : RunTask<Emulated>)(plan, batch, head, row_begin, memory);
+void RunBf16Task(const at::Bf16Plan& plan, const at::Task& task, float* memory) {
+  (plan.native ? RunTask<BestFactors> : RunTask<Emulated>)(plan, task, memory);
 }
 
 }  // namespace vggt::HWY_NAMESPACE
@@ -234,15 +232,12 @@ void AttentionBf16OnVectors(const AttentionShape& shape, const float* q, const f
     (plan, tile / tiles, tile % tiles * attention_tile::kKeyPadding);
   });
 
-  // The tasks of a head are neighbours, so that its keys and values stay in the cache.
-  const int64_t blocks = RoundUp(shape.tokens, attention_tile::kRows) / attention_tile::kRows;
+  const attention_tile::TaskList tasks(shape, attention_tile::kRows);
   const int64_t scratch_size = RoundUp(attention_tile::ScratchSize(plan), 16);
   float* scratch = workspace.Scratch(scratch_size * ThreadCount());
-  ParallelFor(matrices * blocks, 1, [&](size_t i) {
-    const int64_t matrix = static_cast<int64_t>(i) / blocks;
-    const int64_t row = static_cast<int64_t>(i) % blocks * attention_tile::kRows;
+  ParallelFor(tasks.count(), 1, [&](size_t i) {
     HWY_DYNAMIC_DISPATCH(RunBf16Task)
-    (plan, matrix / shape.heads, matrix % shape.heads, row, scratch + scratch_size * ThreadIndex());
+    (plan, tasks[static_cast<int64_t>(i)], scratch + scratch_size * ThreadIndex());
   });
 }
 

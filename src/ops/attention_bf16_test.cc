@@ -28,6 +28,14 @@ TEST(AttentionBf16Test, EqualsItsSlowTwinOnAwkwardSizes) {
   }
 }
 
+TEST(AttentionBf16Test, IsCausalByGroups) {
+  for (const Input& input : CausalInputs()) {
+    SCOPED_TRACE(testing::Message() << "groups of " << input.shape.causal_group);
+    CompareBf16WithTwin(Rounded(input), RunBf16);
+  }
+  ForEachTarget([] { ExpectLaterGroupsUnseen(RunBf16); });
+}
+
 TEST(AttentionBf16Test, RoundsItsInputsToNearest) {
   ForEachTarget([] {
     for (const int64_t head_dim : {15, 64}) {

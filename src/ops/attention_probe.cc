@@ -16,6 +16,7 @@
 #include "ops/attention_probe.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "core/parallel.h"
 #include "ops/attention_amx.h"
@@ -129,7 +130,9 @@ void RunProbeTask(const at::ProbePlan& plan, int64_t head_begin, int64_t head_en
     for (int64_t r = 0; r < rows; ++r) {
       float* row = logits + r * plan.padded_keys;
       const float sum = ExponentiateRow(row, keys, MaxOf(row, keys, row[0]));
-      PutRow(row, keys, 1 / sum, plan.average_heads && head > 0, plan.Row(first + r, head));
+      float* out = plan.Row(first + r, head);
+      PutRow(row, keys, 1 / sum, plan.average_heads && head > 0, out);
+      std::fill(out + keys, out + plan.row_size, 0.0F);
     }
   }
   if (!plan.average_heads) return;
@@ -174,7 +177,7 @@ void ProbeAttention(const AttentionShape& shape, const float* q, const float* k,
 void ProbeAttentionOn(std::optional<TileUnit> tiles, const AttentionShape& shape, const float* q,
                       const float* k, const AttentionProbe& probe, AttentionWorkspace& workspace) {
   using attention_tile::kKeyPadding;
-  const auto keys = static_cast<int64_t>(probe.keys.size());
+  const int64_t keys = probe.seen > 0 ? probe.seen : std::ssize(probe.keys);
   const auto rows = static_cast<int64_t>(probe.rows.size());
   ProbePlan plan{};
   plan.heads = shape.heads;
@@ -183,7 +186,8 @@ void ProbeAttentionOn(std::optional<TileUnit> tiles, const AttentionShape& shape
   plan.q = q;
   plan.k = k;
   plan.rows = probe.rows;
-  plan.keys = probe.keys;
+  plan.keys = probe.keys.first(keys);
+  plan.row_size = std::ssize(probe.keys);
   plan.average_heads = probe.average_heads;
   plan.out = probe.out;
   const int64_t parts = (keys + kKeyPadding - 1) / kKeyPadding;

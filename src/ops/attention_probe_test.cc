@@ -25,22 +25,22 @@ std::vector<int32_t> Every(int32_t begin, int32_t end, int32_t step) {
 using Tiles = std::optional<TileUnit>;
 
 std::vector<float> ProbeOn(Tiles tiles, const Input& input, const std::vector<int32_t>& rows,
-                           const std::vector<int32_t>& keys, bool average) {
+                           const std::vector<int32_t>& keys, bool average, int64_t seen = 0) {
   std::vector<float> out(rows.size() * keys.size() * (average ? 1 : input.shape.heads), -1);
   AttentionWorkspace workspace;
-  ProbeAttentionOn(tiles, input.shape, input.q(), input.k(), {rows, keys, average, out.data()},
-                   workspace);
+  ProbeAttentionOn(tiles, input.shape, input.q(), input.k(),
+                   {rows, keys, average, out.data(), seen}, workspace);
   return out;
 }
 
 // On vectors, or on the model of the tiles. Where the processor has tiles, they must give the
 // model's bits.
 std::vector<float> Probe(bool on_tiles, const Input& input, const std::vector<int32_t>& rows,
-                         const std::vector<int32_t>& keys, bool average) {
-  if (!on_tiles) return ProbeOn({}, input, rows, keys, average);
-  std::vector<float> out = ProbeOn(TileUnit::kModel, input, rows, keys, average);
+                         const std::vector<int32_t>& keys, bool average, int64_t seen = 0) {
+  if (!on_tiles) return ProbeOn({}, input, rows, keys, average, seen);
+  std::vector<float> out = ProbeOn(TileUnit::kModel, input, rows, keys, average, seen);
   if (AttentionRunsOnTiles()) {
-    EXPECT_EQ(ProbeOn(TileUnit::kProcessor, input, rows, keys, average), out);
+    EXPECT_EQ(ProbeOn(TileUnit::kProcessor, input, rows, keys, average, seen), out);
   }
   return out;
 }
@@ -50,14 +50,16 @@ INSTANTIATE_TEST_SUITE_P(, AttentionProbeTest, ::testing::Bool(),
                          [](const auto& info) { return info.param ? "OnTiles" : "OnVectors"; });
 
 void CompareProbeWithTwin(bool on_tiles, const Input& input, const std::vector<int32_t>& rows,
-                          const std::vector<int32_t>& keys, float tolerance = 2e-5F) {
+                          const std::vector<int32_t>& keys, float tolerance = 2e-5F,
+                          int64_t seen = 0) {
   for (const bool average : {false, true}) {
     SCOPED_TRACE(average ? "averaged" : "per head");
     std::vector<float> expected(rows.size() * keys.size() * (average ? 1 : input.shape.heads));
     reference::ProbeAttention(input.shape, input.q(), input.k(),
-                              {rows, keys, average, expected.data()});
-    ForEachTarget(
-        [&] { ExpectNear(Probe(on_tiles, input, rows, keys, average), expected, tolerance); });
+                              {rows, keys, average, expected.data(), seen});
+    ForEachTarget([&] {
+      ExpectNear(Probe(on_tiles, input, rows, keys, average, seen), expected, tolerance);
+    });
   }
 }
 
@@ -82,6 +84,17 @@ TEST_P(AttentionProbeTest, TakesChosenRowsAndKeysOfTheFirstBatchEntry) {
   CompareProbeWithTwin(GetParam(), input, Every(5, 155, 7), Every(5, 310, 3));
   CompareProbeWithTwin(GetParam(), input, {309}, {0});
   CompareProbeWithTwin(GetParam(), input, {}, {0, 1, 2, 255, 256, 257, 309});
+}
+
+TEST_P(AttentionProbeTest, KeysThatAreNotSeenGetNothing) {
+  const Input input = MakeInput(1, 140, 2, 16);
+  const std::vector<int32_t> rows = Every(5, 50, 1), keys = Every(5, 140, 1);
+  for (const int64_t seen : {1, 45, 64, 134, 135}) {
+    CompareProbeWithTwin(GetParam(), input, rows, keys, 2e-5F, seen);
+  }
+  const std::vector<float> probed = Probe(GetParam(), input, rows, keys, true, 45);
+  EXPECT_GT(probed[44], 0);
+  EXPECT_EQ(std::count(probed.begin() + 45, probed.begin() + 135, 0.0F), 90);
 }
 
 TEST_P(AttentionProbeTest, LargeLogitsDoNotOverflow) {

@@ -34,6 +34,22 @@ TEST(AttentionTest, EqualsItsSlowTwinOnAwkwardSizes) {
   }
 }
 
+TEST(AttentionTest, IsCausalByGroups) {
+  for (const Input& input : CausalInputs()) {
+    SCOPED_TRACE(::testing::Message() << "groups of " << input.shape.causal_group);
+    CompareWithTwin(input);
+  }
+  ForEachTarget([] {
+    ExpectLaterGroupsUnseen([](const Input& input) {
+      const AttentionShape& s = input.shape;
+      std::vector<float> out(s.batch * s.tokens * s.heads * s.head_dim);
+      AttentionWorkspace workspace;
+      Attention(s, input.q(), input.k(), input.v(), out.data(), workspace);
+      return out;
+    });
+  });
+}
+
 TEST(AttentionTest, LargeLogitsDoNotOverflow) {
   // Logits of up to 1000 are beyond exp's range; a float32 of that size is off by up to 6e-5.
   CompareWithTwin(MakeInput(1, 130, 1, 64, 12), 3e-3F);

@@ -36,6 +36,38 @@ inline Input MakeInput(int64_t batch, int64_t tokens, int64_t heads, int64_t hea
   return input;
 }
 
+// Random input of `groups` causal groups of `group` tokens.
+inline Input MakeCausalInput(int64_t batch, int64_t groups, int64_t group, int64_t heads,
+                             int64_t head_dim) {
+  Input input = MakeInput(batch, groups * group, heads, head_dim, 1);
+  input.shape.causal_group = group;
+  return input;
+}
+
+// Groups that fill a part of a task, of a step of keys or of a tile, and several of each.
+inline std::vector<Input> CausalInputs() {
+  return {MakeCausalInput(1, 1, 50, 2, 32),  MakeCausalInput(2, 3, 7, 2, 16),
+          MakeCausalInput(1, 5, 1, 1, 64),   MakeCausalInput(1, 4, 33, 2, 64),
+          MakeCausalInput(1, 3, 130, 1, 20), MakeCausalInput(1, 2, 300, 1, 64)};
+}
+
+// What run(input) computes for the first two of three groups does not change by a bit with the keys
+// and values of the third.
+template <typename Run>
+void ExpectLaterGroupsUnseen(const Run& run) {
+  const Input input = MakeCausalInput(1, 3, 45, 2, 32);
+  Input other = input;
+  const AttentionShape& s = input.shape;
+  for (int64_t i = 2 * s.causal_group * s.token_stride; i < s.tokens * s.token_stride; ++i) {
+    if (i % s.token_stride >= s.heads * s.head_dim) other.qkv[i] = 50 - 3 * other.qkv[i];
+  }
+  auto before = run(input), after = run(other);
+  EXPECT_NE(before, after);
+  before.resize(before.size() / 3 * 2);
+  after.resize(before.size());
+  EXPECT_EQ(before, after);
+}
+
 // The input with all values rounded to bfloat16.
 inline Input Rounded(Input input) {
   for (float& x : input.qkv) x = BF16ToF32(F32ToBF16(x));

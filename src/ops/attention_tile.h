@@ -4,12 +4,14 @@
 // are compiled once per instruction set take it in place of a dozen arguments.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <optional>
 #include <span>
 
 #include "ops/amx.h"
+#include "ops/attention.h"
 
 namespace vggt::attention_tile {
 
@@ -17,6 +19,37 @@ namespace vggt::attention_tile {
 inline float LogitScale(int64_t head_dim) {
   return static_cast<float>(std::log2(std::exp(1.0)) / std::sqrt(static_cast<double>(head_dim)));
 }
+
+// Some queries of one head of one batch entry: [row_begin, row_end). They see the first `keys`
+// keys.
+struct Task {
+  int64_t batch, head, row_begin, row_end, keys;
+};
+
+// The tasks of a call. Those of a head are neighbours, so that its keys and values stay in the
+// cache. None crosses the border of a causal group: all its queries see the same keys.
+class TaskList {
+ public:
+  // `most_rows`: of a task.
+  TaskList(const AttentionShape& shape, int64_t most_rows)
+      : heads_(shape.heads),
+        group_(shape.causal_group > 0 ? shape.causal_group : shape.tokens),
+        rows_(most_rows),
+        blocks_((group_ + most_rows - 1) / most_rows),
+        of_head_(shape.tokens / group_ * blocks_),
+        count_(shape.batch * shape.heads * of_head_) {}
+
+  int64_t count() const { return count_; }
+  Task operator[](int64_t i) const {
+    const int64_t matrix = i / of_head_, part = i % of_head_;
+    const int64_t first = part / blocks_ * group_, end = first + group_;
+    const int64_t row = first + part % blocks_ * rows_;
+    return {matrix / heads_, matrix % heads_, row, std::min(row + rows_, end), end};
+  }
+
+ private:
+  int64_t heads_, group_, rows_, blocks_, of_head_, count_;
+};
 
 // One call of Attention.
 struct Plan {
@@ -95,9 +128,10 @@ struct ProbePlan {
   int64_t depth_tiles;                 // tiles of 32 channels in a vector
   std::optional<TileUnit> tiles;       // if matrix tiles multiply: which
   const float *q, *k;
-  std::span<const int32_t> rows, keys;
-  int64_t key_size;    // floats of a packed key
-  float* packed_keys;  // [heads, padded_keys × key_size]
+  std::span<const int32_t> rows, keys;  // keys that rows see
+  int64_t row_size;                     // of a row of `out`: zeros follow the keys
+  int64_t key_size;                     // floats of a packed key
+  float* packed_keys;                   // [heads, padded_keys × key_size]
   bool average_heads;
   float* out;
 
@@ -106,8 +140,7 @@ struct ProbePlan {
   }
   float* PackedKeys(int64_t head) const { return packed_keys + head * padded_keys * key_size; }
   float* Row(int64_t row, int64_t head) const {
-    const auto count = static_cast<int64_t>(keys.size());
-    return out + (average_heads ? row : row * heads + head) * count;
+    return out + (average_heads ? row : row * heads + head) * row_size;
   }
 };
 

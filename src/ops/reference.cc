@@ -64,10 +64,11 @@ void Softmax(std::vector<double>& row) {
   for (double& value : row) value /= sum;
 }
 
-// The logits of query i for the given keys, or for all tokens if `keys` is empty.
+// The logits of query i for the given keys, or for all tokens that it sees if `keys` is empty.
 std::vector<double> Logits(const AttentionShape& shape, const float* q, const float* k, int64_t i,
                            std::span<const int32_t> keys = {}) {
-  std::vector<double> row(keys.empty() ? shape.tokens : keys.size());
+  const int64_t group = shape.causal_group > 0 ? shape.causal_group : shape.tokens;
+  std::vector<double> row(keys.empty() ? (i / group + 1) * group : keys.size());
   for (size_t j = 0; j < row.size(); ++j) {
     const int64_t key = keys.empty() ? static_cast<int64_t>(j) : keys[j];
     for (int64_t c = 0; c < shape.head_dim; ++c) {
@@ -91,7 +92,9 @@ void Attention(const AttentionShape& shape, const float* q, const float* k, cons
       Softmax(row);
       for (int64_t c = 0; c < d; ++c) {
         double sum = 0;
-        for (int64_t j = 0; j < n; ++j) sum += row[j] * v[offset + j * shape.token_stride + c];
+        for (size_t j = 0; j < row.size(); ++j) {
+          sum += row[j] * v[offset + static_cast<int64_t>(j) * shape.token_stride + c];
+        }
         out[((b * n + i) * shape.heads + h) * d + c] = static_cast<float>(sum);
       }
     }
@@ -105,8 +108,10 @@ void ProbeAttention(const AttentionShape& shape, const float* q, const float* k,
     std::vector<double> mean(keys);
     for (int64_t h = 0; h < shape.heads; ++h) {
       const int64_t offset = h * shape.head_dim;
-      std::vector<double> row = Logits(shape, q + offset, k + offset, probe.rows[r], probe.keys);
+      std::vector<double> row = Logits(shape, q + offset, k + offset, probe.rows[r],
+                                       probe.seen > 0 ? probe.keys.first(probe.seen) : probe.keys);
       Softmax(row);
+      row.resize(keys);
       for (size_t j = 0; j < keys; ++j) {
         mean[j] += row[j] / static_cast<double>(shape.heads);
         if (!probe.average_heads) {
