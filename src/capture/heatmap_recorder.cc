@@ -60,7 +60,7 @@ std::vector<float> HeatmapRecorder::SampleLayer(const QueriesKeys& qk) {
   for (size_t i = step / 2; i < plan_.rows.size(); i += step) rows.push_back(plan_.rows[i]);
   const int64_t count = std::ssize(rows) * extents_.heads * extents_.keys();
   float* all = Probabilities(count);
-  ProbeAttention(qk.shape(), qk.q, qk.k, {rows, plan_.keys, false, all}, workspace_);
+  ProbeAttention(qk.shape(), qk.q, qk.k, {rows, plan_.keys, false, all, plan_.seen}, workspace_);
   std::vector<float> sample;
   for (int64_t i = 0; i < count; i += count / kSamples + 1) sample.push_back(all[i]);
   return sample;
@@ -77,7 +77,7 @@ bool HeatmapRecorder::QuantizeLayer(const QueriesKeys& qk, std::vector<float> sa
     shape.heads = std::min(together, qk.heads - head);
     const int64_t offset = head * qk.head_dim;
     ProbeAttention(shape, qk.q + offset, qk.k + offset,
-                   {plan_.rows, plan_.keys, !per_head_, probabilities}, workspace_);
+                   {plan_.rows, plan_.keys, !per_head_, probabilities, plan_.seen}, workspace_);
     quantizer.Add(probabilities, per_head_ ? shape.heads : 1);
   }
   return quantizer.Finish();

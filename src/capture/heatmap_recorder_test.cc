@@ -38,8 +38,8 @@ struct Layer {
   LayerMaps Expected(const MapPlan& plan, bool per_head) const {
     std::vector<float> out(plan.rows.size() * plan.keys.size() * (per_head ? kHeads : 1));
     AttentionWorkspace workspace;
-    ProbeAttention(qk().shape(), qk().q, qk().k, {plan.rows, plan.keys, !per_head, out.data()},
-                   workspace);
+    ProbeAttention(qk().shape(), qk().q, qk().k,
+                   {plan.rows, plan.keys, !per_head, out.data(), plan.seen}, workspace);
     return QuantizeLayer(out.data(), plan.extents(kHeads, 2), per_head);
   }
   std::vector<float> values;
@@ -112,6 +112,22 @@ TEST(HeatmapRecorder, PerHeadKeepsHeadsApartOnAnyNumberOfThreads) {
     const Export got = recorded.Finish();
     EXPECT_EQ(ReadMaps(got.maps[0]).shape, (Shape{6, 3, 2, 2, 3}));
     ExpectLayer(got.maps[0], expected);
+  }
+}
+
+TEST(HeatmapRecorder, OfCausalModelsLaterFramesAreZero) {
+  const MapPlan plan = MakeMapPlan(kLayout, 1, 1, Attends::kCausal);
+  const Layer layer(5);
+  for (const bool per_head : {false, true}) {
+    Recorded recorded(kLayout, plan);
+    HeatmapRecorder recorder(plan, plan.extents(kHeads, 2), per_head, {true}, recorded.writer());
+    recorder.OnQueriesKeys(0, layer.qk());
+    const Export got = recorded.Finish();
+    ExpectLayer(got.maps[0], layer.Expected(plan, per_head));
+    const StoredMaps maps = ReadMaps(got.maps[0]);
+    for (size_t i = 0; i < maps.levels.size(); ++i) {
+      if (i / 6 % 2 == 1) ASSERT_EQ(maps.levels[i], 0) << "at " << i;
+    }
   }
 }
 

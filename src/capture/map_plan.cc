@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "capture/map_plan.h"
 
+#include <iterator>
+
 namespace vggt {
 
-MapPlan MakeMapPlan(const TokenGrid& grid, int64_t stride_h, int64_t stride_w) {
+MapPlan MakeMapPlan(const TokenGrid& grid, int64_t stride_h, int64_t stride_w, Attends attends) {
   MapPlan plan;
   plan.map_height = (grid.height + stride_h - 1) / stride_h;
   plan.map_width = (grid.width + stride_w - 1) / stride_w;
@@ -15,6 +17,7 @@ MapPlan MakeMapPlan(const TokenGrid& grid, int64_t stride_h, int64_t stride_w) {
     }
   }
   plan.rows.assign(plan.keys.begin(), plan.keys.begin() + plan.map_height * plan.map_width);
+  plan.seen = std::ssize(attends == Attends::kAll ? plan.keys : plan.rows);
   return plan;
 }
 

@@ -18,6 +18,12 @@ TEST(MapPlan, EveryPatchOfEveryFrame) {
   EXPECT_EQ(extents.keys(), 6);
 }
 
+TEST(MapPlan, CausalQueriesSeeTheirOwnFrameAlone) {
+  const TokenGrid layout{.frames = 3, .special_tokens = 5, .height = 2, .width = 3};
+  EXPECT_EQ(MakeMapPlan(layout, 1, 1).seen, 18);
+  EXPECT_EQ(MakeMapPlan(layout, 1, 2, Attends::kCausal).seen, 4);
+}
+
 TEST(MapPlan, StridesBeginAtTheFirstPatchAndRoundUp) {
   const TokenGrid layout{.frames = 1, .special_tokens = 5, .height = 3, .width = 4};
   const MapPlan plan = MakeMapPlan(layout, 2, 3);
