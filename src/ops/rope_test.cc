@@ -53,5 +53,30 @@ TEST(Rope, PositionsOfAGrid) {
   EXPECT_EQ(RopePositions({1, 1, 1, 2}, 0), (std::vector<int32_t>{0, 0, 0, 0, 0, 1}));
 }
 
+// Any angles, pairs across the axes, against complex numbers.
+TEST(Rope, TurnsPairsAcrossTheAxes) {
+  constexpr int64_t kQuarter = 3, kDim = 4 * kQuarter, kPositions = 4;
+  std::vector<double> angles(kPositions * kQuarter);
+  for (size_t i = 0; i < angles.size(); ++i) angles[i] = std::sin(1.0 + static_cast<double>(i));
+  const RopeTable table(kDim, angles, RopePairs::kAcross);
+  const std::vector<int32_t> positions = {0, 0, 1, 3, 2, 1};  // y and x of three tokens
+  std::vector<float> x(3 * 2 * kDim);
+  for (size_t i = 0; i < x.size(); ++i) x[i] = std::cos(static_cast<float>(i));
+  std::vector<float> turned = x;
+  Rope(table, 3, 2, 2 * kDim, positions.data(), turned.data());
+  for (int64_t t = 0; t < 3; ++t) {
+    for (int64_t c = 0; c < 2 * kDim; ++c) {
+      const int64_t in_head = c % kDim, pair = in_head % (2 * kQuarter);
+      const int32_t position = positions[2 * t + pair / kQuarter];
+      const double angle = t == 0 ? 0 : angles[position * kQuarter + pair % kQuarter];
+      const float* head = x.data() + t * 2 * kDim + c - in_head;
+      const double a = head[pair], b = head[pair + 2 * kQuarter];
+      const double expected = in_head == pair ? a * std::cos(angle) - b * std::sin(angle)
+                                              : b * std::cos(angle) + a * std::sin(angle);
+      EXPECT_NEAR(turned[t * 2 * kDim + c], expected, 1e-6) << t << ", " << c;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace vggt
