@@ -312,6 +312,7 @@ std::string QkDescriptionText(const QkDescription& d) {
   AddImages(d, json);
   AddOrigins(d, json);
   if (!d.order.empty()) json["order"] = d.order;
+  if (d.reference_frame) json["reference_frame"] = *d.reference_frame;
   json["blocks"] = OrderedJson::object();
   for (const QkBlocks& blocks : d.blocks) {
     json["blocks"][BlockKindName(blocks.kind)] = ToJson(blocks);
@@ -334,6 +335,13 @@ QkDescription ParseQkDescription(std::string_view text, const std::string& sourc
   ParseImages(json, source, d);
   CheckTokens(d, source);
   d.order = ParseOrder(json, source, d.frames);
+  if (HasJson(json, "reference_frame")) {
+    d.reference_frame = GetExtent(json, "reference_frame", source, 0);
+    if (*d.reference_frame >= d.frames) {
+      throw Error(fmt::format("'reference_frame' is {} of {} frames", *d.reference_frame, d.frames),
+                  source);
+    }
+  }
   const Json blocks = GetJson<Json>(json, "blocks", source);
   for (const BlockKind kind : kBlockKinds) {
     const char* name = BlockKindName(kind);

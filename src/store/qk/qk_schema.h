@@ -100,6 +100,9 @@ struct QkDescription : FrameList {
   // Of each frame its place, from 0, in the order that the pictures had before the query frame was
   // put first: a permutation of 0 … frames - 1. Empty if the store does not say (version 1).
   std::vector<int64_t> order;
+  // The frame that the model chose as the scene's reference; none if it does not choose, or if the
+  // store does not say.
+  std::optional<int64_t> reference_frame = {};
 
   // The blocks of a kind, or nullptr if there are none.
   const QkBlocks* Find(BlockKind kind) const;

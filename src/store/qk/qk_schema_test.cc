@@ -71,6 +71,18 @@ TEST(QkSchema, RoundTrip) {
   EXPECT_EQ(back.shape(back.blocks[1]), (Shape{4, 2 * (1 + 25 * 37), 32}));
 }
 
+TEST(QkSchema, AReferenceFrameIsOneOfTheFrames) {
+  QkDescription d = ExampleDescription();
+  EXPECT_FALSE(Parse(Good()).reference_frame.has_value());
+  d.reference_frame = 1;
+  Json json = ParseJson(QkDescriptionText(d), "attention.json");
+  EXPECT_EQ(Parse(json).reference_frame, 1);
+  for (const Json& wrong : {Json(2), Json(-1), Json("first")}) {
+    json["reference_frame"] = wrong;
+    EXPECT_THROW(Parse(json), Error) << wrong;
+  }
+}
+
 // Files hold the keys in this order.
 TEST(QkSchema, KeysHaveOneOrder) {
   std::vector<std::string> keys;

@@ -15,6 +15,9 @@ class QkWriter {
   // Writes below `folder`/qk, which is created. `description` holds everything but the layers.
   QkWriter(const std::filesystem::path& folder, QkDescription description);
 
+  // What the description says of the reference frame; before Finish.
+  void SetReferenceFrame(int64_t frame) { description_.reference_frame = frame; }
+
   // Writes q and k of one layer, counted from 0, of a kind that the description has. Layers come in
   // any order, each once. Both tensors are [heads, tokens, head_dim] as the bits of float16. With
   // them go those of `extras` that are not empty; they fit their types. Throws Error if a tensor is
