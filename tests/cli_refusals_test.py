@@ -109,7 +109,7 @@ class Refusals(Case):
         yield "head.safetensors", mini[:1000], "truncated"
         yield ("vit.safetensors",
                safetensors({"blocks.0.attn.qkv.weight": ("F32", [1], bytes(4))}),
-               "is no VGGT checkpoint")
+               "holds no model of a family that is read")
 
     def test_weights(self):
         for name, data, part in self.wrong_weights():
@@ -119,7 +119,7 @@ class Refusals(Case):
             self.refuse(1, ["inspect", path], part)
         for name, part in (("legacy.pt", "is a legacy PyTorch file"),
                            ("script.pt", "TorchScript"),
-                           ("bare.pt", "is no VGGT checkpoint")):
+                           ("bare.pt", "holds no model of a family that is read")):
             path = GOLDEN / "checkpoints" / name
             self.refuse_export(1, ["--weights", path], f"{path}: ", part)
         self.refuse_export(1, ["--weights", "none.pt"], "none.pt: no such file")

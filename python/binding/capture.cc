@@ -174,6 +174,7 @@ void BindCapture(nb::module_& module) {
       .def_rw("image_size", &CaptureOptions::image_size)
       .def_rw("weights", &CaptureOptions::weights)
       .def_rw("weights_key", &CaptureOptions::weights_key)
+      .def_rw("family", &CaptureOptions::family)
       .def("set_precision", SetPrecision, "name"_a)
       .def_rw("layers", &CaptureOptions::layers)
       .def_rw("heatmaps", &CaptureOptions::heatmaps)

@@ -422,6 +422,7 @@ def export(
     out: AnyPath,
     weights: AnyPath | None = None,
     weights_key: str = "",
+    family: str = "",
     save_qk: bool = False,
     capture: str | Iterable[str] = "global",
     geometry: bool = False,
@@ -460,6 +461,8 @@ def export(
         weights: a checkpoint: .safetensors, .pt, an index.json or a folder; None: the bundled
             demonstration model.
         weights_key: which of several models in it, such as ``"ema.module"``.
+        family: which of the families whose tensors have these names: ``"streamvggt"`` instead of
+            ``"vggt"``.
         save_qk: also keep queries and keys, from which every row of attention follows exactly, for
             ``attention`` and ``report``.
         capture: whose: some of ``"global"``, ``"frame"`` and ``"encoder"``.
@@ -500,6 +503,7 @@ def export(
             raise OptionError("is empty", "`weights`", "Leave it out for the bundled model.")
         options.weights = path_of("weights", weights)
     options.weights_key = text("weights_key", weights_key)
+    options.family = text("family", family)
     kinds = [capture] if isinstance(capture, str) else list(capture)
     if not kinds:
         raise OptionError("names none", "`capture`")

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <functional>
 #include <numeric>
 #include <utility>
 
@@ -78,16 +79,6 @@ Checkpoint OpenWeights(const fs::path& weights, CaptureProgress& progress) {
   return Checkpoint::FromMemory(BundledModel(), kBundledModelName);
 }
 
-// For each layer whether it is wanted.
-std::vector<bool> ChooseLayers(const std::vector<int64_t>& layers, int64_t depth) {
-  std::vector<bool> wanted(depth, layers.empty());
-  for (const int64_t layer : layers) {
-    if (layer < 1 || layer > depth) throw LayerError(layer, depth);
-    wanted[layer - 1] = true;
-  }
-  return wanted;
-}
-
 // In the order of kBlockKinds, each once.
 std::vector<BlockKind> Ordered(const std::vector<BlockKind>& wanted) {
   std::vector<BlockKind> kinds;
@@ -96,10 +87,47 @@ std::vector<BlockKind> Ordered(const std::vector<BlockKind>& wanted) {
   return kinds;
 }
 
+// For each layer that the model counts whether it is wanted: of the global blocks, and of the frame
+// blocks if these are stored.
+std::vector<bool> ChooseLayers(const std::vector<int64_t>& layers, const ModelPlan& plan,
+                               const std::vector<BlockKind>& kinds) {
+  std::vector<int64_t> there = plan.numbers(BlockKind::kGlobal);
+  if (std::ranges::count(kinds, BlockKind::kFrame) > 0) {
+    const std::vector<int64_t> frame = plan.numbers(BlockKind::kFrame);
+    there.insert(there.end(), frame.begin(), frame.end());
+  }
+  for (int64_t& layer : there) ++layer;
+  std::ranges::sort(there);
+  there.erase(std::unique(there.begin(), there.end()), there.end());
+  std::vector<bool> wanted(plan.depth());
+  for (const int64_t layer : layers.empty() ? there : layers) {
+    if (!std::ranges::binary_search(there, layer)) throw LayerError(layer, there);
+    wanted[layer - 1] = true;
+  }
+  return wanted;
+}
+
+// Of these the layers of which there are maps.
+std::vector<bool> ChooseMaps(bool heatmaps, const std::vector<bool>& layers,
+                             const ModelPlan& plan) {
+  std::vector<bool> maps(layers.size());
+  if (!heatmaps) return maps;
+  const std::vector<int64_t> global = plan.numbers(BlockKind::kGlobal);
+  if (global.empty()) {
+    throw OptionError(
+        "heatmaps", "this model looks at each picture alone, of which there are no maps",
+        "Leave maps out, and keep queries and keys of its encoder (`capture` encoder).");
+  }
+  for (const int64_t layer : global) maps[layer] = layers[layer];
+  if (std::ranges::count(maps, true) > 0) return maps;
+  throw OptionError("layers", "none of these has maps, which are of global blocks",
+                    "Name global blocks, too, or keep queries and keys alone.");
+}
+
 std::string BlockOfText(BlockId block, const ModelPlan& plan) {
   const bool encoder = block.kind == BlockKind::kEncoder;
   return fmt::format("{} {} of {}", encoder ? "encoder block" : "layer", block.index + 1,
-                     plan.count(encoder ? BlockKind::kEncoder : BlockKind::kGlobal));
+                     encoder ? plan.count(BlockKind::kEncoder) : plan.depth());
 }
 
 std::optional<GeometryCapture> ChooseGeometry(const CaptureOptions& options,
@@ -137,21 +165,27 @@ class JobModel {
         precision_reason_(options.precision ? "as asked" : FasterPrecision().reason),
         checkpoint_(OpenWeights(options.weights, progress)),
         weights_key_(options.weights_key),
-        plan_(ReadModelPlan(checkpoint_, weights_key_)),
-        layers_(ChooseLayers(options.layers, plan_.count(BlockKind::kGlobal))),
+        plan_(ReadModelPlan(checkpoint_, weights_key_, options.family)),
         kinds_(Ordered(options.capture)),
+        layers_(ChooseLayers(options.layers, plan_, kinds_)),
+        maps_(ChooseMaps(options.heatmaps, layers_, plan_)),
         blocks_(ChooseBlocks(kinds_, plan_, layers_)),
         geometry_(ChooseGeometry(options, checkpoint_, plan_)),
         // Nothing beyond the last block that is recorded is loaded or computed.
         needed_(TruncatePlan(Tapped(plan_, blocks_, geometry_), [&](BlockId block) {
-          const bool mapped = options.heatmaps && block.kind == BlockKind::kGlobal;
-          return (mapped && layers_[block.index]) || blocks_.Has(block);
+          return (block.kind == BlockKind::kGlobal && maps_[block.index]) || blocks_.Has(block);
         })) {}
 
   Precision precision() const { return precision_; }
   const std::string& precision_reason() const { return precision_reason_; }
-  int64_t attention_heads() const { return plan_.first(BlockKind::kGlobal)->heads; }
+  int64_t attention_heads() const { return plan_.stages.back().blocks.front().heads; }
+  // What the queries of global blocks attend to.
+  Attends attends() const {
+    const BlockSpec* global = plan_.first(BlockKind::kGlobal);
+    return global == nullptr ? Attends::kFrame : global->attends;
+  }
   const std::vector<bool>& layers() const { return layers_; }
+  const std::vector<bool>& maps() const { return maps_; }
   const WantedBlocks& blocks() const { return blocks_; }
   std::string text() const { return plan_.family + ", " + plan_.text; }
 
@@ -172,7 +206,7 @@ class JobModel {
             .weights = checkpoint_.name(),
             .family = plan_.family,
             .model_text = plan_.text,
-            .depth = plan_.count(BlockKind::kGlobal),
+            .depth = plan_.depth(),
             .dim = plan_.dim(),
             .num_heads = attention_heads(),
             .precision = std::string(PrecisionName(precision_)),
@@ -188,8 +222,9 @@ class JobModel {
   std::vector<std::pair<BlockKind, int64_t>> StoredCounts() const {
     std::vector<std::pair<BlockKind, int64_t>> counts;
     for (const BlockKind kind : kinds_) {
-      counts.emplace_back(kind, kind == BlockKind::kEncoder ? plan_.count(kind)
-                                                            : std::ranges::count(layers_, true));
+      counts.emplace_back(kind, std::ranges::count_if(plan_.numbers(kind), [&](int64_t number) {
+                            return blocks_.Has({kind, number});
+                          }));
     }
     return counts;
   }
@@ -214,8 +249,9 @@ class JobModel {
   Checkpoint checkpoint_;
   std::string weights_key_;
   ModelPlan plan_;
-  std::vector<bool> layers_;      // of the global and frame blocks
   std::vector<BlockKind> kinds_;  // whose queries and keys are stored
+  std::vector<bool> layers_;      // as the model counts them: wanted
+  std::vector<bool> maps_;        // of which there are maps
   WantedBlocks blocks_;           // of these kinds
   std::optional<GeometryCapture> geometry_;
   ModelPlan needed_;  // the plan up to the last block that is recorded
@@ -363,7 +399,7 @@ CaptureReport CaptureJob::ExportTo(const fs::path& folder, CaptureInput& input) 
   const PreprocessedFrames& frames = pictures.frames;
   const FrameBatch batch{frames.frames, frames.height, frames.width, frames.rgb.data()};
   const TokenGrid grid = model.Grid(batch);
-  const MapPlan plan = MakeMapPlan(grid, options_.stride_h, options_.stride_w);
+  const MapPlan plan = MakeMapPlan(grid, options_.stride_h, options_.stride_w, model.attends());
   const MapExtents extents = plan.extents(model.attention_heads(), batch.count);
   const LayerMetadata metadata =
       CommonMetadata(options_, pictures, grid, plan, model.MakeProvenance(batch));
@@ -390,7 +426,7 @@ CaptureReport CaptureJob::ExportTo(const fs::path& folder, CaptureInput& input) 
 
   Recording recording;
   if (options_.heatmaps) {
-    recording.AddMaps(folder, options_, metadata, plan, extents, model.layers());
+    recording.AddMaps(folder, options_, metadata, plan, extents, model.maps());
   }
   if (!options_.capture.empty()) recording.AddStore(folder, store, model.blocks());
 

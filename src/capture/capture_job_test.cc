@@ -280,7 +280,7 @@ TEST(CaptureJob, ErrorsSayWhichOptionCannotBeHad) {
   } catch (const LayerError& error) {
     EXPECT_EQ(error.option(), "layers");
     EXPECT_EQ(error.layer(), 9);
-    EXPECT_EQ(error.depth(), 3);
+    EXPECT_EQ(error.layers(), "1 to 3");
   }
 }
 

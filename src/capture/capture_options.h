@@ -54,10 +54,13 @@ struct CaptureOptions {
   bool exif_transpose = false;  // turn pictures upright as their EXIF says, which VGGT does not
   int image_size = 518;         // width that the model sees, in pixels: a multiple of 14, to 4200
 
-  std::filesystem::path weights = {};       // empty: the bundled demonstration model
-  std::string weights_key = {};             // which of several models in them; empty: the only one
+  std::filesystem::path weights = {};  // empty: the bundled demonstration model
+  std::string weights_key = {};        // which of several models in them; empty: the only one
+  // Which of the families that have tensors of these names (model/families.h): "streamvggt"; empty:
+  // the usual one.
+  std::string family = {};
   std::optional<Precision> precision = {};  // none: the faster here
-  std::vector<int64_t> layers = {};         // from 1, in any order; empty: all
+  std::vector<int64_t> layers = {};  // as the model counts them, from 1; in any order; empty: all
 
   bool heatmaps = true;                 // write the classic maps:
   int64_t stride_h = 1, stride_w = 1;   // of every stride-th grid row and column (from 1),
@@ -100,20 +103,25 @@ inline void CheckStrides(int64_t stride_h, int64_t stride_w) {
   }
 }
 
-// Of options.layers, one that the model has not.
+// "1 to 24", "2, 4, 6 to 36": ascending numbers in words.
+std::string NumbersText(const std::vector<int64_t>& numbers);
+
+// Of options.layers, one that is no layer of the model, or none that is recorded.
 class LayerError : public OptionError {
  public:
-  LayerError(int64_t layer, int64_t depth)
+  // `layers`: those that there are, ascending.
+  LayerError(int64_t layer, const std::vector<int64_t>& layers)
       : OptionError("layers", "there is no layer " + std::to_string(layer) +
-                                  " in this model, which has 1 to " + std::to_string(depth)),
+                                  " in this model, which has " + NumbersText(layers)),
         layer_(layer),
-        depth_(depth) {}
+        layers_(NumbersText(layers)) {}
 
   int64_t layer() const { return layer_; }
-  int64_t depth() const { return depth_; }  // how many the model has
+  const std::string& layers() const { return layers_; }  // in words: "1 to 24"
 
  private:
-  int64_t layer_, depth_;
+  int64_t layer_;
+  std::string layers_;
 };
 
 }  // namespace vggt

@@ -126,7 +126,9 @@ TEST(HeatmapRecorder, OfCausalModelsLaterFramesAreZero) {
     ExpectLayer(got.maps[0], layer.Expected(plan, per_head));
     const StoredMaps maps = ReadMaps(got.maps[0]);
     for (size_t i = 0; i < maps.levels.size(); ++i) {
-      if (i / 6 % 2 == 1) ASSERT_EQ(maps.levels[i], 0) << "at " << i;
+      if (i / 6 % 2 == 1) {
+        ASSERT_EQ(maps.levels[i], 0) << "at " << i;
+      }
     }
   }
 }

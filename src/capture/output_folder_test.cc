@@ -101,7 +101,7 @@ TEST(OutputFolder, ErrorsNameTheFinalPlaceAndKeepTheirType) {
   };
   EXPECT_EQ(ErrorOf([&] { rethrown(Error("is full", output.staging() / "a")); }),
             (dir / "out/a").string() + ": is full");
-  EXPECT_THROW(rethrown(LayerError(4, 3)), LayerError);
+  EXPECT_THROW(rethrown(LayerError(4, {1, 2, 3})), LayerError);
 }
 
 }  // namespace

@@ -12,15 +12,21 @@ WantedBlocks ChooseBlocks(const std::vector<BlockKind>& kinds, const ModelPlan& 
                           const std::vector<bool>& layers) {
   WantedBlocks wanted;
   for (const BlockKind kind : kinds) {
-    if (kind == BlockKind::kGlobal) wanted.global = layers;
-    if (kind == BlockKind::kFrame) wanted.frame = layers;
-    if (kind != BlockKind::kEncoder) continue;
-    wanted.encoder.assign(plan.count(BlockKind::kEncoder), true);
-    if (wanted.encoder.empty()) {
+    const std::vector<int64_t> numbers = plan.numbers(kind);
+    const bool encoder = kind == BlockKind::kEncoder;
+    if (numbers.empty()) {
       throw OptionError("capture",
-                        "this model's encoder is a bare convolution, which has no blocks", "",
-                        "encoder");
+                        encoder ? "this model's encoder is a bare convolution, which has no blocks"
+                                : "this model looks at each picture alone, by its encoder's blocks",
+                        "", BlockKindName(kind));
     }
+    std::vector<bool>& group = wanted.of(kind);
+    group.resize(numbers.back() + 1);
+    for (const int64_t number : numbers) group[number] = encoder || layers[number];
+    if (std::ranges::count(group, true) > 0) continue;
+    throw OptionError("capture", "none of the layers is one of these blocks",
+                      "Leave the blocks out, or name their layers (`layers`), too.",
+                      BlockKindName(kind));
   }
   return wanted;
 }
@@ -35,7 +41,7 @@ std::vector<QkBlocks> DescribeBlocks(const std::vector<BlockKind>& kinds, const 
                          .scale = 1 / std::sqrt(static_cast<double>(spec.head_dim)),
                          .special_tokens = plan.stage_of(kind)->token_names(),
                          .attends = spec.attends,
-                         .rope = spec.rope,
+                         .rope = spec.rope.stored(),
                          .layers = {},
                          .channels = plan.dim()});
   }

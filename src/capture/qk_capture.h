@@ -10,8 +10,8 @@
 
 namespace vggt {
 
-// The blocks to be recorded: those of `layers`, of the encoder all. Throws OptionError if the
-// model's encoder has none.
+// The blocks to be recorded: those of `layers`, of the encoder all. Throws OptionError if there are
+// none of a kind.
 WantedBlocks ChooseBlocks(const std::vector<BlockKind>& kinds, const ModelPlan& plan,
                           const std::vector<bool>& layers);
 

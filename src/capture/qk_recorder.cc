@@ -55,6 +55,11 @@ void CheckFit(BlockId block, const TokenGrid& grid, const QkExtraValues& extras)
 
 }  // namespace
 
+std::vector<bool>& WantedBlocks::of(BlockKind kind) {
+  std::vector<bool>* groups[] = {&global, &frame, &encoder};
+  return *groups[static_cast<size_t>(kind)];
+}
+
 bool WantedBlocks::Has(BlockId block) const {
   const std::vector<bool>* groups[] = {&global, &frame, &encoder};
   const std::vector<bool>& group = *groups[static_cast<size_t>(block.kind)];
@@ -63,6 +68,8 @@ bool WantedBlocks::Has(BlockId block) const {
 
 QkRecorder::QkRecorder(WantedBlocks wanted, QkWriter& writer)
     : wanted_(std::move(wanted)), writer_(writer) {}
+
+void QkRecorder::OnReference(int64_t frame) { writer_.SetReferenceFrame(frame); }
 
 bool QkRecorder::WantsUnrotated(BlockId block) const { return wanted_.Has(block); }
 

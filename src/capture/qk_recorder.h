@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Records queries and keys before RoPE during a forward pass, a block at a time, and what the store
-// holds beside them (QkExtra).
+// Records queries and keys as stores hold them (model/observer.h) during a forward pass, a block at
+// a time, and what the store holds beside them (QkExtra).
 #pragma once
 
 #include <optional>
@@ -18,6 +18,7 @@ struct WantedBlocks {
   std::vector<bool> global, frame, encoder;
 
   bool Has(BlockId block) const;
+  std::vector<bool>& of(BlockKind kind);
 };
 
 // A block's queries and keys are rounded to float16 at once. When the block has run they are
@@ -30,6 +31,7 @@ class QkRecorder : public AttentionObserver {
   // all kinds of the wanted blocks.
   QkRecorder(WantedBlocks wanted, QkWriter& writer);
 
+  void OnReference(int64_t frame) override;
   bool WantsUnrotated(BlockId block) const override;
   // Throws Error naming block and head if a value does not fit float16. What the writer threw is
   // rethrown by the next call of this, of OnOutput or of Finish.

@@ -19,6 +19,7 @@
 #include "core/parallel.h"
 #include "formats/json.h"
 #include "image/codec.h"
+#include "model/families.h"
 
 namespace vggt {
 namespace {
@@ -43,7 +44,7 @@ struct ExportFlags {
   bool geometry = false, geometry_points = false;
   std::string geometry_layers;  // empty: as the model has them
   std::string layers_lens;      // empty: none
-  std::string weights, weights_key;
+  std::string weights, weights_key, family;
   std::string layers;  // empty: all
   int image_size = 518;
   std::string precision = "auto";
@@ -213,6 +214,7 @@ CaptureOptions ToOptions(const ExportFlags& flags, const std::vector<LayerItem>&
   options.image_size = flags.image_size;
   options.weights = flags.weights;
   options.weights_key = flags.weights_key;
+  options.family = flags.family;
   if (flags.precision == "f32") options.precision = Precision::kF32;
   if (flags.precision == "bf16") options.precision = Precision::kBf16;
   for (const LayerItem& item : layers) {
@@ -243,8 +245,8 @@ CaptureReport RunJob(const ExportFlags& flags) {
     const auto item = std::ranges::find_if(layers, [&](const LayerItem& candidate) {
       return std::ranges::count(candidate.layers, error.layer()) > 0;
     });
-    throw Error(fmt::format("'{}' names no layers of this model, which has 1 to {}",
-                            Printable(item->text), error.depth()),
+    throw Error(fmt::format("'{}' names no layers of this model, which has {}",
+                            Printable(item->text), error.layers()),
                 "--layers", "Write single layers and ranges, such as 1-4,12.");
   }
 }
@@ -361,6 +363,12 @@ std::function<int()> DeclareExport(CLI::App& app) {
       ->type_name("KEY")
       ->needs(weights)
       ->check(SomeText());
+  app.add_option(
+         "--family", flags->family,
+         "which of the families whose tensors have these names:\nstreamvggt instead of vggt")
+      ->type_name("NAME")
+      ->needs(weights)
+      ->check(OneOf(FamilyWords()));
   app.add_option("--layers", flags->layers, "only these, such as 1-4,12 [all]")
       ->type_name("LIST")
       ->check(SomeText());

@@ -5,11 +5,14 @@
 #include <algorithm>
 #include <memory>
 
+#include "capture/capture_options.h"
 #include "cli/command.h"
 #include "cli/flag_values.h"
 #include "cli/terminal.h"
 #include "core/error.h"
+#include "core/picture_rule.h"
 #include "model/checkpoint_report.h"
+#include "model/families.h"
 #include "model/model_choice.h"
 #include "store/export/export_reader.h"
 #include "store/qk/qk_store.h"
@@ -44,13 +47,37 @@ void PrintModels(const Checkpoint& checkpoint, const std::vector<std::string>& k
   }
 }
 
-void PrintModel(const Checkpoint& checkpoint, const std::string& key) {
-  const CheckpointReport report = InspectCheckpoint(checkpoint, key);
+// "layers 6, 8, 10, 12 look at all pictures, RoPE of all patches alike".
+void PrintBlocks(const ModelPlan& plan, BlockKind kind) {
+  std::vector<int64_t> numbers = plan.numbers(kind);
+  if (numbers.empty()) return;
+  for (int64_t& number : numbers) ++number;
+  const BlockSpec& block = *plan.first(kind);
+  fmt::print("  {:<9} {} {}, attends to {}, RoPE {}\n", BlockKindName(kind),
+             numbers.size() == 1 ? "block" : "blocks", NumbersText(numbers),
+             AttendsName(block.attends), RotaryName(block.rope.kind));
+}
+
+// "streamvggt": families with tensors of the same names.
+std::string OtherFamilies(const CheckpointReport& report, const std::string& family) {
+  std::vector<std::string> others = report.families;
+  std::erase(others, family.empty() ? others.front() : family);
+  return fmt::format("{}", fmt::join(others, ", "));
+}
+
+void PrintModel(const Checkpoint& checkpoint, const std::string& key, const std::string& family) {
+  const CheckpointReport report = InspectCheckpoint(checkpoint, key, family);
   const ModelPlan& plan = report.plan;
   int64_t parameters = 0;
   for (const WantedTensor& tensor : PlanTensors(plan)) parameters += NumElements(tensor.shape);
   PrintFile(checkpoint);
   fmt::print("  model     {}: {}\n", plan.family, plan.text);
+  if (const std::string others = OtherFamilies(report, family); !others.empty()) {
+    fmt::print("            its tensors do not tell it from {}; --family chooses\n", others);
+  }
+  for (const BlockKind kind : kBlockKinds) PrintBlocks(plan, kind);
+  fmt::print("  pictures  rule {}, patches of {} pixels\n", PictureRuleName(plan.picture_rule),
+             plan.patch_size);
   fmt::print("  size      {:.1f} million parameters in the aggregator, as {}\n",
              static_cast<double>(parameters) / 1e6, fmt::join(report.dtypes, " and "));
   if (plan.prefix != "aggregator.") {
@@ -71,12 +98,13 @@ void PrintModel(const Checkpoint& checkpoint, const std::string& key) {
   }
 }
 
-void PrintCheckpoint(const Checkpoint& checkpoint, const std::string& key) {
+void PrintCheckpoint(const Checkpoint& checkpoint, const std::string& key,
+                     const std::string& family) {
   const std::vector<std::string> keys = ModelKeys(ModelPrefixes(checkpoint));
   if (key.empty() && keys.size() > 1) {
     PrintModels(checkpoint, keys);
   } else {
-    PrintModel(checkpoint, key);
+    PrintModel(checkpoint, key, family);
   }
 }
 
@@ -197,22 +225,23 @@ void PrintExport(const Export& e) {
 }
 
 struct InspectFlags {
-  std::string path, weights_key;
+  std::string path, weights_key, family;
 };
 
 int RunInspect(const InspectFlags& options) {
-  const auto& [path, key] = options;
+  const auto& [path, key, family] = options;
   if (path == "bundled") {
-    PrintCheckpoint(Checkpoint::FromMemory(BundledModel(), kBundledModelName), key);
+    PrintCheckpoint(Checkpoint::FromMemory(BundledModel(), kBundledModelName), key, family);
     return 0;
   }
   NoteRecovery(path);
   if (!LooksLikeExport(path)) {
-    PrintCheckpoint(Checkpoint::Open(path), key);
-  } else if (key.empty()) {
+    PrintCheckpoint(Checkpoint::Open(path), key, family);
+  } else if (key.empty() && family.empty()) {
     PrintExport(OpenExport(path));
   } else {
-    throw Error("is an export, which holds no model", path, "Leave --weights_key out.");
+    throw Error("is an export, which holds no model", path,
+                "Leave --weights_key and --family out.");
   }
   return 0;
 }
@@ -228,6 +257,10 @@ std::function<int()> DeclareInspect(CLI::App& app) {
                  "which of several models in a checkpoint [all, a line each]")
       ->type_name("KEY")
       ->check(SomeText());
+  app.add_option("--family", options->family,
+                 "which of the families whose tensors have these names")
+      ->type_name("NAME")
+      ->check(OneOf(FamilyWords()));
   app.footer(
       "Examples:\n"
       "  vggt-attn inspect model.safetensors\n"

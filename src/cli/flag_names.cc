@@ -16,6 +16,7 @@ constexpr std::pair<std::string_view, std::string_view> kFlags[] = {
     {"every", "--every"},
     {"exif_transpose", "--exif_transpose"},
     {"first_image_idx", "--first_image_idx"},
+    {"family", "--family"},
     {"fps", "--fps"},
     {"geometry", "--geometry"},
     {"geometry_from", "--geometry_from"},

@@ -17,15 +17,10 @@ namespace {
 // Problems that one message names.
 constexpr size_t kMostNamed = 20;
 
-ModelPlan AnnouncedPlan(const Checkpoint& checkpoint, const std::string& key) {
-  const std::vector<std::string> prefixes = ModelPrefixes(checkpoint);
-  if (prefixes.empty()) throw UnknownModel(checkpoint);
-  const std::string prefix = ChoosePrefix(prefixes, key, checkpoint.name());
-  const auto families = ModelFamilies();
-  const auto family = std::find_if(families.begin(), families.end(), [&](const ModelFamily& f) {
-    return checkpoint.Find(prefix + std::string(f.anchor)) != nullptr;
-  });
-  return family->read(checkpoint, prefix);
+// Whether a tensor is one that the plan's family has beside what is read.
+bool IsNotRead(const ModelPlan& plan, std::string_view name) {
+  return std::ranges::any_of(plan.not_read,
+                             [&](const std::string& begin) { return name.starts_with(begin); });
 }
 
 // Names by what stands before their first dot, with counts: "camera_head (69)".
@@ -99,10 +94,12 @@ void Refuse(const std::vector<std::string>& problems, size_t wanted, const std::
 
 }  // namespace
 
-CheckpointReport InspectCheckpoint(const Checkpoint& checkpoint, const std::string& key) {
+CheckpointReport InspectCheckpoint(const Checkpoint& checkpoint, const std::string& key,
+                                   const std::string& family) {
   CheckpointReport report;
-  report.plan = AnnouncedPlan(checkpoint, key);
-  const std::string& prefix = report.plan.prefix;
+  const std::string prefix = MeantPrefix(checkpoint, key);
+  report.plan = FamilyOf(checkpoint, prefix, family).read(checkpoint, prefix);
+  report.families = FamiliesOf(checkpoint, prefix);
   std::set<std::string> known, dtypes;
   for (const WantedTensor& wanted : PlanTensors(report.plan)) {
     const std::string name = prefix + wanted.name;
@@ -117,12 +114,20 @@ CheckpointReport InspectCheckpoint(const Checkpoint& checkpoint, const std::stri
       report.problems.push_back(problem);
     }
   }
-  // The number of attention heads shows in no shape.
-  const HeadsPlan heads = ReadHeads(checkpoint, report.plan, {.camera_heads = 1});
-  report.heads = InspectHeads(checkpoint, heads, known);
+  if (report.plan.vggt_heads) {
+    // The number of attention heads shows in no shape.
+    const HeadsPlan heads = ReadHeads(checkpoint, report.plan, {.camera_heads = 1});
+    report.heads = InspectHeads(checkpoint, heads, known);
+  }
   std::vector<std::string> ignored;
   for (const auto& [name, tensor] : checkpoint.tensors()) {
-    if (!known.contains(name)) ignored.push_back(name);
+    if (known.contains(name)) continue;
+    const bool inside = !report.plan.not_read.empty() && name.starts_with(prefix);
+    if (inside && !IsNotRead(report.plan, std::string_view(name).substr(prefix.size()))) {
+      report.problems.push_back(
+          fmt::format("{} is no tensor of {}", Printable(name), report.plan.family));
+    }
+    ignored.push_back(name);
   }
   report.ignored = ignored.size();
   report.ignored_groups = Groups(ignored);
@@ -130,14 +135,19 @@ CheckpointReport InspectCheckpoint(const Checkpoint& checkpoint, const std::stri
   return report;
 }
 
-ModelPlan ReadModelPlan(const Checkpoint& checkpoint, const std::string& key) {
-  CheckpointReport report = InspectCheckpoint(checkpoint, key);
+ModelPlan ReadModelPlan(const Checkpoint& checkpoint, const std::string& key,
+                        const std::string& family) {
+  CheckpointReport report = InspectCheckpoint(checkpoint, key, family);
   Refuse(report.problems, report.wanted, "", checkpoint);
   return std::move(report.plan);
 }
 
 HeadsPlan ReadHeadsPlan(const Checkpoint& checkpoint, const ModelPlan& model,
                         const WantedHeads& wanted, const HeadsOptions& options) {
+  if (!model.vggt_heads) {
+    throw Error(fmt::format("the prediction heads of {} are not read", model.family),
+                checkpoint.name());
+  }
   HeadsPlan heads = ReadHeads(checkpoint, model, options);
   const auto demand = [&](bool is_wanted, bool there, const char* name) {
     if (!is_wanted || there) return;

@@ -24,19 +24,25 @@ struct CheckpointReport {
   std::vector<std::string> problems;  // a line for each missing or mis-shaped tensor
   size_t found = 0;                   // wanted tensors that are there as they should be
   size_t wanted = 0;
-  std::vector<HeadReport> heads;            // of those that are there, wholly or in part
+  std::vector<HeadReport> heads;  // of those that are there, wholly or in part
+  // Words of the families that have tensors of these names, the plan's among them; several only
+  // where nothing else tells them apart (model/families.h).
+  std::vector<std::string> families;
   size_t ignored = 0;                       // others
   std::vector<std::string> ignored_groups;  // "track_head (394)"
   std::vector<std::string> dtypes;          // of the wanted tensors: "F32", or several
 };
 
-// `key` chooses among several models (model/model_choice.h). Throws ModelChoiceError if that is not
-// clear, and Error if no model can be recognised at all.
-CheckpointReport InspectCheckpoint(const Checkpoint& checkpoint, const std::string& key = "");
+// `key` chooses among several models (model/model_choice.h), `family` among families whose tensors
+// have the same names. Throws ModelChoiceError if the key is not clear, and Error if no model can
+// be recognised at all.
+CheckpointReport InspectCheckpoint(const Checkpoint& checkpoint, const std::string& key = "",
+                                   const std::string& family = "");
 
 // The plan of a model that is whole. Otherwise throws one Error that names what is missing or
 // mis-shaped: the first twenty and their count.
-ModelPlan ReadModelPlan(const Checkpoint& checkpoint, const std::string& key = "");
+ModelPlan ReadModelPlan(const Checkpoint& checkpoint, const std::string& key = "",
+                        const std::string& family = "");
 
 // The same of heads: those that are wanted must be whole. `model` is what ReadModelPlan returned.
 struct WantedHeads {

@@ -151,11 +151,11 @@ TEST(CheckpointReport, OneMessageNamesTwentyProblemsAtMost) {
 
 TEST(CheckpointReport, UnknownModelsAreRefused) {
   const TestDir dir;
-  const Checkpoint checkpoint = Make(dir, {{"decoder.0.attn.qkv.weight", DType::kF32, {2}}});
+  const Checkpoint checkpoint = Make(dir, {{"decoder.1.attn.qkv.weight", DType::kF32, {2}}});
   EXPECT_THAT(ErrorOf([&] { ReadModelPlan(checkpoint); }),
-              AllOf(HasSubstr("is no VGGT checkpoint: no tensor is named "
-                              "…global_blocks.0.attn.qkv.weight"),
-                    HasSubstr("It looks like Pi3, which is not read yet.")));
+              AllOf(HasSubstr("holds no model of a family that is read (VGGT, StreamVGGT, Pi3,"),
+                    HasSubstr("Pi3 is the nearest: 1 tensor is named …decoder.…, but none "
+                              "…decoder.0.attn.qkv.weight.")));
 }
 
 TEST(CheckpointReport, AKeyChoosesAmongSeveralModels) {

@@ -17,7 +17,8 @@ double PixelFlops(const ResidualUnitSpec& unit) {
 
 }  // namespace
 
-double BlockFlops(const BlockSpec& block, const TokenGrid& grid) {
+double BlockFlops(const BlockSpec& block, const TokenGrid& stage) {
+  const TokenGrid grid = block.grid(stage);
   const auto tokens = static_cast<double>(grid.tokens());
   const double dense = 2 * tokens * block.weights();
   if (!block.rest) return dense;

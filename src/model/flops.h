@@ -8,7 +8,8 @@
 
 namespace vggt {
 
-double BlockFlops(const BlockSpec& block, const TokenGrid& grid);
+// `stage`: where the tokens of the block's stage stand.
+double BlockFlops(const BlockSpec& block, const TokenGrid& stage);
 
 // Of all that the plan names, for `frames` pictures of grid_height × grid_width patches. VGGT-1B up
 // to its last global block's queries and keys, 5 × 25 × 37: 11.2e12.

@@ -47,14 +47,29 @@ std::vector<std::string> ModelPrefixes(const Checkpoint& checkpoint) {
   std::vector<std::string> prefixes;
   for (const auto& [name, tensor] : checkpoint.tensors()) {
     for (const ModelFamily& family : ModelFamilies()) {
-      if (name.ends_with(family.anchor)) prefixes.push_back(WithoutEnd(name, family.anchor));
+      if (IsAnchor(name, family.anchor)) prefixes.push_back(WithoutEnd(name, family.anchor));
     }
   }
+  // A model may have the anchors of several families.
+  std::ranges::sort(prefixes);
+  prefixes.erase(std::unique(prefixes.begin(), prefixes.end()), prefixes.end());
   if (prefixes.size() > kMostModels) {
     throw Error(fmt::format("holds {} models, at most {} are read", prefixes.size(), kMostModels),
                 checkpoint.name(), "Save the one you want in a file of its own.");
   }
   return prefixes;
+}
+
+std::string MeantPrefix(const Checkpoint& checkpoint, const std::string& key) {
+  std::vector<std::string> prefixes = ModelPrefixes(checkpoint);
+  if (prefixes.empty()) throw UnknownModel(checkpoint);
+  if (key.empty()) {
+    const auto alone = [&](const std::string& prefix) {
+      return FamilyOf(checkpoint, prefix, "").alone;
+    };
+    if (!std::ranges::all_of(prefixes, alone)) std::erase_if(prefixes, alone);
+  }
+  return ChoosePrefix(prefixes, key, checkpoint.name());
 }
 
 std::vector<std::string> ModelKeys(const std::vector<std::string>& prefixes) {

@@ -17,6 +17,11 @@ namespace vggt {
 // more than a thousand.
 std::vector<std::string> ModelPrefixes(const Checkpoint& checkpoint);
 
+// The prefix of the model that is meant by `key` (ChoosePrefix). Without a key it is the only model
+// that looks at several pictures at a time, or the only one. Throws like ModelPrefixes, like
+// ChoosePrefix, and Error if there is no model at all.
+std::string MeantPrefix(const Checkpoint& checkpoint, const std::string& key);
+
 // What each is called: the prefix without its last dot, and without ".aggregator" where it stays
 // unmistakable: "ema.module", "model". "." is the one whose names have no prefix.
 std::vector<std::string> ModelKeys(const std::vector<std::string>& prefixes);

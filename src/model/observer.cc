@@ -6,6 +6,7 @@
 namespace vggt {
 
 void AttentionObserver::OnQueriesKeys(int64_t /*layer*/, const QueriesKeys& /*qk*/) {}
+void AttentionObserver::OnReference(int64_t /*frame*/) {}
 bool AttentionObserver::WantsUnrotated(BlockId /*block*/) const { return false; }
 void AttentionObserver::OnUnrotated(BlockId /*block*/, const QueriesKeys& /*qk*/) {}
 bool AttentionObserver::WantsOutput(BlockId /*block*/) const { return false; }
@@ -16,6 +17,10 @@ ObserverGroup::ObserverGroup(std::vector<AttentionObserver*> observers)
 
 void ObserverGroup::OnQueriesKeys(int64_t layer, const QueriesKeys& qk) {
   for (AttentionObserver* observer : observers_) observer->OnQueriesKeys(layer, qk);
+}
+
+void ObserverGroup::OnReference(int64_t frame) {
+  for (AttentionObserver* observer : observers_) observer->OnReference(frame);
 }
 
 bool ObserverGroup::WantsUnrotated(BlockId block) const {

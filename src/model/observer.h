@@ -39,8 +39,9 @@ struct BlockOutput {
   int64_t heads = 0, head_dim = 0, token_stride = 0;
 };
 
-// Watches a forward pass. Every call comes from the thread that runs the pass, between parallel
-// work. What it throws ends the pass. `layer` is a global block, counted from 0.
+// Watches a forward pass. Blocks of special tokens alone are not shown. Every call comes from the
+// thread that runs the pass, between parallel work. What it throws ends the pass. `layer` is a
+// global block, counted from 0.
 class AttentionObserver {
  public:
   virtual ~AttentionObserver() = default;
@@ -48,9 +49,14 @@ class AttentionObserver {
   // Before the block's attention; after q/k-norm and RoPE.
   virtual void OnQueriesKeys(int64_t layer, const QueriesKeys& qk);
 
+  // The frame that the model has chosen as the scene's reference, from 0. Models that choose none,
+  // do not call it.
+  virtual void OnReference(int64_t frame);
+
   // Whether OnUnrotated is wanted of a block; asked before the block runs.
   virtual bool WantsUnrotated(BlockId block) const;
-  // The block's queries and keys after q/k-norm and before RoPE, as far as it has these.
+  // The block's queries and keys as a store holds them: after q/k-norm and before RoPE, as far as
+  // it has these; after RoPE where a store cannot say which it is (RotarySpec::stored).
   virtual void OnUnrotated(BlockId block, const QueriesKeys& qk);
 
   // Whether OnOutput is wanted of a block; asked before the block runs.
@@ -65,6 +71,7 @@ class ObserverGroup : public AttentionObserver {
   explicit ObserverGroup(std::vector<AttentionObserver*> observers);
 
   void OnQueriesKeys(int64_t layer, const QueriesKeys& qk) override;
+  void OnReference(int64_t frame) override;
   bool WantsUnrotated(BlockId block) const override;
   void OnUnrotated(BlockId block, const QueriesKeys& qk) override;
   bool WantsOutput(BlockId block) const override;

@@ -2,6 +2,7 @@
 #include "model/plan.h"
 
 #include <algorithm>
+#include <array>
 
 #include "core/error.h"
 #include "model/tensor_list.h"
@@ -19,6 +20,7 @@ void AddTokens(const StageSpec& stage, int64_t dim, TensorList& list) {
       list.Add(stage.positions->tensor, {1, grid * grid + 1, dim});
     }
   }
+  if (!stage.periods.empty()) list.Add(stage.periods, {stage.blocks.front().head_dim / 4});
   list.Add(stage.unused);
 }
 
@@ -28,6 +30,28 @@ void AddBlocks(const StageSpec& stage, TensorList& list) {
 }
 
 }  // namespace
+
+const char* RotaryName(Rotary kind) {
+  constexpr std::array kNames = {"none", "vggt", "nodiff", "dinov3"};
+  return kNames[static_cast<size_t>(kind)];
+}
+
+RopeSpec RotarySpec::stored() const {
+  switch (kind) {
+    case Rotary::kNone:
+      return {};
+    case Rotary::kVggt:
+      return {RopeType::k2d, base, first_patch};
+    case Rotary::kNodiff:
+    case Rotary::kDinov3:
+      break;
+  }
+  return {.type = RopeType::kApplied};
+}
+
+TokenGrid BlockSpec::grid(const TokenGrid& stage) const {
+  return specials_only ? TokenGrid{stage.frames, stage.special_tokens, 0, 0} : stage;
+}
 
 double BlockSpec::keys_per_query(const TokenGrid& grid) const {
   const auto frame = static_cast<double>(grid.tokens_per_frame());
@@ -60,19 +84,26 @@ bool ModelPlan::tapped(BlockId block) const {
   return std::find(taps.begin(), taps.end(), block) != taps.end();
 }
 
-int64_t ModelPlan::count(BlockKind kind) const {
-  int64_t blocks = 0;
+std::vector<int64_t> ModelPlan::numbers(BlockKind kind) const {
+  std::vector<int64_t> numbers;
   for (const StageSpec& stage : stages) {
-    blocks += std::count_if(stage.blocks.begin(), stage.blocks.end(),
-                            [&](const BlockSpec& block) { return block.id.kind == kind; });
+    for (const BlockSpec& block : stage.blocks) {
+      if (block.id.kind == kind && !block.specials_only) numbers.push_back(block.id.index);
+    }
   }
-  return blocks;
+  return numbers;
+}
+
+int64_t ModelPlan::depth() const {
+  int64_t depth = 0;
+  for (const BlockSpec& block : stages.back().blocks) depth = std::max(depth, block.id.index + 1);
+  return depth;
 }
 
 const StageSpec* ModelPlan::stage_of(BlockKind kind) const {
   for (const StageSpec& stage : stages) {
     for (const BlockSpec& block : stage.blocks) {
-      if (block.id.kind == kind) return &stage;
+      if (block.id.kind == kind && !block.specials_only) return &stage;
     }
   }
   return nullptr;
@@ -81,8 +112,9 @@ const StageSpec* ModelPlan::stage_of(BlockKind kind) const {
 const BlockSpec* ModelPlan::first(BlockKind kind) const {
   const StageSpec* stage = stage_of(kind);
   if (stage == nullptr) return nullptr;
-  return &*std::find_if(stage->blocks.begin(), stage->blocks.end(),
-                        [&](const BlockSpec& block) { return block.id.kind == kind; });
+  return &*std::find_if(stage->blocks.begin(), stage->blocks.end(), [&](const BlockSpec& block) {
+    return block.id.kind == kind && !block.specials_only;
+  });
 }
 
 TokenGrid ModelPlan::grid(const FrameBatch& frames, const StageSpec& stage) const {

@@ -6,6 +6,9 @@
 #include "core/error.h"
 #include "core/parallel.h"
 #include "formats/safetensors.h"
+#include "model/families/da3.h"
+#include "model/families/omega.h"
+#include "model/families/pi3.h"
 #include "model/families/vggt.h"
 
 namespace vggt {
@@ -46,17 +49,62 @@ Scale ScaleOf(const std::string& name, const Shape& shape) {
   return {0.0, 0.5};  // tokens and position embeddings
 }
 
-ModelPlan Plan(int64_t dim, int64_t depth, int64_t head_dim, int64_t encoder_depth) {
+VggtExtents Extents(int64_t dim, int64_t depth, int64_t head_dim, int64_t encoder_depth) {
   const bool encoder = encoder_depth > 0;
-  return VggtPlan({.dim = dim,
-                   .depth = depth,
-                   .head_dim = head_dim,
-                   .hidden = 4 * dim,
-                   .registers = 4,
-                   .has_encoder = encoder,
-                   .encoder_depth = encoder_depth,
-                   .encoder_registers = encoder ? 4 : 0,
-                   .position_grid = encoder ? 37 : 0});
+  return {.dim = dim,
+          .depth = depth,
+          .head_dim = head_dim,
+          .hidden = 4 * dim,
+          .registers = 4,
+          .has_encoder = encoder,
+          .encoder_depth = encoder_depth,
+          .encoder_registers = encoder ? 4 : 0,
+          .position_grid = encoder ? 37 : 0};
+}
+
+ModelPlan Plan(int64_t dim, int64_t depth, int64_t head_dim, int64_t encoder_depth) {
+  return VggtPlan(Extents(dim, depth, head_dim, encoder_depth));
+}
+
+ModelPlan Da3(int64_t dim, int64_t depth, int64_t start) {
+  return Da3Plan({.dim = dim,
+                  .depth = depth,
+                  .start = start,
+                  .head_dim = 64,
+                  .hidden = 4 * dim,
+                  .position_grid = 37});
+}
+
+ModelPlan Pi3() {
+  return Pi3Plan({.dim = 1024,
+                  .depth = 36,
+                  .head_dim = 64,
+                  .hidden = 4096,
+                  .registers = 5,
+                  .encoder_depth = 24,
+                  .encoder_registers = 4,
+                  .position_grid = 37});
+}
+
+ModelPlan Omega() {
+  return OmegaPlan({.dim = 1024,
+                    .depth = 24,
+                    .head_dim = 64,
+                    .hidden = 4096,
+                    .registers = 16,
+                    .encoder_depth = 24,
+                    .encoder_head_dim = 64,
+                    .storage_tokens = 4});
+}
+
+// The periods of DINOv3's rotary embedding, rounded to bfloat16 as files have them.
+FloatBuffer Periods(int64_t count) {
+  FloatBuffer periods(count);
+  for (int64_t i = 0; i < count; ++i) {
+    const double power = static_cast<double>(i) / static_cast<double>(count);
+    periods[i] = BF16ToF32(F32ToBF16(static_cast<float>(std::pow(100.0, power))));
+  }
+  return periods;
 }
 
 // The values as they stand in a file.
@@ -82,12 +130,20 @@ const std::vector<SyntheticPreset>& SyntheticPresets() {
       {"mini", "the bundled model's extents", Plan(128, 6, 32, 2)},
       {"tiny-dino", "two layers with a small DINOv2 encoder", Plan(128, 2, 64, 2)},
       {"tiny-conv", "three layers with a bare patch convolution", Plan(64, 3, 16, 0)},
+      {"streamvggt", "StreamVGGT's: vggt-1b's, to be used with its family",
+       StreamVggtPlan(Extents(1024, 24, 64, 24))},
+      {"pi3", "Pi3's: 758 million parameters", Pi3()},
+      {"da3-small", "Depth Anything 3 small's: 22 million parameters", Da3(384, 12, 4)},
+      {"da3-large", "Depth Anything 3 large's: 304 million parameters", Da3(1024, 24, 8)},
+      {"omega", "VGGT-Omega's: 908 million parameters", Omega()},
   };
   return presets;
 }
 
 FloatBuffer SyntheticTensor(const std::string& name, const Shape& shape, uint64_t seed) {
+  if (name.ends_with("periods")) return Periods(NumElements(shape));
   const uint64_t start = Fnv1a(name) + seed * kGolden;
+  const bool is_mask = name.ends_with("bias_mask");
   const Scale scale = ScaleOf(name, shape);
   FloatBuffer values(NumElements(shape));
   constexpr size_t kPiece = 1 << 16;
@@ -95,7 +151,8 @@ FloatBuffer SyntheticTensor(const std::string& name, const Shape& shape, uint64_
     for (size_t i = piece * kPiece; i < std::min((piece + 1) * kPiece, values.size()); ++i) {
       const uint64_t z = SplitMix64(start + (i + 1) * kGolden);
       const double u = static_cast<double>(z >> 40) / (1 << 23) - 1;  // [-1, 1)
-      values[i] = static_cast<float>(scale.mean + scale.spread * u);
+      const double value = scale.mean + scale.spread * u;
+      values[i] = static_cast<float>(!is_mask ? value : value < 0 ? 0 : 1);
     }
   });
   return values;

@@ -25,8 +25,9 @@ struct SyntheticPreset {
 const std::vector<SyntheticPreset>& SyntheticPresets();
 
 // Values of the tensor with this full name ("aggregator.…"), row-major: splitmix64 over (seed,
-// FNV-1a of the name, index), spread as suits the kind of tensor. Bit for bit the specification's
-// synthetic_tensor().
+// FNV-1a of the name, index), spread as suits the kind of tensor; of masks whether that is at least
+// 0; periods are 100^(i / count), rounded to bfloat16. Bit for bit the specification's
+// synthetic_tensor() (tests/reference).
 FloatBuffer SyntheticTensor(const std::string& name, const Shape& shape, uint64_t seed);
 
 // Camera, depth and point head of a model, with VGGT-1B's proportions: its own for 1024 channels.

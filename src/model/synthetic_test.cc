@@ -93,7 +93,7 @@ TEST(Synthetic, CanBeStoppedAndLeavesNothing) {
   const TestDir dir;
   std::vector<double> shares;
   const auto write = [&](size_t stop_after) {
-    WriteSyntheticCheckpoint(dir / "w", SyntheticPresets().back().plan, DType::kF16, 0,
+    WriteSyntheticCheckpoint(dir / "w", SyntheticPresets()[3].plan, DType::kF16, 0,
                              [&](double share) {
                                shares.push_back(share);
                                if (shares.size() == stop_after) throw Interrupted();

@@ -6,6 +6,7 @@ namespace vggt {
 void TensorList::Add(const LinearSpec& layer) {
   Add(layer.name + ".weight", {layer.out, layer.in});
   Add(layer.name + ".bias", {layer.out});
+  if (!layer.bias_mask.empty()) Add(layer.bias_mask, {layer.out});
   if (!layer.scale.empty()) Add(layer.scale, {layer.out});
 }
 

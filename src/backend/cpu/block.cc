@@ -2,10 +2,12 @@
 #include "backend/cpu/block.h"
 
 #include <algorithm>
+#include <numbers>
 
 #include "core/parallel.h"
 #include "ops/attention_bf16.h"
 #include "ops/rowwise.h"
+#include "ops/swiglu.h"
 
 namespace vggt {
 namespace {
@@ -42,6 +44,22 @@ void Attend(const AttentionShape& shape, const float* q, const float* k, const f
   AttentionBf16(shape, q, k, v, out, workspace);
 }
 
+RopeTable TableOf(const RotarySpec& rope, int64_t head_dim, const TokenGrid& grid,
+                  const FloatBuffer& periods) {
+  const int64_t longer = std::max(grid.height, grid.width);
+  if (rope.kind != Rotary::kDinov3) {
+    const int64_t last = rope.kind == Rotary::kNodiff ? 1 : longer - 1 + rope.first_patch;
+    return {head_dim, static_cast<int32_t>(last), rope.base};
+  }
+  // Position 0 is that of special tokens, i + 1 that of row or column i.
+  std::vector<double> angles(periods.size());
+  for (int64_t i = 0; i < longer; ++i) {
+    const double at = (2 * static_cast<double>(i) + 1) / static_cast<double>(longer) - 1;
+    for (const float period : periods.span()) angles.push_back(2 * std::numbers::pi * at / period);
+  }
+  return {head_dim, angles, RopePairs::kAcross};
+}
+
 // T: what goes from one kernel to the next.
 template <typename T>
 void RunBlockIn(BlockBuffers<T>& buffers, const BlockSpec& spec, const BlockParameters& block,
@@ -67,7 +85,8 @@ void RunBlockIn(BlockBuffers<T>& buffers, const BlockSpec& spec, const BlockPara
     Rope(positions->table, count, heads, stride, yx, k + token * stride);
   };
   const QueriesKeys qk{q, k, grid, heads, head_dim, stride};
-  if (watch.unrotated) {
+  const bool stored_rotated = spec.rope.stored().type == RopeType::kApplied;
+  if (watch.unrotated && !stored_rotated) {
     ForPieces(tokens, normalize);
     watch.unrotated(qk);
     ForPieces(tokens, rotate);
@@ -76,27 +95,38 @@ void RunBlockIn(BlockBuffers<T>& buffers, const BlockSpec& spec, const BlockPara
       normalize(token, count);
       rotate(token, count);
     });
+    if (watch.unrotated) watch.unrotated(qk);
   }
   if (watch.queries_keys) watch.queries_keys(qk);
 
   if (!block.rest) return;
 
   // a = softmax(q kᵀ / √d) v
-  const bool together = spec.attends == Attends::kAll;
-  const AttentionShape shape{together ? 1 : grid.frames,
-                             together ? tokens : grid.tokens_per_frame(), heads, head_dim, stride};
+  const int64_t frame = grid.tokens_per_frame();
+  const bool together = spec.attends != Attends::kFrame;
+  const AttentionShape shape{.batch = together ? 1 : grid.frames,
+                             .tokens = together ? tokens : frame,
+                             .heads = heads,
+                             .head_dim = head_dim,
+                             .token_stride = stride,
+                             .causal_group = spec.attends == Attends::kCausal ? frame : 0};
   T* attended = normed;
   Attend(shape, q, k, v, attended, workspace.attention);
 
   // x += ls1 · proj(a)
   block.rest->proj.Run(tokens, attended, x, workspace.products);
 
-  // x += ls2 · fc2(gelu(fc1(norm2(x))))
+  // x += ls2 · mlp(norm2(x))
   for (int64_t row = 0; row < tokens; row += workspace.mlp_rows) {
     const int64_t rows = std::min(workspace.mlp_rows, tokens - row);
     Normalize(block.rest->norm2, rows, dim, x + row * dim, normed);
     block.rest->fc1.Run(rows, normed, buffers.hidden.data(), workspace.products);
-    block.rest->fc2.Run(rows, buffers.hidden.data(), x + row * dim, workspace.products);
+    T* hidden = buffers.hidden.data();
+    if (spec.rest->gated) {
+      SwiGlu(rows, spec.rest->fc2.in, hidden, buffers.gated.data());
+      hidden = buffers.gated.data();
+    }
+    block.rest->fc2.Run(rows, hidden, x + row * dim, workspace.products);
   }
   if (!watch.output) return;
   const FloatBuffer& grams = block.rest->output_grams;
@@ -105,11 +135,13 @@ void RunBlockIn(BlockBuffers<T>& buffers, const BlockSpec& spec, const BlockPara
 
 }  // namespace
 
-TokenPositions::TokenPositions(const RopeSpec& rope, int64_t head_dim, const TokenGrid& grid)
-    : table(head_dim,
-            static_cast<int32_t>(std::max(grid.height, grid.width) - 1 + rope.first_patch),
-            rope.base),
-      yx(RopePositions(grid, rope.first_patch)) {}
+TokenPositions::TokenPositions(const RotarySpec& rope, int64_t head_dim, const TokenGrid& grid,
+                               const FloatBuffer& periods)
+    : table(TableOf(rope, head_dim, grid, periods)),
+      yx(RopePositions(grid, rope.kind == Rotary::kVggt ? rope.first_patch : 1)) {
+  if (rope.kind != Rotary::kNodiff) return;
+  for (int32_t& position : yx) position = std::min(position, 1);
+}
 
 void RunBlock(const BlockSpec& spec, const BlockParameters& block, const TokenGrid& grid, float* x,
               const TokenPositions* positions, const BlockWatch& watch, Workspace& workspace) {

@@ -17,13 +17,14 @@ struct TokenPositions {
   RopeTable table;
   std::vector<int32_t> yx;  // [tokens, 2]
 
-  // The spec is of type k2d.
-  TokenPositions(const RopeSpec& rope, int64_t head_dim, const TokenGrid& grid);
+  // The spec is not kNone. `periods`: [head_dim / 4], of kDinov3.
+  TokenPositions(const RotarySpec& rope, int64_t head_dim, const TokenGrid& grid,
+                 const FloatBuffer& periods);
 };
 
 // What is to be seen of a block while it runs. Each may be empty.
 struct BlockWatch {
-  std::function<void(const QueriesKeys&)> unrotated;     // before RoPE, after q/k-norm
+  std::function<void(const QueriesKeys&)> unrotated;     // as stores hold them (model/observer.h)
   std::function<void(const QueriesKeys&)> queries_keys;  // after both
   std::function<void(const BlockOutput&)> output;        // after the block, if it is whole
 };

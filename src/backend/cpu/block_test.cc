@@ -83,7 +83,7 @@ TEST_P(BlockTest, EqualsItsSlowTwin) {
   for (const auto& [batch, tokens] : {std::pair{1, 1}, {3, 17}, {2, 101}}) {
     const int64_t n = batch * tokens;
     std::vector<float> x(n * dim);
-    TokenPositions positions(spec.rope, spec.head_dim, {.height = 40, .width = 1});
+    TokenPositions positions(spec.rope, spec.head_dim, {.height = 40, .width = 1}, {});
     positions.yx.clear();
     for (size_t i = 0; i < x.size(); ++i) x[i] = std::sin(static_cast<float>(i));
     for (int32_t t = 0; t < n; ++t) {

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "backend/cpu/embedding.h"
+#include "backend/cpu/reference_choice.h"
 #include "backend/cpu/stage.h"
 #include "core/error.h"
 #include "model/flops.h"
@@ -62,12 +63,15 @@ class Pass {
       const StageParameters& stage = model_.stages[i];
       grid_ = plan_.grid(frames_, spec);
       CheckFinite(patch_tokens.data(), static_cast<int64_t>(patch_tokens.size()), made_by);
-      AssembleTokens(spec, stage, grid_, patch_tokens.data(), plan_.dim(), x_.data());
+      AssembleTokens(spec, stage, grid_, patch_tokens.data(), plan_.dim(), reference_, x_.data());
       patch_tokens = {};  // a large buffer that nobody reads while the blocks run
       seconds_.encoder += watch_.Lap();
       last_stage_ = &spec == &plan_.stages.back();
       RunBlocks(spec, stage, grid_, x_.data(),
-                {[this](const BlockSpec& block) { return WatchOf(block); },
+                {[this, &spec](const BlockSpec& block) {
+                   ChooseReferenceBefore(block, spec);
+                   return WatchOf(block);
+                 },
                  [this](const BlockSpec& block) { After(block); }},
                 workspace_);
       if (last_stage_) break;
@@ -100,9 +104,17 @@ class Pass {
     seconds_.capture += watch_.Lap();
   }
 
+  void ChooseReferenceBefore(const BlockSpec& block, const StageSpec& stage) {
+    const auto place = static_cast<size_t>(&block - stage.blocks.data());
+    if (stage.choose_reference_before != place) return;
+    reference_ = ChooseReference(grid_, x_.data(), plan_.dim());
+    observer_.OnReference(reference_);
+  }
+
   BlockWatch WatchOf(const BlockSpec& spec) {
     const BlockId block = spec.id;
     BlockWatch watch;
+    if (spec.specials_only) return watch;
     if (observer_.WantsUnrotated(block)) {
       watch.unrotated = [this, block](const QueriesKeys& qk) {
         ShowObserver(block, [&] { observer_.OnUnrotated(block, qk); });
@@ -141,25 +153,13 @@ class Pass {
   Workspace workspace_;
   FloatBuffer x_;  // the residual stream: [tokens of the stage, dim]
   TokenGrid grid_;
+  int64_t reference_ = 0;  // a frame
   bool last_stage_ = false;
   ForwardSeconds seconds_;
   Stopwatch watch_;
 };
 
 }  // namespace
-
-ModelExecutor::ModelExecutor(ModelParameters parameters) : parameters_(std::move(parameters)) {
-  for (const StageSpec& stage : plan().stages) {
-    for (const BlockSpec& block : stage.blocks) {
-      if (block.attends == Attends::kCausal) {
-        throw Error("causal attention is not computed", BlockText(block.id));
-      }
-      if (block.rope.type == RopeType::kApplied) {
-        throw Error("its rotary position embedding is not known", BlockText(block.id));
-      }
-    }
-  }
-}
 
 ForwardSeconds ModelExecutor::Forward(
     const FrameBatch& frames, AttentionObserver& observer,

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <utility>
 
 #include "backend/cpu/parameters.h"
 #include "model/observer.h"
@@ -24,9 +25,7 @@ struct ForwardSeconds {
 
 class ModelExecutor {
  public:
-  // Throws Error if the plan asks for what is not computed here: causal attention, or RoPE of a
-  // type other than k2d and kNone.
-  explicit ModelExecutor(ModelParameters parameters);
+  explicit ModelExecutor(ModelParameters parameters) : parameters_(std::move(parameters)) {}
 
   const ModelPlan& plan() const { return parameters_.plan; }
   Precision precision() const { return parameters_.precision; }

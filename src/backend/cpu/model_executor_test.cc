@@ -431,19 +431,5 @@ TEST(Executor, SeveralThreadsMayRunOneModel) {
   }
 }
 
-TEST(Executor, RefusesWhatItDoesNotCompute) {
-  const Trace trace;
-  const auto refused = [&](auto change) {
-    ModelParameters parameters =
-        LoadParameters(trace.checkpoint(), UpTo(trace.plan(), 0), Precision::kF32);
-    change(parameters.plan.stages[1].blocks[1]);
-    return testing::ErrorOf([&] { ModelExecutor(std::move(parameters)); });
-  };
-  EXPECT_THAT(refused([](BlockSpec& block) { block.attends = Attends::kCausal; }),
-              HasSubstr("global block 1: causal attention is not computed"));
-  EXPECT_THAT(refused([](BlockSpec& block) { block.rope.type = RopeType::kApplied; }),
-              HasSubstr("global block 1: its rotary position embedding is not known"));
-}
-
 }  // namespace
 }  // namespace vggt

@@ -40,6 +40,7 @@ struct BlockParameters {
 struct StageParameters {
   std::vector<FloatBuffer> tokens;  // of each TokenSpec: [sets, tokens, dim]
   FloatBuffer positions;            // [1 + grid², dim]; empty if there are none
+  FloatBuffer periods;              // of kDinov3, [head_dim / 4]; empty if there are none
   std::vector<BlockParameters> blocks;
   std::optional<NormParameters> norm;
 };

@@ -52,5 +52,28 @@ TEST(PosEmbed, KeepsTheClsTokenAndPlainGrids) {
   for (int64_t i = 0; i < 12; ++i) EXPECT_NEAR(other[(1 + i) * kDim + 1], 7, 1e-5F);
 }
 
+// Without antialias each sample is of the four nearest; weights add up to 1, edges are repeated.
+TEST(PosEmbed, WithoutAntialiasSamplesLieByTheGivenScale) {
+  const Resampling plain{.antialias = false, .offset = 0.1};
+  for (const auto& [n_in, n_out] : {std::pair{37, 11}, {5, 9}, {4, 4}, {1, 3}}) {
+    const std::vector<double> weights = BicubicWeights(n_in, n_out, plain);
+    for (int64_t i = 0; i < n_out; ++i) {
+      double sum = 0, centre = 0;
+      for (int64_t j = 0; j < n_in; ++j) {
+        sum += weights[i * n_in + j];
+        centre += weights[i * n_in + j] * static_cast<double>(j);
+      }
+      EXPECT_NEAR(sum, 1, 1e-12);
+      const double at = (static_cast<double>(i) + 0.5) * n_in / (n_out + 0.1) - 0.5;
+      // A cubic kernel keeps straight lines, where no edge cuts it; a = -0.75 but nearly.
+      if (at > 1 && at < n_in - 3.0) {
+        EXPECT_NEAR(centre, at, 0.1) << i;
+      }
+    }
+  }
+  const std::vector<double> weights = BicubicWeights(4, 4, {.antialias = false, .offset = 0});
+  for (size_t i = 0; i < 16; ++i) EXPECT_NEAR(weights[i], i % 5 == 0 ? 1 : 0, 1e-12);
+}
+
 }  // namespace
 }  // namespace vggt

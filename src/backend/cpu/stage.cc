@@ -20,36 +20,48 @@ void Add(const float* values, int64_t count, float* x) {
 // differ in their rotary embedding; mostly they do not.
 class PositionTables {
  public:
-  explicit PositionTables(const TokenGrid& grid) : grid_(grid) {}
+  PositionTables(const TokenGrid& grid, const FloatBuffer& periods)
+      : grid_(grid), periods_(periods) {}
 
   // Null for a block without rotary embedding.
   const TokenPositions* Of(const BlockSpec& block) {
-    if (block.rope.type == RopeType::kNone) return nullptr;
+    if (block.rope.kind == Rotary::kNone) return nullptr;
     for (const Entry& entry : entries_) {
       if (entry.rope == block.rope && entry.positions.table.head_dim() == block.head_dim) {
         return &entry.positions;
       }
     }
-    return &entries_.emplace_back(Entry{block.rope, {block.rope, block.head_dim, grid_}}).positions;
+    return &entries_.emplace_back(Entry{block.rope, {block.rope, block.head_dim, grid_, periods_}})
+                .positions;
   }
 
  private:
   struct Entry {
-    RopeSpec rope;
+    RotarySpec rope;
     TokenPositions positions;
   };
   TokenGrid grid_;
+  const FloatBuffer& periods_;
   std::list<Entry> entries_;  // whose places in memory stay
 };
+
+// Copies the special tokens of all frames to or from a sequence of their own.
+void CopySpecials(const TokenGrid& grid, int64_t dim, bool back, float* x, float* specials) {
+  const int64_t values = grid.special_tokens * dim;
+  for (int64_t f = 0; f < grid.frames; ++f) {
+    float *in_x = x + grid.first_token(f) * dim, *apart = specials + f * values;
+    std::memcpy(back ? in_x : apart, back ? apart : in_x, values * sizeof(float));
+  }
+}
 
 }  // namespace
 
 void AssembleTokens(const StageSpec& spec, const StageParameters& stage, const TokenGrid& grid,
-                    const float* patch_tokens, int64_t dim, float* x) {
+                    const float* patch_tokens, int64_t dim, int64_t reference, float* x) {
   FloatBuffer positions;
   if (spec.positions) {
-    positions =
-        ResamplePosEmbed(stage.positions, spec.positions->grid, dim, grid.height, grid.width);
+    positions = ResamplePosEmbed(stage.positions, spec.positions->grid, dim, grid.height,
+                                 grid.width, spec.positions->resampling);
   }
   const int64_t patch_values = grid.patches() * dim;
   ParallelFor(grid.frames, 1, [&](size_t frame) {
@@ -58,7 +70,7 @@ void AssembleTokens(const StageSpec& spec, const StageParameters& stage, const T
     float* to = start;
     for (size_t i = 0; i < spec.tokens.size(); ++i) {
       const auto values = static_cast<int64_t>(spec.tokens[i].names.size()) * dim;
-      const int64_t set = spec.tokens[i].first_frame_apart && f > 0 ? 1 : 0;
+      const int64_t set = spec.tokens[i].reference_apart && f != reference ? 1 : 0;
       std::memcpy(to, stage.tokens[i].data() + set * values, values * sizeof(float));
       to += values;
     }
@@ -71,11 +83,21 @@ void AssembleTokens(const StageSpec& spec, const StageParameters& stage, const T
 
 void RunBlocks(const StageSpec& spec, const StageParameters& stage, const TokenGrid& grid, float* x,
                const BlockCalls& calls, Workspace& workspace) {
-  PositionTables positions(grid);
+  PositionTables positions(grid, stage.periods);
   for (size_t i = 0; i < spec.blocks.size(); ++i) {
     const BlockSpec& block = spec.blocks[i];
     const BlockWatch watch = calls.before ? calls.before(block) : BlockWatch{};
-    RunBlock(block, stage.blocks[i], grid, x, positions.Of(block), watch, workspace);
+    if (block.specials_only) {
+      const TokenGrid specials = block.grid(grid);
+      const int64_t dim = block.norm1.width;
+      FloatBuffer apart(specials.tokens() * dim);
+      CopySpecials(grid, dim, false, x, apart.data());
+      RunBlock(block, stage.blocks[i], specials, apart.data(), positions.Of(block), watch,
+               workspace);
+      CopySpecials(grid, dim, true, x, apart.data());
+    } else {
+      RunBlock(block, stage.blocks[i], grid, x, positions.Of(block), watch, workspace);
+    }
     if (calls.after) calls.after(block);
   }
 }

@@ -13,9 +13,10 @@
 namespace vggt {
 
 // x: of each frame the special tokens, then patch_tokens [frames, patches, dim]. Position
-// embeddings are added.
+// embeddings are added. `reference`: the frame whose special tokens may be others
+// (TokenSpec::reference_apart).
 void AssembleTokens(const StageSpec& spec, const StageParameters& stage, const TokenGrid& grid,
-                    const float* patch_tokens, int64_t dim, float* x);
+                    const float* patch_tokens, int64_t dim, int64_t reference, float* x);
 
 struct BlockCalls {
   std::function<BlockWatch(const BlockSpec&)> before;  // may be empty

@@ -23,7 +23,7 @@ TEST(Stage, TheEncodersPatchTokensEqualTheTrace) {
   const FloatBuffer projected =
       ProjectPatches(trace.frames(), plan.patch_size, parameters.projection, workspace.products);
   std::vector<float> x(grid.tokens() * plan.dim());
-  AssembleTokens(spec, stage, grid, projected.data(), plan.dim(), x.data());
+  AssembleTokens(spec, stage, grid, projected.data(), plan.dim(), 0, x.data());
   int64_t blocks = 0;
   RunBlocks(spec, stage, grid, x.data(),
             {{}, [&](const BlockSpec& block) { EXPECT_EQ(block.id.index, blocks++); }}, workspace);
@@ -35,7 +35,7 @@ TEST(Stage, TheEncodersPatchTokensEqualTheTrace) {
 }
 
 // Two frames of one patch, tokens of one channel.
-TEST(Stage, TheFirstFrameMayHaveTokensOfItsOwn) {
+TEST(Stage, TheReferenceMayHaveTokensOfItsOwn) {
   StageSpec spec;
   spec.tokens = {{"a", {1, 2, 1, 1}, {"camera"}, true}, {"b", {1, 2, 1}, {"one", "two"}}};
   StageParameters stage;
@@ -45,7 +45,9 @@ TEST(Stage, TheFirstFrameMayHaveTokensOfItsOwn) {
   }
   const float patches[] = {5, 6};
   std::vector<float> x(8);
-  AssembleTokens(spec, stage, {2, 3, 1, 1}, patches, 1, x.data());
+  AssembleTokens(spec, stage, {2, 3, 1, 1}, patches, 1, 1, x.data());
+  EXPECT_EQ(x, (std::vector<float>{2, 3, 4, 5, 1, 3, 4, 6}));
+  AssembleTokens(spec, stage, {2, 3, 1, 1}, patches, 1, 0, x.data());
   EXPECT_EQ(x, (std::vector<float>{1, 3, 4, 5, 2, 3, 4, 6}));
   const FloatBuffer handed_on = PatchTokens(stage, {2, 3, 1, 1}, x.data(), 1);
   EXPECT_EQ(std::vector<float>(handed_on.data(), handed_on.data() + 2), (std::vector<float>{5, 6}));
@@ -65,7 +67,7 @@ TEST(Stage, PositionsAreAddedToTheFirstTokenAndThePatches) {
   stage.positions[1] = 20;
   const float patches[] = {3};
   std::vector<float> x(3);
-  AssembleTokens(spec, stage, {1, 2, 1, 1}, patches, 1, x.data());
+  AssembleTokens(spec, stage, {1, 2, 1, 1}, patches, 1, 0, x.data());
   EXPECT_EQ(x, (std::vector<float>{11, 2, 23}));
 }
 

@@ -55,11 +55,11 @@ BlockParameters WeightLoader::Block(const BlockSpec& spec, bool with_grams) {
   BlockParameters block{Norm(spec.norm1), Norm(spec.q_norm), Norm(spec.k_norm),
                         Layer(spec.qkv, LinearEpilogue::kNone), std::nullopt};
   if (spec.rest) {
-    block.rest =
-        BlockParameters::Rest{Layer(spec.rest->proj, LinearEpilogue::kAddToOutput),
-                              Norm(spec.rest->norm2), Layer(spec.rest->fc1, LinearEpilogue::kGelu),
-                              Layer(spec.rest->fc2, LinearEpilogue::kAddToOutput),
-                              with_grams ? OutputGrams(spec) : FloatBuffer()};
+    block.rest = BlockParameters::Rest{
+        Layer(spec.rest->proj, LinearEpilogue::kAddToOutput), Norm(spec.rest->norm2),
+        Layer(spec.rest->fc1, spec.rest->gated ? LinearEpilogue::kNone : LinearEpilogue::kGelu),
+        Layer(spec.rest->fc2, LinearEpilogue::kAddToOutput),
+        with_grams ? OutputGrams(spec) : FloatBuffer()};
   }
   return block;
 }
@@ -88,6 +88,12 @@ template <typename T>
 Linear WeightLoader::LayerOf(AlignedBuffer<T>& staging, const LinearSpec& spec,
                              LinearEpilogue epilogue) {
   FloatBuffer bias = Values(spec.name + ".bias", spec.out), scale;
+  if (!spec.bias_mask.empty()) {
+    const FloatBuffer mask = Values(spec.bias_mask, spec.out);
+    for (int64_t o = 0; o < spec.out; ++o) bias[o] *= mask[o];
+  }
+  const auto [first, count] = spec.no_bias;
+  for (int64_t o = first; o < std::min(first + count, spec.out); ++o) bias[o] = 0;
   if (!spec.scale.empty()) {
     scale = Values(spec.scale);
     for (int64_t o = 0; o < spec.out; ++o) bias[o] *= scale[o];

@@ -18,6 +18,7 @@ template <typename T>
 struct BlockBuffers {
   AlignedBuffer<T> normed;  // [tokens, dim]: a norm's output; later attention's
   AlignedBuffer<T> hidden;  // [mlp_rows, hidden]
+  AlignedBuffer<T> gated;   // [mlp_rows, hidden / 2], where an MLP is gated
 };
 
 // For all blocks of a plan, on up to `tokens` tokens of all frames together.

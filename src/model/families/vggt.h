@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // VGGT (Wang et al., CVPR 2025), without its prediction heads (model/heads_plan.h): a picture
 // encoder, DINOv2 with registers or a bare patch convolution, then frame and global blocks by
-// turns.
+// turns. StreamVGGT (Zhuo et al., 2025) has the same tensors, and attends to no later picture.
 #pragma once
 
 #include <string>
@@ -31,6 +31,7 @@ struct VggtExtents {
 
 // `prefix`: what stands before every name in the checkpoint.
 ModelPlan VggtPlan(const VggtExtents& extents, const std::string& prefix = "aggregator.");
+ModelPlan StreamVggtPlan(const VggtExtents& extents, const std::string& prefix = "aggregator.");
 
 // Read off the names and shapes of the tensors. Throws Error naming the tensor if an extent cannot
 // be read, or if extents contradict each other.

@@ -42,8 +42,8 @@ TEST(Vggt, FrameAndGlobalBlocksRunByTurnsAfterTheEncoder) {
   EXPECT_EQ(rest.blocks[7].attends, Attends::kAll);
   EXPECT_EQ(rest.blocks[6].attends, Attends::kFrame);
   EXPECT_EQ(encoder.blocks[5].attends, Attends::kFrame);
-  EXPECT_EQ(rest.blocks[6].rope, (RopeSpec{RopeType::k2d, 100, 1}));
-  EXPECT_EQ(encoder.blocks[5].rope.type, RopeType::kNone);
+  EXPECT_EQ(rest.blocks[6].rope, (RotarySpec{Rotary::kVggt, 100, 1}));
+  EXPECT_EQ(encoder.blocks[5].rope.kind, Rotary::kNone);
   EXPECT_EQ(encoder.blocks[5].norm1.eps, 1e-6F);
   EXPECT_EQ(rest.blocks[6].norm1.eps, 1e-5F);
   EXPECT_EQ(rest.blocks[6].q_norm->width, 64);
@@ -52,8 +52,18 @@ TEST(Vggt, FrameAndGlobalBlocksRunByTurnsAfterTheEncoder) {
               ElementsAre("cls", "register_1", "register_2", "register_3", "register_4"));
   EXPECT_THAT(rest.token_names(),
               ElementsAre("camera", "register_1", "register_2", "register_3", "register_4"));
-  EXPECT_TRUE(rest.tokens[0].first_frame_apart);
-  EXPECT_FALSE(encoder.tokens[0].first_frame_apart);
+  EXPECT_TRUE(rest.tokens[0].reference_apart);
+  EXPECT_FALSE(encoder.tokens[0].reference_apart);
+}
+
+TEST(Vggt, StreamVggtHasItsTensorsAndSeesNoLaterPicture) {
+  const ModelPlan plan =
+      StreamVggtPlan({.dim = 64, .depth = 2, .head_dim = 16, .hidden = 256, .registers = 4});
+  EXPECT_EQ(plan.family, "StreamVGGT architecture");
+  EXPECT_EQ(plan.stages[0].blocks[0].attends, Attends::kFrame);
+  EXPECT_EQ(plan.stages[0].blocks[1].attends, Attends::kCausal);
+  EXPECT_FALSE(plan.vggt_heads);
+  EXPECT_TRUE(Vggt1b().vggt_heads);
 }
 
 TEST(Vggt, ABareConvolutionIsNoStage) {
