@@ -26,7 +26,7 @@ TURNS = {2: Image.FLIP_LEFT_RIGHT, 3: Image.ROTATE_180, 4: Image.FLIP_TOP_BOTTOM
 
 
 def as_the_model_saw(path, transform, size):
-    """The picture turned, resized, cropped and padded with white; stretched where no transform is known."""
+    """The picture turned, cut, resized, cropped and padded with white; stretched where no transform is known."""
     picture = Image.open(path).convert("RGB")
     turn = TURNS.get((transform or {}).get("orientation"))
     if turn is not None:
@@ -34,9 +34,15 @@ def as_the_model_saw(path, transform, size):
     if not transform:
         return picture.resize(size, Image.BICUBIC)
     frame = Image.new("RGB", size, "white")
-    resized = picture.resize((transform["resized_width"], transform["resized_height"]),
+    cut = {side: transform.get(f"cut_{side}", 0) for side in ("left", "top", "right", "bottom")}
+    resized = picture.crop((cut["left"], cut["top"], picture.width - cut["right"],
+                            picture.height - cut["bottom"]))
+    resized = resized.resize((transform["resized_width"], transform["resized_height"]),
                              Image.BICUBIC)
-    frame.paste(resized, (transform["pad_left"], transform["pad_top"] - transform["crop_top"]))
+    left, top = transform.get("crop_left", 0), transform["crop_top"]
+    kept = resized.crop((left, top, resized.width - transform.get("crop_right", 0),
+                         top + transform["crop_height"]))
+    frame.paste(kept, (transform["pad_left"], transform["pad_top"]))
     return frame
 
 

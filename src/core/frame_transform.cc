@@ -36,18 +36,19 @@ Point OriginalFromTurned(int orientation, double width, double height, Point p) 
 Point ModelFromOriginal(const FrameTransform& t, Point original) {
   const Point turned =
       TurnedFromOriginal(t.orientation, t.original_width, t.original_height, original);
-  return {turned.x * t.resized_width / t.turned_width() + t.pad_left,
-          turned.y * t.resized_height / t.turned_height() - t.crop_top + t.pad_top};
+  return {(turned.x - t.cut_left) * t.resized_width / t.cut_width() - t.crop_left + t.pad_left,
+          (turned.y - t.cut_top) * t.resized_height / t.cut_height() - t.crop_top + t.pad_top};
 }
 
 Point OriginalFromModel(const FrameTransform& t, Point model) {
-  const Point turned = {(model.x - t.pad_left) * t.turned_width() / t.resized_width,
-                        (model.y - t.pad_top + t.crop_top) * t.turned_height() / t.resized_height};
+  const Point turned = {
+      (model.x - t.pad_left + t.crop_left) * t.cut_width() / t.resized_width + t.cut_left,
+      (model.y - t.pad_top + t.crop_top) * t.cut_height() / t.resized_height + t.cut_top};
   return OriginalFromTurned(t.orientation, t.original_width, t.original_height, turned);
 }
 
 bool ShowsOriginal(const FrameTransform& t, Point model) {
-  return model.x >= t.pad_left && model.x < t.pad_left + t.resized_width && model.y >= t.pad_top &&
+  return model.x >= t.pad_left && model.x < t.pad_left + t.crop_width() && model.y >= t.pad_top &&
          model.y < t.pad_top + t.crop_height;
 }
 

@@ -48,6 +48,46 @@ TEST(FrameTransform, KnowsPadding) {
   EXPECT_FALSE(ShowsOriginal(t, {518, 250}));
 }
 
+// Of a picture of 100 × 40, 20 columns and 4 rows are cut off before it is enlarged by 3 and 2, and
+// 14 and 26 columns and 10 rows after that; it lies in the middle of a larger frame.
+TEST(FrameTransform, CutsBeforeAndCropsAfterResizing) {
+  const FrameTransform t = {.original_width = 100,
+                            .original_height = 40,
+                            .resized_width = 240,
+                            .resized_height = 72,
+                            .crop_top = 10,
+                            .crop_height = 62,
+                            .pad_top = 9,
+                            .pad_left = 5,
+                            .model_width = 210,
+                            .model_height = 80,
+                            .cut_left = 5,
+                            .cut_top = 1,
+                            .cut_right = 15,
+                            .cut_bottom = 3,
+                            .crop_left = 14,
+                            .crop_right = 26};
+  EXPECT_EQ(t.cut_width(), 80);
+  EXPECT_EQ(t.cut_height(), 36);
+  EXPECT_EQ(t.crop_width(), 200);
+  const Point first = ModelFromOriginal(t, {5, 1});
+  EXPECT_DOUBLE_EQ(first.x, 5 - 14);
+  EXPECT_DOUBLE_EQ(first.y, 9 - 10);
+  const Point last = ModelFromOriginal(t, {85, 37});
+  EXPECT_DOUBLE_EQ(last.x, 5 - 14 + 240);
+  EXPECT_DOUBLE_EQ(last.y, 9 - 10 + 72);
+  for (const Point p : {Point{0, 0}, {13.5, 31.25}, {100, 40}}) {
+    const Point back = OriginalFromModel(t, ModelFromOriginal(t, p));
+    EXPECT_NEAR(back.x, p.x, 1e-9);
+    EXPECT_NEAR(back.y, p.y, 1e-9);
+  }
+  EXPECT_TRUE(ShowsOriginal(t, {5, 9}));
+  EXPECT_TRUE(ShowsOriginal(t, {204.9, 70.9}));
+  EXPECT_FALSE(ShowsOriginal(t, {4.9, 20}));
+  EXPECT_FALSE(ShowsOriginal(t, {205, 20}));
+  EXPECT_FALSE(ShowsOriginal(t, {100, 71}));
+}
+
 // Where the upper left and the upper right corner of a stored picture of 30×20 pixels lie after
 // Pillow's ImageOps.exif_transpose has turned it.
 struct Turn {

@@ -29,8 +29,9 @@ void CheckFrames(const Figure& figure) {
       continue;
     }
     const FrameTransform& t = *frame.transform;
-    for (const int side : {t.original_width, t.original_height, t.resized_width, t.resized_height,
-                           t.model_width, t.model_height}) {
+    for (const int side :
+         {t.original_width, t.original_height, t.cut_width(), t.cut_height(), t.resized_width,
+          t.resized_height, t.crop_width(), t.model_width, t.model_height}) {
       if (side < 1) {
         throw Error(
             fmt::format("frame {} of the figure has a transform with a side of {}", i, side));

@@ -16,14 +16,16 @@ FrameGeometry::FrameGeometry(const FigureFrame& frame) {
       return static_cast<double>(model) / static_cast<double>(patches) *
              static_cast<double>(stride);
     };
-    across_ = {t.resized_width / width_,
-               static_cast<double>(t.pad_left),
+    const double wider = static_cast<double>(t.resized_width) / t.cut_width();
+    const double higher = static_cast<double>(t.resized_height) / t.cut_height();
+    across_ = {wider,
+               t.pad_left - t.crop_left - t.cut_left * wider,
                cell(t.model_width, grid.patch_cols, grid.stride_cols),
                grid.cols,
                std::max(0.0, static_cast<double>(t.pad_left)),
-               std::min<double>(t.model_width, t.pad_left + t.resized_width)};
-    down_ = {t.resized_height / height_,
-             static_cast<double>(t.pad_top - t.crop_top),
+               std::min<double>(t.model_width, t.pad_left + t.crop_width())};
+    down_ = {higher,
+             t.pad_top - t.crop_top - t.cut_top * higher,
              cell(t.model_height, grid.patch_rows, grid.stride_rows),
              grid.rows,
              std::max(0.0, static_cast<double>(t.pad_top)),

@@ -91,6 +91,30 @@ TEST(FrameGeometry, TurnedPicturesFollowTheirTransform) {
   }
 }
 
+TEST(FrameGeometry, CutAndCroppedPicturesFollowTheirTransform) {
+  const FrameTransform t = {.original_width = 100,
+                            .original_height = 40,
+                            .resized_width = 240,
+                            .resized_height = 72,
+                            .crop_height = 72,
+                            .pad_top = 4,
+                            .pad_left = 5,
+                            .model_width = 210,
+                            .model_height = 80,
+                            .cut_left = 5,
+                            .cut_top = 1,
+                            .cut_right = 15,
+                            .cut_bottom = 3,
+                            .crop_left = 14,
+                            .crop_right = 26};
+  const FrameGeometry geometry(Frame(t, {4, 5, 4, 5, 1, 1}));
+  const Point corner = OriginalFromModel(t, {2 * 42, 1 * 20});
+  const Box cell = *geometry.Cells(1, 2, 1, 2);
+  ExpectBox(cell, {corner.x, corner.y, 42.0 / 3, 20.0 / 2});
+  const Point first = OriginalFromModel(t, {5, 4});
+  ExpectBox(geometry.clip(), {first.x, first.y, 200.0 / 3, 36});
+}
+
 TEST(FrameGeometry, IntersectionsMayBeEmpty) {
   ExpectBox(Intersection({0, 0, 10, 10}, {5, 6, 10, 10}), {5, 6, 5, 4});
   EXPECT_EQ(Intersection({0, 0, 10, 10}, {20, 0, 5, 5}).width, 0);

@@ -72,14 +72,17 @@ float Known(double value) {
 }  // namespace
 
 FrameTransform FrameItself(int width, int height) {
-  return {width, height, width, height, 0, height, 0, 0, width, height};
+  return {.original_width = width,
+          .original_height = height,
+          .resized_width = width,
+          .resized_height = height,
+          .crop_height = height,
+          .model_width = width,
+          .model_height = height};
 }
 
 bool ConcernsFrame(const FrameView& view) {
-  const FrameTransform& t = view.transform;
-  return t.orientation == 1 && t.original_width == t.model_width &&
-         t.resized_width == t.model_width && t.original_height == t.model_height &&
-         t.resized_height == t.model_height && t.crop_top == 0 && t.pad_top == 0 && t.pad_left == 0;
+  return view.transform == FrameItself(view.transform.model_width, view.transform.model_height);
 }
 
 std::optional<Camera> FrameCamera(const Camera& camera, const FrameTransform& transform) {

@@ -24,11 +24,15 @@ Camera DistortedCamera() {
   return camera;
 }
 
-// A picture of 400 x 300 pixels, or turned 300 x 400; resized to 112 columns, its middle kept, with
-// padding around it.
+// A picture of 400 x 300 pixels, or turned 300 x 400, cut on two sides, resized to 112 columns, its
+// middle kept, with padding around it.
 FrameTransform Awkward(int orientation) {
   FrameTransform t{400, 300, 112, 84, 10, 60, 12, 3, 120, 84, orientation};
   if (orientation >= 5) t.resized_height = 149;
+  t.cut_left = 20;
+  t.cut_bottom = 7;
+  t.crop_left = 4;
+  t.crop_right = 5;
   return t;
 }
 

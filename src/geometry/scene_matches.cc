@@ -23,7 +23,8 @@ constexpr double kMostReprojection = 4;  // pixels; COLMAP's own bound for point
 std::optional<Point> InFrame(const FrameTransform& transform, Point original) {
   Point model = ModelFromOriginal(transform, original);
   const double top = transform.pad_top, bottom = top + transform.crop_height;
-  if (!(model.y >= top && model.y <= bottom && model.x >= 0 && model.x <= transform.model_width)) {
+  const double left = transform.pad_left, right = left + transform.crop_width();
+  if (!(model.y >= top && model.y <= bottom && model.x >= left && model.x <= right)) {
     return std::nullopt;
   }
   return model;

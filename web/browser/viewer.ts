@@ -76,11 +76,14 @@ export function cellPixel(info: ExportInfo, row: number, col: number, frame = 0)
     return { x: ((col + 0.5) / grid.W_ds) * width!, y: ((row + 0.5) / grid.H_ds) * height! };
   }
   // The patch itself: the middle of the cell may lie beyond the frame.
-  const x = (col * grid.stride_w + 0.5) * 14;
-  const y = (row * grid.stride_h + 0.5) * 14;
+  const x = (col * grid.stride_w + 0.5) * (t.model_width / grid.W_p);
+  const y = (row * grid.stride_h + 0.5) * (t.model_height / grid.H_p);
+  const { cut_left = 0, cut_top = 0, cut_right = 0, cut_bottom = 0, crop_left = 0 } = t;
+  const wide = t.original_width - cut_left - cut_right;
+  const high = t.original_height - cut_top - cut_bottom;
   return {
-    x: ((x - t.pad_left) * t.original_width) / t.resized_width,
-    y: ((y - t.pad_top + t.crop_top) * t.original_height) / t.resized_height,
+    x: cut_left + ((x - t.pad_left + crop_left) * wide) / t.resized_width,
+    y: cut_top + ((y - t.pad_top + t.crop_top) * high) / t.resized_height,
   };
 }
 

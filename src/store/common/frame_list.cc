@@ -3,7 +3,9 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <cmath>
+#include <utility>
 
 #include "core/error.h"
 #include "store/common/frame_list_json.h"
@@ -19,6 +21,16 @@ OrderedJson ToJson(const ImageSize& size) {
   return {{"width", size.width}, {"height", size.height}};
 }
 
+// What few rules for pictures do; left out where it is 0.
+constexpr std::array kTakenOff = {
+    std::pair{"cut_left", &FrameTransform::cut_left},
+    std::pair{"cut_top", &FrameTransform::cut_top},
+    std::pair{"cut_right", &FrameTransform::cut_right},
+    std::pair{"cut_bottom", &FrameTransform::cut_bottom},
+    std::pair{"crop_left", &FrameTransform::crop_left},
+    std::pair{"crop_right", &FrameTransform::crop_right},
+};
+
 FrameTransform ParseTransform(const Json& json, const std::string& source) {
   const auto get = [&](const char* key, int least) {
     return static_cast<int>(GetExtent(json, key, source, least));
@@ -27,17 +39,24 @@ FrameTransform ParseTransform(const Json& json, const std::string& source) {
   if (orientation > 8) {
     throw Error(fmt::format("'orientation' is {}, expected 1 … 8", orientation), source);
   }
-  return {.original_width = get("original_width", 1),
-          .original_height = get("original_height", 1),
-          .resized_width = get("resized_width", 1),
-          .resized_height = get("resized_height", 1),
-          .crop_top = get("crop_top", 0),
-          .crop_height = get("crop_height", 1),
-          .pad_top = get("pad_top", 0),
-          .pad_left = get("pad_left", 0),
-          .model_width = get("model_width", 1),
-          .model_height = get("model_height", 1),
-          .orientation = orientation};
+  FrameTransform t = {.original_width = get("original_width", 1),
+                      .original_height = get("original_height", 1),
+                      .resized_width = get("resized_width", 1),
+                      .resized_height = get("resized_height", 1),
+                      .crop_top = get("crop_top", 0),
+                      .crop_height = get("crop_height", 1),
+                      .pad_top = get("pad_top", 0),
+                      .pad_left = get("pad_left", 0),
+                      .model_width = get("model_width", 1),
+                      .model_height = get("model_height", 1),
+                      .orientation = orientation};
+  for (const auto& [key, member] : kTakenOff) {
+    if (HasJson(json, key)) t.*member = get(key, 0);
+  }
+  if (t.cut_width() < 1 || t.cut_height() < 1 || t.crop_width() < 1) {
+    throw Error("nothing is left of a picture that is cut or cropped", source);
+  }
+  return t;
 }
 
 PictureSource ParsePictureSource(const Json& json, const std::string& source) {
@@ -94,6 +113,9 @@ OrderedJson ToJson(const FrameTransform& t) {
                       {"model_width", t.model_width},
                       {"model_height", t.model_height}};
   if (t.orientation != 1) json["orientation"] = t.orientation;
+  for (const auto& [key, member] : kTakenOff) {
+    if (t.*member != 0) json[key] = t.*member;
+  }
   return json;
 }
 

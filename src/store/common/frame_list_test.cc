@@ -52,6 +52,18 @@ TEST(FrameList, RoundTrip) {
   EXPECT_EQ(back.sources[1].seconds, 12.48);
 }
 
+TEST(FrameList, KeepsWhatIsCutAndCropped) {
+  FrameList list = TwoFrames();
+  FrameTransform& t = list.transforms[0];
+  t.cut_left = 1;
+  t.cut_top = 2;
+  t.cut_right = 3;
+  t.cut_bottom = 4;
+  t.crop_left = 5;
+  t.crop_right = 6;
+  EXPECT_EQ(Read(Written(list)).transforms, list.transforms);
+}
+
 // What is usual is not written, so that files without it stay as they always were.
 TEST(FrameList, LeavesOutWhatIsUsual) {
   FrameList list = TwoFrames();
@@ -59,6 +71,8 @@ TEST(FrameList, LeavesOutWhatIsUsual) {
   const OrderedJson json = Written(list);
   EXPECT_FALSE(json.contains("sources"));
   EXPECT_FALSE(json["transforms"][0].contains("orientation"));
+  EXPECT_FALSE(json["transforms"][0].contains("cut_left"));
+  EXPECT_FALSE(json["transforms"][0].contains("crop_right"));
   EXPECT_EQ(json["transforms"][1]["orientation"], 6);
   list.transforms.clear();
   EXPECT_FALSE(Written(list).contains("transforms"));
@@ -93,6 +107,10 @@ INSTANTIATE_TEST_SUITE_P(
         WrongFrames{"/transforms/0/orientation", 0, "'orientation' is 0, expected 1"},
         WrongFrames{"/transforms/0/orientation", 9, "'orientation' is 9, expected 1 … 8"},
         WrongFrames{"/transforms/0/orientation", "6", "m.json, transforms: 'orientation' is"},
+        WrongFrames{"/transforms/0/cut_left", -1, "'cut_left' is -1, expected 0"},
+        WrongFrames{"/transforms/0/cut_right", 640, "m.json, transforms: nothing is left"},
+        WrongFrames{"/transforms/0/cut_top", 427, "nothing is left"},
+        WrongFrames{"/transforms/0/crop_left", 518, "nothing is left"},
         WrongFrames{"/sources", Json::array({{{"file", "a"}}}),
                     "2 image_sizes, 2 transforms and 1"},
         WrongFrames{"/sources", "a.png", "'sources' is"},

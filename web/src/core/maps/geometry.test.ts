@@ -50,6 +50,16 @@ const narrow: Transform = {
   crop_top: 0,
   pad_left: 63,
 };
+// Cut on all sides before it was resized, then cropped to fewer columns, then padded.
+const cut: Transform = {
+  ...narrow,
+  cut_left: 100,
+  cut_top: 30,
+  cut_right: 24,
+  cut_bottom: 2,
+  crop_left: 28,
+  crop_right: 14,
+};
 
 function expectRect(actual: Rect | null, x: number, y: number, width: number, height: number) {
   expect(actual?.x).toBeCloseTo(x, 6);
@@ -167,16 +177,23 @@ describe("FrameGeometry", () => {
     ["narrow", narrow, grid(37, 37)],
     ["landscape, strided", landscape, grid(25, 37, 4)],
     ["narrow, strided", narrow, grid(37, 37, 3)],
+    ["cut", cut, grid(37, 37)],
   ] as const)("agrees with the formulas: %s", (_, t, cells) => {
     const g = new FrameGeometry(frame(t), cells);
     let seen = 0;
     for (let i = 0; i < 1500; i++) {
       const x = ((i * 0.7548776662) % 1) * t.original_width;
       const y = ((i * 0.5698402909) % 1) * t.original_height;
-      const modelX = (x * t.resized_width) / t.original_width + t.pad_left;
-      const modelY = (y * t.resized_height) / t.original_height - t.crop_top + t.pad_top;
+      const { cut_left = 0, cut_top = 0, cut_right = 0, cut_bottom = 0 } = t;
+      const { crop_left = 0, crop_right = 0 } = t;
+      const wide = t.original_width - cut_left - cut_right;
+      const high = t.original_height - cut_top - cut_bottom;
+      const modelX = ((x - cut_left) * t.resized_width) / wide - crop_left + t.pad_left;
+      const modelY = ((y - cut_top) * t.resized_height) / high - t.crop_top + t.pad_top;
       const cell = g.cellAt(x, y);
-      if (modelY < t.pad_top || modelY >= t.pad_top + t.crop_height) {
+      const right = t.pad_left + t.resized_width - crop_left - crop_right;
+      const inRow = modelX >= t.pad_left && modelX < right;
+      if (!inRow || modelY < t.pad_top || modelY >= t.pad_top + t.crop_height) {
         expect(cell).toBeNull();
         continue;
       }

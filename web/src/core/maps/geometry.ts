@@ -109,17 +109,21 @@ export class FrameGeometry {
       this.width = aside ? t.original_height : t.original_width;
       this.height = aside ? t.original_width : t.original_height;
       const shown = { left: t.pad_left, top: t.pad_top };
+      const { cut_left = 0, cut_top = 0, cut_right = 0, cut_bottom = 0 } = t;
+      const { crop_left = 0, crop_right = 0 } = t;
+      const wider = t.resized_width / (this.width - cut_left - cut_right);
+      const higher = t.resized_height / (this.height - cut_top - cut_bottom);
       this.across = {
-        factor: t.resized_width / this.width,
-        offset: t.pad_left,
+        factor: wider,
+        offset: t.pad_left - crop_left - cut_left * wider,
         cell: (t.model_width / grid.W_p) * grid.stride_w,
         count: grid.W_ds,
         shownFrom: Math.max(0, shown.left),
-        shownTo: Math.min(t.model_width, shown.left + t.resized_width),
+        shownTo: Math.min(t.model_width, shown.left + t.resized_width - crop_left - crop_right),
       };
       this.down = {
-        factor: t.resized_height / this.height,
-        offset: t.pad_top - t.crop_top,
+        factor: higher,
+        offset: t.pad_top - t.crop_top - cut_top * higher,
         cell: (t.model_height / grid.H_p) * grid.stride_h,
         count: grid.H_ds,
         shownFrom: Math.max(0, shown.top),

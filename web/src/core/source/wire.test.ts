@@ -39,6 +39,8 @@ function answer(): Record<string, unknown> {
           model_width: 518,
           model_height: 350,
           orientation: 6,
+          cut_left: 3,
+          crop_right: 14,
         },
         source: { file: "clip.mp4", time: 12.48 },
       },
@@ -90,7 +92,9 @@ describe("checkExport", () => {
   // Every value in turn becomes something else: none is taken unseen.
   it("refuses a wrong value anywhere", () => {
     const optional = new Set(
-      "width height transform orientation source time per_head_vmax99 error".split(" "),
+      "width height transform orientation cut_left crop_right source time per_head_vmax99 error".split(
+        " ",
+      ),
     );
     const walk = (value: unknown, path: (string | number)[]): void => {
       if (path.length > 0 && path[0] !== "model") {

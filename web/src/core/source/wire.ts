@@ -32,7 +32,22 @@ export interface Transform {
   model_height: number;
   // EXIF's 1 … 8: how the original, as stored, is turned before everything else; absent: not at all.
   orientation?: number;
+  // What is taken off the turned picture before it is resized, and columns taken off after it; absent: 0.
+  cut_left?: number;
+  cut_top?: number;
+  cut_right?: number;
+  cut_bottom?: number;
+  crop_left?: number;
+  crop_right?: number;
 }
+const kTakenOff = [
+  "cut_left",
+  "cut_top",
+  "cut_right",
+  "cut_bottom",
+  "crop_left",
+  "crop_right",
+] as const;
 
 // The file that a frame was taken from.
 export interface SourceFile {
@@ -169,7 +184,12 @@ const transform: Check<Transform> = (value, at) => {
   };
   const orientation = orNull(integer)(o.orientation, `${at}.orientation`) ?? 1;
   if (orientation < 1 || orientation > 8) bad(`${at}.orientation`, "a number from 1 to 8");
-  return orientation === 1 ? t : { ...t, orientation };
+  if (orientation !== 1) t.orientation = orientation;
+  for (const key of kTakenOff) {
+    const taken = orNull(integer)(o[key], `${at}.${key}`) ?? 0;
+    if (taken !== 0) t[key] = taken;
+  }
+  return t;
 };
 
 // What would break a line, or turn the order of what stands around it.
