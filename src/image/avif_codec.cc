@@ -52,7 +52,7 @@ void CheckAvif(avifResult result, const std::string& name) {
 
 }  // namespace
 
-Picture DecodeAvif(Bytes file, const std::string& name) {
+Picture DecodeAvif(Bytes file, const std::string& name, AlphaUse alpha_use) {
   const AvifDecoder decoder = NewAvifDecoder();
   CheckAvif(avifDecoderSetIOMemory(decoder.get(), file.data(), file.size()), name);
   CheckAvif(avifDecoderParse(decoder.get()), name);
@@ -69,7 +69,7 @@ Picture DecodeAvif(Bytes file, const std::string& name) {
   pixels.pixels = alpha ? rgba.data() : picture.rgb.data();
   pixels.rowBytes = static_cast<uint32_t>(picture.width) * (alpha ? 4 : 3);
   CheckAvif(avifImageYUVToRGB(decoder->image, &pixels), name);
-  if (alpha) CompositeOnWhite(rgba, picture.rgb);
+  if (alpha) RgbOfRgba(rgba, alpha_use, picture.rgb);
   return picture;
 }
 
@@ -98,7 +98,7 @@ int AvifOrientation(Bytes file) {
 #else
 const bool kReadsAvif = false;
 
-Picture DecodeAvif(Bytes, const std::string& name) { RefuseMissing("AVIF", name); }
+Picture DecodeAvif(Bytes, const std::string& name, AlphaUse) { RefuseMissing("AVIF", name); }
 
 int AvifOrientation(Bytes) { return 1; }
 #endif

@@ -16,10 +16,10 @@ extern const bool kReadsAvif;
 // Told by the file's brands.
 bool IsAvif(Bytes file);
 
-// Decodes the picture in `file`; of a sequence, the first. As Pillow does, it lays alpha over white
+// Decodes the picture in `file`; of a sequence, the first. As Pillow does, it uses alpha as asked
 // and ignores colour profiles and rotation, also that of the container (AvifOrientation). Throws
 // Error naming `name` if the file is damaged or incomplete.
-Picture DecodeAvif(Bytes file, const std::string& name);
+Picture DecodeAvif(Bytes file, const std::string& name, AlphaUse alpha_use = AlphaUse::kOnWhite);
 
 // The rotation and mirroring that the container asks for, as an EXIF orientation from 1 to 8, as
 // Pillow reports it. 1 if it asks for none, or if `file` cannot be read as AVIF.

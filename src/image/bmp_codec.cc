@@ -168,7 +168,7 @@ uint8_t Channel(uint32_t pixel, uint32_t mask, uint8_t absent) {
 
 // Converts one row of pixels without palette to RGB; `rgba` is working memory of four bytes a
 // pixel.
-void UnpackRow(Bytes row, const BmpHeader& header, std::vector<uint8_t>& rgba,
+void UnpackRow(Bytes row, const BmpHeader& header, AlphaUse alpha_use, std::vector<uint8_t>& rgba,
                std::span<uint8_t> rgb) {
   const size_t bytes = header.bits / 8;
   for (size_t x = 0; x < rgb.size() / 3; ++x) {
@@ -176,7 +176,7 @@ void UnpackRow(Bytes row, const BmpHeader& header, std::vector<uint8_t>& rgba,
     for (size_t b = 0; b < bytes; ++b) pixel |= uint32_t{row[x * bytes + b]} << (8 * b);
     for (size_t c = 0; c < 4; ++c) rgba[4 * x + c] = Channel(pixel, header.masks[c], 255);
   }
-  CompositeOnWhite(rgba, rgb);
+  RgbOfRgba(rgba, alpha_use, rgb);
 }
 
 // Decodes the indices of a run-length coded picture, in the row order of the file. Runs are cut at
@@ -226,7 +226,7 @@ std::vector<uint8_t> ReadRuns(const BmpBytes& bytes, const BmpHeader& header) {
 
 bool IsBmp(Bytes file) { return file.size() >= 2 && file[0] == 'B' && file[1] == 'M'; }
 
-Picture DecodeBmp(Bytes file, const std::string& name) {
+Picture DecodeBmp(Bytes file, const std::string& name, AlphaUse alpha_use) {
   const BmpBytes bytes(file, name);
   const BmpHeader header = ReadBmpHeader(bytes, name);
   const auto width = static_cast<size_t>(header.width), height = static_cast<size_t>(header.height);
@@ -244,7 +244,8 @@ Picture DecodeBmp(Bytes file, const std::string& name) {
     const size_t stored_row = header.from_top ? y : height - 1 - y;
     const std::span<uint8_t> rgb(picture.rgb.data() + y * 3 * width, 3 * width);
     if (header.bits > 8) {
-      UnpackRow(bytes.At(header.pixels + stored_row * row_bytes, row_bytes), header, rgba, rgb);
+      UnpackRow(bytes.At(header.pixels + stored_row * row_bytes, row_bytes), header, alpha_use,
+                rgba, rgb);
       continue;
     }
     const Bytes row = runs ? Bytes(indices).subspan(stored_row * width, width)

@@ -78,15 +78,15 @@ std::string PictureExtension(const std::filesystem::path& path) {
   return std::ranges::count(PictureExtensions(), extension) > 0 ? extension : "";
 }
 
-Picture DecodePicture(Bytes file, const std::string& name) {
-  if (IsPng(file)) return DecodePng(file, name);
+Picture DecodePicture(Bytes file, const std::string& name, AlphaUse alpha_use) {
+  if (IsPng(file)) return DecodePng(file, name, alpha_use);
   if (IsJpeg(file)) return DecodeJpeg(file, name);
-  if (IsWebp(file)) return DecodeWebp(file, name);
-  if (IsHeif(file)) return DecodeHeif(file, name);
-  if (IsAvif(file)) return DecodeAvif(file, name);
-  if (IsTiff(file)) return DecodeTiff(file, name);
+  if (IsWebp(file)) return DecodeWebp(file, name, alpha_use);
+  if (IsHeif(file)) return DecodeHeif(file, name, alpha_use);
+  if (IsAvif(file)) return DecodeAvif(file, name, alpha_use);
+  if (IsTiff(file)) return DecodeTiff(file, name, alpha_use);
   if (IsGif(file)) return DecodeGif(file, name);
-  if (IsBmp(file)) return DecodeBmp(file, name);
+  if (IsBmp(file)) return DecodeBmp(file, name, alpha_use);
   Refuse(file, name);
 }
 

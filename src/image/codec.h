@@ -4,6 +4,7 @@
 //   image = Image.open(path)
 //   if image.mode == "RGBA": image = Image.alpha_composite(white, image)
 //   image.convert("RGB")
+// or without the second line, if alpha is dropped,
 // except for 16-bit grey, which Pillow clips and this scales. EXIF rotation is not applied, except
 // to TIFF, as in Pillow. HEIC, which Pillow does not read, is turned as its container says.
 // capabilities.h tells which formats a build lacks.
@@ -29,7 +30,7 @@ std::string PictureExtension(const std::filesystem::path& path);
 
 // Throws Error naming `name` if `file` is not a picture, is of a format that is not read (the error
 // says which), damaged, incomplete, or larger than kMostPixels.
-Picture DecodePicture(Bytes file, const std::string& name);
+Picture DecodePicture(Bytes file, const std::string& name, AlphaUse alpha_use = AlphaUse::kOnWhite);
 Picture ReadPicture(const std::filesystem::path& path);
 
 // Whether browsers can show the file itself as a still picture: PNG, JPEG or WebP, told by content.

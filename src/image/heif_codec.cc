@@ -83,7 +83,7 @@ HeifPointer<heif_image> DecodePixels(const heif_image_handle* handle, bool alpha
 
 }  // namespace
 
-Picture DecodeHeif(Bytes file, const std::string& name) {
+Picture DecodeHeif(Bytes file, const std::string& name, AlphaUse alpha_use) {
   const HeifPointer<heif_context> context(heif_context_alloc());
   // libheif limits each side before it allocates anything; the number of pixels is checked below.
   heif_context_set_maximum_image_size_limit(context.get(),
@@ -116,10 +116,14 @@ Picture DecodeHeif(Bytes file, const std::string& name) {
                                  size_t{3} * picture.width);
     if (!alpha) {
       std::ranges::copy(row, rgb.begin());
-    } else if (premultiplied) {
+    } else if (premultiplied && alpha_use == AlphaUse::kOnWhite) {
       PremultipliedOnWhite(row, rgb);
+    } else if (premultiplied) {
+      std::vector<uint8_t> straight(row.begin(), row.end());
+      Unpremultiply(straight);
+      RgbOfRgba(straight, alpha_use, rgb);
     } else {
-      CompositeOnWhite(row, rgb);
+      RgbOfRgba(row, alpha_use, rgb);
     }
   }
   return picture;
@@ -127,7 +131,7 @@ Picture DecodeHeif(Bytes file, const std::string& name) {
 #else
 const bool kReadsHeif = false;
 
-Picture DecodeHeif(Bytes, const std::string& name) { RefuseMissing("HEIC", name); }
+Picture DecodeHeif(Bytes, const std::string& name, AlphaUse) { RefuseMissing("HEIC", name); }
 #endif
 
 }  // namespace vggt

@@ -16,9 +16,9 @@ extern const bool kReadsHeif;
 bool IsHeif(Bytes file);
 
 // Decodes the primary picture in `file` as viewers show it: turned, mirrored and cropped as the
-// container says (EXIF only repeats this), reduced to 8 bits, with alpha laid over white. Colour
+// container says (EXIF only repeats this), reduced to 8 bits, with alpha used as asked. Colour
 // profiles are ignored. Throws Error naming `name` if the file is damaged or incomplete, or if
 // libheif has no decoder for it.
-Picture DecodeHeif(Bytes file, const std::string& name);
+Picture DecodeHeif(Bytes file, const std::string& name, AlphaUse alpha_use = AlphaUse::kOnWhite);
 
 }  // namespace vggt

@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "core/error.h"
 
 namespace vggt {
@@ -36,6 +38,21 @@ void CompositeOnWhite(std::span<const uint8_t> rgba, std::span<uint8_t> rgb) {
     for (size_t c = 0; c < 3; ++c) {
       const uint32_t blend = rgba[4 * i + c] * alpha + 255 * (255 - alpha);
       rgb[3 * i + c] = DivideBy255(blend << kBits, kBits);
+    }
+  }
+}
+
+void RgbOfRgba(std::span<const uint8_t> rgba, AlphaUse use, std::span<uint8_t> rgb) {
+  if (use == AlphaUse::kOnWhite) return CompositeOnWhite(rgba, rgb);
+  for (size_t i = 0; i < rgb.size(); ++i) rgb[i] = rgba[i / 3 * 4 + i % 3];
+}
+
+void Unpremultiply(std::span<uint8_t> rgba) {
+  for (size_t i = 0; i < rgba.size(); i += 4) {
+    const unsigned alpha = rgba[i + 3];
+    if (alpha == 0 || alpha == 255) continue;
+    for (size_t c = 0; c < 3; ++c) {
+      rgba[i + c] = static_cast<uint8_t>(std::min(255U * rgba[i + c] / alpha, 255U));
     }
   }
 }

@@ -27,6 +27,14 @@ Picture BlankPicture(int64_t width, int64_t height, const std::string& name);
 // Pillow's Image.alpha_composite on opaque white.
 void CompositeOnWhite(std::span<const uint8_t> rgba, std::span<uint8_t> rgb);
 
+// What becomes of a picture's alpha: the picture is laid over white, or its colours are taken as
+// they are, as by Pillow's convert("RGB").
+enum class AlphaUse { kOnWhite, kDropped };
+// RGB [n, 3] of RGBA [n, 4], whose alpha is not premultiplied.
+void RgbOfRgba(std::span<const uint8_t> rgba, AlphaUse use, std::span<uint8_t> rgb);
+// Divides the colours of RGBA [n, 4] by their alpha, as Pillow converts "RGBa" to "RGBA".
+void Unpremultiply(std::span<uint8_t> rgba);
+
 // Converts CMYK [n, 4] as Adobe stores it (255 is no ink) to RGB [n, 3]. The result equals Pillow's
 // reading of such a JPEG, converted to "RGB".
 void InvertedCmykToRgb(std::span<const uint8_t> cmyk, std::span<uint8_t> rgb);

@@ -36,6 +36,21 @@ TEST(Picture, TransparentTurnsWhite) {
   EXPECT_THAT(rgb, ElementsAre(10, 20, 30, 255, 255, 255, 132, 137, 142));
 }
 
+TEST(Picture, AlphaIsDroppedIfAsked) {
+  const std::vector<uint8_t> rgba = {10, 20, 30, 255, 10, 20, 30, 0, 10, 20, 30, 128};
+  std::vector<uint8_t> rgb(9);
+  RgbOfRgba(rgba, AlphaUse::kDropped, rgb);
+  EXPECT_THAT(rgb, ElementsAre(10, 20, 30, 10, 20, 30, 10, 20, 30));
+  RgbOfRgba(rgba, AlphaUse::kOnWhite, rgb);
+  EXPECT_THAT(rgb, ElementsAre(10, 20, 30, 255, 255, 255, 132, 137, 142));
+}
+
+TEST(Picture, ColoursAreDividedByAlpha) {
+  std::vector<uint8_t> rgba = {10, 20, 30, 255, 10, 20, 30, 0, 10, 20, 200, 128};
+  Unpremultiply(rgba);
+  EXPECT_THAT(rgba, ElementsAre(10, 20, 30, 255, 10, 20, 30, 0, 19, 39, 255, 128));
+}
+
 TEST(Picture, InkDarkens) {
   const std::vector<uint8_t> cmyk = {255, 255, 255, 255, 0, 255, 128, 255, 255, 0, 255, 100};
   std::vector<uint8_t> rgb(9);

@@ -224,7 +224,7 @@ std::vector<uint8_t> Encode(int width, int height, int bits, int colour,
 
 bool IsPng(Bytes file) { return file.size() >= 8 && png_sig_cmp(file.data(), 0, 8) == 0; }
 
-Picture DecodePng(Bytes file, const std::string& name) {
+Picture DecodePng(Bytes file, const std::string& name, AlphaUse alpha_use) {
   PngReader reader;
   const auto [width, height] = OpenPng(reader, file, name);
   Picture picture = BlankPicture(static_cast<int64_t>(width), static_cast<int64_t>(height), name);
@@ -234,7 +234,7 @@ Picture DecodePng(Bytes file, const std::string& name) {
   std::span<uint8_t> pixels = layout == Layout::kRgb8 ? picture.rgb : raw;
   const bool complete = Survives(reader, [&] { ReadPixels(reader, layout, pixels, row_bytes); });
   if (!complete) RefusePng(reader.problem, name);
-  if (layout == Layout::kRgba8) CompositeOnWhite(raw, picture.rgb);
+  if (layout == Layout::kRgba8) RgbOfRgba(raw, alpha_use, picture.rgb);
   if (layout == Layout::kGrey16) Grey16ToRgb(raw, picture.rgb);
   return picture;
 }

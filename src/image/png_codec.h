@@ -16,10 +16,10 @@ namespace vggt {
 bool IsPng(Bytes file);
 
 // Decodes the picture in `file`, of every colour type and depth, interlaced or not; of an animation
-// the default image. As Pillow does, it lays RGBA over white, takes the high bytes of 16-bit RGB,
-// and ignores the alpha of 8-bit grey, tRNS chunks, gamma and colour profiles. 16-bit grey is
+// the default image. As Pillow does, it uses RGBA's alpha as asked, takes the high bytes of 16-bit
+// RGB, and ignores the alpha of 8-bit grey, tRNS chunks, gamma and colour profiles. 16-bit grey is
 // divided by 257 and rounded. Throws Error naming `name` if the file is damaged or incomplete.
-Picture DecodePng(Bytes file, const std::string& name);
+Picture DecodePng(Bytes file, const std::string& name, AlphaUse alpha_use = AlphaUse::kOnWhite);
 
 // Numbers that were stored as a picture, such as depth.
 struct Grey16 {

@@ -288,8 +288,12 @@ void UnpackSamples(Bytes stored, int bits, bool grey, std::span<uint8_t> to) {
 
 class TiffDecoder {
  public:
-  TiffDecoder(TIFF* tiff, TiffSource& source, const std::string& name)
-      : tiff_(tiff), source_(source), name_(name), layout_(ReadLayout(tiff, source, name)) {
+  TiffDecoder(TIFF* tiff, TiffSource& source, const std::string& name, AlphaUse alpha_use)
+      : tiff_(tiff),
+        source_(source),
+        name_(name),
+        alpha_use_(alpha_use),
+        layout_(ReadLayout(tiff, source, name)) {
     row_bytes_ = (static_cast<size_t>(layout_.block_width) * layout_.samples_of_block() *
                       static_cast<size_t>(layout_.bits) +
                   7) /
@@ -403,7 +407,7 @@ class TiffDecoder {
         }
         Gather(samples, step, width);
         if (layout_.alpha == Alpha::kPremultiplied) Unpremultiply(four_);
-        CompositeOnWhite(four_, rgb);
+        RgbOfRgba(four_, alpha_use_, rgb);
         break;
       case Colours::kCmyk:
         Gather(samples, step, width);
@@ -419,20 +423,10 @@ class TiffDecoder {
     for (size_t i = 0; i < four_.size(); ++i) four_[i] = samples[i / 4 * step + i % 4];
   }
 
-  // Pillow's conversion from "RGBa" to "RGBA".
-  static void Unpremultiply(std::span<uint8_t> rgba) {
-    for (size_t i = 0; i < rgba.size(); i += 4) {
-      const unsigned alpha = rgba[i + 3];
-      if (alpha == 0 || alpha == 255) continue;
-      for (size_t c = 0; c < 3; ++c) {
-        rgba[i + c] = static_cast<uint8_t>(std::min(255U * rgba[i + c] / alpha, 255U));
-      }
-    }
-  }
-
   TIFF* tiff_;
   TiffSource& source_;
   const std::string& name_;
+  AlphaUse alpha_use_;
   TiffLayout layout_;
   size_t row_bytes_ = 0;  // of a block
   std::vector<uint8_t> palette_, block_, band_, four_;
@@ -449,7 +443,7 @@ void RefuseRaw(TIFF* tiff, Bytes file, const std::string& name) {
 
 }  // namespace
 
-Picture DecodeTiff(Bytes file, const std::string& name) {
+Picture DecodeTiff(Bytes file, const std::string& name, AlphaUse alpha_use) {
   TiffSource source;
   source.file = file;
   const TiffPointer tiff = OpenTiff(source, name);
@@ -458,12 +452,12 @@ Picture DecodeTiff(Bytes file, const std::string& name) {
   // on without tags that are cut off, such as a palette: then the file ends early.
   source.problem.clear();
   if (source.read_past_end) RefuseTiff(source, name);
-  return TiffDecoder(tiff.get(), source, name).Decode();
+  return TiffDecoder(tiff.get(), source, name, alpha_use).Decode();
 }
 #else
 const bool kReadsTiff = false;
 
-Picture DecodeTiff(Bytes, const std::string& name) { RefuseMissing("TIFF", name); }
+Picture DecodeTiff(Bytes, const std::string& name, AlphaUse) { RefuseMissing("TIFF", name); }
 #endif
 
 }  // namespace vggt

@@ -26,7 +26,7 @@ bool IsWebp(Bytes file) {
          std::memcmp(file.data() + 8, "WEBP", 4) == 0;
 }
 
-Picture DecodeWebp(Bytes file, const std::string& name) {
+Picture DecodeWebp(Bytes file, const std::string& name, AlphaUse alpha_use) {
   WebPBitstreamFeatures features;
   if (WebPGetFeatures(file.data(), file.size(), &features) != VP8_STATUS_OK) {
     RefuseWebp("no readable header", name);
@@ -44,11 +44,7 @@ Picture DecodeWebp(Bytes file, const std::string& name) {
   }
   Picture picture = BlankPicture(info.canvas_width, info.canvas_height, name);
   const Bytes rgba(canvas, picture.rgb.size() / 3 * 4);
-  if (features.has_alpha != 0) {
-    CompositeOnWhite(rgba, picture.rgb);
-  } else {
-    for (size_t i = 0; i < picture.rgb.size(); ++i) picture.rgb[i] = rgba[i / 3 * 4 + i % 3];
-  }
+  RgbOfRgba(rgba, features.has_alpha != 0 ? alpha_use : AlphaUse::kDropped, picture.rgb);
   return picture;
 }
 
