@@ -4,8 +4,9 @@
 // The first pass is done only for the input rows that the wanted output rows read.
 //
 // A pass makes each output pixel from a run of neighbouring input pixels, its taps. Their weights
-// are the cubic kernel with a = -0.5 around the output pixel's centre, divided by their sum. When
-// the picture shrinks, the kernel is widened by the scale, so that it covers all input pixels.
+// are a kernel around the output pixel's centre, divided by their sum: a cubic with a = -0.5, or
+// Lanczos' with three lobes. When the picture shrinks, the kernel is widened by the scale, so that
+// it covers all input pixels.
 //
 // Weights are whole multiples of 2^-22. A sum begins with one half (2^21) and is shifted right by
 // 22 bits, so that it is rounded. 8 bits of a pixel and 22 of a weight leave two bits of an int32
@@ -18,6 +19,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numbers>
+#include <span>
 
 #include "core/error.h"
 #include "core/parallel.h"
@@ -50,6 +53,20 @@ double Cubic(double x) {
   return 0.0;
 }
 
+double Sinc(double x) {
+  if (x == 0.0) return 1.0;
+  x *= std::numbers::pi;
+  return std::sin(x) / x;
+}
+
+double Lanczos(double x) { return -3.0 <= x && x < 3.0 ? Sinc(x) * Sinc(x / 3) : 0.0; }
+
+struct Kernel {
+  double (*weight)(double);
+  double support;  // 0 beyond it
+};
+constexpr Kernel kCubic = {Cubic, 2.0}, kLanczos = {Lanczos, 3.0};
+
 int32_t FixedPoint(double weight) {
   const double scaled = weight * (1 << kBits);
   return static_cast<int32_t>(weight < 0 ? scaled - 0.5 : scaled + 0.5);
@@ -58,10 +75,10 @@ int32_t FixedPoint(double weight) {
 // The taps of the outputs [begin, end) of `n_out`, computed in Pillow's order, since each rounding
 // counts. Pillow skips a pass that does not change the size; here n_in == n_out gives weights of
 // exactly 1, so the pass changes nothing.
-Taps MakeTaps(int n_in, int n_out, int begin, int end) {
+Taps MakeTaps(const Kernel& kernel, int n_in, int n_out, int begin, int end) {
   const double scale = static_cast<double>(static_cast<float>(n_in)) / n_out;
   const double widen = std::max(scale, 1.0);
-  const double support = 2.0 * widen;
+  const double support = kernel.support * widen;
   const double narrow = 1.0 / widen;
   Taps taps;
   taps.begin.push_back(0);
@@ -73,7 +90,7 @@ Taps MakeTaps(int n_in, int n_out, int begin, int end) {
     row.clear();
     double sum = 0.0;
     for (int x = low; x < high; ++x) {
-      row.push_back(Cubic((x - centre + 0.5) * narrow));
+      row.push_back(kernel.weight((x - centre + 0.5) * narrow));
       sum += row.back();
     }
     for (const double weight : row) taps.weights.push_back(FixedPoint(weight / sum));
@@ -112,8 +129,9 @@ void CombineRows(const uint8_t* in, size_t row_bytes, std::span<const int32_t> w
   for (size_t x = 0; x < row_bytes; ++x) out[x] = ToByte(sums[x]);
 }
 
-Picture ResizeColumns(const Picture& picture, int width, int first_row, int rows) {
-  const Taps taps = MakeTaps(picture.width, width, 0, width);
+Picture ResizeColumns(const Kernel& kernel, const Picture& picture, int width, int first_row,
+                      int rows) {
+  const Taps taps = MakeTaps(kernel, picture.width, width, 0, width);
   Picture out = BlankPicture(width, rows, "resize");
   ParallelFor(static_cast<size_t>(rows), kRowsATask, [&](size_t y) {
     ResampleRow(picture.rgb.data() + (first_row + y) * picture.width * 3, taps,
@@ -122,17 +140,17 @@ Picture ResizeColumns(const Picture& picture, int width, int first_row, int rows
   return out;
 }
 
-}  // namespace
-
-Picture ResizeBicubicRows(const Picture& picture, int width, int height, int first_row, int rows) {
+Picture ResizeRows(const Kernel& kernel, const Picture& picture, int width, int height,
+                   int first_row, int rows) {
   if (height < 1 || first_row < 0 || rows < 1 || rows > height - first_row) {
     throw Error(fmt::format("rows {} to {} are not inside a picture of {} x {}", first_row,
                             int64_t{first_row} + rows, width, height));
   }
   Picture out = BlankPicture(width, rows, "resize");
-  const Taps taps = MakeTaps(picture.height, height, first_row, first_row + rows);
+  const Taps taps = MakeTaps(kernel, picture.height, height, first_row, first_row + rows);
   const int in_first = taps.first.front();
-  const Picture columns = ResizeColumns(picture, width, in_first, taps.last_end() - in_first);
+  const Picture columns =
+      ResizeColumns(kernel, picture, width, in_first, taps.last_end() - in_first);
   const size_t row_bytes = size_t{3} * width;
   ParallelFor(taps.size(), kRowsATask, [&](size_t y) {
     CombineRows(columns.rgb.data() + (taps.first[y] - in_first) * row_bytes, row_bytes, taps.of(y),
@@ -141,8 +159,18 @@ Picture ResizeBicubicRows(const Picture& picture, int width, int height, int fir
   return out;
 }
 
+}  // namespace
+
+Picture ResizeBicubicRows(const Picture& picture, int width, int height, int first_row, int rows) {
+  return ResizeRows(kCubic, picture, width, height, first_row, rows);
+}
+
 Picture ResizeBicubic(const Picture& picture, int width, int height) {
   return ResizeBicubicRows(picture, width, height, 0, height);
+}
+
+Picture ResizeLanczos(const Picture& picture, int width, int height) {
+  return ResizeRows(kLanczos, picture, width, height, 0, height);
 }
 
 }  // namespace vggt

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Pillow's Image.resize(size, BICUBIC) for 8-bit RGB, with the same bits.
+// Pillow's Image.resize(size, BICUBIC) and (size, LANCZOS) for 8-bit RGB, with the same bits
+// as Pillow up to 12.1; later releases resize columns before rows where that is less work.
 #pragma once
 
 #include "image/picture.h"
@@ -12,5 +13,6 @@ namespace vggt {
 Picture ResizeBicubicRows(const Picture& picture, int width, int height, int first_row, int rows);
 
 Picture ResizeBicubic(const Picture& picture, int width, int height);
+Picture ResizeLanczos(const Picture& picture, int width, int height);
 
 }  // namespace vggt

@@ -18,28 +18,41 @@ using testing::ErrorOf;
 using testing::Golden;
 using ::testing::HasSubstr;
 
-// The goldens are golden/pil_resize/IN_to_WxH.png (tests/golden/make_pil_resize.py).
-TEST(PilResize, EqualsPillow) {
+// How many files `folder` has that are called IN_to_WxH and then `ending`: what a picture of
+// `inputs` becomes.
+int ExpectResized(const std::string& folder, const std::string& inputs, const std::string& ending,
+                  Picture (*resize)(const Picture&, int, int)) {
   int cases = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(Golden("pil_resize"))) {
+  for (const auto& entry : std::filesystem::directory_iterator(Golden(folder))) {
     const std::string name = entry.path().filename().string();
     const size_t to = name.find("_to_");
-    if (to == std::string::npos) continue;
+    if (to == std::string::npos || !name.ends_with(ending)) continue;
     int width = 0, height = 0;
-    ASSERT_EQ(std::sscanf(name.c_str() + to, "_to_%dx%d.png", &width, &height), 2) << name;
-    const Picture in = ReadPicture(Golden("pil_resize/" + name.substr(0, to) + ".png"));
-    const Picture out = ResizeBicubic(in, width, height);
+    EXPECT_EQ(std::sscanf(name.c_str() + to, "_to_%dx%d", &width, &height), 2) << name;
+    const Picture in = ReadPicture(Golden(inputs + "/" + name.substr(0, to) + ".png"));
+    const Picture out = resize(in, width, height);
     EXPECT_EQ(out.width, width);
     EXPECT_EQ(out.height, height);
     EXPECT_TRUE(out.rgb == ReadPicture(entry.path()).rgb) << name;
     ++cases;
   }
-  EXPECT_EQ(cases, 19);
+  return cases;
+}
+
+// The goldens are made by tests/golden/make_pil_resize.py.
+TEST(PilResize, BicubicEqualsPillow) {
+  EXPECT_EQ(ExpectResized("pil_resize", "pil_resize", ".png", ResizeBicubic), 19);
+}
+
+// The goldens are made by tests/reference/make_picture_golden.py.
+TEST(PilResize, LanczosEqualsPillow) {
+  EXPECT_EQ(ExpectResized("pictures/resize", "pictures", "_lanczos.png", ResizeLanczos), 7);
 }
 
 TEST(PilResize, SameSizeChangesNothing) {
   const Picture in = ReadPicture(Golden("pil_resize/61x43.png"));
   EXPECT_EQ(ResizeBicubic(in, 61, 43).rgb, in.rgb);
+  EXPECT_EQ(ResizeLanczos(in, 61, 43).rgb, in.rgb);
 }
 
 TEST(PilResize, RowsArePartsOfTheWhole) {
