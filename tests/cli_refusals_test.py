@@ -161,9 +161,13 @@ class Refusals(Case):
                     self.refuse_export(
                         2, form, f"--{name}: '{value}' is no whole number from {least}",
                         "See 'vggt-attn export --help'.")
-        for value in ("0", "100", "7", "-14", "1000000000", "4214", "wide", ""):
+        for value in ("0", "-14", "1000000000", "wide", ""):
             self.refuse_export(2, [f"--image_size={value}"],
-                               f"'{value}' is no multiple of 14 from 14 to 4200")
+                               f"--image_size: '{value}' is no whole number from 1 to 4800")
+        for value in (100, 7, 4214):
+            self.refuse_export(1, [f"--image_size={value}"],
+                               f"--image_size: image size {value} does not fit patches of 14 pixels",
+                               "Give a multiple of 14 from 14 to 4200")
         for value in ("0", "4", "-1", "1-", "3-1", "1-99", "a-b", "1,,2", "1.5"):
             self.refuse_export(1, [f"--layers={value}"], "--layers: ", "which has 1 to 3")
 
@@ -173,8 +177,11 @@ class Refusals(Case):
             self.refuse_export(2, [f"--{name}"], f"--{name} needs a value. {export}")
             self.refuse_export(2, [f"--{name}", "--quiet"], f"--{name}: ", "'--quiet'", export)
         for name in set(TEXTS) - {"image_extension", "output_dir_prefix", "precision",
-                                 "capture", "sort"}:
+                                 "capture", "sort", "picture_rule"}:
             self.refuse_export(2, [f"--{name}="], f"--{name}: its value is empty. {export}")
+        for value in ("", "vggt", "Pi3"):
+            self.refuse_export(2, [f"--picture_rule={value}"], f"--picture_rule: '{value}' is none "
+                               f"of vggt_crop, vggt_pad, pi3, da3, omega. {export}")
         for value in ("", "fp16", "BF16"):
             self.refuse_export(2, [f"--precision={value}"],
                                f"--precision: '{value}' is none of auto, bf16, f32. {export}")

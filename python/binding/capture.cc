@@ -21,6 +21,7 @@
 #include "binding/binding.h"
 #include "binding/unlocked.h"
 #include "capture/maps_from_store.h"
+#include "core/picture_rule.h"
 #include "image/png_codec.h"
 #include "image/video.h"
 
@@ -72,6 +73,12 @@ template <typename Kind, typename Find>
 Kind Named(const char* option, const std::string& name, const char* choices, const Find& find) {
   if (const auto found = find(name)) return *found;
   throw OptionError(option, "'" + Printable(name) + "' is none of " + choices);
+}
+
+void SetPictureRule(CaptureOptions& options, const std::string& name) {
+  options.picture_rule =
+      Named<PictureRule>("picture_rule", name, "vggt_crop, vggt_pad, pi3, da3, omega",
+                         [](const std::string& text) { return FindPictureRule(text); });
 }
 
 void SetPrecision(CaptureOptions& options, const std::string& name) {
@@ -171,6 +178,7 @@ void BindCapture(nb::module_& module) {
           "video"_a, "num_images"_a.none(), "fps"_a.none(), "every"_a.none())
       .def_rw("first_image_idx", &CaptureOptions::first_image_idx)
       .def_rw("exif_transpose", &CaptureOptions::exif_transpose)
+      .def("set_picture_rule", SetPictureRule, "name"_a)
       .def_rw("image_size", &CaptureOptions::image_size)
       .def_rw("weights", &CaptureOptions::weights)
       .def_rw("weights_key", &CaptureOptions::weights_key)

@@ -440,7 +440,8 @@ def export(
     fps: float | None = None,
     every: SupportsIndex | None = None,
     exif_transpose: bool = False,
-    image_size: SupportsIndex = 518,
+    picture_rule: str | None = None,
+    image_size: SupportsIndex | None = None,
     stride_h: SupportsIndex = 1,
     stride_w: SupportsIndex = 1,
     compress: bool = True,
@@ -483,7 +484,10 @@ def export(
         fps: of a video: so many frames for each second; ``num_images`` is the most then.
         every: of a video: every N-th frame, likewise.
         exif_transpose: turn pictures upright as their EXIF says, which VGGT does not.
-        image_size: width that the model sees, in pixels: a multiple of 14.
+        picture_rule: how pictures become what the model sees: ``"vggt_crop"``, ``"vggt_pad"``,
+            ``"pi3"``, ``"da3"`` or ``"omega"``; None: as the model's family does it.
+        image_size: width or longer side that the model sees, in pixels: whole patches; None: the
+            rule's own, such as 518.
         stride_h: maps of every N-th row of patches,
         stride_w: and every N-th column.
         compress: deflate the maps; False: they are larger, and ``maps`` are mapped, not inflated.
@@ -526,7 +530,10 @@ def export(
     options.layers = _layers(layers)
     options.first_image_idx = integer("first_image_idx", first_image_idx)
     options.exif_transpose = bool(exif_transpose)
-    options.image_size = integer("image_size", image_size)
+    if picture_rule is not None:
+        options.set_picture_rule(text("picture_rule", picture_rule))
+    if image_size is not None:
+        options.image_size = integer("image_size", image_size)
     options.stride_h = integer("stride_h", stride_h)
     options.stride_w = integer("stride_w", stride_w)
     options.compress = bool(compress)

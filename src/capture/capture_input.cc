@@ -58,18 +58,24 @@ void CaptureInput::Take(const PictureList& pictures) {
   MoveToFront(pictures_, options_.first_image_idx);
 }
 
-CapturedPictures CaptureInput::Read(const fs::path& folder) {
-  return video_ ? ReadFrames(folder) : ReadPictures(folder);
+CapturedPictures CaptureInput::Read(const fs::path& folder, const ModelPictures& model) {
+  const PreprocessOptions preprocess{.rule = options_.picture_rule.value_or(model.rule),
+                                     .target = options_.image_size,
+                                     .patch = model.patch,
+                                     .exif_transpose = options_.exif_transpose};
+  try {
+    CheckPreprocessOptions(preprocess);
+  } catch (const Error& error) {
+    throw OptionError("image_size", error.problem(), error.hint());
+  }
+  return video_ ? ReadFrames(folder, preprocess) : ReadPictures(folder, preprocess);
 }
 
-PreprocessOptions CaptureInput::preprocess_options() const {
-  return {.target = options_.image_size, .exif_transpose = options_.exif_transpose};
-}
-
-CapturedPictures CaptureInput::ReadPictures(const fs::path& folder) const {
+CapturedPictures CaptureInput::ReadPictures(const fs::path& folder,
+                                            const PreprocessOptions& preprocess) const {
   CapturedPictures read;
   progress_.Begin("reading pictures");
-  read.frames = Preprocess(pictures_, preprocess_options());
+  read.frames = Preprocess(pictures_, preprocess);
   const std::string rotations = RotationNote(read.frames.orientations);
   if (!options_.exif_transpose && !rotations.empty()) progress_.Note(rotations);
   const KeptPictures kept = PlanKeptPictures(pictures_);
@@ -81,15 +87,15 @@ CapturedPictures CaptureInput::ReadPictures(const fs::path& folder) const {
   return read;
 }
 
-CapturedPictures CaptureInput::ReadFrames(const fs::path& folder) {
+CapturedPictures CaptureInput::ReadFrames(const fs::path& folder,
+                                          const PreprocessOptions& preprocess) {
   progress_.Begin("reading frames");
   // The final names say the order of the model, which is known only when all are decoded.
   const auto by_time = [](size_t i) { return fmt::format("../images/by_time_{}.png", i); };
-  VideoInput::Frames frames =
-      video_->Read(preprocess_options(), [&](size_t i, const Picture& picture) {
-        WriteImage(folder, by_time(i),
-                   EncodePng(picture.width, picture.height, picture.rgb, video_->file().string()));
-      });
+  VideoInput::Frames frames = video_->Read(preprocess, [&](size_t i, const Picture& picture) {
+    WriteImage(folder, by_time(i),
+               EncodePng(picture.width, picture.height, picture.rgb, video_->file().string()));
+  });
   CapturedPictures read = {std::move(frames.frames),
                            ImageNames(std::vector<std::string>(frames.order.size(), ".png")),
                            std::move(frames.sources)};

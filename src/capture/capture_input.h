@@ -12,6 +12,7 @@
 #include "capture/progress.h"
 #include "capture/video_input.h"
 #include "core/parallel.h"
+#include "core/picture_rule.h"
 #include "image/preprocess.h"
 #include "store/common/frame_list.h"
 
@@ -24,6 +25,12 @@ struct CapturedPictures {
   std::vector<PictureSource> sources;
 };
 
+// What a model wants of pictures.
+struct ModelPictures {
+  PictureRule rule = PictureRule::kVggtCrop;  // of its family, where options name none
+  int patch = 14;                             // pixels
+};
+
 class CaptureInput {
  public:
   // Chooses the pictures or frames of options.input, and notes what the user should know. Throws
@@ -32,8 +39,9 @@ class CaptureInput {
   CaptureInput(const CaptureOptions& options, CaptureProgress& progress, StopCheck stop_check = {});
 
   // Reads them and writes the copies below `folder`, a picture at a time for each thread. Frames of
-  // a video are kept without loss as they are decoded. Throws Error naming the picture.
-  CapturedPictures Read(const std::filesystem::path& folder);
+  // a video are kept without loss as they are decoded. Throws Error naming the picture, and
+  // OptionError if options.image_size does not fit the model's patches.
+  CapturedPictures Read(const std::filesystem::path& folder, const ModelPictures& model = {});
 
   // The files and folders that are read.
   const std::vector<std::filesystem::path>& places() const { return places_; }
@@ -45,9 +53,10 @@ class CaptureInput {
  private:
   void SelectFrom(const PictureFolder& folder);
   void Take(const PictureList& pictures);
-  CapturedPictures ReadPictures(const std::filesystem::path& folder) const;
-  CapturedPictures ReadFrames(const std::filesystem::path& folder);
-  PreprocessOptions preprocess_options() const;
+  CapturedPictures ReadPictures(const std::filesystem::path& folder,
+                                const PreprocessOptions& preprocess) const;
+  CapturedPictures ReadFrames(const std::filesystem::path& folder,
+                              const PreprocessOptions& preprocess);
 
   const CaptureOptions& options_;
   CaptureProgress& progress_;

@@ -3,6 +3,8 @@
 
 #include <gmock/gmock.h>
 
+#include <utility>
+
 #include "image/codec.h"
 #include "testing.h"
 
@@ -47,6 +49,30 @@ TEST(CaptureInput, OfAFolder) {
   EXPECT_EQ(ReadFile((dir / "attn_maps" / read.names[0]).lexically_normal()),
             ReadFile(Demo() / "02.jpg"));
   EXPECT_EQ(input.video_summary(), "");
+}
+
+// Of 780 × 520 pixels. The model's rule counts unless another is asked for; its patches always do.
+TEST(CaptureInput, TakesPicturesByTheModelsRule) {
+  const TestDir dir;
+  Notes notes;
+  CaptureOptions options = Options(PictureList{Demo() / "00.jpg"});
+  options.image_size = 0;
+  const auto frame = [&](const ModelPictures& model) {
+    const FrameTransform t =
+        CaptureInput(options, notes).Read(dir.path(), model).frames.transforms[0];
+    return std::pair(t.model_width, t.model_height);
+  };
+  EXPECT_EQ(frame({}), std::pair(518, 350));
+  EXPECT_EQ(frame({PictureRule::kDa3, 14}), std::pair(504, 336));
+  EXPECT_EQ(frame({PictureRule::kOmega, 16}), std::pair(624, 416));
+  options.picture_rule = PictureRule::kVggtPad;
+  EXPECT_EQ(frame({PictureRule::kOmega, 16}), std::pair(512, 512));
+  options.image_size = 56;
+  EXPECT_EQ(frame({PictureRule::kDa3, 14}), std::pair(56, 56));
+  EXPECT_THAT(testing::ErrorOf([&] {
+                frame({PictureRule::kOmega, 16});
+              }),
+              HasSubstr("`image_size`: image size 56 does not fit patches of 16 pixels"));
 }
 
 TEST(CaptureInput, AFolderMayHoldFewer) {

@@ -13,6 +13,7 @@
 
 #include "core/block_kind.h"
 #include "core/error.h"
+#include "core/picture_rule.h"
 #include "image/frames.h"
 #include "image/video_choice.h"
 #include "ops/precision.h"
@@ -52,7 +53,9 @@ struct CaptureOptions {
   std::variant<PictureFolder, PictureList, VideoFrames> input = {};
   int64_t first_image_idx = 0;  // which of the chosen pictures is the query frame, from 0
   bool exif_transpose = false;  // turn pictures upright as their EXIF says, which VGGT does not
-  int image_size = 518;         // width that the model sees, in pixels: a multiple of 14, to 4200
+  // How pictures become frames (image/picture_rules.h); none: as the model's family does it.
+  std::optional<PictureRule> picture_rule = {};
+  int image_size = 0;  // the rule's target, in pixels: whole patches; 0: the rule's own
 
   std::filesystem::path weights = {};  // empty: the bundled demonstration model
   std::string weights_key = {};        // which of several models in them; empty: the only one

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <optional>
 #include <utility>
 
 #include "core/error.h"
@@ -67,12 +68,17 @@ VideoInput::Frames VideoInput::Read(const PreprocessOptions& options,
   std::vector<PreparedFrame> prepared;
   std::vector<double> seconds;
   std::vector<VideoFrame> waiting;
+  std::optional<FrameTransform> first;
   const std::string name = file_.string();
   const auto prepare = [&] {
     const size_t begin = prepared.size();
+    if (!first && !waiting.empty()) {
+      const Picture& picture = waiting[0].picture;
+      first = PlanFrame(picture.width, picture.height, options, name);
+    }
     prepared.resize(begin + waiting.size());
     ParallelFor(waiting.size(), 1, [&](size_t i) {
-      prepared[begin + i] = PrepareFrame(waiting[i].picture, options, name);
+      prepared[begin + i] = PrepareFrame(waiting[i].picture, options, name, &*first);
       keep(begin + i, waiting[i].picture);
     });
     for (const VideoFrame& frame : waiting) seconds.push_back(frame.seconds);
@@ -107,7 +113,7 @@ VideoInput::Frames VideoInput::Read(const PreprocessOptions& options,
   for (const size_t i : out.order) {
     out.sources.push_back({source, std::round(seconds[i] * kMicroseconds) / kMicroseconds});
   }
-  out.frames = JoinFrames(prepared);
+  out.frames = JoinFrames(prepared, options.rule);
   return out;
 }
 

@@ -12,6 +12,7 @@
 #include "cli/command.h"
 #include "cli/flag_values.h"
 #include "cli/interrupt.h"
+#include "cli/picture_flags.h"
 #include "cli/program_file.h"
 #include "cli/terminal.h"
 #include "cli/video_flags.h"
@@ -36,7 +37,6 @@ struct ExportFlags {
   std::string image_extension;
   int64_t first_image_idx = 0;
   std::string sort = "name";
-  bool exif_transpose = false;
   int64_t stride_h = 1, stride_w = 1;
   bool save_per_head = false, save_qk = false, no_heatmaps = false;
   std::string capture = "global";
@@ -46,7 +46,7 @@ struct ExportFlags {
   std::string layers_lens;      // empty: none
   std::string weights, weights_key, family;
   std::string layers;  // empty: all
-  int image_size = 518;
+  PictureFlags pictures;
   std::string precision = "auto";
   bool no_compress = false, overwrite = false;
   int64_t threads = 0;  // 0: not given
@@ -210,8 +210,9 @@ CaptureOptions ToOptions(const ExportFlags& flags, const std::vector<LayerItem>&
     options.input = VideoFrames{flags.video.video, ChoiceOf(flags.video, flags.num_images)};
   }
   options.first_image_idx = flags.first_image_idx;
-  options.exif_transpose = flags.exif_transpose;
-  options.image_size = flags.image_size;
+  options.exif_transpose = flags.pictures.exif_transpose;
+  options.picture_rule = flags.pictures.rule();
+  options.image_size = static_cast<int>(flags.pictures.image_size);
   options.weights = flags.weights;
   options.weights_key = flags.weights_key;
   options.family = flags.family;
@@ -295,8 +296,7 @@ std::function<int()> DeclareExport(CLI::App& app) {
       ->type_name("ORDER")
       ->check(OneOf({"name", "natural"}))
       ->capture_default_str();
-  app.add_flag("--exif_transpose", flags->exif_transpose,
-               "turn pictures upright as their EXIF says, which VGGT does not");
+  DeclarePictureFlags(app, flags->pictures, "the model's own");
   app.add_option("--first_image_idx", flags->first_image_idx,
                  "which of those taken is the query frame, from 0")
       ->type_name("N")
@@ -372,11 +372,6 @@ std::function<int()> DeclareExport(CLI::App& app) {
   app.add_option("--layers", flags->layers, "only these, such as 1-4,12 [all]")
       ->type_name("LIST")
       ->check(SomeText());
-  app.add_option("--image_size", flags->image_size,
-                 "width that the model sees: pixels, a multiple of 14")
-      ->type_name("N")
-      ->check(ImageWidth())
-      ->capture_default_str();
   app.add_option("--precision", flags->precision,
                  "numbers that are multiplied: bf16, f32, or auto, which is the\n"
                  "faster of the two on this processor (named below)")

@@ -9,6 +9,7 @@
 #include "cli/command.h"
 #include "cli/flag_values.h"
 #include "cli/interrupt.h"
+#include "cli/picture_flags.h"
 #include "cli/terminal.h"
 #include "cli/video_flags.h"
 #include "core/error.h"
@@ -27,9 +28,9 @@ struct PreprocessFlags {
   VideoFlags video;
   int64_t num_images = kVideoFramesByDefault;
   std::string output;
-  int64_t image_size = 518;
+  PictureFlags pictures;
   std::string sort = "name";
-  bool exif_transpose = false, overwrite = false;
+  bool overwrite = false;
 };
 
 // The pictures that were asked for, a folder's in its place.
@@ -86,6 +87,15 @@ class Outputs {
   std::vector<fs::path> files_, folders_;
 };
 
+// With the patches of the rule's own models.
+PreprocessOptions ToPreprocessOptions(const PreprocessFlags& flags) {
+  const PictureRule rule = flags.pictures.rule().value_or(PictureRule::kVggtCrop);
+  return {.rule = rule,
+          .target = static_cast<int>(flags.pictures.image_size),
+          .patch = OwnPatch(rule),
+          .exif_transpose = flags.pictures.exif_transpose};
+}
+
 // What is written, one of each for each frame.
 struct PreprocessInput {
   PreprocessedFrames frames;
@@ -110,10 +120,9 @@ PreprocessInput ReadPictures(const PreprocessFlags& options, ProgressDisplay& di
     AddOutput(input, options, path.stem().string());
     input.names.push_back(path.string());
   }
-  input.frames = Preprocess(paths, {.target = static_cast<int>(options.image_size),
-                                    .exif_transpose = options.exif_transpose});
+  input.frames = Preprocess(paths, ToPreprocessOptions(options));
   const std::string rotations = RotationNote(input.frames.orientations);
-  if (!options.exif_transpose && !rotations.empty()) display.Note(rotations);
+  if (!options.pictures.exif_transpose && !rotations.empty()) display.Note(rotations);
   return input;
 }
 
@@ -122,8 +131,7 @@ PreprocessInput ReadFrames(const PreprocessFlags& options, ProgressDisplay& disp
   VideoInput video(options.video.video, ChoiceOf(options.video, options.num_images), 0, display,
                    ThrowIfInterrupted);
   display.Begin("reading frames");
-  VideoInput::Frames read =
-      video.Read({.target = static_cast<int>(options.image_size)}, [](size_t, const Picture&) {});
+  VideoInput::Frames read = video.Read(ToPreprocessOptions(options), [](size_t, const Picture&) {});
   display.End();
   display.Note(video.summary());
   const std::string stem = video.file().stem().string();
@@ -165,6 +173,7 @@ int RunPreprocess(PreprocessFlags& options) {
   const PreprocessedFrames& frames = input.frames;
   Outputs outputs(options.output);
   const size_t frame_bytes = size_t{3} * frames.height * frames.width;
+  const int patch = ToPreprocessOptions(options).patch;
   std::string said;
   for (size_t i = 0; i < input.outputs.size(); ++i) {
     ThrowIfInterrupted();
@@ -176,7 +185,7 @@ int RunPreprocess(PreprocessFlags& options) {
     said +=
         fmt::format("{}: {}×{}{} -> {}×{}, {}×{} patches -> {}\n", PrintableText(input.names[i]),
                     t.original_width, t.original_height, t.orientation == 1 ? "" : " turned",
-                    frames.width, frames.height, frames.width / 14, frames.height / 14,
+                    frames.width, frames.height, frames.width / patch, frames.height / patch,
                     PrintableText(input.outputs[i].string()));
   }
   outputs.Keep();
@@ -201,19 +210,13 @@ std::function<int()> DeclarePreprocess(CLI::App& app) {
       ->check(SomeText())
       ->type_name("DIR")
       ->required();
-  app.add_option("--image_size", options->image_size,
-                 "width that the model sees: pixels, a multiple of 14")
-      ->check(ImageWidth())
-      ->type_name("N")
-      ->capture_default_str();
+  DeclarePictureFlags(app, options->pictures, "vggt_crop");
   app.add_option("--sort", options->sort,
                  "order of a folder's pictures: name (by bytes, as Python sorts)\n"
                  "or natural (frame_2 before frame_10)")
       ->type_name("ORDER")
       ->check(OneOf({"name", "natural"}))
       ->capture_default_str();
-  app.add_flag("--exif_transpose", options->exif_transpose,
-               "turn pictures upright as their EXIF says, which VGGT does not");
   app.add_flag("--overwrite", options->overwrite, "replace existing files");
   app.footer(
       "Example:\n"

@@ -31,6 +31,7 @@ constexpr std::pair<std::string_view, std::string_view> kFlags[] = {
     {"out", "--out"},
     {"output", "--image_set_name or --output_dir_prefix"},
     {"overwrite", "--overwrite"},
+    {"picture_rule", "--picture_rule"},
     {"precision", "--precision"},
     {"preset", "--preset"},
     {"rows", "--rows"},

@@ -5,13 +5,13 @@
 
 #include <algorithm>
 #include <charconv>
+#include <filesystem>
 #include <numeric>
 #include <optional>
 #include <sstream>
 #include <utility>
 
 #include "core/error.h"
-#include "image/preprocess.h"
 
 namespace vggt {
 namespace {
@@ -93,19 +93,6 @@ ValueCheck OneOf(std::vector<std::string> names) {
   return [names = std::move(names)](const std::string& text) -> std::string {
     if (std::find(names.begin(), names.end(), text) != names.end()) return "";
     return fmt::format("'{}' is none of {}", Printable(text), fmt::join(names, ", "));
-  };
-}
-
-ValueCheck ImageWidth() {
-  return [](const std::string& text) -> std::string {
-    constexpr PreprocessOptions kUsual;
-    const uint64_t patch = kUsual.patch;
-    const auto number = ParseDigits(text);
-    if (number && *number >= patch && *number <= patch * kMostPatches && *number % patch == 0) {
-      return "";
-    }
-    return fmt::format("'{}' is no multiple of {} from {} to {}, such as {}", Printable(text),
-                       patch, patch, patch * kMostPatches, kUsual.target);
   };
 }
 

@@ -26,9 +26,6 @@ ValueCheck Rate(double most);
 // One of these names.
 ValueCheck OneOf(std::vector<std::string> names);
 
-// A width in pixels that the model can see.
-ValueCheck ImageWidth();
-
 // Anything but nothing, and but a flag: the one that follows if the value was forgotten.
 ValueCheck SomeText();
 

@@ -39,14 +39,6 @@ TEST(FlagValues, OneOf) {
   EXPECT_EQ(OneOf({"a", "b"})("B"), "'B' is none of a, b");
 }
 
-TEST(FlagValues, ImageSize) {
-  for (const char* good : {"14", "518", "4200"}) EXPECT_EQ(ImageWidth()(good), "") << good;
-  for (const char* bad : {"", "0", "7", "100", "-14", "4214", "1000000000", "wide"}) {
-    EXPECT_EQ(ImageWidth()(bad),
-              "'" + std::string(bad) + "' is no multiple of 14 from 14 to 4200, such as 518");
-  }
-}
-
 TEST(FlagValues, Text) {
   EXPECT_EQ(SomeText()("a/b c"), "");
   EXPECT_EQ(SomeText()("-"), "");

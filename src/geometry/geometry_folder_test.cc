@@ -33,7 +33,8 @@ FrameList FramesOfSizes(const std::vector<std::array<int, 3>>& pictures, int tar
   list.frames = std::ssize(pictures);
   int height = 0;
   for (const auto& [width, rows, orientation] : pictures) {
-    list.transforms.push_back(PlanFrame(width, rows, {target, 14, true}, "picture", orientation));
+    list.transforms.push_back(
+        PlanFrame(width, rows, {.target = target, .exif_transpose = true}, "picture", orientation));
     height = std::max(height, list.transforms.back().crop_height);
   }
   for (size_t i = 0; i < pictures.size(); ++i) {
