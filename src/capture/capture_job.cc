@@ -188,6 +188,9 @@ class JobModel {
   const std::vector<bool>& maps() const { return maps_; }
   const WantedBlocks& blocks() const { return blocks_; }
   std::string text() const { return plan_.family + ", " + plan_.text; }
+  ModelPictures pictures() const {
+    return {.rule = plan_.picture_rule, .patch = static_cast<int>(plan_.patch_size)};
+  }
 
   TokenGrid Grid(const FrameBatch& batch) const { return plan_.grid(batch); }
   // Of the pass or of the heads, which follow when its memory is given back.
@@ -394,7 +397,7 @@ CaptureReport CaptureJob::ExportTo(const fs::path& folder, CaptureInput& input) 
   JobModel model(options_, progress_);
 
   auto start = std::chrono::steady_clock::now();
-  const CapturedPictures pictures = input.Read(folder);
+  const CapturedPictures pictures = input.Read(folder, model.pictures());
   report.seconds.pictures = SecondsSince(start);
   const PreprocessedFrames& frames = pictures.frames;
   const FrameBatch batch{frames.frames, frames.height, frames.width, frames.rgb.data()};
