@@ -8,6 +8,7 @@ What the numbers are is tested beside the code; here it is flags, files and what
 import csv
 import json
 import os
+import struct
 import subprocess
 import unittest
 import zipfile
@@ -81,6 +82,27 @@ class Export(Case):
         copies = [(self.dir / "here/to_set/images" / f"frame_{i:02}.png").read_bytes()
                   for i in range(3)]
         self.assertEqual(copies, [png(noise(seed=i)) for i in (1, 0, 2)])
+
+    def test_pictures_by_the_rule_of_each_family(self):
+        pictures = GOLDEN / "pictures"
+        for rule, size in (("vggt_crop", 56), ("vggt_pad", 56), ("pi3", 70), ("da3", 56),
+                           ("omega", 64)):
+            done = self.succeed("preprocess", pictures / "16x90.png", pictures / "61x43.png",
+                                "--picture_rule", rule, "--image_size", size, "-o", rule)
+            stacked = (pictures / f"{rule}_tall_first.png").read_bytes()
+            width, height = struct.unpack(">II", stacked[16:24])
+            patch = 16 if rule == "omega" else 14
+            seen = f"{width}×{height // 2}, {width // patch}×{height // 2 // patch} patches"
+            self.assertEqual(done.stdout.count(f" -> {seen} -> "), 2)
+
+    def test_transforms_say_how_a_rule_cut(self):
+        self.write("wide/a.png", png(noise(90, 20, seed=1)))
+        self.succeed("export", "--image_dir", "wide", "--weights", self.tiny, "--picture_rule",
+                     "omega", "--image_size", 56, "--output_dir_prefix", "", "--image_set_name", "out")
+        metadata, _ = load(self.dir / "out", 1)
+        (transform,) = metadata["transforms"]
+        self.assertEqual((transform["cut_left"], transform["cut_right"]), (25, 25))
+        self.assertEqual((metadata["W_p"], metadata["H_p"]), (6, 3))
 
     def test_every_format_of_pictures(self):
         names = ["420.heic", "420.avif", "420.jpg", "lossy.webp", "lzw.tif", "plain.gif", "rgb.bmp",

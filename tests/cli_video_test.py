@@ -215,6 +215,11 @@ class Preprocess(VideoCase):
                              "seen/001_clip_1.00s.png")
             self.assertIn("2 frames of clip.mp4 (0.00 to 1.00 s of 2.00 s)", done.stderr)
 
+    def test_the_rule_of_another_family(self):
+        done = self.succeed("preprocess", "clip.mp4", "--num_images", 6, "-o", "seen",
+                            "--picture_rule", "pi3", "--image_size", 56)
+        self.assertEqual(done.stdout.count("80×48 -> 70×42, 5×3 patches"), 6)
+
     def test_wrong_usage(self):
         for arguments, part in (
                 ([], "there is nothing to read"),

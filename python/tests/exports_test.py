@@ -32,6 +32,15 @@ def pixels(export: Export) -> list[bytes]:
     return [path.read_bytes() for path in export.image_paths]
 
 
+def test_pictures_follow_a_rule(pictures: Path, tmp_path: Path) -> None:
+    padded = va.export(pictures, out=tmp_path / "padded", picture_rule="vggt_pad", **SMALL)
+    assert padded.grid == (5, 5)
+    stretched = va.export(pictures, out=tmp_path / "stretched", picture_rule="pi3", **SMALL)
+    assert stretched.grid == (4, 6)
+    with pytest.raises(va.Error, match=r"picture_rule.*vggt_crop, vggt_pad, pi3, da3, omega"):
+        va.export(pictures, out=tmp_path / "wrong", picture_rule="vggt", **SMALL)
+
+
 def test_says_what_it_is(made: Export) -> None:
     assert (made.frames, made.grid, made.name) == (3, (4, 5), "noise")
     assert made.layers == list(range(1, len(made.layers) + 1)) == list(made.maps)
