@@ -402,9 +402,8 @@ HitScores MatchScorer::Score(const std::vector<PairAnswers>& answers) const {
   return out;
 }
 
-MatchBoard ScoreHeads(const QkStore& store, const SceneMatches& matches,
-                      std::optional<int64_t> rows, const StopCheck& stop_check,
-                      const std::function<void(double)>& progress) {
+MatchBoard BeginScores(const QkStore& store, const SceneMatches& matches,
+                       std::optional<int64_t> rows) {
   const QkDescription& description = store.description();
   const QkBlocks& blocks = BlocksOf(description, BlockKind::kGlobal);
   const TokenGrid grid = description.token_grid(blocks);
@@ -444,17 +443,29 @@ MatchBoard ScoreHeads(const QkStore& store, const SceneMatches& matches,
                                     "{} of {} matches, those of {} patches of each "
                                     "picture, of {} ordered pairs of pictures",
                                     count, all, *rows, pairs.size());
-  const MatchScorer scorer(board.matches, description);
+  for (const QkLayer& layer : blocks.layers) board.layers.push_back(layer.index);
+  return board;
+}
+
+void ContinueScores(const QkStore& store, MatchBoard& board, const StopCheck& stop_check,
+                    const std::function<void(double)>& progress) {
+  const MatchScorer scorer(board.matches, store.description());
   board.baselines = scorer.baselines();
-  const size_t total = blocks.layers.size() * static_cast<size_t>(blocks.heads);
-  for (size_t layer = 0; layer < blocks.layers.size(); ++layer) {
-    board.layers.push_back(blocks.layers[layer].index);
-    for (int head = 1; head <= blocks.heads; ++head) {
-      board.scores.push_back(scorer.Score(
-          FindAnswers(store, {BlockKind::kGlobal, layer, head}, board.matches, stop_check)));
-      if (progress) progress(static_cast<double>(board.scores.size()) / static_cast<double>(total));
-    }
+  const auto heads = static_cast<size_t>(board.heads);
+  const size_t total = board.layers.size() * heads;
+  while (board.scores.size() < total) {
+    const size_t place = board.scores.size();
+    const HeadRef head = {BlockKind::kGlobal, place / heads, static_cast<int>(place % heads) + 1};
+    board.scores.push_back(scorer.Score(FindAnswers(store, head, board.matches, stop_check)));
+    if (progress) progress(static_cast<double>(board.scores.size()) / static_cast<double>(total));
   }
+}
+
+MatchBoard ScoreHeads(const QkStore& store, const SceneMatches& matches,
+                      std::optional<int64_t> rows, const StopCheck& stop_check,
+                      const std::function<void(double)>& progress) {
+  MatchBoard board = BeginScores(store, matches, rows);
+  ContinueScores(store, board, stop_check, progress);
   return board;
 }
 

@@ -114,6 +114,13 @@ MatchBoard ScoreHeads(const QkStore& store, const SceneMatches& matches,
                       std::optional<int64_t> rows, const StopCheck& stop_check = {},
                       const std::function<void(double)>& progress = {});
 
+// The same in parts: a board without scores, and the scores that it lacks. What was computed stays
+// in the board if `stop_check` or `progress` throws.
+MatchBoard BeginScores(const QkStore& store, const SceneMatches& matches,
+                       std::optional<int64_t> rows);
+void ContinueScores(const QkStore& store, MatchBoard& board, const StopCheck& stop_check = {},
+                    const std::function<void(double)>& progress = {});
+
 // The heads with the largest hit1, best first, at most `count`: places in MatchBoard::scores. Of
 // equal ones those with the larger hit0, then the earlier.
 std::vector<size_t> BestHeads(const MatchBoard& board, size_t count);

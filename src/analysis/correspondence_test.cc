@@ -405,5 +405,29 @@ TEST(Correspondence, RefusesValuesThatAreNoNumbers) {
               HasSubstr("global_01.safetensors"));
 }
 
+TEST(ScoresOfHeads, GoOnWhereTheyStopped) {
+  const TestDir dir;
+  QkDescription d = WithFrames(SmallQkDescription(), PlainFrames(3, 3, 4));
+  const QkStore store(testing::WriteQkStore(dir.path(), d), {});
+  const SceneMatches matches = RandomMatches(d, 9);
+  const MatchBoard whole = ScoreHeads(store, matches, 0);
+  MatchBoard board = BeginScores(store, matches, 0);
+  EXPECT_TRUE(board.scores.empty());
+  EXPECT_EQ(board.layers, whole.layers);
+  const auto stop = [](double) { throw testing::Cancelled(); };
+  for (size_t heads = 1; heads <= 4; ++heads) {
+    EXPECT_THROW(ContinueScores(store, board, {}, stop), testing::Cancelled);
+    EXPECT_EQ(board.scores.size(), heads);
+  }
+  ContinueScores(store, board);
+  ASSERT_EQ(board.scores.size(), whole.scores.size());
+  for (size_t i = 0; i < board.scores.size(); ++i) {
+    for (size_t m = 0; m < 3; ++m) {
+      EXPECT_EQ(board.scores[i].value[m], whole.scores[i].value[m]);
+    }
+  }
+  EXPECT_EQ(board.baselines.chance[1], whole.baselines.chance[1]);
+}
+
 }  // namespace
 }  // namespace vggt

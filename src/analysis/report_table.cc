@@ -8,6 +8,7 @@
 #include <cstring>
 #include <limits>
 
+#include "core/block_kind.h"
 #include "core/bytes.h"
 #include "formats/csv.h"
 #include "formats/json.h"
@@ -93,6 +94,18 @@ Entry ColumnEntry(const ReportTable& table, size_t column) {
 }
 
 }  // namespace
+
+std::vector<TableColumn> HeadColumns() {
+  return {{"block", "", "kind of block"},
+          {"layer", "", "from 1"},
+          {"layer_index", "", "from 0"},
+          {"head", "", "from 1"},
+          {"head_index", "", "from 0"}};
+}
+
+std::vector<TableCell> HeadCells(int64_t layer, int64_t head) {
+  return {std::string(BlockKindName(BlockKind::kGlobal)), layer + 1, layer, head + 1, head};
+}
 
 ColumnValues ValuesOf(const ReportTable& table, size_t column) {
   bool texts = false, whole = true;

@@ -42,6 +42,11 @@ struct ReportTable {
   std::vector<ReportArray> arrays;
 };
 
+// The first columns of a table with a row for each head of the global blocks, and a row's first
+// cells. Both count from 0.
+std::vector<TableColumn> HeadColumns();
+std::vector<TableCell> HeadCells(int64_t layer, int64_t head);
+
 // A column as one array: texts if any cell is one, an empty cell then being ""; whole numbers if
 // all cells are; else numbers, NaN for empty.
 using ColumnValues =

@@ -173,11 +173,7 @@ ReportTable EpipolarTable(const EpipolarBoard& board, const std::vector<size_t>&
   table.definition =
       fmt::format("{} {} Against {}.", kEpipolarDefinition, kPoseDefinition, board.text);
   table.sample = board.sample;
-  table.columns = {{"block", "", "kind of block"},
-                   {"layer", "", "from 1"},
-                   {"layer_index", "", "from 0"},
-                   {"head", "", "from 1"},
-                   {"head_index", "", "from 0"}};
+  table.columns = HeadColumns();
   for (const EpipolarMetricInfo& info : EpipolarMetrics()) {
     table.columns.push_back({info.name, info.unit, info.definition});
   }
@@ -191,10 +187,8 @@ ReportTable EpipolarTable(const EpipolarBoard& board, const std::vector<size_t>&
   const auto heads = static_cast<size_t>(board.heads);
   for (size_t place = 0; place < board.scores.size(); ++place) {
     const EpipolarScores& scores = board.scores[place];
-    const int64_t layer = board.layers[place / heads];
-    const auto head = static_cast<int64_t>(place % heads);
-    std::vector<TableCell> row = {std::string(BlockKindName(BlockKind::kGlobal)), layer + 1, layer,
-                                  head + 1, head};
+    std::vector<TableCell> row =
+        HeadCells(board.layers[place / heads], static_cast<int64_t>(place % heads));
     row.insert(row.end(), scores.value.begin(), scores.value.end());
     row.insert(row.end(),
                {scores.mass_error, board.area, board.area_visible, board.area_hidden, rank[place]});
