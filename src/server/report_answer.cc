@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "analysis/correspondence.h"
 #include "analysis/head_labels.h"
 #include "formats/npy.h"
 
@@ -108,12 +109,21 @@ std::pair<const char*, std::string> Progress(const ReportState& state) {
 
 }  // namespace
 
-OrderedJson HeadsJson(const ReportState& state, const QkDescription& description) {
+OrderedJson HeadsJson(const ReportState& state, const QkDescription& description,
+                      bool has_geometry) {
   const auto [word, message] = Progress(state);
   const TokenGrid grid = description.token_grid(description.blocks.front());
   OrderedJson json = HeadsForm(word, state.progress, message, SampleText(state.sample, grid));
   for (const QkBlocks& blocks : description.blocks) {
     json["blocks"].push_back(BlockJson(state, blocks, description));
+    if (blocks.kind != BlockKind::kGlobal || !has_geometry || description.frames < 2) continue;
+    for (const MatchMetricInfo& info : MatchMetrics()) {
+      json["metrics"].push_back({{"name", info.name},
+                                 {"label", info.label},
+                                 {"unit", info.unit},
+                                 {"definition", info.definition},
+                                 {"table", "matches"}});
+    }
   }
   return json;
 }

@@ -11,8 +11,10 @@
 
 namespace vggt {
 
-// heads.json of an export that has a store: what is known by now.
-OrderedJson HeadsJson(const ReportState& state, const QkDescription& description);
+// heads.json of an export that has a store: what is known by now. `has_geometry`: it has its own,
+// so that there is a table of matches, too.
+OrderedJson HeadsJson(const ReportState& state, const QkDescription& description,
+                      bool has_geometry);
 
 // The same of an export about which nothing can be computed: `state` is "none" or "failed".
 OrderedJson NoHeadsJson(const char* state, const std::string& message);

@@ -42,11 +42,24 @@ class ReportAnswer : public ::testing::Test {
                      {BlockKind::kEncoder, 0, nullptr, {}, ""}};
     state_.progress = 0.25;
   }
-  Json Heads() const { return Json::parse(HeadsJson(state_, description_).dump()); }
+  Json Heads() const { return Json::parse(HeadsJson(state_, description_, has_geometry_).dump()); }
 
   QkDescription description_ = SmallQkDescription();
   ReportState state_;
+  bool has_geometry_ = false;
 };
+
+TEST_F(ReportAnswer, HeadsNameWhatATableOfMatchesHas) {
+  const size_t before = Heads()["metrics"].size();
+  has_geometry_ = true;
+  const Json metrics = Heads()["metrics"];
+  ASSERT_EQ(metrics.size(), before + kMatchMetrics);
+  EXPECT_FALSE(metrics[before - 1].contains("table"));
+  EXPECT_EQ(metrics[before + 1]["name"], "hit1");
+  EXPECT_EQ(metrics[before + 1]["table"], "matches");
+  description_.frames = 1;
+  EXPECT_EQ(Heads()["metrics"].size(), before);
+}
 
 TEST_F(ReportAnswer, HeadsHaveNullForWhatIsNotKnown) {
   const Json json = Heads();

@@ -8,6 +8,8 @@
 #include "analysis/head_similarity.h"
 #include "attention/request_words.h"
 #include "formats/npy.h"
+#include "geometry/geometry_folder.h"
+#include "geometry/scene_matches.h"
 #include "server/answer_form.h"
 #include "server/recipe_answer.h"
 #include "server/report_answer.h"
@@ -15,7 +17,7 @@
 namespace vggt {
 namespace {
 
-constexpr size_t kMostKept = 5;  // all of one export
+constexpr size_t kMostKept = 6;  // all of one export
 
 // Why nothing can be computed about an export: a state of heads.json and a sentence; nothing of
 // one that has a store.
@@ -32,6 +34,21 @@ std::optional<Refusal> WhyNot(const OpenedExport& opened) {
 const QkStore& StoreOf(const OpenedExport& opened) {
   if (const auto why = WhyNot(opened)) throw Refusal(*why);
   return opened.rows->store();
+}
+
+// What the export's own cameras and depth say of its pictures.
+SceneMatches ReadOwnMatches(const OpenedExport& opened) {
+  const auto folder = opened.described.GeometryFolder();
+  if (!folder) {
+    throw Refusal(404, "this export has no geometry to hold heads against", opened.id,
+                  "Export with --geometry, or add cameras with vggt-attn geometry.");
+  }
+  const FrameList& frames = StoreOf(opened).description();
+  SceneMatches matches = MatchesOf(ReadGeometryFolder(*folder, frames), frames);
+  if (!matches.pairs.empty()) return matches;
+  throw Refusal(422,
+                "its geometry has no depth, or no two pictures that share enough of what they show",
+                opened.id);
 }
 
 void CheckParams(const Request& request, std::vector<std::string_view> known) {
@@ -95,7 +112,8 @@ Response ReportRoutes::Heads(const Request& request, const Opened& opened) {
     json.update(NoHeadsJson(why->status() == 404 ? "none" : "failed",
                             why->problem() + (why->hint().empty() ? "" : ". " + why->hint())));
   } else {
-    json.update(HeadsJson(worker_.StateOf(opened), opened->rows->store().description()));
+    json.update(HeadsJson(worker_.StateOf(opened), opened->rows->store().description(),
+                          !GeometryVersion(opened->described).empty()));
   }
   return JsonResponse(json);
 }
@@ -123,10 +141,11 @@ Response ReportRoutes::Similar(const Request& request, const Opened& opened,
   return JsonResponse(json);
 }
 
-ReportRoutes::Tables ReportRoutes::Kept(const ReportTableMaker& maker, const Opened& opened) {
+ReportRoutes::Tables ReportRoutes::Kept(const ReportTableMaker& maker, const Opened& opened,
+                                        const std::string& version) {
   const std::lock_guard lock(mutex_);
   const auto kept = std::ranges::find_if(kept_, [&](const KeptTables& other) {
-    return other.make == maker.make && other.id == opened->id && other.version == opened->version;
+    return other.make == maker.make && other.id == opened->id && other.version == version;
   });
   return kept == kept_.end() ? nullptr : kept->tables;
 }
@@ -134,14 +153,17 @@ ReportRoutes::Tables ReportRoutes::Kept(const ReportTableMaker& maker, const Ope
 ReportRoutes::Tables ReportRoutes::Made(const ReportTableMaker& maker, const Opened& opened,
                                         const StopCheck& stop_check) {
   const QkStore& store = StoreOf(*opened);
-  if (Tables kept = Kept(maker, opened)) return kept;
+  // Tables of geometry are others once that is another.
+  const std::string version =
+      opened->version + (maker.needs_matches ? " " + GeometryVersion(opened->described) : "");
+  if (Tables kept = Kept(maker, opened, version)) return kept;
   ReportState state;
   if (maker.needs_statistics) state = worker_.AwaitAll(opened, stop_check);
-  TableSource source{store, {}, begun_.sparsity, stop_check};
   std::string left_out;
+  std::vector<const LayerStatistics*> layers;
   for (const ReportLayer& layer : state.layers) {
     if (layer.statistics != nullptr) {
-      source.layers.push_back(layer.statistics.get());
+      layers.push_back(layer.statistics.get());
     } else {
       const QkBlocks& blocks = BlocksOf(store.description(), layer.kind);
       left_out += fmt::format("{}{} {}", left_out.empty() ? "" : ", ", BlockKindName(layer.kind),
@@ -151,14 +173,16 @@ ReportRoutes::Tables ReportRoutes::Made(const ReportTableMaker& maker, const Ope
   Tables tables;
   const auto make = [&] {
     CheckStop(stop_check);
-    tables = Kept(maker, opened);  // somebody may have waited for the same
+    tables = Kept(maker, opened, version);  // somebody may have waited for the same
     if (tables != nullptr) return;
-    if (begun_.id != opened->id || begun_.version != opened->version) {
-      begun_ = {opened->id, opened->version, {}};
+    TableSource source{store, layers, sparsity_.Of(opened->id, opened->version), stop_check};
+    if (maker.needs_matches) {
+      source.matches = &matches_.Of(opened->id, version);
+      source.read_matches = [&] { return ReadOwnMatches(*opened); };
     }
     tables = std::make_shared<const MadeTables>(MadeTables{maker.make(source), left_out});
     const std::lock_guard lock(mutex_);
-    kept_.push_front({opened->id, opened->version, maker.make, tables});
+    kept_.push_front({opened->id, version, maker.make, tables});
     if (kept_.size() > kMostKept) kept_.pop_back();
   };
   lanes_.Run(Lane::kLong, make, stop_check);

@@ -5,7 +5,9 @@
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "analysis/report_table.h"
 #include "core/parallel.h"
@@ -44,7 +46,7 @@ class ReportRoutes {
     std::string left_out;  // "global layer_03": the layers that could not be computed
   };
   using Tables = std::shared_ptr<const MadeTables>;
-  Tables Kept(const ReportTableMaker& maker, const Opened& opened);
+  Tables Kept(const ReportTableMaker& maker, const Opened& opened, const std::string& version);
   Tables Made(const ReportTableMaker& maker, const Opened& opened, const StopCheck& stop_check);
 
   // Tables that were made: whoever asks for one's JSON asks for its arrays, or for another, next.
@@ -54,16 +56,25 @@ class ReportRoutes {
     Tables tables;
   };
   // What was computed before its answer's time was over, of the export that was asked for last.
+  template <typename Part>
   struct Begun {
     std::string id, version;
-    std::vector<LayerSparsity> sparsity;
+    Part part;
+
+    // Empty if it is of another.
+    Part& Of(const std::string& of_id, const std::string& of_version) {
+      if (id != of_id || version != of_version) *this = {of_id, of_version, {}};
+      return part;
+    }
   };
 
   ComputeLanes& lanes_;
   ReportWorker worker_;
   std::mutex mutex_;
   std::deque<KeptTables> kept_;  // the newest first
-  Begun begun_;                  // used in the long lane alone
+  // Used in the long lane alone.
+  Begun<std::vector<LayerSparsity>> sparsity_;
+  Begun<std::optional<MatchBoard>> matches_;
 };
 
 }  // namespace vggt

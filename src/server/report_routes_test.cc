@@ -3,9 +3,12 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <cstring>
 #include <thread>
 
+#include "geometry/geometry_folder.h"
+#include "geometry_testing.h"
 #include "routes_testing.h"
 
 namespace vggt {
@@ -194,7 +197,7 @@ TEST_F(ReportRoutesTest, TablesAsJsonCsvAndArrays) {
 TEST_F(ReportRoutesTest, TablesOfAllKinds) {
   for (const ReportTableMaker& maker : ReportTableMakers()) {
     const std::string name = maker.name;
-    if (name.starts_with("drop")) continue;
+    if (name.starts_with("drop") || maker.needs_matches) continue;
     if (name != "heads") {
       EXPECT_EQ(BodyOf(Report(name + ".json"))["name"], name);
     }
@@ -267,6 +270,40 @@ TEST_F(ReportRoutesTest, AnExportThatIsReplacedIsComputedAfresh) {
   EXPECT_NE(after["blocks"][0]["values"]["entropy"], before["blocks"][0]["values"]["entropy"]);
   EXPECT_EQ(after["blocks"][1]["values"]["entropy"], before["blocks"][1]["values"]["entropy"]);
   EXPECT_EQ(BodyOf(Report("layers.json"))["rows"].size(), 4U);
+}
+
+// The export's geometry may come, become another, and go.
+TEST_F(ReportRoutesTest, MatchesFollowFromItsGeometry) {
+  QkDescription d = SmallQkDescription(3, 5, 7);
+  static_cast<FrameList&>(d) = testing::PlainFrames(3, 5, 7);
+  WriteQkStore(export_, d);
+  catalog_->Open("a");
+  EXPECT_EQ(Report("matches.json").status, 404);
+  EXPECT_EQ(WhatOf(Report("matches.json")), "this export has no geometry to hold heads against");
+  SceneGeometry scene{{}, "plane.json"};
+  const auto write = [&](float depth) {
+    scene.views.clear();
+    for (int i = 0; i < 3; ++i) {
+      FrameView view{d.transforms[0], testing::PlaneCamera(0.2 * i, 0, depth, 60, d), {}};
+      view.depth = {7, 5, std::vector<float>(35, depth), {}};
+      scene.views.emplace_back(view);
+    }
+    WriteGeometryFolder(export_ / "geometry", scene, d,
+                        std::vector<uint8_t>(size_t{3} * 98 * 70 * 3));
+  };
+  write(2);
+  const Json names = Heads()["metrics"];
+  EXPECT_TRUE(std::ranges::any_of(names, [](const Json& each) { return each["name"] == "hit1"; }));
+  const Response near = Report("matches.json");
+  ASSERT_EQ(near.status, 200) << near.body;
+  EXPECT_THAT(near.body, HasSubstr("plane.json"));
+  EXPECT_EQ(BodyOf(Report("match_pairs.json"))["rows"].size(), 6U);
+  write(5);
+  EXPECT_NE(Report("matches.json").body, near.body);
+  for (auto& view : scene.views) view->depth = {};
+  WriteGeometryFolder(export_ / "geometry", scene, d,
+                      std::vector<uint8_t>(size_t{3} * 98 * 70 * 3));
+  EXPECT_EQ(Report("matches.json").status, 422);
 }
 
 TEST_F(ReportRoutesTest, WhatNobodyWaitsForIsGivenUp) {

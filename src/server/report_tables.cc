@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "analysis/match_tables.h"
 #include "analysis/similarity_table.h"
 #include "analysis/sparsity_table.h"
 #include "analysis/statistics_tables.h"
@@ -60,21 +61,32 @@ std::vector<ReportTable> SimilarityTables(const TableSource& source) {
   return {SimilarityTable(layers), SimilarityHeadsTable(layers)};
 }
 
+std::vector<ReportTable> MatchesTables(const TableSource& source) {
+  std::optional<MatchBoard>& begun = *source.matches;
+  if (!begun) begun = BeginScores(source.store, source.read_matches(), {});
+  ContinueScores(source.store, *begun, source.stop_check);
+  const MatchBoard board = *std::exchange(begun, std::nullopt);
+  const std::vector<size_t> order = BestHeads(board, board.scores.size());
+  return {MatchHeadsTable(board, order, "matches"), MatchPairsTable(board, order)};
+}
+
 constexpr ReportTableMaker kMakers[] = {
-    {"heads", true, StatisticsTables},
-    {"layers", true, StatisticsTables},
-    {"frames", true, StatisticsTables},
-    {"pairs", true, StatisticsTables},
-    {"views", false, ViewsTables},
-    {"drop_robustvggt_combined_below_0_4", false, ViewsTables},
-    {"flow", true, TokensTables},
-    {"hubs", true, TokensTables},
-    {"sinks", true, TokensTables},
-    {"sparsity", true, SparsityTables},
-    {"sparsity_heads", true, SparsityTables},
-    {"block_masks", true, SparsityTables},
-    {"similarity", false, SimilarityTables},
-    {"similarity_heads", false, SimilarityTables},
+    {"heads", true, false, StatisticsTables},
+    {"layers", true, false, StatisticsTables},
+    {"frames", true, false, StatisticsTables},
+    {"pairs", true, false, StatisticsTables},
+    {"views", false, false, ViewsTables},
+    {"drop_robustvggt_combined_below_0_4", false, false, ViewsTables},
+    {"flow", true, false, TokensTables},
+    {"hubs", true, false, TokensTables},
+    {"sinks", true, false, TokensTables},
+    {"sparsity", true, false, SparsityTables},
+    {"sparsity_heads", true, false, SparsityTables},
+    {"block_masks", true, false, SparsityTables},
+    {"matches", false, true, MatchesTables},
+    {"match_pairs", false, true, MatchesTables},
+    {"similarity", false, false, SimilarityTables},
+    {"similarity_heads", false, false, SimilarityTables},
 };
 
 }  // namespace

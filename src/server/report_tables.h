@@ -2,14 +2,18 @@
 // The tables of numbers about a whole model that the API offers, by name.
 #pragma once
 
+#include <functional>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
 
+#include "analysis/correspondence.h"
 #include "analysis/layer_statistics.h"
 #include "analysis/report_table.h"
 #include "analysis/sparsity.h"
 #include "core/parallel.h"
+#include "geometry/scene_matches.h"
 #include "store/qk/qk_store.h"
 
 namespace vggt {
@@ -25,6 +29,9 @@ struct TableSource {
   // is empty.
   std::vector<LayerSparsity>& sparsity;
   const StopCheck& stop_check;
+  // Likewise of tables that need known matches, which are read if nothing was begun.
+  std::optional<MatchBoard>* matches = nullptr;
+  std::function<SceneMatches()> read_matches = {};
 };
 
 // Makes several tables from what they have in common.
@@ -33,6 +40,7 @@ using MakeTables = std::vector<ReportTable> (*)(const TableSource& source);
 struct ReportTableMaker {
   const char* name;       // in addresses: /api/report/NAME.json
   bool needs_statistics;  // of all layers, which must be computed first
+  bool needs_matches;     // of the export's own geometry
   MakeTables make;        // the table of that name, which some stores have not, and others
 };
 

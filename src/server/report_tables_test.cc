@@ -8,6 +8,7 @@
 
 #include "analysis/statistics_cache.h"
 #include "core/tensor.h"
+#include "geometry_testing.h"
 #include "qk_store_testing.h"
 #include "store/qk/qk_writer.h"
 
@@ -19,9 +20,22 @@ using testing::SmallQkDescription;
 using testing::TestDir;
 using testing::WriteQkStore;
 
+SceneMatches OneMatch() {
+  SceneMatches matches;
+  matches.pairs = {{0, 2, {{5, {20, 20}}}}};
+  return matches;
+}
+
+// Frames that say how they came to be, as matches need them.
+QkDescription WithTransforms() {
+  QkDescription d = SmallQkDescription();
+  static_cast<FrameList&>(d) = testing::PlainFrames(3, 3, 4);
+  return d;
+}
+
 TEST(ReportTables, EachIsMadeUnderItsName) {
   const TestDir dir;
-  const QkStore store(WriteQkStore(dir.path(), SmallQkDescription()), {});
+  const QkStore store(WriteQkStore(dir.path(), WithTransforms()), {});
   const RowSample sample = RowsWithin(store.description(), kUsualProducts);
   std::vector<LayerStatistics> layers;
   for (const QkBlocks& blocks : store.description().blocks) {
@@ -34,12 +48,13 @@ TEST(ReportTables, EachIsMadeUnderItsName) {
     EXPECT_TRUE(names.insert(maker.name).second);
     EXPECT_EQ(FindReportTable(maker.name), &maker);
     std::vector<LayerSparsity> sparsity;
-    TableSource source{store, {}, sparsity, {}};
+    std::optional<MatchBoard> matches;
+    TableSource source{store, {}, sparsity, {}, &matches, OneMatch};
     for (const LayerStatistics& s : layers) {
       if (maker.needs_statistics) source.layers.push_back(&s);
     }
     const std::vector<ReportTable> tables = maker.make(source);
-    EXPECT_TRUE(sparsity.empty());
+    EXPECT_TRUE(sparsity.empty() && !matches);
     const auto table = std::ranges::find(tables, maker.name, &ReportTable::name);
     if (std::string_view(maker.name).starts_with("drop")) {  // takes what this store has not
       EXPECT_EQ(table, tables.end());
@@ -118,6 +133,25 @@ TEST(ReportTables, SparsityGoesOnWhereItStopped) {
   EXPECT_EQ(TableJson(tables[0]), all);
   EXPECT_EQ(std::get<double>(tables[1].rows[0][5]), 0.125);
   EXPECT_TRUE(sparsity.empty());
+}
+
+TEST(ReportTables, MatchesGoOnWhereTheyStopped) {
+  const TestDir dir;
+  const QkStore store(WriteQkStore(dir.path(), WithTransforms()), {});
+  const ReportTableMaker* maker = FindReportTable("matches");
+  std::vector<LayerSparsity> none;
+  std::optional<MatchBoard> matches, all;
+  const StopCheck never;
+  const std::string whole = TableJson(maker->make({store, {}, none, never, &all, OneMatch})[0]);
+  const StopCheck stop = [&] {
+    if (matches && matches->scores.size() == 2) throw Error("stopped");
+  };
+  EXPECT_EQ(ErrorOf([&] { maker->make({store, {}, none, stop, &matches, OneMatch}); }), "stopped");
+  ASSERT_EQ(matches->scores.size(), 2U);
+  // They are neither read nor computed again.
+  const auto read_again = []() -> SceneMatches { throw Error("read again"); };
+  EXPECT_EQ(TableJson(maker->make({store, {}, none, never, &matches, read_again})[0]), whole);
+  EXPECT_FALSE(matches);
 }
 
 }  // namespace
