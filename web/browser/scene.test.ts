@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What cameras and depth add to an export: marks on its frames, and the scene in 3D, drawn by WebGL without a graphics
 // processor.
-import { cpSync, readFileSync, rmSync } from "node:fs";
+import { cpSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Browser } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from "vitest";
@@ -24,6 +25,7 @@ const kScene = "?path=scene_demo&layer=6&row=3&col=4";
 let browser: Browser;
 let server: Server;
 let viewer: Viewer;
+const atEnd: (() => Promise<void>)[] = [];
 
 beforeAll(async () => {
   browser = await openBrowser(["--use-angle=swiftshader", "--enable-unsafe-swiftshader"]);
@@ -32,6 +34,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await browser.close();
   await server.stop();
+  for (const end of atEnd) await end();
 });
 afterEach(() => viewer.close());
 
@@ -121,6 +124,7 @@ describe("the scene in 3D", () => {
 
   it("shows the points, and asks what is clicked", async () => {
     await open(kScene);
+    await expect.poll(() => viewer.id("overlay").count()).toBe(3);
     await viewer.page.keyboard.press("3");
     await expect.poll(() => viewer.text("scene-source")).toMatch(/points, from cameras\.json/);
     await expect.poll(colours).toBeGreaterThan(100);
@@ -139,19 +143,22 @@ describe("the scene in 3D", () => {
   });
 
   it("notices geometry that is added while it is open", async () => {
-    const added = join(inject("exports"), "added_demo");
+    const folder = mkdtempSync(join(tmpdir(), "vggt-page-"));
+    const added = join(folder, "added_demo");
     cpSync(join(inject("exports"), "store_demo"), added, { recursive: true });
-    try {
-      await open("?path=added_demo&view=scene");
-      await expect.poll(() => viewer.text("scene-none")).toContain("vggt-attn geometry");
-      addGeometry(added);
-      await expect.poll(() => viewer.text("scene-source")).toMatch(/points, from cameras\.json/);
-      rmSync(join(added, "geometry"), { recursive: true });
-      await viewer.page.keyboard.press("ArrowLeft"); // any answer tells
-      await expect.poll(() => viewer.id("scene-none").count()).toBe(1);
-    } finally {
-      rmSync(added, { recursive: true });
-    }
+    const own = await Server.start("added_demo", 0, folder);
+    atEnd.push(async () => {
+      await own.stop();
+      rmSync(folder, { recursive: true });
+    });
+    viewer = await Viewer.open(browser, own, "?path=added_demo&view=scene");
+    viewer.allow(/GPU stall due to ReadPixels/);
+    await expect.poll(() => viewer.text("scene-none")).toContain("vggt-attn geometry");
+    addGeometry(added);
+    await expect.poll(() => viewer.text("scene-source")).toMatch(/points, from cameras\.json/);
+    rmSync(join(added, "geometry"), { recursive: true });
+    await viewer.page.keyboard.press("ArrowLeft"); // any answer tells
+    await expect.poll(() => viewer.id("scene-none").count()).toBe(1);
   });
 
   it("stands beside that of the export that is compared", async () => {
@@ -165,6 +172,21 @@ describe("the scene in 3D", () => {
     expect(await viewer.id("scene-canvas").count()).toBe(2);
     expect(await viewer.id("side-b").innerText()).toMatch(/^B\s+lens_demo/);
     expect(await viewer.violations()).toEqual([]);
+  });
+});
+
+describe("the atlas of an export with geometry", () => {
+  it("has hits, beside what they would be without looking", async () => {
+    await open(`${kScene}&view=atlas&metric=hit1&curves=1`);
+    await expect.poll(() => viewer.id("atlas-bar").innerText()).toContain("hit within 1 cell");
+    await expect
+      .poll(() => viewer.id("atlas-uniform").allInnerTexts())
+      .toEqual([expect.stringContaining("chance"), expect.stringContaining("same cell")]);
+    expect(await viewer.id("atlas-curves").innerText()).toMatch(/chance[^]*same cell/);
+    expect(await viewer.text("atlas-definition")).toContain("matches of");
+    expect(await viewer.violations()).toEqual([]);
+    await viewer.load("store_demo");
+    await expect.poll(() => viewer.id("atlas-metric").innerText()).not.toContain("hit within");
   });
 });
 

@@ -55,7 +55,7 @@ function Standing() {
       </p>
     );
   }
-  if (found.state === "ready") return null;
+  if (found.state === "ready") return <TableStanding />;
   const all = blocks.value.reduce((sum, block) => sum + block.layers.length, 0);
   const done = blocks.value.reduce((sum, block) => sum + layersDone(block).length, 0);
   const percent = Math.round(100 * found.progress);
@@ -66,6 +66,27 @@ function Standing() {
         {percent} % · {found.message || `${done} of ${all} layers`}
       </span>
       <span class="quiet">Computed once, then kept beside the export.</span>
+    </p>
+  );
+}
+
+// While numbers are awaited that only a table has.
+function TableStanding() {
+  const { state } = useViewer();
+  const { metric, table, tableFailure, again } = state.atlas;
+  const name = metric.value?.table;
+  if (!name || table.value?.name === name) return null;
+  const error = tableFailure.value;
+  if (!error) {
+    return (
+      <p class="quiet" role="status" data-testid="atlas-table">
+        Holding all heads against what cameras and depth say…
+      </p>
+    );
+  }
+  return error.kind === "network" ? null : (
+    <p class="broken" role="alert" data-testid="error">
+      <FailureText error={error} /> <button onClick={again}>Try again</button>
     </p>
   );
 }

@@ -3,11 +3,11 @@
 // demand; all kinds of blocks on one axis.
 import { useSignal } from "@preact/signals";
 import { useId } from "preact/hooks";
-import { bandOf, uniformOfLayer, valuesOf, type Band } from "../../core/maps/heads";
+import { bandOf, baselinesOf, valuesOf, type Band } from "../../core/maps/heads";
 import { formatValue } from "../../core/maps/number";
 import { ticks } from "../../core/maps/ticks";
 import { numberText } from "../../core/state/atlas_tiles";
-import type { HeadBlock } from "../../core/source/wire_report";
+import type { Baseline, HeadBlock } from "../../core/source/wire_report";
 import { useViewer } from "../context";
 import { OfA } from "./CompareNames";
 import { Check } from "./Fields";
@@ -19,13 +19,26 @@ interface Curve {
   colour: string;
   dash: string;
   bands: readonly (Band | null)[]; // of each layer
-  uniform: readonly number[];
+  baselines: readonly Baseline[];
 }
 
 const kLooks = [
   { colour: "var(--kind-1)", dash: "" },
   { colour: "var(--kind-2)", dash: "7 3" },
   { colour: "var(--kind-3)", dash: "2 2.5" },
+];
+
+const kBaselineDashes = ["1 3", "4 3 1 3"];
+
+// Of those that have a place in the plot.
+const baselineNames = (curves: readonly Curve[], top: number): string[] => [
+  ...new Set(
+    curves.flatMap(({ baselines }) =>
+      baselines
+        .filter(({ values }) => values.some((value) => value <= top))
+        .map(({ name }) => name),
+    ),
+  ),
 ];
 
 const kPlot = { left: 3.2, top: 0.7, right: 1, bottom: 2.7 }; // around the plot, in lines of text
@@ -37,7 +50,7 @@ function useCurves(): Curve[] {
     block,
     ...kLooks[i % kLooks.length]!,
     bands: valuesOf(block, name).map(bandOf),
-    uniform: block.layers.map((layer) => uniformOfLayer(block, name, layer)),
+    baselines: baselinesOf(block, name),
   }));
 }
 
@@ -75,7 +88,9 @@ export function AtlasCurves() {
     ...lines.flatMap((values) => [...(values ?? [])].filter((value) => !Number.isNaN(value))),
   ];
   const most = Math.max(...reached, 0);
-  const bases = curves.flatMap(({ uniform }) => uniform.filter((value) => value <= 1.6 * most));
+  const bases = curves.flatMap(({ baselines }) =>
+    baselines.flatMap(({ values }) => [...values].filter((value) => value <= 1.6 * most)),
+  );
   const top = Math.max(most, ...bases) || 1;
   const least = Math.min(0, ...reached);
   const left = kPlot.left * em;
@@ -205,17 +220,17 @@ export function AtlasCurves() {
               fill={curve.colour}
             />
           ))}
-          {curves.map((curve) => (
-            <path
-              key={curve.block.kind}
-              class="uniform"
-              d={lineOf(curve, (i) => {
-                const value = curve.uniform[i];
-                return value !== undefined && value <= top ? value : undefined;
-              })}
-              stroke={curve.colour}
-            />
-          ))}
+          {curves.flatMap((curve) =>
+            curve.baselines.map(({ name, values }, i) => (
+              <path
+                key={`${curve.block.kind} ${name}`}
+                class="uniform"
+                d={lineOf(curve, (layer) => (values[layer]! <= top ? values[layer] : undefined))}
+                stroke={curve.colour}
+                stroke-dasharray={kBaselineDashes[i % kBaselineDashes.length]}
+              />
+            )),
+          )}
           {own &&
             lines.length > 0 &&
             Array.from({ length: own.heads }, (_, head) => (
@@ -270,12 +285,14 @@ export function AtlasCurves() {
             </span>
           );
         })}
-        {curves.some(({ uniform }) => uniform.some((value) => value <= top)) && (
-          <span>
-            <LineSign line={{ colour: "var(--quiet)", dash: "1 3" }} />
-            uniform
+        {baselineNames(curves, top).map((name, i) => (
+          <span key={name}>
+            <LineSign
+              line={{ colour: "var(--quiet)", dash: kBaselineDashes[i % kBaselineDashes.length]! }}
+            />
+            {name}
           </span>
-        )}
+        ))}
         <span class="at">mean over heads; band: 25–75 %{at !== null && `; at layer ${at}`}</span>
       </p>
     </section>

@@ -2,7 +2,7 @@
 // What the colours, the letters and the small maps of the atlas mean.
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { colormapTable, type ColormapName } from "../../core/maps/colormap";
-import { uniformSpan } from "../../core/maps/heads";
+import { baselineSpans } from "../../core/maps/heads";
 import { formatValue } from "../../core/maps/number";
 import { position, valueAt } from "../../core/maps/scale";
 import { numberText, tileSet, type TileSet } from "../../core/state/atlas_tiles";
@@ -26,19 +26,28 @@ function Gradient(props: { colours: ColormapName }) {
   return <canvas ref={canvas} width={256} height={1} aria-hidden="true" />;
 }
 
-// Where uniform attention lies on the bar: over it, or beyond one of its ends.
-function Uniform({ set }: { set: TileSet }) {
-  const { metric, block, range } = set;
-  const found = uniformSpan([block], metric.name);
-  if (!found || !range) return null;
-  const { low, high } = found;
+// Where baselines lie on the bar: over it, or beyond one of its ends.
+function Baselines({ set }: { set: TileSet }) {
+  return (
+    <>
+      {baselineSpans(set.block, set.metric.name).map((each) => (
+        <BaselineMark key={each.name} set={set} {...each} />
+      ))}
+    </>
+  );
+}
+
+function BaselineMark(props: { set: TileSet; name: string; low: number; high: number }) {
+  const { metric, range } = props.set;
+  const { low, high } = props;
+  if (!range) return null;
   const beyond = high < range.low ? "◂ " : low > range.high ? " ▸" : "";
   const [from, to] = [position(low, range), position(high, range)];
   const number =
     low === high
       ? numberText(metric, low)
       : `${numberText(metric, low)} – ${numberText(metric, high)}`;
-  const text = `uniform attention ${number}`;
+  const text = `${props.name === "uniform" ? "uniform attention" : props.name} ${number}`;
   return (
     <p class="uniform-mark" data-testid="atlas-uniform">
       {!beyond && (
@@ -68,7 +77,7 @@ function Bar({ set, name }: { set: TileSet; name: string }) {
     <div class="colour-bar" data-testid="atlas-bar">
       <div class="bar-colours">
         <Gradient colours={set.colours} />
-        {set.side !== "difference" && <Uniform set={set} />}
+        {set.side !== "difference" && <Baselines set={set} />}
       </div>
       <ol>
         {kTicks.map((tick) => (
@@ -163,6 +172,7 @@ export function AtlasLegend() {
   const report = atlas.report.value;
   const metric = atlas.metric.value;
   if (!report || !metric || !atlas.block.value) return null;
+  const sample = metric.table ? atlas.table.value?.sample : report.sample;
   const two = state.other.value !== null;
   const shown = sides.shown.value.filter((side) => side !== "b" || state.ownScales.value);
   const nameOf = (side: Side) => {
@@ -177,7 +187,7 @@ export function AtlasLegend() {
       })}
       <p class="small" data-testid="atlas-definition">
         {metric.definition}
-        {report.sample && <span class="quiet"> Sample: {asSentence(report.sample)}</span>}
+        {sample && <span class="quiet"> Sample: {asSentence(sample)}</span>}
       </p>
       <Labels />
       <SmallMaps />

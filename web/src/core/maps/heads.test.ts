@@ -4,6 +4,8 @@ import { exampleHeads } from "../../../fixtures/heads";
 import { checkHeadReport, type HeadBlock } from "../source/wire_report";
 import {
   arrangeHeads,
+  baselinesOfLayer,
+  baselineSpans,
   bandOf,
   differenceSpan,
   errorOfHead,
@@ -13,8 +15,7 @@ import {
   layersDone,
   sameHeads,
   spanOf,
-  uniformOfLayer,
-  uniformSpan,
+  withTable,
   valueOfHead,
 } from "./heads";
 import { position } from "./scale";
@@ -99,15 +100,42 @@ describe("colours", () => {
     expect([...minus.values.get("entropy")![0]!]).toEqual([2.5, -1, NaN]);
     expect(differenceSpan(minus, "entropy")).toMatchObject({ low: -2.5, high: 2.5 });
     expect(errorOfHead(minus, "entropy", { layer: 1, head: 1 })).toBeNaN();
-    expect(uniformOfLayer(minus, "entropy", 1)).toBeNaN();
+    expect(baselinesOfLayer(minus, "entropy", 1)).toEqual([]);
   });
 
   it("know where uniform attention lies", () => {
     const report = exampleHeads({ values: [[1], [2]], uniform: [4, 5] });
     const { blocks } = checkHeadReport(report);
-    expect(uniformSpan(blocks, "entropy")).toEqual({ low: 4, high: 5 });
-    expect(uniformOfLayer(blocks[0]!, "entropy", 2)).toBe(5);
-    expect(uniformSpan(blocks, "other")).toBeNull();
+    expect(baselineSpans(blocks[0]!, "entropy")).toEqual([{ name: "uniform", low: 4, high: 5 }]);
+    expect(baselinesOfLayer(blocks[0]!, "entropy", 2)).toEqual([{ name: "uniform", value: 5 }]);
+    expect(baselineSpans(blocks[0]!, "other")).toEqual([]);
+  });
+
+  it("may have the numbers of a table, too", () => {
+    const [own] = checkHeadReport(exampleHeads({ values: [[1, 2], [3, 4], [5, 6]] })).blocks; // prettier-ignore
+    const columns = ["block", "layer", "head", "hit1", "hit1_se", "chance1", "same_cell1", "rank"];
+    const table = {
+      definition: "",
+      sample: "",
+      columns,
+      rows: [
+        ["global", 1, 2, 0.5, 0.1, 0.01, 0.2, 1],
+        ["global", 1, 1, 0.25, 0.1, 0.01, 0.2, 2],
+        ["global", 3, 1, null, null, 0.01, 0.2, 3],
+      ],
+    };
+    const found = withTable(own!, table);
+    expect(found.values.get("hit1")).toEqual([Float64Array.of(0.25, 0.5), null, Float64Array.of(NaN, NaN)]); // prettier-ignore
+    expect(errorOfHead(found, "hit1", { layer: 1, head: 1 })).toBe(0.1);
+    expect(baselinesOfLayer(found, "hit1", 1)).toEqual([
+      { name: "chance", value: 0.01 },
+      { name: "same cell", value: 0.2 },
+    ]);
+    expect(baselinesOfLayer(found, "hit1", 2)).toEqual([]);
+    expect(baselineSpans(found, "hit1")[1]).toEqual({ name: "same cell", low: 0.2, high: 0.2 });
+    expect(found.values.has("rank")).toBe(false);
+    expect(found.values.get("entropy")).toBe(own!.values.get("entropy"));
+    expect(withTable({ ...own!, kind: "frame" }, table).values.has("hit1")).toBe(false);
   });
 });
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The heads of a model by one of their numbers: in which order they stand, where colours end, how layers compare.
-import type { HeadBlock, HeadLabel } from "../source/wire_report";
+import type { Baseline, HeadBlock, HeadLabel, HeadTable } from "../source/wire_report";
 import type { Range } from "./scale";
 import { extremes } from "./stats";
 
@@ -14,6 +14,12 @@ export interface HeadPlace {
 // heads of all layers one behind the other.
 export const kHeadSorts = ["place", "layer", "all"] as const;
 export type HeadSort = (typeof kHeadSorts)[number];
+
+// How a table's columns of what hits would be without looking begin, and what these are called.
+const kHitBaselines = [
+  ["chance", "chance"],
+  ["same_cell", "same cell"],
+] as const;
 
 // The numbers of each layer's heads; null where they are not computed.
 export const valuesOf = (block: HeadBlock, metric: string): readonly (Float64Array | null)[] =>
@@ -29,8 +35,55 @@ export function errorOfHead(block: HeadBlock, metric: string, { layer, head }: H
   return errors?.[block.layers.indexOf(layer)]?.[head - 1] ?? NaN;
 }
 
-export const uniformOfLayer = (block: HeadBlock, metric: string, layer: number): number =>
-  block.uniform.get(metric)?.[block.layers.indexOf(layer)] ?? NaN;
+export const baselinesOf = (block: HeadBlock, metric: string): readonly Baseline[] =>
+  block.baselines.get(metric) ?? [];
+
+// What is known of a layer.
+export function baselinesOfLayer(block: HeadBlock, metric: string, layer: number) {
+  const place = block.layers.indexOf(layer);
+  return baselinesOf(block, metric)
+    .map(({ name, values }) => ({ name, value: values[place] ?? NaN }))
+    .filter(({ value }) => !Number.isNaN(value));
+}
+
+// The block with the numbers of a table that has a row for each head: metrics with their standard errors (`hit1_se`), and
+// what the hits' baselines are (`chance1`).
+export function withTable(block: HeadBlock, { columns, rows }: HeadTable): HeadBlock {
+  const [kind, layer, head] = ["block", "layer", "head"].map((name) => columns.indexOf(name));
+  const own = rows.filter((row) => row[kind!] === block.kind);
+  if (own.length === 0) return block;
+  const column = (name: string): (Float64Array | null)[] | null => {
+    const at = columns.indexOf(name);
+    if (at < 0) return null;
+    return block.layers.map((number) => {
+      const found = own.filter((row) => row[layer!] === number);
+      if (found.length === 0) return null;
+      const values = new Float64Array(block.heads).fill(NaN);
+      for (const row of found) {
+        const value = row[at];
+        if (typeof value === "number") values[Number(row[head!]) - 1] = value;
+      }
+      return values;
+    });
+  };
+  const [values, errors] = [new Map(block.values), new Map(block.standardErrors)];
+  const baselines = new Map(block.baselines);
+  for (const name of columns) {
+    const error = column(`${name}_se`);
+    const value = error && column(name);
+    if (!value) continue;
+    values.set(name, value);
+    errors.set(name, error);
+    const radius = /^hit(\d+)$/.exec(name)?.[1];
+    if (radius === undefined) continue;
+    const known = kHitBaselines.flatMap(([start, label]) => {
+      const of = column(start + radius);
+      return of ? [{ name: label, values: Float64Array.from(of, (each) => each?.[0] ?? NaN) }] : [];
+    });
+    baselines.set(name, known);
+  }
+  return { ...block, values, standardErrors: errors, baselines };
+}
 
 export const labelsOfHead = (block: HeadBlock, { layer, head }: HeadPlace): readonly string[] =>
   block.labels[block.layers.indexOf(layer)]?.[head - 1] ?? [];
@@ -104,10 +157,12 @@ export function differenceSpan(block: HeadBlock, metric: string): Range | null {
   return { low: -high, high, log: false, symmetric: true };
 }
 
-// What uniform attention would give in the layers of these blocks: from the least to the largest; null if that is not
-// known.
-export function uniformSpan(blocks: readonly HeadBlock[], metric: string) {
-  return extremes(blocks.flatMap((block) => [...(block.uniform.get(metric) ?? [])]));
+// Of each baseline, from its least to its largest value in all layers.
+export function baselineSpans(block: HeadBlock, metric: string) {
+  return baselinesOf(block, metric).flatMap(({ name, values }) => {
+    const found = extremes(values);
+    return found ? [{ name, ...found }] : [];
+  });
 }
 
 export interface Band {
@@ -145,7 +200,7 @@ export function headDifference(a: HeadBlock, b: HeadBlock, metric: string): Head
     ...a,
     values: new Map([[metric, values]]),
     standardErrors: new Map(),
-    uniform: new Map(),
+    baselines: new Map(),
     labels: a.layers.map(() => null),
   };
 }

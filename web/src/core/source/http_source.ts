@@ -37,9 +37,11 @@ import {
 import {
   checkFrameMass,
   checkHeadReport,
+  checkHeadTable,
   checkSimilarHeads,
   type FrameMass,
   type HeadReport,
+  type HeadTable,
   type SimilarHeads,
 } from "./wire_report";
 
@@ -257,6 +259,13 @@ export class HttpSource implements Source {
     const address = `api/report/heads.json?export=${encodeURIComponent(exportId)}`;
     return this.report(address, exportId, signal, async (answer) =>
       checkHeadReport(await json(answer)),
+    );
+  }
+
+  headTable(exportId: string, table: string, signal?: AbortSignal): Promise<HeadTable> {
+    const address = `api/report/${encodeURIComponent(table)}.json?export=${encodeURIComponent(exportId)}`;
+    return this.report(address, exportId, signal, async (answer) =>
+      checkHeadTable(await json(answer)),
     );
   }
 

@@ -5,7 +5,7 @@ import type { ReadonlySignal } from "@preact/signals";
 import type { Spot } from "./spot";
 import type { ExportInfo, ExportListing, Frame, Maps, Rows } from "./wire";
 import type { GeometryDepth, GeometryInfo, GeometryPoints } from "./wire_geometry";
-import type { FrameMass, HeadReport, SimilarHeads } from "./wire_report";
+import type { FrameMass, HeadReport, HeadTable, SimilarHeads } from "./wire_report";
 
 // Which of the export's maps: those of one patch of frame 0.
 export interface MapsRequest {
@@ -78,6 +78,9 @@ export interface Source {
   rows(request: RowsRequest, signal?: AbortSignal): Promise<Rows>;
   // The numbers of all heads, as far as they are computed. The first call has them computed in the background.
   heads(exportId: string, signal?: AbortSignal): Promise<HeadReport>;
+  // A table of numbers of all heads (HeadMetric.table). Fails with a status of 503 if it was not complete in time; the
+  // next call goes on.
+  headTable(exportId: string, table: string, signal?: AbortSignal): Promise<HeadTable>;
   // Where the patches of each picture look in a layer, head by head.
   frameMass(request: LayerRequest, signal?: AbortSignal): Promise<FrameMass>;
   // The heads that are most like one of a layer.
@@ -101,3 +104,7 @@ export interface Source {
   // The numbers of all heads as CSV.
   headsTable(exportId: string, signal?: AbortSignal): Promise<SavedFile>;
 }
+
+// Which geometry an export has now; "": none.
+export const geometryOf = (source: Source, { id, geometry_version }: ExportInfo): string =>
+  source.geometries.value.get(id) ?? geometry_version ?? "";

@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { exampleHeads } from "../../../fixtures/heads";
 import { writeNpy } from "../../../fixtures/npy";
-import { checkFrameMass, checkHeadReport, checkSimilarHeads } from "./wire_report";
+import { checkFrameMass, checkHeadReport, checkHeadTable, checkSimilarHeads } from "./wire_report";
 
 // The example with something else in place of one of its parts.
 function changed(change: (report: ReturnType<typeof exampleHeads>) => void): unknown {
@@ -19,10 +19,12 @@ describe("the numbers of all heads", () => {
     const { blocks, metrics, labels } = checkHeadReport(JSON.parse(JSON.stringify(report)));
     expect(metrics.map(({ name }) => name)).toEqual(["entropy", "self_mass"]);
     expect(labels[0]).toMatchObject({ name: "sink", rule: expect.stringContaining("half") });
-    const { values, standardErrors, uniform, labels: ofHeads } = blocks[0]!;
+    const { values, standardErrors, baselines, labels: ofHeads } = blocks[0]!;
     expect(values.get("entropy")).toEqual([Float64Array.of(1, NaN), null]);
     expect(standardErrors.get("entropy")![0]![0]).toBeCloseTo(0.01, 12);
-    expect(uniform.get("entropy")).toEqual(Float64Array.of(8.25, 8.25));
+    expect(baselines.get("entropy")).toEqual([
+      { name: "uniform", values: Float64Array.of(8.25, 8.25) },
+    ]);
     expect(ofHeads).toEqual([[["sink"], ["local", "sink"]], null]);
   });
 
@@ -43,7 +45,7 @@ describe("the numbers of all heads", () => {
       metrics.splice(1, 1);
     });
     expect([...checkHeadReport(report).blocks[0]!.values.keys()]).toEqual(["entropy"]);
-    expect([...checkHeadReport(report).blocks[0]!.uniform.keys()]).toEqual(["entropy"]);
+    expect([...checkHeadReport(report).blocks[0]!.baselines.keys()]).toEqual(["entropy"]);
   });
 
   it.each<[string, Parameters<typeof changed>[0]]>([
@@ -106,5 +108,32 @@ describe("heads that are alike", () => {
     [{ layer: 1, head: 1, distance: -1 }, "heads[0].distance"],
   ])("are refused as %j", (head, at) => {
     expect(() => checkSimilarHeads({ definition: "", heads: [head] })).toThrow(`${at} is not`);
+  });
+});
+
+describe("a table of all heads", () => {
+  const table = () => ({
+    name: "matches",
+    definition: "Hits.",
+    sample: "all",
+    columns: [{ name: "block", unit: "", text: "" }, { name: "hit1" }],
+    rows: [
+      ["global", 0.5],
+      ["global", null],
+    ],
+    arrays: [],
+  });
+
+  it("keeps what is used of it", () => {
+    const { definition, sample, rows } = table();
+    const columns = ["block", "hit1"];
+    expect(checkHeadTable(table())).toEqual({ definition, sample, columns, rows });
+  });
+
+  it("refuses rows that do not fit the columns, and what is no cell", () => {
+    for (const row of [["global"], ["global", {}], ["global", true], ["global", 0.5, 1]]) {
+      expect(() => checkHeadTable({ ...table(), rows: [row] })).toThrow(/rows\[0\]/);
+    }
+    expect(() => checkHeadTable({ ...table(), columns: [{}] })).toThrow(/columns\[0\].name/);
   });
 });

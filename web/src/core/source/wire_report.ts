@@ -10,6 +10,13 @@ export interface HeadMetric {
   label: string; // in lists to choose from
   unit: string; // "share" of what is a share of 1
   definition: string; // a sentence or two
+  table: string; // that has its values, which the report itself then lacks; "": the report has them
+}
+
+// What would be without looking.
+export interface Baseline {
+  name: string; // "uniform"
+  values: Float64Array; // of each layer
 }
 
 // A name that heads have by a rule.
@@ -27,7 +34,7 @@ export interface HeadBlock {
   frames: number;
   values: ReadonlyMap<string, readonly (Float64Array | null)[]>; // by metric: of each layer, its heads
   standardErrors: ReadonlyMap<string, readonly (Float64Array | null)[]>; // likewise
-  uniform: ReadonlyMap<string, Float64Array>; // by metric, of each layer: what uniform attention would give
+  baselines: ReadonlyMap<string, readonly Baseline[]>; // by metric
   labels: readonly (readonly (readonly string[])[] | null)[]; // of each layer, the names of each head's labels
 }
 
@@ -42,6 +49,14 @@ export interface HeadReport {
   metrics: readonly HeadMetric[];
   labels: readonly HeadLabel[];
   blocks: readonly HeadBlock[];
+}
+
+// A table with a row for each head.
+export interface HeadTable {
+  definition: string;
+  sample: string;
+  columns: readonly string[];
+  rows: readonly (readonly (string | number | null)[])[]; // a cell for each column
 }
 
 // Where the patches of each picture look. `values` is row-major over [heads, frames, frames + 1]: the mean mass from a
@@ -65,6 +80,7 @@ const metric: Check<HeadMetric> = (value, at) => {
     label: text(o.label, `${at}.label`),
     unit: text(o.unit, `${at}.unit`),
     definition: text(o.definition, `${at}.definition`),
+    table: orNull(text)(o.table, `${at}.table`) ?? "",
   };
 };
 
@@ -112,6 +128,7 @@ const headBlock =
     const heads = positive(o.heads, `${at}.heads`);
     const ofHeads = listOf(layers.length, orNull(numbers(heads)));
     const names = listOf(layers.length, orNull(listOf(heads, list(text))));
+    const uniform = byMetric(o.uniform, `${at}.uniform`, metrics, numbers(layers.length));
     return {
       kind: text(o.block, `${at}.block`),
       layers,
@@ -119,7 +136,9 @@ const headBlock =
       frames: positive(o.frames, `${at}.frames`),
       values: byMetric(o.values, `${at}.values`, metrics, ofHeads),
       standardErrors: byMetric(o.standard_errors, `${at}.standard_errors`, metrics, ofHeads),
-      uniform: byMetric(o.uniform, `${at}.uniform`, metrics, numbers(layers.length)),
+      baselines: new Map(
+        [...uniform].map(([name, values]) => [name, [{ name: "uniform", values }]]),
+      ),
       labels: names(o.labels, `${at}.labels`),
     };
   };
@@ -139,6 +158,23 @@ export function checkHeadReport(value: unknown): HeadReport {
     metrics,
     labels: list(label)(o.labels ?? [], "labels"),
     blocks: list(headBlock(metrics.map(({ name }) => name)))(o.blocks ?? [], "blocks"),
+  };
+}
+
+const cell: Check<string | number | null> = (value, at) =>
+  value === null || typeof value === "string" || Number.isFinite(value)
+    ? (value as string | number | null)
+    : bad(at, "a text, a number or null");
+
+export function checkHeadTable(value: unknown): HeadTable {
+  const o = object(value, "the answer");
+  const name: Check<string> = (column, at) => text(object(column, at).name, `${at}.name`);
+  const columns = list(name)(o.columns, "columns");
+  return {
+    definition: text(o.definition, "definition"),
+    sample: text(o.sample, "sample"),
+    columns,
+    rows: list(listOf(columns.length, cell))(o.rows, "rows"),
   };
 }
 

@@ -339,3 +339,71 @@ describe("small maps", () => {
     expect(state.atlas.thumbnails.maps.value.size).toBe(3);
   });
 });
+
+describe("a metric that a table has", () => {
+  const told = () => {
+    const report = exampleHeads();
+    const hit = { name: "hit1", label: "hit", unit: "share", definition: "", table: "matches" };
+    return { ...report, metrics: [...report.metrics, hit] };
+  };
+  const matches = (hit: number) => () =>
+    Response.json({
+      definition: "",
+      sample: "all matches",
+      columns: ["block", "layer", "head", "hit1", "hit1_se", "chance1", "same_cell1"].map(
+        (name) => ({ name }),
+      ),
+      rows: [["global", 1, 2, hit, 0.1, 0.01, 0.2]],
+    });
+  const shown = () => state.atlas.block.value?.values.get("hit1")?.[0]?.[1];
+
+  it("is asked for once it is chosen, and again until it is complete", async () => {
+    answers["heads.json"] = () => Response.json(told());
+    let early = 2;
+    answers["matches.json"] = () =>
+      early-- > 0 ? Response.json({ error: {} }, { status: 503 }) : matches(0.5)();
+    await open();
+    expect(asked).not.toContain("matches.json");
+    state.atlasMetric.value = "hit1";
+    await pass(2_000);
+    expect(asked.filter((each) => each === "matches.json").length).toBe(3);
+    expect(shown()).toBe(0.5);
+    expect(state.atlas.table.value!.sample).toBe("all matches");
+    state.atlasMetric.value = "entropy";
+    state.atlasMetric.value = "hit1";
+    await pass(2_000);
+    expect(asked.filter((each) => each === "matches.json").length).toBe(3);
+  });
+
+  it("follows the export's geometry", async () => {
+    answers["heads.json"] = () => Response.json(told());
+    answers["matches.json"] = matches(0.5);
+    state.atlasMetric.value = "hit1";
+    await open();
+    await pass(1_000);
+    expect(shown()).toBe(0.5);
+    const { length } = asked;
+    answers["matches.json"] = () => {
+      const headers = { "X-Export": state.exportInfo.value!.id, "X-Geometry-Version": "2" };
+      return Response.json({ error: {} }, { status: 404, headers });
+    };
+    await state.source.headTable(state.exportInfo.value!.id, "matches").catch(() => {});
+    answers["matches.json"] = matches(0.75);
+    await pass(1_000);
+    expect(asked.slice(length)).toContain("heads.json");
+    expect(shown()).toBe(0.75);
+  });
+
+  it("says why there is none, and asks once more when told to", async () => {
+    answers["heads.json"] = () => Response.json(told());
+    answers["matches.json"] = () => Response.json({ error: { what: "no depth" } }, { status: 422 });
+    state.atlasMetric.value = "hit1";
+    await open();
+    await pass(1_000);
+    expect(state.atlas.tableFailure.value?.what).toBe("no depth");
+    answers["matches.json"] = matches(0.5);
+    state.atlas.again();
+    await pass(1_000);
+    expect(shown()).toBe(0.5);
+  });
+});

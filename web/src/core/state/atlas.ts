@@ -1,11 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 // The atlas: numbers of all heads of an export, and what is shown of one layer or head beside them.
 import { batch, computed, effect, signal, type Signal } from "@preact/signals";
-import { labelLetters, labelsOfHead, layersDone, spanOf, type HeadPlace } from "../maps/heads";
+import {
+  labelLetters,
+  labelsOfHead,
+  layersDone,
+  spanOf,
+  withTable,
+  type HeadPlace,
+} from "../maps/heads";
 import type { Range } from "../maps/scale";
-import type { Source } from "../source/source";
-import { toWireError, type ExportInfo, type WireError } from "../source/wire";
-import type { FrameMass, HeadBlock, HeadReport, SimilarHeads } from "../source/wire_report";
+import { geometryOf, type Source } from "../source/source";
+import { toWireError, WireError, type ExportInfo } from "../source/wire";
+import type {
+  FrameMass,
+  HeadBlock,
+  HeadReport,
+  HeadTable,
+  SimilarHeads,
+} from "../source/wire_report";
 import { kAverage } from "./choices";
 import type { Shown } from "./derived";
 import { Latest } from "./latest";
@@ -63,11 +76,19 @@ export function createAtlas(
   const thumbnails = new Thumbnails(source, s.failure);
 
   const on = computed(() => s.view.value === "atlas" && s.exportInfo.value !== null);
+  // What the metric's table says, where it has one: of the newest wish, or of the one before.
+  const table = new Latest<HeadTable & { name: string }>(s.failure);
   const metric = computed(() => {
     const all = report.value?.metrics ?? [];
     return all.find(({ name }) => name === s.atlasMetric.value) ?? all[0] ?? null;
   });
-  const blocks = computed(() => report.value?.blocks ?? []);
+  const blocks = computed(() => {
+    const found = table.value.value;
+    const all = report.value?.blocks ?? [];
+    return found && found.name === metric.value?.table
+      ? all.map((each) => withTable(each, found))
+      : all;
+  });
   // Null where nothing was computed, nor is being.
   const block = computed<HeadBlock | null>(() => {
     const found = blocks.value.find(({ kind }) => kind === s.blockKind.value) ?? blocks.value[0];
@@ -142,8 +163,10 @@ export function createAtlas(
 
   function followReport(): () => void {
     let of: ExportInfo | null = null;
+    let before = "";
     return effect(() => {
       const info = s.exportInfo.value;
+      const geometry = info ? geometryOf(source, info) : "";
       asked.value;
       if (of !== info) {
         of = info;
@@ -154,14 +177,42 @@ export function createAtlas(
           held.value = null;
           frames.forget();
           similar.forget();
+          table.forget();
           thumbnails.want(null);
         });
       }
       const state = report.peek()?.state;
-      if (!on.value || !info || state === "ready" || state === "none") return;
+      // Other geometry has other metrics.
+      const known = (state === "ready" && geometry === before) || state === "none";
+      if (!on.value || !info || known) return;
+      before = geometry;
       const stop = new AbortController();
       void load(info, stop.signal);
       return () => stop.abort();
+    });
+  }
+
+  // Until it is complete, or the signal aborts.
+  async function loadTable(info: ExportInfo, name: string, signal: AbortSignal) {
+    for (;;) {
+      try {
+        return { name, ...(await source.headTable(info.id, name, signal)) };
+      } catch (error) {
+        if (!(error instanceof WireError) || error.status !== 503) throw error;
+        await pause(signal);
+        signal.throwIfAborted();
+      }
+    }
+  }
+
+  function followTable(): () => void {
+    return effect(() => {
+      asked.value;
+      const info = s.exportInfo.value;
+      const name = metric.value?.table;
+      if (!on.value || !info || !name || report.value?.state === "computing") return;
+      const key = JSON.stringify([info.id, geometryOf(source, info), name]);
+      table.want(key, 0, (signal) => loadTable(info, name, signal));
     });
   }
 
@@ -254,6 +305,9 @@ export function createAtlas(
   return {
     report,
     failure,
+    table: table.value,
+    // Why there is none.
+    tableFailure: table.failure,
     metric,
     blocks,
     block,
@@ -285,13 +339,13 @@ export function createAtlas(
     // Asks once more for what failed.
     again(): void {
       if (report.peek()?.state === "failed") report.value = null;
-      for (const each of [frames, similar]) if (each.failure.peek()) each.forget();
+      for (const each of [frames, similar, table]) if (each.failure.peek()) each.forget();
       thumbnails.again();
       asked.value++;
     },
     // Whether something is missing because the source was away.
     missed: computed(() =>
-      [failure, frames.failure, similar.failure, thumbnails.failure].some(
+      [failure, frames.failure, similar.failure, table.failure, thumbnails.failure].some(
         ({ value }) => value?.kind === "network",
       ),
     ),
@@ -299,6 +353,7 @@ export function createAtlas(
     follow(): () => void {
       const stops = [
         followReport(),
+        followTable(),
         followThumbnails(),
         ...(beside ? [followBrush(), followChosen(), followFrames(), followSimilar()] : []),
       ];
@@ -306,6 +361,7 @@ export function createAtlas(
         for (const stop of stops) stop();
         frames.forget();
         similar.forget();
+        table.forget();
         thumbnails.want(null);
       };
     },

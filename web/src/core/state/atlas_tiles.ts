@@ -3,13 +3,13 @@
 import { differenceColormap, type ColormapName } from "../maps/colormap";
 import {
   arrangeHeads,
+  baselinesOfLayer,
   differenceSpan,
   errorOfHead,
   headDifference,
   labelsOfHead,
   sameHeads,
   spanOf,
-  uniformOfLayer,
   valueOfHead,
   type HeadPlace,
 } from "../maps/heads";
@@ -78,7 +78,7 @@ const plusMinus = (metric: HeadMetric, value: number, error: number): string => 
   return [number, "±", about, ...unit].join(" ");
 };
 
-// What is said of a tile: the head, its number with the standard error and what uniform attention would give, its labels,
+// What is said of a tile: the head, its number with the standard error and its baselines, its labels,
 // and which frame its small map is on.
 export function tileText(sides: Sides, set: TileSet, place: HeadPlace) {
   const { metric, block } = set;
@@ -91,10 +91,11 @@ export function tileText(sides: Sides, set: TileSet, place: HeadPlace) {
     const [a, b] = [sides.a.atlas.block.value!, sides.b.atlas.block.value!];
     return { title, detail: `${metric.label}: A − B ${of(block)} · A ${of(a)} · B ${of(b)}` };
   }
-  const uniform = uniformOfLayer(block, metric.name, place.layer);
   const detail = [
     `${sides.a.other.value ? `${kSideNames[set.side]}: ` : ""}${metric.label} ${of(block)}`,
-    Number.isNaN(uniform) ? "" : `uniform ${numberText(metric, uniform)}`,
+    ...baselinesOfLayer(block, metric.name, place.layer).map(
+      ({ name, value }) => `${name} ${numberText(metric, value)}`,
+    ),
   ];
   const labels = labelsOfHead(block, place).map((name) => labelName(sides, name));
   const small = sides[set.side].atlas.thumbnails.maps.value.get(place.layer)?.[place.head - 1];

@@ -6,7 +6,7 @@ import type { Point } from "../maps/geometry";
 import { argMax } from "../maps/stats";
 import { pointAt, truthOf, type Truth } from "../maps/truth";
 import type { Vector } from "../maps/camera";
-import type { Source } from "../source/source";
+import { geometryOf, type Source } from "../source/source";
 import { frameOf, isPlain, type Cell, type Spot } from "../source/spot";
 import type { ExportInfo } from "../source/wire";
 import type { GeometryDepth, GeometryInfo, GeometryPoints } from "../source/wire_geometry";
@@ -45,7 +45,7 @@ export function createScene(source: Source, s: Shown, { leads = true }: SceneOpt
 
   const version = computed(() => {
     const opened = s.exportInfo.value;
-    return opened ? (source.geometries.value.get(opened.id) ?? opened.geometry_version ?? "") : "";
+    return opened ? geometryOf(source, opened) : "";
   });
   // Whether the export has geometry.
   const known = computed(() => version.value !== "");
