@@ -18,6 +18,7 @@ def fetch(work):
     """Downloads PACKAGES and unpacks them into work/photos; nothing is installed."""
     debs = work / "debs"
     debs.mkdir(parents=True, exist_ok=True)
+    (work / "photos").mkdir(exist_ok=True)
     for package in PACKAGES:
         if not list(debs.glob(f"{package}_*.deb")):
             subprocess.run(["apt-get", "download", package], cwd=debs, check=True)
