@@ -26,7 +26,7 @@ MINI = ROOT / "models" / "vggt-mini.safetensors"
 
 NUMBERS = {"num_images": 1, "first_image_idx": 0, "stride_h": 1, "stride_w": 1, "threads": 1}
 TEXTS = ["image_set_name", "image_dir", "image_extension", "output_dir_prefix", "weights", "layers",
-         "precision", "capture", "sort", "weights_key", "picture_rule"]
+         "precision", "capture", "sort", "weights_key", "family", "picture_rule"]
 SWITCHES = ["save_per_head", "save_qk", "no_compress", "overwrite", "quiet", "json",
             "exif_transpose"]
 

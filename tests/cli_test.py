@@ -55,7 +55,7 @@ class Export(Case):
                   "stride_h": 2, "stride_w": 3, "weights": self.tiny, "layers": "1-2",
                   "image_size": 84, "threads": 1, "precision": "f32", "capture": "frame",
                   "sort": "natural", "weights_key": "aggregator",
-                  "picture_rule": "vggt_pad"}
+                  "family": "vggt", "picture_rule": "vggt_pad"}
         self.assertEqual(values.keys(), NUMBERS.keys() | set(TEXTS) | {"image_size"})
         seen = []
         for hyphens in (False, True):

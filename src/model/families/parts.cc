@@ -31,7 +31,10 @@ int64_t ExtentReader::Of(const std::string& name, size_t rank, size_t dim,
 
 int64_t ExtentReader::PositionGrid(const std::string& name) const {
   const int64_t positions = Of(name, 3, 1, "[1, 1 + grid², channels]");
-  return std::llround(std::sqrt(static_cast<double>(positions - 1)));
+  const int64_t grid = std::llround(std::sqrt(static_cast<double>(positions - 1)));
+  if (grid > 0) return grid;
+  throw Error(fmt::format("tensor {} holds positions of no patch", Printable(name)),
+              checkpoint_.name());
 }
 
 void ExtentReader::CheckHeads(int64_t dim, int64_t head_dim) const {

@@ -20,7 +20,7 @@ class ExtentReader {
   // The extent `dim` of the named tensor. Throws Error naming it if it is missing, too large or has
   // other dimensions than the `rank` ones that `shape` writes out.
   int64_t Of(const std::string& name, size_t rank, size_t dim, const char* shape) const;
-  // Of a position embedding [1, 1 + grid², channels] the grid.
+  // Of a position embedding [1, 1 + grid², channels] the grid, at least 1.
   int64_t PositionGrid(const std::string& name) const;
   // Throws Error unless heads of head_dim make up dim. head_dim must be a multiple of 4.
   void CheckHeads(int64_t dim, int64_t head_dim) const;

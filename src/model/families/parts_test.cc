@@ -42,6 +42,13 @@ TEST(FamilyParts, HeadsMakeUpTheChannels) {
   EXPECT_THAT(ErrorOf([&] { read.CheckDinov2Heads(96); }), HasSubstr("heads of 64"));
 }
 
+TEST(FamilyParts, PositionsAreOfAPatchAtLeast) {
+  const TestDir dir;
+  const Checkpoint checkpoint = OneTensor(dir, "positions", {1, 1, 8});
+  EXPECT_THAT(ErrorOf([&] { ExtentReader(checkpoint).PositionGrid("positions"); }),
+              HasSubstr("tensor positions holds positions of no patch"));
+}
+
 TEST(FamilyParts, ABlockMayBeGated) {
   const BlockExtents extents{
       .dim = 32, .head_dim = 16, .hidden = 88, .eps = 1e-6F, .qk_norm = true, .gated = true};
