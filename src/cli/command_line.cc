@@ -204,7 +204,9 @@ int RunCommandLine(const std::vector<std::string>& arguments) {
   std::signal(SIGXFSZ, SIG_IGN);
   try {
     const int status = Main(arguments);
-    if (std::fflush(stdout) == 0 || status != kDone) return status;
+    // What did not fit into the stream's buffer was written, or was not, before.
+    const bool written = std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
+    if (written || status != kDone) return status;
     return Fail(fmt::format("cannot write to the standard output: {}", std::strerror(errno)));
   } catch (const Interrupted&) {
     return Fail("interrupted; nothing was written", kInterrupted);
