@@ -177,11 +177,14 @@ class Refusals(Case):
             self.refuse_export(2, [f"--{name}"], f"--{name} needs a value. {export}")
             self.refuse_export(2, [f"--{name}", "--quiet"], f"--{name}: ", "'--quiet'", export)
         for name in set(TEXTS) - {"image_extension", "output_dir_prefix", "precision",
-                                 "capture", "sort", "picture_rule"}:
+                                 "capture", "sort", "family", "picture_rule"}:
             self.refuse_export(2, [f"--{name}="], f"--{name}: its value is empty. {export}")
         for value in ("", "vggt", "Pi3"):
             self.refuse_export(2, [f"--picture_rule={value}"], f"--picture_rule: '{value}' is none "
                                f"of vggt_crop, vggt_pad, pi3, da3, omega. {export}")
+        for value in ("", "VGGT"):
+            self.refuse_export(2, [f"--family={value}"], f"--family: '{value}' is none of vggt, "
+                               f"streamvggt, pi3, da3, da3-mono, omega. {export}")
         for value in ("", "fp16", "BF16"):
             self.refuse_export(2, [f"--precision={value}"],
                                f"--precision: '{value}' is none of auto, bf16, f32. {export}")
