@@ -65,6 +65,20 @@ TEST(Codec, PixelsEqualPillows) {
   }
 }
 
+// Of pictures of golden/codec that have alpha (tests/reference/make_picture_golden.py).
+TEST(Codec, WithoutAlphaPixelsEqualPillows) {
+  int cases = 0;
+  for (const auto& entry : fs::directory_iterator(Golden("pictures/alpha"))) {
+    ++cases;
+    const fs::path path = Golden("codec/" + entry.path().stem().string());
+    if (Missing(path)) continue;
+    const std::string file = ReadFile(path);
+    const Picture found = DecodePicture(AsBytes(file), path.string(), AlphaUse::kDropped);
+    EXPECT_TRUE(found.rgb == ReadPicture(entry.path()).rgb) << path;
+  }
+  EXPECT_EQ(cases, 13);
+}
+
 // Whether the picture is complete without the end of the file, which is what follows the first
 // frame of a GIF or an AVIF sequence, or the end mark of a fax or a run-length coded BMP.
 bool EndIsSpare(const fs::path& path) {

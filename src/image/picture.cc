@@ -50,9 +50,9 @@ void RgbOfRgba(std::span<const uint8_t> rgba, AlphaUse use, std::span<uint8_t> r
 void Unpremultiply(std::span<uint8_t> rgba) {
   for (size_t i = 0; i < rgba.size(); i += 4) {
     const unsigned alpha = rgba[i + 3];
-    if (alpha == 0 || alpha == 255) continue;
     for (size_t c = 0; c < 3; ++c) {
-      rgba[i + c] = static_cast<uint8_t>(std::min(255U * rgba[i + c] / alpha, 255U));
+      const unsigned colour = alpha == 0 ? 0 : std::min(255U * rgba[i + c] / alpha, 255U);
+      rgba[i + c] = static_cast<uint8_t>(colour);
     }
   }
 }

@@ -32,7 +32,8 @@ void CompositeOnWhite(std::span<const uint8_t> rgba, std::span<uint8_t> rgb);
 enum class AlphaUse { kOnWhite, kDropped };
 // RGB [n, 3] of RGBA [n, 4], whose alpha is not premultiplied.
 void RgbOfRgba(std::span<const uint8_t> rgba, AlphaUse use, std::span<uint8_t> rgb);
-// Divides the colours of RGBA [n, 4] by their alpha, as Pillow converts "RGBa" to "RGBA".
+// Divides the colours of RGBA [n, 4] by their alpha, as Pillow reads such pictures. Where alpha is
+// 0, they become 0.
 void Unpremultiply(std::span<uint8_t> rgba);
 
 // Converts CMYK [n, 4] as Adobe stores it (255 is no ink) to RGB [n, 3]. The result equals Pillow's

@@ -48,7 +48,7 @@ TEST(Picture, AlphaIsDroppedIfAsked) {
 TEST(Picture, ColoursAreDividedByAlpha) {
   std::vector<uint8_t> rgba = {10, 20, 30, 255, 10, 20, 30, 0, 10, 20, 200, 128};
   Unpremultiply(rgba);
-  EXPECT_THAT(rgba, ElementsAre(10, 20, 30, 255, 10, 20, 30, 0, 19, 39, 255, 128));
+  EXPECT_THAT(rgba, ElementsAre(10, 20, 30, 255, 0, 0, 0, 0, 19, 39, 255, 128));
 }
 
 TEST(Picture, InkDarkens) {

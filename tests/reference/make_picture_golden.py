@@ -14,6 +14,7 @@ OpenCV is asked to do without Intel's IPP, whose cubic depends on the processor.
     WxH.png              pictures, some with alpha
     resize/A_to_WxH_K.png  a picture resized by K: lanczos (Pillow), area and cubic (OpenCV)
     RULE_SET.png         a set's frames, one below the other
+    alpha/NAME.png       a picture of golden/codec that has alpha, by convert("RGB")
 """
 
 import math
@@ -22,7 +23,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 OWN_TARGET = {"vggt_crop": 518, "vggt_pad": 518, "da3": 504, "omega": 512}
 WITHOUT_ALPHA = ("pi3", "da3")
@@ -198,6 +199,7 @@ def sizes_to_plan(rng):
 def main():
     out = Path(sys.argv[1])
     (out / "resize").mkdir(parents=True, exist_ok=True)
+    (out / "alpha").mkdir(exist_ok=True)
     cv2.ipp.setUseIPP(False)
     rng = np.random.default_rng(5)
     plans = []
@@ -229,6 +231,15 @@ def main():
                 resized = Image.fromarray(cv2.resize(np.asarray(image), (width, height),
                                                      interpolation=how))
             resized.save(out / "resize" / f"{name}_to_{width}x{height}_{kind}.png", optimize=True)
+    for path in sorted((Path(__file__).parents[1] / "golden/codec").iterdir()):
+        if path.suffix == ".heic" or ".expected." in path.name:
+            continue
+        try:
+            image = Image.open(path)
+        except UnidentifiedImageError:  # 16-bit grey whose 0 is white
+            continue
+        if image.mode == "RGBA":
+            image.convert("RGB").save(out / "alpha" / f"{path.name}.png", optimize=True)
     for rule, (target, patch) in TARGETS.items():
         for name, members in SETS.items():
             try:
