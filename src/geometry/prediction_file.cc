@@ -8,7 +8,6 @@
 #include <span>
 #include <string_view>
 #include <system_error>
-#include <utility>
 
 #include "core/error.h"
 #include "core/file.h"
@@ -61,8 +60,7 @@ SceneGeometry ReadPrediction(const fs::path& folder, const std::string& name,
     throw Error("the export does not say how its pictures became frames", file.string());
   }
   CheckEqualSizes(frames, file.string());
-  const auto [width, height] =
-      std::pair(frames.transforms[0].model_width, frames.transforms[0].model_height);
+  const int width = frames.transforms[0].model_width, height = frames.transforms[0].model_height;
   const ZipReader zip(file);
   const Shape maps = {frames.frames, height, width};
   const std::vector<float> poses =
