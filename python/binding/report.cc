@@ -67,8 +67,12 @@ class TableMaker {
       for (const LayerStatistics& layer : layers_) layers.push_back(&layer);
       if (!maker->needs_statistics) layers.clear();
       if (progress) progress(name, 0);
+      const QkStore& store = export_->store();
+      const auto read_matches = [&] {
+        return ReadOwnMatches(export_->described(), store.description());
+      };
       std::vector<ReportTable> tables =
-          maker->make({export_->store(), std::move(layers), sparsity_, stop_check});
+          maker->make({store, std::move(layers), sparsity_, stop_check, &matches_, read_matches});
       if (progress) progress(name, 1);
       return tables;
     });
@@ -100,6 +104,7 @@ class TableMaker {
   std::mutex mutex_;  // for what follows
   std::vector<LayerStatistics> layers_;
   std::vector<LayerSparsity> sparsity_;
+  std::optional<MatchBoard> matches_;
 };
 
 nb::object ColumnOf(const ReportTable& table, size_t column) {

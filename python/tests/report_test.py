@@ -102,6 +102,26 @@ def test_rows_are_a_sample(made: Export) -> None:
         made.report(rows="some")
 
 
+def test_matches_need_the_exports_geometry(made: Export, golden: Path, tmp_path: Path) -> None:
+    with pytest.raises(va.MissingFile, match="has no geometry to hold heads against"):
+        _ = made.report().matches
+    demo = golden.parents[3] / "examples/demo"
+    scene = va.export(
+        demo / "images",
+        out=tmp_path / "out",
+        num_images=2,
+        image_size=70,
+        save_qk=True,
+        geometry_from=demo / "cameras.json",
+        progress=False,
+    )
+    report = scene.report()
+    matches = report.matches
+    assert len(matches["hit1"]) == len(scene.layers) * scene.heads
+    assert ((matches["hit1"] >= 0) & (matches["hit1"] <= 1)).all()
+    assert report.match_pairs["frame_b"].tolist() == [1, 0]
+
+
 def test_threads_may_share_a_report(made: Export) -> None:
     report = made.report()
     tables: list[va.Table] = []

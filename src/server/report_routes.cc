@@ -8,8 +8,6 @@
 #include "analysis/head_similarity.h"
 #include "attention/request_words.h"
 #include "formats/npy.h"
-#include "geometry/geometry_folder.h"
-#include "geometry/scene_matches.h"
 #include "server/answer_form.h"
 #include "server/recipe_answer.h"
 #include "server/report_answer.h"
@@ -34,21 +32,6 @@ std::optional<Refusal> WhyNot(const OpenedExport& opened) {
 const QkStore& StoreOf(const OpenedExport& opened) {
   if (const auto why = WhyNot(opened)) throw Refusal(*why);
   return opened.rows->store();
-}
-
-// What the export's own cameras and depth say of its pictures.
-SceneMatches ReadOwnMatches(const OpenedExport& opened) {
-  const auto folder = opened.described.GeometryFolder();
-  if (!folder) {
-    throw Refusal(404, "this export has no geometry to hold heads against", opened.id,
-                  "Export with --geometry, or add cameras with vggt-attn geometry.");
-  }
-  const FrameList& frames = StoreOf(opened).description();
-  SceneMatches matches = MatchesOf(ReadGeometryFolder(*folder, frames), frames);
-  if (!matches.pairs.empty()) return matches;
-  throw Refusal(422,
-                "its geometry has no depth, or no two pictures that share enough of what they show",
-                opened.id);
 }
 
 void CheckParams(const Request& request, std::vector<std::string_view> known) {
@@ -178,7 +161,7 @@ ReportRoutes::Tables ReportRoutes::Made(const ReportTableMaker& maker, const Ope
     TableSource source{store, layers, sparsity_.Of(opened->id, opened->version), stop_check};
     if (maker.needs_matches) {
       source.matches = &matches_.Of(opened->id, version);
-      source.read_matches = [&] { return ReadOwnMatches(*opened); };
+      source.read_matches = [&] { return ReadOwnMatches(opened->described, store.description()); };
     }
     tables = std::make_shared<const MadeTables>(MadeTables{maker.make(source), left_out});
     const std::lock_guard lock(mutex_);

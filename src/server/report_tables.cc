@@ -10,6 +10,8 @@
 #include "analysis/statistics_tables.h"
 #include "analysis/token_flow.h"
 #include "analysis/views_table.h"
+#include "core/error.h"
+#include "geometry/geometry_folder.h"
 
 namespace vggt {
 namespace {
@@ -90,6 +92,18 @@ constexpr ReportTableMaker kMakers[] = {
 };
 
 }  // namespace
+
+SceneMatches ReadOwnMatches(const Export& described, const FrameList& frames) {
+  const auto folder = described.GeometryFolder();
+  if (!folder) {
+    throw MissingFile("this export has no geometry to hold heads against", "",
+                      "Export with `geometry`, or add cameras with vggt-attn geometry.");
+  }
+  SceneMatches matches = MatchesOf(ReadGeometryFolder(*folder, frames), frames);
+  if (!matches.pairs.empty()) return matches;
+  throw Error("its geometry has no depth, or no two pictures that share enough of what they show",
+              folder->string());
+}
 
 std::span<const ReportTableMaker> ReportTableMakers() { return kMakers; }
 

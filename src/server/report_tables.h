@@ -14,6 +14,7 @@
 #include "analysis/sparsity.h"
 #include "core/parallel.h"
 #include "geometry/scene_matches.h"
+#include "store/export/export_reader.h"
 #include "store/qk/qk_store.h"
 
 namespace vggt {
@@ -43,6 +44,10 @@ struct ReportTableMaker {
   bool needs_matches;     // of the export's own geometry
   MakeTables make;        // the table of that name, which some stores have not, and others
 };
+
+// For TableSource: what the export's own cameras and depth say of its frames. Throws MissingFile if
+// it has none, Error if they tell of no match, and like ReadGeometryFolder.
+SceneMatches ReadOwnMatches(const Export& described, const FrameList& frames);
 
 std::span<const ReportTableMaker> ReportTableMakers();
 
