@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 
 #include "formats/safetensors.h"
+#include "model/families/pi3.h"
 #include "model/synthetic.h"
 #include "testing.h"
 
@@ -61,6 +62,35 @@ TEST(CheckpointReport, AnyPrefixIsFound) {
     const TestDir dir;
     EXPECT_EQ(ReadModelPlan(Make(dir, Whole(TinyConv(), prefix))).prefix, prefix);
   }
+}
+
+// What belongs to a Pi3X and is not read is known by name; nothing else is passed over.
+TEST(CheckpointReport, TensorsThatAFamilyDoesNotHaveAreRefused) {
+  const ModelPlan pi3 = Pi3Plan({.dim = 64,
+                                 .depth = 2,
+                                 .head_dim = 16,
+                                 .hidden = 128,
+                                 .registers = 5,
+                                 .encoder_depth = 1,
+                                 .encoder_registers = 4,
+                                 .position_grid = 3});
+  Tensors tensors = Whole(pi3, "");
+  for (const char* known : {"point_decoder.blocks.0.attn.qkv.weight", "image_mean",
+                            "pose_inject_blk.0.norm1.weight", "metric_token"}) {
+    tensors.push_back({known, DType::kF16, {2}});
+  }
+  {
+    const TestDir dir;
+    const CheckpointReport report = InspectCheckpoint(Make(dir, tensors));
+    EXPECT_EQ(report.problems, std::vector<std::string>{});
+    EXPECT_EQ(report.ignored, 4U);
+    EXPECT_EQ(report.plan.family, "Pi3X architecture");
+  }
+  tensors.push_back({"decoder.1.attn.gate.weight", DType::kF16, {2}});
+  const TestDir dir;
+  const Checkpoint checkpoint = Make(dir, tensors);
+  EXPECT_THAT(ErrorOf([&] { ReadModelPlan(checkpoint); }),
+              HasSubstr("decoder.1.attn.gate.weight is no tensor of Pi3X architecture"));
 }
 
 TEST(CheckpointReport, HeadsAreReported) {
