@@ -40,7 +40,7 @@ fi
 tools/quietly.sh build/build.log cmake --build --preset release --target vggt-attn
 
 echo "Exporting what the bundled model looks at in six pictures of one still life …"
-build/vggt-attn export --image_set_name demo --num_images 6 --save_per_head --save_qk --overwrite
+build/vggt-attn export --image_set_name demo --num_images 6 --save_per_head --save_qk --geometry_from examples/demo --overwrite
 
 [[ $PWD == "$caller" ]] || printf '\nAll paths below are seen from %s\n' "$PWD"
 cat <<'TEXT'
@@ -54,6 +54,8 @@ What was written, in attn_first2all_demo/:
   attn_maps/layers_manifest.json           the list of the layers
   qk/global_01.safetensors                 each layer's queries and keys, from which any row of
     … to global_06, attention.json         attention follows exactly
+  geometry/                                the true cameras and depth of the scene, which come with it
+                                           (the bundled model predicts none): press 3 on the page
 
 What to do next:
 

@@ -76,6 +76,9 @@ def main():
     for number, entry in enumerate(manifest["layers"], 1):
         check_layer(root, number, entry)
     check_store(export / "qk")
+    cameras = json.loads((export / "geometry" / "cameras.json").read_text())
+    check(cameras["source"] == "given: cameras.json", "cameras are", cameras["source"])
+    check(len(cameras["frames"]) == PICTURES, "there are", len(cameras["frames"]), "cameras")
     pictures = sorted(p.stem for p in (export / "images").iterdir())
     check(pictures == [f"frame_{i:02d}" for i in range(PICTURES)], "images/ holds", pictures)
     print(f"{LAYERS} layers of {HEADS} heads over {PICTURES} pictures, maps and store, as the "
