@@ -78,7 +78,7 @@ void PrintModel(const Checkpoint& checkpoint, const std::string& key, const std:
   for (const BlockKind kind : kBlockKinds) PrintBlocks(plan, kind);
   fmt::print("  pictures  rule {}, patches of {} pixels\n", PictureRuleName(plan.picture_rule),
              plan.patch_size);
-  fmt::print("  size      {:.1f} million parameters in the aggregator, as {}\n",
+  fmt::print("  size      {:.1f} million parameters without prediction heads, as {}\n",
              static_cast<double>(parameters) / 1e6, fmt::join(report.dtypes, " and "));
   if (plan.prefix != "aggregator.") {
     fmt::print("  prefix    '{}' before every name\n", Printable(plan.prefix));
