@@ -11,7 +11,7 @@ namespace vggt {
 namespace {
 
 // The flags, or nothing if they are refused.
-std::optional<PictureFlags> Parse(std::vector<std::string> reversed) {
+std::optional<PictureFlags> ParsePictureFlags(std::vector<std::string> reversed) {
   CLI::App app;
   PictureFlags flags;
   DeclarePictureFlags(app, flags, "none");
@@ -24,11 +24,12 @@ std::optional<PictureFlags> Parse(std::vector<std::string> reversed) {
 }
 
 TEST(PictureFlags, AreNotGivenUnlessTheyAre) {
-  const auto none = Parse({});
+  const auto none = ParsePictureFlags({});
   ASSERT_TRUE(none);
   EXPECT_EQ(none->rule(), std::nullopt);
   EXPECT_EQ(none->image_size, 0);
-  const auto all = Parse({"--exif_transpose", "64", "--image_size", "omega", "--picture_rule"});
+  const auto all =
+      ParsePictureFlags({"--exif_transpose", "64", "--image_size", "omega", "--picture_rule"});
   ASSERT_TRUE(all);
   EXPECT_EQ(all->rule(), PictureRule::kOmega);
   EXPECT_EQ(all->image_size, 64);
@@ -37,14 +38,14 @@ TEST(PictureFlags, AreNotGivenUnlessTheyAre) {
 
 TEST(PictureFlags, EveryRuleHasItsName) {
   for (const PictureRule rule : kPictureRules) {
-    EXPECT_EQ(Parse({PictureRuleName(rule), "--picture_rule"})->rule(), rule);
+    EXPECT_EQ(ParsePictureFlags({PictureRuleName(rule), "--picture_rule"})->rule(), rule);
   }
 }
 
 TEST(PictureFlags, RefuseOtherValues) {
-  EXPECT_FALSE(Parse({"vggt", "--picture_rule"}));
+  EXPECT_FALSE(ParsePictureFlags({"vggt", "--picture_rule"}));
   for (const char* size : {"0", "-14", "4801", "1e3", "wide"}) {
-    EXPECT_FALSE(Parse({size, "--image_size"})) << size;
+    EXPECT_FALSE(ParsePictureFlags({size, "--image_size"})) << size;
   }
 }
 

@@ -11,7 +11,7 @@ namespace {
 
 using testing::TestDir;
 
-VideoFlags Parse(std::vector<std::string> arguments) {
+VideoFlags ParseVideoFlags(std::vector<std::string> arguments) {
   VideoFlags flags;
   CLI::App app;
   DeclareVideoFlags(app, flags);
@@ -21,14 +21,14 @@ VideoFlags Parse(std::vector<std::string> arguments) {
 }
 
 TEST(VideoFlags, SayWhatIsChosen) {
-  const VideoChoice evenly = ChoiceOf(Parse({"--video", "a.mp4"}), 7);
+  const VideoChoice evenly = ChoiceOf(ParseVideoFlags({"--video", "a.mp4"}), 7);
   EXPECT_FALSE(evenly.fps || evenly.every);
   EXPECT_EQ(evenly.num_images, 7);
   // The default of --num_images does not bound them.
-  const VideoChoice rate = ChoiceOf(Parse({"--fps", "1/4"}), 7);
+  const VideoChoice rate = ChoiceOf(ParseVideoFlags({"--fps", "1/4"}), 7);
   EXPECT_EQ(rate.fps, 0.25);
   EXPECT_FALSE(rate.every || rate.num_images);
-  VideoFlags flags = Parse({"--every", "30"});
+  VideoFlags flags = ParseVideoFlags({"--every", "30"});
   EXPECT_EQ(ChoiceOf(flags, 7).every, 30);
   EXPECT_FALSE(ChoiceOf(flags, 7).num_images);
   flags.number_given = true;
@@ -46,14 +46,14 @@ TEST(VideoFlags, WrongOnesAreRefused) {
                                                 {"--fps", "1", "--every", "2"},
                                                 {"--video", ""},
                                                 {"--video"}}) {
-    EXPECT_THROW(Parse(wrong), CLI::ParseError) << wrong[0] << ' ' << wrong.back();
+    EXPECT_THROW(ParseVideoFlags(wrong), CLI::ParseError) << wrong[0] << ' ' << wrong.back();
   }
 }
 
 TEST(VideoFlags, NeedAVideo) {
   EXPECT_NO_THROW(RefuseVideoFlags({}));
-  EXPECT_THROW(RefuseVideoFlags(Parse({"--fps", "1"})), WrongUsage);
-  EXPECT_THROW(RefuseVideoFlags(Parse({"--every", "1"})), WrongUsage);
+  EXPECT_THROW(RefuseVideoFlags(ParseVideoFlags({"--fps", "1"})), WrongUsage);
+  EXPECT_THROW(RefuseVideoFlags(ParseVideoFlags({"--every", "1"})), WrongUsage);
 }
 
 TEST(VideoFlags, AVideoIsToldByItsName) {
