@@ -124,7 +124,7 @@ class Watcher : public AttentionObserver {
   // [heads, tokens, head_dim]
   void Keep(const std::string& block, const std::string& what, const QueriesKeys& qk) {
     for (const auto& [name, x] : {std::pair{"_q", qk.q}, {"_k", qk.k}}) {
-      std::vector<float>& values = seen[block + name + what];
+      std::vector<float>& values = seen[fmt::format("{}{}{}", block, name, what)];
       for (int64_t h = 0; h < qk.heads; ++h) {
         for (int64_t t = 0; t < qk.tokens(); ++t) {
           const float* from = x + t * qk.token_stride + h * qk.head_dim;
