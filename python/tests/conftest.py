@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,11 @@ from small_pictures import noise, save_noise
 
 import vggt_attn as va
 from vggt_attn import Export
+
+# Shells ignore these for what they run in the background, as nohup does, and programs that tests
+# start and end inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")

@@ -41,6 +41,16 @@ def test_pictures_follow_a_rule(pictures: Path, tmp_path: Path) -> None:
         va.export(pictures, out=tmp_path / "wrong", picture_rule="vggt", **SMALL)
 
 
+def test_a_family_is_chosen(pictures: Path, tmp_path: Path) -> None:
+    causal = va.export(pictures, out=tmp_path / "c", family="streamvggt", save_qk=True, **SMALL)
+    mass = causal.attention(layer=2, frame=1, row=1, col=1).sum(axis=(1, 2))
+    assert mass[0] > 0
+    assert mass[1] > 0
+    assert mass[2] == 0  # a later picture
+    with pytest.raises(va.Error, match=r"family 'vggt2'.*vggt, streamvggt"):
+        va.export(pictures, out=tmp_path / "wrong", family="vggt2", **SMALL)
+
+
 def test_says_what_it_is(made: Export) -> None:
     assert (made.frames, made.grid, made.name) == (3, (4, 5), "noise")
     assert made.layers == list(range(1, len(made.layers) + 1)) == list(made.maps)
@@ -430,8 +440,6 @@ def test_control_c_ends_an_export_and_leaves_nothing(tmp_path: Path) -> None:
         stderr=subprocess.PIPE,
         text=True,
         env=os.environ | {"TMPDIR": str(tmp_path)},
-        # Shells ignore it for what they run in the background.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     )
     assert process.stdout is not None
     assert process.stdout.readline().strip() == stage
