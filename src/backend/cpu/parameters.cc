@@ -25,7 +25,7 @@ class Loader {
       stage.tokens.push_back(weights_.Values(token.tensor));
     }
     if (spec.positions) stage.positions = weights_.Values(spec.positions->tensor);
-    if (!spec.periods.empty()) stage.periods = weights_.Values(spec.periods);
+    if (!spec.periods.empty()) stage.periods = weights_.PositiveValues(spec.periods);
     for (const BlockSpec& block : spec.blocks) {
       stage.blocks.push_back(weights_.Block(block, plan_.tapped(block.id)));
       if (progress_) progress_(++done_ / blocks_);

@@ -38,6 +38,17 @@ NormParameters WeightLoader::Norm(const NormSpec& spec) const {
   return {Values(spec.name + ".weight"), Values(spec.name + ".bias"), spec.eps};
 }
 
+FloatBuffer WeightLoader::PositiveValues(const std::string& name) const {
+  FloatBuffer values = Values(name);
+  for (const float value : values.span()) {
+    if (value > 0) continue;
+    throw Error(
+        fmt::format("tensor {} holds values that are not positive", Printable(prefix_ + name)),
+        checkpoint_.name(), "The file is damaged.");
+  }
+  return values;
+}
+
 std::optional<NormParameters> WeightLoader::Norm(const std::optional<NormSpec>& spec) const {
   return spec ? std::optional(Norm(*spec)) : std::nullopt;
 }

@@ -23,6 +23,8 @@ class WeightLoader {
 
   // The named tensor as float32; `rows` > 0 takes only the first rows.
   FloatBuffer Values(const std::string& name, int64_t rows = 0) const;
+  // The same; throws Error if a value is not positive.
+  FloatBuffer PositiveValues(const std::string& name) const;
   NormParameters Norm(const NormSpec& spec) const;
   std::optional<NormParameters> Norm(const std::optional<NormSpec>& spec) const;
   Linear Layer(const LinearSpec& spec, LinearEpilogue epilogue);

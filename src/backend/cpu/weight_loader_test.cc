@@ -16,13 +16,14 @@ using testing::ErrorOf;
 using ::testing::HasSubstr;
 using testing::TestDir;
 
-// p.a, a linear layer 2 → 2 with a scale; p.nan.
+// p.a, a linear layer 2 → 2 with a scale; p.nan; p.signs, 1 and 0.
 Checkpoint Small(const TestDir& dir) {
   const std::vector<std::pair<SafetensorsWriter::Entry, std::vector<float>>> tensors = {
       {{"p.a.bias", DType::kF32, {2}}, {1, 2}},
       {{"p.a.weight", DType::kF32, {2, 2}}, {1, 2, 3, 4}},
       {{"p.nan", DType::kF32, {1}}, {std::nanf("")}},
-      {{"p.scale", DType::kF32, {2}}, {10, 100}}};
+      {{"p.scale", DType::kF32, {2}}, {10, 100}},
+      {{"p.signs", DType::kF32, {2}}, {1, 0}}};
   std::vector<SafetensorsWriter::Entry> entries;
   for (const auto& [entry, values] : tensors) entries.push_back(entry);
   SafetensorsWriter writer(dir / "w", entries, {});
@@ -55,6 +56,15 @@ TEST(WeightLoader, NamesWhatIsMissingOrNotFinite) {
   EXPECT_THAT(ErrorOf([&] { loader.Values("b"); }), HasSubstr("tensor p.b is missing"));
   EXPECT_THAT(ErrorOf([&] { loader.Values("nan"); }),
               HasSubstr("tensor p.nan holds infinite or NaN values"));
+}
+
+TEST(WeightLoader, NamesWhatIsNotPositive) {
+  const TestDir dir;
+  const Checkpoint checkpoint = Small(dir);
+  const WeightLoader loader(checkpoint, "p.", Precision::kF32);
+  EXPECT_EQ(loader.PositiveValues("scale")[1], 100);
+  EXPECT_THAT(ErrorOf([&] { loader.PositiveValues("signs"); }),
+              HasSubstr("tensor p.signs holds values that are not positive"));
 }
 
 }  // namespace
