@@ -104,7 +104,7 @@ TEST(MappedFile, KnowsWhetherItsNameStillMeansIt) {
 
 TEST(MappedFile, ManyThreadsMayMeetTheEndAtOnce) {
   const TestDir dir;
-  const std::string text(256 * kPage, '\1');
+  const std::string text(32 * kPage, '\1');
   for (int round = 0; round < 20; ++round) {
     const MappedFile file(dir.Write("a", text));
     std::atomic<bool> go = false;

@@ -14,13 +14,15 @@
 namespace vggt {
 namespace {
 
-// numpy.quantile's formula on a sorted copy.
+// numpy.quantile's formula on a copy, sorted as far as it reads it.
 double Sorted(std::vector<float> values, double q) {
-  std::sort(values.begin(), values.end());
   const double place = q * static_cast<double>(values.size() - 1);
   const auto i = static_cast<size_t>(place);
   const double t = place - static_cast<double>(i);
-  const float a = values[i], b = values[std::min(i + 1, values.size() - 1)], d = b - a;
+  const auto at = values.begin() + static_cast<std::ptrdiff_t>(i);
+  std::nth_element(values.begin(), at, values.end());
+  const auto next = std::min_element(at + 1, values.end());
+  const float a = *at, b = next == values.end() ? a : *next, d = b - a;
   return t < 0.5 ? a + d * t : b - d * (1 - t);
 }
 
