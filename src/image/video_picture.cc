@@ -110,7 +110,8 @@ SourceRows ChooseRows(const AVFrame& frame) {
   // Colour planes may have half the rows; the two fields have equally many of them only if the
   // height is a multiple of 4.
   if (!IsInterlaced(frame) || frame.height % 4 != 0) return rows;
-  const auto format = static_cast<AVPixelFormat>(frame.format);
+  const bool known = frame.format >= 0 && frame.format < AV_PIX_FMT_NB;
+  const auto format = known ? static_cast<AVPixelFormat>(frame.format) : AV_PIX_FMT_NONE;
   const AVPixFmtDescriptor* description = av_pix_fmt_desc_get(format);
   if ((description->flags & AV_PIX_FMT_FLAG_PAL) != 0) return rows;  // plane 1 is a palette
   rows.height = frame.height / 2;
@@ -146,7 +147,8 @@ int OrientationOf(const DisplayMatrix& matrix) {
 Picture PictureOfFrame(const AVFrame& frame, PixelAspect aspect,
                        const std::optional<DisplayMatrix>& matrix, const std::string& name) {
   CheckPictureSize(frame.width, frame.height, name);
-  const auto format = static_cast<AVPixelFormat>(frame.format);
+  const bool known = frame.format >= 0 && frame.format < AV_PIX_FMT_NB;
+  const auto format = known ? static_cast<AVPixelFormat>(frame.format) : AV_PIX_FMT_NONE;
   const AVPixFmtDescriptor* description = av_pix_fmt_desc_get(format);
   if (description == nullptr || sws_isSupportedInput(format) == 0) {
     throw Error(fmt::format("its pixels are of a format that is not read ({})",
