@@ -13,18 +13,18 @@ Usage: ./test.sh [--asan]
 
 Installs missing Debian or Ubuntu packages (as root or through sudo), builds everything in build/
 and runs all tests; then builds the Python package in build-wheel/ and tests it as users install it.
---asan builds in build-asan/ with AddressSanitizer and UndefinedBehaviorSanitizer instead, without
-the Python package.
+--asan builds in build-asan/ with clang, AddressSanitizer and UndefinedBehaviorSanitizer instead,
+without the Python package.
 TEXT
     exit
     ;;
   *) echo "test.sh: unknown argument '$1' (see --help)" >&2 && exit 2 ;;
 esac
 cd "$(dirname "${BASH_SOURCE[0]}")"
-build=build bench=ON
-[[ $preset == release ]] || build=build-$preset bench=OFF
+build=build bench=ON needs=(--tests)
+[[ $preset == release ]] || build=build-$preset bench=OFF needs+=(--checks)
 
-tools/setup.sh --tests
+tools/setup.sh "${needs[@]}"
 . tools/ccache.sh
 
 echo "Building in $build/ (some minutes, the first time) …"

@@ -32,6 +32,14 @@ if(VGGT_SANITIZE)
   target_compile_options(vggt_options INTERFACE -fsanitize=${VGGT_SANITIZE} -fno-sanitize-recover=all
                                                 -fno-omit-frame-pointer)
   target_link_options(vggt_options INTERFACE -fsanitize=${VGGT_SANITIZE})
+  if(VGGT_SANITIZE MATCHES address)
+    target_compile_definitions(vggt_options INTERFACE VGGT_ADDRESS_SANITIZER)
+  elseif(VGGT_SANITIZE MATCHES thread)
+    target_compile_definitions(vggt_options INTERFACE VGGT_THREAD_SANITIZER)
+  endif()
+  # Highway's portable kernels round numbers beyond int32 by a cast.
+  target_compile_options(
+    vggt_options INTERFACE $<$<CXX_COMPILER_ID:Clang>:-fsanitize-ignorelist=${PROJECT_SOURCE_DIR}/cmake/sanitizers.ignore>)
   # Kernels for four lanes are those for eight, compiled again: half of the time that ops takes.
   target_compile_definitions(vggt_options INTERFACE "HWY_DISABLED_TARGETS=(HWY_SSE4|HWY_SSSE3)")
 endif()

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Builds the fuzzers with clang in build-fuzz/ and runs each for some seconds, from the seeds in
-# fuzz/seeds/ and the tests' golden files. Fails on the first finding and keeps what made it.
+# Builds the fuzzers in build-asan/ and runs each for some seconds, from the seeds in fuzz/seeds/ and
+# the tests' golden files. Fails on the first finding and keeps what made it.
 set -euo pipefail
 
 usage() {
@@ -9,8 +9,8 @@ usage() {
 Usage: tools/fuzz.sh [--seconds N] [NAME …]
 
 Runs the fuzzers NAME_fuzz, or all of them, for N seconds each (20), as many at a time as there are
-processors. What makes one fail is kept in build-fuzz/findings/. Needs clang and what the program
-is built with: tools/setup.sh --checks.
+processors. What makes one fail is kept in build-asan/findings/. Needs what tools/setup.sh --tests
+--checks installs.
 TEXT
 }
 
@@ -28,28 +28,28 @@ done
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 ((${#names[@]})) || for file in fuzz/*_fuzz.cc; do names+=("$(basename "$file" _fuzz.cc)"); done
 
-tools/quietly.sh build-fuzz/configure.log cmake --preset fuzz
-tools/quietly.sh build-fuzz/build.log cmake --build --preset fuzz
+tools/quietly.sh build-asan/configure.log cmake --preset asan
+tools/quietly.sh build-asan/build.log cmake --build --preset asan --target fuzzers
 
 run() {
   local name=$1 seconds=$2 seeds=() corpus log
   corpus=$(mktemp -d)
-  log=build-fuzz/$name.log
+  log=build-asan/$name.log
   case $name in
     decode_picture) seeds=(tests/golden/codec) ;;
     open_checkpoint) seeds=(tests/golden/checkpoints) ;;
     read_export | read_npz) seeds=(tests/golden/export/conv_single_image/attn_maps) ;;
   esac
   [[ ! -d fuzz/seeds/$name ]] || seeds+=("fuzz/seeds/$name")
-  mkdir -p build-fuzz/findings
-  if build-fuzz/fuzz/"${name}"_fuzz "$corpus" "${seeds[@]}" -max_total_time="$seconds" \
+  mkdir -p build-asan/findings
+  if build-asan/fuzz/"${name}"_fuzz "$corpus" "${seeds[@]}" -max_total_time="$seconds" \
     -timeout=25 -rss_limit_mb=4000 -max_len=200000 -print_final_stats=1 \
-    -artifact_prefix=build-fuzz/findings/"$name"- >"$log" 2>&1; then
+    -artifact_prefix=build-asan/findings/"$name"- >"$log" 2>&1; then
     echo "$name: $(sed -n 's/^stat::number_of_executed_units: *//p' "$log") inputs, no finding"
     rm -r "$corpus"
   else
     tail -n 60 "$log" >&2
-    echo "$name: a finding; see $log and build-fuzz/findings/" >&2
+    echo "$name: a finding; see $log and build-asan/findings/" >&2
     rm -r "$corpus"
     return 1
   fi

@@ -15,7 +15,7 @@ oneDNN 3.2 with pip, on Debian 12, whose own is older.
 
   --python   also, in build-python/ with pip, what the Python package is built and tested with
   --tests    also what the tests and benchmarks need; includes --python
-  --checks   also what .ci/run needs: clang, clang-format, clang-tidy, valgrind
+  --checks   also what ./test.sh --asan and .ci/run need: clang, clang-format, clang-tidy, valgrind
 TEXT
 }
 

@@ -20,6 +20,13 @@
 #include <utility>
 #include <vector>
 
+#ifdef VGGT_ADDRESS_SANITIZER
+// The search for leaks asks functions of these names. LLVM's OpenMP keeps addresses where it does
+// not look, and Fontconfig (src/render) as distances from others, which it cannot follow.
+extern "C" const char* __lsan_default_suppressions() { return "leak:libomp\nleak:libfontconfig"; }
+extern "C" const char* __lsan_default_options() { return "print_suppressions=0"; }
+#endif
+
 namespace vggt {
 namespace {
 
@@ -29,7 +36,7 @@ thread_local bool alone = false;
 thread_local bool pool_lost = false;
 [[maybe_unused]] const int registered = pthread_atfork(nullptr, nullptr, [] { pool_lost = true; });
 
-#ifdef __SANITIZE_THREAD__
+#ifdef VGGT_THREAD_SANITIZER
 // ThreadSanitizer does not see how the threads of GCC's OpenMP wait for each other, and would
 // report races where there are none. So its build has a team of plain threads.
 thread_local int thread_index = 0;
@@ -149,7 +156,7 @@ void WithWholePool(const std::function<void()>& body) {
 }
 
 int ThreadIndex() {
-#ifdef __SANITIZE_THREAD__
+#ifdef VGGT_THREAD_SANITIZER
   return thread_index;
 #else
   return omp_get_thread_num();

