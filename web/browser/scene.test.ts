@@ -6,7 +6,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Browser } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from "vitest";
+import { writeNpy } from "../fixtures/npy";
 import type { Point } from "../src/core/maps/geometry";
+import { parseNpys, type NpyArray } from "../src/core/source/npy";
 import { addGeometry, repository } from "./exports";
 import { Server } from "./server";
 import { cellPixel, openBrowser, Viewer } from "./viewer";
@@ -135,6 +137,53 @@ describe("the scene in 3D", () => {
     await expect.poll(() => viewer.page.url()).not.toBe(before);
     expect(new URL(viewer.page.url()).searchParams.get("view")).toBe("scene");
     expect(await viewer.violations()).toEqual([]);
+  });
+
+  it("has all points where the hand rests, and as many as keep up with it meanwhile", async () => {
+    viewer = await Viewer.open(browser, server);
+    viewer.allow(/GPU stall due to ReadPixels/);
+    // Every point over and over.
+    const often = ({ shape, data }: NpyArray, times: number): NpyArray => {
+      const out = new (data.constructor as typeof Float32Array)(times * data.length);
+      for (let i = 0; i < times; i++) out.set(data as Float32Array, i * data.length);
+      return { shape: [times * shape[0]!, ...shape.slice(1)], data: out };
+    };
+    const kAll = 150_000;
+    await viewer.page.route("**/api/geometry/points.npy*", async (route) => {
+      const answer = await route.fetch();
+      const arrays = parseNpys(new Uint8Array(await answer.body()));
+      const times = Math.ceil(kAll / arrays[0]!.shape[0]!);
+      const body = Buffer.concat(arrays.map((each) => writeNpy(often(each, times))));
+      await route.fulfill({ response: answer, body });
+    });
+    await viewer.page.goto(`${server.address}${kScene}&view=scene`);
+    const canvas = viewer.id("scene-canvas");
+    const told = () => canvas.evaluate(({ dataset: { drawn, points } }) => [drawn, points]);
+    await expect.poll(async () => Number((await told())[1])).toBeGreaterThanOrEqual(kAll);
+    const all = (await told())[1];
+    await expect.poll(told).toEqual([all, all]);
+    const drawn = await canvas.evaluateHandle((element) => {
+      // A clock by which every picture takes long.
+      const now = performance.now.bind(performance);
+      performance.now = () => 1000 * now();
+      const seen: number[] = [];
+      const look = () => seen.push(Number((element as HTMLElement).dataset["drawn"]));
+      new MutationObserver(look).observe(element, { attributeFilter: ["data-drawn"] });
+      return seen;
+    });
+    const box = (await canvas.boundingBox())!;
+    const [x, y] = [box.x + box.width / 2, box.y + box.height / 2];
+    await viewer.page.mouse.move(x, y);
+    await viewer.page.mouse.down();
+    let far = 0;
+    await expect
+      .poll(async () => {
+        await viewer.page.mouse.move(x + 10 * (++far % 20), y, { steps: 3 });
+        return drawn.jsonValue();
+      })
+      .toContain(50_000);
+    await viewer.page.mouse.up();
+    await expect.poll(async () => (await drawn.jsonValue()).at(-1)).toBe(Number(all));
   });
 
   it("says what geometry would add where there is none", async () => {

@@ -32,7 +32,7 @@ import { GLTFExporter } from "three/examples/jsm/exporters/GLTFExporter.js";
 import { frustum, type Vector } from "../core/maps/camera";
 import { pick } from "../core/maps/pick";
 import type { GeometryInfo, GeometryPoints } from "../core/source/wire_geometry";
-import { budgetAfter, type Budget } from "./point_budget";
+import { budgetAfter, firstBudget, type Budget } from "./point_budget";
 
 export class NoWebGL extends Error {
   override name = "NoWebGL";
@@ -79,8 +79,9 @@ const kTextureWidth = 2048;
 const kPickPixels = 5;
 const kCameraPixels = 14;
 const kMostPointPixels = 24;
+const kRestMs = 300; // after which the hand rests
 
-// Without a graphics processor, smooth edges would cost more than all else.
+// Without a graphics processor, smooth edges would cost more than all else, and each point costs as much as hundreds.
 function drawnBySoftware(): boolean {
   const context = document.createElement("canvas").getContext("webgl2");
   const told = context?.getExtension("WEBGL_debug_renderer_info");
@@ -162,7 +163,10 @@ export class SceneView {
   private extent = 1;
   private budget: Budget;
   private asked = 0;
+  private resting = 0;
+  private shown = 0; // points of the picture on the canvas
   private warm = false;
+  private readonly weak = drawnBySoftware();
   private onCanvas = { width: 1, height: 1 };
 
   // Throws NoWebGL. `onDrawn` is told of each picture drawn.
@@ -170,7 +174,7 @@ export class SceneView {
     private readonly canvas: HTMLCanvasElement,
     private readonly onDrawn: (budget: Budget) => void,
   ) {
-    const context = canvas.getContext("webgl2", { alpha: true, antialias: !drawnBySoftware() });
+    const context = canvas.getContext("webgl2", { alpha: true, antialias: !this.weak });
     if (!context) throw new NoWebGL();
     this.renderer = new WebGLRenderer({ canvas, context, alpha: true });
     this.renderer.setClearColor(0, 0);
@@ -190,7 +194,7 @@ export class SceneView {
     this.controls = new OrbitControls(this.camera, canvas);
     this.controls.zoomToCursor = true;
     this.controls.addEventListener("change", () => this.draw());
-    this.budget = { drawn: 0, all: 0, milliseconds: 0 };
+    this.budget = firstBudget(0, this.weak);
   }
 
   private texture(pixels: Uint8Array, width: number, height: number): DataTexture {
@@ -226,7 +230,7 @@ export class SceneView {
     this.cloud = new Points(geometry, this.material);
     this.cloud.frustumCulled = false;
     this.scene.add(this.cloud);
-    this.budget = { drawn: Math.min(count, 500_000), all: count, milliseconds: 0 };
+    this.budget = firstBudget(count, this.weak);
     if (!framed) this.frameAll(info, positions);
     this.drawCameras();
     this.draw();
@@ -424,7 +428,7 @@ export class SceneView {
     const least = this.material.uniforms["least"]!.value as number;
     const found = pick(
       positions,
-      this.budget.drawn,
+      this.shown,
       matrix.elements,
       {
         x: (2 * x) / width - 1,
@@ -455,26 +459,36 @@ export class SceneView {
   }
 
   private draw(): void {
+    clearTimeout(this.resting);
     if (this.asked) return;
     this.asked = requestAnimationFrame(() => {
       this.asked = 0;
       const begin = performance.now();
-      this.render();
+      this.render(this.budget.drawn);
       // Only a pixel that is read says that all is drawn.
       const gl = this.renderer.getContext();
       gl.readPixels(0, 0, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, new Uint8Array(4));
-      // What is drawn for the first time is still on its way to the processor.
-      if (this.warm) this.budget = budgetAfter(this.budget, performance.now() - begin);
-      this.warm = this.cloud !== null;
+      const took = performance.now() - begin;
       this.onDrawn(this.budget);
+      // What is drawn for the first time is still on its way to the processor.
+      if (this.warm) this.budget = budgetAfter(this.budget, took);
+      this.warm = this.cloud !== null;
+      if (this.shown < this.budget.all) {
+        this.resting = window.setTimeout(() => this.drawAll(), kRestMs);
+      }
     });
   }
 
-  private render(): void {
+  private drawAll(): void {
+    this.render(this.budget.all);
+    this.onDrawn({ ...this.budget, drawn: this.shown });
+  }
+
+  private render(points: number): void {
+    this.shown = points;
     if (this.cloud) {
-      const { drawn, all } = this.budget;
-      this.cloud.geometry.setDrawRange(0, drawn);
-      const apart = this.spacing * Math.sqrt((this.info?.points ?? all) / Math.max(1, drawn));
+      this.cloud.geometry.setDrawRange(0, points);
+      const apart = this.spacing * Math.sqrt((this.info?.points ?? points) / Math.max(1, points));
       const pixels =
         this.renderer.domElement.height * this.camera.projectionMatrix.elements[5]! * 0.5;
       this.material.uniforms["size"]!.value = (this.look?.pointSize ?? 1) * 1.9 * apart * pixels;
@@ -483,7 +497,7 @@ export class SceneView {
   }
 
   async png(): Promise<Blob> {
-    this.render();
+    this.drawAll();
     const copy = document.createElement("canvas");
     [copy.width, copy.height] = [this.canvas.width, this.canvas.height];
     const context = copy.getContext("2d");
@@ -496,7 +510,7 @@ export class SceneView {
     );
   }
 
-  // The points that are drawn, in the colours that they have now, and the cameras.
+  // All points, in the colours that they have now, and the cameras.
   async glb(): Promise<Blob> {
     const out = new Scene();
     if (this.cloud) out.add(this.plainCloud(this.cloud.geometry));
@@ -512,7 +526,7 @@ export class SceneView {
   private plainCloud(from: BufferGeometry): Points {
     const least = this.material.uniforms["least"]!.value as number;
     const kept: number[] = [];
-    for (let i = 0; i < this.budget.drawn; i++) if (this.confidence[i]! >= least) kept.push(i);
+    for (let i = 0; i < this.budget.all; i++) if (this.confidence[i]! >= least) kept.push(i);
     const positions = from.getAttribute("position").array;
     const colours = from.getAttribute("colour").array;
     const cell = from.getAttribute("cell").array;
@@ -537,6 +551,7 @@ export class SceneView {
 
   dispose(): void {
     cancelAnimationFrame(this.asked);
+    clearTimeout(this.resting);
     this.controls.dispose();
     this.cloud?.geometry.dispose();
     disposeOf(this.cameras);
