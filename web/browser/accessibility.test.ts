@@ -13,10 +13,7 @@ beforeAll(async () => {
   browser = await openBrowser();
   server = await Server.start("project");
 });
-afterAll(async () => {
-  await browser.close();
-  await server.stop();
-});
+afterAll(() => server.stop());
 afterEach(() => viewer.close());
 
 async function open(path: string, look: Look = {}) {
@@ -62,15 +59,13 @@ describe("axe finds nothing serious", () => {
     viewer.allow(/422/);
     await viewer.id("vmax").waitFor();
     await act?.();
-    await viewer.page.waitForLoadState("networkidle");
+    await viewer.settled();
     expect(await viewer.violations()).toEqual([]);
     const unfold = viewer.id("unfold");
     if ((await unfold.isVisible()) && !act) {
       await unfold.click();
-      await viewer
-        .id("strips")
-        .click({ force: true, timeout: 1000 })
-        .catch(() => undefined);
+      const strips = viewer.id("strips");
+      if ((await strips.count()) > 0) await strips.click({ force: true });
       expect(await viewer.violations()).toEqual([]);
     }
   });

@@ -33,11 +33,8 @@ beforeAll(async () => {
     await new Promise((go) => setTimeout(go, 50));
   } while (report.state === "computing");
   expect(report.state).toBe("ready");
-});
-afterAll(async () => {
-  await browser.close();
-  await server.stop();
-});
+}, 180_000); // it is computed when nothing else is
+afterAll(() => server.stop());
 afterEach(() => viewer.close());
 
 async function open(path: string, look: Look = {}) {
@@ -246,7 +243,7 @@ describe("axe finds nothing serious in the atlas", () => {
   it.each(looks)("at $width pixels, $theme", async (look) => {
     await open(`${kStore}&view=atlas&thumbnails=query&curves=1`, look);
     await tiles().waitFor();
-    await viewer.page.waitForLoadState("networkidle");
+    await viewer.settled();
     expect(await viewer.violations()).toEqual([]);
     const unfold = viewer.id("unfold");
     if (await unfold.isVisible()) {

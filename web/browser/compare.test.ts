@@ -37,7 +37,6 @@ beforeAll(async () => {
   server = await Server.start("f32/demo", 0, folder);
 });
 afterAll(async () => {
-  await browser.close();
   await server.stop();
   rmSync(folder, { recursive: true });
 });

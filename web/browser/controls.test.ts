@@ -16,10 +16,7 @@ beforeAll(async () => {
   browser = await openBrowser();
   server = await Server.start("project");
 });
-afterAll(async () => {
-  await browser.close();
-  await server.stop();
-});
+afterAll(() => server.stop());
 beforeEach(async () => {
   viewer = await Viewer.open(browser, server, "?path=project&row=3&col=4&head=2");
   await viewer.shows(middle, [3], [2]);

@@ -13,10 +13,7 @@ beforeAll(async () => {
   browser = await openBrowser();
   server = await Server.start("project");
 });
-afterAll(async () => {
-  await browser.close();
-  await server.stop();
-});
+afterAll(() => server.stop());
 afterEach(() => viewer.close());
 
 const at = { row: 3, col: 4 };

@@ -13,10 +13,7 @@ beforeAll(async () => {
   browser = await openBrowser();
   server = await Server.start("store_demo");
 });
-afterAll(async () => {
-  await browser.close();
-  await server.stop();
-});
+afterAll(() => server.stop());
 afterEach(() => viewer.close());
 
 // Stored maps have every other row and column, what is computed from the store has all.

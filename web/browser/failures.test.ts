@@ -5,7 +5,7 @@ import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Browser } from "playwright-core";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { root, Server } from "./server";
 import { openBrowser, Viewer } from "./viewer";
 
@@ -17,7 +17,6 @@ let viewer: Viewer;
 const middle = { row: 3, col: 4 };
 
 beforeAll(async () => (browser = await openBrowser()));
-afterAll(() => browser.close());
 // Each test has its own copies, to break.
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), "vggt-page-"));

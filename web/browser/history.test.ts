@@ -13,10 +13,7 @@ beforeAll(async () => {
   browser = await openBrowser();
   server = await Server.start("project");
 });
-afterAll(async () => {
-  await browser.close();
-  await server.stop();
-});
+afterAll(() => server.stop());
 afterEach(() => viewer.close());
 
 const open = async (path: string) => (viewer = await Viewer.open(browser, server, path));

@@ -2,9 +2,9 @@
 // Windows of every size: what comes first, what gives way, and what uses the room.
 import type { Browser, Locator, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { pixel, shoot, type Shot } from "./pixels";
+import { linesOf, pixel, shoot, type Shot } from "./pixels";
 import { Server } from "./server";
-import { openBrowser, Viewer, type Look } from "./viewer";
+import { openBrowser, startBrowser, Viewer, type Look } from "./viewer";
 
 let browser: Browser;
 let server: Server;
@@ -14,10 +14,7 @@ beforeAll(async () => {
   browser = await openBrowser();
   server = await Server.start("project");
 });
-afterAll(async () => {
-  await browser.close();
-  await server.stop();
-});
+afterAll(() => server.stop());
 
 async function open(path: string, look: Look = {}) {
   viewer = await Viewer.open(browser, server, path, look);
@@ -265,87 +262,70 @@ describe("match lines", () => {
 });
 
 describe("the grid of the matrix", () => {
-  // The runs of columns (or rows) that have one colour from end to end.
-  function runs(
-    shot: Shot,
-    box: number[],
-    down: boolean,
-    gap: string,
-  ): [from: number, size: number][] {
-    const [left = 0, top = 0, right = 0, bottom = 0] = box;
-    const [from, to] = down ? [top, bottom] : [left, right];
-    const [start, end] = down ? [left, right] : [top, bottom];
-    const found: [number, number][] = [];
-    for (let at = from; at < to; at++) {
-      let whole = true;
-      for (let along = start; whole && along < end; along++) {
-        whole = (down ? pixel(shot, along, at) : pixel(shot, at, along)) === gap;
-      }
-      if (!whole) continue;
-      const last = found.at(-1);
-      if (last && last[0] + last[1] === at) last[1]++;
-      else found.push([at, 1]);
-    }
-    return found;
-  }
+  const screens = [
+    { ratio: 1, sizes: ["1280 × 600", "1440 × 900", "3840 × 2160"] },
+    { ratio: 1.25, sizes: ["1280 × 720", "1603 × 1011"] },
+    { ratio: 1.5, sizes: ["853 × 480", "1440 × 900"] },
+    { ratio: 2, sizes: ["640 × 360", "1603 × 1011"] },
+  ];
 
-  const kFrame = 87; // CSS pixels of the browser's own, over the page
-  const cases = [
-    [1280, 600, 1],
-    [1280, 720, 1.25],
-    [853, 480, 1.5],
-    [640, 360, 2],
-    [1440, 900, 1],
-    [1440, 900, 1.5],
-    [1603, 1011, 1.25],
-    [1603, 1011, 2],
-    [3840, 2160, 1],
-  ] as const;
-
-  it.each(cases)("is unbroken at %d × %d, at %d pixels a pixel", async (width, height, ratio) => {
+  describe.each(screens)("at $ratio pixels a pixel", ({ ratio, sizes }) => {
     // A browser on such a screen: one that is made to believe in it lays pages out in other pixels.
-    const screen = await openBrowser([
-      `--force-device-scale-factor=${ratio}`,
-      `--window-size=${width},${height + kFrame}`,
-    ]);
-    const page = await screen.newPage({ viewport: null });
-    await page.goto(`${server.address}?path=many&row=3&col=4&view=matrix`);
-    const [inner, real] = await page.evaluate(() => [innerHeight, devicePixelRatio]);
-    expect(real).toBe(ratio);
-    expect(Math.abs(inner! - height)).toBeLessThan(10);
-    const canvas = page.locator("[data-testid=matrix-maps] canvas");
-    await canvas.waitFor();
-    await page.evaluate(() => document.fonts.ready.then(() => undefined));
-    await expect.poll(() => page.locator("[aria-busy=true]").count()).toBe(0);
-    await page.mouse.move(0, 0);
-    const { gap, seen, whole } = await canvas.evaluate((element) => {
-      const list = element.closest(".shown-list")!.getBoundingClientRect();
-      const box = element.getBoundingClientRect();
-      const colour = getComputedStyle(element).backgroundColor;
-      const right = Math.min(box.right, list.right);
-      const bottom = Math.min(box.bottom, list.bottom);
-      // Within: at its edge the browser may have moved the picture by a pixel.
-      const inner = [box.left, box.top, right, bottom].map(
-        (each, i) => Math.round(each * devicePixelRatio) + (i < 2 ? 2 : -2),
-      );
-      return {
-        gap: colour.match(/\d+/g)!.join(" "),
-        seen: inner,
-        whole: right === box.right && bottom === box.bottom,
-      };
+    let screen: Browser;
+    let page: Page;
+    beforeAll(async () => {
+      screen = await startBrowser([`--force-device-scale-factor=${ratio}`]);
+      page = await screen.newPage({ viewport: null });
     });
-    const shot = await shoot(page);
-    for (const down of [false, true]) {
-      const found = runs(shot, seen, down, gap).filter(
-        ([from, size]) => from + size < seen[down ? 3 : 2]!, // the window may end within a gap
-      );
-      if (whole) expect(found).toHaveLength(down ? 23 : 15);
-      else expect(found.length).toBeGreaterThan(5);
-      const sizes = new Set(found.map(([, size]) => size));
-      expect([...sizes]).toEqual([Math.max(1, Math.round(ratio))]);
-      const steps = new Set(found.slice(1).map(([from], i) => from - found[i]![0]));
-      expect(steps.size).toBe(1);
-    }
-    await screen.close();
+    afterAll(() => screen.close());
+
+    it.each(sizes)("is unbroken at %s", async (size) => {
+      const [width, height] = size.split(" × ").map(Number) as [number, number];
+      const session = await page.context().newCDPSession(page);
+      const { windowId } = await session.send("Browser.getWindowForTarget");
+      // Over the page the browser has pixels of its own.
+      const frame = await page.evaluate(() => outerHeight - innerHeight);
+      const bounds = { width, height: height + frame };
+      await session.send("Browser.setWindowBounds", { windowId, bounds });
+      await page.goto(`${server.address}?path=many&row=3&col=4&view=matrix`);
+      const off = (wanted: { width: number; height: number }) =>
+        Math.max(Math.abs(innerWidth - wanted.width), Math.abs(innerHeight - wanted.height));
+      await expect.poll(() => page.evaluate(off, { width, height })).toBeLessThan(10);
+      expect(await page.evaluate(() => devicePixelRatio)).toBe(ratio);
+      const canvas = page.locator("[data-testid=matrix-maps] canvas");
+      await canvas.waitFor();
+      await page.evaluate(() => document.fonts.ready.then(() => undefined));
+      await expect.poll(() => page.locator("[aria-busy=true]").count()).toBe(0);
+      await page.mouse.move(0, 0);
+      const { gap, seen, whole } = await canvas.evaluate((element) => {
+        const list = element.closest(".shown-list")!.getBoundingClientRect();
+        const box = element.getBoundingClientRect();
+        const colour = getComputedStyle(element).backgroundColor;
+        const right = Math.min(box.right, list.right);
+        const bottom = Math.min(box.bottom, list.bottom);
+        // Within: at its edge the browser may have moved the picture by a pixel.
+        const inner = [box.left, box.top, right, bottom].map(
+          (each, i) => Math.round(each * devicePixelRatio) + (i < 2 ? 2 : -2),
+        );
+        return {
+          gap: colour.match(/\d+/g)!.join(" "),
+          seen: inner,
+          whole: right === box.right && bottom === box.bottom,
+        };
+      });
+      const lines = await linesOf(page, seen, gap);
+      for (const [end, count, all] of [
+        [seen[2]!, 15, lines.columns],
+        [seen[3]!, 23, lines.rows],
+      ] as const) {
+        const found = all.filter(([from, size]) => from + size < end); // the window may end within a gap
+        if (whole) expect(found).toHaveLength(count);
+        else expect(found.length).toBeGreaterThan(5);
+        const sizes = new Set(found.map(([, size]) => size));
+        expect([...sizes]).toEqual([Math.max(1, Math.round(ratio))]);
+        const steps = new Set(found.slice(1).map(([from], i) => from - found[i]![0]));
+        expect(steps.size).toBe(1);
+      }
+    });
   });
 });

@@ -30,10 +30,7 @@ beforeAll(async () => {
   browser = await openBrowser();
   server = await Server.start("project");
 });
-afterAll(async () => {
-  await browser.close();
-  await server.stop();
-});
+afterAll(() => server.stop());
 
 describe("the export of the command line", () => {
   const open = async (path: string) => (viewer = await Viewer.open(browser, server, path));

@@ -15,10 +15,7 @@ beforeAll(async () => {
   browser = await openBrowser();
   server = await Server.start("frames");
 });
-afterAll(async () => {
-  await browser.close();
-  await server.stop();
-});
+afterAll(() => server.stop());
 afterEach(() => viewer.close());
 
 const kFrames = 12;

@@ -44,7 +44,6 @@ beforeAll(async () => {
   address = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}${kPrefix}`;
 });
 afterAll(async () => {
-  await browser.close();
   proxy.closeAllConnections();
   await new Promise((resolve) => proxy.close(resolve));
   await server.stop();

@@ -13,10 +13,7 @@ beforeAll(async () => {
   browser = await openBrowser();
   server = await Server.start("project");
 });
-afterAll(async () => {
-  await browser.close();
-  await server.stop();
-});
+afterAll(() => server.stop());
 beforeEach(async () => {
   viewer = await Viewer.open(browser, server, "?path=project&row=3&col=4");
   await viewer.shows({ row: 3, col: 4 }, [3], [0]);

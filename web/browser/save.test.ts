@@ -24,10 +24,7 @@ beforeAll(async () => {
   browser = await openBrowser();
   server = await Server.start("project");
 });
-afterAll(async () => {
-  await browser.close();
-  await server.stop();
-});
+afterAll(() => server.stop());
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "vggt-page-"));
 });

@@ -34,7 +34,6 @@ beforeAll(async () => {
   server = await Server.start("scene_demo");
 });
 afterAll(async () => {
-  await browser.close();
   await server.stop();
   for (const end of atEnd) await end();
 });

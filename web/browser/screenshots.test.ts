@@ -32,7 +32,6 @@ describe("screenshots", () => {
     made = await Server.start("project", 0, root);
   });
   afterAll(async () => {
-    await browser.close();
     await Promise.all([server.stop(), made.stop()]);
     rmSync(demo, { recursive: true });
   });
@@ -73,7 +72,7 @@ describe("screenshots", () => {
       viewer.allow(/422/);
       await viewer.id("vmax").waitFor();
       await act?.(viewer);
-      await viewer.page.waitForLoadState("networkidle");
+      await viewer.settled();
       const path = kept && join(kept, `${name}_${width}_${theme}.png`);
       const shot = await viewer.page.screenshot(path ? { path } : {});
       expect(shot.length).toBeGreaterThan(20_000);

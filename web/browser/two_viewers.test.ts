@@ -56,7 +56,6 @@ beforeAll(async () => {
   server = await Server.start("project");
 });
 afterAll(async () => {
-  await browser.close();
   await server.stop();
   rmSync(folder, { recursive: true });
 });

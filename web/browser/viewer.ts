@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The page in a browser, and what a test reads off it.
 import axe from "axe-core";
-import { chromium, type Browser, type Locator, type Page } from "playwright-core";
+import { chromium, type Browser, type Locator, type Page, type Request } from "playwright-core";
 import { expect } from "vitest";
 import { colormapTable, type ColormapName } from "../src/core/maps/colormap";
 import type { ExportInfo } from "../src/core/source/wire";
@@ -17,10 +17,19 @@ const kFlags = [
   "--disable-sync",
 ];
 
-// `more`: further flags.
-export function openBrowser(more: string[] = []): Promise<Browser> {
+// `more`: further flags. It is its caller's to close.
+export function startBrowser(more: string[] = []): Promise<Browser> {
   const executablePath = process.env["CHROMIUM"] ?? "/usr/bin/chromium";
   return chromium.launch({ executablePath, args: [...kFlags, ...more] });
+}
+
+// The one that all tests of this process share, which ends with it: a new one takes longer than many tests.
+const shared = new Map<string, Promise<Browser>>();
+export function openBrowser(more: string[] = []): Promise<Browser> {
+  const key = more.join(" ");
+  const found = shared.get(key) ?? startBrowser(more);
+  shared.set(key, found);
+  return found;
 }
 
 export interface Look {
@@ -95,6 +104,7 @@ export class Viewer {
   // Whether maps have a cell for every patch, whatever the strides of the stored ones.
   everyPatch = false;
   private readonly allowed: RegExp[] = [];
+  private readonly underway = new Set<Request>();
 
   private constructor(
     private readonly browser: Browser,
@@ -119,10 +129,13 @@ export class Viewer {
       }
     });
     page.on("request", (request) => {
+      viewer.underway.add(request);
       const url = request.url();
       const local = url.startsWith(address) || /^(blob|data):/.test(url);
       if (!local) viewer.problems.push(`asks ${url}`);
     });
+    page.on("requestfinished", (request) => viewer.underway.delete(request));
+    page.on("requestfailed", (request) => viewer.underway.delete(request));
     await page.goto(address + path);
     return viewer;
   }
@@ -137,12 +150,33 @@ export class Viewer {
     const { page } = this;
     await page.unrouteAll({ behavior: "ignoreErrors" });
     await page.mouse.move(0, 0);
-    await page.evaluate(() => window.localStorage.clear());
-    await page.goto("about:blank");
-    for (const kind of ["pageerror", "console", "request"]) page.removeAllListeners(kind);
+    // A page that is left by itself keeps its process, which the next one needs not wait for.
+    await page.evaluate(() => {
+      window.localStorage.clear();
+      window.location.replace("about:blank");
+    });
+    await page.waitForURL("about:blank");
+    const session = await page.context().newCDPSession(page);
+    await session.send("Page.resetNavigationHistory");
+    await session.detach();
+    for (const kind of ["pageerror", "console", "request", "requestfinished", "requestfailed"]) {
+      page.removeAllListeners(kind);
+    }
     idle.set(this.browser, page);
     const isAllowed = (text: string) => this.allowed.some((pattern) => pattern.test(text));
     expect(this.problems.filter((text) => !isAllowed(text))).toEqual([]);
+  }
+
+  // Waits until all that was asked for is here, and drawn.
+  async settled() {
+    await expect
+      .poll(async () => {
+        await this.page.evaluate(
+          () => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))),
+        );
+        return this.underway.size + (await this.page.locator("[aria-busy=true]").count());
+      })
+      .toBe(0);
   }
 
   // What axe finds, of what it calls serious or critical.

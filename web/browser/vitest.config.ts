@@ -12,6 +12,7 @@ export default defineConfig({
     hookTimeout: 60_000,
     expect: { poll: { timeout: 10_000 } },
     pool: "forks",
+    isolate: false, // files share a browser
     poolOptions: { forks: { maxForks: 2, minForks: 1 } },
   },
 });

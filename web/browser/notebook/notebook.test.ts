@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type { Browser, Locator, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { repository } from "../exports";
-import { openBrowser } from "../viewer";
+import { startBrowser } from "../viewer";
 import { Jupyter } from "./jupyter";
 
 const kept = process.env["VGGT_SCREENSHOTS"]; // a folder for pictures that people look at
@@ -36,7 +36,7 @@ const strayed: string[] = [];
 beforeAll(async () => {
   if (kept) mkdirSync(kept, { recursive: true });
   jupyter = await Jupyter.start(kCells);
-  browser = await openBrowser();
+  browser = await startBrowser();
   page = await browser.newPage({ viewport: { width: 1400, height: 1000 } });
   page.setDefaultTimeout(30_000);
   page.on("pageerror", (error) => problems.push(error.message));
