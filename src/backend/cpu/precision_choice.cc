@@ -32,7 +32,7 @@ std::string CpuVendor() {
 }
 
 // oneDNN's names of instruction sets are sets of bits: each holds those it builds on.
-bool OneDnnUses(dnnl::cpu_isa wanted) {
+[[maybe_unused]] bool OneDnnUses(dnnl::cpu_isa wanted) {
   const auto bits = static_cast<unsigned>(wanted);
   return (static_cast<unsigned>(dnnl::get_effective_cpu_isa()) & bits) == bits;
 }
@@ -119,7 +119,7 @@ const PrecisionChoice& FasterPrecision() {
   return choice;
 }
 
-std::string InstructionsFor(Precision precision) {
+std::string InstructionsFor([[maybe_unused]] Precision precision) {
 #if defined(__x86_64__)
   if (precision == Precision::kBf16) {
     return OneDnnUses(dnnl::cpu_isa::avx512_core_amx) ? "AMX" : "AVX512_BF16";
