@@ -41,7 +41,14 @@ if(VGGT_SANITIZE)
   target_compile_options(
     vggt_options INTERFACE $<$<CXX_COMPILER_ID:Clang>:-fsanitize-ignorelist=${PROJECT_SOURCE_DIR}/cmake/sanitizers.ignore>)
   # Kernels for four lanes are those for eight, compiled again: half of the time that ops takes.
-  target_compile_definitions(vggt_options INTERFACE "HWY_DISABLED_TARGETS=(HWY_SSE4|HWY_SSSE3)")
+  set(WITHOUT_TARGETS HWY_SSE4|HWY_SSSE3)
+endif()
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(aarch64|arm64)$")
+  # Kernels keep vectors in arrays and classes, which C++ has not for SVE's. Those of NEON run there, too.
+  set(WITHOUT_TARGETS HWY_SVE|HWY_SVE_256|HWY_SVE2|HWY_SVE2_128)
+endif()
+if(WITHOUT_TARGETS)
+  target_compile_definitions(vggt_options INTERFACE "HWY_DISABLED_TARGETS=(${WITHOUT_TARGETS})")
 endif()
 
 function(vggt_room NAME)
