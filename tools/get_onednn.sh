@@ -5,9 +5,9 @@ set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 folder=$here/../build-onednn list=$here/onednn.txt
-python=$([[ -x /usr/bin/python3 ]] && echo /usr/bin/python3 || command -v python3)
 # A copy of the list says which packages are there, whole.
 ! cmp --silent "$list" "$folder/installed.txt" || exit 0
+python=$(/usr/bin/python3 -m pip --version >/dev/null 2>&1 && echo /usr/bin/python3 || command -v python3)
 logs=$(mktemp -d)
 trap 'rm -r "$logs"' EXIT
 echo "Installing oneDNN 3.2, 39 MB, in build-onednn/ …"

@@ -24,14 +24,17 @@ source_of() {
   (cd "$work/source" && "${@:4}" && rm -rf "$work/source")
   ldconfig
 }
+# CMake 4, which the container has, refuses what says it needs less than 3.5, unless it is told so.
 by_cmake() {
-  cmake -S . -B out -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_INSTALL_LIBDIR=lib -DBUILD_SHARED_LIBS=ON \
-    -DBUILD_TESTING=OFF "$@"
+  cmake -S . -B out -G Ninja -DCMAKE_POLICY_VERSION_MINIMUM=3.5 -DCMAKE_BUILD_TYPE=Release -DCMAKE_INSTALL_LIBDIR=lib \
+    -DBUILD_SHARED_LIBS=ON -DBUILD_TESTING=OFF "$@"
   cmake --build out --target install
 }
 by_meson() { meson setup out --prefix=/usr/local --libdir=lib --buildtype=release "$@" && ninja -C out install; }
 by_configure() { ./configure --prefix=/usr/local --libdir=/usr/local/lib --disable-static "$@" && make -j"$(nproc)" install; }
 
+# The last Python that has distutils, which GLib's build needs.
+export PATH=/opt/python/cp311-cp311/bin:$PATH
 dnf --assumeyes module install nodejs:20
 dnf --assumeyes --enablerepo=powertools install pkgconf-pkg-config xz bzip2 binutils gperf gettext libffi-devel \
   pcre2-devel zlib-devel libpng-devel libjpeg-turbo-devel libwebp-devel giflib-devel freetype-devel fontconfig-devel \
@@ -51,7 +54,7 @@ source_of cli11 8143d20b688e98ccce8e24562d3b68e5f47c12e896c42c7ca8553dbde5bed55d
 source_of eigen b4c198460eba6f28d34894e3a5710998818515104d6e74e5cc331ce31e46e626 e/eigen3/eigen3_3.4.0.orig.tar.bz2 \
   by_cmake -DEIGEN_BUILD_DOC=OFF
 source_of libdeflate 89e7df898c37c3427b0f39aadcf733731321a278771d20fc553f92da8d4808ac \
-  libd/libdeflate/libdeflate_1.14.orig.tar.gz by_cmake
+  libd/libdeflate/libdeflate_1.14.orig.tar.gz make -j"$(nproc)" PREFIX=/usr/local install
 source_of libmicrohttpd 796e7e217a4802679fcac667a4e98501c53185dcf50ca0583870e84192620131 \
   libm/libmicrohttpd/libmicrohttpd_0.9.75.orig.tar.xz by_configure --disable-https --disable-doc --disable-examples
 source_of libtiff 638f43d7dea33948d5dee7f39572fc0194d9cc3c74195de9dd26a4388a1f880a t/tiff/tiff_4.5.0.orig.tar.bz2 \
