@@ -15,8 +15,14 @@ for file in $(LD_LIBRARY_PATH=$root/build-onednn/lib ldd "$1" | awk '$3 ~ /^\// 
     package=$(dpkg --search "$file" 2>/dev/null || dpkg --search "${file#/usr}")
     package=${package%%:*}
     cp "/usr/share/doc/$package/copyright" "$2/$package.txt"
-  elif package=$(rpm --query --file --queryformat '%{NAME}' "$file"); then
-    cat "/usr/share/licenses/$package"/* >"$2/$package.txt"
+  elif owner=$(rpm --query --file --queryformat '%{NAME} %{SOURCERPM}' "$file"); then
+    package=${owner% *}
+    rpm --query --file --queryformat '%{NAME} %{VERSION}, %{LICENSE}, %{URL}\n\n' "$file" >"$2/$package.txt"
+    # The text may have come with another package of the same source, as that of libgomp with libgcc.
+    for name in $(rpm --query --all --queryformat '%{NAME} %{SOURCERPM}\n' |
+      awk -v source="${owner#* }" '$2 == source { print $1 }'); do
+      cat "/usr/share/licenses/$name"/* >>"$2/$package.txt" 2>/dev/null || true
+    done
   fi
 done
 # Of headers and fonts that are compiled in.
