@@ -58,7 +58,8 @@ source_of libdeflate 89e7df898c37c3427b0f39aadcf733731321a278771d20fc553f92da8d4
 source_of libmicrohttpd 796e7e217a4802679fcac667a4e98501c53185dcf50ca0583870e84192620131 \
   libm/libmicrohttpd/libmicrohttpd_0.9.75.orig.tar.xz by_configure --disable-https --disable-doc --disable-examples
 source_of libtiff 638f43d7dea33948d5dee7f39572fc0194d9cc3c74195de9dd26a4388a1f880a t/tiff/tiff_4.5.0.orig.tar.bz2 \
-  by_configure --disable-cxx --disable-webp --disable-lzma --disable-zstd --disable-jbig --disable-lerc
+  by_cmake -Dcxx=OFF -Dwebp=OFF -Dlzma=OFF -Dzstd=OFF -Djbig=OFF -Dlerc=OFF -Dtiff-tools=OFF -Dtiff-tests=OFF \
+  -Dtiff-contrib=OFF -Dtiff-docs=OFF
 source_of glib 069cf7e51cd261eb163aaf06c8d1754c6835f31252180aff5814e5afc7757fbc g/glib2.0/glib2.0_2.74.6.orig.tar.xz \
   by_meson -Dtests=false -Dlibmount=disabled -Dselinux=disabled
 source_of fribidi 94c7b68d86ad2a9613b4dcffe7bbeb03523d63b5b37918bdf2e4ef34195c1e6c f/fribidi/fribidi_1.0.8.orig.tar.bz2 \
