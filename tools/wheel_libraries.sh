@@ -63,7 +63,7 @@ source_of libtiff 638f43d7dea33948d5dee7f39572fc0194d9cc3c74195de9dd26a4388a1f88
 source_of glib 069cf7e51cd261eb163aaf06c8d1754c6835f31252180aff5814e5afc7757fbc g/glib2.0/glib2.0_2.74.6.orig.tar.xz \
   by_meson -Dtests=false -Dlibmount=disabled -Dselinux=disabled
 source_of fribidi 94c7b68d86ad2a9613b4dcffe7bbeb03523d63b5b37918bdf2e4ef34195c1e6c f/fribidi/fribidi_1.0.8.orig.tar.bz2 \
-  by_meson -Ddocs=false -Dtests=false
+  by_meson -Ddocs=false
 source_of harfbuzz 89266cb363e49b6aa999eda04ca25b0d234a69ad9304679631371f4697652368 \
   h/harfbuzz/harfbuzz_6.0.0+dfsg.orig.tar.xz by_meson -Dtests=disabled -Ddocs=disabled -Dicu=disabled -Dcairo=disabled
 source_of pango ec19df0570cf87583ebff514968a958c25031a6f47eb39e8eb06530166ffb239 \
