@@ -10,7 +10,9 @@
 
 #include <algorithm>
 #include <atomic>
+#include <bit>
 #include <cmath>
+#include <limits>
 
 #include "core/parallel.h"
 #include "core/tensor.h"
@@ -110,13 +112,35 @@ void NormalizeToBf16(int64_t cols, const float* x, const float* weight, const fl
   NormalizeRow(cols, x, weight, bias, eps, y);
 }
 
-// 0 · x is 0 for a finite x and NaN otherwise, and a sum that has a NaN in it is NaN.
-bool RangeFinite(const float* x, int64_t count) {
-  return Sum(
-             count, x, [](V v) HWY_ATTR { return hn::Mul(v, hn::Zero(d)); },
-             [](float v) { return 0 * v; }) == 0;
+// Without their sign, the bits of floats are in the order of their magnitudes: those of infinity
+// come after all finite ones', those of NaN after infinity's.
+bool RowsBelow(int64_t rows, int64_t cols, int64_t stride, const float* x, float limit) {
+  const hn::RebindToUnsigned<D> du;
+  constexpr int64_t kTogether = 4;  // since each maximum waits for the one before
+  constexpr uint32_t kMagnitude = 0x7FFFFFFF;
+  const auto mask = hn::Set(du, kMagnitude);
+  hn::Vec<decltype(du)> most[kTogether];
+  for (auto& each : most) each = hn::Zero(du);
+  uint32_t rest = 0;
+  for (int64_t r = 0; r < rows; ++r, x += stride) {
+    const auto magnitudes = [&](int64_t c) HWY_ATTR {
+      return hn::And(hn::BitCast(du, hn::LoadU(d, x + c)), mask);
+    };
+    int64_t c = 0;
+    for (; c + kTogether * kLanes <= cols; c += kTogether * kLanes) {
+      for (int64_t j = 0; j < kTogether; ++j) {
+        most[j] = hn::Max(most[j], magnitudes(c + j * kLanes));
+      }
+    }
+    for (; c + kLanes <= cols; c += kLanes) most[0] = hn::Max(most[0], magnitudes(c));
+    for (; c < cols; ++c) rest = std::max(rest, std::bit_cast<uint32_t>(x[c]) & kMagnitude);
+  }
+  const auto both = hn::Max(hn::Max(most[0], most[1]), hn::Max(most[2], most[3]));
+  rest = std::max(rest, hn::GetLane(hn::MaxOfLanes(du, both)));
+  return rest < std::bit_cast<uint32_t>(limit);
 }
 
+// 0 · x is 0 for a finite x and NaN otherwise, and a sum that has a NaN in it is NaN.
 template <typename T>
 bool Scale(const float* x, int64_t count, float scale, T* y) {
   const V scales = hn::Set(d, scale);
@@ -155,7 +179,7 @@ constexpr int64_t kRangeValues = 1 << 16;  // values that a thread takes at a ti
 
 HWY_EXPORT(NormalizeToF32);
 HWY_EXPORT(NormalizeToBf16);
-HWY_EXPORT(RangeFinite);
+HWY_EXPORT(RowsBelow);
 HWY_EXPORT(ScaleToF32);
 HWY_EXPORT(ScaleToBf16);
 
@@ -194,12 +218,17 @@ bool ScaleFinite(const float* x, int64_t count, float scale, uint16_t* y) {
   return HWY_DYNAMIC_DISPATCH(ScaleToBf16)(x, count, scale, y);
 }
 
+bool AllBelow(int64_t rows, int64_t cols, int64_t stride, const float* x, float limit) {
+  return HWY_DYNAMIC_DISPATCH(RowsBelow)(rows, cols, stride, x, limit);
+}
+
 bool AllFinite(const float* x, int64_t count) {
-  const auto finite = HWY_DYNAMIC_DISPATCH(RangeFinite);
   std::atomic<bool> all{true};
   ParallelFor((count + kRangeValues - 1) / kRangeValues, 1, [&](size_t i) {
     const int64_t begin = static_cast<int64_t>(i) * kRangeValues;
-    if (!finite(x + begin, std::min(kRangeValues, count - begin))) all = false;
+    const int64_t values = std::min(kRangeValues, count - begin);
+    if (!AllBelow(1, values, values, x + begin, std::numeric_limits<float>::infinity()))
+      all = false;
   });
   return all;
 }

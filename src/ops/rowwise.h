@@ -25,6 +25,10 @@ void LayerNormHeads(int64_t tokens, int64_t heads, int64_t head_dim, int64_t tok
 bool ScaleFinite(const float* x, int64_t count, float scale, float* y);
 bool ScaleFinite(const float* x, int64_t count, float scale, uint16_t* y);
 
+// Whether all values of x [rows, cols] have a magnitude below `limit`, which NaN has not; rows are
+// `stride` values apart. On the calling thread.
+bool AllBelow(int64_t rows, int64_t cols, int64_t stride, const float* x, float limit);
+
 // Whether none of x[0 … count) is infinite or NaN. On all threads.
 bool AllFinite(const float* x, int64_t count);
 

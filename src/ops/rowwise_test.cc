@@ -109,6 +109,30 @@ TEST(Rowwise, Bf16TiesGoToEven) {
   }
 }
 
+TEST(Rowwise, AllBelow) {
+  constexpr int64_t kRows = 3;
+  for (const int64_t cols : {1, 15, 16, 63, 64, 65, 200}) {
+    const int64_t stride = cols + 5;
+    std::vector<float> x = Normal(kRows * stride, 0, 1);
+    for (int64_t i = cols; i < std::ssize(x); ++i) {
+      if (i % stride >= cols) x[i] = std::numeric_limits<float>::quiet_NaN();  // between rows
+    }
+    EXPECT_TRUE(AllBelow(kRows, cols, stride, x.data(), 100)) << cols;
+    EXPECT_TRUE(AllBelow(0, cols, stride, x.data(), 100)) << cols;
+    for (const float bad :
+         {100.0F, -100.0F, std::numeric_limits<float>::infinity(),
+          std::numeric_limits<float>::quiet_NaN(), -std::numeric_limits<float>::quiet_NaN()}) {
+      for (int64_t row = 0; row < kRows; ++row) {
+        for (int64_t col = 0; col < cols; ++col) {
+          auto spoilt = x;
+          spoilt[row * stride + col] = bad;
+          ASSERT_FALSE(AllBelow(kRows, cols, stride, spoilt.data(), 100)) << cols << ' ' << col;
+        }
+      }
+    }
+  }
+}
+
 TEST(Rowwise, AllFinite) {
   constexpr int64_t kCount = 200'001;  // several threads' shares
   std::vector<float> x = Normal(kCount, 0, 1);

@@ -2,6 +2,7 @@
 #include "backend/cpu/block.h"
 
 #include <algorithm>
+#include <atomic>
 #include <numbers>
 
 #include "core/parallel.h"
@@ -34,6 +35,9 @@ void ForPieces(int64_t tokens, const Body& body) {
   });
 }
 
+// Below it, products of up to 2^14 channels are finite, also after the rotation.
+constexpr float kLargestQueryOrKey = 0x1p56F;
+
 void Attend(const AttentionShape& shape, const float* q, const float* k, const float* v, float* out,
             AttentionWorkspace& workspace) {
   Attention(shape, q, k, v, out, workspace);
@@ -62,7 +66,7 @@ RopeTable TableOf(const RotarySpec& rope, int64_t head_dim, const TokenGrid& gri
 
 // T: what goes from one kernel to the next.
 template <typename T>
-void RunBlockIn(BlockBuffers<T>& buffers, const BlockSpec& spec, const BlockParameters& block,
+bool RunBlockIn(BlockBuffers<T>& buffers, const BlockSpec& spec, const BlockParameters& block,
                 const TokenGrid& grid, float* x, const TokenPositions* positions,
                 const BlockWatch& watch, Workspace& workspace) {
   const int64_t heads = spec.heads, head_dim = spec.head_dim, dim = heads * head_dim;
@@ -73,10 +77,13 @@ void RunBlockIn(BlockBuffers<T>& buffers, const BlockSpec& spec, const BlockPara
   // q, k, v = qkv(norm1(x)); q and k normalised per head, then rotated
   Normalize(block.norm1, tokens, dim, x, normed);
   block.qkv.Run(tokens, normed, q, workspace.products);
+  std::atomic<bool> usable{true};
   const auto normalize = [&](int64_t token, int64_t count) {
-    if (!block.q_norm) return;
-    NormalizeHeads(*block.q_norm, count, heads, head_dim, stride, q + token * stride);
-    NormalizeHeads(*block.k_norm, count, heads, head_dim, stride, k + token * stride);
+    if (block.q_norm) {
+      NormalizeHeads(*block.q_norm, count, heads, head_dim, stride, q + token * stride);
+      NormalizeHeads(*block.k_norm, count, heads, head_dim, stride, k + token * stride);
+    }
+    if (!AllBelow(count, 2 * dim, stride, q + token * stride, kLargestQueryOrKey)) usable = false;
   };
   const auto rotate = [&](int64_t token, int64_t count) {
     if (positions == nullptr) return;
@@ -88,6 +95,7 @@ void RunBlockIn(BlockBuffers<T>& buffers, const BlockSpec& spec, const BlockPara
   const bool stored_rotated = spec.rope.stored().type == RopeType::kApplied;
   if (watch.unrotated && !stored_rotated) {
     ForPieces(tokens, normalize);
+    if (!usable) return false;
     watch.unrotated(qk);
     ForPieces(tokens, rotate);
   } else {
@@ -95,11 +103,12 @@ void RunBlockIn(BlockBuffers<T>& buffers, const BlockSpec& spec, const BlockPara
       normalize(token, count);
       rotate(token, count);
     });
+    if (!usable) return false;
     if (watch.unrotated) watch.unrotated(qk);
   }
   if (watch.queries_keys) watch.queries_keys(qk);
 
-  if (!block.rest) return;
+  if (!block.rest) return true;
 
   // a = softmax(q kᵀ / √d) v
   const int64_t frame = grid.tokens_per_frame();
@@ -128,9 +137,10 @@ void RunBlockIn(BlockBuffers<T>& buffers, const BlockSpec& spec, const BlockPara
     }
     block.rest->fc2.Run(rows, hidden, x + row * dim, workspace.products);
   }
-  if (!watch.output) return;
+  if (!watch.output) return true;
   const FloatBuffer& grams = block.rest->output_grams;
   watch.output({x, dim, v, grams.data(), grid, heads, head_dim, stride});
+  return true;
 }
 
 }  // namespace
@@ -143,11 +153,11 @@ TokenPositions::TokenPositions(const RotarySpec& rope, int64_t head_dim, const T
   for (int32_t& position : yx) position = std::min(position, 1);
 }
 
-void RunBlock(const BlockSpec& spec, const BlockParameters& block, const TokenGrid& grid, float* x,
+bool RunBlock(const BlockSpec& spec, const BlockParameters& block, const TokenGrid& grid, float* x,
               const TokenPositions* positions, const BlockWatch& watch, Workspace& workspace) {
-  std::visit(
+  return std::visit(
       [&](auto& buffers) {
-        RunBlockIn(buffers, spec, block, grid, x, positions, watch, workspace);
+        return RunBlockIn(buffers, spec, block, grid, x, positions, watch, workspace);
       },
       workspace.between);
 }

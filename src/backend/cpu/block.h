@@ -31,8 +31,11 @@ struct BlockWatch {
 
 // Runs the block on x [tokens of the grid, dim], in place. `positions` is null where the block has
 // no rotary embedding. If the block ends at its queries and keys, x stays as it is. The workspace
-// is of the block's precision.
-void RunBlock(const BlockSpec& spec, const BlockParameters& block, const TokenGrid& grid, float* x,
-              const TokenPositions* positions, const BlockWatch& watch, Workspace& workspace);
+// is of the block's precision. Returns false, with x as it is and nothing shown, if a query or key
+// is NaN, infinite, or so large that their products may not be finite: a softmax may make plausible
+// numbers of such logits.
+[[nodiscard]] bool RunBlock(const BlockSpec& spec, const BlockParameters& block,
+                            const TokenGrid& grid, float* x, const TokenPositions* positions,
+                            const BlockWatch& watch, Workspace& workspace);
 
 }  // namespace vggt

@@ -93,8 +93,8 @@ TEST_P(BlockTest, EqualsItsSlowTwin) {
                                     tokens, positions.yx, x);
     Workspace workspace(trace.plan(), n, precision);
     workspace.mlp_rows = std::min<int64_t>(n, 64);  // the last piece is a shorter one
-    RunBlock(spec, parameters.stages[1].blocks[0], {batch, tokens, 0, 0}, x.data(), &positions, {},
-             workspace);
+    ASSERT_TRUE(RunBlock(spec, parameters.stages[1].blocks[0], {batch, tokens, 0, 0}, x.data(),
+                         &positions, {}, workspace));
     double sum = 0;
     for (size_t i = 0; i < x.size(); ++i) {
       ASSERT_NEAR(x[i], expected[i], tolerance) << i;

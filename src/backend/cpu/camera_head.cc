@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "backend/cpu/block.h"
 #include "backend/cpu/weight_loader.h"
@@ -95,7 +96,9 @@ std::vector<std::vector<float>> CameraHead::Run(int64_t frames, const float* tok
     show("modulated_", i, z.span());
     for (size_t b = 0; b < trunk_.size(); ++b) {
       CheckStop(stop_check);
-      RunBlock(spec_.trunk[b], trunk_[b], grid, z.data(), nullptr, {}, workspace);
+      if (!RunBlock(spec_.trunk[b], trunk_[b], grid, z.data(), nullptr, {}, workspace)) {
+        std::ranges::fill(z.span(), std::numeric_limits<float>::quiet_NaN());
+      }
     }
     show("trunk_", i, z.span());
     Normalize(trunk_norm_, frames, width, z.data(), z.data());

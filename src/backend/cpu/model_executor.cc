@@ -10,7 +10,6 @@
 #include "backend/cpu/embedding.h"
 #include "backend/cpu/reference_choice.h"
 #include "backend/cpu/stage.h"
-#include "core/error.h"
 #include "model/flops.h"
 #include "ops/rowwise.h"
 
@@ -29,10 +28,8 @@ class Stopwatch {
   std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
 };
 
-void CheckFinite(const float* x, int64_t count, const std::string& stage) {
-  if (AllFinite(x, count)) return;
-  throw Error("values became infinite or NaN in " + stage, "the model",
-              "The weights are damaged, or are not those of this model.");
+void CheckFinite(const float* x, int64_t count, const std::string& where) {
+  if (!AllFinite(x, count)) ThrowNotFinite(where);
 }
 
 // One forward pass and all that it changes.
@@ -122,7 +119,6 @@ class Pass {
     }
     if (block.kind == BlockKind::kGlobal) {
       watch.queries_keys = [this, block](const QueriesKeys& qk) {
-        CheckFinite(workspace_.qkv.data(), qk.tokens() * qk.token_stride, BlockText(block));
         ShowObserver(block, [&] { observer_.OnQueriesKeys(block.index, qk); });
       };
     }

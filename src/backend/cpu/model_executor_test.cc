@@ -367,6 +367,33 @@ TEST(Executor, SaysWhereValuesBecameInfinite) {
   EXPECT_THAT(error, HasSubstr("infinite or NaN in frame block 2"));
 }
 
+// What a softmax may turn into plausible numbers.
+TEST(Executor, SaysWhichBlocksQueriesAndKeysAreNotFinite) {
+  const Trace trace;
+  std::vector<Precision> precisions = {Precision::kF32};
+  if (MultipliesBf16()) precisions.push_back(Precision::kBf16);
+  for (const Precision precision : precisions) {
+    for (const size_t block : {2, 3}) {  // a frame block, and a global block
+      for (const bool key : {false, true}) {
+        // The first makes infinity, the second products that are.
+        for (const float large : {std::numeric_limits<float>::max(), 0x1p70F}) {
+          ModelParameters parameters =
+              LoadParameters(trace.checkpoint(), UpTo(trace.plan(), 1), precision);
+          BlockParameters& damaged = parameters.stages[1].blocks[block];
+          NormParameters& norm = key ? *damaged.k_norm : *damaged.q_norm;
+          norm.weight[3] = norm.bias[3] = large;
+          Recorder recorder(trace, false);
+          const std::string error = testing::ErrorOf(
+              [&] { ModelExecutor(std::move(parameters)).Forward(trace.frames(), recorder); });
+          EXPECT_THAT(error, HasSubstr(block == 2 ? "infinite or NaN in frame block 2"
+                                                  : "infinite or NaN in global block 2"));
+          EXPECT_EQ(recorder.q.size(), 1U);
+        }
+      }
+    }
+  }
+}
+
 TEST(Executor, SaysThatTheEncoderMadeInfiniteValues) {
   const Trace trace;
   ModelParameters parameters =

@@ -6,6 +6,7 @@
 #include <list>
 
 #include "backend/cpu/pos_embed.h"
+#include "core/error.h"
 #include "core/parallel.h"
 #include "ops/rowwise.h"
 
@@ -56,6 +57,11 @@ void CopySpecials(const TokenGrid& grid, int64_t dim, bool back, float* x, float
 
 }  // namespace
 
+void ThrowNotFinite(const std::string& where) {
+  throw Error("values became infinite or NaN in " + where, "the model",
+              "The weights are damaged, or are not those of this model.");
+}
+
 void AssembleTokens(const StageSpec& spec, const StageParameters& stage, const TokenGrid& grid,
                     const float* patch_tokens, int64_t dim, int64_t reference, float* x) {
   FloatBuffer positions;
@@ -87,16 +93,21 @@ void RunBlocks(const StageSpec& spec, const StageParameters& stage, const TokenG
   for (size_t i = 0; i < spec.blocks.size(); ++i) {
     const BlockSpec& block = spec.blocks[i];
     const BlockWatch watch = calls.before ? calls.before(block) : BlockWatch{};
+    const auto run = [&](const TokenGrid& tokens, float* of_tokens) {
+      if (!RunBlock(block, stage.blocks[i], tokens, of_tokens, positions.Of(block), watch,
+                    workspace)) {
+        ThrowNotFinite(BlockText(block.id));
+      }
+    };
     if (block.specials_only) {
       const TokenGrid specials = block.grid(grid);
       const int64_t dim = block.norm1.width;
       FloatBuffer apart(specials.tokens() * dim);
       CopySpecials(grid, dim, false, x, apart.data());
-      RunBlock(block, stage.blocks[i], specials, apart.data(), positions.Of(block), watch,
-               workspace);
+      run(specials, apart.data());
       CopySpecials(grid, dim, true, x, apart.data());
     } else {
-      RunBlock(block, stage.blocks[i], grid, x, positions.Of(block), watch, workspace);
+      run(grid, x);
     }
     if (calls.after) calls.after(block);
   }

@@ -5,12 +5,16 @@
 #pragma once
 
 #include <functional>
+#include <string>
 
 #include "backend/cpu/block.h"
 #include "backend/cpu/parameters.h"
 #include "backend/cpu/workspace.h"
 
 namespace vggt {
+
+// Throws the Error that says where values became infinite or NaN: "frame block 3".
+[[noreturn]] void ThrowNotFinite(const std::string& where);
 
 // x: of each frame the special tokens, then patch_tokens [frames, patches, dim]. Position
 // embeddings are added. `reference`: the frame whose special tokens may be others
@@ -23,6 +27,7 @@ struct BlockCalls {
   std::function<void(const BlockSpec&)> after;         // may be empty, and may throw to stop
 };
 
+// Throws Error naming the block whose queries or keys RunBlock() refuses.
 void RunBlocks(const StageSpec& spec, const StageParameters& stage, const TokenGrid& grid, float* x,
                const BlockCalls& calls, Workspace& workspace);
 
