@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from vggt_attn.errors import Error, MissingFile
+from vggt_attn.torch import picture_rules
 
 _SHOWN = (".png", ".jpg", ".jpeg", ".webp")  # what every browser shows
 
@@ -99,26 +100,10 @@ def vggt_transforms(
     sizes: Iterable[tuple[int, int]], target: int = 518, patch: int = 14
 ) -> list[dict[str, int]]:
     """How VGGT's load_and_preprocess_images (mode "crop") fits pictures of these sizes."""
-    fitted = []
-    for width, height in sizes:
-        resized = round(height * (target / width) / patch) * patch
-        fitted.append((width, height, resized, max(resized - target, 0) // 2, min(resized, target)))
-    tallest = max(kept for *_, kept in fitted)
-    return [
-        {
-            "original_width": width,
-            "original_height": height,
-            "resized_width": target,
-            "resized_height": resized,
-            "crop_top": top,
-            "crop_height": kept,
-            "pad_top": (tallest - kept) // 2,
-            "pad_left": 0,
-            "model_width": target,
-            "model_height": tallest,
-        }
-        for width, height, resized, top, kept in fitted
-    ]
+    made = picture_rules.planned("vggt_crop", list(sizes), target, patch)
+    if made is None:
+        raise Error("a picture is so wide that no patch is left of its height")
+    return made
 
 
 def _check_file(path: Path) -> None:

@@ -16,7 +16,7 @@ import torch
 
 from vggt_attn.errors import Error
 from vggt_attn.torch import heatmaps as maps
-from vggt_attn.torch import pictures, store
+from vggt_attn.torch import picture_rules, pictures, store
 from vggt_attn.torch.families import Blocks, Family, Kind, recognise
 from vggt_attn.torch.place import Wishes
 from vggt_attn.torch.recorder import Recorder
@@ -61,6 +61,7 @@ def record(
     special_tokens: Mapping[str, Sequence[str]] | None = None,
     special_tokens_place: Mapping[str, str] | None = None,
     model_text: str | None = None,
+    picture_rule: str | None = None,
     transforms: Sequence[Mapping[str, Any]] | None = None,
     batch: int | None = None,
     forward_pass: int | None = None,
@@ -97,7 +98,10 @@ def record(
         special_tokens_place: {"global": "last"}: that they stand behind a frame's patches, where
             it cannot be seen.
         model_text: what the export says of the model; None: its class.
-        transforms: how pictures became what the model saw (docs/formats.md), one a picture.
+        picture_rule: how pictures became what the model saw: ``"vggt_crop"``, ``"vggt_pad"``,
+            ``"pi3"``, ``"da3"`` or ``"omega"``; None: as the family does it. It is left out, with
+            a note, if it does not make as many patches of these pictures as were seen.
+        transforms: how they did, in numbers (docs/formats.md), one a picture.
         batch: which scene of a batch is recorded, from 0.
         forward_pass: which of several passes is recorded, from 0; None: there is one.
         heatmaps: also write the classic maps of the global blocks, as ``vggt_attn.export`` does.
@@ -133,6 +137,7 @@ def record(
         names=_told("special_tokens", special_tokens, kinds, _check_names),
     )
     turned = _transforms(transforms, len(listed))
+    fit = _fit(picture_rule, transforms, model, family)
     write_maps = None
     if heatmaps:
         write_maps = maps.writer(
@@ -177,7 +182,6 @@ def record(
     order = recorder.scene.order
     if order is not None and order != sorted(order):
         rec.notes.append(f"The model looked at its pictures in the order {order}, which is undone.")
-    grid_seen = recorder.grid()
     description = {
         "format": "vggt-attn-qk",
         "format_version": 2,
@@ -186,10 +190,10 @@ def record(
         "model": {"text": model_text or _model_text(model, family)},
         "precision": recorder.parts.precision,
         "frames": len(listed),
-        "grid": {"H_p": grid_seen[0], "W_p": grid_seen[1]},
+        "grid": dict(zip(("H_p", "W_p"), recorder.grid(), strict=True)),
         "image_paths": [f"../{picture.path}" for picture in kept],
         "image_sizes": [{"width": p.size[0], "height": p.size[1]} for p in kept],
-        "transforms": turned,
+        "transforms": turned or fit([picture.size for picture in kept], recorder.grid(), rec),
         "sources": [{"file": picture.source} for picture in kept],
         "order": list(range(len(listed))),
         "blocks": described,
@@ -333,6 +337,34 @@ def _transforms(transforms: Any, frames: int) -> list[dict[str, int]]:
     if len(out) != frames:
         raise Error(f"transforms has {len(out)} entries, images names {frames} pictures")
     return out
+
+
+_Fit = Callable[[Sequence[picture_rules.Size], tuple[int, int], Recording], list[dict[str, int]]]
+
+
+def _fit(told: Any, transforms: Any, model: Any, family: Family | None) -> _Fit:
+    """What makes transforms of the pictures' sizes and the grid that was seen."""
+    if told is not None and told not in picture_rules.RULES:
+        raise Error(f"picture_rule={told!r}: expected one of {', '.join(picture_rules.RULES)}")
+    if told is not None and transforms is not None:
+        raise Error("picture_rule and transforms are both given", hint="Give one of them.")
+    rule = told or (picture_rules.FAMILY_RULES.get(family.name) if family else None)
+    patch = picture_rules.own_patch(rule)
+    if family and family.patch_conv:
+        patch = int(model.get_submodule(family.patch_conv).kernel_size[0])
+
+    def fit(
+        sizes: Sequence[picture_rules.Size], grid: tuple[int, int], rec: Recording
+    ) -> list[dict[str, int]]:
+        made = picture_rules.fitting(rule, sizes, grid, patch) if rule else []
+        if made is None:
+            rec.notes.append(
+                f"The picture rule {rule} does not make the {grid[0]} × {grid[1]} patches that "
+                "the model saw of these pictures: each map is laid over its whole picture."
+            )
+        return made or []
+
+    return fit
 
 
 # --- the model --------------------------------------------------------------------
