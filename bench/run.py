@@ -17,7 +17,7 @@ import tempfile
 import against_torch
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-PROGRAMS = ["vggt-attn", "kernels_bench", "artifact_bench", "matmul_rate"]
+PROGRAMS = ["vggt-attn", "kernels_bench", "artifact_bench", "heads_bench", "matmul_rate"]
 CHECKS = ["ops_tests", "backend_cpu_tests", "formats_tests", "capture_tests"]
 # The tests that must pass before anything is timed: they compare with the reference.
 CHECKED = "^ops/|^formats/Deflate|^backend/cpu/|^capture/.*GoldenExport"
@@ -90,6 +90,21 @@ class Measurements:
                 entry |= {"bytes": row["bytes_per_second"], "limit": "copying"}
                 entry["share"] = row["bytes_per_second"] / copy if copy else None
             self.kernels.append(entry)
+
+    def head_rows(self):
+        """A dense head of VGGT-1B in each precision, beside the products that take turns with it."""
+        lines = run([*self.under, self.build / "bench/heads_bench"]).splitlines()
+        for head in map(json.loads, lines):
+            rows, cols = head["patches"]
+            self.kernels.append(
+                {
+                    "name": f"depth head {head['precision']}, {rows} × {cols} patches",
+                    "seconds": head["seconds"],
+                    "flops": head["gflop"] * 1e9 / head["seconds"],
+                    "limit": "f32 matmul",
+                    "share": head["ratio_to_f32_products"],
+                }
+            )
 
     def resume(self, file):
         """Takes what an earlier, interrupted or partial run has measured; keeps what comes there."""
@@ -203,6 +218,7 @@ def measure(m, arguments, work):
         print("kernels …", flush=True)
         m.kernel_rows("kernels_bench")
         m.kernel_rows("artifact_bench")
+        m.head_rows()
         m.save()
     if arguments.kernels_only:
         if arguments.against_torch and not m.torch:
