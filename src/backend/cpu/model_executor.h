@@ -32,8 +32,8 @@ class ModelExecutor {
 
   // One pass over the frames; frames.rgb is read at the start only. The observer sees each block of
   // the plan. `progress` may be empty, is called after each block, and may throw to stop. Throws
-  // Error naming the block after which a value was infinite or NaN. Several threads may run passes
-  // at the same time: a pass changes nothing but its own memory.
+  // Error naming the block in or after which a value was infinite or NaN. Several threads may run
+  // passes at the same time: a pass changes nothing but its own memory.
   ForwardSeconds Forward(const FrameBatch& frames, AttentionObserver& observer,
                          const std::function<void(const ForwardProgress&)>& progress = {}) const;
 
