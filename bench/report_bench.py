@@ -4,11 +4,12 @@
 
     bench/report_bench.py EXPORT [--pictures N] [--rows N|all] [--program PATH]
 
-EXPORT holds queries and keys (`export --save_qk`). With --pictures it is widened first, in a
-temporary folder: its pictures again and again, with noise on their queries and keys, so that a
-store of many pictures needs no pass of the model. Each report begins without kept statistics;
-sections after the first find them. Prints a table of seconds, processor-seconds (which other
-programs disturb less) and memory. Threads that wait do not spin: what they wait is no work.
+EXPORT holds queries and keys (`export --save_qk`) and, for the section of epipolar lines, cameras
+(`--geometry`). With --pictures it is widened first, in a temporary folder: its pictures again and
+again, with noise on their queries and keys, so that a store of many pictures needs no pass of the
+model; it has no cameras then. Each report begins without kept statistics; sections after the first
+find them. Prints a table of seconds, processor-seconds (which other programs disturb less) and
+memory. Threads that wait do not spin: what they wait is no work.
 """
 
 import argparse
@@ -130,7 +131,10 @@ def main():
 
         row("whole", [])
         row("whole, statistics kept", [])
-        for section in ("layers", "query", "views", "tokens", "sparsity", "similarity"):
+        sections = ["layers", "query", "views", "tokens", "sparsity", "similarity"]
+        if (export / "geometry").is_dir():
+            sections.append("epipolar")
+        for section in sections:
             row(f"{section}, statistics kept", ["--only", section])
 
 
