@@ -55,4 +55,5 @@ run() {
   fi
 }
 export -f run
+export KMP_DUPLICATE_LIB_OK=TRUE  # see test.sh
 printf '%s\n' "${names[@]}" | xargs -P "$(nproc)" -I{} bash -c 'run {} '"$seconds"
