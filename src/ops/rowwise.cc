@@ -227,8 +227,8 @@ bool AllFinite(const float* x, int64_t count) {
   ParallelFor((count + kRangeValues - 1) / kRangeValues, 1, [&](size_t i) {
     const int64_t begin = static_cast<int64_t>(i) * kRangeValues;
     const int64_t values = std::min(kRangeValues, count - begin);
-    if (!AllBelow(1, values, values, x + begin, std::numeric_limits<float>::infinity()))
-      all = false;
+    const float limit = std::numeric_limits<float>::infinity();
+    if (!AllBelow(1, values, values, x + begin, limit)) all = false;
   });
   return all;
 }
