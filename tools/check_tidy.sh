@@ -7,7 +7,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # Most of the time goes to headers of other libraries: all sources of a room are read at once. What the build makes
 # does not exist here, and is not looked at. The compile commands are GCC's: clang does not know each of its warnings.
 tools/quietly.sh build-tidy/configure.log \
-  cmake --preset release -B build-tidy -DVGGT_BUILD_TESTS=ON -DCMAKE_UNITY_BUILD_BATCH_SIZE=0
+  cmake --preset release -B build-tidy -DVGGT_BUILD_TESTS=ON
 check='[[ ! -f $0 ]] || clang-tidy-14 -p build-tidy --quiet --extra-arg=-Wno-unknown-warning-option \
   --checks=-bugprone-suspicious-include "$0" 2>&1 |
   { grep -v "warnings generated" || true; }; exit "${PIPESTATUS[0]}"'
