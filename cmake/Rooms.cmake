@@ -40,6 +40,8 @@ if(VGGT_SANITIZE)
   # Highway's portable kernels round numbers beyond int32 by a cast.
   target_compile_options(
     vggt_options INTERFACE $<$<CXX_COMPILER_ID:Clang>:-fsanitize-ignorelist=${PROJECT_SOURCE_DIR}/cmake/sanitizers.ignore>)
+  # Most code takes longer to optimise than its tests save, but not that of the rooms that compute.
+  set(ROOMS_TO_OPTIMISE ops formats image backend/cpu)
   # Kernels for four lanes are those for eight, compiled again: half of the time that ops takes.
   set(WITHOUT_TARGETS HWY_SSE4|HWY_SSSE3)
 endif()
@@ -74,6 +76,9 @@ function(vggt_room NAME)
   target_link_libraries(vggt_${ROOM} PUBLIC ${ROOM_TARGETS} ${ARG_PUBLIC}
                         PRIVATE $<BUILD_INTERFACE:vggt_options> $<BUILD_INTERFACE:nlohmann_json::nlohmann_json>
                                 fmt::fmt ${ARG_PRIVATE})
+  if(NAME IN_LIST ROOMS_TO_OPTIMISE)
+    target_compile_options(vggt_${ROOM} PRIVATE -O1)
+  endif()
   if(NOT ARG_PROGRAM)
     list(TRANSFORM ARG_INTERNAL APPEND .h)
     list(REMOVE_ITEM HEADERS ${ARG_INTERNAL})
