@@ -159,7 +159,7 @@ void Walk(Bytes block, const Literal& literal, const Run& run) {
 
 // Four tables, so that equal neighbours do not wait for one another.
 Counts CountBytes(Bytes block) {
-  std::array<std::array<uint32_t, kLiterals>, 4> parts{};
+  uint32_t parts[4][kLiterals] = {};  // std::array's index is ten times as slow under sanitizers
   size_t i = 0;
   for (; i + 8 <= block.size(); i += 8) {
     const uint64_t eight = LoadEight(&block[i]);
