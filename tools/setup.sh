@@ -37,7 +37,7 @@ has_node() {
 }
 has_node || packages+=(nodejs npm)
 # Ubuntu has Chromium only as a snap, which no script can rely on, and PyTorch in some releases only.
-debian_only=(chromium python3-torch)
+debian_only=(chromium-headless-shell python3-torch)
 with_python=
 system=$([[ ! -f /etc/os-release ]] || (. /etc/os-release && echo "$ID-${VERSION_ID-}-$(uname -m)"))
 [[ $system != ubuntu-* ]] || debian_only=()

@@ -19,7 +19,7 @@ const kFlags = [
 
 // `more`: further flags. It is its caller's to close.
 export function startBrowser(more: string[] = []): Promise<Browser> {
-  const executablePath = process.env["CHROMIUM"] ?? "/usr/bin/chromium";
+  const executablePath = process.env["CHROMIUM"] ?? "/usr/bin/chromium-headless-shell";
   return chromium.launch({ executablePath, args: [...kFlags, ...more] });
 }
 
