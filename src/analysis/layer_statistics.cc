@@ -11,6 +11,7 @@
 #include <span>
 #include <utility>
 
+#include "analysis/query_results.h"
 #include "analysis/stored_rows.h"
 #include "attention/request.h"
 #include "attention/tiles.h"
@@ -21,31 +22,12 @@ namespace vggt {
 namespace {
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-constexpr size_t kRowMetrics = static_cast<size_t>(HeadMetric::kMutualShare);  // those of one row
 
 // Sums over a part of a row, and what turns them into probabilities.
 struct Part : PartSums {
   double log_factor = 0, factor = 0;  // e_i · factor is a probability; the largest e_i is 1
 
   double mass() const { return sum * factor; }
-};
-
-// What is kept of each query of a head, in the order of queries.
-struct QueryResults {
-  QueryResults(size_t queries, int64_t frames)
-      : columns(static_cast<size_t>(frames + 1)),
-        metrics(queries),
-        frame_mass(queries * columns),
-        before_rope(queries * columns),
-        best(queries * static_cast<size_t>(frames)),
-        flow_mass(queries),
-        flow_largest(queries) {}
-
-  size_t columns;
-  std::vector<std::array<double, kRowMetrics>> metrics;
-  std::vector<float> frame_mass, before_rope;  // [queries, frames + 1]
-  std::vector<int32_t> best;  // [queries, frames]: the patch with the largest probability
-  std::vector<std::array<float, kKeyGroups>> flow_mass, flow_largest;
 };
 
 // What a thread works with.
@@ -77,7 +59,7 @@ class LayerPass {
               kPartPadding),
         rank_(static_cast<size_t>(patches_), -1),
         distances_(DistanceTable(grid_.height, grid_.width)),
-        results_(static_cast<size_t>(grid_.frames * per_frame_), grid_.frames),
+        results_(grid_, sample, mutual_),
         workspaces_(static_cast<size_t>(ThreadCount())) {
     for (size_t i = 0; i < sample.patches.size(); ++i) {
       rank_[static_cast<size_t>(sample.patches[i])] = static_cast<int64_t>(i);
@@ -116,11 +98,7 @@ class LayerPass {
     s.uniform = Uniform();
     for (int64_t head = 0; head < s.heads; ++head) {
       AddHead(head, s);
-      ParallelFor(3, 1, [&](size_t part) {
-        if (part == 0) AddMeans(head, s);
-        if (part == 1) AddFrames(head, s);
-        if (part == 2) AddFlow(head, s);
-      });
+      results_.AddTo(head, s);
     }
     s.layer_index = blocks_.layers[layer_].index;  // tiles have refused a layer that is not there
     return s;
@@ -137,14 +115,6 @@ class LayerPass {
     return {std::pair{PatchesAt(frames.first), PatchesAt(frames.last)},
             std::pair{SpecialsAt(frames.first), SpecialsAt(frames.last) + grid_.scene_tokens}};
   }
-  size_t QueryAt(int64_t frame, int64_t place) const {
-    return static_cast<size_t>(frame * per_frame_ + place);
-  }
-
-  static size_t At(HeadMetric metric, int64_t head, const LayerStatistics& s) {
-    return static_cast<size_t>(metric) * static_cast<size_t>(s.heads) + static_cast<size_t>(head);
-  }
-
   // The queries of frames [first, last): all special tokens and the patches of the sample.
   std::vector<int64_t> Queries(const FrameRange& frames) const {
     std::vector<int64_t> tokens;
@@ -174,7 +144,7 @@ class LayerPass {
     }
     if (step * std::ssize(sample_.patches) > 1) {
       const double sum = std::accumulate(similarity.begin(), similarity.end(), 0.0);
-      const size_t place = At(HeadMetric::kRowSimilarity, head, s);
+      const size_t place = s.At(HeadMetric::kRowSimilarity, head);
       s.mean[place] = sum / static_cast<double>(pieces);
       if (sample_.all) s.standard_error[place] = 0;
     }
@@ -296,13 +266,13 @@ class LayerPass {
                 Workspace& w) {
     const int64_t frame = token / grid_.tokens_per_frame();
     const int64_t patch = token % grid_.tokens_per_frame() - specials_;
-    const size_t query = QueryAt(
+    const size_t query = results_.QueryAt(
         frame, patch < 0 ? patch + specials_ : specials_ + rank_[static_cast<size_t>(patch)]);
     const double total = ReadRow(row, frames, PartMoments::kYes, w, w.parts, w.e.data());
     AddFlowOf(query, frame, frames, w);
     if (patch < 0) return;
 
-    AddFrameMasses(frames, w.parts, results_.frame_mass.data() + query * results_.columns);
+    AddFrameMasses(frames, w.parts, results_.frame_mass.data() + query * results_.columns());
     auto& metrics = results_.metrics[query];
     metrics.fill(kNaN);
     const auto set = [&](HeadMetric metric, double value) {
@@ -347,7 +317,7 @@ class LayerPass {
     if (before != nullptr) {
       set(HeadMetric::kRopeShare, RopeShare(before, row, frames, w));
       AddFrameMasses(frames, before == row ? w.parts : w.before,
-                     results_.before_rope.data() + query * results_.columns);
+                     results_.before_rope.data() + query * results_.columns());
     }
     const double shrink = 1 / std::sqrt(squares);
     ForEachPart(frames, w.parts, [&](const Part& part, int64_t at, int64_t count) {
@@ -396,7 +366,7 @@ class LayerPass {
           part.mass(), part.factor);
       for (int64_t s = 0; s < specials_; ++s) {
         const double p = factor * w.e[static_cast<size_t>(SpecialsAt(f) + s)];
-        add(GroupOf(f, s), p, p);
+        add(results_.GroupOf(f, s), p, p);
       }
     }
     for (int64_t s = 0; s < grid_.scene_tokens; ++s) {
@@ -406,123 +376,6 @@ class LayerPass {
     for (size_t g = 0; g < kKeyGroups; ++g) {
       results_.flow_mass[query][g] = static_cast<float>(mass[g]);
       results_.flow_largest[query][g] = static_cast<float>(largest[g]);
-    }
-  }
-
-  // The group of a token, by its frame and its place among the frame's queries.
-  TokenGroup GroupOf(int64_t frame, int64_t place) const {
-    if (place >= specials_) {
-      return frame == 0 ? TokenGroup::kFirstPatches : TokenGroup::kOtherPatches;
-    }
-    if (place > 0) return TokenGroup::kRegisters;
-    return frame == 0 ? TokenGroup::kFirstCamera : TokenGroup::kOtherCameras;
-  }
-
-  // Calls visit(query) for the patch queries of a frame.
-  template <typename Visit>
-  void ForEachPatchQuery(int64_t frame, const Visit& visit) const {
-    for (int64_t place = specials_; place < per_frame_; ++place) visit(QueryAt(frame, place));
-  }
-
-  void AddMeans(int64_t head, LayerStatistics& s) const {
-    std::array<double, kRowMetrics> counts = {}, sums = {};
-    for (int64_t f = 0; f < grid_.frames; ++f) {
-      ForEachPatchQuery(f, [&](size_t query) {
-        const auto& values = results_.metrics[query];
-        for (size_t m = 0; m < kRowMetrics; ++m) {
-          const bool known = !std::isnan(values[m]);
-          counts[m] += known ? 1 : 0;
-          sums[m] += known ? values[m] : 0;
-        }
-      });
-    }
-    for (size_t m = 0; m < kRowMetrics; ++m) {
-      if (counts[m] == 0) continue;
-      const size_t place = At(static_cast<HeadMetric>(m), head, s);
-      s.mean[place] = sums[m] / counts[m];
-      s.standard_error[place] = sample_.all ? 0 : StandardError(m);
-    }
-    if (!mutual_) return;
-    const size_t place = At(HeadMetric::kMutualShare, head, s);
-    s.mean[place] = MutualShare();
-    s.standard_error[place] = 0;
-  }
-
-  // Of the mean of a metric, from the means over frames of each patch of the sample. A frame
-  // without a value has none at any patch.
-  double StandardError(size_t metric) const {
-    std::vector<double> means;
-    for (int64_t place = specials_; place < per_frame_; ++place) {
-      double count = 0, sum = 0;
-      for (int64_t f = 0; f < grid_.frames; ++f) {
-        const double value = results_.metrics[QueryAt(f, place)][metric];
-        if (std::isnan(value)) continue;
-        ++count;
-        sum += value;
-      }
-      means.push_back(sum / count);
-    }
-    const auto n = static_cast<double>(means.size());
-    const double mean = std::accumulate(means.begin(), means.end(), 0.0) / n;
-    double squares = 0;
-    for (const double each : means) squares += (each - mean) * (each - mean);
-    return std::sqrt(squares / (n - 1) / n * (1 - n / static_cast<double>(patches_)));
-  }
-
-  double MutualShare() const {
-    const auto best = [&](int64_t from, int64_t patch, int64_t to) {
-      return results_.best[QueryAt(from, specials_ + patch) * static_cast<size_t>(grid_.frames) +
-                           static_cast<size_t>(to)];
-    };
-    int64_t mutual = 0;
-    for (int64_t a = 0; a < grid_.frames; ++a) {
-      for (int64_t b = 0; b < grid_.frames; ++b) {
-        for (int64_t i = 0; a != b && i < patches_; ++i) mutual += best(b, best(a, i, b), a) == i;
-      }
-    }
-    return static_cast<double>(mutual) /
-           static_cast<double>(grid_.frames * (grid_.frames - 1) * patches_);
-  }
-
-  void AddFrames(int64_t head, LayerStatistics& s) const {
-    const size_t columns = results_.columns;
-    const auto n = static_cast<double>(sample_.patches.size());
-    const auto add = [&](const std::vector<float>& from, std::vector<float>& to) {
-      for (int64_t f = 0; f < grid_.frames; ++f) {
-        std::vector<double> sums(columns);
-        ForEachPatchQuery(f, [&](size_t query) {
-          for (size_t c = 0; c < columns; ++c) sums[c] += from[query * columns + c];
-        });
-        float* out = to.data() + static_cast<size_t>(head * grid_.frames + f) * columns;
-        for (size_t c = 0; c < columns; ++c) out[c] = static_cast<float>(sums[c] / n);
-      }
-    };
-    add(results_.frame_mass, s.frame_mass);
-    if (with_before_) add(results_.before_rope, s.frame_mass_before_rope);
-  }
-
-  void AddFlow(int64_t head, LayerStatistics& s) const {
-    std::array<double, kQueryGroups> count = {};
-    std::array<std::array<double, kKeyGroups>, kQueryGroups> sums = {};
-    std::array<std::array<float, kKeyGroups>, kQueryGroups> largest = {};
-    for (int64_t f = 0; f < grid_.frames; ++f) {
-      for (int64_t place = 0; place < per_frame_; ++place) {
-        const auto group = static_cast<size_t>(GroupOf(f, place));
-        const size_t query = QueryAt(f, place);
-        ++count[group];
-        for (size_t g = 0; g < kKeyGroups; ++g) {
-          sums[group][g] += results_.flow_mass[query][g];
-          largest[group][g] = std::max(largest[group][g], results_.flow_largest[query][g]);
-        }
-      }
-    }
-    for (size_t group = 0; group < kQueryGroups; ++group) {
-      if (count[group] == 0) continue;
-      const size_t at = (static_cast<size_t>(head) * kQueryGroups + group) * kKeyGroups;
-      for (size_t g = 0; g < kKeyGroups; ++g) {
-        s.flow_mean[at + g] = static_cast<float>(sums[group][g] / count[group]);
-        s.flow_largest[at + g] = largest[group][g];
-      }
     }
   }
 
@@ -595,34 +448,6 @@ LayerStatistics ComputeLayerStatistics(const QkStore& store, BlockKind kind, siz
   LayerStatistics statistics = LayerPass(store, kind, layer, sample, stop_check).Run();
   ReleaseLayer(store, BlocksOf(store.description(), kind), layer);
   return statistics;
-}
-
-double StatisticsProducts(const QkDescription& description, int64_t rows) {
-  double products = 0;
-  for (const QkBlocks& blocks : description.blocks) {
-    const TokenGrid grid = description.token_grid(blocks);
-    const auto frames = static_cast<double>(grid.frames);
-    const double queries = static_cast<double>(std::min(rows, grid.patches()) + blocks.specials());
-    const double key_frames = blocks.attends == Attends::kAll      ? frames
-                              : blocks.attends == Attends::kCausal ? (frames + 1) / 2
-                                                                   : 1;
-    const double keys = key_frames * static_cast<double>(grid.tokens_per_frame()) +
-                        static_cast<double>(grid.scene_tokens);
-    const double of_head = frames * queries * keys * static_cast<double>(blocks.head_dim) *
-                           (blocks.rope.type == RopeType::k2d ? 2 : 1);
-    products +=
-        of_head * static_cast<double>(blocks.heads) * static_cast<double>(blocks.layers.size());
-  }
-  return products;
-}
-
-RowSample RowsWithin(const QkDescription& description, double products) {
-  const TokenGrid grid = description.token_grid(description.blocks.front());
-  if (StatisticsProducts(description, grid.patches()) <= products) return AllRows(grid);
-  const double fixed = StatisticsProducts(description, 0);
-  const double each = StatisticsProducts(description, 1) - fixed;
-  const double fitting = std::floor((products - fixed) / each);
-  return SampledRows(grid, std::max(kLeastRows, static_cast<int64_t>(std::max(fitting, 0.0))));
 }
 
 }  // namespace vggt

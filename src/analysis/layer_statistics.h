@@ -65,13 +65,13 @@ struct LayerStatistics {
   // from those that do not attend to it). Uniform attention gives 1 / tokens.
   std::vector<float> key_mass;
 
-  double Mean(HeadMetric metric, int64_t head) const {
-    return mean[static_cast<size_t>(metric) * static_cast<size_t>(heads) +
-                static_cast<size_t>(head)];
+  // The place of a head's number in `mean` and `standard_error`.
+  size_t At(HeadMetric metric, int64_t head) const {
+    return static_cast<size_t>(metric) * static_cast<size_t>(heads) + static_cast<size_t>(head);
   }
+  double Mean(HeadMetric metric, int64_t head) const { return mean[At(metric, head)]; }
   double StandardError(HeadMetric metric, int64_t head) const {
-    return standard_error[static_cast<size_t>(metric) * static_cast<size_t>(heads) +
-                          static_cast<size_t>(head)];
+    return standard_error[At(metric, head)];
   }
   double Uniform(HeadMetric metric) const { return uniform[static_cast<size_t>(metric)]; }
 };
@@ -86,14 +86,5 @@ struct LayerStatistics {
 // file that were read, which are given back at the end.
 LayerStatistics ComputeLayerStatistics(const QkStore& store, BlockKind kind, size_t layer,
                                        const RowSample& sample, const StopCheck& stop_check = {});
-
-// Multiply-adds of queries and keys in a pass over all layers of a store, for `rows` patch queries
-// of each frame and all special tokens: once, and once more before RoPE where there is one.
-double StatisticsProducts(const QkDescription& description, int64_t rows);
-
-// All rows if that takes at most `products` multiply-adds, else as many as fit, at least kLeastRows
-// of each picture. The patches are the same for all kinds of blocks.
-inline constexpr int64_t kLeastRows = 8;
-RowSample RowsWithin(const QkDescription& description, double products);
 
 }  // namespace vggt

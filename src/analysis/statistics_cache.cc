@@ -7,6 +7,7 @@
 #include <functional>
 #include <string_view>
 
+#include "analysis/row_budget.h"
 #include "analysis/stored_rows.h"
 #include "attention/request.h"
 #include "core/error.h"

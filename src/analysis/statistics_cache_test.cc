@@ -8,6 +8,7 @@
 #include <cstring>
 #include <limits>
 
+#include "analysis/row_budget.h"
 #include "core/error.h"
 #include "core/file.h"
 #include "qk_store_testing.h"

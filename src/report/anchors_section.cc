@@ -9,7 +9,7 @@
 
 #include "analysis/anchor_scores.h"
 #include "analysis/layer_choice.h"
-#include "analysis/layer_statistics.h"
+#include "analysis/row_budget.h"
 #include "analysis/statistics_cache.h"
 #include "analysis/stored_rows.h"
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <set>
 
+#include "analysis/row_budget.h"
 #include "analysis/statistics_cache.h"
 #include "core/tensor.h"
 #include "geometry_testing.h"

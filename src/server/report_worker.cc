@@ -7,6 +7,7 @@
 #include <atomic>
 #include <chrono>
 
+#include "analysis/row_budget.h"
 #include "analysis/statistics_cache.h"
 #include "server/message.h"
 
