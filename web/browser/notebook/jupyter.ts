@@ -2,7 +2,7 @@
 // A Jupyter server with one notebook, for as long as a test needs it. Nothing of the user's own settings is read.
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { repository } from "../exports";
@@ -64,6 +64,11 @@ export class Jupyter {
       child.on("exit", () => reject(new Error(`Jupyter ended: ${said}`)));
     });
     return new Jupyter(child, folder, `${origin}/lab/tree/test.ipynb?token=test`);
+  }
+
+  // The notebook as it is on the disk.
+  saved(): string {
+    return readFileSync(join(this.folder, "work", "test.ipynb"), "utf8");
   }
 
   async stop(): Promise<void> {

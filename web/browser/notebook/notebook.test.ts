@@ -182,7 +182,7 @@ it("frees what answered it when its cell is run again", async () => {
 
 it("counts a page once when its tab is loaded again", async () => {
   await page.keyboard.press("Control+s");
-  await page.locator(".jp-Notebook").waitFor();
+  await expect.poll(() => jupyter.saved()).toContain("free True 0 False");
   await page.reload();
   await viewer(4).waitFor();
   await expect.poll(() => painted(4)).toBeGreaterThan(1);
