@@ -17,8 +17,13 @@ echo "Testing the wheel in a new environment …"
 rm -rf build-wheel/alone
 cp --archive build-python/. build-wheel/alone
 install alone
+# The notebook's page mostly waits, for its kernel and the browser.
+VGGT_PYTHON=$PWD/build-wheel/alone/bin/python npm --prefix web run --silent test:notebook >build-wheel/notebook.log 2>&1 &
+notebook=$!
+trap 'kill "$notebook" 2>/dev/null || true' EXIT
 build-wheel/alone/bin/python -m pytest --quiet --ignore python/tests/torch
-VGGT_PYTHON=$PWD/build-wheel/alone/bin/python npm --prefix web run --silent test:notebook
+wait "$notebook" || { cat build-wheel/notebook.log >&2 && exit 1; }
+cat build-wheel/notebook.log
 
 # With the distribution's NumPy, older than pip's, and its PyTorch, where it has one.
 if /usr/bin/python3 -c 'import importlib.util, sys; sys.exit(not importlib.util.find_spec("torch"))'; then
