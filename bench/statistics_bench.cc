@@ -9,6 +9,7 @@
 #include <string>
 
 #include "analysis/layer_statistics.h"
+#include "analysis/row_budget.h"
 #include "core/error.h"
 #include "random_store.h"
 
