@@ -11,8 +11,8 @@
 # Rooms and their headers are installed for find_package(vggt-attn), but for INTERNAL units, whose headers
 # show types of other libraries, and for a room that belongs to the PROGRAM.
 #
-# Presets that say CMAKE_UNITY_BUILD compile all files of a room at once, which takes a quarter of the time: most
-# of it goes to headers. ALONE are the units that cannot share: those that Highway compiles several times,
+# Presets that say CMAKE_UNITY_BUILD compile all files of a room at once, which takes far less time: most of it
+# goes to headers. ALONE are the units that cannot share: those that Highway compiles several times,
 # and those whose public class holds a type of their anonymous namespace, which GCC warns of.
 
 add_library(vggt_options INTERFACE)

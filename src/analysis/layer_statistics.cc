@@ -115,6 +115,7 @@ class LayerPass {
     return {std::pair{PatchesAt(frames.first), PatchesAt(frames.last)},
             std::pair{SpecialsAt(frames.first), SpecialsAt(frames.last) + grid_.scene_tokens}};
   }
+
   // The queries of frames [first, last): all special tokens and the patches of the sample.
   std::vector<int64_t> Queries(const FrameRange& frames) const {
     std::vector<int64_t> tokens;
