@@ -82,9 +82,11 @@ std::string Nearest(const std::string& word, std::span<const std::string> candid
   std::string best;
   size_t fewest = std::max<size_t>(word.size() / 3, 2) + 1;
   for (const std::string& candidate : candidates) {
-    // Somebody who types the beginning of a name means that name.
+    // Somebody who types the beginning of a name means that name, or the last word of a flag's.
     const bool begins = word.size() > 3 && candidate.starts_with(word);
-    const size_t distance = begins ? 0 : Distance(word, candidate);
+    const bool ends =
+        word.size() > 4 && word.starts_with("--") && candidate.ends_with("_" + word.substr(2));
+    const size_t distance = begins ? 0 : ends ? 1 : Distance(word, candidate);
     if (distance < fewest) {
       fewest = distance;
       best = candidate;

@@ -13,7 +13,8 @@ namespace vggt {
 std::string WithFlagNames(const std::string& text);
 
 // The candidate that differs from `word` by the fewest typed characters (Levenshtein distance), or
-// "" if none is near: at most a third of the word's length, and at least two, may differ.
+// "" if none is near: at most a third of the word's length, and at least two, may differ. The
+// beginning of a candidate is near, too, and the last words of a flag: "--port" of "--server_port".
 std::string Nearest(const std::string& word, std::span<const std::string> candidates);
 
 }  // namespace vggt

@@ -29,6 +29,9 @@ TEST(FlagNames, TheNearestIsFound) {
   EXPECT_EQ(Nearest("--wieghts", names), "--weights");
   EXPECT_EQ(Nearest("--stride-w", names), "--stride_w");
   EXPECT_EQ(Nearest("--num", names), "--num_images");
+  EXPECT_EQ(Nearest("--images", names), "--num_images");
+  EXPECT_EQ(Nearest("--port", std::vector<std::string>{"--root", "--server_port"}),
+            "--server_port");
   EXPECT_EQ(Nearest("--frobnicate", names), "");
   EXPECT_EQ(Nearest("x", {}), "");
 }
