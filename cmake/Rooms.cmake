@@ -41,7 +41,7 @@ if(VGGT_SANITIZE)
   target_compile_options(
     vggt_options INTERFACE $<$<CXX_COMPILER_ID:Clang>:-fsanitize-ignorelist=${PROJECT_SOURCE_DIR}/cmake/sanitizers.ignore>)
   # Most code takes longer to optimise than its tests save, but not that of the rooms that compute.
-  set(ROOMS_TO_OPTIMISE ops formats image backend/cpu)
+  set(ROOMS_TO_OPTIMISE core formats ops image attention render backend/cpu)
   # Kernels for four lanes are those for eight, compiled again: half of the time that ops takes.
   set(WITHOUT_TARGETS HWY_SSE4|HWY_SSSE3)
 endif()
@@ -77,7 +77,7 @@ function(vggt_room NAME)
                         PRIVATE $<BUILD_INTERFACE:vggt_options> $<BUILD_INTERFACE:nlohmann_json::nlohmann_json>
                                 fmt::fmt ${ARG_PRIVATE})
   if(NAME IN_LIST ROOMS_TO_OPTIMISE)
-    target_compile_options(vggt_${ROOM} PRIVATE -O1)
+    target_compile_options(vggt_${ROOM} PRIVATE -O2)
   endif()
   if(NOT ARG_PROGRAM)
     list(TRANSFORM ARG_INTERNAL APPEND .h)
@@ -94,6 +94,11 @@ function(vggt_room NAME)
     add_executable(${ROOM}_tests ${TESTS})
     target_link_libraries(${ROOM}_tests PRIVATE vggt_${ROOM} vggt_testing vggt_options fmt::fmt nlohmann_json::nlohmann_json
                                                ${ARG_TEST_PRIVATE})
+    if(NAME IN_LIST TESTS_TO_OPTIMISE)
+      target_compile_options(${ROOM}_tests PRIVATE $<$<CONFIG:Release>:-O1>)
+    else()
+      target_compile_options(${ROOM}_tests PRIVATE -O0)
+    endif()
     vggt_discover_tests(${ROOM}_tests ${NAME})
   endif()
 endfunction()
@@ -117,6 +122,6 @@ if(VGGT_BUILD_TESTS)
   target_compile_definitions(vggt_testing INTERFACE
                              VGGT_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
   target_link_libraries(vggt_testing INTERFACE GTest::gtest GTest::gmock GTest::gtest_main)
-  # Tests are compiled more often than they run.
-  target_compile_options(vggt_testing INTERFACE $<$<CONFIG:Release>:-O1> $<$<CONFIG:RelWithDebInfo>:-O0>)
+  # Other tests take longer to optimise than to run.
+  set(TESTS_TO_OPTIMISE ops analysis figure)
 endif()
