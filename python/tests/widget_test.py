@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import queue
+import re
 import shutil
 import threading
 import time
@@ -18,6 +19,7 @@ import pytest
 import traitlets
 
 import vggt_attn as va
+from vggt_attn.figures import VIEWS
 from vggt_attn.widgets import Viewer
 
 Answer = tuple[dict[str, Any], bytes]
@@ -236,6 +238,18 @@ def test_choices_and_link_are_one(viewer: Viewer) -> None:
     viewer.link = f"http://127.0.0.1:7860/?{path}&layer=2&view=strange"  # as it is copied
     assert viewer.link == f"{path}&layer=2&view=strange"
     assert (viewer.layer, viewer.view) == (2, "frames")
+
+
+def test_views_are_the_pages(viewer: Viewer) -> None:
+    choices = Path(__file__).parents[2] / "web/src/core/state/choices.ts"
+    named = re.search(r"kViews = \[(.*?)\]", choices.read_text(encoding="utf-8"))
+    assert named
+    assert tuple(re.findall(r'"(\w+)"', named[1])) == VIEWS
+    for view in VIEWS[1:]:
+        viewer.view = view
+        assert parse_qs(viewer.link)["view"] == [view]
+        viewer.link = viewer.link.replace("view", "no") + f"&view={view}"
+        assert viewer.view == view
 
 
 def test_wrong_choices_are_refused(viewer: Viewer, made: va.Export) -> None:

@@ -260,7 +260,7 @@ class Export:
         Returns:
             A new array ``[(layers,) (heads,) frames, rows, cols]``. What the query does not meet
             is 0, or NaN of logits and cosines. Scene tokens, of no frame, are not there; of the
-            definition ``"model"`` their share is what is missing to 1.
+            definition ``"model"`` all values add up to 1 less their share.
         """
         words, pick = request_words(
             {"layer": layer, "head": head, "frames": frames},

@@ -74,8 +74,8 @@ def _text_of(path: Path) -> str:
         raise Error("is no text, and no recipe", str(path)) from None
 
 
-# What the page can show; figures have all but the last.
-VIEWS = ("frames", "layers", "heads", "matrix", "atlas")
+# What the page can show. Figures have the first four.
+VIEWS = ("frames", "layers", "heads", "matrix", "atlas", "scene")
 
 
 def link_of(text: str) -> str:
