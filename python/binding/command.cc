@@ -12,10 +12,17 @@ namespace nb = nanobind;
 namespace vggt::python {
 
 void BindCommand(nb::module_& module) {
-  module.def("run_command", &RunCommandLine, nb::arg("arguments"),
-             nb::call_guard<nb::gil_scoped_release>(),
-             "Runs ``vggt-attn arguments…`` and returns its exit status.\n\n"
-             "For programs that do nothing else: it takes signals over for good.");
+  module.def(
+      "run_command",
+      [](const std::vector<nb::bytes>& arguments) {
+        std::vector<std::string> words;
+        for (const nb::bytes& word : arguments) words.emplace_back(word.c_str(), word.size());
+        const nb::gil_scoped_release released;
+        return RunCommandLine(words);
+      },
+      nb::arg("arguments"),
+      "Runs ``vggt-attn arguments…`` and returns its exit status.\n\n"
+      "For programs that do nothing else: it takes signals over for good.");
 }
 
 }  // namespace vggt::python

@@ -29,6 +29,12 @@ def test_exit_statuses_and_errors_are_those_of_the_program() -> None:
     assert done.stderr.count("\n") == 1
 
 
+def test_names_need_not_be_utf8(tmp_path: Path) -> None:
+    done = run("inspect", os.fsdecode(b"caf\xe9"), cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr == "vggt-attn: caf?: no such file\n"
+
+
 def test_pictures_that_are_nowhere_are_looked_for_in_the_package() -> None:
     done = run("export", "--image_set_name", "kitchn")
     assert done.returncode == 1

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from vggt_attn import _core
@@ -41,7 +42,8 @@ The bundled model is small and made for demonstration.
 
 def main(arguments: list[str] | None = None) -> int:
     """Run ``vggt-attn arguments…`` (of the process, if there are none); return its exit status."""
-    return _core.run_command(sys.argv[1:] if arguments is None else arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    return _core.run_command([os.fsencode(word) for word in words])
 
 
 def demo(arguments: list[str]) -> int:

@@ -12,10 +12,10 @@ import pytest
 
 EXPORT = """
 def export(name):
-    from vggt_attn import _core
-    status = _core.run_command(["export", "--image_set_name", "demo", "--num_images", "2",
-                                "--image_size", "112", "--quiet", "--save_per_head", "--save_qk",
-                                "--output_dir_prefix", name + "/"])
+    from vggt_attn.__main__ import main
+    status = main(["export", "--image_set_name", "demo", "--num_images", "2",
+                   "--image_size", "112", "--quiet", "--save_per_head", "--save_qk",
+                   "--output_dir_prefix", name + "/"])
     assert status == 0
 """
 MULTIPLY = """
