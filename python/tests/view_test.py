@@ -13,8 +13,10 @@ import urllib.error
 import urllib.request
 import webbrowser
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import numpy as np
 import pytest
 
 import vggt_attn as va
@@ -99,6 +101,13 @@ def test_choices_are_those_of_the_page(made: va.Export) -> None:
         va.view(made, browser=False, layer=0)
     with pytest.raises(va.OptionError, match=r"`view`: is 'layer'\. There are frames, layers"):
         va.view(made, browser=False, view="layer")
+    choices: dict[str, Any] = {
+        "layer": np.int64(2),
+        "definition": va.definitions()[1],
+        "view": "scene",
+    }
+    with va.view(made, browser=False, **choices) as served:
+        assert served.url.endswith("&layer=2&definition=patches&view=scene")
     with va.view(made, browser=False, link="http://localhost:1/?layer=2&view=heads") as served:
         assert served.url.endswith("/?layer=2&view=heads")
 

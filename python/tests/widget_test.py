@@ -252,6 +252,15 @@ def test_views_are_the_pages(viewer: Viewer) -> None:
         assert viewer.view == view
 
 
+def test_choices_are_what_attention_takes(viewer: Viewer) -> None:
+    viewer.layer, viewer.head = np.int64(2), np.int32(3)
+    viewer.definition = va.definitions()[1]
+    words = {key: value[0] for key, value in parse_qs(viewer.link).items()}
+    assert (words["layer"], words["head"], words["definition"]) == ("2", "3", "patches")
+    now: tuple[Any, ...] = (viewer.layer, viewer.head, viewer.definition)
+    assert now == (2, 3, "patches")
+
+
 def test_wrong_choices_are_refused(viewer: Viewer, made: va.Export) -> None:
     before = viewer.link
     with pytest.raises(traitlets.TraitError, match="'mean'"):

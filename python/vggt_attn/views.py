@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 from vggt_attn.errors import Error, OptionError
 from vggt_attn.exports import Export
 from vggt_attn.figures import VIEWS, link_of, spots_text
-from vggt_attn.words import AnyPath, path_of
+from vggt_attn.words import AnyPath, definition_name, integer, path_of
 
 if TYPE_CHECKING:
     from vggt_attn.widgets import Viewer
@@ -172,7 +172,7 @@ def _link(export: Export | AnyPath, choices: dict[str, Any]) -> str:
             raise OptionError(
                 "is no choice of the page", f"`{name}`", f"There are {', '.join(_CHOICES)}."
             )
-        if name in ("layer", "head") and isinstance(value, int) and value < 1:
+        if name in ("layer", "head") and not isinstance(value, str) and integer(name, value) < 1:
             raise OptionError(f"is {value}", f"`{name}`", "They count from 1.")
         if name == "view" and value not in VIEWS:
             raise OptionError(f"is {value!r}", "`view`", f"There are {', '.join(VIEWS)}.")
@@ -180,5 +180,8 @@ def _link(export: Export | AnyPath, choices: dict[str, Any]) -> str:
         return link_of(str(choices["link"]))
     words: dict[str, Any] = {"path": os.path.abspath(path_of("export", export))} if choices else {}
     for name, value in choices.items():
-        words[name] = spots_text(value) if name == "query" else value
+        if name == "query":
+            words[name] = spots_text(value)
+        else:
+            words[name] = definition_name(value) if name == "definition" else value
     return urlencode(words)

@@ -25,7 +25,7 @@ from vggt_attn import _core
 from vggt_attn.errors import Error, OptionError
 from vggt_attn.exports import Export
 from vggt_attn.figures import VIEWS, Figure, link_of, spots_text
-from vggt_attn.words import AnyPath, path_of
+from vggt_attn.words import AnyPath, definition_name, integer, path_of
 
 _PAGE = Path(__file__).parent / "page"
 _THREADS = 4  # that answer a page; what is long is computed on two of the library's own
@@ -37,6 +37,10 @@ _OF_VIEWS = {"layer": ("frames", "heads"), "head": ("frames", "layers")}
 
 _PARTS = ("method", "path", "params", "content_type", "body")  # of a question
 Answer = tuple[int, list[tuple[str, str]], bytes]
+
+
+def _new_threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(_THREADS, thread_name_prefix="vggt-attn")
 
 
 def _refusal(status: int, what: str, where: str = "", hint: str = "") -> Answer:
@@ -88,11 +92,11 @@ class Viewer(anywidget.AnyWidget):
         sync=True
     )
 
-    layer = traitlets.Int(None, allow_none=True, min=1)
+    layer = traitlets.Any(None)
     head = traitlets.Any(None)
     query = traitlets.Any(None)
     view = traitlets.Unicode("frames")
-    definition = traitlets.Unicode("model")
+    definition = traitlets.Any("model")
 
     def __init__(
         self,
@@ -112,7 +116,7 @@ class Viewer(anywidget.AnyWidget):
         # First what close() needs, which is called of a widget that could not be made, too.
         self._lock = threading.Lock()
         self._questions: dict[str, _core.Question] = {}
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="vggt-attn")
+        self._threads = _new_threads()
         self._viewer: _core.Viewer | None = None
         self._pages: set[str] = set()
         self._following = False
@@ -164,13 +168,26 @@ class Viewer(anywidget.AnyWidget):
             self.view = words["view"] if words.get("view") in VIEWS else _USUAL["view"]
             self.definition = words.get("definition", _USUAL["definition"])
 
-    @traitlets.validate("head")  # type: ignore[untyped-decorator,unused-ignore]
-    def _check_head(self, proposal: Mapping[str, Any]) -> Any:
-        head = proposal["value"]
-        number = isinstance(head, int) and not isinstance(head, bool) and head >= 1
-        if head is None or head == "mean" or number:
-            return head
-        raise traitlets.TraitError(f"`head` is {head!r}. Give a number from 1 on, or 'mean'.")
+    @traitlets.validate("layer", "head")  # type: ignore[untyped-decorator,unused-ignore]
+    def _check_number(self, proposal: Mapping[str, Any]) -> Any:
+        name, value = proposal["trait"].name, proposal["value"]
+        if value is None or (name == "head" and isinstance(value, str) and value == "mean"):
+            return value
+        try:
+            number = integer(name, value)
+        except (TypeError, OptionError):
+            number = 0
+        if number < 1:
+            others = ", or 'mean'" if name == "head" else ""
+            raise traitlets.TraitError(f"`{name}` is {value!r}. Give a number from 1 on{others}.")
+        return number
+
+    @traitlets.validate("definition")  # type: ignore[untyped-decorator,unused-ignore]
+    def _check_definition(self, proposal: Mapping[str, Any]) -> str:
+        try:
+            return definition_name(proposal["value"])
+        except TypeError as error:
+            raise traitlets.TraitError(str(error)) from None
 
     @traitlets.validate("view")  # type: ignore[untyped-decorator,unused-ignore]
     def _check_view(self, proposal: Mapping[str, Any]) -> str:
@@ -295,6 +312,8 @@ class Viewer(anywidget.AnyWidget):
             questions = list(self._questions.values())
             self._questions.clear()
             self._viewer = None
+            self._threads.shutdown(wait=False, cancel_futures=True)
+            self._threads = _new_threads()
         for question in questions:
             question.abandon()
 
