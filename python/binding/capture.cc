@@ -221,7 +221,8 @@ void BindCapture(nb::module_& module) {
   module.def(
       "has_video_extension", [](const fs::path& path) { return HasVideoExtension(path); },
       "path"_a);
-  module.def("save_png", SavePng, "path"_a, "rgb"_a, "Writes uint8 [height, width, 3].");
+  module.def("save_png", SavePng, "path"_a, "rgb"_a, nb::call_guard<nb::gil_scoped_release>(),
+             "Writes uint8 [height, width, 3].");
   module.def(
       "thread_count", ThreadCount,
       "How many threads computing uses: OMP_NUM_THREADS, or the number of processors, unless "

@@ -78,6 +78,15 @@ class TableMaker {
     });
   }
 
+  std::vector<std::string> names() const {
+    const bool has_geometry = export_->described().GeometryFolder().has_value();
+    std::vector<std::string> names;
+    for (const ReportTableMaker& maker : ReportTableMakers()) {
+      if (has_geometry || !maker.needs_matches) names.emplace_back(maker.name);
+    }
+    return names;
+  }
+
   std::string sample() const {
     const QkDescription& d = export_->store().description();
     return SampleText(sample_, d.token_grid(d.blocks.front()));
@@ -181,6 +190,8 @@ void BindReport(nb::module_& module) {
       .def("make", &TableMaker::Make, "name"_a, "update"_a.none(),
            nb::sig("def make(self, name: str, update: collections.abc.Callable[[str, float], "
                    "object] | None) -> list[ReportTable]"))
+      .def_prop_ro("names", &TableMaker::names,
+                   "Those of all tables but the ones that need geometry, where there is none.")
       .def_prop_ro("sample", &TableMaker::sample);
   module.def("table_names", [] {
     std::vector<std::string> names;

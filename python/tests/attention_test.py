@@ -140,7 +140,7 @@ def test_answers_are_the_users_own(made: Export) -> None:
 def test_numbers_may_be_of_any_whole_kind(made: Export) -> None:
     want = made.attention(2, 1, frame=1, row=1, col=2)
     got = made.attention(
-        np.int64(2), np.uint8(1), frame=np.int32(1), row=np.asarray(1), col=np.int16(2)
+        np.asarray(2), np.uint8(1), frame=np.int32(1), row=np.asarray(1), col=np.int16(2)
     )
     np.testing.assert_array_equal(got, want)
     np.testing.assert_array_equal(made.attention(np.array([2, 1]), 1, 1, 1, 2)[0], want)

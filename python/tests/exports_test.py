@@ -21,7 +21,7 @@ import pytest
 from small_pictures import noise, save_noise
 
 import vggt_attn as va
-from vggt_attn import Export
+from vggt_attn import Export, LayerMaps
 
 SMALL: dict[str, Any] = {"image_size": 70, "precision": "f32"}
 PROGRAM = [sys.executable, "-m", "vggt_attn"]
@@ -105,6 +105,7 @@ def test_pictures_come_in_many_forms(pictures: Path, tmp_path: Path) -> None:
         "floats": [array / 255 for array in arrays],
         "mixed": [paths[0], arrays[1], np.float16(arrays[2] / 255)],
         "iterator": iter(arrays),
+        "array of paths": np.array([str(path) for path in paths]),
     }
     made = {
         name: va.export(form, out=tmp_path / name, compress=False, **SMALL)
@@ -168,7 +169,7 @@ def test_options_do_what_the_command_line_does(pictures: Path, tmp_path: Path) -
         out=tmp_path / "python",
         num_images=np.int64(2),
         first_image_idx=1,
-        layers=[2, 1],
+        layers=np.array([2, 1]),
         stride_h=2,
         save_qk=True,
         capture="global,encoder",
@@ -499,10 +500,35 @@ def test_maps_keep_their_scale(made: Export) -> None:
     again = pickle.loads(pickle.dumps(maps))
     np.testing.assert_array_equal(again.scale, maps.scale)
     np.testing.assert_array_equal(again, maps)
+    parts: dict[str, tuple[LayerMaps, tuple[int, ...]]] = {
+        "query": (maps[7], (made.heads, 1, 1, 1)),
+        "heads": (maps[:, 1:3], (1, 2, 1, 1, 1)),
+        "new axis": (maps[..., None], (1, made.heads, 1, 1, 1, 1)),
+    }
+    for name, (part, shape) in parts.items():
+        assert np.shape(part.scale) == shape, name
+    one = maps[7, 2]
+    assert one.scale == maps.scale[2, 0, 0, 0]
+    assert (one / 255 * one.scale).shape == (3, *made.grid)
+    np.testing.assert_array_equal(maps[:, 1:3][4, 1].scale, maps.scale[2, 0, 0, 0])
+    assert np.isnan([maps[[1, 2]].scale, maps.swapaxes(0, 1).scale]).all()
+    assert isinstance(maps.max(), np.uint8)
+    assert type(maps + 1) is np.ndarray
     assert 99 not in made.maps
+    assert made.maps.get(99) is None
     with pytest.raises(va.OptionError, match="the export has no layer 99"):
         made.maps[99]
     assert repr(made.maps).startswith(f"<Maps of {len(made.layers)} layers, {made.heads} heads")
+
+
+def test_exports_stay_where_they_are(made: Export, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(made.path.parent)
+    export = va.open(made.path.name)
+    monkeypatch.chdir("/")
+    assert export.path == made.path
+    assert export.image_paths[0].exists()
+    np.testing.assert_array_equal(export.maps[1], made.maps[1])
+    assert pickle.loads(pickle.dumps(export)).path == made.path
 
 
 def test_deflated_maps_are_the_same(golden: Path) -> None:

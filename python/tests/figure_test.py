@@ -61,6 +61,22 @@ def test_recipes_are_mappings_files_and_keywords(made: Export, tmp_path: Path) -
     assert made.figure(recipe=str(file), layer=None).data("svg") == want
 
 
+def test_recipes_name_exports_as_seen_from_themselves(
+    made: Export, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "figures").mkdir()
+    (tmp_path / "link").symlink_to(made.path)
+    figure = va.open("link").figure(queries=[(1, 2)], definition="model")
+    figure.save("figures/a.json")
+    monkeypatch.chdir("/")
+    command = [sys.executable, "-m", "vggt_attn", "figure", "figures/a.json", "-o", "a.svg"]
+    subprocess.run(command, cwd=tmp_path, check=True)
+    assert (tmp_path / "a.svg").read_bytes() == figure.data("svg")
+    with pytest.raises(va.Error, match="exists already"):
+        figure.save(tmp_path / "figures/a.json")
+
+
 def test_numbers_equal_attention(made: Export, tmp_path: Path) -> None:
     made.figure(tmp_path / "a.npy", queries=[(1, 2)], layer=2, head=1, definition="model")
     got = np.load(tmp_path / "a.npy")

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the package is, before anything is asked of it."""
 
+import errno
+import pickle
 import subprocess
 import sys
 
@@ -37,10 +39,26 @@ def test_names_that_need_other_packages_say_so() -> None:
     )
 
 
+def test_without_pytorch_all_names_are_there() -> None:
+    code = (
+        "import builtins, importlib.util, inspect\n"
+        "importlib.util.find_spec = lambda name: None\n"
+        "import vggt_attn\n"
+        "print(len(inspect.getmembers(vggt_attn)) > 10)\n"
+        "from vggt_attn import *\n"
+        "print(open is builtins.open, 'export' in globals())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout == "True\nTrue True\n"
+
+
 def test_errors_are_one_line() -> None:
     error = va.Error("no such layer", "a\nb", "Give a layer from 0 to 3.")
     assert str(error) == "a?b: no such layer. Give a layer from 0 to 3."
     assert (error.what, error.where, error.hint) == error.args
     assert str(va.Error("it broke.", hint="Mend it.")) == "it broke. Mend it."
     assert issubclass(va.MissingFile, FileNotFoundError)
-    assert str(va.MissingFile("no such file", "x")) == "x: no such file"
+    missing = va.MissingFile("no such file", "x", "Look elsewhere.")
+    for each in (missing, pickle.loads(pickle.dumps(missing))):
+        assert str(each) == "x: no such file. Look elsewhere."
+        assert (each.errno, each.strerror, each.filename) == (errno.ENOENT, "no such file", "x")

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import csv
+import pickle
 import signal
 import subprocess
 import sys
@@ -85,6 +86,9 @@ def test_tables_say_what_they_are(report: va.Report, made: Export) -> None:
     assert "heads" in dir(report)
     assert repr(report).startswith("<Report of attn_noise: heads, layers")
     assert "60 patches" in report.sample
+    copied = pickle.loads(pickle.dumps(report.frames))
+    assert copied.columns == report.frames.columns
+    np.testing.assert_array_equal(copied.arrays["global"], report.frames.arrays["global"])
     with pytest.raises(AttributeError, match="a report has no table 'tails'; it has heads, layers"):
         _ = report.tails
     with pytest.raises(KeyError):
@@ -105,6 +109,7 @@ def test_rows_are_a_sample(made: Export) -> None:
 def test_matches_need_the_exports_geometry(made: Export, golden: Path, tmp_path: Path) -> None:
     with pytest.raises(va.MissingFile, match="has no geometry to hold heads against"):
         _ = made.report().matches
+    assert "matches" not in list(made.report())
     demo = golden.parents[3] / "examples/demo"
     scene = va.export(
         demo / "images",
@@ -116,6 +121,7 @@ def test_matches_need_the_exports_geometry(made: Export, golden: Path, tmp_path:
         progress=False,
     )
     report = scene.report()
+    assert len(dict(report)) == len(report) == len(list(made.report())) + 2
     matches = report.matches
     assert len(matches["hit1"]) == len(scene.layers) * scene.heads
     assert ((matches["hit1"] >= 0) & (matches["hit1"] <= 1)).all()

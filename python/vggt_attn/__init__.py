@@ -8,6 +8,7 @@ neither NumPy, PyTorch nor the compiled part.
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -63,20 +64,19 @@ __all__ = [
     "Maps",
     "MissingFile",
     "OptionError",
-    "Recording",
     "Report",
     "Served",
     "Table",
     "definitions",
     "export",
-    "open",
-    "record",
     "set_thread_count",
     "thread_count",
     "version",
     "view",
     "write_report",
-]
+]  # `from vggt_attn import *` leaves Python's own `open` alone
+if importlib.util.find_spec("torch"):
+    __all__ += ["Recording", "record"]
 
 
 def __getattr__(name: str) -> object:
@@ -88,4 +88,4 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOMES})
+    return sorted({*globals(), *__all__, "open"})

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import errno
+
 
 class Error(Exception):
     """What went wrong, where, and what to do about it; ``str()`` is all three in one line.
@@ -31,9 +33,19 @@ class Error(Exception):
 class MissingFile(Error, FileNotFoundError):
     """A file or folder does not exist; also a ``FileNotFoundError``."""
 
+    def __init__(self, what: str, where: str = "", hint: str = "") -> None:
+        """Also sets what every ``OSError`` has: ``errno``, ``strerror``, ``filename``."""
+        super().__init__(what, where, hint)
+        self.args = (what, where, hint)
+        self.errno, self.strerror, self.filename = errno.ENOENT, what, where or None
+
 
 class OptionError(Error, ValueError):
     """An argument has a value that cannot be; also a ``ValueError``. ``where`` names it."""
+
+
+class MissingLayer(OptionError, KeyError):
+    """A mapping has no layer of that number; also a ``KeyError``."""
 
 
 def _printable(text: str) -> str:

@@ -46,7 +46,7 @@ class Export:
 
     def __init__(self, path: AnyPath, made: Mapping[str, object] | None = None) -> None:
         """Use :func:`vggt_attn.open`."""
-        self._path = path_of("path", path)
+        self._path = path_of("path", path).absolute()
         note = _core.recover(self._path)
         if note:
             warnings.warn(note, stacklevel=3)
@@ -58,12 +58,12 @@ class Export:
 
     @property
     def path(self) -> Path:
-        """What was opened."""
+        """What was opened, as an absolute path: it holds if the working folder changes."""
         return self._path
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Another process opens it again: for pickle, and with it for `multiprocessing`."""
-        return Export, (self._path.absolute(), self._made)
+        return Export, (self._path, self._made)
 
     def __fspath__(self) -> str:
         """So that an export may stand wherever its path may."""
@@ -399,7 +399,9 @@ def _take_images(
         return
     _refuse(chosen, ("image_extension", "sort"), "is for folders, not for lists of pictures")
     _refuse(chosen, ("num_images",), "is for folders and videos, not for lists of pictures")
-    single = path is not None or not isinstance(images, Iterable) or getattr(images, "ndim", 4) < 4
+    # Arrays of two or three axes are one picture; of one, they hold paths.
+    one = not isinstance(images, Iterable) or getattr(images, "ndim", 4) in (2, 3)
+    single = path is not None or one
     files = files_of([images] if single else cast("Iterable[Picture]", images), scratch)
     if not files:
         raise OptionError("no picture is given", "`images`")
@@ -408,7 +410,7 @@ def _take_images(
 
 def _layers(layers: SupportsIndex | Iterable[SupportsIndex] | str | None) -> list[int]:
     """Their numbers; none: all."""
-    if layers is None or layers == "all":
+    if layers is None or (isinstance(layers, str) and layers == "all"):
         return []
     named = integers("layers", layers)  # type: ignore[arg-type]
     if not named:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -97,9 +98,11 @@ class Figure:
         words: dict[str, str] = {}
         if recipe is not None and not isinstance(recipe, Mapping):
             path = path_of("recipe", recipe)
-            words = dict(_core.recipe_words(_text_of(path), str(path)))
+            shown = str(path).encode(errors="replace").decode()
+            words = dict(_core.recipe_words(_text_of(path), shown))
             if other is None and "other" in words:
-                other = type(export)(path.parent / words["other"])
+                folder = os.path.realpath(path.parent)
+                other = type(export)(os.path.normpath(os.path.join(folder, words["other"])))
         elif recipe is not None:
             words = {key: _word(key, value) for key, value in recipe.items()}
         words |= {key: _word(key, value) for key, value in keys.items() if value is not None}
@@ -130,8 +133,17 @@ class Figure:
         """
         path = path_of("file", file)
         if path.suffix == ".json":
-            with path.open("w" if overwrite else "x", encoding="utf-8") as out:
-                out.write(json.dumps(self.recipe, indent=2) + "\n")
+            # Exports are named as seen from the recipe, so that both may move.
+            folder = os.path.realpath(path.parent)
+            recipe = self.recipe
+            for name in recipe.keys() & {"export", "other"}:
+                recipe[name] = os.path.relpath(recipe[name], folder)
+            try:
+                with path.open("w" if overwrite else "x", encoding="utf-8") as out:
+                    out.write(json.dumps(recipe, indent=2) + "\n")
+            except FileExistsError:
+                hint = "Use `overwrite` to replace it."
+                raise Error("exists already", str(path), hint) from None
             return path
         other = self._other.opened if self._other else None
         left_out = _core.write_recipe(

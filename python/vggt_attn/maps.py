@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any, SupportsIndex, cast
 
@@ -10,7 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vggt_attn import _core
+from vggt_attn.errors import MissingLayer, OptionError
 from vggt_attn.words import integer
+
+_OF_SLICES = (SupportsIndex, slice, type(...), type(None))
 
 
 class LayerMaps(np.ndarray[Any, np.dtype[Any]]):
@@ -22,30 +26,59 @@ class LayerMaps(np.ndarray[Any, np.dtype[Any]]):
 
     Attributes:
         scale: what level 255 stands for: one number, or float64 ``[heads, 1, 1, 1]`` of maps of
-            each head. Parts of the array keep the whole layer's.
+            each head. Slices of the array have their own heads'. NaN where it is not known:
+            of maps of each head that were reshaped or picked by lists.
+
+    What is computed of them is a plain array.
     """
 
-    scale: float | NDArray[np.float64]
+    _scale: float | NDArray[np.float64]
+    _shape: tuple[int, ...]  # that the scale belongs to
 
     def __new__(cls, values: NDArray[Any], scale: float | NDArray[np.float64]) -> LayerMaps:
         """Looks at `values`, without a copy."""
         maps = values.view(cls)
-        maps.scale = scale
+        maps._scale, maps._shape = scale, values.shape
         return maps
 
+    @property
+    def scale(self) -> float | NDArray[np.float64]:
+        """What level 255 stands for; NaN where heads may have changed places."""
+        known = np.ndim(self._scale) == 0 or self._shape == self.shape
+        return self._scale if known else math.nan
+
     def __array_finalize__(self, parent: NDArray[Any] | None, /) -> None:
-        """Parts of an array, and what is computed of it, keep the scale."""
-        self.scale = getattr(parent, "scale", 1.0)
+        """Views and copies keep the scale."""
+        self._scale = getattr(parent, "_scale", math.nan)
+        self._shape = getattr(parent, "_shape", ())
+
+    def __array_wrap__(self, values: Any, context: Any = None, return_scalar: bool = False) -> Any:
+        """What is computed of maps is none."""
+        plain = np.asarray(values)
+        return plain if plain.ndim else plain[()]
+
+    def __getitem__(self, key: Any, /) -> Any:
+        """Slices have the scales of their heads."""
+        part = super().__getitem__(key)
+        if isinstance(part, LayerMaps) and np.ndim(self.scale):
+            keys = key if isinstance(key, tuple) else (key,)
+            if all(isinstance(k, _OF_SLICES) and not isinstance(k, bool) for k in keys):
+                scales = np.broadcast_to(np.asarray(self.scale), self.shape)[key]
+                # One number for each axis over which all are the same.
+                scales = scales[tuple(slice(None if step else 1) for step in scales.strides)]
+                part._scale = float(scales.item()) if scales.size == 1 else scales
+                part._shape = part.shape
+        return part
 
     def __reduce__(self) -> tuple[Any, ...]:
         """For pickle, which knows nothing of scales."""
         rebuild, arguments, state = cast("tuple[Any, ...]", super().__reduce__())
-        return rebuild, arguments, (state, self.scale)
+        return rebuild, arguments, (state, self._scale, self._shape)
 
     def __setstate__(self, state: Any, /) -> None:
         """The inverse."""
         super().__setstate__(state[0])
-        self.scale = state[1]
+        self._scale, self._shape = state[1:]
 
 
 class Maps(Mapping[int, LayerMaps]):
@@ -62,7 +95,10 @@ class Maps(Mapping[int, LayerMaps]):
         last = self._last
         if last is not None and last[0] == number:
             return last[1]
-        values = self._opened.maps(number)
+        try:
+            values = self._opened.maps(number)
+        except OptionError as error:
+            raise MissingLayer(error.what, error.where, error.hint) from None
         scales = self._opened.map_scales(number)
         heads = self._opened.map_heads
         scale = np.reshape(scales, (heads, 1, 1, 1)) if heads else scales[0]

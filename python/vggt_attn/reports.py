@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any, SupportsIndex
+from typing import TYPE_CHECKING, Any, NamedTuple, SupportsIndex
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,14 @@ if TYPE_CHECKING:
     import pandas
 
     from vggt_attn.exports import Export
+
+
+class Column(NamedTuple):
+    """What a column of a table is."""
+
+    name: str
+    unit: str
+    text: str
 
 
 class Table(dict[str, NDArray[Any]]):
@@ -45,7 +53,7 @@ class Table(dict[str, NDArray[Any]]):
         self.title = made.title
         self.definition = made.definition
         self.sample = made.sample
-        self.columns = made.columns
+        self.columns = [Column(c.name, c.unit, c.text) for c in made.columns]
         self.arrays: dict[str, NDArray[np.float32]] = {a.name: a.values() for a in made.arrays}
         self.axes = {a.name: a.axes for a in made.arrays}
         self._csv = made.csv()
@@ -122,12 +130,12 @@ class Report(Mapping[str, Table]):
         return [*super().__dir__(), *self]
 
     def __iter__(self) -> Iterator[str]:
-        """The names of the tables."""
-        return iter(_core.table_names())
+        """The names of the tables; those of matches only where the export has geometry."""
+        return iter(self._maker.names)
 
     def __len__(self) -> int:
         """How many tables there are."""
-        return len(_core.table_names())
+        return len(self._maker.names)
 
     def save(
         self,

@@ -59,16 +59,22 @@ def definition_name(value: DefinitionName) -> str:
 
 def integers(name: str, values: SupportsIndex | Iterable[SupportsIndex]) -> list[int]:
     """One whole number or several, as a list."""
-    if isinstance(values, Iterable) and not isinstance(values, str | bytes):
-        return [integer(name, value) for value in values]
+    if _is_several(values):
+        return [integer(name, value) for value in values]  # type: ignore[union-attr]
     return [integer(name, values)]  # type: ignore[arg-type]
+
+
+def _is_several(value: object) -> bool:
+    """Whether it is a list, or like one; arrays without axes are one number."""
+    one = isinstance(value, str | bytes) or getattr(value, "ndim", 1) == 0
+    return isinstance(value, Iterable) and not one
 
 
 def numbers(name: str, value: Numbers | Iterable[SupportsIndex]) -> tuple[str, bool]:
     """The word for one number or several, and whether it names several (or may)."""
     if isinstance(value, str):
         return value, not value.isdigit()
-    several = isinstance(value, Iterable)
+    several = _is_several(value)
     named = integers(name, value)
     if not named:
         raise OptionError("names none", f"`{name}`", "Leave it out for all.")
