@@ -38,6 +38,9 @@ const kScript = `
     left: create("left", "path=project&layer=2&row=1&col=2"),
     right: create("right", "path=store_demo&row=3&col=4&colormap=viridis"),
   };
+  const send = () => new Promise(() => undefined);
+  window.createSilent = (id) =>
+    createViewer(document.getElementById(id), new HttpSource("", { send, lateHint: "Run the cell again." }));
 `;
 
 const kStillMs = 250; // longer than what follows the hand waits for it to rest
@@ -195,6 +198,23 @@ describe("two viewers on one page", () => {
     await page.keyboard.press("?");
     await expect.poll(() => part("right", "dialog[open]").count()).toBe(1);
     expect(await part("left", "dialog[open]").count()).toBe(0);
+  });
+
+  it("say what to do where no answer comes for long", async () => {
+    await page.evaluate(() => {
+      const cell = document.createElement("div");
+      Object.assign(cell, { id: "silent", className: "cell" });
+      document.body.append(cell);
+      (window as unknown as { createSilent(id: string): void }).createSilent("silent");
+    });
+    const said = part("silent", ".welcome");
+    await expect.poll(() => said.innerText()).toBe("Opening the export…");
+    await page.evaluate(() => {
+      for (const each of document.querySelector("#silent")!.getAnimations({ subtree: true })) {
+        each.finish();
+      }
+    });
+    await expect.poll(() => said.innerText()).toContain("Run the cell again.");
   });
 
   it("end one by one", async () => {

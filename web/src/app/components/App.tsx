@@ -13,7 +13,7 @@ import { TopBar } from "./TopBar";
 
 export function App() {
   const { state, enlarged } = useViewer();
-  const { exportInfo, loading } = state;
+  const { exportInfo, loading, source } = state;
   const open = exportInfo.value !== null;
   const small = state.view.value === "atlas" || state.view.value === "scene";
   const large = enlarged.value === "query"; // the query picture has all the room
@@ -30,7 +30,14 @@ export function App() {
         </main>
       ) : (
         <main class="welcome">
-          {loading.value === "loading" ? <p class="quiet">Opening the export…</p> : <ExportList />}
+          {loading.value === "loading" ? (
+            <>
+              <p class="quiet">Opening the export…</p>
+              {source.lateHint && <p class="quiet late">{source.lateHint}</p>}
+            </>
+          ) : (
+            <ExportList />
+          )}
         </main>
       )}
       <Readout />

@@ -146,7 +146,7 @@ export class HttpSource implements Source {
   // Of the exports that were described, by id.
   private readonly versions = new Map<string, string>();
   private readonly timeoutMs: number;
-  private readonly lateHint: string | undefined;
+  readonly lateHint: string | undefined;
   private readonly send: Send;
 
   // `base`: the path under which the page's own server passes requests on to `vggt-attn view`, which answers no pages

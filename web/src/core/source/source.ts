@@ -66,6 +66,8 @@ export interface SavedFile {
 // Whatever goes wrong is thrown as a WireError. If `signal` aborts, the source stops working and throws the signal's
 // reason (an AbortError), which is nothing to show.
 export interface Source {
+  // What to do if no answer comes for long; undefined: each request has a hint of its own.
+  readonly lateHint?: string | undefined;
   // The exports that can be opened.
   list(signal?: AbortSignal): Promise<ExportListing>;
   // The export that the source begins with; null if it begins with none.
