@@ -220,6 +220,7 @@ class Recorder:
         return self._passes == (self.wishes.forward_pass or 0)
 
     def _on_attention(self, key: tuple[Kind, int], path: str, module: Any, call: Call) -> None:
+        self._close()  # a layer whose block is not called, or goes on
         kind = key[0]
         if kind != "encoder":
             self._mixed = True
@@ -240,21 +241,22 @@ class Recorder:
                 "pictures to one pass, or record each pass into a folder of its own.",
             )
         layer.parts.append(part)
+        if layer.frames() > self.wishes.frames:
+            raise Error(f"saw {layer.frames()} pictures, images= names {self.wishes.frames}", path)
         self._open = key
 
     def _on_block(self, key: tuple[Kind, int], output: Any) -> None:
         if self._open != key:
             return
-        self._open = None
-        layer, tensor = self._layers[key], _first_tensor(output)
-        part = layer.parts[-1]
+        tensor = _first_tensor(output)
         if tensor is not None:
-            self.parts.add_block(key[0], part, tensor)
-        if layer.frames() > self.wishes.frames:
-            raise Error(
-                f"saw {layer.frames()} pictures, images= names {self.wishes.frames}", part.path
-            )
-        if layer.frames() == self.wishes.frames:
+            self.parts.add_block(key[0], self._layers[key].parts[-1], tensor)
+        self._close()
+
+    def _close(self) -> None:
+        """Lets the layer wait whose attention ran last, once it has seen all pictures."""
+        key, self._open = self._open, None
+        if key is not None and self._layers[key].frames() == self.wishes.frames:
             self._flush()
             self._waiting = key
 
@@ -295,9 +297,7 @@ class Recorder:
 
     def _finish_pass(self) -> None:
         """Writes what is left of a pass."""
-        if self._open is not None and self._layers[self._open].frames() == self.wishes.frames:
-            self._flush()
-            self._waiting, self._open = self._open, None  # a block whose end was not seen
+        self._close()  # a block whose end was not seen
         self._flush()
 
     def blocks(self) -> dict[str, dict[str, Any]]:
