@@ -154,6 +154,23 @@ class Export(VideoCase):
         self.assertLess(len(numbers), 40)
         self.assertIn("the video ends early: at ", done.stderr)
 
+    def test_the_query_frame_may_be_lost(self):
+        path = self.video("lost.mp4", STEADY)
+        data = bytearray(path.read_bytes())
+        begin = data.index(b"mdat") + 4
+        middle = begin + (len(data) - begin) * 2 // 5
+        data[middle:middle + (len(data) - begin) // 10] = b"\x5a" * ((len(data) - begin) // 10)
+        path.write_bytes(data)
+        self.source = "lost.mp4"
+        numbers, _, done = self.export_video("--video", path, "--every", 1, "--first_image_idx", 49,
+                                             "--save_qk")
+        self.assertIn("cannot be decoded and are left out", done.stderr)
+        self.assertLess(len(numbers), 50)
+        store = json.loads((self.dir / "out/qk/attention.json").read_text())
+        self.assertEqual(store["order"][0], len(numbers) - 1)
+        self.assertEqual(sorted(store["order"]), list(range(len(numbers))))
+        self.succeed("query", "out", "--row", 0, "--col", 0)
+
 
 class Refusals(VideoCase):
     def refuse_video(self, status, arguments, *parts):

@@ -287,7 +287,8 @@ QkDescription DescribeStore(const CaptureOptions& options, const LayerMetadata& 
   // The query frame was put first, the others kept their order.
   std::vector<int64_t> order(frames.frames);
   std::iota(order.begin(), order.end(), int64_t{0});
-  const auto query = order.begin() + options.first_image_idx;
+  // As in video_input.cc: some frames of a video may not have been decodable.
+  const auto query = order.begin() + std::min<int64_t>(options.first_image_idx, frames.frames - 1);
   std::rotate(order.begin(), query, query + 1);
   return {frames, options.image_set_name, *metadata.provenance, std::move(blocks),
           std::move(order)};
