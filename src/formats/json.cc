@@ -15,7 +15,6 @@ namespace {
 constexpr size_t kMostBytes = 64'000'000;
 constexpr size_t kDeepest = 64;
 constexpr size_t kMostValues = 4'000'000;
-constexpr int64_t kMostExtent = 1'000'000;
 
 [[noreturn]] void WrongType(const Json& found, const char* key, const char* expected,
                             const std::string& source) {

@@ -56,8 +56,10 @@ template <>
 std::vector<std::string> GetJson<std::vector<std::string>>(const Json& json, const char* key,
                                                            const std::string& source);
 
-// The same of an integer from `least` to a million, which is beyond any model or picture: the
-// product of three such numbers fits 64 bits.
+// Beyond any model or picture; the product of three such numbers fits 64 bits.
+inline constexpr int64_t kMostExtent = 1'000'000;
+
+// The same of an integer from `least` to kMostExtent.
 int64_t GetExtent(const Json& json, const char* key, const std::string& source, int64_t least);
 
 }  // namespace vggt
