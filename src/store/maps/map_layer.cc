@@ -25,7 +25,8 @@ void CountHeads(MapLayer& layer) {
     const Shape& shape = file.layout().shape;
     m.per_head_data = shape.size() == 5;
     m.num_heads = m.per_head_data ? shape[1] : 0;
-    if (shape != MapShape(m) || m.num_heads > kMostHeads) {
+    const bool heads_fit = !m.per_head_data || (m.num_heads >= 1 && m.num_heads <= kMostHeads);
+    if (shape != MapShape(m) || !heads_fit) {
       throw Error(fmt::format("its shape {} fits no maps of {} frames, {}×{}", ShapeText(shape),
                               m.frames, m.W_ds, m.H_ds),
                   layer.array.string());

@@ -48,6 +48,9 @@ TEST(MapLayer, ArraysThatFitNoMapsAreItsError) {
   EXPECT_FALSE(layer.metadata.heads_known);
   EXPECT_THAT(layer.error, HasSubstr("its shape [6, 4, 1, 3, 2] fits no maps of 1 frames, 3×2"));
   EXPECT_THAT(ErrorOf([&] { OpenMaps(layer); }), HasSubstr("fits no maps"));
+  layer = OneFrame(dir, {6, 0, 1, 2, 3});
+  CountHeads(layer);
+  EXPECT_THAT(layer.error, HasSubstr("its shape [6, 0, 1, 2, 3] fits no maps"));
 }
 
 TEST(MapLayer, FailsAsItDidWhenItWasFound) {

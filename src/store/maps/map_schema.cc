@@ -45,6 +45,11 @@ void ParseAxis(const Json& json, const char* patches_key, const char* stride_key
   }
   if (HasJson(json, stride_key)) stride = GetExtent(json, stride_key, source, 1);
   if (!known) patches = (extent - 1) * stride + 1;
+  if (patches > kMostExtent) {
+    throw Error(
+        fmt::format("'{}' would be {}, at most {} can be", patches_key, patches, kMostExtent),
+        source);
+  }
   if ((patches + stride - 1) / stride != extent) {
     throw Error(fmt::format("'{}' is {} and '{}' {}, which gives other than the {} of the maps",
                             patches_key, patches, stride_key, stride, extent),

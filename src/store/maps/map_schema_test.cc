@@ -104,6 +104,10 @@ TEST(MapSchema, MissingAndImpossibleValuesAreNamed) {
   EXPECT_THAT(ErrorOf([&] { return Parse(bad); }),
               HasSubstr("'stride_w' 5, which gives other than the 10 of the maps"));
   bad = good;
+  bad.erase("H_p");
+  bad["stride_h"] = 1'000'000;
+  EXPECT_THAT(ErrorOf([&] { return Parse(bad); }), HasSubstr("at most 1000000 can be"));
+  bad = good;
   bad["num_heads"] = 3;
   EXPECT_THAT(ErrorOf([&] { return Parse(bad); }), HasSubstr("3 heads, but 2 per_head_vmax99"));
   bad = good;
