@@ -77,7 +77,11 @@ fs::path FindFile(const fs::path& folder, const std::string& written, const fs::
 fs::path FindImage(const fs::path& folder, const std::string& written, const fs::path& root) {
   std::vector<fs::path> candidates = Candidates(folder, written);
   candidates.push_back(folder / ".." / kImagesFolderName / fs::path(written).filename());
-  return Resolve(candidates, root, written, folder.string()).lexically_normal();
+  const fs::path found = Resolve(candidates, root, written, folder.string());
+  // If the folder is a link, what stands beside it by name is another place than "..".
+  const fs::path plain = found.lexically_normal();
+  std::error_code ignored;
+  return fs::equivalent(plain, found, ignored) ? plain : found;
 }
 
 std::vector<std::string> ImageNames(const std::vector<std::string>& extensions) {

@@ -56,6 +56,12 @@ TEST(ExportFolder, FindsPicturesInItsFolderOfPictures) {
   for (const char* written : {"../images/frame_00.png", "/old/set/images/frame_00.png"}) {
     EXPECT_EQ(FindImage(dir / "attn_maps", written, {}), picture) << written;
   }
+  // Beside what a link leads to, as the system finds it, and not beside the link.
+  std::filesystem::create_directories(dir / "other/images");
+  std::filesystem::create_directory_symlink(dir / "attn_maps", dir / "other/attn_maps");
+  dir.Write("other/images/frame_00.png", "");
+  const auto found = FindImage(dir / "other/attn_maps", "../images/frame_00.png", {});
+  EXPECT_TRUE(std::filesystem::equivalent(found, picture));
 }
 
 }  // namespace
