@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstddef>
 
 #include "core/error.h"
 #include "image/codec.h"
@@ -24,13 +25,21 @@ void FillFramePixels(const Picture& picture, const FrameTransform& transform,
       const Point centre = {column + 0.5, row + 0.5};
       if (!ShowsOriginal(transform, centre)) continue;
       const Point at = OriginalFromModel(transform, centre);
-      const int x = std::clamp(static_cast<int>(at.x), 0, picture.width - 1);
-      const int y = std::clamp(static_cast<int>(at.y), 0, picture.height - 1);
+      const auto x = static_cast<int>(std::clamp(at.x, 0.0, picture.width - 1.0));
+      const auto y = static_cast<int>(std::clamp(at.y, 0.0, picture.height - 1.0));
       std::copy_n(picture.rgb.data() + size_t{3} * (static_cast<size_t>(y) * picture.width + x), 3,
                   out);
     }
   }
 }
+
+namespace {
+
+// Of all frames together: more than any export that was made, less than what a hostile one may
+// claim.
+constexpr size_t kMostFramePixels = size_t{1} << 30;
+
+}  // namespace
 
 void CheckEqualSizes(const FrameList& frames, const std::string& source) {
   for (const FrameTransform& t : frames.transforms) {
@@ -46,6 +55,11 @@ std::vector<uint8_t> ReadFramePixels(
   const FrameTransform& first = frames.transforms.at(0);
   const auto bytes =
       size_t{3} * static_cast<size_t>(first.model_width) * static_cast<size_t>(first.model_height);
+  if (bytes / 3 > kMostFramePixels / frames.transforms.size()) {
+    throw Error(fmt::format("{} frames of {} x {} pixels are more than fits here",
+                            frames.transforms.size(), first.model_width, first.model_height),
+                picture_of(0).parent_path().string());
+  }
   std::vector<uint8_t> rgb(bytes * frames.transforms.size());
   ParallelFor(frames.transforms.size(), 1, [&](size_t frame) {
     CheckStop(stop_check);

@@ -56,6 +56,11 @@ TEST(FramePixels, AreReadForAllFramesOfOneSize) {
   const auto stop = [] { throw Error("stopped"); };
   EXPECT_EQ(ErrorOf([&] { ReadFramePixels(frames, picture_of, stop); }), "stopped");
 
+  FrameList large = frames;
+  for (FrameTransform& t : large.transforms) t.model_width = t.model_height = 1'000'000;
+  EXPECT_THAT(ErrorOf([&] { ReadFramePixels(large, picture_of); }),
+              HasSubstr("2 frames of 1000000 x 1000000 pixels are more than fits here"));
+
   EXPECT_NO_THROW(CheckEqualSizes(frames, "export"));
   frames.transforms[1].model_width = 3;
   EXPECT_EQ(ErrorOf([&] { CheckEqualSizes(frames, "export"); }),

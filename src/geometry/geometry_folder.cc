@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstddef>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include "core/error.h"
@@ -49,6 +50,12 @@ void CheckTransforms(const FrameList& frames, const std::string& where) {
               "Its description needs 'transforms'; see docs/formats.md.");
 }
 
+bool SourcesDiffer(const FrameList& frames) {
+  std::set<std::string> different;
+  for (const PictureSource& source : frames.sources) different.insert(source.file);
+  return std::ssize(different) == frames.frames;
+}
+
 // The names by which the frames' pictures are found: those of the files that they were taken from
 // where these tell them apart.
 std::vector<std::string> PictureNames(const FrameList& frames) {
@@ -57,8 +64,7 @@ std::vector<std::string> PictureNames(const FrameList& frames) {
   for (const std::string& path : frames.image_paths) {
     copied.push_back(fs::path(path).filename().string());
   }
-  std::set<std::string> different(taken.begin(), taken.end());
-  return std::ssize(different) == frames.frames ? taken : copied;
+  return SourcesDiffer(frames) ? taken : copied;
 }
 
 // Makes all views such of the frames themselves; none, and a note, where there is no camera.
@@ -257,7 +263,10 @@ SceneGeometry ReadGeometryFolder(const fs::path& folder, const FrameList& frames
     names.push_back(GetJson<std::string>(all[i], "file", fmt::format("{}, frames[{}]", source, i)));
   }
   if (names.empty()) return out;
-  const auto found = FramesOf(names, frames, source);
+  // Where files of one name became several frames, the copies' names were written (PictureNames).
+  FrameList named = frames;
+  if (!SourcesDiffer(frames)) named.sources.clear();
+  const auto found = FramesOf(names, named, source);
   for (size_t i = 0; i < names.size(); ++i) {
     if (!found[i]) continue;
     const auto frame = static_cast<size_t>(*found[i]);

@@ -225,6 +225,21 @@ TEST(GeometryFolder, OfPicturesOfOneNameTakesTheCopies) {
   EXPECT_EQ(ReadGeometryFolder(dir / "g", p.frames).views[2]->camera.translation[0], -2);
 }
 
+TEST(GeometryFolder, NamesThatRepeatAreNotTheSources) {
+  const TestDir dir;
+  Predicted p;
+  // As pictures of two folders that have such names.
+  p.frames.sources = {{"frame_01.png", {}}, {"frame_01.png", {}}, {"frame_00.png", {}}};
+  p.frames.image_paths = {"../images/frame_00.png", "../images/frame_01.png",
+                          "../images/frame_02.png"};
+  WriteGeometryFolder(dir / "g", p.scene, p.frames, p.rgb);
+  const SceneGeometry read = ReadGeometryFolder(dir / "g", p.frames);
+  for (const size_t i : {0, 1, 2}) {
+    ASSERT_TRUE(read.views[i]) << i;
+    EXPECT_EQ(read.views[i]->camera.translation[0], -static_cast<double>(i)) << i;
+  }
+}
+
 class DamagedGeometryFolder : public ::testing::Test {
  protected:
   DamagedGeometryFolder() {

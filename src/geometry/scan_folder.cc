@@ -4,11 +4,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <cstddef>
-#include <cstdlib>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -36,14 +38,18 @@ std::vector<double> ReadMatrix(const fs::path& file, const fs::path& root,
   CheckInside(file, root);
   const std::string text = ReadFile(file, kMostMatrixBytes);
   std::vector<double> out;
-  const char* at = text.c_str();
-  for (char* end = nullptr;; at = end) {
-    const double value = std::strtod(at, &end);  // also "-inf", as ScanNet writes
-    if (end == at) break;
+  const char* at = text.data();
+  const char* const end = at + text.size();
+  while (true) {
+    while (at != end && std::string_view(" \t\r\n").find(*at) != std::string_view::npos) ++at;
+    if (at != end && *at == '+') ++at;
+    double value = 0;
+    const auto read = std::from_chars(at, end, value);  // also "-inf", as ScanNet writes
+    if (read.ec != std::errc()) break;
     out.push_back(value);
+    at = read.ptr;
   }
-  const std::string rest = at;
-  const bool all_read = rest.find_first_not_of(" \t\r\n") == std::string::npos;
+  const bool all_read = at == end;
   for (const size_t side : sides) {
     if (all_read && out.size() == side * side) return out;
   }

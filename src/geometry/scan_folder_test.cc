@@ -55,6 +55,12 @@ TEST_F(ScanFolder, IsRead) {
   EXPECT_TRUE(scene.views[2]->depth.z.empty());
 }
 
+TEST_F(ScanFolder, HasNumbersOfAnyKind) {
+  dir_.Write("pose/02.txt", "1e0 0 0 +2.5\n0 1 -0 .5\r\n0 0 1. -3\n\t0 0 0 1");
+  const Vector3 world = WorldFromCamera(ReadScan(dir_.path(), frames_).views[2]->camera, {0, 0, 0});
+  EXPECT_EQ(world, (Vector3{2.5, 0.5, -3}));
+}
+
 TEST_F(ScanFolder, IsRefusedWhereItIsDamagedOrOfOtherPictures) {
   const auto says = [&] { return ErrorOf([&] { return ReadScan(dir_.path(), frames_); }); };
   dir_.Write("pose/02.txt", "1 0 0 0\n0 1 0 0\n0 0 1 0\n0 0 0\n");

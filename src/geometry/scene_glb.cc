@@ -76,13 +76,21 @@ double FrustumDepth(const SceneGeometry& scene, std::span<const CloudPoint> poin
   return 0.1 * *middle;
 }
 
+bool IsFinite(const Vector3& at) {
+  return std::all_of(at.begin(), at.end(), [](double x) { return std::isfinite(x); });
+}
+
 // Eight edges, in the camera's coordinates in glTF's axes.
 std::vector<std::array<float, 3>> FrustumLines(const FrameView& view, double depth) {
   const double width = view.transform.model_width, height = view.transform.model_height;
+  Camera plain = view.camera;
+  plain.k1 = plain.k2 = plain.p1 = plain.p2 = 0;
   std::array<std::array<float, 3>, 4> corners{};
   const Point places[] = {{0, 0}, {width, 0}, {width, height}, {0, height}};
   for (size_t i = 0; i < 4; ++i) {
-    const Vector3 at = Lift(view.camera, places[i], depth);
+    Vector3 at = Lift(view.camera, places[i], depth);
+    // Strong distortion may have no inverse in a corner.
+    if (!IsFinite(at)) at = Lift(plain, places[i], depth);
     corners[i] = {static_cast<float>(at[0]), static_cast<float>(-at[1]),
                   static_cast<float>(-at[2])};
   }

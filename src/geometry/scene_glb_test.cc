@@ -105,6 +105,20 @@ TEST(SceneGlb, HoldsPointsAndCamerasInTheAxesOfGltf) {
   EXPECT_NEAR(glb.FloatAt(lines, 5), -0.3, 1e-6);
 }
 
+TEST(SceneGlb, HoldsNumbersWhereALensHasNoInverse) {
+  const TestDir dir;
+  FrameView view{FrameItself(4, 4), {}, {}};
+  view.camera.fx = view.camera.fy = 1;
+  view.camera.cx = view.camera.cy = 2;
+  view.camera.k1 = 1;
+  EXPECT_FALSE(std::isfinite(Lift(view.camera, {0, 0}, 1)[0]));
+  WriteSceneGlb(dir / "a.glb", {{view}, "a scene"}, PlainFrames(1, 1, 1), {});
+  const GlbParts glb(ReadFile(dir / "a.glb"));
+  for (const Json& accessor : glb.json["accessors"]) {
+    EXPECT_FALSE(accessor["min"][0].is_null()) << accessor;
+  }
+}
+
 TEST(SceneGlb, MayHoldNothing) {
   const TestDir dir;
   WriteSceneGlb(dir / "a.glb", {{std::nullopt}, "a scene"}, PlainFrames(1, 1, 1), {});
