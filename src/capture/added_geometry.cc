@@ -22,8 +22,7 @@ AddedGeometry AddGeometry(const fs::path& path, const fs::path& from, bool overw
   const Export e = OpenExport(path);
   SceneGeometry scene = ReadGivenGeometry(from, e.frames);
   CheckEqualSizes(e.frames, path.string());
-  const fs::path beside = e.folder.filename().empty() ? e.folder.parent_path() : e.folder;
-  AddedGeometry added{beside.parent_path() / kGeometryFolderName, {}};
+  AddedGeometry added{e.GeometryPlace(), {}};
   std::error_code ignored;
   if (!overwrite && fs::exists(added.folder, ignored)) {
     throw Error("exists already", added.folder.string(), "Use `overwrite` to replace it.");

@@ -56,6 +56,16 @@ TEST_F(AddedGeometryTest, IsTheExportsOwn) {
   }
 }
 
+TEST_F(AddedGeometryTest, StandsBesideFoldersWithoutAName) {
+  const fs::path before = fs::current_path();
+  fs::current_path(root_ / "qk");
+  const AddedGeometry added = AddGeometry(".", given_, false);
+  const auto found = OpenExport(".").GeometryFolder();
+  fs::current_path(before);
+  EXPECT_EQ(added.folder, root_ / "geometry");
+  EXPECT_EQ(found, root_ / "geometry");
+}
+
 TEST_F(AddedGeometryTest, ReplacesOnlyWhatItMayAndKeepsTheRest) {
   AddGeometry(root_ / "qk", given_, false);
   WriteFileAtomic(root_ / "geometry/notes.txt", "precious");

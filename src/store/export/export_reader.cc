@@ -72,11 +72,17 @@ void ReadStore(Export& out) {
 
 }  // namespace
 
-std::optional<std::filesystem::path> Export::GeometryFolder() const {
-  std::filesystem::path geometry =
-      std::filesystem::absolute(folder).lexically_normal().parent_path();
-  if (folder.filename().empty()) geometry = geometry.parent_path();
-  geometry /= kGeometryFolderName;
+fs::path Export::GeometryPlace() const {
+  fs::path place = folder.lexically_normal();
+  if (!place.has_filename()) place = place.parent_path();
+  // Their names do not tell what they are in.
+  if (place == "." || place.filename() == "..") place = fs::absolute(place).lexically_normal();
+  if (!place.has_filename()) place = place.parent_path();
+  return place.parent_path() / kGeometryFolderName;
+}
+
+std::optional<fs::path> Export::GeometryFolder() const {
+  const fs::path geometry = fs::absolute(GeometryPlace());
   std::error_code ignored;
   if (!std::filesystem::exists(geometry / kCamerasName, ignored)) return std::nullopt;
   CheckInside(geometry / kCamerasName, root);

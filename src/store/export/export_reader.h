@@ -42,6 +42,8 @@ struct Export {
   // The copied picture of a frame, from 0 to frames.frames - 1. Throws MissingFile or OutsideRoot.
   std::filesystem::path ImagePath(size_t frame) const;
 
+  // Where the folder of its cameras, depth and points is or would be: beside `folder`.
+  std::filesystem::path GeometryPlace() const;
   // The folder of its cameras, depth and points (docs/formats.md), if there is one; it is not read.
   // Throws OutsideRoot.
   std::optional<std::filesystem::path> GeometryFolder() const;
