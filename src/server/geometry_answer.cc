@@ -56,8 +56,8 @@ Response Described(const SceneGeometry& scene, const OpenedExport& opened,
                       {"lens", OrderedJson::array()},  {"layer", nullptr},
                       {"frames", OrderedJson::array()}};
   if (layer) json["layer"] = *layer + 1;
-  for (const int64_t known : LensLayers(*opened.described.GeometryFolder())) {
-    json["lens"].push_back(known + 1);
+  if (const auto folder = opened.described.GeometryFolder()) {
+    for (const int64_t known : LensLayers(*folder)) json["lens"].push_back(known + 1);
   }
   int64_t points = 0;
   for (const auto& view : scene.views) {

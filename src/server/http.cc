@@ -172,7 +172,11 @@ class HttpServer::Impl {
       daemon = Start();
       WatchClients();
     }
-    for (const Connection* connection : asked_) MHD_resume_connection(connection->handle);
+    {
+      const std::lock_guard lock(mutex_);
+      for (const Connection* connection : asked_) MHD_resume_connection(connection->handle);
+      asked_.clear();  // the daemon frees them, and Stop may be called again
+    }
     MHD_stop_daemon(daemon);
   }
 
