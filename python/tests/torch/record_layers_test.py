@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -12,6 +15,8 @@ import torch
 from recordings import FRAMES, recorded
 from torch import nn
 from twins import common, vggt
+
+from vggt_attn.torch.layer_values import Copies, value_norms
 
 TOKENS, DIM, HEADS = vggt.GRID[0] * vggt.GRID[1], vggt.DIM, vggt.HEADS
 
@@ -106,3 +111,38 @@ def test_two_attentions_in_one_block_are_recorded(called: bool, tmp_path: Path) 
         capture="global,frame",
         patterns={"global": r"(\d+)\.global_attn", "frame": r"(\d+)\.frame_attn"},
     )
+
+
+def test_flat_and_offloaded_weights_are_left_out() -> None:
+    module = common.Attention(DIM, HEADS)
+    v = torch.rand(HEADS, TOKENS, DIM // HEADS)
+    assert list(value_norms(module, v)) == ["v_norm", "wov_norm"]
+    weight = module.proj.weight
+    for other in (weight.detach().flatten(), weight.detach().to("meta"), torch.rand(0)):
+        module.proj.weight = nn.Parameter(other)
+        assert list(value_norms(module, v)) == ["v_norm"]
+
+
+class OnGpu:
+    """A tensor as far as copying looks at one."""
+
+    is_cuda, device, shape, dtype = True, "cuda:0", torch.Size([2]), torch.float32
+
+    def record_stream(self, stream: Any) -> None:
+        pass
+
+
+def test_copies_lie_on_the_cpu_whatever_the_default_is(monkeypatch: Any) -> None:
+    class Copy:
+        def copy_(self, x: Any, non_blocking: bool) -> None:
+            pass
+
+    devices = []
+    monkeypatch.setattr(torch.cuda, "Stream", lambda device: mock.Mock())
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: None)
+    monkeypatch.setattr(torch.cuda, "stream", lambda stream: contextlib.nullcontext())
+    monkeypatch.setattr(
+        torch, "empty", lambda *_, **how: devices.append(how.get("device")) or Copy()
+    )
+    Copies().start({"q": OnGpu()})  # type: ignore[dict-item]
+    assert devices == ["cpu"]

@@ -37,7 +37,8 @@ class Copies:
             stream = self._streams[x.device] = torch.cuda.Stream(x.device)
         stream.wait_stream(torch.cuda.current_stream(x.device))
         with torch.cuda.stream(stream):
-            copy = torch.empty(x.shape, dtype=x.dtype, pin_memory=True)
+            # Named, for the model's code may run under torch.device("cuda").
+            copy = torch.empty(x.shape, dtype=x.dtype, device="cpu", pin_memory=True)
             copy.copy_(x, non_blocking=True)
             done = stream.record_event()
         x.record_stream(stream)
@@ -91,6 +92,8 @@ def value_norms(module: Any, v: Tensor) -> dict[str, Tensor]:
         isinstance(proj, torch.nn.Linear)
         and isinstance(weight, Tensor)
         and weight.is_floating_point()
+        and weight.dim() == 2  # FSDP's are flat
+        and weight.device == v.device  # others are offloaded
         and weight.shape[1] == v.shape[0] * v.shape[2]
     ):
         columns = weight.float().unflatten(1, (len(v), -1)).transpose(0, 1)
