@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import shutil
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from recordings import FRAMES, assert_exact, recorded, refused
 from twins import vggt
 
 from vggt_attn.errors import Error
-from vggt_attn.torch import pictures, store, vggt_transforms
+from vggt_attn.torch import pictures, recording, store, vggt_transforms
 
 
 def test_a_refused_recording_leaves_the_model_as_it_was(tmp_path: Path) -> None:
@@ -118,6 +119,62 @@ def test_names_are_taken_in_any_usual_form(tmp_path: Path) -> None:
     about = read_store.description(tmp_path / "out")
     assert about["blocks"]["global"]["special_tokens"] == ["a", "b", "c"]
     assert about["image_set_name"] == "a?b"
+
+
+@pytest.mark.parametrize("how", [{"name": 7}, {"model_text": Path("model.pt")}])
+def test_texts_of_another_type_are_told_before(how: Any, tmp_path: Path) -> None:
+    twin = vggt.make()
+    twin.run = lambda: pytest.fail("the pass ran")
+    with pytest.raises(TypeError, match="expected a str"):
+        recorded(twin, tmp_path / "a", **how)
+    assert not list(tmp_path.iterdir())
+
+
+def test_texts_that_cannot_be_printed_lose_nothing(tmp_path: Path) -> None:
+    recorded(vggt.make(), tmp_path / "out", name="a\udc80", model_text="b\udc80\n")
+    about = read_store.description(tmp_path / "out")
+    assert (about["image_set_name"], about["model"]["text"]) == ("a?", "b??")
+
+
+@pytest.mark.parametrize("raised", [KeyboardInterrupt, MemoryError])
+def test_what_interrupts_the_end_leaves_no_hidden_folder(
+    raised: type[BaseException], tmp_path: Path, monkeypatch: Any
+) -> None:
+    twin, folder = vggt.make(), tmp_path / "out"
+    twin.model.register_forward_hook(lambda m, i, out: {**out, "depth": torch.ones(1)})
+
+    def interrupt(*_: Any, **__: Any) -> None:
+        raise raised
+
+    with monkeypatch.context() as patch:
+        patch.setattr(np, "savez", interrupt)
+        if raised is MemoryError:
+            with pytest.warns(UserWarning, match="predictions.npz is left out.*memory"):
+                recorded(twin, tmp_path / "without")
+            assert_exact(twin, tmp_path / "without")
+            shutil.rmtree(tmp_path / "without")
+        else:
+            with pytest.raises(raised):
+                recorded(twin, folder)
+        assert not list(tmp_path.iterdir())
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "describe", interrupt)
+        with pytest.raises(raised, match=r"kept in .*out.unfinished.*vggt_attn.torch finish"):
+            recorded(twin, folder)
+    assert [path.name for path in tmp_path.iterdir()] == ["out.unfinished"]
+    store.finish(tmp_path / "out.unfinished")
+    assert_exact(twin, folder)
+
+
+def test_warnings_that_are_errors_lose_nothing(tmp_path: Path, monkeypatch: Any) -> None:
+    twin = vggt.make()
+    monkeypatch.setattr(recording, "_MUCH", 0.0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(UserWarning, match="of their largest value off"):
+            recorded(twin, tmp_path / "out")
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    assert_exact(twin, tmp_path / "out")
 
 
 def test_home_folders_and_links_are_followed(tmp_path: Path, monkeypatch: Any) -> None:

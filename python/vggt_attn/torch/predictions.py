@@ -60,8 +60,8 @@ class Predictions:
             return ""
         try:
             np.savez(file, **{name: value.numpy() for name, value in predicted.items()})
-        except OSError as error:
+        except (OSError, MemoryError) as error:
             file.unlink(missing_ok=True)
-            why = error.strerror or error
+            why = getattr(error, "strerror", None) or str(error) or "memory does not suffice"
             return f"{file.name} is left out: it cannot be written ({why})."
         return ""

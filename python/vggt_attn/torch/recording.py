@@ -122,6 +122,8 @@ def record(
         raise Error(f"model is a {type(model).__name__}, expected a torch.nn.Module")
     to = Path(folder).expanduser().resolve()
     kinds = _kinds(capture)
+    set_name = _text("name", name) or pictures.printable(to.name)
+    text = _text("model_text", model_text)
     listed = pictures.checked(images)
     family, blocks = _blocks(model, patterns, kinds)
     wishes = Wishes(
@@ -164,60 +166,65 @@ def record(
         if recorder.error is not None:  # which the model, or its caller, may have swallowed
             raise recorder.error
         described = recorder.blocks()
+        rec.row_error = recorder.row_error
+        alarms = [
+            recorder.predictions.save(staging / "predictions.npz", len(listed)),
+            _inexact(max(rec.row_error.values())),
+        ]
+        order = recorder.scene.order
+        if order is not None and order != sorted(order):
+            rec.notes.append(
+                f"The model looked at its pictures in the order {order}, which is undone."
+            )
+        description = {
+            "format": "vggt-attn-qk",
+            "format_version": 2,
+            "generator": store.GENERATOR,
+            "image_set_name": set_name,
+            "model": {"text": text or _model_text(model, family)},
+            "precision": recorder.parts.precision,
+            "frames": len(listed),
+            "grid": dict(zip(("H_p", "W_p"), recorder.grid(), strict=True)),
+            "image_paths": [f"../{picture.path}" for picture in kept],
+            "image_sizes": [{"width": p.size[0], "height": p.size[1]} for p in kept],
+            "transforms": turned or fit([picture.size for picture in kept], recorder.grid(), rec),
+            "sources": [{"file": picture.source} for picture in kept],
+            "order": list(range(len(listed))),
+            "blocks": described,
+        }
+        if write_maps is not None:
+            alarms.append(_add_maps(write_maps, staging, description, rec))
     except BaseException:
         shutil.rmtree(staging, ignore_errors=True)
         raise
-    left_out = recorder.predictions.save(staging / "predictions.npz", len(listed))
-    if left_out:
-        rec.notes.append(left_out)
-        warnings.warn(left_out, stacklevel=3)
-    rec.row_error = recorder.row_error
-    worst = max(rec.row_error.values())
-    if worst > _MUCH:
-        rec.notes.append(
-            f"Rows of attention from this recording are up to {worst:.1%} of their largest value "
-            "off: its queries and keys are too large for float16 to hold them more exactly."
-        )
-        warnings.warn(rec.notes[-1], stacklevel=3)
-    order = recorder.scene.order
-    if order is not None and order != sorted(order):
-        rec.notes.append(f"The model looked at its pictures in the order {order}, which is undone.")
-    description = {
-        "format": "vggt-attn-qk",
-        "format_version": 2,
-        "generator": store.GENERATOR,
-        "image_set_name": pictures.printable(name or to.name),
-        "model": {"text": model_text or _model_text(model, family)},
-        "precision": recorder.parts.precision,
-        "frames": len(listed),
-        "grid": dict(zip(("H_p", "W_p"), recorder.grid(), strict=True)),
-        "image_paths": [f"../{picture.path}" for picture in kept],
-        "image_sizes": [{"width": p.size[0], "height": p.size[1]} for p in kept],
-        "transforms": turned or fit([picture.size for picture in kept], recorder.grid(), rec),
-        "sources": [{"file": picture.source} for picture in kept],
-        "order": list(range(len(listed))),
-        "blocks": described,
-    }
-    if write_maps is not None:
-        _add_maps(write_maps, staging, description, rec)
+    alarms = [alarm for alarm in alarms if alarm]
+    rec.notes += alarms
     store.publish(staging, to, description, overwrite)
+    for alarm in alarms:  # once all is in its place, for a warning may be an error
+        warnings.warn(alarm, stacklevel=3)
+
+
+def _inexact(worst: float) -> str:
+    if worst <= _MUCH:
+        return ""
+    return (
+        f"Rows of attention from this recording are up to {worst:.1%} of their largest value "
+        "off: its queries and keys are too large for float16 to hold them more exactly."
+    )
 
 
 def _add_maps(
     write: Callable[[Path], None], staging: Path, description: Mapping[str, Any], rec: Recording
-) -> None:
-    """The classic maps of what is staged; the recording does without, if need be."""
+) -> str:
+    """The classic maps of what is staged. Returns why they are left out, or nothing."""
     try:
         store.describe(staging, description)
         write(staging)
     except (Error, OSError, MemoryError) as error:
         shutil.rmtree(staging / "attn_maps", ignore_errors=True)
         why = str(error).replace(str(staging), str(rec.folder)) or "memory does not suffice"
-        rec.notes.append(f"Maps are left out: {why}")
-        warnings.warn(rec.notes[-1], stacklevel=4)
-    except BaseException:
-        shutil.rmtree(staging, ignore_errors=True)
-        raise
+        return f"Maps are left out: {why}"
+    return ""
 
 
 # --- what is told, before anything is computed -----------------------------------
@@ -229,6 +236,12 @@ def _kinds(capture: Any) -> list[Kind]:
     if unknown or not wanted:
         raise Error(f"capture={capture!r}: expected some of {', '.join(KINDS)}")
     return [kind for kind in KINDS if kind in wanted]
+
+
+def _text(what: str, value: Any) -> str:
+    if value is not None and not isinstance(value, str):
+        raise TypeError(f"{what} is a {type(value).__name__}, expected a str")
+    return pictures.printable(value or "")
 
 
 def _count(what: str, value: Any) -> int | None:

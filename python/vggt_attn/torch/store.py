@@ -122,7 +122,7 @@ def publish(staging: Path, folder: Path, description: Mapping[str, Any], overwri
 
     Raises:
         Error: it cannot be put there. The staged folder is then kept, and the error names it and
-            the command that finishes it.
+            the command that finishes it. So does any other exception, such as Ctrl-C.
     """
     about = {"folder": str(folder), "overwrite": overwrite, "description": dict(description)}
     try:
@@ -137,14 +137,16 @@ def publish(staging: Path, folder: Path, description: Mapping[str, Any], overwri
                 folder.rmdir()
             staging.rename(folder)
             (folder / _ABOUT).unlink()
-    except (Error, OSError) as error:
+    except BaseException as error:
         kept = _keep(staging, folder)
+        told = f"What was recorded is kept in {kept}"
+        hint = f"Finish it with: python -m vggt_attn.torch finish {kept} [--output FOLDER]"
+        if not isinstance(error, Error | OSError):  # Ctrl-C stays what it is
+            if kept.exists():  # else it came when all was done
+                error.args = (f"{told}. {hint}",)
+            raise
         why = error.what if isinstance(error, Error) else f"cannot be written ({error.strerror})"
-        raise Error(
-            f"{why}. What was recorded is kept in {kept}",
-            str(folder),
-            f"Finish it with: python -m vggt_attn.torch finish {kept} [--output FOLDER]",
-        ) from error
+        raise Error(f"{why}. {told}", str(folder), hint) from error
 
 
 def finish(kept: Path, folder: Path | None = None) -> Path:
