@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import gc
 import warnings
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ from torch.utils.checkpoint import checkpoint
 from twins import common, streamvggt, vggt
 
 from vggt_attn.errors import Error
-from vggt_attn.torch import record, store
+from vggt_attn.torch import record, recording, store
 
 
 @pytest.mark.skipif(
@@ -247,6 +249,32 @@ def test_a_model_that_swallows_exceptions_shows_the_cause(tmp_path: Path) -> Non
 
     with pytest.raises(Error, match="but grid is 3×2"):
         recorded(twin, tmp_path / "a", swallowing, grid=(3, 2))
+
+
+@pytest.mark.parametrize("swallows", [True, False])
+def test_a_failed_recording_is_freed_at_once(
+    swallows: bool, tmp_path: Path, monkeypatch: Any
+) -> None:
+    twin, recorders = vggt.make(), []
+
+    class Recorder(recording.Recorder):
+        def start(self) -> None:
+            recorders.append(weakref.ref(self))
+            super().start()
+
+    def run() -> None:
+        with contextlib.suppress(*[Error] * swallows):
+            twin.run()
+
+    monkeypatch.setattr(recording, "Recorder", Recorder)
+    gc.collect()
+    gc.disable()
+    try:
+        with contextlib.suppress(Error):
+            recorded(twin, tmp_path / "a", run, grid=(3, 2))
+        assert recorders[0]() is None
+    finally:
+        gc.enable()
 
 
 def test_a_pass_that_does_not_run_is_told(tmp_path: Path) -> None:

@@ -77,6 +77,15 @@ class Recorder:
             undo()
         self._undo = []
 
+    def raise_error(self) -> None:
+        """Raises what a hook raised, which the model, or its caller, may have swallowed."""
+        error, self.error = self.error, None
+        try:
+            if error is not None:
+                raise error
+        finally:
+            del error  # its traceback holds this frame, and with it the recorder and its tensors
+
     def _guarded(self, body: Callable[..., None]) -> Callable[..., None]:
         """`body` for our thread and outside of backward; its error is kept, and raised."""
 

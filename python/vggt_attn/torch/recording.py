@@ -161,10 +161,12 @@ def record(
             try:
                 recorder.start()
                 yield rec
+            except BaseException:
+                recorder.error = None  # it is on its way; kept, it would keep the pass's tensors
+                raise
             finally:
                 recorder.stop()
-        if recorder.error is not None:  # which the model, or its caller, may have swallowed
-            raise recorder.error
+        recorder.raise_error()
         described = recorder.blocks()
         rec.row_error = recorder.row_error
         alarms = [
