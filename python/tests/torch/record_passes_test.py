@@ -203,6 +203,41 @@ def test_steps_keep_the_predictions_of_all_pictures(tmp_path: Path) -> None:
     np.testing.assert_array_equal(kept["depth"][0, :, 0, 0], np.arange(twin.frames))
 
 
+def test_steps_keep_the_keys_of_the_last_alone(tmp_path: Path) -> None:
+    twin, kept = streamvggt.make(frames=6, steps=True), []
+    tokens = vggt.SPECIAL + vggt.GRID[0] * vggt.GRID[1]
+
+    def count(module: Any, inputs: Any) -> None:
+        tensors = [x for x in gc.get_objects() if issubclass(type(x), torch.Tensor)]
+        halves = [x for x in tensors if x.dtype == torch.float16 and x.dim() == 3]
+        kept.append(sum(x.shape[1] for x in halves) // tokens)
+
+    last = twin.model.aggregator.global_blocks[-1]
+    handle = last.register_forward_pre_hook(count)
+    recorded(twin, tmp_path / "out", capture="global,frame")
+    handle.remove()
+    assert_exact(twin, tmp_path / "out")
+    assert_exact(twin, tmp_path / "out", "frame")
+    assert read_store.layer(tmp_path / "out", "global", 0)["wov_norm"].shape[1] == 6 * tokens
+    # Of global layers all queries so far and the keys of one step; of frame layers all of both.
+    assert kept[4] == (5 + 4) + (5 + 4) + 2 * 2 * 5
+
+
+def test_frames_that_come_in_groups_are_all_stored(tmp_path: Path) -> None:
+    twin = vggt.make()
+    aggregator = twin.model.aggregator
+
+    def run() -> None:
+        x = aggregator.tokens(common.random_pictures(FRAMES, vggt.GRID, vggt.PATCH, 2))
+        pos = common.patch_positions(FRAMES, vggt.GRID, vggt.SPECIAL)
+        for some in (slice(0, 1), slice(1, 3)):
+            aggregator.frame_blocks[0](x[some], pos=pos[some])
+
+    recorded(twin, tmp_path / "out", run, capture="frame", layers=[1])
+    stored = read_store.layer(tmp_path / "out", "frame", 0)
+    assert stored["k"].shape == stored["q"].shape
+
+
 def test_names_are_held_against_the_first_layer(tmp_path: Path) -> None:
     refused(
         r"global_blocks.0.attn: special_tokens\['global'\] names 1, but a frame has 3",

@@ -11,6 +11,8 @@ from torch import Tensor
 
 from vggt_attn.errors import Error
 
+OF_KEYS = ("k", "v_norm", "wov_norm")  # a cache holds them of all earlier frames, too
+
 
 class Copies:
     """Brings tensors to the CPU; from a GPU beside what it computes, over a stream of their own."""
@@ -51,11 +53,9 @@ class Copies:
 
 
 def joined(name: str, values: list[Tensor]) -> Tensor:
-    """One tensor of frames that came one after another. A cache of keys is whole at the end."""
+    """One tensor of frames that came one after another."""
     if len(values) == 1:
         return values[0]
-    if name in ("k", "v_norm", "wov_norm") and values[-1].shape[1] > values[0].shape[1]:
-        return values[-1]
     axis = 0 if name in ("x_norm", "x_unit_sum") else 1
     return torch.cat(values, dim=axis).contiguous()
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from vggt_attn.errors import Error
 from vggt_attn.torch import rope, store
 from vggt_attn.torch.families import Family, Kind, frame_order
-from vggt_attn.torch.layer_values import check, joined
+from vggt_attn.torch.layer_values import OF_KEYS, check, joined
 from vggt_attn.torch.parts import ROW_ERROR, Part, Parts
 from vggt_attn.torch.place import LEAVE_OUT, Scene, Wishes
 from vggt_attn.torch.predictions import Predictions
@@ -249,6 +249,9 @@ class Recorder:
                 "Steps must attend to all earlier pictures: keep the whole cache, give all "
                 "pictures to one pass, or record each pass into a folder of its own.",
             )
+        if kind == "global" and layer.parts:  # its keys are also those of all parts before
+            for name in OF_KEYS:
+                layer.parts[-1].tensors.pop(name, None)
         layer.parts.append(part)
         if layer.frames() > self.wishes.frames:
             raise Error(f"saw {layer.frames()} pictures, images= names {self.wishes.frames}", path)
@@ -288,15 +291,18 @@ class Recorder:
             for name, peak in peaks.items():
                 check(part.path, name, peak)
             self.row_error[kind] = max(self.row_error.get(kind, 0.0), peaks[ROW_ERROR])
-        names = [name for name in _ORDER if all(name in part.tensors for part in parts)]
-        values = {name: joined(name, [part.tensors[name]() for part in parts]) for name in names}
+        values = {}
+        for name in _ORDER:
+            of = parts[-1:] if kind == "global" and name in OF_KEYS else parts
+            if all(name in part.tensors for part in of):
+                values[name] = joined(name, [part.tensors[name]() for part in of])
         file = f"{kind}_{number + 1:02}.safetensors"
         store.write_safetensors(self.folder / "qk" / file, values)
         self.written.setdefault(kind, {})[number] = {
             "index": number,
             "name": f"layer_{number + 1:02}",
             "file": file,
-            "extras": [name for name in names if name not in ("q", "k")],
+            "extras": [name for name in values if name not in ("q", "k")],
         }
 
     def grid(self) -> tuple[int, int]:
