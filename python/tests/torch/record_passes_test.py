@@ -10,6 +10,7 @@ import warnings
 import weakref
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -45,6 +46,46 @@ def test_compiled_models_run_uncompiled(how: str, tmp_path: Path) -> None:
             model(pixels)
     assert rec.notes
     assert_exact(twin, tmp_path / "out")
+
+
+def test_the_last_recording_of_compiled_models_restores(tmp_path: Path, monkeypatch: Any) -> None:
+    seen: list[str] = []
+
+    class Stance:
+        def __init__(self, stance: str) -> None:
+            seen.append(stance)
+
+        def __enter__(self) -> None:
+            pass
+
+        def __exit__(self, *_: Any) -> None:
+            seen.append("as it was")
+
+    monkeypatch.setattr(torch, "compiler", mock.Mock(set_stance=Stance), raising=False)
+    recorded(vggt.make(), tmp_path / "plain")
+    assert not seen  # other models of the process stay compiled
+    twin = vggt.make()
+    block = twin.model.aggregator.global_blocks[0]
+    monkeypatch.setattr(block, "forward", mark_compiled(block.forward))
+    on_another_thread = recording._EAGER.entered(Stance)
+    with pytest.warns(UserWarning, match="runs uncompiled") as warned, torch.no_grad():
+        with record(twin.model, tmp_path / "compiled", images=PIXELS):
+            on_another_thread.__enter__()
+            twin.run()
+    assert warned[0].filename == __file__
+    assert seen == ["force_eager"]
+    on_another_thread.__exit__(None, None, None)
+    assert seen == ["force_eager", "as it was"]
+
+
+def mark_compiled(forward: Any) -> Any:
+    """As torch.compile marks a function."""
+
+    def compiled(*args: Any, **kwargs: Any) -> Any:
+        return forward(*args, **kwargs)
+
+    compiled._torchdynamo_orig_callable = forward  # type: ignore[attr-defined]
+    return compiled
 
 
 @pytest.mark.skipif(common.FUSED is None, reason="this PyTorch has no such function")

@@ -7,6 +7,7 @@ import contextlib
 import os
 import re
 import shutil
+import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -512,10 +513,7 @@ def _model_text(model: Any, family: Family | None) -> str:
 @contextlib.contextmanager
 def _uncompiled(model: Any, rec: Recording) -> Iterator[None]:
     """Runs what torch.compile made as it was written, for this pass."""
-    compiled = any(
-        hasattr(module, "_orig_mod") or getattr(module, "_compiled_call_impl", None) is not None
-        for module in model.modules()
-    )
+    compiled = any(_is_compiled(module) for module in model.modules())
     stance = getattr(getattr(torch, "compiler", None), "set_stance", None)
     if compiled and stance is None:
         raise Error(
@@ -523,15 +521,49 @@ def _uncompiled(model: Any, rec: Recording) -> Iterator[None]:
             type(model).__name__,
             "Record it before torch.compile, or with PyTorch 2.6 or newer.",
         )
-    if compiled:
-        note = "The model is compiled; it runs uncompiled while it is recorded."
-        rec.notes.append(note)
-        warnings.warn(note, stacklevel=4)
-    if stance is None:
+    if not compiled:
         yield
         return
-    with stance("force_eager"):
+    note = "The model is compiled; it runs uncompiled while it is recorded."
+    rec.notes.append(note)
+    warnings.warn(note, stacklevel=5)
+    with _EAGER.entered(stance):
         yield
+
+
+def _is_compiled(module: Any) -> bool:
+    forward = getattr(module, "forward", None)
+    if getattr(forward, "_torchdynamo_disable", False):  # bears the mark, too
+        forward = None
+    return (
+        hasattr(module, "_orig_mod")
+        or getattr(module, "_compiled_call_impl", None) is not None
+        or hasattr(forward, "_torchdynamo_orig_callable")
+    )
+
+
+class _Eager:
+    """PyTorch's stance is the whole process's: the first recording sets it, the last restores."""
+
+    def __init__(self) -> None:
+        self._lock, self._count, self._held = threading.Lock(), 0, contextlib.ExitStack()
+
+    @contextlib.contextmanager
+    def entered(self, stance: Any) -> Iterator[None]:
+        with self._lock:
+            if not self._count:
+                self._held.enter_context(stance("force_eager"))
+            self._count += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._count -= 1
+                if not self._count:
+                    self._held.close()
+
+
+_EAGER = _Eager()
 
 
 def vggt_transforms(sizes: Iterable[tuple[int, int]]) -> list[dict[str, int]]:
