@@ -88,6 +88,25 @@ def test_heads_of_any_size(head_dim: int, tmp_path: Path, monkeypatch: Any) -> N
     assert_exact(twin, tmp_path / "out", "frame")
 
 
+class Closed(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.attns = nn.ModuleList([nn.MultiheadAttention(8, 2, batch_first=True)])
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.attns[0](x, x, x)[0]
+
+
+def test_multihead_attention_is_named_and_not_offered(tmp_path: Path) -> None:
+    model, x = Closed().train(), torch.rand(1, FRAMES * 6, 8)
+    twin = common.Twin(model, lambda: model(x), FRAMES, (2, 3), {}, {})
+    how: dict[str, Any] = {"grid": (2, 3), "patterns": {"global": r"attns\.(\d+)"}}
+    refused(r"attns.0: attends in nn.MultiheadAttention", twin, tmp_path / "a", **how)
+    refused(r"All attention is nn.MultiheadAttention's", twin, tmp_path / "a")
+    model.own = common.Attention(8, 2)
+    refused(r"Attention modules: own \(1\)\.$", twin, tmp_path / "a")
+
+
 def test_nested_and_renamed_modules(tmp_path: Path) -> None:
     twin = vggt.make()
     outer = nn.Module()

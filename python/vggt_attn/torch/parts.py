@@ -18,7 +18,7 @@ from vggt_attn.torch import rope
 from vggt_attn.torch.families import Kind
 from vggt_attn.torch.layer_values import Copies, half, value_norms
 from vggt_attn.torch.place import LEAVE_OUT, Place, Scene, call_shape
-from vggt_attn.torch.watch import Attended, Call, exactly
+from vggt_attn.torch.watch import Attended, Call, exactly, is_closed
 
 _PRECISIONS = {torch.float32: "f32", torch.float16: "f16", torch.bfloat16: "bf16"}
 _SAMPLED = 8  # rows by which it is said how exact a recording is
@@ -63,6 +63,12 @@ class Parts:
         Raises:
             Error: it cannot be stored, or contradicts what was told or seen before.
         """
+        if not call.attended and any(map(is_closed, module.modules())):
+            raise Error(
+                "attends in nn.MultiheadAttention, inside which nothing can be seen",
+                path,
+                "Let it call scaled_dot_product_attention itself. " + LEAVE_OUT,
+            )
         if len(call.attended) != 1:
             raise Error(
                 f"attends {len(call.attended)} times in one call"

@@ -21,6 +21,7 @@ from vggt_attn.torch import picture_rules, pictures, store
 from vggt_attn.torch.families import Blocks, Family, Kind, recognise
 from vggt_attn.torch.place import Wishes
 from vggt_attn.torch.recorder import Recorder
+from vggt_attn.torch.watch import is_closed
 
 KINDS: tuple[Kind, ...] = ("global", "frame", "encoder")
 _MUCH = 0.02  # row error that is worth a warning
@@ -443,9 +444,13 @@ def _what_there_is(model: Any) -> str:
     """The attention modules that there are, a line of names with * for numbers."""
     groups: dict[str, int] = {}
     for path, module in model.named_modules():
-        if any(hasattr(module, name) for name in ("qkv", "to_qkv", "in_proj_weight", "q_proj")):
+        if not is_closed(module) and any(
+            hasattr(module, name) for name in ("qkv", "to_qkv", "in_proj_weight", "q_proj")
+        ):
             group = re.sub(r"\.\d+(?=\.|$)", ".*", path)
             groups[group] = groups.get(group, 0) + 1
+    if not groups and any(map(is_closed, model.modules())):
+        return "All attention is nn.MultiheadAttention's, which cannot be recorded."
     if not groups:
         return "No module looks like attention (none has qkv, q_proj or in_proj_weight)."
     return "Attention modules: " + ", ".join(f"{g} ({n})" for g, n in groups.items()) + "."
