@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import shutil
 import warnings
 from pathlib import Path
@@ -164,6 +166,77 @@ def test_what_interrupts_the_end_leaves_no_hidden_folder(
     assert [path.name for path in tmp_path.iterdir()] == ["out.unfinished"]
     store.finish(tmp_path / "out.unfinished")
     assert_exact(twin, folder)
+
+
+def once(function: Any, number: int) -> Any:
+    """``function``, whose call of this number, from 0, is interrupted by Ctrl-C."""
+    calls: list[int] = []
+
+    def called(*args: Any, **how: Any) -> Any:
+        calls.append(1)
+        if len(calls) == number + 1:
+            raise KeyboardInterrupt
+        return function(*args, **how)
+
+    return called
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+@pytest.mark.parametrize("number", range(12))  # of both recordings' files, 6 each
+def test_what_interrupts_a_replacement_spoils_nothing(
+    number: int, tmp_path: Path, monkeypatch: Any
+) -> None:
+    twin, folder = vggt.make(), tmp_path / "out"
+    recorded(twin, folder, name="first")
+    before = files(folder)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", once(Path.rename, number))
+        with pytest.raises(KeyboardInterrupt, match=r"kept in .*out.unfinished"):
+            recorded(twin, folder, name="second", overwrite=True)
+    assert files(folder) == before
+    store.finish(tmp_path / "out.unfinished")
+    assert read_store.description(folder)["image_set_name"] == "second"
+    assert files(folder).keys() == before.keys()
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+@pytest.mark.parametrize(("of", "name"), [(shutil, "rmtree"), (Path, "unlink")])
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_what_interrupts_cleaning_up_leaves_a_whole_recording(
+    of: Any, name: str, overwrite: bool, tmp_path: Path, monkeypatch: Any
+) -> None:
+    twin, folder = vggt.make(), tmp_path / "out"
+    if overwrite:
+        recorded(twin, folder)
+    with monkeypatch.context() as patch, contextlib.suppress(KeyboardInterrupt):
+        patch.setattr(of, name, once(getattr(of, name), 0))
+        recorded(twin, folder, overwrite=overwrite)
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    assert_exact(twin, folder)
+
+
+def test_where_there_is_no_room_nothing_is_begun(tmp_path: Path, monkeypatch: Any) -> None:
+    def no_room(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", no_room)
+    refused("cannot be written .No space", vggt.make(), tmp_path / "a")
+
+
+def test_an_interrupted_finish_may_be_tried_again(tmp_path: Path, monkeypatch: Any) -> None:
+    twin = vggt.make()
+    with monkeypatch.context() as patch, contextlib.suppress(KeyboardInterrupt):
+        patch.setattr(store, "describe", once(store.describe, 0))
+        recorded(twin, tmp_path / "out")
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(shutil, "copytree", once(shutil.copytree, 0))
+        store.finish(tmp_path / "out.unfinished")
+    assert [path.name for path in tmp_path.iterdir()] == ["out.unfinished"]
+    store.finish(tmp_path / "out.unfinished")
+    assert_exact(twin, tmp_path / "out")
 
 
 def test_warnings_that_are_errors_lose_nothing(tmp_path: Path, monkeypatch: Any) -> None:

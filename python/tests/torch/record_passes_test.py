@@ -244,6 +244,25 @@ def test_steps_keep_the_predictions_of_all_pictures(tmp_path: Path) -> None:
     np.testing.assert_array_equal(kept["depth"][0, :, 0, 0], np.arange(twin.frames))
 
 
+def test_predictions_that_do_not_fit_together_are_left_out(tmp_path: Path) -> None:
+    twin = streamvggt.make(steps=True)
+    pixels = common.random_pictures(twin.frames, vggt.GRID, vggt.PATCH, 4)
+
+    def forward(step: int, cache: list[Any]) -> Any:
+        twin.model.aggregator(pixels[:, step : step + 1], cache, True)
+        return {"depth": torch.ones(1, 1, 2 + step)}
+
+    def steps() -> None:
+        cache = [None] * len(twin.model.aggregator.global_blocks)
+        for step in range(twin.frames):
+            twin.model(step, cache)
+
+    twin.model.forward = forward
+    with pytest.warns(UserWarning, match="predictions.npz is left out"):
+        recorded(twin, tmp_path / "out", steps)
+    assert_exact(twin, tmp_path / "out")
+
+
 def test_steps_keep_the_keys_of_the_last_alone(tmp_path: Path) -> None:
     twin, kept = streamvggt.make(frames=6, steps=True), []
     tokens = vggt.SPECIAL + vggt.GRID[0] * vggt.GRID[1]

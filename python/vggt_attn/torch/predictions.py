@@ -55,12 +55,12 @@ class Predictions:
 
     def save(self, file: Path, frames: int) -> str:
         """Writes them, if there are any. Returns why they are left out, or nothing."""
-        predicted = self.whole(frames)
-        if not predicted:
-            return ""
         try:
+            predicted = self.whole(frames)
+            if not predicted:
+                return ""
             np.savez(file, **{name: value.numpy() for name, value in predicted.items()})
-        except (OSError, MemoryError) as error:
+        except (OSError, MemoryError, RuntimeError) as error:  # steps of different shapes are such
             file.unlink(missing_ok=True)
             why = getattr(error, "strerror", None) or str(error) or "memory does not suffice"
             return f"{file.name} is left out: it cannot be written ({why})."

@@ -102,10 +102,14 @@ def stage(folder: Path, frames: int) -> Path:
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         staging = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-        staging.chmod(0o755)
-        (staging / "qk").mkdir()
-        (staging / "images").mkdir()
-        (staging / _ABOUT).write_bytes(b" " * (65536 + 2048 * frames))
+        try:
+            staging.chmod(0o755)
+            (staging / "qk").mkdir()
+            (staging / "images").mkdir()
+            (staging / _ABOUT).write_bytes(b" " * (65536 + 2048 * frames))
+        except BaseException:
+            shutil.rmtree(staging, ignore_errors=True)
+            raise
     except OSError as error:
         raise cannot_write(folder, error) from error
     return staging
@@ -136,7 +140,6 @@ def publish(staging: Path, folder: Path, description: Mapping[str, Any], overwri
             if folder.exists():
                 folder.rmdir()
             staging.rename(folder)
-            (folder / _ABOUT).unlink()
     except BaseException as error:
         kept = _keep(staging, folder)
         told = f"What was recorded is kept in {kept}"
@@ -147,6 +150,11 @@ def publish(staging: Path, folder: Path, description: Mapping[str, Any], overwri
             raise
         why = error.what if isinstance(error, Error) else f"cannot be written ({error.strerror})"
         raise Error(f"{why}. {told}", str(folder), hint) from error
+    if staging.exists():
+        _remove(staging)
+    else:
+        with contextlib.suppress(OSError):  # all is in its place
+            (folder / _ABOUT).unlink()
 
 
 def finish(kept: Path, folder: Path | None = None) -> Path:
@@ -168,9 +176,11 @@ def finish(kept: Path, folder: Path | None = None) -> Path:
     try:
         shutil.copytree(kept, staging, dirs_exist_ok=True)
         (staging / _ABOUT).write_bytes(b" " * (65536 + 2 * (kept / _ABOUT).stat().st_size))
-    except OSError as error:
+    except BaseException as error:
         shutil.rmtree(staging, ignore_errors=True)
-        raise cannot_write(to, error) from error
+        if isinstance(error, OSError):
+            raise cannot_write(to, error) from error
+        raise
     publish(staging, to, description, overwrite)
     shutil.rmtree(kept)
     return to
@@ -191,17 +201,33 @@ def _keep(staging: Path, folder: Path) -> Path:
 
 
 def _replace(staging: Path, folder: Path) -> None:
-    """Puts the staged files where an earlier recording's are; what is not its own stays."""
-    for old in _own_files(folder):
-        aside = staging / "replaced" / old
-        aside.parent.mkdir(parents=True, exist_ok=True)
-        (folder / old).rename(aside)
-        with contextlib.suppress(OSError):  # a layer's folder, unless something else is in it
-            (folder / old).parent.rmdir()
-    for new in _own_files(staging):
-        (folder / new).parent.mkdir(parents=True, exist_ok=True)
-        (staging / new).rename(folder / new)
-    shutil.rmtree(staging)
+    """Puts the staged files where an earlier recording's are; what is not its own stays.
+
+    If that fails, all files are where they were.
+    """
+    moves = [(folder / old, staging / "replaced" / old) for old in _own_files(folder)]
+    moves += [(staging / new, folder / new) for new in _own_files(staging)]
+    try:
+        for source, target in moves:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            source.rename(target)
+            with contextlib.suppress(OSError):  # a layer's folder, unless something else is in it
+                source.parent.rmdir()
+    except BaseException:
+        for source, target in reversed(moves):
+            if target.exists() and not source.exists():
+                source.parent.mkdir(parents=True, exist_ok=True)
+                target.rename(source)
+        raise
+
+
+def _remove(staging: Path) -> None:
+    """Also where Ctrl-C comes meanwhile: it holds nothing but what was replaced."""
+    try:
+        shutil.rmtree(staging, ignore_errors=True)
+    except BaseException:
+        shutil.rmtree(staging, ignore_errors=True)
+        raise
 
 
 def _own_files(folder: Path) -> list[Path]:
