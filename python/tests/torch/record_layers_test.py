@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -14,8 +15,9 @@ import read_store
 import torch
 from recordings import FRAMES, recorded
 from torch import nn
-from twins import common, vggt
+from twins import common, streamvggt, vggt
 
+from vggt_attn.torch import rope
 from vggt_attn.torch.layer_values import Copies, value_norms
 
 TOKENS, DIM, HEADS = vggt.GRID[0] * vggt.GRID[1], vggt.DIM, vggt.HEADS
@@ -99,6 +101,9 @@ def test_attention_without_a_block_is_recorded(in_list: bool, tmp_path: Path) ->
     pattern = r"attns\.(\d+)" if in_list else r"attn_(\d+)"
     x = torch.rand(1, FRAMES * TOKENS, DIM, generator=torch.Generator().manual_seed(3))
     recorded_rows(Bare(in_list), x, tmp_path / "out", patterns={"global": pattern})
+    # What the root returns are not one layer's tokens.
+    layers = read_store.description(tmp_path / "out")["blocks"]["global"]["layers"]
+    assert [layer["extras"] for layer in layers] == [["v_norm", "wov_norm"]] * 3
 
 
 @pytest.mark.parametrize("called", [True, False])
@@ -121,6 +126,37 @@ def test_flat_and_offloaded_weights_are_left_out() -> None:
     for other in (weight.detach().flatten(), weight.detach().to("meta"), torch.rand(0)):
         module.proj.weight = nn.Parameter(other)
         assert list(value_norms(module, v)) == ["v_norm"]
+
+
+def test_weights_of_other_classes_are_left_out() -> None:
+    class Sharded(torch.Tensor):
+        """As a DTensor, which cannot be multiplied with a plain tensor."""
+
+    module = common.Attention(DIM, HEADS)
+    del module.proj.weight
+    module.proj.weight = torch.rand(DIM, DIM).as_subclass(Sharded)
+    assert list(value_norms(module, torch.rand(HEADS, TOKENS, DIM // HEADS))) == ["v_norm"]
+
+
+@pytest.mark.skipif(not hasattr(torch, "set_default_device"), reason="there is one device")
+def test_positions_lie_on_the_cpu_whatever_the_default_is() -> None:
+    at = rope.Layout(2, 3, 1, 1, 0)
+    positions = rope.grid_positions(at)
+    with torch.device("meta"):
+        assert rope.layout(positions) == at
+        rope.Turn(positions, 100.0, 8, "cpu")
+
+
+def test_turns_of_earlier_steps_are_not_kept(tmp_path: Path) -> None:
+    twin, kept = streamvggt.make(frames=5, steps=True), []
+
+    def count(*_: Any) -> None:
+        kept.append(sum(type(x) is rope.Turn for x in gc.get_objects()))
+
+    handle = twin.model.aggregator.global_blocks[-1].register_forward_hook(count)
+    recorded(twin, tmp_path / "out")
+    handle.remove()
+    assert kept == [1] * 5
 
 
 class OnGpu:

@@ -90,7 +90,7 @@ def value_norms(module: Any, v: Tensor) -> dict[str, Tensor]:
     weight = getattr(proj, "weight", None)
     if (
         isinstance(proj, torch.nn.Linear)
-        and isinstance(weight, Tensor)
+        and type(weight) in (Tensor, torch.nn.Parameter)  # a DTensor lies in many processes
         and weight.is_floating_point()
         and weight.dim() == 2  # FSDP's are flat
         and weight.device == v.device  # others are offloaded

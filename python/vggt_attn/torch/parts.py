@@ -55,7 +55,7 @@ class Parts:
         self.facts: dict[Kind, dict[str, Any]] = {}
         self.precision = ""
         self._copies = Copies()
-        self._turns: dict[Any, rope.Turn] = {}
+        self._turns: dict[Kind, tuple[Any, rope.Turn]] = {}  # of each kind's last step
 
     def attention(self, kind: Kind, path: str, module: Any, call: Call) -> Part:
         """Of a call of attention that has ended.
@@ -200,7 +200,7 @@ class Parts:
         if isinstance(told, Mapping) and spec != {**spec, **told}:
             raise Error(f"rope was told to be {told}, but it is {spec}", at.path)
         own_q, own_k = at.frames_first(own_q), at.frames_first(own_k)
-        own_error = error(own_q, own_k, self._turn(layout, base, at.specials, own_k))
+        own_error = error(own_q, own_k, self._turn(at, layout, base, own_k))
         if known or isinstance(told, Mapping):
             return spec, own_q, own_k, own_error
         applied = error(q, k)
@@ -208,18 +208,18 @@ class Parts:
             return spec, own_q, own_k, own_error
         return {"type": "applied"}, q, k, applied
 
-    def _turn(self, layout: rope.Layout, base: float, specials: int, k: Tensor) -> rope.Turn:
+    def _turn(self, at: Place, layout: rope.Layout, base: float, k: Tensor) -> rope.Turn:
         """RoPE of all frames' tokens, as the store has them."""
         tokens, channels = k.shape[1:]
-        key = (layout, base, specials, tokens, channels, k.device)
-        if key not in self._turns:
+        key = (layout, base, at.specials, tokens, channels, k.device)
+        if at.kind not in self._turns or self._turns[at.kind][0] != key:
             frame = rope.grid_positions(
-                rope.Layout(layout.rows, layout.columns, layout.first, specials, 0)
+                rope.Layout(layout.rows, layout.columns, layout.first, at.specials, 0)
             )
             frames, scene = divmod(tokens, len(frame))
             where = torch.cat([frame.repeat(frames, 1), frame.new_zeros(scene, 2)])
-            self._turns[key] = rope.Turn(where, base, channels, k.device)
-        return self._turns[key]
+            self._turns[at.kind] = key, rope.Turn(where, base, channels, k.device)
+        return self._turns[at.kind][1]
 
 
 def _largest(x: Tensor) -> Tensor:

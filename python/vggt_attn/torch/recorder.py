@@ -121,8 +121,10 @@ class Recorder:
 
         self._undo.append(module.register_forward_pre_hook(self._guarded(before)).remove)
         self._hook(module, after)
-        block = modules[path.rpartition(".")[0]]
-        self._hook(block, lambda module, inputs, output: self._on_block(key, output))
+        around, others = path.rpartition(".")[0], self.wishes.blocks[kind].paths.values()
+        if sum(other.rpartition(".")[0] == around for other in others) == 1:  # else it is no block
+            block = modules[around]
+            self._hook(block, lambda module, inputs, output: self._on_block(key, output))
         for which, name in (("qkv", "qkv"), ("q", "q_norm"), ("k", "k_norm")):
             layer = getattr(module, name, None)
             if isinstance(layer, torch.nn.Module) and not isinstance(layer, torch.nn.Identity):

@@ -21,7 +21,7 @@ class Turn:
     def __init__(self, positions: Tensor, base: float, channels: int, device: Any) -> None:
         """For float32 on ``device``."""
         quarter = channels // 4
-        frequencies = base ** -(torch.arange(quarter, dtype=torch.float64) / quarter)
+        frequencies = base ** -(torch.arange(quarter, dtype=torch.float64, device="cpu") / quarter)
         angles = positions[:, :, None] * frequencies
         self._cos, self._sin = (
             x.float().to(device, non_blocking=True) for x in (angles.cos(), angles.sin())
@@ -66,8 +66,8 @@ def layout(positions: Tensor) -> Layout | None:
 
 def grid_positions(at: Layout) -> Tensor:
     """Positions [tokens, 2] of a frame's tokens."""
-    patch = torch.arange(at.rows * at.columns)
-    positions = torch.zeros(at.before + len(patch) + at.after, 2, dtype=torch.long)
+    patch = torch.arange(at.rows * at.columns, device="cpu")  # whatever device is the default
+    positions = patch.new_zeros(at.before + len(patch) + at.after, 2)
     positions[at.before : at.before + len(patch), 0] = patch // at.columns + at.first
     positions[at.before : at.before + len(patch), 1] = patch % at.columns + at.first
     return positions
