@@ -87,7 +87,7 @@ def value_norms(module: Any, v: Tensor) -> dict[str, Tensor]:
     v = v.float()
     norms = {"v_norm": half(v.norm(dim=-1))}
     proj = getattr(module, "proj", None)
-    weight = getattr(proj, "weight", None)
+    weight: Any = getattr(proj, "weight", None)
     if (
         isinstance(proj, torch.nn.Linear)
         and type(weight) in (Tensor, torch.nn.Parameter)  # a DTensor lies in many processes
