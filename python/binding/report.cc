@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // Numbers about whole models: as tables, and as a report's folder.
-#include <fmt/format.h>
 #include <nanobind/stl/filesystem.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/shared_ptr.h>
@@ -163,11 +162,7 @@ void BindReport(nb::module_& module) {
   nb::class_<TableColumn>(module, "TableColumn", "What a column of a table is.")
       .def_ro("name", &TableColumn::name)
       .def_ro("unit", &TableColumn::unit, "'nats'; '' for names and numbers of things.")
-      .def_ro("text", &TableColumn::text, "What it is, in a sentence.")
-      .def("__repr__", [](const TableColumn& c) {
-        return fmt::format("<TableColumn {}{}: {}>", c.name,
-                           c.unit.empty() ? "" : " (" + c.unit + ")", c.text);
-      });
+      .def_ro("text", &TableColumn::text, "What it is, in a sentence.");
   nb::class_<ReportArray>(module, "ReportArray")
       .def_ro("name", &ReportArray::name)
       .def_ro("axes", &ReportArray::axes)

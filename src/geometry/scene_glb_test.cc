@@ -114,6 +114,7 @@ TEST(SceneGlb, HoldsNumbersWhereALensHasNoInverse) {
   EXPECT_FALSE(std::isfinite(Lift(view.camera, {0, 0}, 1)[0]));
   WriteSceneGlb(dir / "a.glb", {{view}, "a scene"}, PlainFrames(1, 1, 1), {});
   const GlbParts glb(ReadFile(dir / "a.glb"));
+  EXPECT_FALSE(glb.json["accessors"].empty());
   for (const Json& accessor : glb.json["accessors"]) {
     EXPECT_FALSE(accessor["min"][0].is_null()) << accessor;
   }
